@@ -1,0 +1,91 @@
+"""The errors a user can cause, and the exit status of each.
+
+    BigdataError
+    ├── UsageError              2   a wrong option, a missing file, a contradiction
+    ├── DataError               3   the data is not what it was said to be
+    ├── BudgetError             4   memory or disk does not suffice
+    ├── VerificationError       5   a dataset is not what its manifest says
+    ├── MissingDependencyError  6   an extra is not installed
+    └── SmokeTestError          1   a model did not learn from the data
+
+Every message says where, what and why; the hint is a fix that can be pasted.
+An interrupt (Ctrl-C) exits with 130. Any other exception is a bug: traceback, exit status 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BigdataError(Exception):
+    """Base of all errors that are meant for the user."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nHint: {self.hint}"
+
+
+class UsageError(BigdataError):
+    """An option, a path or a combination of them cannot work."""
+
+    exit_code = 2
+
+
+class DataError(BigdataError):
+    """The source holds something that cannot be kept as asked."""
+
+    exit_code = 3
+
+
+class BudgetError(BigdataError):
+    """Memory or disk does not suffice."""
+
+    exit_code = 4
+
+
+class VerificationError(BigdataError):
+    """A dataset differs from its manifest."""
+
+    exit_code = 5
+
+
+class MissingDependencyError(BigdataError):
+    """An optional package is needed and not installed."""
+
+    exit_code = 6
+
+    @classmethod
+    def for_extra(cls, package: str, extra: str, *, purpose: str) -> MissingDependencyError:
+        """The error for a package that the extra `extra` installs."""
+        return cls(
+            f"{purpose} needs {package}, which is not installed",
+            hint=f"pip install 'bigdata-cli[{extra}]'",
+        )
+
+
+class SmokeTestError(BigdataError):
+    """Training ran, but the loss was not finite or did not fall."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not among the known ones.
+
+    >>> did_you_mean("isfraud", ["step", "isFraud"])
+    'Did you mean "isFraud"?'
+    >>> did_you_mean("x", ["step", "isFraud"])
+    'It has: step, isFraud'
+    """
+    names = list(known)
+    by_lower = {n.lower(): n for n in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    if close:
+        return f'Did you mean "{by_lower[close[0]]}"?'
+    shown = ", ".join(names[:12])
+    return f"It has: {shown}" + (f", … ({len(names)} in all)" if len(names) > 12 else "")

@@ -1,0 +1,195 @@
+"""What a format is: how a column is stored, a writer of shards, and a reader of them.
+
+A shard is written by `ShardWriter`: `encode` turns a table into bytes (pure, in any thread, with
+the GIL released where the time goes), `append` puts the encoded tables into the files, in order.
+All files are written under `partial_path(final)` and become visible only at commit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from bigdata_cli.errors import UsageError
+from bigdata_cli.schema.dtype import Column, Kind, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARTIAL_SUFFIX = ".partial"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageOptions:
+    """How a dataset is stored.
+
+    layout: one of the format's layouts. label: the column that a model learns, or None.
+    compression: a name the format knows, "none", or None for the format's default; a level
+    may follow a colon ("zstd:9"). matrix_dtype: float32 or float64, of feature matrices.
+    """
+
+    layout: str
+    label: str | None = None
+    compression: str | None = None
+    matrix_dtype: str = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardName:
+    """The place of a shard in a dataset: `stem-00000-of-00003`."""
+
+    stem: str
+    index: int
+    count: int
+
+    def file(self, extension: str, part: str | None = None) -> str:
+        """The name of a file of the shard; a part (a column's name) is percent-encoded.
+
+        >>> ShardName(stem="trips", index=0, count=3).file("npy", "fare/total")
+        'trips.fare%2Ftotal-00000-of-00003.npy'
+        """
+        middle = "" if part is None else "." + quote(part, safe=" ()+,=@[]{}~$&;!'#^")
+        return f"{self.stem}{middle}-{self.index:05d}-of-{self.count:05d}.{extension}"
+
+
+def partial_path(final: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return final.with_name(final.name + PARTIAL_SUFFIX)
+
+
+class ShardWriter(ABC):
+    """Writes the files of one shard into a folder, under their partial names."""
+
+    batch_rows: int | None = None
+    """Rows of each table given to `encode` (the last may be shorter); None: any number."""
+    batch_bytes: int | None = None
+    """A table is cut before `batch_rows` where it would exceed these bytes in memory."""
+
+    @abstractmethod
+    def encode(self, table: pa.Table) -> Any:
+        """The table as bytes, ready for `append`. Thread-safe and pure: no I/O, no state."""
+
+    @abstractmethod
+    def append(self, encoded: Any) -> None:
+        """Write what `encode` gave; called in the order of the rows, from one thread."""
+
+    @abstractmethod
+    def close(self) -> tuple[str, ...]:
+        """Finish the files; returns their final names (they still bear the partial suffix)."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Close and remove what was written; safe to call at any time, also twice."""
+
+
+class Format(ABC):
+    """A storage format: its layouts, and how to write and read a shard."""
+
+    name: str
+    layouts: tuple[str, ...]
+    """The first is the default."""
+    compressions: tuple[str, ...]
+    """The names `--compression` takes; the first is the default."""
+
+    @abstractmethod
+    def physical(self, column: Column, options: StorageOptions) -> str:
+        """How a column is stored, as a string; equal strings mean equal bytes.
+
+        A shard that was written with another physical type of a column is written again.
+        Where codes of a vocabulary are stored, the vocabulary is part of the string.
+        """
+
+    def check(self, schema: Schema, options: StorageOptions) -> None:
+        """Raise UsageError where the format or layout cannot hold the schema."""
+        check_options(self, schema, options)
+
+    @abstractmethod
+    def writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> ShardWriter:
+        """A writer of one shard."""
+
+    @abstractmethod
+    def read(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str] | None = None,
+        max_rows: int = 65_536,
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a shard in order, in batches of at most `max_rows`, in bounded memory.
+
+        `files` are the shard's file names as in the manifest. Columns have the types of
+        `schema.arrow()`, categories with the schema's vocabulary as their dictionary. What a
+        layout stores only as a number (a matrix) comes back as the number it stores: features of
+        the matrix dtype with null for NaN, categories as categories, the label as its own type.
+        Raises VerificationError where a file does not hold what it should.
+        """
+
+    @abstractmethod
+    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+        """The rows of a shard, read back through the format's own library.
+
+        Every check that the format has (CRCs, footers, equal lengths) is made; raises
+        VerificationError with what is wrong.
+        """
+
+    def sidecars(self, dataset: Mapping[str, Any]) -> dict[str, str]:
+        """Extra text files of a dataset (name → content), from its manifest as JSON."""
+        return {}
+
+
+def check_options(form: Format, schema: Schema, options: StorageOptions) -> None:
+    """Raise UsageError for a layout, compression or label that the format does not have."""
+    if options.layout not in form.layouts:
+        raise UsageError(
+            f'{form.name} has no layout "{options.layout}"',
+            hint=f"--layout {'|'.join(form.layouts)}",
+        )
+    if options.compression is not None:
+        name = options.compression.partition(":")[0]
+        if name not in form.compressions:
+            raise UsageError(
+                f'{form.name} has no compression "{name}"',
+                hint=f"--compression {'|'.join(form.compressions)}",
+            )
+    if options.label is not None:
+        schema[options.label]
+
+
+def parse_compression(form: Format, options: StorageOptions) -> tuple[str, int | None]:
+    """The compression's name and its level (None: the library's default).
+
+    Raises UsageError where the level is not a number.
+    """
+    if options.compression is None:
+        return form.compressions[0], None
+    name, _, level = options.compression.partition(":")
+    if not level:
+        return name, None
+    if not level.isdigit():
+        raise UsageError(f'the level of --compression {options.compression} is not a number')
+    return name, int(level)
+
+
+def feature_columns(schema: Schema, options: StorageOptions) -> tuple[Column, ...]:
+    """The columns of a matrix: all but the label, in order.
+
+    Raises UsageError where one of them is text, which a matrix cannot hold.
+    """
+    features = tuple(column for column in schema if column.name != options.label)
+    texts = [column.name for column in features if column.kind is Kind.TEXT]
+    if texts:
+        raise UsageError(
+            f"layout {options.layout} holds numbers only, and these columns are text: "
+            + ", ".join(texts),
+            hint=f"--drop '{','.join(texts)}', or --type COL=category, or another --layout",
+        )
+    return features

@@ -1,0 +1,1 @@
+"""Column types: pure functions and frozen values, no I/O."""
