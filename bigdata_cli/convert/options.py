@@ -1,0 +1,143 @@
+"""What a conversion is asked, what it says on the way, and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.manifest import Manifest, schema_to_json
+from bigdata_cli.schema.dtype import Schema
+
+DEFAULT_SHARD_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """How to convert. None leaves the choice to the format or the data.
+
+    shards: exactly so many shards; shard_bytes: the target size of one shard's files.
+    float_mode: "auto" (float32 where no value changes), "32" or "64".
+    types: dtype per column name; schema_file: a file with columns as the manifest has them.
+    text: read lines as rows of one column `text`. header, delimiter, quote: of the CSV.
+    """
+
+    to: str
+    output: Path | None = None
+    shards: int | None = None
+    shard_bytes: int | None = None
+    label: str | None = None
+    layout: str | None = None
+    float_mode: str = "auto"
+    types: Mapping[str, str] = field(default_factory=dict)
+    schema_file: Path | None = None
+    drop: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    compression: str | None = None
+    jobs: int | None = None
+    force: bool = False
+    delimiter: str | None = None
+    quote: str | None = None
+    header: bool | None = None
+    text: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a conversion stands: bytes of source done of all, rows so far, the phase."""
+
+    phase: str
+    bytes_done: int
+    bytes_total: int
+    rows: int
+
+
+ProgressListener = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a conversion would do (`--dry-run`).
+
+    n_shards: shards to be written; estimated_rows: from the sample; schema: the guess.
+    pandas_bytes_per_row, row_bytes: memory of a row in pandas and in the chosen dtypes.
+    """
+
+    sources: tuple[str, ...]
+    source_bytes: int
+    output: Path
+    format: str
+    layout: str
+    label: str | None
+    n_shards: int
+    estimated_rows: int
+    dialect: Mapping[str, Any]
+    schema: Schema
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sources": list(self.sources),
+            "source_bytes": self.source_bytes,
+            "output": str(self.output),
+            "format": self.format,
+            "layout": self.layout,
+            "label": self.label,
+            "shards": self.n_shards,
+            "estimated_rows": self.estimated_rows,
+            "dialect": dict(self.dialect),
+            "columns": schema_to_json(self.schema),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnReport:
+    """What became of a column: its dtype, and its bytes in pandas and now, for all rows."""
+
+    name: str
+    dtype: str
+    nulls: int
+    pandas_bytes: int
+    bytes: int
+    float32_error: float
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertReport:
+    """What a conversion did."""
+
+    output: Path
+    format: str
+    layout: str
+    rows: int
+    rejected_rows: int
+    n_shards: int
+    n_files: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    peak_memory_bytes: int
+    redone_shards: int
+    columns: tuple[ColumnReport, ...]
+    notes: tuple[str, ...]
+    manifest: Manifest
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values, without the manifest."""
+        return {
+            "output": str(self.output),
+            "format": self.format,
+            "layout": self.layout,
+            "rows": self.rows,
+            "rejected_rows": self.rejected_rows,
+            "shards": self.n_shards,
+            "files": self.n_files,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "seconds": self.seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "redone_shards": self.redone_shards,
+            "columns": [vars(column) for column in self.columns],
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,1 @@
+"""Memory, disk, and sizes."""
