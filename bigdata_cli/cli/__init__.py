@@ -1,0 +1,1 @@
+"""The command line: a group whose commands are imported only when they are called."""

@@ -1,0 +1,165 @@
+"""What commands print: JSON, tables and lines, safe to show in a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# C0 and C1 controls, and the marks that reorder text: they could hide or forge what is shown.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_NUMBER = re.compile(r"[-+]?(\d[\d,]*)(\.\d+)?(e[-+]?\d+)?( ?(%|[kMGTP]?B(/s)?|s|rows/s))?")
+
+
+def sanitize(text: object) -> str:
+    """The text on one line, with control characters written as escapes.
+
+    >>> sanitize("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return _UNSAFE.sub(_escape, str(text))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    short = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return _SHORT_ESCAPES.get(character, short)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console on stdout or stderr; colour only on a terminal and without NO_COLOR."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def emit_json(value: Any) -> None:
+    """Print a value as JSON on stdout; NaN and infinities become null, paths strings."""
+    plain = _json_value(value)
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    text = _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(plain, indent=1, allow_nan=False)
+    click.echo(text)
+
+
+def _json_value(value: Any) -> Any:
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_json_value(item) for item in value]
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if callable(getattr(value, "tolist", None)):  # NumPy scalars and arrays
+        return _json_value(value.tolist())
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_table(
+    title: str | None,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    more: str | None = None,
+) -> None:
+    """Print a table on stdout: rich on a terminal, aligned text elsewhere.
+
+    Cells are sanitized; None is shown empty. Columns of numbers and sizes align right. `more`
+    is a last line such as "… and 970 more columns".
+    """
+    cells = [["" if cell is None else sanitize(cell) for cell in row] for row in rows]
+    headers = [sanitize(name) for name in columns]
+    right = [
+        any(row[i] for row in cells)
+        and all(_NUMBER.fullmatch(row[i]) for row in cells if row[i] not in ("", "-"))
+        for i in range(len(headers))
+    ]
+    if sys.stdout.isatty():
+        _print_rich(title, headers, cells, right)
+    else:
+        _print_plain(title, headers, cells, right)
+    if more is not None:
+        click.echo(sanitize(more))
+
+
+def _print_rich(
+    title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=None if title is None else Text(sanitize(title)),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    for header, is_right in zip(headers, right, strict=True):
+        table.add_column(Text(header), justify="right" if is_right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def _print_plain(
+    title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
+) -> None:
+    if title is not None:
+        click.echo(sanitize(title))
+    widths = [
+        max(display_width(row[i]) for row in [headers, *cells]) for i in range(len(headers))
+    ]
+    rule = ["-" * width for width in widths]
+    for row in [headers, rule, *cells]:
+        padded = (
+            _pad(cell, width, is_right)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        )
+        click.echo("  ".join(padded).rstrip())
+
+
+def print_pairs(pairs: Mapping[str, object], *, file: IO[str] | None = None) -> None:
+    """Print names and values, aligned: one per line, None left out."""
+    shown = {sanitize(name): sanitize(value) for name, value in pairs.items() if value is not None}
+    width = max((display_width(name) for name in shown), default=0)
+    for name, value in shown.items():
+        click.echo(f"{_pad(name, width, False)}  {value}", file=file)
+
+
+def display_width(text: str) -> int:
+    """Terminal cells that a text takes: wide characters two, combining marks none.
+
+    >>> display_width("abc"), display_width("日本"), display_width("e\\u0301")
+    (3, 4, 1)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _pad(text: str, width: int, is_right: bool) -> str:
+    space = " " * (width - display_width(text))
+    return space + text if is_right else text + space
