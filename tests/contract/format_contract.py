@@ -1,0 +1,443 @@
+"""What every format must do, whatever its layout. A format's test class is two lines:
+
+    class TestParquet(FormatContract):
+        format_name = "parquet"
+
+and overrides what differs: which layouts hold no text, what a layout rounds, whether bytes repeat.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.formats.base import (
+    PARTIAL_SUFFIX,
+    Format,
+    ShardName,
+    ShardWriter,
+    StorageOptions,
+    partial_path,
+)
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.schema.dtype import FLOAT_DTYPES, Column, Kind, Schema, arrow_type
+from tests.contract.example_tables import (
+    LABEL,
+    VOCABULARY,
+    assert_same_rows,
+    cut_chunks,
+    example_schema,
+    example_values,
+    matrix_number,
+)
+
+
+def commit(folder: Path, files: Sequence[str]) -> None:
+    """Give the files their final names, as a conversion does at its end."""
+    for name in files:
+        partial_path(folder / name).rename(folder / name)
+
+
+class FormatContract:
+    """The behaviour of a format; each test runs for each of its layouts."""
+
+    format_name: str
+    layouts_without_text: tuple[str, ...] = ("matrix", "packed")
+    layouts_with_label: tuple[str, ...] = ("matrix", "packed")
+    repeatable_bytes = True
+    """The same rows give the same bytes."""
+    has_checksums = False
+    """A flipped byte is found by `count_rows` or `read`, wherever in the files it is."""
+
+    # What a subclass may override.
+
+    def options(self, layout: str, **changes: Any) -> StorageOptions:
+        label = "label" if layout in self.layouts_with_label else None
+        return StorageOptions(layout=layout, **{"label": label, **changes})
+
+    def schema(self, layout: str) -> Schema:
+        """A column of each dtype that the layout holds, and the label."""
+        return example_schema(text=layout not in self.layouts_without_text)
+
+    def values(self, column: Column, layout: str) -> pa.Array:
+        """The values that the column's rows are drawn from, without null."""
+        return example_values(column.dtype)
+
+    def expected(self, table: pa.Table, schema: Schema, options: StorageOptions) -> pa.Table:
+        """What must come back for `table`: itself, or for a matrix its numbers."""
+        if options.layout != "matrix":
+            return table
+        return pa.table(
+            {
+                column.name: matrix_number(table.column(column.name), column, options)
+                for column in schema
+            }
+        )
+
+    # What the tests are built from.
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "layout" in metafunc.fixturenames:
+            metafunc.parametrize("layout", get_format(self.format_name).layouts)
+
+    @property
+    def form(self) -> Format:
+        return get_format(self.format_name)
+
+    def table(
+        self, schema: Schema, layout: str, n_rows: int, *, nulls: float = 0.2, seed: int = 0
+    ) -> pa.Table:
+        """Rows drawn from `values`; `nulls` of them null, of every column but the label."""
+        random = np.random.default_rng(seed)
+        columns = {}
+        for column in schema:
+            pool = self.values(column, layout)
+            picks = random.integers(len(pool), size=n_rows)
+            share = 0.0 if column.name == "label" else nulls
+            mask = random.random(n_rows) < share
+            array = pool.take(pa.array(picks, mask=mask))
+            if column.kind is Kind.CATEGORY:
+                array = array.dictionary_encode()
+            columns[column.name] = array.cast(arrow_type(column.dtype))
+        return pa.table(columns, schema=schema.arrow())
+
+    def batches(self, writer: ShardWriter, table: pa.Table) -> Iterator[pa.Table]:
+        """The table in pieces as the writer wants them, uneven where it allows that."""
+        exact = writer.batch_rows is not None and writer.batch_bytes is None
+        sizes = [writer.batch_rows] if exact else [100, 1, 37, 500]
+        start = turn = 0
+        while start < table.num_rows:
+            rows = sizes[turn % len(sizes)]
+            assert rows is not None
+            yield table.slice(start, rows)
+            start, turn = start + rows, turn + 1
+
+    def write(
+        self,
+        folder: Path,
+        table: pa.Table,
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        name: ShardName | None = None,
+    ) -> tuple[str, ...]:
+        """Write one shard and give its files their final names, which are returned."""
+        self.form.check(schema, options)
+        name = name or ShardName(stem="data", index=0, count=3)
+        writer = self.form.writer(folder, name, schema, options)
+        for batch in self.batches(writer, table):
+            writer.append(writer.encode(batch))
+        files = writer.close()
+        commit(folder, files)
+        return files
+
+    def read(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        **reading: Any,
+    ) -> pa.Table:
+        batches = list(self.form.read(folder, files, schema, options, **reading))
+        if batches:
+            return pa.Table.from_batches(batches)
+        empty = self.expected(schema.arrow().empty_table(), schema, options)
+        return empty.select(list(reading.get("columns") or schema.names))
+
+    def assert_round_trip(
+        self, folder: Path, table: pa.Table, schema: Schema, options: StorageOptions
+    ) -> None:
+        files = self.write(folder, table, schema, options)
+        expected = self.expected(table, schema, options)
+        assert_same_rows(self.read(folder, files, schema, options), expected)
+        assert self.form.count_rows(folder, files, options) == table.num_rows
+
+    # The contract.
+
+    def test_round_trip_without_nulls(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 700, nulls=0)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_round_trip_with_nulls(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 700)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_every_column_all_null(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 150, nulls=1)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    @pytest.mark.parametrize("where", ["first", "last"])
+    def test_a_single_null(self, layout: str, where: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        with_null = self.table(schema, layout, 1, nulls=1)
+        without = self.table(schema, layout, 300, nulls=0)
+        pieces = [with_null, without] if where == "first" else [without, with_null]
+        table = pa.concat_tables([cut_chunks(piece, 1000) for piece in pieces])
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_no_rows(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = schema.arrow().empty_table()
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_a_table_without_rows_is_written(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+        writer.append(writer.encode(schema.arrow().empty_table()))
+        files = writer.close()
+        commit(tmp_path, files)
+        assert self.form.count_rows(tmp_path, files, options) == 0
+        assert self.read(tmp_path, files, schema, options).num_rows == 0
+
+    @pytest.mark.parametrize("nulls", [0.0, 1.0])
+    def test_one_row(self, layout: str, nulls: float, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 1, nulls=nulls)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_several_full_batches(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        options = self.options(layout)
+        probe = self.form.writer(tmp_path, ShardName(stem="p", index=0, count=1), schema, options)
+        probe.abort()
+        rows = 2 * min(probe.batch_rows or 1000, 20_000) + 17
+        table = self.table(schema, layout, rows)
+        self.assert_round_trip(tmp_path, table, schema, options)
+
+    def test_chunks_with_dictionaries_of_their_own(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = cut_chunks(self.table(schema, layout, 700), 61)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_sliced_tables(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 700).slice(333, 203)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_empty_text_is_not_null(self, layout: str, tmp_path: Path) -> None:
+        if layout in self.layouts_without_text:
+            schema = Schema((Column(name="c", dtype="category", vocabulary=("", "a")), LABEL))
+        else:
+            schema = Schema((Column(name="c", dtype="text"), LABEL))
+        strings = pa.array(["", None, "a", None, ""])
+        table = pa.table(
+            {"c": strings.cast(schema.arrow().field("c").type), "label": pa.array([0] * 5, "int8")}
+        )
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    def test_only_text(self, layout: str, tmp_path: Path) -> None:
+        schema = Schema((Column(name="text", dtype="text"),))
+        options = self.options(layout, label=None)
+        if layout in self.layouts_without_text:
+            with pytest.raises(UsageError, match="text"):
+                self.form.check(schema, options)
+            return
+        table = self.table(schema, layout, 300)
+        self.assert_round_trip(tmp_path, table, schema, options)
+
+    def test_a_text_label_of_numbers_only_is_refused(self, layout: str) -> None:
+        if layout not in self.layouts_without_text:
+            return
+        schema = Schema((Column(name="a", dtype="int8"), Column(name="label", dtype="text")))
+        with pytest.raises(UsageError, match="label"):
+            self.form.check(schema, self.options(layout))
+
+    def test_awkward_column_names(self, layout: str, tmp_path: Path) -> None:
+        names = ["fare/total", "a b", "ü", "a.b", "100%", ".", "..", "-x", '"q"', "日本", "label"]
+        schema = Schema(tuple(Column(name=name, dtype="int16") for name in names))
+        table = self.table(schema, layout, 120)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout))
+
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    def test_matrix_dtype(self, layout: str, dtype: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 150)
+        self.assert_round_trip(tmp_path, table, schema, self.options(layout, matrix_dtype=dtype))
+
+    def test_every_compression(self, layout: str, tmp_path: Path) -> None:
+        schema = self.schema(layout)
+        table = self.table(schema, layout, 150)
+        for compression in self.form.compressions:
+            options = self.options(layout, compression=compression)
+            folder = tmp_path / compression
+            folder.mkdir()
+            self.assert_round_trip(folder, table, schema, options)
+
+    def test_unknown_compression_and_layout_are_refused(self, layout: str) -> None:
+        schema = self.schema(layout)
+        with pytest.raises(UsageError, match="compression"):
+            self.form.check(schema, self.options(layout, compression="lzma9"))
+        with pytest.raises(UsageError, match="layout"):
+            self.form.check(schema, StorageOptions(layout="diagonal"))
+
+    def test_some_columns_in_the_order_asked_for(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        table = self.table(schema, layout, 300)
+        files = self.write(tmp_path, table, schema, options)
+        expected = self.expected(table, schema, options)
+        for names in (["c date", "c category", "c int8"], ["label"], ["c float32"], ["c null"]):
+            actual = self.read(tmp_path, files, schema, options, columns=names)
+            assert_same_rows(actual, expected.select(names))
+
+    def test_batches_hold_at_most_max_rows(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        table = self.table(schema, layout, 700)
+        files = self.write(tmp_path, table, schema, options)
+        batches = list(self.form.read(tmp_path, files, schema, options, max_rows=64))
+        assert {batch.num_rows for batch in batches} <= set(range(1, 65))
+        expected = self.expected(table, schema, options)
+        assert_same_rows(pa.Table.from_batches(batches), expected)
+
+    def test_categories_come_back_with_the_vocabulary(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        files = self.write(tmp_path, self.table(schema, layout, 90), schema, options)
+        for batch in self.form.read(tmp_path, files, schema, options, max_rows=50):
+            array = batch.column(schema.names.index("c category"))
+            assert array.type == arrow_type("category")
+            assert array.dictionary.to_pylist() == list(VOCABULARY)
+
+    def test_encoding_in_threads(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+        table = self.table(schema, layout, min(3 * (writer.batch_rows or 1000), 40_000))
+        with ThreadPoolExecutor(4) as pool:
+            for encoded in pool.map(writer.encode, self.batches(writer, table)):
+                writer.append(encoded)
+        files = writer.close()
+        commit(tmp_path, files)
+        expected = self.expected(table, schema, options)
+        assert_same_rows(self.read(tmp_path, files, schema, options), expected)
+
+    def test_files_are_partial_until_renamed(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        writer = self.form.writer(
+            tmp_path, ShardName(stem="trips", index=1, count=2), schema, options
+        )
+        for batch in self.batches(writer, self.table(schema, layout, 300)):
+            writer.append(writer.encode(batch))
+            assert all(path.name.endswith(PARTIAL_SUFFIX) for path in tmp_path.iterdir())
+        files = writer.close()
+        assert {path.name for path in tmp_path.iterdir()} == {f + PARTIAL_SUFFIX for f in files}
+        assert len(set(files)) == len(files)
+        assert all("-00001-of-00002." in name and name.startswith("trips") for name in files)
+
+    @pytest.mark.parametrize("stage", ["opened", "appended", "closed"])
+    def test_abort_removes_the_files(self, layout: str, stage: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        (tmp_path / "other.txt").write_text("not ours")
+        writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+        if stage != "opened":
+            for batch in self.batches(writer, self.table(schema, layout, 300)):
+                writer.append(writer.encode(batch))
+        if stage == "closed":
+            writer.close()
+        writer.abort()
+        writer.abort()
+        assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
+
+    def test_leftovers_of_a_crash_are_overwritten(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        name = ShardName(stem="data", index=0, count=3)
+        writer = self.form.writer(tmp_path, name, schema, options)
+        for batch in self.batches(writer, self.table(schema, layout, 900, seed=1)):
+            writer.append(writer.encode(batch))
+        writer.close()
+        self.assert_round_trip(tmp_path, self.table(schema, layout, 90), schema, options)
+
+    def test_same_rows_give_the_same_bytes(self, layout: str, tmp_path: Path) -> None:
+        if not self.repeatable_bytes:
+            return
+        schema, options = self.schema(layout), self.options(layout)
+        table = self.table(schema, layout, 900)
+        contents = []
+        for chunk_rows in (900, 7, 250):
+            folder = tmp_path / str(chunk_rows)
+            folder.mkdir()
+            files = self.write(folder, cut_chunks(table, chunk_rows), schema, options)
+            contents.append({name: (folder / name).read_bytes() for name in files})
+        assert contents[0] == contents[1] == contents[2]
+
+    def test_what_lies_beneath_nulls_does_not_matter(self, layout: str, tmp_path: Path) -> None:
+        if not self.repeatable_bytes:
+            return
+        schema = Schema((Column(name="a", dtype="int32"), Column(name="f", dtype="float32"), LABEL))
+        contents = []
+        for garbage in (7, 99):
+            mask = np.arange(300) % 3 == 0
+            table = pa.table(
+                {
+                    "a": pa.array(np.where(mask, garbage, 5).astype("i4"), mask=mask),
+                    "f": pa.array(np.where(mask, garbage, 5).astype("f4"), mask=mask),
+                    "label": pa.array(np.zeros(300, "i1")),
+                }
+            )
+            folder = tmp_path / str(garbage)
+            folder.mkdir()
+            files = self.write(folder, table, schema, self.options(layout))
+            contents.append([(folder / name).read_bytes() for name in files])
+        assert contents[0] == contents[1]
+
+    # Damage.
+
+    def assert_damaged(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions, rows: int
+    ) -> None:
+        """Counting the rows or reading them says that something is wrong, and nothing else."""
+        with pytest.raises(VerificationError) as caught:
+            found = self.form.count_rows(folder, files, options)
+            for _ in self.form.read(folder, files, schema, options):
+                pass
+            assert found == rows, "the damage went unnoticed"
+        assert caught.value.message
+
+    def damaged_copies(self, folder: Path, files: Sequence[str]) -> Iterator[tuple[Path, Path]]:
+        """For each file of the shard, a copy of the shard in which that file may be damaged."""
+        for i, name in enumerate(files):
+            copy = folder.parent / f"damaged-{i}"
+            shutil.copytree(folder, copy)
+            yield copy, copy / name
+            shutil.rmtree(copy)
+
+    @pytest.mark.parametrize("damage", ["missing", "empty", "half", "last byte"])
+    def test_truncation_is_found(self, layout: str, damage: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        folder = tmp_path / "whole"
+        folder.mkdir()
+        files = self.write(folder, self.table(schema, layout, 300), schema, options)
+        for copy, path in self.damaged_copies(folder, files):
+            n_bytes = path.stat().st_size
+            if damage == "missing":
+                path.unlink()
+            else:
+                keep = {"empty": 0, "half": n_bytes // 2, "last byte": n_bytes - 1}[damage]
+                with open(path, "r+b") as file:
+                    file.truncate(keep)
+            self.assert_damaged(copy, files, schema, options, 300)
+
+    def test_flipped_bytes_are_found(self, layout: str, tmp_path: Path) -> None:
+        if not self.has_checksums:
+            return
+        schema, options = self.schema(layout), self.options(layout)
+        folder = tmp_path / "whole"
+        folder.mkdir()
+        files = self.write(folder, self.table(schema, layout, 300), schema, options)
+        random = np.random.default_rng(0)
+        for copy, path in self.damaged_copies(folder, files):
+            content = path.read_bytes()
+            for place in random.integers(len(content), size=40):
+                damaged = bytearray(content)
+                damaged[place] ^= 0xFF
+                path.write_bytes(damaged)
+                self.assert_damaged(copy, files, schema, options, 300)
