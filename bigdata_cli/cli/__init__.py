@@ -1,1 +1,182 @@
-"""The command line: a group whose commands are imported only when they are called."""
+"""The command line: a group whose commands are imported only when they are called.
+
+Everything that goes wrong in a command is turned into a message and an exit status here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from bigdata_cli import __version__
+from bigdata_cli.errors import BigdataError, did_you_mean
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+BUDGET = 4
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "convert": (
+        "bigdata_cli.cli.convert:convert_command",
+        "Convert CSV or text files into a dataset.",
+    ),
+    "inspect": (
+        "bigdata_cli.cli.inspect:inspect_command",
+        "Show what is in a CSV file or a dataset, and what it costs.",
+    ),
+    "train": (
+        "bigdata_cli.cli.train:train_command",
+        "Train a small model on a dataset, to prove that it works.",
+    ),
+    "verify": (
+        "bigdata_cli.cli.verify:verify_command",
+        "Check every shard of a dataset against its manifest.",
+    ),
+    "sample": (
+        "bigdata_cli.cli.sample:sample_command",
+        "Write sample data of any size.",
+    ),
+}
+"""Command → where it is, and the one line that `bigdata --help` shows without importing it."""
+
+
+class CommandGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f'No such command "{args[0]}". {hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run the command line and exit with its status."""
+        prog_name = prog_name or "bigdata"
+        if f"_{prog_name}_COMPLETE".upper() in os.environ:
+            super().main(args, prog_name, complete_var, **extra)
+        arguments = sys.argv[1:] if args is None else list(args)
+        for stream in (sys.stdout, sys.stderr):
+            # A name that the terminal cannot show must not end a command.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+
+        def invoke() -> None:
+            with self.make_context(prog_name, arguments, **extra) as ctx:
+                self.invoke(ctx)
+            sys.stdout.flush()
+
+        sys.exit(exit_status(invoke))
+
+
+def exit_status(command: Callable[[], object]) -> int:
+    """Run a command; print what goes wrong on stderr, and return the exit status."""
+    try:
+        command()
+    except click.exceptions.Exit as exit_request:
+        return exit_request.exit_code
+    except click.ClickException as error:
+        return _report_usage(error)
+    except BigdataError as error:
+        return _report(error.message, hint=error.hint, status=error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return BROKEN_PIPE
+    except MemoryError:
+        return _report("memory does not suffice", hint="--jobs 1 needs least", status=BUDGET)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _report(
+                f"the disk is full: {_where(error)}",
+                hint="--output names a folder elsewhere",
+                status=BUDGET,
+            )
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return _report(_where(error), hint=None, status=2)
+        return _report_bug()
+    except Exception:
+        return _report_bug()
+    return 0
+
+
+def _report(message: str, *, hint: str | None, status: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    if hint is not None:
+        click.echo(f"Hint: {hint}", err=True)
+    return status
+
+
+def _report_usage(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "bigdata"
+    return _report(error.format_message(), hint=f"{path} --help", status=error.exit_code)
+
+
+def _report_bug() -> int:
+    traceback.print_exc()
+    click.echo(
+        f"This is a bug in bigdata {__version__}: please report it, with the lines above and the "
+        "command that led to it.",
+        err=True,
+    )
+    return 1
+
+
+def _where(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"
+
+
+def _discard_output() -> None:
+    """Give the closed pipe's place to a sink: Python flushes stdout once more when it exits."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())
+
+
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", prog_name="bigdata", message="%(prog)s %(version)s")
+def main() -> None:
+    """Turn CSV and text files that do not fit in memory into training-ready datasets.
+
+    \b
+    bigdata inspect data.csv
+    bigdata convert data.csv --to tfrecord --shards 3
+    bigdata train data-tfrecord --label target
+    """

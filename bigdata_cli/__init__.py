@@ -1,0 +1,76 @@
+"""Turn CSV and text files that do not fit in memory into training-ready datasets.
+
+    from bigdata_cli import convert, inspect, open_dataset, train, verify
+
+    convert("transactions.csv", to="tfrecord", shards=3)
+
+Everything is imported when it is first used: importing this package loads no other library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "open_dataset": "bigdata_cli.dataset:open_dataset",
+    "train": "bigdata_cli.training.run:train",
+    "verify": "bigdata_cli.verify:verify",
+    "BigdataError": "bigdata_cli.errors:BigdataError",
+    "BudgetError": "bigdata_cli.errors:BudgetError",
+    "DataError": "bigdata_cli.errors:DataError",
+    "MissingDependencyError": "bigdata_cli.errors:MissingDependencyError",
+    "SmokeTestError": "bigdata_cli.errors:SmokeTestError",
+    "UsageError": "bigdata_cli.errors:UsageError",
+    "VerificationError": "bigdata_cli.errors:VerificationError",
+}
+_CALLABLE_PACKAGES = ("convert", "inspect")
+"""Packages that are called as the function of the same name (see callable_package.py)."""
+
+__all__ = [
+    "BigdataError",
+    "BudgetError",
+    "DataError",
+    "MissingDependencyError",
+    "SmokeTestError",
+    "UsageError",
+    "VerificationError",
+    "convert",
+    "inspect",
+    "open_dataset",
+    "train",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CALLABLE_PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _EXPORTS[name].partition(":")
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+if TYPE_CHECKING:
+    from bigdata_cli import convert, inspect
+    from bigdata_cli.dataset import open_dataset
+    from bigdata_cli.errors import (
+        BigdataError,
+        BudgetError,
+        DataError,
+        MissingDependencyError,
+        SmokeTestError,
+        UsageError,
+        VerificationError,
+    )
+    from bigdata_cli.training.run import train
+    from bigdata_cli.verify import verify

@@ -1,0 +1,312 @@
+"""`bigdata convert`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bigdata_cli.cli.options import (
+    Character,
+    ColumnDtype,
+    ColumnList,
+    Name,
+    Size,
+    compose,
+    exclusive,
+    joined,
+    json_option,
+    quiet_option,
+    unique_mapping,
+)
+from bigdata_cli.formats.registry import FORMATS
+
+if TYPE_CHECKING:
+    from bigdata_cli.convert.options import ConvertReport, Plan
+
+SHOWN_COLUMNS = 30
+
+output_options = compose(
+    click.option("--to", required=True, type=Name(FORMATS), help="Format of the dataset."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of the dataset.  [default: STEM-FORMAT]",
+    ),
+    click.option("--shards", type=click.IntRange(min=1), metavar="N", help="Number of shards."),
+    click.option(
+        "--shard-size",
+        type=Size(),
+        help="Size of one shard's files, such as 512MB or 1GiB.  [default: 256MB]",
+    ),
+    click.option("--label", metavar="COL", help="The column that a model learns."),
+    click.option(
+        "--layout",
+        metavar="NAME",
+        help="parquet: rows; hdf5, npy: columns, matrix; tfrecord: rows, packed, block.  "
+        "[default: the first]",
+    ),
+    click.option(
+        "--compression",
+        metavar="NAME[:LEVEL]",
+        help="The format's compression, such as zstd:9, gzip or none.",
+    ),
+    click.option("--force", is_flag=True, help="Replace a dataset that is there already."),
+)
+column_options = compose(
+    click.option(
+        "--float",
+        "float_mode",
+        type=Name(("auto", "32", "64")),
+        default="auto",
+        show_default=True,
+        help="auto: float32 where no value changes, else float64.",
+    ),
+    click.option(
+        "--type",
+        "types",
+        type=ColumnDtype(),
+        multiple=True,
+        callback=unique_mapping,
+        help="Dtype of a column, such as zip=text; repeatable.",
+    ),
+    click.option(
+        "--schema",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="JSON with the columns, as --dry-run --json prints them.",
+    ),
+    click.option(
+        "--drop",
+        type=ColumnList(),
+        multiple=True,
+        callback=joined,
+        help="Columns to leave out, separated by commas; repeatable.",
+    ),
+    click.option(
+        "--columns",
+        type=ColumnList(),
+        multiple=True,
+        callback=joined,
+        help="The only columns to keep, separated by commas; repeatable.",
+    ),
+)
+source_options = compose(
+    click.option(
+        "--delimiter", type=Character(), help="Between fields, such as ';' or tab.  [default: found]"
+    ),
+    click.option(
+        "--quote",
+        type=Character(may_be_none=True),
+        help='Around fields; none: no quoting.  [default: "]',
+    ),
+    click.option(
+        "--header/--no-header",
+        default=None,
+        help="Whether the first row names the columns.  [default: found]",
+    ),
+    click.option("--text", is_flag=True, help="Lines become rows of one column, text."),
+)
+
+
+@click.command("convert")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@output_options
+@column_options
+@source_options
+@click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: all processors]"
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+@json_option
+@quiet_option
+def convert_command(
+    sources: tuple[str, ...],
+    *,
+    shards: int | None,
+    shard_size: int | None,
+    columns: tuple[str, ...],
+    text: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Convert CSV or text files into a dataset.
+
+    Every column gets the smallest type that holds all its values. Several SOURCEs with the same
+    columns become one dataset, in the order given.
+
+    \b
+    bigdata convert trips.csv --to parquet --dry-run
+    bigdata convert trips.csv --to tfrecord --shards 3
+    bigdata convert trips.csv --to npy --layout matrix --label fare
+    """
+    exclusive(shards=shards, shard_size=shard_size)
+    if text and (options["delimiter"] is not None or options["header"] is not None):
+        raise click.UsageError("--text takes neither --delimiter nor --header")
+    given = {
+        **options,
+        "shards": shards,
+        "shard_size": shard_size,
+        "columns": columns or None,
+        "text": True if text else None,
+    }
+    if dry_run:
+        _plan(sources, given, as_json=as_json, quiet=quiet)
+    else:
+        _convert(sources, given, as_json=as_json, quiet=quiet)
+
+
+def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.convert.run import plan
+
+    planned = plan(sources, **given)
+    if as_json:
+        emit_json(planned.to_json())
+    elif not quiet:
+        print_plan(planned)
+
+
+def _convert(
+    sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool
+) -> None:
+    from bigdata_cli.cli.progress import ProgressDisplay
+    from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.convert.run import convert
+
+    with ProgressDisplay(quiet=quiet) as progress:
+        report = convert(sources, **given, progress=progress)
+    if as_json:
+        emit_json(report.to_json())
+    elif not quiet:
+        print_report(report)
+
+
+def print_plan(planned: Plan) -> None:
+    """Print what a conversion would do."""
+    from bigdata_cli.cli.render import print_pairs, print_table, sanitize
+    from bigdata_cli.resources.sizes import format_size
+
+    click.echo("Nothing is written: this is what bigdata convert would do.\n")
+    print_pairs(
+        {
+            "source": f"{', '.join(planned.sources)} ({format_size(planned.source_bytes)})",
+            "dialect": ", ".join(f"{key} {value!r}" for key, value in planned.dialect.items()),
+            "output": planned.output,
+            "format": f"{planned.format}, layout {planned.layout}",
+            "label": planned.label,
+            "shards": f"{planned.n_shards:,}",
+            "rows": f"about {planned.estimated_rows:,}",
+        }
+    )
+    click.echo()
+    columns = list(planned.schema)
+    print_table(
+        None,
+        ["column", "dtype", "categories"],
+        [
+            [column.name, column.dtype, f"{column.n_values:,}" if column.vocabulary else None]
+            for column in columns[:SHOWN_COLUMNS]
+        ],
+        more=_more_columns(len(columns)),
+    )
+    click.echo(sanitize("Types are those of a sample; a conversion checks every value."))
+
+
+def print_report(report: ConvertReport) -> None:
+    """Print what a conversion did, and the next command."""
+    from bigdata_cli.cli.progress import format_duration
+    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.resources.sizes import format_size
+
+    rate = report.bytes_in / report.seconds if report.seconds > 0 else 0.0
+    share = f" ({100 * report.bytes_out / report.bytes_in:.0f} % of it)" if report.bytes_in else ""
+    print_pairs(
+        {
+            "dataset": f"{report.output} ({report.format}, layout {report.layout})",
+            "rows": f"{report.rows:,}",
+            "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "shards": f"{report.n_shards:,}"
+            + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
+            "shards done again": f"{report.redone_shards:,}" if report.redone_shards else None,
+            "source": format_size(report.bytes_in),
+            "written": format_size(report.bytes_out) + share,
+            "time": f"{format_duration(report.seconds)} ({format_size(rate)}/s)",
+            "peak memory": format_size(report.peak_memory_bytes),
+        }
+    )
+    click.echo()
+    _print_columns(report)
+    for note in report.notes:
+        click.echo(f"Note: {sanitize(note)}")
+    click.echo("\nNext:")
+    for command in next_commands(report.output, report.manifest.storage.label):
+        click.echo(f"  {sanitize(command)}")
+
+
+def _print_columns(report: ConvertReport) -> None:
+    from bigdata_cli.cli.render import print_table
+    from bigdata_cli.resources.sizes import format_size
+
+    def row(name: str, dtype: str | None, nulls: int, pandas_bytes: int, n_bytes: int) -> list[Any]:
+        return [
+            name,
+            dtype,
+            f"{nulls:,}" if nulls else None,
+            format_size(pandas_bytes),
+            format_size(n_bytes),
+            saved_percent(pandas_bytes, n_bytes),
+        ]
+
+    shown = report.columns[:SHOWN_COLUMNS]
+    with_notes = any(column.note for column in shown)
+    rows = [
+        row(column.name, column.dtype, column.nulls, column.pandas_bytes, column.bytes)
+        + ([column.note] if with_notes else [])
+        for column in shown
+    ]
+    total = row(
+        "total",
+        None,
+        sum(column.nulls for column in report.columns),
+        sum(column.pandas_bytes for column in report.columns),
+        sum(column.bytes for column in report.columns),
+    )
+    headers = ["column", "dtype", "nulls", "in pandas", "now", "saved"]
+    print_table(
+        "Memory of the columns",
+        headers + (["note"] if with_notes else []),
+        [*rows, total + ([None] if with_notes else [])],
+        more=_more_columns(len(report.columns)),
+    )
+
+
+def saved_percent(before: int, after: int) -> str | None:
+    """What share of `before` is saved, in percent; None where there was nothing.
+
+    >>> saved_percent(800, 100), saved_percent(0, 0)
+    ('88 %', None)
+    """
+    return f"{100 * (1 - after / before):.0f} %" if before else None
+
+
+def next_commands(output: Path, label: str | None) -> list[str]:
+    """The commands that make sense after a conversion, ready to paste."""
+    folder = shlex.quote(str(output))
+    commands = [f"bigdata inspect {folder}"]
+    if label is not None:
+        commands.append(f"bigdata train {folder} --label {shlex.quote(label)}")
+    return commands
+
+
+def _more_columns(n_columns: int) -> str | None:
+    hidden = n_columns - SHOWN_COLUMNS
+    if hidden <= 0:
+        return None
+    return f"… and {hidden:,} more column{'s' if hidden > 1 else ''} (all of them: --json)"

@@ -1,0 +1,155 @@
+"""Progress on stderr: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bigdata_cli.resources.sizes import format_size
+
+if TYPE_CHECKING:
+    from bigdata_cli.convert.options import Progress
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class ProgressBar:
+    """A bar by bytes with rate, time left and rows."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar: Any = None
+        self._phase = ""
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar; a new phase, or one that starts again, gets a bar of its own."""
+        if self._bar is not None and (
+            progress.phase != self._phase or progress.bytes_done < self._bar.n
+        ):
+            self.close()
+        if self._bar is None:
+            self._bar = self._open(progress)
+        self._bar.total = progress.bytes_total or None
+        self._bar.set_postfix_str(f"{progress.rows:,} rows", refresh=False)
+        self._bar.update(progress.bytes_done - self._bar.n)
+
+    def _open(self, progress: Progress) -> Any:
+        from tqdm import tqdm
+
+        self._phase = progress.phase
+        return tqdm(
+            total=progress.bytes_total or None,
+            desc=progress.phase,
+            unit="B",
+            unit_scale=True,
+            file=self._stream,
+            dynamic_ncols=True,
+            mininterval=0.2,
+        )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class ProgressLines:
+    """A line every few seconds; nothing for a run that is over before the first is due."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._phase: str | None = None
+        self._first: Progress | None = None
+        self._phase_started = 0.0
+        self._next_line = clock() + SECONDS_BETWEEN_LINES
+
+    def show(self, progress: Progress) -> None:
+        """Print a line where one is due. Rates are those of the present phase."""
+        now = self._clock()
+        if self._first is None or progress.phase != self._first.phase or (
+            progress.bytes_done < self._first.bytes_done
+        ):
+            self._first, self._phase_started = progress, now
+        if now < self._next_line:
+            return
+        self._next_line = now + SECONDS_BETWEEN_LINES
+        rate = (progress.bytes_done - self._first.bytes_done) / max(
+            now - self._phase_started, 1e-9
+        )
+        print(progress_line(progress, rate), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class ProgressDisplay:
+    """A listener of a conversion's progress that shows it; a context manager.
+
+    quiet: show nothing. stream: stderr by default. May be called from several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        stream = sys.stderr if stream is None else stream
+        self._lock = threading.Lock()
+        self._view: ProgressBar | ProgressLines | None = None
+        if not quiet:
+            self._view = ProgressBar(stream) if stream.isatty() else ProgressLines(stream, clock)
+
+    def __call__(self, progress: Progress) -> None:
+        if self._view is not None:
+            with self._lock:
+                self._view.show(progress)
+
+    def __enter__(self) -> ProgressDisplay:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._view is not None:
+            self._view.close()
+
+
+def progress_line(progress: Progress, bytes_per_second: float) -> str:
+    """What is done of how much, the rate, the time left and the rows, on one line."""
+    done, total = progress.bytes_done, progress.bytes_total
+    if total:
+        parts = [f"{format_size(done)} of {format_size(total)} ({100 * done // total} %)"]
+    else:
+        parts = [format_size(done)]
+    if bytes_per_second > 0:
+        parts.append(f"{format_size(bytes_per_second)}/s")
+        if total > done:
+            parts.append(f"{format_duration((total - done) / bytes_per_second)} left")
+    parts.append(f"{progress.rows:,} rows")
+    return f"{progress.phase}: " + ", ".join(parts)
+
+
+def format_duration(seconds: float) -> str:
+    """A length of time with two units at most.
+
+    >>> format_duration(0.42), format_duration(11.2), format_duration(75), format_duration(7300)
+    ('0.42 s', '11 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 9.95:
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
