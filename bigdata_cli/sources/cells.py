@@ -1,0 +1,143 @@
+"""Compiled passes over the cells of one column: gather text, encode a dictionary, measure numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bigdata_cli.sources.kernel import ESCAPED, NO_VALUE
+from bigdata_cli.sources.memory import byte_at
+
+
+@njit(nogil=True, cache=True)
+def text_offsets(block, cells, flags, quote, offsets):
+    """Fill the int32 offsets (n + 1,) of the unescaped text of the cells; returns its bytes."""
+    total = 0
+    for row in range(len(cells)):
+        offsets[row] = total
+        flag = flags[row]
+        if flag == NO_VALUE:
+            continue
+        n = cells[row] & 0xFFFFFFFF
+        if flag == ESCAPED:
+            start = cells[row] >> 32
+            stop = start + n
+            p = start
+            while p < stop:
+                if byte_at(block, p) == quote:
+                    p += 1
+                    n -= 1
+                p += 1
+        total += n
+    offsets[len(cells)] = total
+    return total
+
+
+@njit(nogil=True, cache=True)
+def gather_text(block, cells, flags, quote, offsets, data):
+    """Copy the text of the cells into `data` at `offsets`, doubled quotes made single."""
+    for row in range(len(cells)):
+        out = offsets[row]
+        n = offsets[row + 1] - out
+        start = cells[row] >> 32
+        if flags[row] == ESCAPED:
+            for i in range(n):
+                data[out + i] = block[start]
+                start += 2 if byte_at(block, start) == quote else 1
+        else:
+            for i in range(n):
+                data[out + i] = block[start + i]
+
+
+@njit(nogil=True, cache=True)
+def encode_dictionary(offsets, data, flags, max_values, codes, firsts):
+    """Codes of equal texts, numbered as they first appear; returns their number, -1 for too many.
+
+    offsets: int32 (n + 1,), data: uint8. codes: int32 (n,), firsts: int32 (max_values,), the row
+    where each text first stands; both are filled. Open addressing over an FNV-1a hash.
+    """
+    n_rows = len(codes)
+    size = 1024
+    slots = np.full(size, -1, np.int32)
+    n_values = 0
+    hashes = np.empty(max_values, np.uint64)
+    for row in range(n_rows):
+        if flags[row] == NO_VALUE:
+            codes[row] = -1
+            continue
+        start = offsets[row]
+        n = offsets[row + 1] - start
+        h = np.uint64(14695981039346656037)
+        for i in range(n):
+            h = (h ^ np.uint64(byte_at(data, start + i))) * np.uint64(1099511628211)
+        h ^= h >> np.uint64(29)
+        slot = np.int64(h & np.uint64(size - 1))
+        while True:
+            code = slots[slot]
+            if code < 0:
+                if n_values == max_values:
+                    return -1
+                slots[slot] = n_values
+                firsts[n_values] = row
+                hashes[n_values] = h
+                codes[row] = n_values
+                n_values += 1
+                break
+            if hashes[code] == h:
+                other = offsets[firsts[code]]
+                if offsets[firsts[code] + 1] - other == n:
+                    i = 0
+                    while i < n and data[other + i] == data[start + i]:
+                        i += 1
+                    if i == n:
+                        codes[row] = code
+                        break
+            slot = (slot + 1) & (size - 1)
+        if 2 * n_values > size:
+            size *= 2
+            slots = np.full(size, -1, np.int32)
+            for code in range(n_values):
+                slot = np.int64(hashes[code] & np.uint64(size - 1))
+                while slots[slot] >= 0:
+                    slot = (slot + 1) & (size - 1)
+                slots[slot] = code
+    return n_values
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def measure(values, flags):
+    """(count of values, minimum, maximum, mean, M2, largest relative error of float32).
+
+    values: int64, uint64 or float64 (n,); flags: rows with NO_VALUE are left out. Infinite and NaN
+    values take part in minimum and maximum only through comparison.
+    """
+    count = 0
+    total = 0.0
+    low = values[0]
+    high = values[0]
+    error = 0.0
+    for row in range(len(values)):
+        if flags[row] == NO_VALUE:
+            continue
+        value = values[row]
+        if count == 0:
+            low = value
+            high = value
+        count += 1
+        if value < low:
+            low = value
+        if value > high:
+            high = value
+        wide = np.float64(value)
+        total += wide
+        if wide != 0.0:
+            miss = abs((np.float64(np.float32(wide)) - wide) / wide)
+            if miss > error:
+                error = miss
+    mean = total / count if count else 0.0
+    m2 = 0.0
+    for row in range(len(values)):
+        if flags[row] != NO_VALUE:
+            miss = np.float64(values[row]) - mean
+            m2 += miss * miss
+    return count, low, high, mean, m2, error

@@ -1,0 +1,141 @@
+"""Compiled classification of a field's text: which `Form`s it has."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bigdata_cli.schema.lattice import Form
+from bigdata_cli.sources.memory import byte_at
+from bigdata_cli.sources.number import (
+    INFINITE,
+    INTEGER,
+    NOT_A_NUMBER,
+    decimal_to_float,
+    scan_number,
+    survives_float32,
+)
+from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY, scan_date, scan_timestamp
+
+BOOL, INT, FLOAT, DATE = int(Form.BOOL), int(Form.INT), int(Form.FLOAT), int(Form.DATE)
+TIMESTAMP, TIMESTAMP_UTC = int(Form.TIMESTAMP), int(Form.TIMESTAMP_UTC)
+NANOSECONDS, FLOAT32_LOSES, TEXT = (
+    int(Form.NANOSECONDS),
+    int(Form.FLOAT32_LOSES),
+    int(Form.TEXT),
+)
+_NUMBER = INT | FLOAT
+_TEMPORAL = DATE | TIMESTAMP | TIMESTAMP_UTC
+
+
+@njit(nogil=True, cache=True)
+def trim(block, start, end):
+    """(start, end) without the spaces and tabs around."""
+    while start < end and (byte_at(block, start) == 32 or byte_at(block, start) == 9):
+        start += 1
+    while end > start and (byte_at(block, end - 1) == 32 or byte_at(block, end - 1) == 9):
+        end -= 1
+    return start, end
+
+
+@njit(nogil=True, cache=True)
+def is_null(block, start, end, tokens, token_ends):
+    """Whether the text is one of the null tokens (concatenated in `tokens`)."""
+    n = end - start
+    begin = 0
+    for k in range(len(token_ends)):
+        stop = token_ends[k]
+        if stop - begin == n:
+            i = 0
+            while i < n and byte_at(block, start + i) == byte_at(tokens, begin + i):
+                i += 1
+            if i == n:
+                return True
+        begin = stop
+    return False
+
+
+@njit(nogil=True, cache=True)
+def scan_bool(block, start, end):
+    """1 for true, True, TRUE; 0 for false, False, FALSE; -1 for anything else."""
+    n = end - start
+    if n != 4 and n != 5:
+        return -1
+    first = byte_at(block, start)
+    lower = (first == 116 if n == 4 else first == 102) or byte_at(block, start + 1) >= 97
+    word = 0
+    for i in range(n):
+        c = byte_at(block, start + i)
+        if i > 0 and (c >= 97) != lower:
+            return -1
+        word = (word << 8) | (c | 0x20)
+    if n == 4:
+        return 1 if word == 0x74727565 else -1
+    return 0 if word == 0x66616C7365 else -1
+
+
+@njit(nogil=True, cache=True)
+def classify(block, start, end):
+    """(forms, negative, magnitude) of a trimmed field that is not null.
+
+    magnitude (uint64): |v| of an integer, |microseconds| of a date or timestamp, otherwise 0.
+    """
+    zero = np.uint64(0)
+    form, negative, significand, exponent = scan_number(block, start, end)
+    if form == INTEGER:
+        return INT, negative, significand
+    if form == INFINITE:
+        return FLOAT, False, zero
+    if form != NOT_A_NUMBER:
+        value, exact = decimal_to_float(significand, exponent)
+        # A value that Python has to decide has more digits than float32 gives back.
+        if exact and survives_float32(value, significand, exponent):
+            return FLOAT, False, zero
+        return FLOAT | FLOAT32_LOSES, False, zero
+    if scan_bool(block, start, end) >= 0:
+        return BOOL, False, zero
+    found, days = scan_date(block, start, end)
+    if found:
+        return DATE, days < 0, np.uint64(abs(days) * MICROSECONDS_PER_DAY)
+    found, micros, _nanos, n_fraction, utc = scan_timestamp(block, start, end)
+    if found:
+        forms = TIMESTAMP_UTC if utc else TIMESTAMP
+        if n_fraction > 6:
+            forms |= NANOSECONDS
+        return forms, micros < 0, np.uint64(abs(micros))
+    return TEXT, False, zero
+
+
+@njit(nogil=True, cache=True)
+def classify_cells(
+    block, cells, flags, wanted, quote, tokens, token_ends, until_text, magnitudes
+):
+    """Forms of the fields at `cells` whose flag is `wanted`, or of all fields (wanted < 0).
+
+    cells: int64 (n,), start << 32 | length; flags: uint8 (n,). magnitudes: uint64 (2,), the largest
+    of the negative and other values, updated. With `until_text` it stops as soon as only text can
+    hold what it saw.
+    """
+    forms = 0
+    for row in range(len(cells)):
+        if wanted >= 0 and flags[row] != wanted:
+            continue
+        if wanted < 0 and flags[row] == 1:
+            continue
+        start = cells[row] >> 32
+        end = start + (cells[row] & 0xFFFFFFFF)
+        start, end = trim(block, start, end)
+        if start == end or is_null(block, start, end, tokens, token_ends):
+            continue
+        seen, negative, magnitude = classify(block, start, end)
+        forms |= seen
+        side = 0 if negative else 1
+        if magnitude > magnitudes[side]:
+            magnitudes[side] = magnitude
+        if until_text:
+            kinds = 1 if forms & BOOL else 0
+            kinds += 1 if forms & _NUMBER else 0
+            kinds += 1 if forms & _TEMPORAL else 0
+            if forms & TEXT or kinds > 1:
+                break
+    return forms

@@ -1,0 +1,334 @@
+"""The compiled CSV parser: records to typed 64-bit cells in one pass over the bytes.
+
+Every field is tokenised and, where its column has a type, parsed at once. What does not fit its
+column's type is not an error here: the cell keeps the place of the text and is flagged, and the
+caller decides. Records with too few or too many fields end the parse with their position.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bigdata_cli.sources.classify import (
+    FLOAT,
+    FLOAT32_LOSES,
+    INT,
+    NANOSECONDS,
+    TIMESTAMP,
+    TIMESTAMP_UTC,
+    is_null,
+    scan_bool,
+    trim,
+)
+from bigdata_cli.sources.classify import DATE as DATE_FORM
+from bigdata_cli.sources.memory import byte_at, float_to_bits
+from bigdata_cli.sources.number import (
+    DECIMAL,
+    INFINITE,
+    INTEGER,
+    NOT_A_NUMBER,
+    decimal_to_float,
+    scan_number,
+    survives_float32,
+)
+from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY, scan_date, scan_timestamp
+
+SKIP, NULL, BOOLEAN, INT64, UINT64, FLOAT64, DATE, TIMESTAMP_US, TIMESTAMP_NS, TEXT = range(10)
+"""How a column is parsed. SKIP: tokenised only. NULL: every value is odd."""
+
+VALUE, NO_VALUE, ESCAPED, ODD, HARD = range(5)
+"""Flags of a cell. ESCAPED: text with doubled quotes. ODD: does not fit the mode; HARD: a decimal
+that Python's float has to decide. Text, ODD and HARD cells hold start << 32 | length."""
+
+DONE, MORE, FULL, TOO_FEW, TOO_MANY, AFTER_QUOTE, UNTERMINATED = range(7)
+"""Why the parser stopped. MORE: the record at `position` goes on beyond the bytes."""
+
+_MAX_NANOSECONDS_US = 9223372036854775
+
+
+@njit(nogil=True, cache=True)
+def count_rows(block, start, end):
+    """An upper bound of the records in block[start:end]: line ends, and one more."""
+    n = 1
+    for i in range(start, end):
+        c = block[i]
+        n += (c == 10) | ((c == 13) & (block[i + 1] != 10))
+    return n
+
+
+@njit(nogil=True, cache=True)
+def scan_field(block, pos, end, delimiter, quote):
+    """(start, end of the content, quoted, escaped, position after, status) of the field at pos.
+
+    The position after is at a delimiter, a line end, or `end`. block[end] is a line feed.
+    """
+    if byte_at(block, pos) == quote and pos < end:
+        p = pos + 1
+        escaped = False
+        while True:
+            while p < end and byte_at(block, p) != quote:
+                p += 1
+            if p >= end:
+                return pos + 1, end, True, escaped, end, UNTERMINATED
+            if p + 1 < end and byte_at(block, p + 1) == quote:
+                escaped = True
+                p += 2
+                continue
+            break
+        c = byte_at(block, p + 1)
+        if c != delimiter and c != 10 and c != 13:
+            return pos + 1, p, True, escaped, p + 1, AFTER_QUOTE
+        return pos + 1, p, True, escaped, p + 1, DONE
+    p = pos
+    c = byte_at(block, p)
+    while c != delimiter and c != 10 and c != 13:
+        p += 1
+        c = byte_at(block, p)
+    return pos, p, False, False, p, DONE
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def parse_value(block, start, end, mode, zoned, forms, magnitudes, column):
+    """(flag, cell) of the trimmed text of a column that is not text.
+
+    forms (int64) and magnitudes (uint64, (columns, 2)) of the column are updated for values.
+    """
+    odd = (ODD, (start << 32) | (end - start))
+    if mode == INT64 or mode == UINT64 or mode == FLOAT64:
+        form, negative, significand, exponent = scan_number(block, start, end)
+        if form == NOT_A_NUMBER:
+            return odd
+        if mode != FLOAT64:
+            limit = np.uint64(9223372036854775807)
+            if form != INTEGER or (mode == UINT64 and negative):
+                return odd
+            if mode == INT64 and significand > limit + np.uint64(1 if negative else 0):
+                return odd
+            value = np.int64(significand)
+            return VALUE, -value if negative else value
+        if form == INTEGER:
+            forms[column] |= INT
+            side = 0 if negative else 1
+            if significand > magnitudes[column, side]:
+                magnitudes[column, side] = significand
+            number, exact = decimal_to_float(significand, 0)
+        elif form == INFINITE:
+            forms[column] |= FLOAT
+            number, exact = np.inf, True
+        else:
+            forms[column] |= FLOAT
+            number, exact = decimal_to_float(significand, exponent)
+            if form != DECIMAL or not exact:
+                forms[column] |= FLOAT32_LOSES
+                return HARD, (start << 32) | (end - start)
+            if not survives_float32(number, significand, exponent):
+                forms[column] |= FLOAT32_LOSES
+        return VALUE, float_to_bits(-number if negative else number)
+    if mode == BOOLEAN:
+        value = scan_bool(block, start, end)
+        return (VALUE, value) if value >= 0 else odd
+    if mode == DATE:
+        found, days = scan_date(block, start, end)
+        return (VALUE, days) if found else odd
+    if mode == TIMESTAMP_US or mode == TIMESTAMP_NS:
+        return _timestamp(block, start, end, mode, zoned, forms, magnitudes, column)
+    return odd
+
+
+@njit(nogil=True, cache=True)
+def _timestamp(block, start, end, mode, zoned, forms, magnitudes, column):
+    odd = (ODD, (start << 32) | (end - start))
+    found, micros, nanos, n_fraction, utc = scan_timestamp(block, start, end)
+    if found:
+        if utc != (zoned != 0):
+            return odd
+        seen = TIMESTAMP_UTC if utc else TIMESTAMP
+        if n_fraction > 6:
+            seen |= NANOSECONDS
+            if mode == TIMESTAMP_US:
+                return odd
+    else:
+        found, days = scan_date(block, start, end)
+        if not found or zoned != 0:
+            return odd
+        seen = DATE_FORM
+        micros = days * MICROSECONDS_PER_DAY
+        nanos = 0
+    if mode == TIMESTAMP_NS and abs(micros) >= _MAX_NANOSECONDS_US:
+        return odd
+    forms[column] |= seen
+    side = 0 if micros < 0 else 1
+    magnitude = np.uint64(abs(micros))
+    if magnitude > magnitudes[column, side]:
+        magnitudes[column, side] = magnitude
+    return VALUE, micros * 1000 + nanos if mode == TIMESTAMP_NS else micros
+
+
+@njit(nogil=True, cache=True)
+def line_end(block, pos):
+    """Bytes of the line end at `pos`: 2 for CR LF, 1 for LF or CR, 0 for none."""
+    c = byte_at(block, pos)
+    if c == 10:
+        return 1
+    if c == 13:
+        return 2 if byte_at(block, pos + 1) == 10 else 1
+    return 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def parse_records(
+    block, start, limit, end, at_eof, delimiter, quote, keep_blank,
+    modes, zoned, targets, tokens, token_ends, longest_token,
+    cells, flags, forms, magnitudes,
+):  # fmt: skip
+    """(status, position, rows, fields, blank lines) after parsing the records that start in [start, limit).
+
+    block: uint8, with a line feed at `end` and one byte after it; at_eof: nothing follows `end`.
+    modes, zoned, targets: per field of a record its mode, whether it is UTC, its column.
+    cells: int64 (columns, capacity), flags: uint8 likewise, zero-initialised by the caller.
+    forms: int64 (columns,), magnitudes: uint64 (columns, 2): see `schema.lattice.Observed`.
+    `position` is where the record after the last parsed one starts; on an error status, where the
+    wrong record starts, with the number of its fields seen in `fields`. The cells and flags of the
+    row that was begun then are not valid.
+    """
+    n_fields = modes.shape[0]
+    n_blank = 0
+    capacity = cells.shape[1]
+    row = 0
+    pos = start
+    while pos < limit:
+        record = pos
+        if not keep_blank:
+            skip = line_end(block, pos)
+            if skip:
+                if pos + skip >= end and not at_eof:
+                    return MORE, record, row, 0, n_blank
+                pos += skip
+                n_blank += 1
+                continue
+        if row == capacity:
+            return FULL, record, row, 0, n_blank
+        for field in range(n_fields):
+            mode = modes[field]
+            column = targets[field]
+            done = False
+            if mode == INT64 or mode == FLOAT64:
+                p = pos
+                negative = byte_at(block, p) == 45
+                if negative:
+                    p += 1
+                first = p
+                significand = np.uint64(0)
+                d = byte_at(block, p) - 48
+                while 0 <= d <= 9:
+                    significand = significand * np.uint64(10) + np.uint64(d)
+                    p += 1
+                    d = byte_at(block, p) - 48
+                n_digits = p - first
+                canonical = n_digits == 1 or byte_at(block, first) != 48
+                c = d + 48
+                if mode == INT64:
+                    if (
+                        (c == delimiter or c == 10 or c == 13)
+                        and 0 < n_digits <= 18
+                        and canonical
+                        and not (negative and significand == np.uint64(0))
+                    ):
+                        value = np.int64(significand)
+                        cells[column, row] = -value if negative else value
+                        pos = p
+                        done = True
+                else:
+                    exponent = 0
+                    is_integer = c != 46
+                    if not is_integer:
+                        p += 1
+                        point = p
+                        d = byte_at(block, p) - 48
+                        while 0 <= d <= 9:
+                            significand = significand * np.uint64(10) + np.uint64(d)
+                            p += 1
+                            d = byte_at(block, p) - 48
+                        exponent = point - p
+                        n_digits += p - point
+                        c = d + 48
+                        if c == 101 or c == 69:
+                            p += 1
+                            sign = byte_at(block, p)
+                            if sign == 45 or sign == 43:
+                                p += 1
+                            power = 0
+                            begin = p
+                            d = byte_at(block, p) - 48
+                            while 0 <= d <= 9 and p - begin < 5:
+                                power = power * 10 + d
+                                p += 1
+                                d = byte_at(block, p) - 48
+                            exponent += -power if sign == 45 else power
+                            c = d + 48 if p > begin else 0
+                    if (c == delimiter or c == 10 or c == 13) and 0 < n_digits <= 19 and canonical:
+                        number, exact = decimal_to_float(significand, exponent)
+                        if exact:
+                            if is_integer and not (negative and significand == np.uint64(0)):
+                                forms[column] |= INT
+                                side = 0 if negative else 1
+                                if significand > magnitudes[column, side]:
+                                    magnitudes[column, side] = significand
+                            else:
+                                seen = forms[column] | FLOAT
+                                if significand > np.uint64(999999) and not seen & FLOAT32_LOSES:
+                                    if not survives_float32(number, significand, exponent):
+                                        seen |= FLOAT32_LOSES
+                                elif abs(number) < 1.2e-38 or abs(number) > 3.4e38:
+                                    if not survives_float32(number, significand, exponent):
+                                        seen |= FLOAT32_LOSES
+                                forms[column] = seen
+                            cells[column, row] = float_to_bits(-number if negative else number)
+                            pos = p
+                            done = True
+            if not done:
+                begin, stop, quoted, escaped, pos, status = scan_field(
+                    block, pos, end, delimiter, quote
+                )
+                if status != DONE:
+                    if status == UNTERMINATED and not at_eof:
+                        return MORE, record, row, 0, n_blank
+                    return status, record, row, field + 1, n_blank
+                if mode == TEXT:
+                    cells[column, row] = (begin << 32) | (stop - begin)
+                    if quoted:
+                        if escaped:
+                            flags[column, row] = ESCAPED
+                    elif stop - begin <= longest_token and is_null(
+                        block, begin, stop, tokens, token_ends
+                    ):
+                        flags[column, row] = NO_VALUE
+                elif mode != SKIP:
+                    begin, stop = trim(block, begin, stop)
+                    if begin == stop or is_null(block, begin, stop, tokens, token_ends):
+                        flags[column, row] = NO_VALUE
+                        cells[column, row] = 0
+                    else:
+                        flag, cell = parse_value(
+                            block, begin, stop, mode, zoned[field], forms, magnitudes, column
+                        )
+                        flags[column, row] = flag
+                        cells[column, row] = cell
+            c = byte_at(block, pos)
+            if field < n_fields - 1:
+                if c != delimiter or pos >= end:
+                    if pos >= end and not at_eof:
+                        return MORE, record, row, 0, n_blank
+                    return TOO_FEW, record, row, field + 1, n_blank
+                pos += 1
+            else:
+                if c == delimiter and pos < end:
+                    return TOO_MANY, record, row, field + 1, n_blank
+                pos += line_end(block, pos)
+                if pos >= end:
+                    if not at_eof:
+                        return MORE, record, row, 0, n_blank
+                    pos = end
+        row += 1
+    return DONE, pos, row, 0, n_blank
