@@ -17,7 +17,6 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "open_dataset": "bigdata_cli.dataset:open_dataset",
     "train": "bigdata_cli.training.run:train",
-    "verify": "bigdata_cli.verify:verify",
     "BigdataError": "bigdata_cli.errors:BigdataError",
     "BudgetError": "bigdata_cli.errors:BudgetError",
     "DataError": "bigdata_cli.errors:DataError",
@@ -26,8 +25,8 @@ _EXPORTS = {
     "UsageError": "bigdata_cli.errors:UsageError",
     "VerificationError": "bigdata_cli.errors:VerificationError",
 }
-_CALLABLE_PACKAGES = ("convert", "inspect")
-"""Packages that are called as the function of the same name (see callable_package.py)."""
+_CALLABLE_MODULES = ("convert", "inspect", "verify")
+"""Modules that are called as the function of the same name (see callable_package.py)."""
 
 __all__ = [
     "BigdataError",
@@ -46,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CALLABLE_PACKAGES:
+    if name in _CALLABLE_MODULES:
         return import_module(f"{__name__}.{name}")
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -61,7 +60,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from bigdata_cli import convert, inspect
+    from bigdata_cli import convert, inspect, verify
     from bigdata_cli.dataset import open_dataset
     from bigdata_cli.errors import (
         BigdataError,
@@ -73,4 +72,3 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from bigdata_cli.training.run import train
-    from bigdata_cli.verify import verify

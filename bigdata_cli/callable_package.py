@@ -1,4 +1,4 @@
-"""Packages that can be called like the function they are named after.
+"""Packages and modules that can be called like the function they are named after.
 
 `bigdata_cli.convert` is a package and also the function of the public API. As soon as anything
 imports a module of the package, Python sets the attribute `convert` of `bigdata_cli` to the
@@ -18,7 +18,7 @@ from typing import Any
 class CallablePackage(ModuleType):
     """A package that forwards calls to one of its functions, imported at the first call."""
 
-    _target: str
+    call_target: str
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return _function(self)(*args, **kwargs)
@@ -32,9 +32,9 @@ def make_callable(package: str, target: str) -> None:
     """Let the package of that name be called as `target`, written "module:function"."""
     module = sys.modules[package]
     module.__class__ = CallablePackage
-    module.__dict__["_target"] = target
+    module.__dict__["call_target"] = target
 
 
 def _function(package: CallablePackage) -> Any:
-    module, _, name = package._target.partition(":")
+    module, _, name = package.call_target.partition(":")
     return getattr(import_module(module), name)

@@ -168,6 +168,7 @@ def _discard_output() -> None:
 
 
 @click.group(
+    "bigdata",
     cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

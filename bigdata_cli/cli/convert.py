@@ -97,7 +97,9 @@ column_options = compose(
 )
 source_options = compose(
     click.option(
-        "--delimiter", type=Character(), help="Between fields, such as ';' or tab.  [default: found]"
+        "--delimiter",
+        type=Character(),
+        help="Between fields, such as ';' or tab.  [default: found]",
     ),
     click.option(
         "--quote",
@@ -119,7 +121,11 @@ source_options = compose(
 @column_options
 @source_options
 @click.option(
-    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: all processors]"
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads.  [default: all processors]",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option

@@ -31,7 +31,9 @@ class Name(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.names:
-            self.fail(f'"{value}" is not one of them. {did_you_mean(value, self.names)}', param, ctx)
+            self.fail(
+                f'"{value}" is not one of them. {did_you_mean(value, self.names)}', param, ctx
+            )
         return value
 
 

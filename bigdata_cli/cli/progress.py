@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from bigdata_cli.resources.sizes import format_size
 
@@ -71,16 +71,16 @@ class ProgressLines:
     def show(self, progress: Progress) -> None:
         """Print a line where one is due. Rates are those of the present phase."""
         now = self._clock()
-        if self._first is None or progress.phase != self._first.phase or (
-            progress.bytes_done < self._first.bytes_done
+        if (
+            self._first is None
+            or progress.phase != self._first.phase
+            or (progress.bytes_done < self._first.bytes_done)
         ):
             self._first, self._phase_started = progress, now
         if now < self._next_line:
             return
         self._next_line = now + SECONDS_BETWEEN_LINES
-        rate = (progress.bytes_done - self._first.bytes_done) / max(
-            now - self._phase_started, 1e-9
-        )
+        rate = (progress.bytes_done - self._first.bytes_done) / max(now - self._phase_started, 1e-9)
         print(progress_line(progress, rate), file=self._stream, flush=True)
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class ProgressDisplay:
             with self._lock:
                 self._view.show(progress)
 
-    def __enter__(self) -> ProgressDisplay:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

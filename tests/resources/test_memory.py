@@ -83,7 +83,10 @@ def test_v1_limit(tmp_path):
     [
         {},
         {"memory.max": "max", "memory.current": "5"},
-        {"memory/memory.limit_in_bytes": "9223372036854771712", "memory/memory.usage_in_bytes": "5"},
+        {
+            "memory/memory.limit_in_bytes": "9223372036854771712",
+            "memory/memory.usage_in_bytes": "5",
+        },
     ],
 )
 def test_without_a_limit_the_host_counts(tmp_path, contents):
@@ -100,8 +103,10 @@ def test_used_up_is_zero_and_not_negative(tmp_path):
     ("membership", "contents"),
     [
         ("0::/\n", {"cpu.max": "50000 100000"}),
-        ("4:cpu,cpuacct:/\n", {"cpu,cpuacct/cpu.cfs_quota_us": "90000",
-                               "cpu,cpuacct/cpu.cfs_period_us": "100000"}),
+        (
+            "4:cpu,cpuacct:/\n",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "90000", "cpu,cpuacct/cpu.cfs_period_us": "100000"},
+        ),
     ],
 )
 def test_cpu_quota_is_rounded_up_to_one(tmp_path, membership, contents):
@@ -124,7 +129,7 @@ def test_peak_memory_grows_with_what_is_held():
 
 def test_peak_memory_of_a_small_process_does_not_start_at_its_parents_size():
     held = bytearray(300 * MB)
-    script = "from bigdata_cli.resources.memory import peak_memory_bytes; print(peak_memory_bytes())"
+    script = "from bigdata_cli.resources import memory; print(memory.peak_memory_bytes())"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -1,0 +1,81 @@
+# make demo and make test need Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+# Processes that run the tests.
+TEST_JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format soak bench bench-quick docs clean
+
+help:
+	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
+	@echo "make test         lint and tests"
+	@echo "make lint         ruff, mypy, import walls"
+	@echo "make format       put the code into ruff's format"
+	@echo "make soak         the tests that take minutes and gigabytes"
+	@echo "make bench        memory and speed on generated gigabytes"
+	@echo "make bench-quick  the same on a smaller input"
+	@echo "make docs         write docs/cli.md from --help"
+	@echo "make clean        remove what the other targets made"
+
+demo: $(VENV)/.installed-train
+	@mkdir -p demo
+	$(BIN)/bigdata convert sample_data/transactions.csv --to tfrecord --shards 3 --label isFraud \
+	    --output demo/transactions-tfrecord --force
+	$(BIN)/bigdata inspect demo/transactions-tfrecord
+	$(BIN)/bigdata verify demo/transactions-tfrecord
+	$(BIN)/bigdata train demo/transactions-tfrecord --label isFraud
+
+test: lint
+	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m soak
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.memory
+
+bench-quick: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.memory --quick
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new
+	mv docs/cli.md.new docs/cli.md
+
+clean:
+	rm -rf demo build dist .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	    .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	rm -f $(VENV)/.installed-train $(VENV)/.installed-dev
+
+# A stamp says that an installation is complete, so that it is made once.
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
+	@echo "Installing what the tests need into $(VENV) (once; a minute or two)"
+	@$(INSTALL) --editable '.[dev]'
+	@touch $(VENV)/.installed-train $@
+
+$(VENV)/.installed-train: pyproject.toml | $(VENV)/.created
+	@echo "Installing bigdata and TensorFlow into $(VENV) (once; a minute or two)"
+	@$(INSTALL) --editable '.[train]'
+	@touch $@
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "bigdata needs Python 3.11 or newer; $(PYTHON) is" \
+	        "$$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
+	    echo "Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@touch $@
