@@ -1,0 +1,311 @@
+"""TFRecord: `tf.train.Example` records, written and read without TensorFlow.
+
+Integers, bools, dates (days), timestamps (us or ns) are int64 lists; floats are float32 by nature;
+text, categories and uint64 (as decimal digits) are bytes lists. `tfrecord_layout` tells what
+stands in a record. The same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.formats import tfds, tfrecord_read
+from bigdata_cli.formats.arrays import column_values, text_buffers, validity, vocabulary_digest
+from bigdata_cli.formats.base import (
+    Format,
+    ShardName,
+    ShardWriter,
+    StorageOptions,
+    check_options,
+    parse_compression,
+    partial_path,
+)
+from bigdata_cli.formats.tfrecord_encode import (
+    BYTES,
+    FLOAT,
+    SLACK,
+    VALID,
+    encode_lists,
+    encode_rows,
+    feature_prefixes,
+    pack_bytes,
+)
+from bigdata_cli.formats.tfrecord_layout import (
+    BLOCK_ROWS,
+    check_layout,
+    feature_lists,
+    stored_kind,
+)
+from bigdata_cli.schema.dtype import Column, Kind, Schema
+
+_DEFAULT_GZIP_LEVEL = 1
+_GZIP_WBITS = 31
+_MAX_TABLE_VALUES = 1 << 20
+"""Values of a table given to `encode`, where its rows are fixed: they bound a slot matrix."""
+_GZIP_ROWS = 16_384
+_BLOCK_TABLE_ROWS = 32 * BLOCK_ROWS
+_TABLE_BYTES = 64 << 20
+
+
+class TfrecordFormat(Format):
+    """`NAME-00000-of-00003.tfrecord`, or `.tfrecord.gz`; layouts rows, packed and block."""
+
+    name = "tfrecord"
+    layouts = ("rows", "packed", "block")
+    compressions = ("none", "gzip")
+
+    def physical(self, column: Column, options: StorageOptions) -> str:
+        """How a column is stored; equal strings mean equal bytes.
+
+        >>> TfrecordFormat().physical(Column(name="a", dtype="int8"), StorageOptions(layout="rows"))
+        'int64'
+        """
+        kind = stored_kind(column, options.layout)
+        if kind == FLOAT:
+            return "float"
+        if kind == BYTES:
+            return "decimal" if column.dtype == "uint64" else "bytes"
+        if column.kind is Kind.DATE:
+            return "int64 days"
+        if column.kind is Kind.TIMESTAMP:
+            return "int64 ns" if "ns" in column.dtype else "int64 us"
+        if column.kind is Kind.CATEGORY:
+            return f"int64 {vocabulary_digest(column)}"
+        return "int64"
+
+    def check(self, schema: Schema, options: StorageOptions) -> None:
+        """Raise UsageError where TFRecord or the layout cannot hold the schema."""
+        check_options(self, schema, options)
+        name, level = parse_compression(self, options)
+        if level is not None and not (name == "gzip" and level <= 9):
+            raise UsageError(
+                f"--compression {options.compression} has a level that {name} does not know",
+                hint="--compression gzip:4, of 0 to 9, or --compression none",
+            )
+        check_layout(schema, options)
+
+    def writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> ShardWriter:
+        """A writer of one shard, one file."""
+        return TfrecordWriter(folder, name, schema, options)
+
+    def read(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str] | None = None,
+        max_rows: int = 65_536,
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a shard; floats have float32's precision. See `Format.read`."""
+        wanted = schema.names if columns is None else tuple(columns)
+        for file in files:
+            yield from tfrecord_read.read_batches(
+                folder / file, schema, options, columns=wanted, max_rows=max_rows
+            )
+
+    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+        """The rows of a shard; every CRC is checked, and in blocks the lengths of the lists."""
+        return sum(tfrecord_read.count_rows(folder / file, options.layout) for file in files)
+
+    def sidecars(self, dataset: Mapping[str, Any]) -> dict[str, str]:
+        """The two files that let TensorFlow Datasets read the folder, where it can."""
+        return tfds.sidecars(dataset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Slots:
+    """Columns as the kernels take them; see `tfrecord_encode`.
+
+    slots: int64, valid: uint8, both (columns, rows + 1); nullable: uint8 (columns,).
+    """
+
+    slots: np.ndarray
+    valid: np.ndarray
+    nullable: np.ndarray
+    text: np.ndarray
+
+
+def _gather(table: pa.Table, columns: Sequence[Column], layout: str) -> _Slots:
+    n_rows = table.num_rows
+    slots = np.zeros((len(columns), n_rows + 1), np.int64)
+    valid = np.ones((len(columns), n_rows + 1), np.uint8)
+    nullable = np.zeros(len(columns), np.uint8)
+    texts: list[np.ndarray] = []
+    text_bytes = 0
+    for c, column in enumerate(columns):
+        array = table.column(column.name)
+        mask = validity(array)
+        if mask is not None:
+            nullable[c] = 1
+            valid[c, :n_rows] = mask
+        if stored_kind(column, layout) == BYTES:
+            offsets, data = text_buffers(array.cast(pa.string()))
+            slots[c] = offsets + text_bytes
+            texts.append(data)
+            text_bytes += len(data)
+        else:
+            slots[c, :n_rows] = _numbers(array, column, mask)
+    text = np.concatenate([*texts, np.zeros(SLACK, np.uint8)])
+    return _Slots(slots=slots, valid=valid, nullable=nullable, text=text)
+
+
+def _numbers(array: pa.ChunkedArray, column: Column, mask: np.ndarray | None) -> np.ndarray:
+    """Numbers as int64, or the bits of float32 as int32; beneath a null 0 or NaN."""
+    values, _ = column_values(array, column)
+    if column.kind is Kind.FLOAT:
+        try:
+            with np.errstate(over="raise"):
+                return values.astype(np.float32, copy=False).view(np.int32)
+        except FloatingPointError as error:
+            raise DataError(
+                f'column "{column.name}" has a number beyond float32, which TFRecord stores',
+                hint=f"--type '{column.name}=text', or --to parquet",
+            ) from error
+    if values.dtype.kind == "M":
+        values = values.view(np.int64)
+        return values if mask is None else np.where(mask, values, 0)
+    return values
+
+
+class TfrecordWriter(ShardWriter):
+    """Writes one shard as records, framed and with their CRCs."""
+
+    def __init__(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> None:
+        compression, level = parse_compression(TfrecordFormat(), options)
+        self._gzip_level: int | None = None
+        if compression == "gzip":
+            self._gzip_level = _DEFAULT_GZIP_LEVEL if level is None else level
+        self._options = options
+        self._lists = feature_lists(schema, options)
+        self._columns = tuple(
+            column for entry in self._lists if entry.kind != VALID for column in entry.columns
+        )
+        self.batch_rows = self._fixed_rows()
+        self.batch_bytes = None if self.batch_rows is None else _TABLE_BYTES
+        self._kinds = np.array([entry.kind for entry in self._lists], np.uint8)
+        self._prepare_keys()
+        self._name = name.file("tfrecord" if self._gzip_level is None else "tfrecord.gz")
+        self._path = partial_path(folder / self._name)
+        self._file = self._path.open("wb", buffering=0)
+        self._empty = True
+
+    def _fixed_rows(self) -> int | None:
+        """Rows of a table where the bytes would otherwise depend on how the rows are cut."""
+        most = max(BLOCK_ROWS, _MAX_TABLE_VALUES // max(1, len(self._columns)))
+        if self._options.layout == "block":
+            return min(_BLOCK_TABLE_ROWS, most // BLOCK_ROWS * BLOCK_ROWS)
+        return None if self._gzip_level is None else min(_GZIP_ROWS, most)
+
+    def _prepare_keys(self) -> None:
+        """Pack what stands before the values of each feature."""
+        if self._options.layout == "rows":
+            parts = [feature_prefixes(entry.key.encode(), entry.kind) for entry in self._lists]
+            self._first_prefix = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)[:-1]
+            self._prefixes = pack_bytes([prefix for part in parts for prefix in part])
+        else:
+            keys = [feature_prefixes(entry.key.encode(), BYTES)[0] for entry in self._lists]
+            self._prefixes = pack_bytes(keys)
+
+    def encode(self, table: pa.Table) -> np.ndarray | bytes:
+        """The records of a table: uint8, or with gzip one whole member.
+
+        Raises DataError for a number beyond float32, and for a label of packed that is null and
+        not a float.
+        """
+        columns = _gather(table, self._columns, self._options.layout)
+        if self._options.layout == "rows":
+            records = encode_rows(
+                self._kinds,
+                columns.slots,
+                columns.valid,
+                columns.nullable,
+                columns.text,
+                *self._prefixes,
+                self._first_prefix,
+            )
+        else:
+            self._check_label(columns)
+            records = self._encode_lists(columns, table.num_rows)
+        if self._gzip_level is None:
+            return records
+        compressor = zlib.compressobj(self._gzip_level, zlib.DEFLATED, _GZIP_WBITS)
+        return compressor.compress(records) + compressor.flush()
+
+    def _check_label(self, columns: _Slots) -> None:
+        label = self._columns[-1] if self._options.label is not None else None
+        if self._options.layout != "packed" or label is None or label.kind is Kind.FLOAT:
+            return
+        if columns.nullable[-1]:
+            n_nulls = int((columns.valid[-1] == 0).sum())
+            raise DataError(
+                f'the label "{label.name}" is null in {n_nulls:,} rows, and {label.dtype} has no '
+                "value for that",
+                hint=f"--type '{label.name}=float64' makes them NaN, --layout rows keeps nulls",
+            )
+
+    def _encode_lists(self, columns: _Slots, n_rows: int) -> np.ndarray:
+        first_slots, counts = self._list_places(n_rows)
+        block = self._options.layout == "block"
+        return encode_lists(
+            -(-n_rows // BLOCK_ROWS) if block else n_rows,
+            self._kinds,
+            first_slots,
+            np.full(len(counts), BLOCK_ROWS, np.int64) if block else counts,
+            np.full(len(counts), n_rows if block else np.iinfo(np.int64).max, np.int64),
+            BLOCK_ROWS if block else 1,
+            1 if block else n_rows + 1,
+            columns.slots.reshape(-1),
+            columns.valid.reshape(-1),
+            columns.text,
+            *self._prefixes,
+        )
+
+    def _list_places(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where in the slots each list begins, and how many columns it has."""
+        first_slots, counts = [], []
+        place = 0
+        for entry in self._lists:
+            if entry.kind == VALID:
+                # The list before it has the same columns.
+                first_slots.append(first_slots[-1])
+            else:
+                first_slots.append(place * (n_rows + 1))
+                place += len(entry.columns)
+            counts.append(len(entry.columns))
+        return np.array(first_slots, np.int64), np.array(counts, np.int64)
+
+    def append(self, encoded: np.ndarray | bytes) -> None:
+        """Write the records of one table."""
+        view = memoryview(encoded)
+        while len(view):
+            view = view[self._file.write(view) :]
+            self._empty = False
+
+    def close(self) -> tuple[str, ...]:
+        """Close the file; returns its final name. Without rows a gzip file is one empty member."""
+        if self._empty and self._gzip_level is not None:
+            compressor = zlib.compressobj(self._gzip_level, zlib.DEFLATED, _GZIP_WBITS)
+            self.append(compressor.flush())
+        self._file.close()
+        return (self._name,)
+
+    def abort(self) -> None:
+        """Close and remove the file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+

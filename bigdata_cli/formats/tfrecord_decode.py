@@ -1,0 +1,368 @@
+"""Kernels that read framed `tf.train.Example` records back into columns.
+
+The parse is that of any protobuf parser: fields in any order, lists packed or not, unknown fields
+skipped, the last of two equal keys wins. Every length is checked against the message around it, so
+that no input, however damaged, is read beyond its end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bigdata_cli.formats.crc32c import masked_crc32c
+from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT
+from bigdata_cli.formats.unaligned import load_u8, load_u32, load_u64
+
+OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
+"""What `scan_records` says of the record that it stopped at."""
+NOT_A_MESSAGE, WRONG_KIND, WRONG_COUNT, MISSING, UNEQUAL = -1, -2, -3, -4, -5
+"""What is wrong with an Example."""
+_VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
+
+
+@njit(nogil=True, cache=True)
+def scan_records(data, start, end, max_records):
+    """Find whole records in data[start:end] and check their CRCs.
+
+    data: uint8. Returns starts and ends of Examples, int64 (records,); where the next record
+    begins; OK, MORE, LENGTH_CRC or DATA_CRC of that record; and the bytes that it needs.
+    """
+    starts = np.empty(max_records, np.int64)
+    ends = np.empty(max_records, np.int64)
+    n = 0
+    at = start
+    while n < max_records:
+        if end - at < 12:
+            return starts[:n], ends[:n], at, MORE, np.uint64(16)
+        length = load_u64(data, at)
+        if load_u32(data, at + 8) != masked_crc32c(data, at, at + 8):
+            return starts[:n], ends[:n], at, LENGTH_CRC, np.uint64(0)
+        if length > np.uint64(end - at) or np.int64(length) + 16 > end - at:
+            return starts[:n], ends[:n], at, MORE, length
+        begin = at + 12
+        stop = begin + np.int64(length)
+        if load_u32(data, stop) != masked_crc32c(data, begin, stop):
+            return starts[:n], ends[:n], at, DATA_CRC, np.uint64(0)
+        starts[n] = begin
+        ends[n] = stop
+        n += 1
+        at = stop + 4
+    return starts[:n], ends[:n], at, OK, np.uint64(0)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _read_varint(data, at, end):
+    """A varint and where it ends; -1 for one that is cut off or too long."""
+    if at < end and load_u8(data, at) < 0x80:
+        return np.uint64(load_u8(data, at)), at + 1
+    number = np.uint64(0)
+    shift = np.uint64(0)
+    while at < end and shift < np.uint64(70):
+        byte = np.uint64(load_u8(data, at))
+        at += 1
+        number |= (byte & np.uint64(0x7F)) << shift
+        if byte < np.uint64(0x80):
+            return number, at
+        shift += np.uint64(7)
+    return number, np.int64(-1)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _next_field(data, at, end):
+    """The field at `at`: where the next one begins (-1: damaged), number, wire type, content."""
+    tag, at = _read_varint(data, at, end)
+    number = np.int64(tag >> np.uint64(3))
+    wire = np.int64(tag & np.uint64(7))
+    if at < 0 or number == 0:
+        return np.int64(-1), number, wire, at, at
+    begin = at
+    if wire == _VARINT:
+        _, at = _read_varint(data, at, end)
+    elif wire == _MESSAGE:
+        length, begin = _read_varint(data, at, end)
+        if begin < 0 or length > np.uint64(end - begin):
+            return np.int64(-1), number, wire, at, at
+        at = begin + np.int64(length)
+    elif wire == _FIXED32:
+        at += 4
+    elif wire == _FIXED64:
+        at += 8
+    else:
+        at = np.int64(-1)
+    if at > end:
+        at = np.int64(-1)
+    return at, number, wire, begin, at
+
+
+@njit(nogil=True, cache=True)
+def _read_entry(data, at, end):
+    """The key and the Feature of a map entry: (key begins, ends, Feature begins, ends), -1 first
+    where it is damaged."""
+    key_start, key_end, value_start, value_end = at, at, at, at
+    while at < end:
+        at, number, wire, begin, stop = _next_field(data, at, end)
+        if at < 0:
+            return np.int64(-1), at, at, at
+        if wire == _MESSAGE and number == 1:
+            key_start, key_end = begin, stop
+        elif wire == _MESSAGE and number == 2:
+            value_start, value_end = begin, stop
+    return key_start, key_end, value_start, value_end
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _same(data, start, end, keys, key_start, key_end):
+    if end - start != key_end - key_start:
+        return False
+    for k in range(end - start):
+        if load_u8(data, start + k) != load_u8(keys, key_start + k):
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _find_features(data, start, end, keys, key_ends, spans):
+    """Fill spans, int64 (keys, 2), with where each key's Feature stands, or -1."""
+    n_keys = len(key_ends) - 1
+    spans[:] = -1
+    expected = 0
+    at = start
+    while at < end:
+        at, number, wire, begin, stop = _next_field(data, at, end)
+        if at < 0:
+            return NOT_A_MESSAGE
+        if number != 1 or wire != _MESSAGE:
+            continue
+        inner = begin
+        while inner < stop:
+            inner, number, wire, entry, entry_end = _next_field(data, inner, stop)
+            if inner < 0:
+                return NOT_A_MESSAGE
+            if number != 1 or wire != _MESSAGE:
+                continue
+            key_start, key_end, value_start, value_end = _read_entry(data, entry, entry_end)
+            if key_start < 0:
+                return NOT_A_MESSAGE
+            # Features mostly come in the order of the columns, so that the first guess is right.
+            for k in range(n_keys):
+                f = expected + k
+                if f >= n_keys:
+                    f -= n_keys
+                if _same(data, key_start, key_end, keys, key_ends[f], key_ends[f + 1]):
+                    spans[f, 0] = value_start
+                    spans[f, 1] = value_end
+                    expected = f + 1
+                    break
+    return OK
+
+
+@njit(nogil=True, cache=True)
+def _read_ints(data, at, end, wire, out, first, step, room):
+    """Read one field of an Int64List; returns its values' number, or what is wrong.
+
+    What exceeds `room` is counted and not stored.
+    """
+    count = 0
+    while at < end:
+        number, at = _read_varint(data, at, end)
+        if at < 0:
+            return np.int64(NOT_A_MESSAGE)
+        if count < room:
+            out[first + count * step] = np.int64(number)
+        count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _read_floats(data, at, end, out, first, step, room):
+    """Read one field of a FloatList as the bits of float32, likewise."""
+    if (end - at) % 4:
+        return np.int64(NOT_A_MESSAGE)
+    count = (end - at) // 4
+    for k in range(min(count, room)):
+        out[first + k * step] = np.int64(load_u32(data, at + 4 * k))
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _read_list(data, at, end, kind, out, lengths, first, step, room):
+    """Read a BytesList, FloatList or Int64List; returns the number of values, or what is wrong."""
+    count = np.int64(0)
+    while at < end:
+        at, number, wire, begin, stop = _next_field(data, at, end)
+        if at < 0:
+            return np.int64(NOT_A_MESSAGE)
+        if number != 1:
+            continue
+        into = first + count * step
+        more = np.int64(0)
+        if kind == BYTES:
+            if wire == _MESSAGE:
+                if count < room:
+                    out[into] = begin
+                    lengths[into] = stop - begin
+                more = np.int64(1)
+        elif kind == FLOAT:
+            if wire == _MESSAGE or wire == _FIXED32:
+                more = _read_floats(data, begin, stop, out, into, step, room - count)
+        elif wire == _MESSAGE or wire == _VARINT:
+            more = _read_ints(data, begin, stop, wire, out, into, step, room - count)
+        if more < 0:
+            return more
+        count += more
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _read_feature(data, at, end, kind, out, lengths, first, step, room):
+    """Read a Feature of one kind; returns the number of values, or what is wrong.
+
+    Of several lists of one kind the values add up; one of another kind replaces those before.
+    """
+    field = 1 if kind == BYTES else 2 if kind == FLOAT else 3
+    count = np.int64(0)
+    other = False
+    while at < end:
+        at, number, wire, begin, stop = _next_field(data, at, end)
+        if at < 0:
+            return np.int64(NOT_A_MESSAGE)
+        if wire != _MESSAGE or number > 3:
+            continue
+        if number != field:
+            count = np.int64(0)
+            other = stop > begin
+            continue
+        other = False
+        more = _read_list(
+            data, begin, stop, kind, out, lengths, first + count * step, step, room - count
+        )
+        if more < 0:
+            return more
+        count += more
+    return np.int64(WRONG_KIND) if other else count
+
+
+@njit(nogil=True, cache=True)
+def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
+    """Fill rows (records,) with the length of each record's lists, which must be equal.
+
+    optional: uint8 (lists,), lists that may be absent. Returns (what is wrong, record, list).
+    """
+    spans = np.empty((len(kinds), 2), np.int64)
+    nothing = np.empty(1, np.int64)
+    for j in range(len(starts)):
+        status = _find_features(data, starts[j], ends[j], keys, key_ends, spans)
+        if status != OK:
+            return status, j, 0
+        rows[j] = -1
+        for f in range(len(kinds)):
+            if spans[f, 0] < 0:
+                if optional[f]:
+                    continue
+                return MISSING, j, f
+            count = _read_feature(
+                data, spans[f, 0], spans[f, 1], kinds[f], nothing, nothing, 0, 0, 0
+            )
+            if count < 0:
+                return count, j, f
+            if rows[j] >= 0 and rows[j] != count:
+                return UNEQUAL, j, f
+            rows[j] = count
+        rows[j] = max(rows[j], 0)
+    return OK, 0, 0
+
+
+@njit(nogil=True, cache=True)
+def decode_records(
+    data, starts, ends, keys, key_ends, kinds, counts, optional, offsets, rows, step, firsts, out,
+    lengths, present,
+):  # fmt: skip
+    """Read lists: value k of list f of record j goes to out[firsts[f] + offsets[j] + k * step].
+
+    kinds, optional: uint8, counts, firsts: int64, all (lists,); a list has counts[f] values, or
+    rows[j] where counts[f] is 0, or none where it is optional. starts, ends, offsets, rows: int64
+    (records,). out, lengths: int64, flat: numbers, bits of float32, or where in `data` a text
+    begins and its bytes. present: uint8 (lists, records). Returns (what is wrong, record, list).
+    """
+    spans = np.empty((len(kinds), 2), np.int64)
+    for j in range(len(starts)):
+        status = _find_features(data, starts[j], ends[j], keys, key_ends, spans)
+        if status != OK:
+            return status, j, 0
+        for f in range(len(kinds)):
+            count = np.int64(0)
+            expected = counts[f] if counts[f] > 0 else rows[j]
+            if spans[f, 0] >= 0:
+                first = firsts[f] + offsets[j]
+                count = _read_feature(
+                    data, spans[f, 0], spans[f, 1], kinds[f], out, lengths, first, step, expected
+                )
+            if count < 0:
+                return count, j, f
+            present[f, j] = count > 0
+            if count == expected or (count == 0 and optional[f]):
+                continue
+            return MISSING if count == 0 else WRONG_COUNT, j, f
+    return OK, 0, 0
+
+
+@njit(nogil=True, cache=True)
+def count_rows_of_blocks(data, starts, ends):
+    """The rows of records that hold lists of equal length: (rows, what is wrong, record)."""
+    total = 0
+    nothing = np.empty(1, np.int64)
+    for j in range(len(starts)):
+        rows = np.int64(-1)
+        at = starts[j]
+        while at < ends[j]:
+            at, number, wire, begin, stop = _next_field(data, at, ends[j])
+            if at < 0:
+                return total, NOT_A_MESSAGE, j
+            if number != 1 or wire != _MESSAGE:
+                continue
+            while begin < stop:
+                begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+                if begin < 0:
+                    return total, NOT_A_MESSAGE, j
+                if number != 1 or wire != _MESSAGE:
+                    continue
+                key, _, value, value_end = _read_entry(data, entry, entry_end)
+                if key < 0:
+                    return total, NOT_A_MESSAGE, j
+                count = _count_values(data, value, value_end, nothing)
+                if count < 0:
+                    return total, count, j
+                if rows >= 0 and count != rows:
+                    return total, np.int64(UNEQUAL), j
+                rows = count
+        total += max(rows, 0)
+    return total, np.int64(OK), 0
+
+
+@njit(nogil=True, cache=True)
+def _count_values(data, start, end, nothing):
+    """The number of values of a Feature of any kind, or what is wrong."""
+    count = np.int64(WRONG_KIND)
+    for kind in range(3):
+        count = _read_feature(data, start, end, kind, nothing, nothing, 0, 0, 0)
+        if count != WRONG_KIND:
+            break
+    return count
+
+
+@njit(nogil=True, cache=True)
+def gather_text(data, starts, lengths, valid):
+    """Texts of data[starts[r]:][:lengths[r]] one after another: offsets, int64 (rows + 1), uint8.
+
+    A row that is not valid has no bytes.
+    """
+    n_rows = len(starts)
+    offsets = np.zeros(n_rows + 1, np.int64)
+    for r in range(n_rows):
+        offsets[r + 1] = offsets[r] + (lengths[r] if valid[r] else 0)
+    text = np.empty(offsets[n_rows], np.uint8)
+    for r in range(n_rows):
+        for k in range(offsets[r + 1] - offsets[r]):
+            text[offsets[r] + k] = data[starts[r] + k]
+    return offsets, text

@@ -1,0 +1,321 @@
+"""TFRecord files back as Arrow record batches, a few megabytes at a time."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bigdata_cli.errors import VerificationError
+from bigdata_cli.formats import tfrecord_decode as decode
+from bigdata_cli.formats.arrays import arrow_column, arrow_text
+from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT, INT, VALID, pack_bytes
+from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
+from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
+
+_PIECE_BYTES = 4 << 20
+_MAX_VALUES = 1 << 21
+"""Values that are decoded at a time, where a single record does not have more."""
+_WRONG = {
+    decode.NOT_A_MESSAGE: "is not a valid protobuf message",
+    decode.WRONG_KIND: "has another kind of list",
+    decode.WRONG_COUNT: "has another number of values than the schema says",
+    decode.MISSING: "is not in the record",
+    decode.UNEQUAL: "has another number of values than the lists before it",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Records:
+    """Whole records in a buffer: starts and ends, int64 (records,), of their Examples.
+
+    first: the number of the first of them in the file. offset: the byte of the file (after
+    decompression) that is the buffer's first. The buffer is used again for the next records.
+    """
+
+    path: Path
+    data: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    first: int
+    offset: int
+
+    def error(self, record: int, what: str) -> VerificationError:
+        """The error for one of the records."""
+        at = int(self.starts[record]) - 12 + self.offset
+        return _damaged(self.path, self.first + record, at, what)
+
+
+def _damaged(path: Path, record: int, byte: int, what: str) -> VerificationError:
+    return VerificationError(
+        f"{path}, record {record:,} at byte {byte:,}: {what}",
+        hint="the file is damaged: bigdata convert … --force writes the dataset again",
+    )
+
+
+def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
+    """The records of a file, at most `max_records` at a time.
+
+    Raises VerificationError for a wrong CRC, a record that is cut off, a damaged gzip member.
+    """
+    compressed = path.name.endswith(".gz")
+    buffer = np.empty(_PIECE_BYTES, np.uint8)
+    start = filled = offset = n_records = 0
+    with gzip.open(path, "rb") if compressed else path.open("rb", buffering=0) as file:
+        while True:
+            try:
+                n_read = file.readinto(memoryview(buffer)[filled:])  # type: ignore[attr-defined]
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
+            filled += n_read
+            status = decode.OK
+            while status == decode.OK:
+                starts, ends, start, status, _ = decode.scan_records(
+                    buffer, start, filled, max_records
+                )
+                if len(starts):
+                    yield _Records(
+                        path=path, data=buffer, starts=starts, ends=ends, first=n_records,
+                        offset=offset,
+                    )  # fmt: skip
+                n_records += len(starts)
+            if status != decode.MORE:
+                part = "length" if status == decode.LENGTH_CRC else "data"
+                raise _damaged(path, n_records, offset + start, f"the CRC of its {part} is wrong")
+            if n_read == 0 and filled == start:
+                return
+            if n_read == 0:
+                what = f"it is cut off after {filled - start:,} bytes"
+                raise _damaged(path, n_records, offset + start, what)
+            rest = filled - start
+            # A record may claim any length, so the buffer only grows as bytes really come.
+            target = np.empty(2 * len(buffer), np.uint8) if 2 * rest > len(buffer) else buffer
+            target[:rest] = buffer[start:filled].copy()
+            buffer, offset, start, filled = target, offset + start, 0, rest
+
+
+def count_rows(path: Path, layout: str) -> int:
+    """The rows of a file; every CRC is checked, and the lists of a block have equal lengths."""
+    rows = 0
+    for records in _read_records(path, 1 << 16):
+        if layout != "block":
+            rows += len(records.starts)
+            continue
+        more, status, record = decode.count_rows_of_blocks(
+            records.data, records.starts, records.ends
+        )
+        if status != decode.OK:
+            raise records.error(record, f"a feature {_WRONG[status]}")
+        rows += more
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a column's values and validity are: rows of the slots, or a list's presence."""
+
+    column: Column
+    kind: int
+    slot_row: int
+    valid_row: int | None
+    list_index: int
+
+
+class _Decoder:
+    """Decodes records of one layout into the wanted columns."""
+
+    def __init__(self, schema: Schema, options: StorageOptions, columns: Sequence[str]) -> None:
+        self._layout = options.layout
+        self._names = tuple(columns)
+        for name in self._names:
+            schema[name]
+        wanted = set(self._names)
+        self._lists = tuple(
+            entry
+            for entry in feature_lists(schema, options)
+            if wanted.intersection(column.name for column in entry.columns)
+        )
+        self._keys, self._key_ends = pack_bytes([entry.key.encode() for entry in self._lists])
+        self._kinds = np.array(
+            [INT if entry.kind == VALID else entry.kind for entry in self._lists], np.uint8
+        )
+        in_blocks = self._layout == "block"
+        self._counts = np.array(
+            [0 if in_blocks else len(entry.columns) for entry in self._lists], np.int64
+        )
+        self._optional = np.array(
+            [entry.kind == VALID or self._layout == "rows" for entry in self._lists], np.uint8
+        )
+        sizes = [len(entry.columns) for entry in self._lists]
+        ends = np.cumsum([0, *sizes], dtype=np.int64)
+        self._first_rows, self.n_slot_rows = ends[:-1], int(ends[-1])
+        self._places = {
+            place.column.name: place for place in _places(self._lists, self._first_rows)
+        }
+
+    def block_rows(self, records: _Records) -> np.ndarray:
+        """The rows of each record: int64 (records,)."""
+        rows = np.ones(len(records.starts), np.int64)
+        if self._layout == "block":
+            result = decode.count_lists(
+                records.data, records.starts, records.ends, self._keys, self._key_ends,
+                self._kinds, self._optional, rows,
+            )  # fmt: skip
+            self._raise_for(records, 0, *result)
+        return rows
+
+    def decode(
+        self, records: _Records, rows: np.ndarray, first: int, last: int
+    ) -> pa.RecordBatch:
+        """The columns of records [first, last), which have rows[first:last] rows."""
+        part = rows[first:last]
+        n_rows = int(part.sum())
+        slots = np.ones((self.n_slot_rows, n_rows), np.int64)
+        has_texts = bool((self._kinds == BYTES).any())
+        lengths = np.zeros(slots.shape if has_texts else (1, 1), np.int64)
+        present = np.zeros((len(self._lists), last - first), np.uint8)
+        result = decode.decode_records(
+            records.data, records.starts[first:last], records.ends[first:last],
+            self._keys, self._key_ends, self._kinds, self._counts, self._optional,
+            np.cumsum(part) - part, part, 1 if self._layout == "block" else n_rows,
+            self._first_rows * n_rows,
+            slots.reshape(-1), lengths.reshape(-1), present,
+        )  # fmt: skip
+        self._raise_for(records, first, *result)
+        arrays = []
+        try:
+            for name in self._names:
+                place = self._places[name]
+                valid = self._validity(place, slots, present)
+                row = place.slot_row
+                if place.kind == BYTES:
+                    arrays.append(
+                        _texts(records.data, slots[row], lengths[row], valid, place.column)
+                    )
+                else:
+                    arrays.append(_numbers(slots[row], valid, place, self._layout))
+        except VerificationError as error:
+            number = records.first + first
+            where = f"{records.path}, records from {number:,} to {number + last - first - 1:,}"
+            raise VerificationError(f"{where}: {error.message}", hint=error.hint) from error
+        return pa.RecordBatch.from_arrays(arrays, names=list(self._names))
+
+    def _validity(
+        self, place: _Place, slots: np.ndarray, present: np.ndarray
+    ) -> np.ndarray | None:
+        if place.valid_row is not None:
+            valid = slots[place.valid_row] != 0
+        elif self._layout == "rows":
+            valid = present[place.list_index].astype(bool)
+        else:
+            return None
+        return None if valid.all() else valid
+
+    def _raise_for(
+        self, records: _Records, first: int, status: int, record: int, list_index: int
+    ) -> None:
+        if status != decode.OK:
+            what = f'the feature "{self._lists[list_index].key}" {_WRONG[status]}'
+            raise records.error(first + record, what)
+
+
+def _places(lists: Sequence[FeatureList], first_rows: np.ndarray) -> Iterator[_Place]:
+    valid_rows = {
+        column.name: int(first) + k
+        for entry, first in zip(lists, first_rows, strict=True)
+        if entry.kind == VALID
+        for k, column in enumerate(entry.columns)
+    }
+    for list_index, entry in enumerate(lists):
+        if entry.kind != VALID:
+            for k, column in enumerate(entry.columns):
+                yield _Place(
+                    column=column,
+                    kind=entry.kind,
+                    slot_row=int(first_rows[list_index]) + k,
+                    valid_row=valid_rows.get(column.name),
+                    list_index=list_index,
+                )
+
+
+def _texts(
+    data: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    valid: np.ndarray | None,
+    column: Column,
+) -> pa.Array:
+    everywhere = np.ones(len(starts), bool) if valid is None else valid
+    offsets, content = decode.gather_text(data, starts, lengths, everywhere)
+    texts = arrow_text(offsets, content, valid, column)
+    if column.kind is Kind.TEXT:
+        return texts
+    if column.kind is Kind.CATEGORY:
+        return _categories(texts, column)
+    try:
+        return texts.cast(arrow_type(column.dtype))
+    except pa.ArrowInvalid as error:
+        raise VerificationError(f'column "{column.name}" is not {column.dtype}: {error}') from error
+
+
+def _categories(texts: pa.Array, column: Column) -> pa.Array:
+    vocabulary = pa.array(column.vocabulary or (), pa.string())
+    codes = pc.index_in(texts, value_set=vocabulary)
+    if codes.null_count != texts.null_count:
+        raise VerificationError(f'column "{column.name}" has a value that is not in its vocabulary')
+    return pa.DictionaryArray.from_arrays(codes, vocabulary)
+
+
+def _numbers(
+    slots: np.ndarray, valid: np.ndarray | None, place: _Place, layout: str
+) -> pa.Array:
+    column = place.column
+    if place.kind == FLOAT:
+        values = slots.astype(np.uint32).view(np.float32)
+        if layout == "packed":
+            valid = ~np.isnan(values)
+        mask = None if valid is None else ~valid
+        return pa.array(values.astype(column.dtype, copy=False), mask=mask, from_pandas=False)
+    if valid is not None:
+        slots = np.where(valid, slots, 0)
+    if column.kind is Kind.BOOL or column.kind is Kind.INT:
+        low, high = (0, 1) if column.kind is Kind.BOOL else integer_range(column.dtype)
+        if len(slots) and not (low <= int(slots.min()) and int(slots.max()) <= high):
+            raise VerificationError(f'column "{column.name}" has a value beyond {column.dtype}')
+        slots = slots.astype(column.dtype)
+    return arrow_column(slots, valid, column)
+
+
+def read_batches(
+    path: Path,
+    schema: Schema,
+    options: StorageOptions,
+    *,
+    columns: Sequence[str],
+    max_rows: int,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file as record batches of `columns`, at most `max_rows` each.
+
+    Raises VerificationError, with the number of the record and its byte, where the file or a
+    record is damaged or does not hold what the schema says.
+    """
+    decoder = _Decoder(schema, options, columns)
+    most = max(1, min(max_rows, _MAX_VALUES // max(1, decoder.n_slot_rows)))
+    for records in _read_records(path, most):
+        rows = decoder.block_rows(records)
+        first = 0
+        while first < len(rows):
+            # As many records as fit, and at least one.
+            ends = np.cumsum(rows[first:])
+            last = first + max(1, int(np.searchsorted(ends, most, side="right")))
+            batch = decoder.decode(records, rows, first, last)
+            for start in range(0, batch.num_rows, max_rows):
+                yield batch.slice(start, max_rows)
+            first = last
