@@ -91,7 +91,7 @@ class ColumnList(click.ParamType):
 
 
 class Character(click.ParamType):
-    """One ASCII character; `tab` and `\\t` are the tab. `none`, where allowed, is no character."""
+    """One ASCII character; `tab`, `\\t` and `space` are those; `none`, where allowed, is none."""
 
     name = "char"
 
@@ -99,8 +99,7 @@ class Character(click.ParamType):
         self.may_be_none = may_be_none
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in ("tab", "\\t"):
-            return "\t"
+        value = {"tab": "\t", "\\t": "\t", "space": " "}.get(value, value)
         if self.may_be_none and value in ("none", ""):
             return ""
         if len(value) != 1 or not value.isascii() or value in "\r\n\0":

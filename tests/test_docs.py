@@ -1,0 +1,120 @@
+"""The documentation is true: its blocks run, the reference is up to date, links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from bigdata_cli.cli.reference import commands, reference
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_RUN = "<!-- not run by the tests -->"
+BLOCK = re.compile(
+    rf"^(?P<mark>{re.escape(NOT_RUN)}\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
+)
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code in a page."""
+
+    line: int
+    language: str
+    code: str
+    is_run: bool
+
+
+def blocks(page: Path) -> list[Block]:
+    """The blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            line=text.count("\n", 0, match.start()) + 1,
+            language=match["language"],
+            code=match["code"],
+            is_run=match["mark"] is None,
+        )
+        for match in BLOCK.finditer(text)
+    ]
+
+
+def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a block as a user would, with the commands of this environment on the path."""
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": bin_folder + os.pathsep + os.environ["PATH"]}
+    command = (
+        ["bash", "-euo", "pipefail", "-c", block.code]
+        if block.language == "sh"
+        else [sys.executable, "-c", block.code]
+    )
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_block_of_the_readme_runs(tmp_path):
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
+    run = [block for block in blocks(ROOT / "README.md") if block.is_run]
+    assert {block.language for block in run} == {"sh", "python"}
+    for block in run:
+        done = run_block(block, tmp_path)
+        assert done.returncode == 0, (
+            f"README.md line {block.line}:\n{block.code}\n{done.stdout}\n{done.stderr}"
+        )
+
+
+def test_only_the_make_commands_are_not_run():
+    skipped = [block for block in blocks(ROOT / "README.md") if not block.is_run]
+    assert [re.findall(r"^(\w+ \w+)", block.code, re.M) for block in skipped] == [
+        ["make demo", "make test"]
+    ]
+
+
+def test_the_make_commands_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+def test_the_reference_is_up_to_date():
+    written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert written == reference(), "make docs writes it anew"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+COMMANDS = {name: (command, context) for name, command, context in commands()}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_help(name):
+    command, context = COMMANDS[name]
+    assert command.help, name
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+            assert parameter.help.rstrip()[-1] in ".]", f"{name} {parameter.opts}: a sentence"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_in_the_reference(name):
+    command, context = COMMANDS[name]
+    section = reference().split(f"## `{name}`\n")[1].split("\n## ")[0]
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert all(flag in section for flag in parameter.opts), f"{name} {parameter.opts}"
