@@ -100,7 +100,9 @@ def decoded(array: pa.ChunkedArray | pa.Array) -> pa.Array:
     """The column as one array, a category as strings."""
     if pa.types.is_dictionary(array.type):
         array = array.cast(pa.string())
-    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+    if not isinstance(array, pa.ChunkedArray):
+        return array
+    return pa.concat_arrays(array.chunks or [pa.array([], array.type)])
 
 
 def assert_same_rows(actual: pa.Table, expected: pa.Table) -> None:
