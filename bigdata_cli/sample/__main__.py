@@ -1,6 +1,8 @@
-"""`python -m bigdata_cli.sample KIND --rows N`."""
+"""`python -m bigdata_cli.sample KIND --rows N` is `bigdata sample KIND --rows N`."""
 
-from bigdata_cli.cli.sample import sample
+import sys
+
+from bigdata_cli.cli import main
 
 if __name__ == "__main__":
-    sample(prog_name="python -m bigdata_cli.sample")
+    main(["sample", *sys.argv[1:]])

@@ -35,14 +35,17 @@ _FIRST_NAMES = (
     "Ada", "José", "Zoë", "Jose\u0301", "Ngọc", "Łukasz", "美咲", "Ольга", "علي", "Seán", "D'Arcy",
 )  # fmt: skip
 _LAST_NAMES = (
-    "Lovelace", "O'Neil", "García Márquez", "van der Berg", "佐藤", "Иванова", "Müller-Lüdenscheidt",
+    "Lovelace", "O'Neil", "García Márquez", "van der Berg", "佐藤", "Иванова",
+    "Müller-Lüdenscheidt",
 )  # fmt: skip
 _REMARKS = (
     "fine", "a, b, and c ", 'she said "no" ', "two\nlines ", "windows\r\nlines ", "tab\there ",
-    '""', "\n", "  spaces ", "👩‍🚀 to the 🌙 ", "e\u0301 is not é ", "it's ", "a long remark, " * 40,
+    '""', "\n", "  spaces ", "👩‍🚀 to the 🌙 ", "e\u0301 is not é ",
+    "it's ", "a long remark, " * 40,
 )  # fmt: skip
 _WHOLE_REMARKS = (
-    '""', '"NA"', '"null"', '"\n"', '","', '""""', '"  "', '"12.5.0"', "back\\slash", "it's", " plain ",
+    '""', '"NA"', '"null"', '"\n"', '","', '""""', '"  "', '"12.5.0"', "back\\slash",
+    "it's", " plain ",
 )  # fmt: skip
 _CITIES = (
     "Zürich", "São Paulo", "İstanbul", "'s-Hertogenbosch", '"Washington, DC"', '"NA"', "東京",

@@ -89,7 +89,9 @@ def _tables(
     fields: Sequence[Field],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Decimals and first pool entry (-1: a number) per field; the pool's bytes and offsets."""
-    decimals, pools, texts = [], [], []
+    decimals: list[int] = []
+    pools: list[int] = []
+    texts: list[bytes] = []
     for field in fields:
         if isinstance(field.content, Number):
             decimals.append(field.content.decimals)

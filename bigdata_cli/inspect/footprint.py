@@ -1,0 +1,126 @@
+"""The memory of a sample's columns, in pandas and in the dtypes that they would get."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bigdata_cli.schema.dtype import Column, Kind, item_bytes
+from bigdata_cli.schema.statistics import ColumnStatistics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLE_BYTES = 100_000
+MAX_EXAMPLES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PandasColumn:
+    """What pandas makes of a column: its dtype, and its bytes with all Python objects."""
+
+    dtype: str
+    bytes: int
+
+
+def column_bytes(column: Column, statistics: ColumnStatistics, *, rows: int) -> int:
+    """Bytes of a column of `rows` rows, alike to the sample that `statistics` are of.
+
+    Values in the column's dtype, text as an offset and UTF-8 bytes, a mask of a byte where
+    there are nulls, and the vocabulary of a category once.
+    """
+    if column.kind is Kind.TEXT:
+        text_bytes = statistics.text_bytes / statistics.count if statistics.count else 0.0
+        per_row = item_bytes(column.dtype, mean_text_bytes=text_bytes)
+    else:
+        per_row = item_bytes(column.dtype, n_values=column.n_values)
+    mask_bytes = rows if statistics.nulls else 0
+    vocabulary = column.vocabulary or ()
+    vocabulary_bytes = sum(8 + len(value.encode("utf-8", "replace")) for value in vocabulary)
+    return round(per_row * rows) + mask_bytes + vocabulary_bytes
+
+
+def pandas_columns(
+    records: bytes, names: Sequence[str], *, delimiter: str | None, quote: str | None, scale: float
+) -> tuple[PandasColumn, ...]:
+    """What pandas.read_csv makes of `records`, with its own defaults, in the order of `names`.
+
+    delimiter None: every line is a text. Bytes are multiplied by `scale`.
+    """
+    import pandas as pd
+
+    if delimiter is None:
+        lines = records.decode("utf-8", "replace").split("\n")
+        frame = pd.DataFrame({0: [line.removesuffix("\r") for line in lines[: _lines(records)]]})
+    else:
+        frame = _read(records, len(names), delimiter=delimiter, quote=quote)
+    sizes = frame.memory_usage(deep=True, index=False)
+    return tuple(
+        PandasColumn(dtype=str(frame.dtypes.iloc[place]), bytes=round(sizes.iloc[place] * scale))
+        for place in range(len(names))
+    )
+
+
+def examples(
+    records: bytes,
+    n_columns: int,
+    *,
+    delimiter: str | None,
+    quote: str | None,
+    null_tokens: Sequence[str],
+) -> tuple[tuple[str, ...], ...]:
+    """Up to three values of each column that are not null, as they stand in the file."""
+    start = records[:EXAMPLE_BYTES]
+    if len(start) < len(records):
+        start = start[: start.rfind(b"\n") + 1] or records
+    if delimiter is None:
+        lines = start.decode("utf-8", "replace").splitlines()
+        return (tuple(dict.fromkeys(line for line in lines if line))[:MAX_EXAMPLES],)
+    frame = _read(
+        start, n_columns, delimiter=delimiter, quote=quote, dtype=str, keep_default_na=False
+    )
+    return tuple(_some_values(frame.iloc[:, place], null_tokens) for place in range(n_columns))
+
+
+def _some_values(series: pd.Series, null_tokens: Sequence[str]) -> tuple[str, ...]:
+    nulls = {"", *null_tokens}
+    found: dict[str, None] = {}
+    for value in series:
+        if isinstance(value, str) and value.strip() not in nulls:
+            found[value] = None
+            if len(found) == MAX_EXAMPLES:
+                break
+    return tuple(found)
+
+
+def _read(
+    records: bytes, n_columns: int, *, delimiter: str, quote: str | None, **options: Any
+) -> pd.DataFrame:
+    """A DataFrame with columns 0 … n_columns - 1; records that pandas refuses are left out."""
+    import csv
+
+    import pandas as pd
+
+    if quote:
+        options["quotechar"] = quote
+    else:
+        options["quoting"] = csv.QUOTE_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pd.read_csv(
+            io.BytesIO(records),
+            sep=delimiter,
+            header=None,
+            names=range(n_columns),
+            index_col=False,
+            encoding_errors="replace",
+            on_bad_lines="skip",
+            **options,
+        )
+
+
+def _lines(records: bytes) -> int:
+    return records.count(b"\n") + (not records.endswith(b"\n") and bool(records))

@@ -1,0 +1,170 @@
+"""`inspect`: what a CSV would become and cost, or what a dataset holds."""
+
+from __future__ import annotations
+
+import shlex
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.inspect.report import (
+    CsvColumn,
+    CsvReport,
+    DatasetColumn,
+    DatasetReport,
+    DatasetShard,
+    InspectReport,
+)
+from bigdata_cli.manifest import MANIFEST_NAME
+
+if TYPE_CHECKING:
+    from bigdata_cli.sources import SourceOptions
+
+SHARD_EXTENSIONS = (".parquet", ".h5", ".npy", ".tfrecord", ".tfrecord.gz")
+
+
+def inspect(
+    path: str | Path,
+    *,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    header: bool | None = None,
+    text: bool | None = None,
+) -> InspectReport:
+    """What is in a CSV or text file, or in the folder of a dataset.
+
+    path: the file, the folder, or the folder's `_manifest.json`. delimiter, quote, header,
+    text: of a CSV, None for what is found; `text` reads lines. A CSV is sampled: a few MB spread
+    over it. Of a dataset only the manifest is read.
+    Raises UsageError for a path that is not there or is neither, DataError for an empty file
+    and for a damaged manifest.
+    """
+    place = Path(path)
+    if place.is_dir() or place.name == MANIFEST_NAME:
+        return inspect_dataset(place)
+    if place.name.endswith(SHARD_EXTENSIONS):
+        raise UsageError(
+            f"{path} is a file of a dataset, not a CSV",
+            hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
+        )
+    from bigdata_cli.sources import SourceOptions
+
+    options = SourceOptions(delimiter=delimiter, quote=quote, header=header, text=text)
+    return inspect_source(fspath(path), options)
+
+
+def inspect_source(path: str, options: SourceOptions) -> CsvReport:
+    """The report of a CSV or text file, from a sample of it."""
+    from bigdata_cli.inspect.footprint import column_bytes, examples, pandas_columns
+    from bigdata_cli.sources import open_source
+    from bigdata_cli.sources.sample import TypeOptions, take_sample
+
+    source = open_source([path], options)
+    sample = take_sample(source, TypeOptions())
+    dialect = source.dialect
+    if not sample.rows:
+        raise DataError(
+            f"{path} has no rows", hint="--no-header, if its only line is not the columns' names"
+        )
+    scale = sample.estimated_rows / sample.rows
+    in_pandas = pandas_columns(
+        sample.records,
+        source.names,
+        delimiter=dialect.delimiter,
+        quote=dialect.quote,
+        scale=scale,
+    )
+    shown = examples(
+        sample.records,
+        len(source.names),
+        delimiter=dialect.delimiter,
+        quote=dialect.quote,
+        null_tokens=dialect.null_tokens,
+    )
+    columns = []
+    for column, pandas_column, values in zip(sample.schema, in_pandas, shown, strict=True):
+        statistics = sample.statistics[column.name]
+        columns.append(
+            CsvColumn(
+                name=column.name,
+                dtype=column.dtype,
+                n_categories=column.n_values if column.vocabulary is not None else None,
+                examples=values,
+                nulls_share=statistics.nulls / sample.rows,
+                pandas_dtype=pandas_column.dtype,
+                pandas_bytes=pandas_column.bytes,
+                bytes=column_bytes(column, statistics, rows=sample.estimated_rows),
+            )
+        )
+    return CsvReport(
+        path=path,
+        source_bytes=source.bytes,
+        dialect=dialect.to_json(),
+        rows=sample.estimated_rows,
+        exact=sample.exact,
+        sample_rows=sample.rows,
+        sample_bytes=sample.bytes,
+        columns=tuple(columns),
+        next_command=_convert_command(path, options),
+    )
+
+
+def inspect_dataset(path: Path) -> DatasetReport:
+    """The report of a dataset, from its manifest."""
+    from bigdata_cli.dataset import open_dataset
+
+    dataset = open_dataset(path)
+    manifest = dataset.manifest
+    columns = []
+    for column in dataset.schema:
+        known = dataset.statistics(column.name)
+        columns.append(
+            DatasetColumn(
+                name=column.name,
+                dtype=column.dtype,
+                n_categories=column.n_values if column.vocabulary is not None else None,
+                nulls=known.nulls,
+                minimum=known.minimum,
+                maximum=known.maximum,
+                mean=known.mean,
+                std=known.std,
+            )
+        )
+    shards = (
+        DatasetShard(files=shard.file_names, rows=shard.rows, bytes=shard.bytes)
+        for shard in dataset.shards
+    )
+    label = manifest.storage.label
+    folder = shlex.quote(str(dataset.path))
+    return DatasetReport(
+        path=str(dataset.path),
+        format=manifest.format,
+        layout=manifest.storage.layout,
+        label=label,
+        compression=manifest.storage.compression,
+        rows=manifest.rows,
+        rejected_rows=manifest.rejected_rows,
+        bytes=manifest.bytes,
+        source_bytes=sum(source.bytes for source in manifest.sources),
+        sources=tuple(source.name for source in manifest.sources),
+        shards=tuple(shards),
+        columns=tuple(columns),
+        next_command=f"bigdata verify {folder}"
+        if label is None
+        else f"bigdata train {folder} --label {shlex.quote(label)}",
+    )
+
+
+def _convert_command(path: str, options: SourceOptions) -> str:
+    """The conversion of the same file, read in the same way."""
+    words = ["bigdata", "convert", path, "--to", "parquet"]
+    if options.delimiter is not None:
+        words += ["--delimiter", "tab" if options.delimiter == "\t" else options.delimiter]
+    if options.quote is not None:
+        words += ["--quote", options.quote or "none"]
+    if options.header is not None:
+        words.append("--header" if options.header else "--no-header")
+    if options.text:
+        words.append("--text")
+    return shlex.join(words)
