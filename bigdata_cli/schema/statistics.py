@@ -17,7 +17,8 @@ class ColumnStatistics:
 
     count: rows; nulls: those without a value. minimum, maximum: ints for int columns, floats for
     float columns, ISO 8601 strings for dates and timestamps, 0 or 1 for bools, None for text.
-    mean, m2: of numbers and bools (false 0, true 1), m2 the sum of squared deviations.
+    mean, m2: of finite numbers and of bools (false 0, true 1), m2 the sum of squared deviations;
+    infinite: how many values are not finite (minimum and maximum leave them out too).
     text_bytes, max_text_bytes: UTF-8 bytes in all and of the longest value, of text and category.
     float32_error: the largest relative error that float32 would cost, of numbers.
     """
@@ -28,6 +29,7 @@ class ColumnStatistics:
     maximum: Any = None
     mean: float | None = None
     m2: float | None = None
+    infinite: int = 0
     text_bytes: int = 0
     max_text_bytes: int = 0
     float32_error: float = 0.0
@@ -38,11 +40,16 @@ class ColumnStatistics:
         return self.count - self.nulls
 
     @property
+    def finite(self) -> int:
+        """Values that mean and m2 are of."""
+        return self.values - self.infinite
+
+    @property
     def std(self) -> float | None:
         """The population standard deviation; None where there are no numbers."""
-        if self.m2 is None or not self.values:
+        if self.m2 is None or not self.finite:
             return None
-        return math.sqrt(max(self.m2, 0.0) / self.values)
+        return math.sqrt(max(self.m2, 0.0) / self.finite)
 
     @property
     def mean_text_bytes(self) -> float:
@@ -65,6 +72,7 @@ class ColumnStatistics:
             maximum=_pick(max, self.maximum, other.maximum),
             mean=mean,
             m2=m2,
+            infinite=self.infinite + other.infinite,
             text_bytes=self.text_bytes + other.text_bytes,
             max_text_bytes=max(self.max_text_bytes, other.max_text_bytes),
             float32_error=max(self.float32_error, other.float32_error),
@@ -82,7 +90,7 @@ def _merge_moments(
         return b.mean, b.m2
     if b.mean is None or b.m2 is None:
         return a.mean, a.m2
-    total = a.values + b.values
+    total = a.finite + b.finite
     delta = b.mean - a.mean
-    mean = a.mean + delta * b.values / total
-    return mean, a.m2 + b.m2 + delta * delta * a.values * b.values / total
+    mean = a.mean + delta * b.finite / total
+    return mean, a.m2 + b.m2 + delta * delta * a.finite * b.finite / total

@@ -106,12 +106,13 @@ def encode_dictionary(offsets, data, flags, max_values, codes, firsts):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def measure(values, flags):
-    """(count of values, minimum, maximum, mean, M2, largest relative error of float32).
+    """(finite values, infinite values, minimum, maximum, mean, M2, error of float32).
 
-    values: int64, uint64 or float64 (n,); flags: rows with NO_VALUE are left out. Infinite and NaN
-    values take part in minimum and maximum only through comparison.
+    values: int64, uint64 or float64 (n,); flags: rows with NO_VALUE are left out. Minimum, maximum,
+    mean and M2 are those of the finite values; the error is relative, and 1 where float32 overflows.
     """
     count = 0
+    n_infinite = 0
     total = 0.0
     low = values[0]
     high = values[0]
@@ -120,6 +121,10 @@ def measure(values, flags):
         if flags[row] == NO_VALUE:
             continue
         value = values[row]
+        wide = np.float64(value)
+        if not np.isfinite(wide):
+            n_infinite += 1
+            continue
         if count == 0:
             low = value
             high = value
@@ -128,7 +133,6 @@ def measure(values, flags):
             low = value
         if value > high:
             high = value
-        wide = np.float64(value)
         total += wide
         if wide != 0.0:
             miss = abs((np.float64(np.float32(wide)) - wide) / wide)
@@ -139,5 +143,6 @@ def measure(values, flags):
     for row in range(len(values)):
         if flags[row] != NO_VALUE:
             miss = np.float64(values[row]) - mean
-            m2 += miss * miss
-    return count, low, high, mean, m2, error
+            if np.isfinite(miss):
+                m2 += miss * miss
+    return count, n_infinite, low, high, mean, m2, min(error, 1.0)

@@ -1,0 +1,232 @@
+"""Byte ranges of a source, read as blocks and aligned to records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from bigdata_cli.errors import DataError
+from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.kernel import DONE, MORE, UNTERMINATED, line_end, scan_field
+from bigdata_cli.sources.memory import byte_at
+from bigdata_cli.sources.source import Source, SourceFile
+
+UNIT_BYTES = 4 << 20
+"""Source bytes parsed at a time: they and their cells stay in the cache of a core."""
+LOOKAHEAD_BYTES = 1 << 16
+MAX_RECORD_BYTES = 16_000_000
+_PADDING = 16
+_SCORED_RECORDS = 100
+
+
+class ByteRange(NamedTuple):
+    """A piece of a source file: its index among the files, first byte, byte after the last."""
+
+    file: int
+    start: int
+    stop: int
+
+
+class Block(NamedTuple):
+    """Bytes of a file in memory: `data[:size]` from `offset`, with a line feed after them."""
+
+    data: np.ndarray
+    offset: int
+    size: int
+    at_eof: bool
+
+
+def split_source(source: Source, n_parts: int) -> tuple[tuple[ByteRange, ...], ...]:
+    """The data bytes of all files in `n_parts` contiguous parts of nearly equal size."""
+    total = source.data_bytes
+    cuts = [total * i // n_parts for i in range(n_parts + 1)]
+    parts = []
+    for first, last in zip(cuts, cuts[1:], strict=False):
+        pieces, begin = [], 0
+        for index, file in enumerate(source.files):
+            low, high = max(first, begin), min(last, begin + file.data_bytes)
+            if low < high:
+                shift = file.data_start - begin
+                pieces.append(ByteRange(index, low + shift, high + shift))
+            begin += file.data_bytes
+        parts.append(tuple(pieces))
+    return tuple(parts)
+
+
+def split_units(piece: ByteRange, unit_bytes: int = UNIT_BYTES) -> Iterator[ByteRange]:
+    """A range in pieces of `unit_bytes`, in order."""
+    for start in range(piece.start, piece.stop, unit_bytes):
+        yield ByteRange(piece.file, start, min(start + unit_bytes, piece.stop))
+
+
+class BlockReader:
+    """Reads blocks of a source's files; any thread may call it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._descriptors: dict[int, int] = {}
+
+    def __enter__(self) -> BlockReader:
+        for index, file in enumerate(self._source.files):
+            self._descriptors[index] = _open(file)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    def read(self, file: int, start: int, stop: int) -> Block:
+        """The bytes [start, stop) of a file, less where it ends before."""
+        size = self._source.files[file].size
+        stop = min(stop, size)
+        wanted = max(0, stop - start)
+        data = np.empty(wanted + _PADDING, np.uint8)
+        view = memoryview(data)
+        done = 0
+        while done < wanted:
+            try:
+                n = os.preadv(self._descriptors[file], [view[done:wanted]], start + done)
+            except OSError as error:
+                name = self._source.files[file].name
+                raise DataError(f"{name}: reading byte {start + done:,}: {error}") from error
+            if n == 0:
+                name = self._source.files[file].name
+                raise DataError(
+                    f"{name} became shorter while it was read: {size:,} bytes were there, "
+                    f"now it ends at {start + done:,}"
+                )
+            done += n
+        data[wanted:] = 10
+        return Block(data, start, wanted, stop >= size)
+
+
+def _open(file: SourceFile) -> int:
+    try:
+        return os.open(file.path, os.O_RDONLY)
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be opened again: {error.strerror}") from error
+
+
+def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> int:
+    """Where the first record that starts at or after unit.start begins, as it seems.
+
+    The offset may lie inside a quoted field. Both readings are tried on what follows, and the one
+    under which more records have the right number of fields wins; the caller checks the result
+    against where the unit before it really ended.
+    """
+    file = source.files[unit.file]
+    if unit.start <= file.data_start:
+        return file.data_start
+    n_fields = len(file.fields)
+    delimiter, quote = dialect_codes(source.dialect)
+    window = LOOKAHEAD_BYTES
+    while True:
+        block = reader.read(unit.file, unit.start - 1, unit.start - 1 + window)
+        found, outside = _after_line_end(block.data, block.size)
+        if found and not _has_byte(block.data, block.size, quote):
+            return block.offset + outside
+        inside = -1
+        if quote >= 0:
+            inside = _after_quoted_record(block.data, block.size, delimiter, quote)
+        if (found and inside >= 0) or block.at_eof or window >= MAX_RECORD_BYTES:
+            break
+        window *= 4
+    if inside < 0:
+        return block.offset + (outside if found else block.size)
+    if not found:
+        return block.offset + inside
+    arguments = (block.size, block.at_eof, delimiter, quote, n_fields)
+    if _score(block.data, inside, *arguments) > _score(block.data, outside, *arguments):
+        return block.offset + inside
+    return block.offset + outside
+
+
+def dialect_codes(dialect: Dialect) -> tuple[int, int]:
+    """The delimiter and the quote as bytes, -1 for none."""
+    delimiter = -1 if dialect.delimiter is None else ord(dialect.delimiter)
+    return delimiter, -1 if dialect.quote is None else ord(dialect.quote)
+
+
+def _has_byte(data: np.ndarray, size: int, byte: int) -> bool:
+    return byte >= 0 and bool((data[:size] == byte).any())
+
+
+@njit(nogil=True, cache=True)
+def _after_line_end(block, size):
+    """(found, position after the first line end whose end is at or after position 1)."""
+    p = 0
+    while p < size:
+        n = line_end(block, p)
+        if n:
+            return True, min(p + n, size)
+        p += 1
+    return False, size
+
+
+@njit(nogil=True, cache=True)
+def _after_quoted_record(block, size, delimiter, quote):
+    """Position after the record whose quoted field goes on at position 1; -1 for none."""
+    p = 1
+    while p < size:
+        if byte_at(block, p) == quote:
+            if p + 1 < size and byte_at(block, p + 1) == quote:
+                p += 2
+                continue
+            c = byte_at(block, p + 1)
+            if c == delimiter or c == 10 or c == 13:
+                p += 1
+                break
+            return -1
+        p += 1
+    while p < size:
+        n = line_end(block, p)
+        if n:
+            return min(p + n, size)
+        _, _, _, _, p, status = scan_field(block, p + 1, size, delimiter, quote)
+        if status != DONE:
+            return -1
+    return -1
+
+
+@njit(nogil=True, cache=True)
+def _score(block, pos, end, at_eof, delimiter, quote, n_fields):
+    """Records with the right number of fields from `pos` on, until one has not; -1 at once."""
+    good = 0
+    while pos < end and good < _SCORED_RECORDS:
+        skip = line_end(block, pos)
+        if skip:
+            pos += skip
+            continue
+        fields = 0
+        while True:
+            _, _, _, _, pos, status = scan_field(block, pos, end, delimiter, quote)
+            fields += 1
+            if status == UNTERMINATED:
+                return good if not at_eof else good - 1
+            if status != DONE:
+                return good - 1
+            if pos >= end:
+                return good
+            if line_end(block, pos):
+                pos += line_end(block, pos)
+                break
+            pos += 1
+        if fields != n_fields:
+            return good - 1
+        good += 1
+    return good
+
+
+__all__ = ["DONE", "MORE", "Block", "BlockReader", "ByteRange", "guess_record_start"]

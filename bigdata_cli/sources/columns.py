@@ -1,0 +1,172 @@
+"""Cells of one column as an Arrow array, and their statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.schema.dtype import Kind, arrow_type, kind_of
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
+from bigdata_cli.sources import kernel
+from bigdata_cli.sources.blocks import Block
+from bigdata_cli.sources.odd import OddValue
+from bigdata_cli.sources.cells import encode_dictionary, gather_text, measure, text_offsets
+
+
+def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
+    """Arrow's validity bitmap of the cells, None where all are valid, and the number of nulls."""
+    n_nulls = int(np.count_nonzero(flags == kernel.NO_VALUE))
+    if not n_nulls:
+        return None, 0
+    return pa.py_buffer(np.packbits(flags != kernel.NO_VALUE, bitorder="little")), n_nulls
+
+
+def chunk_column(
+    block: Block,
+    cells: np.ndarray,
+    flags: np.ndarray,
+    state: ColumnState,
+    quote: int,
+) -> tuple[pa.Array, frozenset[str] | None]:
+    """The Arrow array of a column's cells, and its distinct texts (empty for other kinds).
+
+    The distinct texts are None where there are too many, or where they are not collected.
+    """
+    kind = kind_of(state.dtype)
+    bitmap, n_nulls = validity(flags)
+    if kind in (Kind.TEXT, Kind.CATEGORY):
+        return _text_column(block, cells, flags, state, quote, bitmap, n_nulls)
+    dtype = arrow_type(state.dtype)
+    if kind in (Kind.NULL, Kind.BOOL):
+        values = np.packbits(cells != 0, bitorder="little")
+    elif kind is Kind.FLOAT:
+        wide = cells.view(np.float64)
+        with np.errstate(over="ignore"):
+            values = wide.astype(np.float32) if state.dtype == "float32" else wide
+    elif kind is Kind.INT:
+        values = cells if state.dtype in ("int64", "uint64") else cells.astype(state.dtype)
+    else:
+        values = cells.astype(np.int32) if kind is Kind.DATE else cells
+    buffers = [bitmap, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(dtype, len(cells), buffers, n_nulls), frozenset()
+
+
+def _text_column(
+    block: Block,
+    cells: np.ndarray,
+    flags: np.ndarray,
+    state: ColumnState,
+    quote: int,
+    bitmap: pa.Buffer | None,
+    n_nulls: int,
+) -> tuple[pa.Array, frozenset[str] | None]:
+    n_rows = len(cells)
+    offsets = np.empty(n_rows + 1, np.int32)
+    data = np.empty(text_offsets(block.data, cells, flags, quote, offsets), np.uint8)
+    gather_text(block.data, cells, flags, quote, offsets, data)
+    buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(data)]
+    text = pa.Array.from_buffers(pa.string(), n_rows, buffers, n_nulls)
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise _not_utf8(text, state.name) from error
+    if state.distinct is None:
+        return text, None
+    codes = np.empty(n_rows, np.int32)
+    firsts = np.empty(min(n_rows, MAX_CATEGORIES), np.int32)
+    n_values = encode_dictionary(offsets, data, flags, len(firsts), codes, firsts)
+    if n_values < 0:
+        return text, None
+    values = text.take(pa.array(firsts[:n_values]))
+    distinct = frozenset(values.to_pylist())
+    if state.dtype != "category":
+        return text, distinct
+    indices = pa.Array.from_buffers(pa.int32(), n_rows, [bitmap, pa.py_buffer(codes)], n_nulls)
+    return pa.DictionaryArray.from_arrays(indices, values), distinct
+
+
+def _not_utf8(text: pa.Array, name: str) -> OddValue:
+    raw = text.view(pa.binary())
+    for row, value in enumerate(raw.to_pylist()):
+        try:
+            (value or b"").decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            return OddValue(
+                row,
+                f'column "{name}": byte 0x{byte:02x} is not UTF-8 ({error.reason})',
+                hint="re-encode the file first: iconv -f latin1 -t utf-8",
+            )
+    raise AssertionError("the text is not valid, but every value of it is")
+
+
+def column_statistics(
+    array: pa.Array, cells: np.ndarray, flags: np.ndarray, dtype: str
+) -> ColumnStatistics:
+    """The statistics of a column's cells, in float64 and exact integers."""
+    kind = kind_of(dtype)
+    n_rows = len(array)
+    nulls = array.null_count
+    if kind in (Kind.TEXT, Kind.CATEGORY):
+        return _text_statistics(array, nulls)
+    if kind is Kind.NULL or n_rows == nulls:
+        return ColumnStatistics(count=n_rows, nulls=nulls)
+    typed = cells
+    if kind is Kind.FLOAT:
+        typed = cells.view(np.float64)
+    elif dtype == "uint64":
+        typed = cells.view(np.uint64)
+    finite, infinite, low, high, mean, m2, error = measure(typed, flags)
+    minimum, maximum = _plain(low, dtype), _plain(high, dtype)
+    if kind in (Kind.DATE, Kind.TIMESTAMP):
+        return ColumnStatistics(count=n_rows, nulls=nulls, minimum=minimum, maximum=maximum)
+    if not finite:
+        return ColumnStatistics(count=n_rows, nulls=nulls, infinite=infinite, float32_error=error)
+    return ColumnStatistics(
+        count=n_rows,
+        nulls=nulls,
+        minimum=minimum,
+        maximum=maximum,
+        mean=float(mean),
+        m2=float(m2),
+        infinite=infinite,
+        float32_error=float(error),
+    )
+
+
+def _plain(value: Any, dtype: str) -> Any:
+    """A cell's value as JSON holds it; dates and timestamps as ISO 8601."""
+    kind = kind_of(dtype)
+    if kind is Kind.FLOAT:
+        return float(value)
+    if kind is Kind.DATE:
+        return str(np.datetime64(int(value), "D"))
+    if kind is Kind.TIMESTAMP:
+        return str(np.datetime64(int(value), "ns" if "ns" in dtype else "us"))
+    return int(value)
+
+
+def _text_statistics(array: pa.Array, nulls: int) -> ColumnStatistics:
+    n_rows = len(array)
+    if n_rows == nulls:
+        return ColumnStatistics(count=n_rows, nulls=nulls)
+    if isinstance(array, pa.DictionaryArray):
+        lengths = _lengths(array.dictionary)
+        codes = array.indices.drop_null().to_numpy()
+        counts = np.bincount(codes, minlength=len(lengths))
+        total, longest = int((lengths * counts).sum()), int(lengths.max())
+    else:
+        lengths = _lengths(array)
+        total, longest = int(lengths.sum()), int(lengths.max())
+    return ColumnStatistics(
+        count=n_rows, nulls=nulls, text_bytes=total, max_text_bytes=longest
+    )
+
+
+def _lengths(text: pa.Array) -> np.ndarray:
+    offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1, text.offset * 4)
+    return np.diff(offsets).astype(np.int64)

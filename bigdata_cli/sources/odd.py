@@ -1,0 +1,156 @@
+"""Cells that the kernel left to Python: hard decimals, and odd forms in a column of fixed dtype."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import numpy as np
+
+from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.sources import kernel
+from bigdata_cli.sources.blocks import Block
+
+_BOOLS = {
+    **dict.fromkeys(("1", "t", "true", "y", "yes"), 1),
+    **dict.fromkeys(("0", "f", "false", "n", "no"), 0),
+}
+_EPOCH = dt.datetime(1970, 1, 1)
+
+
+class OddValue(Exception):
+    """A value that its column cannot hold: its row in the block, and what is wrong with it."""
+
+    def __init__(self, row: int, problem: str, *, hint: str) -> None:
+        super().__init__(row, problem)
+        self.row = row
+        self.problem = problem
+        self.hint = hint
+
+
+def contradiction(row: int, text: str, state: ColumnState) -> OddValue:
+    """The error for a value that contradicts a dtype which the user fixed."""
+    shown = text if len(text) <= 60 else text[:60] + "…"
+    option = f"--type {state.name}="
+    return OddValue(
+        row,
+        f'column "{state.name}": {shown!r} is not {state.dtype} ({option}{state.dtype})',
+        hint=f"{option}text keeps it as it is",
+    )
+
+
+class RecordError(Exception):
+    """A record that cannot be kept: its byte offset in the file, and what is wrong with it."""
+
+    def __init__(self, offset: int, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(offset, problem)
+        self.offset = offset
+        self.problem = problem
+        self.hint = hint
+
+
+class NeedMore(Exception):
+    """The last record of a block goes on beyond it."""
+
+
+def cell_text(block: Block, cell: int) -> bytes:
+    """The bytes of a cell that holds a place: start << 32 | length."""
+    start = int(cell) >> 32
+    return block.data[start : start + (int(cell) & 0xFFFFFFFF)].tobytes()
+
+
+def hard_decimals(block: Block, cells: np.ndarray, flags: np.ndarray) -> None:
+    """Put Python's float in place of the decimals that the kernel could not decide."""
+    values = cells.view(np.float64)
+    for row in np.flatnonzero(flags == kernel.HARD):
+        values[row] = float(cell_text(block, cells[row]))
+        flags[row] = kernel.VALUE
+
+
+def convert_odd_cells(
+    block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState
+) -> None:
+    """Read odd cells as the user asked by fixing the dtype; raises OddValue where it cannot be."""
+    kind = kind_of(state.dtype)
+    convert = _converter(state.dtype)
+    values = cells.view(np.float64) if kind is Kind.FLOAT else cells
+    if state.dtype == "uint64":
+        values = cells.view(np.uint64)
+    for row in np.flatnonzero(flags == kernel.ODD):
+        text = cell_text(block, cells[row]).decode("utf-8", "replace").strip()
+        try:
+            values[row] = convert(text)
+        except (ValueError, OverflowError) as error:
+            raise contradiction(int(row), text, state) from error
+        flags[row] = kernel.VALUE
+    if kind is Kind.INT and state.dtype not in ("int64", "uint64"):
+        low, high = integer_range(state.dtype)
+        wrong = np.flatnonzero((flags == kernel.VALUE) & ((values < low) | (values > high)))
+        if len(wrong):
+            raise contradiction(int(wrong[0]), str(values[wrong[0]]), state)
+
+
+def _converter(dtype: str) -> Callable[[str], int | float]:
+    kind = kind_of(dtype)
+    if kind is Kind.INT:
+        low, high = integer_range(dtype)
+        return lambda text: _integer(text, low, high)
+    if kind is Kind.FLOAT:
+        return _float
+    if kind is Kind.BOOL:
+        return _bool
+    if kind is Kind.DATE:
+        return lambda text: (dt.date.fromisoformat(text) - _EPOCH.date()).days
+    if kind is Kind.TIMESTAMP:
+        return lambda text: _timestamp(text, dtype)
+    return _refuse
+
+
+def _refuse(text: str) -> int:
+    raise ValueError(text)
+
+
+def _integer(text: str, low: int, high: int) -> int:
+    if "_" in text:
+        raise ValueError(text)
+    try:
+        value = int(text)
+    except ValueError:
+        as_float = _float(text)
+        value = int(as_float)
+        if value != as_float or abs(value) > 2**53:
+            raise ValueError(text) from None
+    if not low <= value <= high:
+        raise ValueError(text)
+    return value
+
+
+def _float(text: str) -> float:
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
+def _bool(text: str) -> int:
+    if text.lower() not in _BOOLS:
+        raise ValueError(text)
+    return _BOOLS[text.lower()]
+
+
+def _timestamp(text: str, dtype: str) -> int:
+    value = dt.datetime.fromisoformat(text)
+    if value.tzinfo is not None:
+        if "UTC" not in dtype:  # the offset would be lost
+            raise ValueError(text)
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    micros = (value - _EPOCH) // dt.timedelta(microseconds=1)
+    if "ns" not in dtype:
+        fraction = text.partition(".")[2]
+        digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
+        if len(digits) > 6 and digits[6:].strip("0"):
+            raise ValueError(text)
+        return micros
+    if not -(2**63) <= micros * 1000 < 2**63:
+        raise ValueError(text)
+    return micros * 1000
