@@ -1,0 +1,182 @@
+"""What a model sees of a dataset: columns as normalised numbers and as category codes.
+
+The manifest's statistics are the normalisation; no pass over the data is needed to fit it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.arrays import numbers
+from bigdata_cli.schema.dtype import Column, Kind
+from bigdata_cli.schema.statistics import ColumnStatistics
+
+MAX_ONE_HOT = 32
+"""A category with more values is embedded."""
+MIN_ROWS_PER_VALUE = 10
+"""A category with fewer rows per value names the row rather than describes it."""
+MAX_DEVIATIONS = 10.0
+"""Normalised numbers are cut to this many standard deviations."""
+EMBEDDING_WIDTH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberFeature:
+    """A column as (value - center) / scale, and where it has nulls a second one: is it null."""
+
+    name: str
+    center: float
+    scale: float
+    has_nulls: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeFeature:
+    """A category column, by its codes."""
+
+    name: str
+    n_values: int
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.n_values > MAX_ONE_HOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturePlan:
+    """The features of a dataset, and a note on each column that is left out."""
+
+    numbers: tuple[NumberFeature, ...]
+    codes: tuple[CodeFeature, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """The columns of the dense array: the numbers, then the null indicators."""
+        return len(self.numbers) + sum(feature.has_nulls for feature in self.numbers)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the encoded features of one row."""
+        return 4 * (self.width + len(self.codes))
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns that the features are made of."""
+        numbers_first = [feature.name for feature in self.numbers]
+        return (*numbers_first, *(feature.name for feature in self.codes))
+
+    def encode(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+        """The features of a batch whose categories are codes.
+
+        Returns float32 (rows, width), null 0, and int32 (rows, codes), null -1.
+        """
+        dense = np.zeros((batch.num_rows, self.width), np.float32)
+        indicator = len(self.numbers)
+        for place, feature in enumerate(self.numbers):
+            values = numbers(batch.column(feature.name))
+            missing = np.isnan(values)
+            # In float64: float32 would lose what tells the values of a large id or time apart.
+            values -= feature.center
+            values /= feature.scale
+            np.clip(values, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=values)
+            values[missing] = 0.0
+            dense[:, place] = values
+            if feature.has_nulls:
+                dense[:, indicator] = missing
+                indicator += 1
+        codes = np.empty((batch.num_rows, len(self.codes)), np.int32)
+        for place, category in enumerate(self.codes):
+            column = batch.column(category.name).cast(pa.int32()).fill_null(-1)
+            codes[:, place] = column.to_numpy(zero_copy_only=False)
+        return dense, codes
+
+
+def plan_features(dataset: Dataset, label: str) -> FeaturePlan:
+    """The features of a dataset: all columns but the label.
+
+    Text, columns without values, and categories with hardly more rows than values are left out
+    with a note. Raises UsageError where nothing remains.
+    """
+    number_features: list[NumberFeature] = []
+    code_features: list[CodeFeature] = []
+    notes: list[str] = []
+    for column in dataset.schema:
+        if column.name == label:
+            continue
+        known = dataset.statistics(column.name)
+        why = _why_not(column, known)
+        if why is not None:
+            notes.append(f'column "{column.name}" is left out: {why}')
+        elif column.kind is Kind.CATEGORY:
+            code_features.append(CodeFeature(name=column.name, n_values=column.n_values))
+        else:
+            center, scale = (0.0, 1.0) if column.kind is Kind.BOOL else normalisation(column, known)
+            number_features.append(
+                NumberFeature(
+                    name=column.name, center=center, scale=scale, has_nulls=known.nulls > 0
+                )
+            )
+    if not number_features and not code_features:
+        raise UsageError(
+            f"{dataset.path} has no column to learn from: "
+            + ("; ".join(notes) or "only the label"),
+            hint="convert with --type COL=category for text with few distinct values",
+        )
+    return FeaturePlan(
+        numbers=tuple(number_features), codes=tuple(code_features), notes=tuple(notes)
+    )
+
+
+def _why_not(column: Column, known: ColumnStatistics) -> str | None:
+    if column.kind is Kind.TEXT:
+        return "text with many distinct values"
+    if column.kind is Kind.NULL or (known.count and known.nulls == known.count):
+        return "it has no values"
+    if column.kind is Kind.CATEGORY and column.n_values > MAX_ONE_HOT:
+        if known.values < MIN_ROWS_PER_VALUE * column.n_values:
+            return (
+                f"{column.n_values:,} categories in {known.values:,} rows "
+                "name a row rather than describe it"
+            )
+    return None
+
+
+def normalisation(column: Column, known: ColumnStatistics) -> tuple[float, float]:
+    """The center and scale of a column: mean and standard deviation.
+
+    Dates (days) and timestamps (seconds), which have no mean in the manifest, are taken to be
+    spread evenly between their ends. A column of one value has scale 1.
+    """
+    if column.kind in (Kind.DATE, Kind.TIMESTAMP):
+        return _from_ends(*(_since_1970(column, end) for end in (known.minimum, known.maximum)))
+    mean, std = known.mean, known.std
+    if mean is not None and std is not None and math.isfinite(mean) and math.isfinite(std):
+        return mean, std or 1.0
+    if known.minimum is None or known.maximum is None:
+        return 0.0, 1.0
+    return _from_ends(float(known.minimum), float(known.maximum))
+
+
+def _from_ends(low: float, high: float) -> tuple[float, float]:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return 0.0, 1.0
+    # Halved first, so that the ends of float64 do not overflow.
+    half = high / 2 - low / 2
+    return low / 2 + high / 2, half / math.sqrt(3) or 1.0
+
+
+def _since_1970(column: Column, text: str | None) -> float:
+    """Days of a date, seconds of a timestamp, from ISO 8601; NaN where there is none."""
+    if text is None:
+        return math.nan
+    moment = np.datetime64(text.removesuffix("Z").removesuffix("+00:00"))
+    if column.kind is Kind.DATE:
+        return float(moment.astype("datetime64[D]").astype(np.int64))
+    return float(moment.astype("datetime64[us]").astype(np.int64)) / 1e6

@@ -1,0 +1,165 @@
+"""What a model learns: the label as one of three tasks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.loaders.arrays import CategoryCodes, numbers
+from bigdata_cli.schema.dtype import Column, Kind, Schema
+from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.training.features import normalisation
+
+MAX_CLASSES = 100
+PRIOR_ROWS = 65_536
+"""Rows from the start of the dataset that tell how frequent the classes are, at first."""
+
+
+class Task(StrEnum):
+    """What is predicted, and with which loss and metric."""
+
+    BINARY = "binary"  # cross-entropy, AUC
+    CLASSES = "classes"  # cross-entropy, accuracy
+    REGRESSION = "regression"  # mean squared error of the standardised label, RMSE in its units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The label and how it is learned: y = (label - center) / scale.
+
+    For classes, center is the lowest label and scale 1, so that y is 0 … n_classes - 1.
+    start: what the model says before it has learned anything: the log-odds of the label, the
+    logits of the classes, or 0.
+    """
+
+    column: Column
+    task: Task
+    n_classes: int
+    center: float
+    scale: float
+    start: tuple[float, ...]
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric."""
+        return {Task.BINARY: "AUC", Task.CLASSES: "accuracy", Task.REGRESSION: "RMSE"}[self.task]
+
+    def encode(self, array: pa.Array) -> np.ndarray:
+        """The label of a batch (categories as codes): float64 (rows,), NaN where it is null.
+
+        Raises VerificationError for a class that the manifest's statistics exclude.
+        """
+        y = (numbers(array) - self.center) / self.scale
+        if self.n_classes and ((y < 0) | (y > self.n_classes - 1)).any():
+            raise VerificationError(
+                f'the label "{self.column.name}" holds values beyond those in the manifest',
+                hint="bigdata verify DATASET shows what else differs",
+            )
+        return y
+
+
+def plan_target(dataset: Dataset, label: str | None) -> Target:
+    """The task that a label is: bool, or 0 and 1: binary; few classes; else regression.
+
+    Raises UsageError where the label is not there, is text, or has but one value.
+    """
+    column = dataset.label(label)
+    known = dataset.statistics(column.name)
+    _check_label(column, known)
+    if column.kind is Kind.CATEGORY:
+        return _classes(dataset, column, column.n_values, lowest=0)
+    if column.kind is Kind.BOOL or _is_zero_or_one(column, known):
+        share = known.mean if known.mean is not None else 0.5
+        share = min(max(share, 1e-7), 1 - 1e-7)
+        return Target(
+            column=column,
+            task=Task.BINARY,
+            n_classes=2,
+            center=0.0,
+            scale=1.0,
+            start=(math.log(share / (1 - share)),),
+        )
+    if column.kind is Kind.INT and known.maximum - known.minimum < MAX_CLASSES:
+        n_classes = known.maximum - known.minimum + 1
+        return _classes(dataset, column, n_classes, lowest=known.minimum)
+    center, scale = normalisation(column, known)
+    return Target(
+        column=column, task=Task.REGRESSION, n_classes=0, center=center, scale=scale, start=(0.0,)
+    )
+
+
+def _check_label(column: Column, known: ColumnStatistics) -> None:
+    name = column.name
+    if column.kind is Kind.TEXT:
+        raise UsageError(
+            f'the label "{name}" is text with many distinct values, which cannot be learned',
+            hint=f"another --label, or convert with --type {name}=category",
+        )
+    if column.kind is Kind.NULL or known.values == 0:
+        raise UsageError(f'the label "{name}" has no values', hint="another --label")
+    if column.kind is Kind.CATEGORY:
+        if column.n_values > MAX_CLASSES:
+            raise UsageError(
+                f'the label "{name}" has {column.n_values:,} categories; '
+                f"the model learns up to {MAX_CLASSES}",
+                hint="another --label",
+            )
+        if column.n_values == 1 and column.vocabulary:
+            raise _constant(name, column.vocabulary[0])
+        return
+    if known.minimum is None or known.maximum is None:
+        raise UsageError(f'the manifest has no statistics of the label "{name}"')
+    if known.minimum == known.maximum:
+        raise _constant(name, known.minimum)
+    if isinstance(known.minimum, float) and not (
+        math.isfinite(known.minimum) and math.isfinite(known.maximum)
+    ):
+        raise UsageError(f'the label "{name}" holds infinite values', hint="another --label")
+
+
+def _constant(name: str, value: object) -> UsageError:
+    return UsageError(
+        f'the label "{name}" is {value!r} in every row: there is nothing to learn',
+        hint="another --label",
+    )
+
+
+def _is_zero_or_one(column: Column, known: ColumnStatistics) -> bool:
+    """Whether every value is 0 or 1, judged from the statistics alone.
+
+    For values between 0 and 1, the sum of x - x² is 0 only where each is 0 or 1; with mean and
+    M2 that sum is n·mean·(1 - mean) - M2.
+    """
+    if (known.minimum, known.maximum) != (0, 1) or known.mean is None or known.m2 is None:
+        return False
+    if column.kind is Kind.INT:
+        return True
+    most = known.values * known.mean * (1 - known.mean)
+    return column.kind is Kind.FLOAT and abs(most - known.m2) <= 1e-9 * most
+
+
+def _classes(dataset: Dataset, column: Column, n_classes: int, *, lowest: int) -> Target:
+    """Classes by number; two of them are a binary task whose second class is 1."""
+    codes = CategoryCodes(Schema((column,)))
+    counts = np.ones(n_classes)
+    for batch in dataset.read([column.name], max_rows=PRIOR_ROWS):
+        y = numbers(codes.apply(batch).column(column.name)) - lowest
+        known = y[(y >= 0) & (y < n_classes)].astype(np.int64)
+        counts += np.bincount(known, minlength=n_classes)
+        break
+    logits = np.log(counts / counts.sum())
+    binary = n_classes == 2
+    return Target(
+        column=column,
+        task=Task.BINARY if binary else Task.CLASSES,
+        n_classes=n_classes,
+        center=float(lowest),
+        scale=1.0,
+        start=(float(logits[1] - logits[0]),) if binary else tuple(logits.tolist()),
+    )

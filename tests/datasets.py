@@ -1,0 +1,170 @@
+"""Small datasets, written with a format's own writer and a manifest, without a conversion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.manifest import MANIFEST_NAME, FileEntry, Manifest, ShardEntry, manifest_text
+from bigdata_cli.schema.dtype import Column, Kind, Schema
+from bigdata_cli.schema.statistics import ColumnStatistics
+
+LAYOUTS = [
+    ("parquet", "rows"),
+    ("hdf5", "columns"),
+    ("hdf5", "matrix"),
+    ("npy", "columns"),
+    ("npy", "matrix"),
+    ("tfrecord", "rows"),
+    ("tfrecord", "packed"),
+    ("tfrecord", "block"),
+]
+"""Every format with each of its layouts; matrix and packed hold no text."""
+
+
+def schema_of(table: pa.Table) -> Schema:
+    """The schema of a table whose column types are those of a chunk."""
+    return Schema(tuple(_column(field, table.column(field.name)) for field in table.schema))
+
+
+def _column(field: pa.Field, values: pa.ChunkedArray) -> Column:
+    kind = field.type
+    if pa.types.is_dictionary(kind):
+        distinct = {value for value in values.to_pylist() if value is not None}
+        return Column(name=field.name, dtype="category", vocabulary=tuple(sorted(distinct)))
+    if pa.types.is_boolean(kind):
+        dtype = "bool" if values.null_count < len(values) else "null"
+    elif pa.types.is_date32(kind):
+        dtype = "date"
+    elif pa.types.is_string(kind):
+        dtype = "text"
+    elif pa.types.is_timestamp(kind):
+        dtype = f"timestamp[{kind.unit}, UTC]" if kind.tz else f"timestamp[{kind.unit}]"
+    else:
+        dtype = {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
+    return Column(name=field.name, dtype=dtype)
+
+
+def statistics_of(values: pa.ChunkedArray, column: Column) -> ColumnStatistics:
+    """The statistics of one column, computed from all its values at once."""
+    count, nulls = len(values), values.null_count
+    known = values.drop_null()
+    if column.kind in (Kind.TEXT, Kind.CATEGORY):
+        sizes = [len(value.encode()) for value in known.to_pylist()]
+        return ColumnStatistics(
+            count=count, nulls=nulls, text_bytes=sum(sizes), max_text_bytes=max(sizes, default=0)
+        )
+    if len(known) == 0:
+        return ColumnStatistics(count=count, nulls=nulls)
+    low, high = pc.min_max(known).values()
+    if column.kind in (Kind.DATE, Kind.TIMESTAMP):
+        ends = [value.cast(pa.string()).as_py() for value in (low, high)]
+        return ColumnStatistics(count=count, nulls=nulls, minimum=ends[0], maximum=ends[1])
+    numbers = known.cast(pa.float64(), safe=False).to_numpy()
+    plain = int if column.kind in (Kind.BOOL, Kind.INT) else float
+    return ColumnStatistics(
+        count=count,
+        nulls=nulls,
+        minimum=plain(low.as_py()),
+        maximum=plain(high.as_py()),
+        mean=float(numbers.mean()),
+        m2=float(((numbers - numbers.mean()) ** 2).sum()),
+    )
+
+
+def write_dataset(
+    folder: Path,
+    table: pa.Table,
+    format_name: str = "parquet",
+    layout: str | None = None,
+    n_shards: int = 1,
+    label: str | None = None,
+    *,
+    compression: str | None = None,
+    matrix_dtype: str = "float32",
+    stem: str = "data",
+) -> Path:
+    """Write `table` as a dataset of `n_shards` nearly equal shards; returns `folder`."""
+    form = get_format(format_name)
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = schema_of(table)
+    storage = StorageOptions(
+        layout=layout or form.layouts[0],
+        label=label,
+        compression=compression,
+        matrix_dtype=matrix_dtype,
+    )
+    form.check(schema, storage)
+    ends = np.linspace(0, table.num_rows, n_shards + 1).astype(int).tolist()
+    shards = tuple(
+        _write_shard(
+            form,
+            folder,
+            ShardName(stem=stem, index=i, count=n_shards),
+            table.slice(start, stop - start),
+            schema,
+            storage,
+        )
+        for i, (start, stop) in enumerate(pairwise(ends))
+    )
+    statistics = {c.name: statistics_of(table.column(c.name), c) for c in schema}
+    write_manifest(folder, form, stem, schema, statistics, storage, shards)
+    return folder
+
+
+def _write_shard(
+    form: Format,
+    folder: Path,
+    name: ShardName,
+    rows: pa.Table,
+    schema: Schema,
+    storage: StorageOptions,
+) -> ShardEntry:
+    writer = form.writer(folder, name, schema, storage)
+    step = writer.batch_rows or max(1, rows.num_rows)
+    for start in range(0, rows.num_rows, step):
+        writer.append(writer.encode(rows.slice(start, step)))
+    files = []
+    for file in writer.close():
+        partial_path(folder / file).rename(folder / file)
+        data = (folder / file).read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        files.append(FileEntry(name=file, bytes=len(data), sha256=sha256))
+    return ShardEntry(files=tuple(files), rows=rows.num_rows, source_ranges=())
+
+
+def write_manifest(
+    folder: Path,
+    form: Format,
+    stem: str,
+    schema: Schema,
+    statistics: Mapping[str, ColumnStatistics],
+    storage: StorageOptions,
+    shards: tuple[ShardEntry, ...],
+) -> None:
+    """Write the manifest of shards that stand in the folder, and the format's sidecars."""
+    manifest = Manifest(
+        tool_version="0",
+        name=stem,
+        format=form.name,
+        storage=storage,
+        sources=(),
+        dialect={},
+        options={},
+        schema=schema,
+        statistics=statistics,
+        shards=shards,
+    )
+    sidecars = form.sidecars(manifest.to_json())
+    for name, text in sidecars.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    manifest = Manifest(**{**vars(manifest), "sidecars": tuple(sidecars)})
+    (folder / MANIFEST_NAME).write_text(manifest_text(manifest), encoding="utf-8")
