@@ -37,4 +37,7 @@ def global_codes(array: pa.DictionaryArray, vocabulary: Sequence[str]) -> np.nda
         used = lookup[np.unique(local[np.asarray(array.is_valid())])]
         if (used < 0).any():
             raise KeyError("a value is not in the vocabulary")
-    return np.where(lookup < 0, 0, lookup).astype(dtype)[local]
+    codes = np.where(lookup < 0, 0, lookup).astype(dtype)[local]
+    if array.null_count:
+        codes[~np.asarray(array.is_valid())] = 0
+    return codes

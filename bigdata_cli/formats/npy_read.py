@@ -1,0 +1,221 @@
+"""Reading the .npy files of a shard: which is which, their rows, and whether they are whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.errors import VerificationError
+from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
+from bigdata_cli.formats.base import ShardName, StorageOptions, feature_columns
+from bigdata_cli.formats.npy_file import open_npy
+from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
+
+OFFSETS_SUFFIX, BYTES_SUFFIX = ".offsets", ".bytes"
+"""`name.offsets` says where in `name.bytes` each text begins, and where the last one ends."""
+FEATURES, LABEL = "X", "y"
+_MAX_BATCH_TEXT_BYTES = 1 << 26
+_BLOCK_ROWS = 1 << 20
+_PLACE = re.compile(r"-\d{5,}-of-\d{5,}\.npy$")
+
+
+def value_parts(column: Column) -> tuple[str, ...]:
+    """The files that hold a column's values, as parts of the shard's file names."""
+    if column.kind is Kind.TEXT:
+        return column.name + OFFSETS_SUFFIX, column.name + BYTES_SUFFIX
+    return (column.name,)
+
+
+def _middle(part: str) -> str:
+    """A part as it stands in a file's name, with its dot."""
+    return _PLACE.sub("", ShardName(stem="", index=0, count=1).file("npy", part))
+
+
+def _parts(files: Sequence[str], required: Sequence[str], folder: Path) -> Mapping[str, Path]:
+    """The shard's files by their part of the name.
+
+    The stem may have dots, as columns have: it is what makes all required parts be there. (Of two
+    stems that did, the longer would need an endless row of ever longer names.)
+    """
+    known = set(files)
+    for file in files:
+        place = _PLACE.search(file)
+        first = _middle(required[0])
+        if place is None or not file.removesuffix(place.group()).endswith(first):
+            continue
+        stem = file.removesuffix(place.group()).removesuffix(first)
+        names = {part: stem + _middle(part) + place.group() for part in required}
+        if known.issuperset(names.values()):
+            optional = {
+                part + VALIDITY_SUFFIX: stem + _middle(part + VALIDITY_SUFFIX) + place.group()
+                for part in _bases(required)
+            }
+            present = {part: name for part, name in optional.items() if name in known}
+            return {part: folder / name for part, name in (names | present).items()}
+    raise VerificationError(f"a shard in {folder} lacks files of {', '.join(required[:5])}")
+
+
+def _bases(required: Sequence[str]) -> set[str]:
+    """The names of columns that the parts may belong to."""
+    return {*required, *(part.removesuffix(OFFSETS_SUFFIX) for part in required)}
+
+
+class _ColumnFiles:
+    """The open files of one column."""
+
+    def __init__(self, column: Column, parts: Mapping[str, Path]) -> None:
+        self.column = column
+        names = value_parts(column)
+        self._path = parts[names[0]]
+        if column.kind is Kind.TEXT:
+            self._values = open_npy(self._path, dtype=np.dtype(np.int64))
+            self._bytes = open_npy(parts[names[1]], dtype=np.dtype(np.uint8))
+            check_offsets(self._values, len(self._bytes), self._path)
+            self.rows = len(self._values) - 1
+        else:
+            dtype = numpy_dtype(column.dtype, n_values=column.n_values)
+            self._values = open_npy(self._path, dtype=dtype)
+            self.rows = len(self._values)
+        valid = parts.get(column.name + VALIDITY_SUFFIX)
+        self._valid = None if valid is None else open_npy(valid, dtype=np.dtype(bool))
+        if self._valid is not None and len(self._valid) != self.rows:
+            raise VerificationError(f"{valid} has not the {self.rows:,} rows of its column")
+
+    def last_row(self, start: int, stop: int) -> int:
+        """Where a batch from `start` to `stop` must end so that its text fits in memory."""
+        if self.column.kind is not Kind.TEXT or start >= stop:
+            return stop
+        limit = self._values[start] + _MAX_BATCH_TEXT_BYTES
+        fitting = int(np.searchsorted(self._values[start : stop + 1], limit, side="right")) - 1
+        return start + max(1, min(fitting, stop - start))
+
+    def read(self, start: int, stop: int) -> pa.Array:
+        valid = None if self._valid is None else np.array(self._valid[start:stop])
+        try:
+            if self.column.kind is not Kind.TEXT:
+                return arrow_column(np.array(self._values[start:stop]), valid, self.column)
+            offsets = np.array(self._values[start : stop + 1])
+            content = np.array(self._bytes[offsets[0] : offsets[-1]])
+            return arrow_text(offsets, content, valid, self.column)
+        except VerificationError as error:
+            raise VerificationError(f"{self._path}: {error.message}") from error
+
+
+def check_offsets(offsets: np.ndarray, n_bytes: int, path: Path) -> None:
+    """Raise VerificationError where offsets do not ascend from 0 to `n_bytes`."""
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != n_bytes:
+        raise VerificationError(
+            f"{path} is damaged: it does not span the {n_bytes:,} bytes of text"
+        )
+    for start in range(0, len(offsets) - 1, _BLOCK_ROWS):
+        piece = offsets[start : start + _BLOCK_ROWS + 1]
+        if (piece[1:] < piece[:-1]).any():
+            raise VerificationError(f"{path} is damaged: its offsets do not ascend")
+
+
+def read_columns(
+    folder: Path, files: Sequence[str], schema: Schema, *, columns: Sequence[str], max_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a shard of the layout columns, as `Format.read` gives them."""
+    required = [part for column in schema for part in value_parts(column)]
+    parts = _parts(files, required, folder)
+    sources = [_ColumnFiles(schema[name], parts) for name in columns]
+    rows = _common_length({parts[value_parts(s.column)[0]]: s.rows for s in sources}, folder)
+    start = 0
+    while start < rows:
+        stop = min(start + max_rows, rows)
+        for source in sources:
+            stop = source.last_row(start, stop)
+        arrays = [source.read(start, stop) for source in sources]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+        start = stop
+
+
+def read_matrix(
+    folder: Path,
+    files: Sequence[str],
+    schema: Schema,
+    options: StorageOptions,
+    *,
+    columns: Sequence[str],
+    max_rows: int,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a shard of the layout matrix, as `Format.read` gives them."""
+    required = [FEATURES] if options.label is None else [FEATURES, LABEL]
+    parts = _parts(files, required, folder)
+    features = open_npy(parts[FEATURES], dtype=np.dtype(options.matrix_dtype), ndim=2)
+    n_features = len(feature_columns(schema, options))
+    if features.shape[1] != n_features:
+        raise VerificationError(
+            f"{parts[FEATURES]} has {features.shape[1]} features, and should have {n_features}"
+        )
+    lengths, labels = {parts[FEATURES]: len(features)}, None
+    if options.label is not None:
+        label = schema[options.label]
+        dtype = numpy_dtype(label.dtype, n_values=label.n_values)
+        labels = open_npy(parts[LABEL], dtype=dtype)
+        lengths[parts[LABEL]] = len(labels)
+    rows = _common_length(lengths, folder)
+    for start in range(0, rows, max_rows):
+        stop = min(start + max_rows, rows)
+        try:
+            yield matrix_columns(
+                np.array(features[start:stop]),
+                None if labels is None else np.array(labels[start:stop]),
+                schema,
+                options,
+                columns=columns,
+            )
+        except VerificationError as error:
+            raise VerificationError(f"{parts[FEATURES]}: {error.message}") from error
+
+
+def count_matrix_rows(folder: Path, files: Sequence[str]) -> int:
+    """The rows of a shard of the layout matrix; all its files are checked."""
+    lengths = {}
+    for file in files:
+        is_matrix = _PLACE.sub("", file).endswith(_middle(FEATURES))
+        lengths[folder / file] = len(open_npy(folder / file, ndim=2 if is_matrix else 1))
+    return _common_length(lengths, folder)
+
+
+def count_column_rows(folder: Path, files: Sequence[str]) -> int:
+    """The rows of a shard of the layout columns; all its files are checked."""
+    parts = {_PLACE.sub("", file): folder / file for file in files}
+    lengths = {}
+    for part, path in parts.items():
+        content = parts.get(part.removesuffix(OFFSETS_SUFFIX) + BYTES_SUFFIX)
+        if (
+            part.endswith(BYTES_SUFFIX)
+            and part.removesuffix(BYTES_SUFFIX) + OFFSETS_SUFFIX in parts
+        ):
+            continue  # checked with its offsets
+        if part.endswith(OFFSETS_SUFFIX) and content is not None:
+            offsets = open_npy(path, dtype=np.dtype(np.int64))
+            check_offsets(offsets, len(open_npy(content, dtype=np.dtype(np.uint8))), path)
+            lengths[path] = len(offsets) - 1
+        elif _is_validity(part, parts):
+            lengths[path] = len(open_npy(path, dtype=np.dtype(bool)))
+        else:
+            lengths[path] = len(open_npy(path))
+    return _common_length(lengths, folder)
+
+
+def _is_validity(part: str, parts: Mapping[str, Path]) -> bool:
+    base = part.removesuffix(VALIDITY_SUFFIX)
+    return base != part and (base in parts or base + OFFSETS_SUFFIX in parts)
+
+
+def _common_length(lengths: Mapping[Path, int], folder: Path) -> int:
+    """The number of rows that all files have; raises VerificationError where they differ."""
+    if not lengths:
+        raise VerificationError(f"a shard in {folder} has no files")
+    first, rows = next(iter(lengths.items()))
+    for path, length in lengths.items():
+        if length != rows:
+            raise VerificationError(f"{path} has {length:,} rows, and {first.name} {rows:,}")
+    return rows

@@ -1,0 +1,5 @@
+from tests.contract.format_contract import FormatContract
+
+
+class TestNpy(FormatContract):
+    format_name = "npy"
