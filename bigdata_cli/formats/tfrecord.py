@@ -276,7 +276,8 @@ class TfrecordWriter(ShardWriter):
 
     def _list_places(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Where in the slots each list begins, and how many columns it has."""
-        first_slots, counts = [], []
+        first_slots: list[int] = []
+        counts: list[int] = []
         place = 0
         for entry in self._lists:
             if entry.kind == VALID:
@@ -307,5 +308,3 @@ class TfrecordWriter(ShardWriter):
         """Close and remove the file."""
         self._file.close()
         self._path.unlink(missing_ok=True)
-
-

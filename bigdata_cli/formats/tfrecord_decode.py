@@ -336,7 +336,8 @@ def count_rows_of_blocks(data, starts, ends):
                 if rows >= 0 and count != rows:
                     return total, np.int64(UNEQUAL), j
                 rows = count
-        total += max(rows, 0)
+        if rows > 0:
+            total += rows
     return total, np.int64(OK), 0
 
 

@@ -318,8 +318,6 @@ def encode_lists(
                 at = _write_varint(out, at + 1, payload)
             offset = j * record_step
             count = min(counts[f], limits[f] - offset)
-            at = _write_list(
-                out, at, kind, slots, valid, text, firsts[f] + offset, step, count
-            )
+            at = _write_list(out, at, kind, slots, valid, text, firsts[f] + offset, step, count)
         at = _end_record(out, start, at)
     return out[:total]

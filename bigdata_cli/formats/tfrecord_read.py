@@ -71,7 +71,7 @@ def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
     with gzip.open(path, "rb") if compressed else path.open("rb", buffering=0) as file:
         while True:
             try:
-                n_read = file.readinto(memoryview(buffer)[filled:])  # type: ignore[attr-defined]
+                n_read = file.readinto(memoryview(buffer)[filled:])
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
             filled += n_read
@@ -171,9 +171,7 @@ class _Decoder:
             self._raise_for(records, 0, *result)
         return rows
 
-    def decode(
-        self, records: _Records, rows: np.ndarray, first: int, last: int
-    ) -> pa.RecordBatch:
+    def decode(self, records: _Records, rows: np.ndarray, first: int, last: int) -> pa.RecordBatch:
         """The columns of records [first, last), which have rows[first:last] rows."""
         part = rows[first:last]
         n_rows = int(part.sum())
@@ -207,9 +205,7 @@ class _Decoder:
             raise VerificationError(f"{where}: {error.message}", hint=error.hint) from error
         return pa.RecordBatch.from_arrays(arrays, names=list(self._names))
 
-    def _validity(
-        self, place: _Place, slots: np.ndarray, present: np.ndarray
-    ) -> np.ndarray | None:
+    def _validity(self, place: _Place, slots: np.ndarray, present: np.ndarray) -> np.ndarray | None:
         if place.valid_row is not None:
             valid = slots[place.valid_row] != 0
         elif self._layout == "rows":
@@ -273,9 +269,7 @@ def _categories(texts: pa.Array, column: Column) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, vocabulary)
 
 
-def _numbers(
-    slots: np.ndarray, valid: np.ndarray | None, place: _Place, layout: str
-) -> pa.Array:
+def _numbers(slots: np.ndarray, valid: np.ndarray | None, place: _Place, layout: str) -> pa.Array:
     column = place.column
     if place.kind == FLOAT:
         values = slots.astype(np.uint32).view(np.float32)

@@ -21,7 +21,8 @@ def _pointer(context, builder, array_type, array, index, bits: int):
 def _load(bits: int, result):
     def define(typing_context, array, index):
         def generate(context, builder, signature, arguments):
-            pointer = _pointer(context, builder, signature.args[0], *arguments, bits)
+            data, at = arguments
+            pointer = _pointer(context, builder, signature.args[0], data, at, bits)
             return builder.load(pointer, align=1)
 
         return result(array, types.int64), generate
@@ -32,8 +33,9 @@ def _load(bits: int, result):
 def _store(bits: int, value_type):
     def define(typing_context, array, index, value):
         def generate(context, builder, signature, arguments):
-            pointer = _pointer(context, builder, signature.args[0], *arguments[:2], bits)
-            builder.store(arguments[2], pointer, align=1)
+            data, at, number = arguments
+            pointer = _pointer(context, builder, signature.args[0], data, at, bits)
+            builder.store(number, pointer, align=1)
             return context.get_dummy_value()
 
         return types.void(array, types.int64, value_type), generate
