@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "sample": (
         "bigdata_cli.cli.sample:sample_command",
-        "Write sample data of any size.",
+        "Make sample data: transactions, sensors, messy or log.",
     ),
 }
 """Command → where it is, and the one line that `bigdata --help` shows without importing it."""

@@ -13,7 +13,12 @@ WIDTH = 96
 
 def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
     """The group and every command of it: its full name, the command, and a context for it."""
-    group_context = click.Context(main, info_name="bigdata", terminal_width=WIDTH)
+    group_context = click.Context(
+        main,
+        info_name="bigdata",
+        terminal_width=WIDTH,
+        help_option_names=main.context_settings["help_option_names"],
+    )
     yield "bigdata", main, group_context
     for name in main.list_commands(group_context):
         command = main.get_command(group_context, name)

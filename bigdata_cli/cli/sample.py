@@ -15,7 +15,13 @@ from bigdata_cli.sample import DEFAULT_FRAUD_SHARE, KINDS
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.option("--rows", "n_rows", type=click.IntRange(min=0), help="Rows, without the header.")
 @click.option("--size", type=Size(), help="Make about so many bytes instead, such as 100MB.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The same seed makes the same bytes.",
+)
 @click.option(
     "--fraud-share",
     type=click.FloatRange(0, 1),
