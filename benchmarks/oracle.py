@@ -174,7 +174,7 @@ def _units(text: str, unit: str) -> int:
         raise ValueError(f"{text!r} is no timestamp")
     moment = datetime.fromisoformat(match[1])
     moment += timedelta(hours=int(match[2]), minutes=int(match[3]), seconds=int(match[4] or 0))
-    seconds = (moment - datetime(1970, 1, 1)) // timedelta(seconds=1)  # noqa: DTZ001
+    seconds = (moment - datetime(1970, 1, 1)) // timedelta(seconds=1)
     return seconds * per_second + int((match[5] or "").ljust(9, "0")) * per_second // 10**9
 
 

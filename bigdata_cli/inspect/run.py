@@ -43,7 +43,7 @@ def inspect(
     place = Path(path)
     if place.is_dir() or place.name == MANIFEST_NAME:
         return inspect_dataset(place)
-    if place.name.endswith(SHARD_EXTENSIONS):
+    if place.is_file() and place.name.endswith(SHARD_EXTENSIONS):
         raise UsageError(
             f"{path} is a file of a dataset, not a CSV",
             hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
