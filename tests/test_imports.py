@@ -62,6 +62,7 @@ def test_an_unknown_name_is_an_attribute_error():
 FUNCTIONS = {
     "convert": "bigdata_cli.convert.run",
     "inspect": "bigdata_cli.inspect.run",
+    "verify": "bigdata_cli.verify",
 }
 
 
@@ -79,7 +80,7 @@ def test_function_and_package_of_one_name(name, module, first):
         + "from inspect import signature; import {module} as run; "
         + "assert {name} is bigdata_cli.{name}; "
         + "assert signature({name}) == signature(run.{name}); "
-        + "import bigdata_cli.{name}.run as again; assert again is run; "
+        + "import {module} as again; assert again is run; "
         + "from bigdata_cli import {name} as last; assert callable(last)"
     ).format(name=name, module=module)
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from bigdata_cli import __version__
+from bigdata_cli.cli.render import sanitize
 from bigdata_cli.errors import BigdataError, did_you_mean
 
 INTERRUPTED = 130
@@ -131,9 +132,9 @@ def exit_status(command: Callable[[], object]) -> int:
 
 
 def _report(message: str, *, hint: str | None, status: int) -> int:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {_printable(message)}", err=True)
     if hint is not None:
-        click.echo(f"Hint: {hint}", err=True)
+        click.echo(f"Hint: {_printable(hint)}", err=True)
     return status
 
 
@@ -154,6 +155,10 @@ def _report_bug() -> int:
         err=True,
     )
     return 1
+
+
+def _printable(text: str) -> str:
+    return "\n".join(sanitize(line) for line in text.split("\n"))
 
 
 def _where(error: OSError) -> str:

@@ -97,6 +97,11 @@ def test_the_hint_has_a_line_of_its_own(capsys):
     assert capsys.readouterr().err == "Error: line 7 is short\nHint: --on-bad-row skip\n"
 
 
+def test_a_message_cannot_disturb_the_terminal(capsys):
+    exit_status(raising(DataError('column "a\x1b[2J" is short\nsecond line')))
+    assert capsys.readouterr().err == 'Error: column "a\\x1b[2J" is short\nsecond line\n'
+
+
 def test_a_full_disk_is_a_budget_error(capsys):
     error = OSError(errno.ENOSPC, "No space left on device", "out/x.parquet.partial")
     assert exit_status(raising(error)) == 4
