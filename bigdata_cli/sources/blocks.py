@@ -14,7 +14,7 @@ from numba import njit
 from bigdata_cli.errors import DataError
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.kernel import DONE, MORE, UNTERMINATED, line_end, scan_field
-from bigdata_cli.sources.memory import byte_at
+from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.source import Source, SourceFile
 
 UNIT_BYTES = 4 << 20

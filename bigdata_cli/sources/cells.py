@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from bigdata_cli.sources.kernel import ESCAPED, NO_VALUE
-from bigdata_cli.sources.memory import byte_at
+from bigdata_cli.sources.intrinsics import byte_at
 
 
 @njit(nogil=True, cache=True)

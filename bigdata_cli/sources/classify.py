@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from bigdata_cli.schema.lattice import Form
-from bigdata_cli.sources.memory import byte_at
+from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.number import (
     INFINITE,
     INTEGER,

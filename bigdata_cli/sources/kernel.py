@@ -22,7 +22,7 @@ from bigdata_cli.sources.classify import (
     trim,
 )
 from bigdata_cli.sources.classify import DATE as DATE_FORM
-from bigdata_cli.sources.memory import byte_at, float_to_bits
+from bigdata_cli.sources.intrinsics import byte_at, float_to_bits
 from bigdata_cli.sources.number import (
     DECIMAL,
     INFINITE,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from bigdata_cli.sources.memory import bits_to_float, byte_at, leading_zeros, multiply_high
+from bigdata_cli.sources.intrinsics import bits_to_float, byte_at, leading_zeros, multiply_high
 
 NOT_A_NUMBER, INTEGER, DECIMAL, HARD_DECIMAL, INFINITE = 0, 1, 2, 3, 4
 """What `scan_number` found; INTEGER is canonical, HARD_DECIMAL needs Python's float."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
 from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
 
@@ -52,6 +54,17 @@ class RecordError(Exception):
 
 class NeedMore(Exception):
     """The last record of a block goes on beyond it."""
+
+
+def too_many_categories(state: ColumnState) -> ColumnState:
+    """The state of a category column that turned out to be text; OddValue where it was fixed."""
+    if state.fixed:
+        raise OddValue(
+            0,
+            f'column "{state.name}" has more than {MAX_CATEGORIES:,} distinct values',
+            hint=f"--type {state.name}=text",
+        )
+    return replace(state, dtype="text", distinct=None)
 
 
 def cell_text(block: Block, cell: int) -> bytes:

@@ -23,6 +23,7 @@ from bigdata_cli.sources.odd import (
     RecordError,
     convert_odd_cells,
     hard_decimals,
+    too_many_categories,
 )
 
 
@@ -263,6 +264,7 @@ def _chunk(
     dialect: Dialect,
 ) -> Chunk:
     arrays, statistics, distinct = [], [], []
+    final_columns = list(columns)
     quote = dialect_codes(dialect)[1]
     for i, state in enumerate(columns):
         cells = parsed.cells[i, : parsed.rows]
@@ -273,13 +275,15 @@ def _chunk(
         if state.fixed and mode != kernel.TEXT:
             convert_odd_cells(block, cells, flags, state)
         array, values = chunk_column(block, cells, flags, state, quote)
+        if state.dtype == "category" and values is None:
+            final_columns[i] = too_many_categories(state)
         arrays.append(array)
         distinct.append(values)
         statistics.append(column_statistics(array, cells, flags, state.dtype))
     batch = pa.RecordBatch.from_arrays(arrays, names=[state.name for state in columns])
     return Chunk(
         batch=batch,
-        columns=columns,
+        columns=tuple(final_columns),
         observed=observed,
         statistics=tuple(statistics),
         distinct=tuple(distinct),

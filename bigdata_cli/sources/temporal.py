@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from bigdata_cli.sources.memory import byte_at
+from bigdata_cli.sources.intrinsics import byte_at
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 

@@ -1,0 +1,133 @@
+"""The results of shards, accepted in order, and what they say about the columns together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bigdata_cli.convert.shard import ShardResult
+from bigdata_cli.formats.base import Format, StorageOptions
+from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.schema.lattice import Observed
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources.blocks import ByteRange
+from bigdata_cli.sources.records import ParsePlan
+from bigdata_cli.sources.sample import join_distinct, settle
+
+
+class Ledger:
+    """Which shards are done, and the column types that follow from all of them.
+
+    A result is accepted when its start is certain: when the shard before it is accepted and ended
+    there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
+    """
+
+    def __init__(self, plan: ParsePlan, ranges: Sequence[tuple[ByteRange, ...]]) -> None:
+        self.plan = plan
+        self.ranges = ranges
+        self.results: dict[int, ShardResult] = {}
+        self._waiting: dict[int, ShardResult] = {}
+        self._observed = [Observed() for _ in plan.columns]
+        self._distinct: list[frozenset[str] | None] = [
+            None if state.distinct is None else frozenset() for state in plan.columns
+        ]
+        self.columns = plan.columns
+        """The types to go on with: the guess, widened by the shards accepted so far."""
+
+    @property
+    def rows(self) -> int:
+        return sum(result.rows for result in self.results.values())
+
+    def expected_start(self, index: int) -> int | None:
+        """Where the first record of a shard must start; None while that is not known."""
+        if not self.ranges[index]:
+            return None
+        first = self.ranges[index][0]
+        for before in range(index - 1, -1, -1):
+            if self.ranges[before]:
+                if self.ranges[before][-1].file != first.file:
+                    return None  # a file's first record: known from its header
+                known = self.results.get(before)
+                return known.stops[-1] if known is not None and known.stops else None
+        return None
+
+    def add(self, result: ShardResult) -> tuple[list[int], ShardResult | None]:
+        """Take a result; returns the shards to do again from another start, and the first failed.
+
+        A shard to be done again is no longer waited for until it is added again.
+        """
+        self._waiting[result.index] = result
+        while len(self.results) in self._waiting:
+            index = len(self.results)
+            candidate = self._waiting.pop(index)
+            expected = self.expected_start(index)
+            if expected is not None and candidate.starts and candidate.starts[0] != expected:
+                return [index], None
+            if candidate.error is not None:
+                return [], candidate
+            self._accept(candidate)
+        return [], None
+
+    def _accept(self, result: ShardResult) -> None:
+        self._observed = [
+            a.join(b) for a, b in zip(self._observed, result.observed, strict=True)
+        ]
+        self._distinct = [
+            join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
+        ]
+        self.columns = tuple(
+            _widened(state, observed, distinct, self.plan.float_mode)
+            for state, observed, distinct in zip(
+                self.columns, result.observed, result.distinct, strict=True
+            )
+        )
+        self.results[result.index] = replace(result, distinct=())
+
+    def final_columns(self) -> tuple[ColumnState, ...]:
+        """The settled columns, once all shards are accepted."""
+        settled = []
+        for state, observed, distinct in zip(
+            self.plan.columns, self._observed, self._distinct, strict=True
+        ):
+            if state.fixed and distinct is not None and state.distinct:
+                distinct = join_distinct(distinct, state.distinct)
+            state = replace(state, observed=observed, distinct=distinct)
+            dtype = settle(state, self.plan.float_mode, self.rows)
+            settled.append(replace(state, dtype=dtype))
+        return tuple(settled)
+
+    def to_redo(self, schema: Schema, form: Format, storage: StorageOptions) -> list[int]:
+        """The shards whose bytes would differ under the schema."""
+        return [
+            index
+            for index, result in sorted(self.results.items())
+            if result.spoiled
+            or any(
+                form.physical(a, storage) != form.physical(b, storage)
+                for a, b in zip(result.schema, schema, strict=True)
+            )
+        ]
+
+    def replace_result(self, result: ShardResult) -> None:
+        """Put the result of a shard that was done again in the place of the one before."""
+        self.results[result.index] = replace(result, distinct=())
+
+    def statistics(self, schema: Schema) -> dict[str, ColumnStatistics]:
+        """The statistics of all rows, by column."""
+        merged = [ColumnStatistics() for _ in schema]
+        for _, result in sorted(self.results.items()):
+            merged = [a.merge(b) for a, b in zip(merged, result.statistics, strict=True)]
+        return dict(zip(schema.names, merged, strict=True))
+
+
+def _widened(
+    state: ColumnState, observed: Observed, distinct: frozenset[str] | None, float_mode: str
+) -> ColumnState:
+    widened = state.widened(observed, float_mode)
+    joined = join_distinct(widened.distinct, distinct)
+    if joined is None and widened.dtype == "category" and not widened.fixed:
+        return replace(widened, dtype="text", distinct=None)
+    return replace(
+        widened, distinct=joined, observed=widened.observed.join(observed)
+    )

@@ -1,0 +1,74 @@
+"""Shards on the threads of this machine.
+
+Two levels share the work: a few shards are under way at a time, each in a thread of its own that
+only keeps order; their units are parsed and encoded in one pool of `jobs` threads. So one shard
+alone keeps all cores busy, and so do a thousand small ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from types import TracebackType
+
+from bigdata_cli.convert.shard import ShardResult, ShardTask, convert_shard
+
+
+class LocalEngine:
+    """Runs shards on `jobs` threads; a context manager."""
+
+    def __init__(self, jobs: int, on_progress: Callable[[int, int], None] | None = None) -> None:
+        self.jobs = jobs
+        self.on_progress = on_progress
+        self.stop = threading.Event()
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="unit")
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def shards_at_once(self, task: ShardTask) -> int:
+        """How many shards like this one keep the threads busy: at least two, so that the end of one
+        is filled by the next."""
+        task_bytes = sum(piece.stop - piece.start for piece in task.ranges)
+        units = max(1, -(-task_bytes // task.unit_bytes))
+        return 1 if self.jobs == 1 else max(2, -(-2 * self.jobs // units))
+
+    def map(
+        self, indices: Sequence[int], make_task: Callable[[int], ShardTask]
+    ) -> Iterator[ShardResult]:
+        """The results of the tasks, as they are done; a task is made when its turn comes."""
+        if not indices:
+            return
+        at_once = min(len(indices), self.shards_at_once(make_task(indices[0])))
+        in_flight = max(2, (self.jobs + 2) // at_once + (at_once > 1))
+
+        def run(index: int) -> ShardResult:
+            task = replace(make_task(index), in_flight=in_flight)
+            return convert_shard(
+                task, pool=self._pool, stop=self.stop, on_progress=self.on_progress
+            )
+
+        with ThreadPoolExecutor(at_once, thread_name_prefix="shard") as shards:
+            pending: set[Future[ShardResult]] = {shards.submit(run, index) for index in indices}
+            try:
+                while pending:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+            finally:
+                if pending:
+                    self.stop.set()
+                    for future in pending:
+                        future.cancel()
