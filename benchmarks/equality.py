@@ -394,9 +394,10 @@ def check(path: Path, work: Path, *, shards: int = 3) -> list[tuple[str, str]]:
     failures = []
     for folder in folders:
         try:
-            verify(folder)
+            findings = verify(folder).findings
+            failures += [(folder.name, f"verify: {finding}") for finding in findings]
         except Exception as error:
-            failures.append((folder.name, f"verify: {error}"))
+            failures.append((folder.name, f"verify: {type(error).__name__}: {error}"))
     failures += [
         (folder.name, difference)
         for folder, difference in compare(path, folders).items()
