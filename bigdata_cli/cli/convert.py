@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +204,7 @@ def print_plan(planned: Plan) -> None:
     print_pairs(
         {
             "source": f"{', '.join(planned.sources)} ({format_size(planned.source_bytes)})",
-            "dialect": ", ".join(f"{key} {value!r}" for key, value in planned.dialect.items()),
+            "dialect": dialect_text(planned.dialect),
             "output": planned.output,
             "format": f"{planned.format}, layout {planned.layout}",
             "label": planned.label,
@@ -223,6 +224,22 @@ def print_plan(planned: Plan) -> None:
         more=_more_columns(len(columns)),
     )
     click.echo(sanitize("Types are those of a sample; a conversion checks every value."))
+
+
+def dialect_text(dialect: Mapping[str, Any]) -> str:
+    """A dialect in a few words.
+
+    >>> dialect_text({"delimiter": "\\t", "quote": '"', "header": True})
+    'delimiter tab, quote ", header'
+    >>> dialect_text({"delimiter": None})
+    'lines of text'
+    """
+    if dialect["delimiter"] is None:
+        return "lines of text"
+    delimiter = {"\t": "tab", " ": "space"}.get(dialect["delimiter"], dialect["delimiter"])
+    quote = f"quote {dialect['quote']}" if dialect["quote"] else "no quotes"
+    header = "header" if dialect["header"] else "no header"
+    return f"delimiter {delimiter}, {quote}, {header}"
 
 
 def print_report(report: ConvertReport) -> None:

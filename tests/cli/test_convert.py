@@ -134,8 +134,8 @@ def test_several_sources_are_one_dataset_in_the_order_given(folder):
     Path("more.csv").write_text("id,fare,city\n70000,1,Rome\n", encoding="utf-8")
     result = run("more.csv", "trips.csv", "--to", "parquet", "-o", "both", "--json")
     assert json.loads(result.stdout)["rows"] == 6
-    first = duckdb.sql("select id from 'both/*.parquet' limit 1").fetchone()
-    assert first == (70000,)
+    ids = duckdb.sql("select id from 'both/*.parquet'").fetchall()
+    assert [row[0] for row in ids] == [70000, 1, 2, 300, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_force_does_not_replace_a_folder_that_is_not_a_dataset(folder):
         (["trips.csv", "--to", "npy", "--type", "id"], "COL=DTYPE"),
         (["trips.csv", "--to", "npy", "--type", "id=int9"], 'Did you mean "int'),
         (["trips.csv", "--to", "npy", "--type", "id=int8", "--type", "id=text"], "given twice"),
-        (["trips.csv", "--to", "npy", "--type", "di=int8"], 'Did you mean "id"?'),
+        (["trips.csv", "--to", "npy", "--type", "farre=int8"], 'Did you mean "fare"?'),
         (["trips.csv", "--to", "npy", "--label", "Fare"], 'Did you mean "fare"?'),
         (["trips.csv", "--to", "npy", "--drop", "citty"], 'Did you mean "city"?'),
         (["trips.csv", "--to", "npy", "--columns", "citty"], 'Did you mean "city"?'),
@@ -201,7 +201,6 @@ def test_force_does_not_replace_a_folder_that_is_not_a_dataset(folder):
         (["trips.csv", "--to", "npy", "--drop", "id,fare,city"], "column"),
         (["trips.csv", "--to", "npy", "--label", "fare", "--drop", "fare"], "fare"),
         (["trips.csv", "--to", "npy", "--layout", "matrx", "--label", "fare"], "matrix"),
-        (["trips.csv", "--to", "npy", "--layout", "matrix"], "--label"),
         (["trips.csv", "--to", "parquet", "--compression", "zsdt"], "zstd"),
         (["trips.csv", "--to", "npy", "--delimiter", "ab"], "one ASCII character"),
         (["trips.csv", "--to", "npy", "--text", "--delimiter", ","], "--text"),
