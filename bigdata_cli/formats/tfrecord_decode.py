@@ -18,6 +18,8 @@ OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
 """What `scan_records` says of the record that it stopped at."""
 NOT_A_MESSAGE, WRONG_KIND, WRONG_COUNT, MISSING, UNEQUAL = -1, -2, -3, -4, -5
 """What is wrong with an Example."""
+_ONE_FLOAT = 0x040A0612
+"""The four bytes before the value of a Feature that is one float."""
 _VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
 
 
@@ -25,8 +27,9 @@ _VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
 def scan_records(data, start, end, max_records):
     """Find whole records in data[start:end] and check their CRCs.
 
-    data: uint8. Returns starts and ends of Examples, int64 (records,); where the next record
-    begins; OK, MORE, LENGTH_CRC or DATA_CRC of that record; and the bytes that it needs.
+    data: uint8, with SLACK bytes after `end`, as for all kernels here. Returns starts and ends of
+    Examples, int64 (records,); where the next record begins; and what is to be said of that
+    record: OK, MORE (bytes are needed), LENGTH_CRC or DATA_CRC (is wrong).
     """
     starts = np.empty(max_records, np.int64)
     ends = np.empty(max_records, np.int64)
@@ -34,24 +37,24 @@ def scan_records(data, start, end, max_records):
     at = start
     while n < max_records:
         if end - at < 12:
-            return starts[:n], ends[:n], at, MORE, np.uint64(16)
+            return starts[:n], ends[:n], at, MORE
         length = load_u64(data, at)
         if load_u32(data, at + 8) != masked_crc32c(data, at, at + 8):
-            return starts[:n], ends[:n], at, LENGTH_CRC, np.uint64(0)
+            return starts[:n], ends[:n], at, LENGTH_CRC
         if length > np.uint64(end - at) or np.int64(length) + 16 > end - at:
-            return starts[:n], ends[:n], at, MORE, length
+            return starts[:n], ends[:n], at, MORE
         begin = at + 12
         stop = begin + np.int64(length)
         if load_u32(data, stop) != masked_crc32c(data, begin, stop):
-            return starts[:n], ends[:n], at, DATA_CRC, np.uint64(0)
+            return starts[:n], ends[:n], at, DATA_CRC
         starts[n] = begin
         ends[n] = stop
         n += 1
         at = stop + 4
-    return starts[:n], ends[:n], at, OK, np.uint64(0)
+    return starts[:n], ends[:n], at, OK
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _read_varint(data, at, end):
     """A varint and where it ends; -1 for one that is cut off or too long."""
     if at < end and load_u8(data, at) < 0x80:
@@ -68,7 +71,7 @@ def _read_varint(data, at, end):
     return number, np.int64(-1)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _next_field(data, at, end):
     """The field at `at`: where the next one begins (-1: damaged), number, wire type, content."""
     tag, at = _read_varint(data, at, end)
@@ -111,14 +114,58 @@ def _read_entry(data, at, end):
     return key_start, key_end, value_start, value_end
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _same(data, start, end, keys, key_start, key_end):
+    """Whether data[start:end] is keys[key_start:key_end], compared in words; both have slack."""
     if end - start != key_end - key_start:
         return False
-    for k in range(end - start):
-        if load_u8(data, start + k) != load_u8(keys, key_start + k):
+    while start + 8 <= end:
+        if load_u64(data, start) != load_u64(keys, key_start):
             return False
-    return True
+        start += 8
+        key_start += 8
+    differing = load_u64(data, start) ^ load_u64(keys, key_start)
+    return differing << np.uint64(8 * (8 - (end - start))) == 0 if start < end else True
+
+
+@njit(nogil=True, cache=True)
+def _expected_entry(data, at, end, keys, key_start, key_end):
+    """Where the Feature of the entry at `at` begins and ends, if it is as our writer writes it.
+
+    That is a field of a map with the key keys[key_start:key_end], then the Feature, and no more.
+    Else -1: the entry must be parsed in full.
+    """
+    nothing = np.int64(-1), np.int64(-1)
+    if load_u8(data, at) != 0x0A:
+        return nothing
+    length, at = _read_varint(data, at + 1, end)
+    if at < 0 or length > np.uint64(end - at):
+        return nothing
+    stop = at + np.int64(length)
+    size = key_end - key_start
+    if stop - at < size + 4 or size > 0x7F or load_u8(data, at) != 0x0A:
+        return nothing
+    if load_u8(data, at + 1) != size or load_u8(data, at + 2 + size) != 0x12:
+        return nothing
+    if not _same(data, at + 2, at + 2 + size, keys, key_start, key_end):
+        return nothing
+    length, at = _read_varint(data, at + 3 + size, stop)
+    if at < 0 or length != np.uint64(stop - at):
+        return nothing
+    return at, stop
+
+
+@njit(nogil=True, cache=True)
+def _place_of_key(data, start, end, keys, key_ends, expected):
+    """The number of the key data[start:end], looked for from `expected` on; -1 if it is none."""
+    n_keys = len(key_ends) - 1
+    for k in range(n_keys):
+        f = expected + k
+        if f >= n_keys:
+            f -= n_keys
+        if _same(data, start, end, keys, key_ends[f], key_ends[f + 1]):
+            return f
+    return -1
 
 
 @njit(nogil=True, cache=True)
@@ -134,26 +181,31 @@ def _find_features(data, start, end, keys, key_ends, spans):
             return NOT_A_MESSAGE
         if number != 1 or wire != _MESSAGE:
             continue
-        inner = begin
-        while inner < stop:
-            inner, number, wire, entry, entry_end = _next_field(data, inner, stop)
-            if inner < 0:
+        while begin < stop:
+            # Features mostly come in the order of the columns.
+            if expected < n_keys:
+                value_start, value_end = _expected_entry(
+                    data, begin, stop, keys, key_ends[expected], key_ends[expected + 1]
+                )
+                if value_start >= 0:
+                    spans[expected, 0] = value_start
+                    spans[expected, 1] = value_end
+                    expected += 1
+                    begin = value_end
+                    continue
+            begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+            if begin < 0:
                 return NOT_A_MESSAGE
             if number != 1 or wire != _MESSAGE:
                 continue
             key_start, key_end, value_start, value_end = _read_entry(data, entry, entry_end)
             if key_start < 0:
                 return NOT_A_MESSAGE
-            # Features mostly come in the order of the columns, so that the first guess is right.
-            for k in range(n_keys):
-                f = expected + k
-                if f >= n_keys:
-                    f -= n_keys
-                if _same(data, key_start, key_end, keys, key_ends[f], key_ends[f + 1]):
-                    spans[f, 0] = value_start
-                    spans[f, 1] = value_end
-                    expected = f + 1
-                    break
+            f = _place_of_key(data, key_start, key_end, keys, key_ends, expected)
+            if f >= 0:
+                spans[f, 0] = value_start
+                spans[f, 1] = value_end
+                expected = f + 1
     return OK
 
 
@@ -220,6 +272,9 @@ def _read_feature(data, at, end, kind, out, lengths, first, step, room):
 
     Of several lists of one kind the values add up; one of another kind replaces those before.
     """
+    if kind == FLOAT and end - at == 8 and load_u32(data, at) == _ONE_FLOAT and room == 1:
+        out[first] = np.int64(load_u32(data, at + 4))
+        return np.int64(1)
     field = 1 if kind == BYTES else 2 if kind == FLOAT else 3
     count = np.int64(0)
     other = False
@@ -310,7 +365,7 @@ def decode_records(
 @njit(nogil=True, cache=True)
 def count_rows_of_blocks(data, starts, ends):
     """The rows of records that hold lists of equal length: (rows, what is wrong, record)."""
-    total = 0
+    total = np.int64(0)
     nothing = np.empty(1, np.int64)
     for j in range(len(starts)):
         rows = np.int64(-1)
@@ -336,8 +391,7 @@ def count_rows_of_blocks(data, starts, ends):
                 if rows >= 0 and count != rows:
                     return total, np.int64(UNEQUAL), j
                 rows = count
-        if rows > 0:
-            total += rows
+        total += max(rows, np.int64(0))
     return total, np.int64(OK), 0
 
 

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats import tfrecord_decode as decode
 from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT, INT, VALID, pack_bytes
+from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
 from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
@@ -60,24 +61,34 @@ def _damaged(path: Path, record: int, byte: int, what: str) -> VerificationError
     )
 
 
+def _open(path: Path) -> FileIO | gzip.GzipFile:
+    try:
+        if path.name.endswith(".gz"):
+            return gzip.GzipFile(path, "rb")
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
 def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
     """The records of a file, at most `max_records` at a time.
 
     Raises VerificationError for a wrong CRC, a record that is cut off, a damaged gzip member.
     """
-    compressed = path.name.endswith(".gz")
-    buffer = np.empty(_PIECE_BYTES, np.uint8)
+    buffer = np.empty(_PIECE_BYTES + SLACK, np.uint8)
     start = filled = offset = n_records = 0
-    with gzip.open(path, "rb") if compressed else path.open("rb", buffering=0) as file:
+    with _open(path) as file:
         while True:
             try:
-                n_read = file.readinto(memoryview(buffer)[filled:])
+                n_read = file.readinto(memoryview(buffer)[filled:-SLACK])
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
+            except OSError as error:
+                raise VerificationError(f"{path} cannot be read: {error}") from error
             filled += n_read
             status = decode.OK
             while status == decode.OK:
-                starts, ends, start, status, _ = decode.scan_records(
+                starts, ends, start, status = decode.scan_records(
                     buffer, start, filled, max_records
                 )
                 if len(starts):
@@ -96,9 +107,11 @@ def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
                 raise _damaged(path, n_records, offset + start, what)
             rest = filled - start
             # A record may claim any length, so the buffer only grows as bytes really come.
-            target = np.empty(2 * len(buffer), np.uint8) if 2 * rest > len(buffer) else buffer
-            target[:rest] = buffer[start:filled].copy()
-            buffer, offset, start, filled = target, offset + start, 0, rest
+            crowded = 2 * rest > len(buffer)
+            if crowded or start:
+                target = np.empty(2 * len(buffer), np.uint8) if crowded else buffer
+                target[:rest] = buffer[start:filled].copy()
+                buffer, offset, start, filled = target, offset + start, 0, rest
 
 
 def count_rows(path: Path, layout: str) -> int:
