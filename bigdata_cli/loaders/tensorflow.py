@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import MissingDependencyError
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
 
 PREFETCH_BATCHES = 8
+_NOTICE = re.compile(rb"WARNING: All log messages before absl|[IW]0000 ")
 
 
 def import_tensorflow(*, purpose: str) -> Any:
@@ -20,9 +25,11 @@ def import_tensorflow(*, purpose: str) -> Any:
     TF_CPP_MIN_LOG_LEVEL decides over the messages where it is set. GPUs take memory as they need
     it instead of all at once.
     """
+    is_new = "tensorflow" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow as tf
+        with _without_notices() if is_new else nullcontext():
+            import tensorflow as tf
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise
@@ -33,6 +40,31 @@ def import_tensorflow(*, purpose: str) -> Any:
         except RuntimeError:
             break  # the caller has used the GPUs before and chose how
     return tf
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep off stderr what TensorFlow's C++ side says before its log level counts.
+
+    All other lines are passed on afterwards.
+    """
+    try:
+        sys.stderr.flush()
+        saved = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # no stderr at all
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            kept.seek(0)
+            others = [line for line in kept if not _NOTICE.match(line)]
+            os.write(2, b"".join(others))
 
 
 class BatchFeed:

@@ -17,7 +17,7 @@ HELD_OUT_EVERY = 5
 """One row of so many is held out, and fewer where they would exceed HELD_OUT_BYTES."""
 HELD_OUT_BYTES = 64_000_000
 WINDOW_BATCHES = 64
-WINDOW_BYTES = 128_000_000
+WINDOW_BYTES = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ def _hash(block: np.ndarray, shard: int) -> np.ndarray:
 
 
 class ExampleStream:
-    """The examples of a dataset in shuffled batches, epoch after epoch.
+    """The examples of a dataset in shuffled windows, epoch after epoch.
 
-    Shards come in a new order each epoch and rows are permuted within windows of about
-    WINDOW_BATCHES batches: memory holds one window, one batch of the reader, and the held-out
+    Shards come in a new order each epoch and rows are permuted within windows of up to
+    WINDOW_BATCHES batches. Memory holds one window, one batch of the reader, and the held-out
     rows. After the first epoch `held_out`, `null_labels` and `best_constant` are complete.
     """
 
@@ -148,7 +148,10 @@ class ExampleStream:
         return logits[1:] - logits[:1] if self._target.task is Task.BINARY else logits
 
     def epoch(self, number: int) -> Iterator[Examples]:
-        """The batches of an epoch; the first (0) also collects the held-out rows."""
+        """The windows of an epoch: whole batches but for the last; the first epoch is 0.
+
+        The first also collects the held-out rows.
+        """
         if number == 0:
             self._held, self.null_labels, self._y_sum = [], 0, 0.0
             self._class_counts[:] = 0
@@ -161,16 +164,11 @@ class ExampleStream:
                 n_rows += len(piece)
                 while n_rows >= self._window_rows:
                     window = join(pieces)
-                    yield from self._shuffled(window.take(slice(self._window_rows)), random)
+                    yield window.take(random.permutation(self._window_rows))
                     pieces = [window.take(slice(self._window_rows, None))]
                     n_rows = len(pieces[0])
         if n_rows:
-            yield from self._shuffled(join(pieces), random)
-
-    def _shuffled(self, window: Examples, random: np.random.Generator) -> Iterator[Examples]:
-        order = random.permutation(len(window))
-        for start in range(0, len(window), self._batch_size):
-            yield window.take(order[start : start + self._batch_size])
+            yield join(pieces).take(random.permutation(n_rows))
 
     def _shard(self, shard: int, *, collect: bool) -> Iterator[Examples]:
         """The training examples of a shard, without those held out and those without a label."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ from bigdata_cli.training.examples import ExampleStream
 from bigdata_cli.training.model import Perceptron
 from bigdata_cli.training.report import TrainProgress
 
-CHECK_STEPS = 64
-"""Losses are fetched from the device so often: each time waits for it."""
+PREFETCH_WINDOWS = 2
 
 ProgressListener = Callable[[TrainProgress], None]
 
@@ -46,42 +45,41 @@ def run_epochs(
     stream: ExampleStream,
     *,
     epochs: int,
+    batch_size: int,
     progress: ProgressListener | None = None,
 ) -> LoopResult:
     """Train for some epochs; ends early where a loss is not finite."""
+    import tensorflow as tf
+
     began = time.perf_counter()
-    losses: list[np.ndarray] = []
-    rows = step = 0
-    expected = epochs * stream.expected_batches
-    for epoch in range(epochs):
-        pending: list[Any] = []
-        feed = BatchFeed(partial(_arrays, stream, epoch), model.signature)
-        for dense, codes, y in feed.batches():
-            pending.append(model.step(dense, codes, y))
-            rows += y.shape[0]
-            step += 1
-            if len(pending) < CHECK_STEPS:
-                continue
-            losses.append(np.array(pending, np.float64))
-            pending.clear()
-            if not np.isfinite(losses[-1]).all():
-                break
-            if progress is not None:
-                progress(
-                    TrainProgress(
-                        epoch=epoch + 1,
-                        epochs=epochs,
-                        step=step,
-                        expected_steps=max(expected, step),
-                        rows=rows,
-                        loss=float(losses[-1][:, 0].mean()),
-                    )
-                )
-        if pending:
-            losses.append(np.array(pending, np.float64))
-        if losses and not np.isfinite(losses[-1]).all():
+    log = _LossLog()
+    rows = 0
+    feed = BatchFeed(
+        lambda: _windows(stream, epochs),
+        (*model.signature, tf.TensorSpec((), "int64")),
+        prefetch=PREFETCH_WINDOWS,
+    )
+    for dense, codes, y, epoch in feed.batches():
+        # A window per turn, since what a generator hands to TensorFlow costs as much as a step.
+        for start in range(0, y.shape[0], batch_size):
+            batch = slice(start, start + batch_size)
+            log.add(model.step(dense[batch], codes[batch], y[batch]))
+        rows += y.shape[0]
+        loss = log.fetch()
+        if not math.isfinite(loss):
             break
-    table = np.concatenate([np.empty((0, 2)), *losses])
+        if progress is not None:
+            progress(
+                TrainProgress(
+                    epoch=int(epoch) + 1,
+                    epochs=epochs,
+                    step=log.steps,
+                    expected_steps=max(epochs * stream.expected_batches, log.steps),
+                    rows=rows,
+                    loss=loss,
+                )
+            )
+    table = log.table()
     return LoopResult(
         losses=table[:, 0],
         untrained_losses=table[:, 1],
@@ -90,5 +88,34 @@ def run_epochs(
     )
 
 
-def _arrays(stream: ExampleStream, epoch: int) -> Any:
-    return ((batch.dense, batch.codes, batch.y) for batch in stream.epoch(epoch))
+class _LossLog:
+    """The losses of all steps, fetched from the device a window at a time: each fetch waits."""
+
+    def __init__(self) -> None:
+        self._pending: list[Any] = []
+        self._fetched: list[np.ndarray] = []
+        self.steps = 0
+
+    def add(self, losses: tuple[Any, Any]) -> None:
+        """Note a step's losses, of the model and of the untrained one."""
+        self._pending.append(losses)
+        self.steps += 1
+
+    def fetch(self) -> float:
+        """Wait for the steps that were added; returns the model's mean loss over them."""
+        losses = np.array(
+            [[float(trained), float(untrained)] for trained, untrained in self._pending]
+        )
+        self._pending.clear()
+        self._fetched.append(losses)
+        return float(losses[:, 0].mean())
+
+    def table(self) -> np.ndarray:
+        """All that was fetched: (steps, 2)."""
+        return np.concatenate([np.empty((0, 2)), *self._fetched])
+
+
+def _windows(stream: ExampleStream, epochs: int) -> Iterator[tuple[Any, ...]]:
+    for epoch in range(epochs):
+        for window in stream.epoch(epoch):
+            yield window.dense, window.codes, window.y, np.int64(epoch)

@@ -60,8 +60,13 @@ class Perceptron:
         self.keras_model = self._build(features, seed)
         self._optimizer = self._keras.optimizers.Adam(LEARNING_RATE)
         self._optimizer.build(self.keras_model.trainable_variables)
-        self._step = self._tf.function(self._take_step, input_signature=self.signature)
-        self._apply = self._tf.function(self._logits, input_signature=self.signature[:2])
+        self._step = self._traced(self._take_step, self.signature)
+        self._apply = self._traced(self._logits, self.signature[:2])
+
+    def _traced(self, function: Any, signature: Any) -> Any:
+        """The function as one graph for batches of any size."""
+        graph = self._tf.function(function, input_signature=signature)
+        return graph.get_concrete_function()
 
     def _build(self, features: FeaturePlan, seed: int) -> Any:
         layers, initial = self._keras.layers, self._keras.initializers
@@ -138,5 +143,7 @@ class Perceptron:
         logits = np.empty((len(examples), n_outputs))
         for first in range(0, len(examples), PREDICT_ROWS):
             piece = examples.take(slice(first, first + PREDICT_ROWS))
-            logits[first : first + len(piece)] = self._apply(piece.dense, piece.codes).numpy()
+            logits[first : first + len(piece)] = self._apply(
+                self._tf.constant(piece.dense), self._tf.constant(piece.codes)
+            ).numpy()
         return logits

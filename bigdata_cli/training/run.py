@@ -55,7 +55,7 @@ def train(
     stream = ExampleStream(opened, features, target, batch_size=batch_size, seed=seed)
     model = Perceptron(features, target, seed=seed)
     n_epochs = epochs or _default_epochs(stream.expected_batches)
-    result = run_epochs(model, stream, epochs=n_epochs, progress=progress)
+    result = run_epochs(model, stream, epochs=n_epochs, batch_size=batch_size, progress=progress)
     held_out = stream.held_out()
     logits = model.predict(held_out)
     constant = stream.best_constant()

@@ -1,0 +1,164 @@
+"""`bigdata train`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from bigdata_cli.cli.options import json_option, quiet_option
+
+if TYPE_CHECKING:
+    from bigdata_cli.training.report import TrainProgress, TrainReport
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@click.command("train")
+@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
+@click.option("--label", metavar="COL", help="The column to learn.  [default: the dataset's]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Passes over the rows.  [default: enough for about 2,000 steps]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    help="Rows of a step.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of all that is random.",
+)
+@json_option
+@quiet_option
+def train_command(
+    dataset: Path,
+    *,
+    label: str | None,
+    epochs: int | None,
+    batch_size: int,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train a small model on a dataset, to prove that it works.
+
+    A perceptron with three hidden layers, streamed from the shards and normalised by the
+    manifest's statistics. A fifth of the rows is held out for the metric: AUC for a label of two
+    values, accuracy for few, RMSE for a number. Exit status 1 where the loss is not finite, did
+    not fall, or fell by memorising only.
+
+    \b
+    bigdata train trips-tfrecord --label tipped
+    """
+    from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.errors import SmokeTestError
+    from bigdata_cli.training.run import train
+
+    display = TrainDisplay(sys.stderr, quiet=quiet)
+    try:
+        report = train(
+            dataset,
+            label=label,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            progress=display.show,
+        )
+    finally:
+        display.close()
+    if as_json:
+        emit_json(report.to_json())
+    elif not quiet:
+        print_report(report)
+    if not report.passed:
+        raise SmokeTestError(
+            f"{report.dataset}, label {report.label}: {report.reason}",
+            hint="--epochs trains longer; bigdata inspect shows the columns",
+        )
+
+
+class TrainDisplay:
+    """Shows a training's progress: a bar on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._bar: Any = None
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def show(self, progress: TrainProgress) -> None:
+        """Show where the training stands, where that is due."""
+        if self._quiet:
+            return
+        if self._stream.isatty():
+            self._show_bar(progress)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            print(progress_line(progress), file=self._stream, flush=True)
+
+    def _show_bar(self, progress: TrainProgress) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(desc="training", unit=" steps", file=self._stream, dynamic_ncols=True)
+        self._bar.total = progress.expected_steps
+        self._bar.set_postfix_str(f"loss {progress.loss:.4g}", refresh=False)
+        self._bar.update(progress.step - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the terminal's line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def progress_line(progress: TrainProgress) -> str:
+    """Epoch, step, rows and loss on one line."""
+    return (
+        f"training: epoch {progress.epoch:,} of {progress.epochs:,}, "
+        f"step {progress.step:,} of about {progress.expected_steps:,}, "
+        f"{progress.rows:,} rows, loss {progress.loss:.4g}"
+    )
+
+
+def print_report(report: TrainReport) -> None:
+    """Print what a training did."""
+    from bigdata_cli.cli.progress import format_duration
+    from bigdata_cli.cli.render import print_pairs, sanitize
+
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    metric = "not defined" if report.metric_value is None else f"{report.metric_value:.4g}"
+    print_pairs(
+        {
+            "dataset": report.dataset,
+            "label": f"{report.label} ({report.task})",
+            "devices": ", ".join(report.devices),
+            "versions": versions,
+            "features": f"{len(report.features):,} columns",
+            "rows": f"{report.rows:,}: {report.trained_rows:,} trained on, "
+            f"{report.held_out_rows:,} held out",
+            "training": f"{report.epochs:,} epoch{'' if report.epochs == 1 else 's'}, "
+            f"{report.steps:,} steps of {report.batch_size:,} rows",
+            "time": f"{format_duration(report.seconds)} ({report.rows_per_second:,.0f} rows/s)",
+            "first loss": f"{report.first_loss:.4g}",
+            "last loss": f"{report.last_loss:.4g}",
+            "loss, held out": f"{report.held_out_loss:.4g} "
+            f"(a constant: {report.constant_loss:.4g})",
+            report.metric: f"{metric} (held out)",
+        }
+    )
+    for note in report.notes:
+        click.echo(f"Note: {sanitize(note)}")
+    if report.passed:
+        click.echo(f"Passed: {sanitize(report.reason)}")
