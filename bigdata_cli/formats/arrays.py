@@ -17,7 +17,7 @@ from bigdata_cli.formats.base import StorageOptions, feature_columns
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
-_TRANSPOSE_BYTES = 1 << 18
+_TRANSPOSE_BYTES = 1 << 20
 """Bytes of a matrix that are transposed at a time: they stay in a core's cache."""
 
 

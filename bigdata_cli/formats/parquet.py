@@ -90,7 +90,7 @@ class ParquetWriter(ShardWriter):
                 for column in self._schema
             ],
             schema=self._schema.arrow(),
-        )
+        ).combine_chunks()
         content = self._whole_file(table)
         footer, pages_end = _footer(content)
         [group] = footer[_FILE_ROW_GROUPS].items

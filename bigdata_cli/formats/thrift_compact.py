@@ -65,7 +65,7 @@ class Encoded(bytes):
 def parse_struct(data: bytes | memoryview) -> Struct:
     """The struct that `data` begins with; raises ValueError where it is cut off or not one."""
     try:
-        return _Parser(memoryview(data).cast("B")).struct()
+        return _Parser(bytes(data)).struct()
     except (IndexError, struct.error) as error:
         raise ValueError("the Thrift struct is cut off") from error
 
@@ -84,11 +84,11 @@ def encode_struct(value: Struct) -> bytes:
 class _Parser:
     """A cursor over encoded bytes."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: bytes) -> None:
         self.data = data
         self.place = 0
 
-    def take(self, n_bytes: int) -> memoryview:
+    def take(self, n_bytes: int) -> bytes:
         end = self.place + n_bytes
         if end > len(self.data):
             raise IndexError
@@ -102,13 +102,14 @@ class _Parser:
         return value
 
     def varint(self) -> int:
-        result = shift = 0
-        while True:
+        byte = self.data[self.place]
+        self.place += 1
+        result, shift = byte & 0x7F, 7
+        while byte >= 0x80:
             byte = self.byte()
             result |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return result
             shift += 7
+        return result
 
     def zigzag(self) -> int:
         number = self.varint()
@@ -129,7 +130,7 @@ class _Parser:
         if kind in (I16, I32, I64):
             return self.zigzag()
         if kind == BINARY:
-            return bytes(self.take(self.varint()))
+            return self.take(self.varint())
         if kind == STRUCT:
             return self.struct()
         if kind in (LIST, SET):
@@ -143,7 +144,7 @@ class _Parser:
         if kind == MAP:
             return self.mapping()
         if kind == UUID:
-            return bytes(self.take(16))
+            return self.take(16)
         raise ValueError(f"{kind} is not a type of the compact protocol")
 
     def sequence(self) -> Sequence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -16,7 +17,7 @@ from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.parquet import ParquetFormat, row_group_rows, sorted_dictionary
 from bigdata_cli.schema.dtype import DTYPES, Column, Schema
-from tests.contract.example_tables import decoded
+from tests.contract.example_tables import cut_chunks, decoded
 from tests.contract.format_contract import FormatContract
 
 OPTIONS = StorageOptions(layout="rows")
@@ -170,6 +171,27 @@ def test_the_vocabulary_does_not_change_the_bytes(tmp_path: Path) -> None:
         [file] = writer.close()
         contents.append((tmp_path / f"{file}.partial").read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_pages_do_not_depend_on_chunks() -> None:
+    schema = Schema(
+        (
+            Column(name="f", dtype="float64"),
+            Column(name="s", dtype="text"),
+            Column(name="c", dtype="category", vocabulary=tuple("0123456789")),
+        )
+    )
+    values = np.random.default_rng(0).normal(size=200_000)
+    digits = pa.array([str(i % 10) for i in range(len(values))]).dictionary_encode()
+    table = pa.table({"f": values, "s": [f"{value:.17f}" for value in values], "c": digits})
+    encoded = []
+    for chunk_rows in (200_000, 9_999, 65_537):
+        name = ShardName(stem="d", index=0, count=1)
+        with TemporaryDirectory() as folder:
+            writer = ParquetFormat().writer(Path(folder), name, schema, OPTIONS)
+            encoded.append(bytes(writer.encode(cut_chunks(table, chunk_rows)).pages))
+            writer.abort()
+    assert encoded[0] == encoded[1] == encoded[2]
 
 
 @pytest.mark.parametrize("compression", ["zstd:9", "gzip:1", "brotli:3", "lz4:5", "zstd"])
