@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -126,9 +127,16 @@ def schema_to_json(
             entry["vocabulary"] = list(column.vocabulary)
         if statistics is not None and column.name in statistics:
             known = statistics[column.name]
-            entry["statistics"] = {**vars(known), "std": known.std}
+            entry["statistics"] = {
+                key: _finite(value) for key, value in {**vars(known), "std": known.std}.items()
+            }
         columns.append(entry)
     return columns
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: moments that overflow float64 are null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def schema_from_json(columns: Any) -> Schema:

@@ -19,7 +19,13 @@ from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.sources import Source, SourceOptions, open_source
 from bigdata_cli.sources.blocks import BlockReader
-from bigdata_cli.sources.sample import Sample, keep_columns, sample_pieces, take_sample
+from bigdata_cli.sources.sample import (
+    SAMPLE_BYTES,
+    Sample,
+    keep_columns,
+    sample_pieces,
+    take_sample,
+)
 from bigdata_cli.sources.units import parse_unit
 
 _ESTIMATE_BYTES = 2 << 20
@@ -56,7 +62,9 @@ class Prepared:
         )
 
 
-def prepare(paths: Sequence[str | Path], options: ConvertOptions) -> Prepared:
+def prepare(
+    paths: Sequence[str | Path], options: ConvertOptions, *, sample_bytes: int = SAMPLE_BYTES
+) -> Prepared:
     """Look at the sources, check the options against them, and choose what was left open.
 
     Raises UsageError and DataError; writes nothing but a small estimate in a temporary folder.
@@ -93,7 +101,7 @@ def prepare(paths: Sequence[str | Path], options: ConvertOptions) -> Prepared:
             f'--label: there is no column "{options.label}"',
             hint=did_you_mean(options.label, keep),
         )
-    sample = take_sample(source, types, keep=keep)
+    sample = take_sample(source, types, keep=keep, max_bytes=sample_bytes)
     form.check(sample.schema, storage)
     prepared = Prepared(
         options=options,

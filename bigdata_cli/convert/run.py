@@ -23,6 +23,7 @@ from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources.blocks import UNIT_BYTES, split_source
+from bigdata_cli.sources.sample import SAMPLE_BYTES
 from bigdata_cli.sources.units import located
 
 
@@ -143,10 +144,15 @@ def run(
     *,
     progress: ProgressListener | None = None,
     unit_bytes: int = UNIT_BYTES,
+    sample_bytes: int = SAMPLE_BYTES,
 ) -> ConvertReport:
-    """Convert with options as one value; `unit_bytes` of source are parsed at a time."""
+    """Convert with options as one value.
+
+    unit_bytes: of source parsed at a time; sample_bytes: looked at beforehand. Neither changes the
+    dataset.
+    """
     started = time.monotonic()
-    prepared = prepare(paths, options)
+    prepared = prepare(paths, options, sample_bytes=sample_bytes)
     folder = OutputFolder(prepared.output)
     folder.open()
     try:

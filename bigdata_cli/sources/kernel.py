@@ -47,14 +47,10 @@ DONE, MORE, FULL, TOO_FEW, TOO_MANY, AFTER_QUOTE, UNTERMINATED = range(7)
 _MAX_NANOSECONDS_US = 9223372036854775
 
 
-@njit(nogil=True, cache=True)
-def count_rows(block, start, end):
-    """An upper bound of the records in block[start:end]: line ends, and one more."""
-    n = 1
-    for i in range(start, end):
-        c = block[i]
-        n += (c == 10) | ((c == 13) & (block[i + 1] != 10))
-    return n
+def most_records(block: np.ndarray, start: int, end: int) -> int:
+    """An upper bound of the records in block[start:end]: every LF and CR, and one more."""
+    part = block[start:end]
+    return 1 + int(np.count_nonzero(part == 10)) + int(np.count_nonzero(part == 13))
 
 
 @njit(nogil=True, cache=True)

@@ -157,7 +157,7 @@ def _run_kernel(
     dialect: Dialect,
 ) -> _Cells:
     begin, stop = start - block.offset, min(limit - block.offset, block.size)
-    capacity = kernel.count_rows(block.data, begin, stop) if begin < stop else 0
+    capacity = kernel.most_records(block.data, begin, stop) if begin < stop else 0
     modes = [_mode(columns[c]) if c >= 0 else (kernel.SKIP, 0) for c in fields]
     cells = np.empty((len(columns), capacity), np.int64)
     flags = np.zeros((len(columns), capacity), np.uint8)
