@@ -321,7 +321,8 @@ def saved_percent(before: int, after: int) -> str | None:
 
 def next_commands(output: Path, label: str | None) -> list[str]:
     """The commands that make sense after a conversion, ready to paste."""
-    folder = shlex.quote(str(output))
+    name = str(output)
+    folder = shlex.quote(f"./{name}" if name.startswith("-") else name)
     commands = [f"bigdata inspect {folder}"]
     if label is not None:
         commands.append(f"bigdata train {folder} --label {shlex.quote(label)}")
