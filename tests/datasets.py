@@ -64,6 +64,11 @@ def statistics_of(values: pa.ChunkedArray, column: Column) -> ColumnStatistics:
         )
     if len(known) == 0:
         return ColumnStatistics(count=count, nulls=nulls)
+    infinite = 0
+    if column.kind is Kind.FLOAT:
+        finite = known.filter(pc.is_finite(known))
+        infinite = len(known) - len(finite)
+        known = finite
     low, high = pc.min_max(known).values()
     if column.kind in (Kind.DATE, Kind.TIMESTAMP):
         ends = [value.cast(pa.string()).as_py() for value in (low, high)]
@@ -77,6 +82,7 @@ def statistics_of(values: pa.ChunkedArray, column: Column) -> ColumnStatistics:
         maximum=plain(high.as_py()),
         mean=float(numbers.mean()),
         m2=float(((numbers - numbers.mean()) ** 2).sum()),
+        infinite=infinite,
     )
 
 

@@ -193,8 +193,8 @@ class TestBatches:
 
     def test_masks_are_only_where_a_batch_has_nulls(self, parquet: Dataset) -> None:
         batches = list(parquet.batches(3, columns=["count"]))
-        assert [name for name in batches[0]] == ["count"]
-        assert [name for name in batches[1]] == ["count", "count.valid"]
+        assert list(batches[0]) == ["count"]
+        assert list(batches[1]) == ["count", "count.valid"]
         np.testing.assert_array_equal(batches[1]["count.valid"], [False, True, True])
 
     def test_arrays_are_the_callers_own(self, stored: tuple[Dataset, pa.Table]) -> None:
@@ -297,7 +297,9 @@ class TestPandas:
             if name == "day":
                 actual = [None if v is None else v.date() for v in self._plain(whole[name])]
             elif name == "seen":
-                actual = [None if v is None else v.to_pydatetime() for v in self._plain(whole[name])]
+                actual = [
+                    None if v is None else v.to_pydatetime() for v in self._plain(whole[name])
+                ]
             else:
                 actual = self._plain(whole[name])
             assert actual == expected, name
@@ -324,9 +326,7 @@ class TestRebatch:
         drop=st.booleans(),
     )
     @settings(max_examples=100, deadline=None)
-    def test_keeps_every_row_in_order(
-        self, sizes: list[int], batch_rows: int, drop: bool
-    ) -> None:
+    def test_keeps_every_row_in_order(self, sizes: list[int], batch_rows: int, drop: bool) -> None:
         total = sum(sizes)
         source = iter(np.split(np.arange(total), np.cumsum(sizes)))
         batches = [pa.record_batch({"a": pa.array(values)}) for values in source]

@@ -113,14 +113,14 @@ def _check_label(column: Column, known: ColumnStatistics) -> None:
         if column.n_values == 1 and column.vocabulary:
             raise _constant(name, column.vocabulary[0])
         return
+    if known.infinite:
+        raise UsageError(
+            f'the label "{name}" is infinite in {known.infinite:,} rows', hint="another --label"
+        )
     if known.minimum is None or known.maximum is None:
         raise UsageError(f'the manifest has no statistics of the label "{name}"')
     if known.minimum == known.maximum:
         raise _constant(name, known.minimum)
-    if isinstance(known.minimum, float) and not (
-        math.isfinite(known.minimum) and math.isfinite(known.maximum)
-    ):
-        raise UsageError(f'the label "{name}" holds infinite values', hint="another --label")
 
 
 def _constant(name: str, value: object) -> UsageError:
@@ -140,7 +140,7 @@ def _is_zero_or_one(column: Column, known: ColumnStatistics) -> bool:
         return False
     if column.kind is Kind.INT:
         return True
-    most = known.values * known.mean * (1 - known.mean)
+    most = known.finite * known.mean * (1 - known.mean)
     return column.kind is Kind.FLOAT and abs(most - known.m2) <= 1e-9 * most
 
 
