@@ -170,7 +170,7 @@ def _read_with_duckdb(path: Path, dialect: Dialect) -> Expected:
         f"SELECT * FROM read_csv(?, delim = ?, quote = '', escape = '', header = ?, "
         f"columns = {{{columns}}}, auto_detect = false, parallel = true, strict_mode = true)"
     )
-    result = connection.execute(query, [str(path), dialect.delimiter, dialect.header])
+    result = connection.sql(query, params=[str(path), dialect.delimiter, dialect.header])
     reader = result.to_arrow_reader(CHUNK_ROWS)
     return Expected(tuple(name.strip() for name in names), _text_chunks(connection, reader))
 

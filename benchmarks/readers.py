@@ -254,21 +254,34 @@ def _read_hdf5(dataset: StoredDataset, files: Sequence[Path]) -> Iterator[Batch]
     for file in files:
         with h5py.File(file, "r") as h5:
             if dataset.layout == "matrix":
+                _check_names(h5, dataset)
                 yield from _matrix_batches(dataset, h5)
                 continue
-            names = {column.name: unquote(column.name) for column in dataset.columns}
-            lengths = {len(h5[name]) for name in names}
+            keys = {item.attrs.get("name", key): key for key, item in h5.items()}
+            lengths = {len(h5[keys[column.name]]) for column in dataset.columns}
             if len(lengths) != 1:
                 raise ValueError(f"{file}: datasets of different lengths: {lengths}")
             rows = lengths.pop()
             for start in range(0, rows, BATCH_ROWS):
                 stop = min(start + BATCH_ROWS, rows)
-                yield {c.name: _hdf5_column(h5, c, start, stop) for c in dataset.columns}
+                yield {
+                    column.name: _hdf5_column(h5, keys[column.name], column, start, stop)
+                    for column in dataset.columns
+                }
 
 
-def _hdf5_column(h5: Any, column: StoredColumn, start: int, stop: int) -> pa.Array:
-    data = h5[column.name]
-    mask = f"{column.name}.valid"
+def _check_names(h5: Any, dataset: StoredDataset) -> None:
+    """Raise ValueError where the attributes of a matrix name other columns than the manifest."""
+    named = list(h5["X"].attrs.get("columns", ()))
+    if named and named != [column.name for column in dataset.features]:
+        raise ValueError(f"X names its columns {named}")
+    if dataset.label is not None and h5["y"].attrs["column"] != dataset.label:
+        raise ValueError(f"y names its column {h5['y'].attrs['column']!r}")
+
+
+def _hdf5_column(h5: Any, key: str, column: StoredColumn, start: int, stop: int) -> pa.Array:
+    data = h5[key]
+    mask = f"{key}.valid"
     valid = h5[mask][start:stop].astype(bool) if mask in h5 else None
     values = data[start:stop]
     if column.dtype == "text":
@@ -276,10 +289,27 @@ def _hdf5_column(h5: Any, column: StoredColumn, start: int, stop: int) -> pa.Arr
         return texts if valid is None else pc.if_else(pa.array(valid), texts, None)
     _check_item(values.dtype, column, what=f'HDF5 dataset "{column.name}"')
     if column.dtype == "category":
-        stored = [value.decode() for value in data.attrs["vocabulary"]]
-        if stored != list(column.vocabulary or ()):
+        stored = data.attrs.get("vocabulary")
+        if stored is None:
+            stored = h5["_vocabulary"][key].asstr()[:]
+        if list(stored) != list(column.vocabulary or ()):
             raise ValueError(f'the vocabulary of "{column.name}" differs from the manifest')
+    _check_unit(data, column)
     return _from_numpy(values, valid, column)
+
+
+def _check_unit(data: Any, column: StoredColumn) -> None:
+    """Raise ValueError where the attributes give dates and timestamps another unit."""
+    if column.dtype == "date":
+        expected, item = "days since 1970-01-01", "int32"
+    elif column.dtype.startswith("timestamp"):
+        expected, item = ("ns" if "ns" in column.dtype else "us"), "int64"
+    else:
+        return
+    if data.attrs["unit"] != expected or data.dtype != np.dtype(item):
+        raise ValueError(f'"{column.name}": {data.dtype} of {data.attrs["unit"]}')
+    if (data.attrs.get("tz") == "UTC") != ("UTC" in column.dtype):
+        raise ValueError(f'"{column.name}": {column.dtype} with tz {data.attrs.get("tz")}')
 
 
 def _read_tfrecord(dataset: StoredDataset, files: Sequence[Path]) -> Iterator[Batch]:
