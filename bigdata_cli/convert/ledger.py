@@ -70,9 +70,7 @@ class Ledger:
         return [], None
 
     def _accept(self, result: ShardResult) -> None:
-        self._observed = [
-            a.join(b) for a, b in zip(self._observed, result.observed, strict=True)
-        ]
+        self._observed = [a.join(b) for a, b in zip(self._observed, result.observed, strict=True)]
         self._distinct = [
             join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
         ]
@@ -128,6 +126,4 @@ def _widened(
     joined = join_distinct(widened.distinct, distinct)
     if joined is None and widened.dtype == "category" and not widened.fixed:
         return replace(widened, dtype="text", distinct=None)
-    return replace(
-        widened, distinct=joined, observed=widened.observed.join(observed)
-    )
+    return replace(widened, distinct=joined, observed=widened.observed.join(observed))

@@ -153,9 +153,7 @@ def _types(source: Source, keep: Sequence[str], options: ConvertOptions) -> Type
             fixed[column.name] = column.dtype
     for name, dtype in options.types.items():
         if name not in keep:
-            raise UsageError(
-                f'--type: there is no column "{name}"', hint=did_you_mean(name, keep)
-            )
+            raise UsageError(f'--type: there is no column "{name}"', hint=did_you_mean(name, keep))
         fixed[name] = parse_dtype(dtype)
     # A column of nulls has no dtype worth keeping to: it is free again.
     fixed = {name: dtype for name, dtype in fixed.items() if dtype != "null" and name in keep}
@@ -197,9 +195,7 @@ def predicted_bytes(prepared: Prepared) -> int:
             sample.schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes
         )
         for piece in pieces:
-            unit = parse_unit(
-                reader, source, piece, None, prepared.fields[piece.file], sample.plan
-            )
+            unit = parse_unit(reader, source, piece, None, prepared.fields[piece.file], sample.plan)
             if unit.chunk is None or not unit.chunk.batch.schema.equals(rebatcher.arrow_schema):
                 continue
             n_rows += unit.chunk.rows
@@ -210,4 +206,3 @@ def predicted_bytes(prepared: Prepared) -> int:
         for file in writer.close():
             n_bytes += partial_path(Path(folder) / file).stat().st_size
     return round(n_bytes * sample.estimated_rows / max(n_rows, 1))
-

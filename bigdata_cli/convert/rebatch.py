@@ -20,8 +20,7 @@ class Rebatcher:
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._fixed_bytes = sum(
-            4.0 if column.kind is Kind.CATEGORY else item_bytes(column.dtype)
-            for column in schema
+            4.0 if column.kind is Kind.CATEGORY else item_bytes(column.dtype) for column in schema
         )
         self._text = [i for i, column in enumerate(schema) if column.kind is Kind.TEXT]
         self.arrow_schema = schema.arrow()

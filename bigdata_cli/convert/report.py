@@ -58,9 +58,7 @@ def pandas_bytes(column: Column, known: ColumnStatistics) -> int:
 
 
 def _column_report(column: Column, known: ColumnStatistics, prepared: Prepared) -> ColumnReport:
-    item = item_bytes(
-        column.dtype, n_values=column.n_values, mean_text_bytes=known.mean_text_bytes
-    )
+    item = item_bytes(column.dtype, n_values=column.n_values, mean_text_bytes=known.mean_text_bytes)
     return ColumnReport(
         name=column.name,
         dtype=column.dtype,
@@ -87,7 +85,6 @@ def _note(column: Column, known: ColumnStatistics, prepared: Prepared) -> str | 
     if column.kind is Kind.FLOAT:
         saved = known.count * 4
         return (
-            f"--float 32 would save {saved:,} bytes, relative error up to "
-            f"{known.float32_error:.1e}"
+            f"--float 32 would save {saved:,} bytes, relative error up to {known.float32_error:.1e}"
         )
     return None

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from bigdata_cli.convert.commit import OutputFolder, disk_error
 from bigdata_cli.convert.ledger import Ledger
-from bigdata_cli.convert.options import ConvertOptions, ConvertReport, Plan, Progress, ProgressListener
+from bigdata_cli.convert.options import (
+    ConvertOptions,
+    ConvertReport,
+    Plan,
+    Progress,
+    ProgressListener,
+)
 from bigdata_cli.convert.plan import Prepared, prepare
 from bigdata_cli.convert.report import build_report
 from bigdata_cli.convert.shard import ShardResult, ShardTask
@@ -201,8 +207,7 @@ class Conversion:
         while again:
             self.redone.update(again)
             for index in again:
-                task = self._first_task(index)
-                (result,) = engine.map([index], lambda _, task=task: task)
+                (result,) = engine.map([index], self._first_task)
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error

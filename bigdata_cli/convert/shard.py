@@ -208,8 +208,10 @@ class _Conversion:
         self.statistics = tuple(
             a.merge(b) for a, b in zip(self.statistics, chunk.statistics, strict=True)
         )
-        if any(a is None and b.distinct is not None
-               for a, b in zip(self.distinct, self.columns, strict=True)):
+        if any(
+            a is None and b.distinct is not None
+            for a, b in zip(self.distinct, self.columns, strict=True)
+        ):
             self.columns = tuple(
                 replace(state, distinct=None) if values is None else state
                 for state, values in zip(self.columns, self.distinct, strict=True)

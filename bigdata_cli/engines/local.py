@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from types import TracebackType
+from typing import Self
 
 from bigdata_cli.convert.shard import ShardResult, ShardTask, convert_shard
 
@@ -25,7 +26,7 @@ class LocalEngine:
         self.stop = threading.Event()
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="unit")
 
-    def __enter__(self) -> LocalEngine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -75,9 +75,7 @@ class TypeOptions:
 
     def __post_init__(self) -> None:
         if self.float_mode not in ("auto", "32", "64"):
-            raise UsageError(
-                f'"{self.float_mode}" is not a float mode', hint="--float auto|32|64"
-            )
+            raise UsageError(f'"{self.float_mode}" is not a float mode', hint="--float auto|32|64")
 
 
 def resolve(

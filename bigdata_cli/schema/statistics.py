@@ -83,9 +83,7 @@ def _pick(choose, a, b):
     return b if a is None else a if b is None else choose(a, b)
 
 
-def _merge_moments(
-    a: ColumnStatistics, b: ColumnStatistics
-) -> tuple[float | None, float | None]:
+def _merge_moments(a: ColumnStatistics, b: ColumnStatistics) -> tuple[float | None, float | None]:
     if a.mean is None or a.m2 is None:
         return b.mean, b.m2
     if b.mean is None or b.m2 is None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numba import njit
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.kernel import DONE, MORE, UNTERMINATED, line_end, scan_field
 from bigdata_cli.sources.intrinsics import byte_at
+from bigdata_cli.sources.kernel import DONE, UNTERMINATED, line_end, scan_field
 from bigdata_cli.sources.source import Source, SourceFile
 
 UNIT_BYTES = 4 << 20
@@ -47,7 +47,7 @@ def split_source(source: Source, n_parts: int) -> tuple[tuple[ByteRange, ...], .
     total = source.data_bytes
     cuts = [total * i // n_parts for i in range(n_parts + 1)]
     parts = []
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in itertools.pairwise(cuts):
         pieces, begin = [], 0
         for index, file in enumerate(source.files):
             low, high = max(first, begin), min(last, begin + file.data_bytes)
@@ -72,7 +72,7 @@ class BlockReader:
         self._source = source
         self._descriptors: dict[int, int] = {}
 
-    def __enter__(self) -> BlockReader:
+    def __enter__(self) -> Self:
         for index, file in enumerate(self._source.files):
             self._descriptors[index] = _open(file)
         return self
@@ -227,6 +227,3 @@ def _score(block, pos, end, at_eof, delimiter, quote, n_fields):
             return good - 1
         good += 1
     return good
-
-
-__all__ = ["DONE", "MORE", "Block", "BlockReader", "ByteRange", "guess_record_start"]

@@ -1,12 +1,12 @@
-"""Compiled passes over the cells of one column: gather text, encode a dictionary, measure numbers."""
+"""Compiled passes over the cells of a column: gather text, encode a dictionary, measure numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from bigdata_cli.sources.kernel import ESCAPED, NO_VALUE
 from bigdata_cli.sources.intrinsics import byte_at
+from bigdata_cli.sources.kernel import ESCAPED, NO_VALUE
 
 
 @njit(nogil=True, cache=True)
@@ -108,8 +108,9 @@ def encode_dictionary(offsets, data, flags, max_values, codes, firsts):
 def measure(values, flags):
     """(finite values, infinite values, minimum, maximum, mean, M2, error of float32).
 
-    values: int64, uint64 or float64 (n,); flags: rows with NO_VALUE are left out. Minimum, maximum,
-    mean and M2 are those of the finite values; the error is relative, and 1 where float32 overflows.
+    values: int64, uint64 or float64 (n,); flags: rows with NO_VALUE are left out. Minimum,
+    maximum, mean and M2 are those of the finite values; the error is relative, and 1 where float32
+    overflows.
     """
     count = 0
     n_infinite = 0

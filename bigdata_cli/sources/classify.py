@@ -107,9 +107,7 @@ def classify(block, start, end):
 
 
 @njit(nogil=True, cache=True)
-def classify_cells(
-    block, cells, flags, wanted, quote, tokens, token_ends, until_text, magnitudes
-):
+def classify_cells(block, cells, flags, wanted, quote, tokens, token_ends, until_text, magnitudes):
     """Forms of the fields at `cells` whose flag is `wanted`, or of all fields (wanted < 0).
 
     cells: int64 (n,), start << 32 | length; flags: uint8 (n,). magnitudes: uint64 (2,), the largest

@@ -13,8 +13,8 @@ from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
-from bigdata_cli.sources.odd import OddValue
 from bigdata_cli.sources.cells import encode_dictionary, gather_text, measure, text_offsets
+from bigdata_cli.sources.odd import OddValue
 
 
 def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
@@ -41,6 +41,7 @@ def chunk_column(
     if kind in (Kind.TEXT, Kind.CATEGORY):
         return _text_column(block, cells, flags, state, quote, bitmap, n_nulls)
     dtype = arrow_type(state.dtype)
+    values: np.ndarray
     if kind in (Kind.NULL, Kind.BOOL):
         values = np.packbits(cells != 0, bitorder="little")
     elif kind is Kind.FLOAT:
@@ -162,9 +163,7 @@ def _text_statistics(array: pa.Array, nulls: int) -> ColumnStatistics:
     else:
         lengths = _lengths(array)
         total, longest = int(lengths.sum()), int(lengths.max())
-    return ColumnStatistics(
-        count=n_rows, nulls=nulls, text_bytes=total, max_text_bytes=longest
-    )
+    return ColumnStatistics(count=n_rows, nulls=nulls, text_bytes=total, max_text_bytes=longest)
 
 
 def _lengths(text: pa.Array) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from bigdata_cli.sources.classify import DATE as DATE_FORM
 from bigdata_cli.sources.classify import (
     FLOAT,
     FLOAT32_LOSES,
@@ -21,7 +22,6 @@ from bigdata_cli.sources.classify import (
     scan_bool,
     trim,
 )
-from bigdata_cli.sources.classify import DATE as DATE_FORM
 from bigdata_cli.sources.intrinsics import byte_at, float_to_bits
 from bigdata_cli.sources.number import (
     DECIMAL,
@@ -178,8 +178,9 @@ def parse_records(
     modes, zoned, targets, tokens, token_ends, longest_token,
     cells, flags, forms, magnitudes,
 ):  # fmt: skip
-    """(status, position, rows, fields, blank lines) after parsing the records that start in [start, limit).
+    """Parse the records that start in [start, limit).
 
+    Returns (status, position, rows, fields, blank lines).
     block: uint8, with a line feed at `end` and one byte after it; at_eof: nothing follows `end`.
     modes, zoned, targets: per field of a record its mode, whether it is UTC, its column.
     cells: int64 (columns, capacity), flags: uint8 likewise, zero-initialised by the caller.

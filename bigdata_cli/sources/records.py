@@ -104,7 +104,7 @@ def parse_block(
 def _located(
     odd: OddValue, block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
 ) -> RecordError:
-    """The error of a value, with the offset of its record: where the parser stops for lack of room."""
+    """The error of a value, with its record's offset: where the parser stops for lack of room."""
     skipping = np.full(len(fields), kernel.SKIP, np.int64)
     nothing = np.zeros(len(fields), np.int64)
     delimiter, quote = dialect_codes(plan.dialect)
@@ -177,9 +177,7 @@ def _run_kernel(
     if status != kernel.DONE:
         raise _record_error(status, block.offset + position, n_fields, len(fields))
     position = min(position, block.size)
-    return _Cells(
-        cells, flags, forms, magnitudes, rows, block.offset + position, blank
-    )
+    return _Cells(cells, flags, forms, magnitudes, rows, block.offset + position, blank)
 
 
 def _record_error(status: int, offset: int, n_seen: int, n_fields: int) -> RecordError:
@@ -214,7 +212,7 @@ def _observe(
     """What the values of one column showed, those included that do not fit its dtype."""
     rows = parsed.rows
     cells, flags = parsed.cells[index, :rows], parsed.flags[index, :rows]
-    mode, zoned = _mode(state)
+    mode, _ = _mode(state)
     magnitudes = parsed.magnitudes[index]
     forms = int(parsed.forms[index])
     if state.fixed:
@@ -236,9 +234,7 @@ def _observe(
     return Observed(Form(forms), int(magnitudes[0]), int(magnitudes[1]))
 
 
-def _observe_typed(
-    cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: np.ndarray
-) -> int:
+def _observe_typed(cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: np.ndarray) -> int:
     """Forms of the cells that fit, for modes that the kernel does not track while parsing."""
     valid = flags == kernel.VALUE
     if not valid.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,7 +37,7 @@ class Sample:
     bytes: int
     estimated_rows: int
     exact: bool
-    records: bytes
+    records: builtins.bytes
 
 
 def keep_columns(source: Source, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -51,9 +52,7 @@ def keep_columns(source: Source, keep: Sequence[str]) -> tuple[tuple[int, ...], 
 def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...], bool]:
     """Byte ranges spread evenly over the files, first and last bytes included; and if it is all."""
     if source.data_bytes <= max_bytes:
-        whole = (
-            ByteRange(i, file.data_start, file.size) for i, file in enumerate(source.files)
-        )
+        whole = (ByteRange(i, file.data_start, file.size) for i, file in enumerate(source.files))
         return tuple(whole), True
     pieces = []
     piece_bytes = max_bytes // _N_PIECES
@@ -129,9 +128,7 @@ def _learn(columns: tuple[ColumnState, ...], chunk: Chunk) -> tuple[ColumnState,
     )
 
 
-def join_distinct(
-    a: frozenset[str] | None, b: frozenset[str] | None
-) -> frozenset[str] | None:
+def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:
     """Distinct texts of both, None where there are more than a vocabulary holds."""
     if a is None or b is None:
         return None

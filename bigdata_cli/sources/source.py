@@ -89,9 +89,7 @@ class Source:
         return sum(file.data_bytes for file in self.files)
 
 
-def open_source(
-    paths: Sequence[str | Path], options: SourceOptions | None = None
-) -> Source:
+def open_source(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:
     """Look at the files and say what they are.
 
     Raises UsageError for a missing file or wrong option, DataError for an empty or compressed
@@ -146,8 +144,8 @@ def _choose_dialect(head: bytes, path: Path, options: SourceOptions) -> Dialect:
         if options.delimiter is not None or options.header:
             raise UsageError("--text reads lines: it has no delimiter and no header")
         return TEXT_LINES
-    quote = '"' if options.quote is None else options.quote
-    quote = check_character(quote, "--quote") if quote not in ("", "none") else None
+    told = '"' if options.quote is None else options.quote
+    quote = None if told in ("", "none") else check_character(told, "--quote")
     text = head.removeprefix(_BOM).decode("utf-8", "replace")
     if len(head) == _HEAD_BYTES:  # the last record may be cut
         text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
@@ -190,9 +188,7 @@ def _header(head: bytes, name: str, dialect: Dialect) -> tuple[tuple[str, ...], 
     return unique_names([field.strip() for field in names]), end
 
 
-def _first_record(
-    head: bytes, start: int, dialect: Dialect
-) -> tuple[list[bytes] | None, int]:
+def _first_record(head: bytes, start: int, dialect: Dialect) -> tuple[list[bytes] | None, int]:
     """The fields of the first record that is not blank, and the offset after it."""
     quote = dialect.quote.encode() if dialect.quote else None
     delimiter = (dialect.delimiter or "").encode()
@@ -210,7 +206,9 @@ def _first_record(
                 quoted = False
             else:
                 field += c
-        elif c == quote and not field and head[p - 1 : p] in (delimiter, b"\n", b"\r", b"\xbf", b""):
+        elif (
+            c == quote and not field and head[p - 1 : p] in (delimiter, b"\n", b"\r", b"\xbf", b"")
+        ):
             quoted = True
         elif c == delimiter:
             fields.append(bytes(field))

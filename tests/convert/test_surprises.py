@@ -17,7 +17,9 @@ SAMPLE_BYTES = 3_200
 """A sample of a few rows, so that surprises are late in small files too."""
 
 
-def converted(tmp_path: Path, values: list[str], *, to: str = "parquet", shards: int = 4, **options):
+def converted(
+    tmp_path: Path, values: list[str], *, to: str = "parquet", shards: int = 4, **options
+):
     """The dataset of a file with a column `x` of these values, beside a counter `n`."""
     source = tmp_path / "data.csv"
     source.write_text("n,x\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
@@ -33,7 +35,9 @@ def converted(tmp_path: Path, values: list[str], *, to: str = "parquet", shards:
 
 
 def column(dataset, name: str = "x") -> list:
-    return [value for batch in dataset.read(columns=[name]) for value in batch.column(name).to_pylist()]
+    return [
+        value for batch in dataset.read(columns=[name]) for value in batch.column(name).to_pylist()
+    ]
 
 
 def with_value(value: str, at: float, fill: str = "7") -> list[str]:
@@ -79,9 +83,10 @@ def test_an_integer_column_with_one_late_value(tmp_path, value, dtype, at):
     assert dataset.schema["x"].dtype in (dtype, "category" if dtype == "text" else dtype)
     got = column(dataset)
     for path in sorted(dataset.path.glob("*.parquet")):
-        assert pq.read_schema(path).field("x").type == pq.read_schema(
-            dataset.path / dataset.shards[0].file_names[0]
-        ).field("x").type
+        assert (
+            pq.read_schema(path).field("x").type
+            == pq.read_schema(dataset.path / dataset.shards[0].file_names[0]).field("x").type
+        )
     expected = [oracle(text, dtype) for text in values]
     assert got == expected
 
@@ -135,8 +140,11 @@ def test_late_categories_get_codes_of_one_sorted_vocabulary(tmp_path, to):
 
 
 def test_a_category_with_too_many_values_is_text(tmp_path, monkeypatch):
-    for module in ("bigdata_cli.sources.sample", "bigdata_cli.sources.columns",
-                   "bigdata_cli.schema.lattice"):
+    for module in (
+        "bigdata_cli.sources.sample",
+        "bigdata_cli.sources.columns",
+        "bigdata_cli.schema.lattice",
+    ):
         monkeypatch.setattr(f"{module}.MAX_CATEGORIES", 50)
     values = [f"v{i % 20}" for i in range(ROWS)]
     values[-40:] = [f"w{i}" for i in range(40)]

@@ -85,8 +85,10 @@ def test_any_shards_units_and_jobs_give_the_same_dataset(line_end, data, rows):
             got = (
                 [(column.name, column.dtype, column.vocabulary) for column in dataset.schema],
                 [row for batch in dataset.read() for row in batch.to_pylist()],
-                {name: (s.count, s.nulls, s.minimum, s.maximum, s.text_bytes)
-                 for name, s in dataset.manifest.statistics.items()},
+                {
+                    name: (s.count, s.nulls, s.minimum, s.maximum, s.text_bytes)
+                    for name, s in dataset.manifest.statistics.items()
+                },
             )
             assert len(got[1]) == len(rows)
             if reference is None:
@@ -107,7 +109,8 @@ def check_texts(rows: list[list[str]], reference) -> None:
 @given(
     rows=st.lists(
         st.tuples(st.integers(-300, 300), st.floats(-1e6, 1e6), st.sampled_from("xyz")),
-        min_size=50, max_size=300,
+        min_size=50,
+        max_size=300,
     ),
     to=st.sampled_from(["parquet", "npy", "tfrecord"]),
     jobs=st.integers(1, 4),
