@@ -141,6 +141,11 @@ class Hdf5Format(Format):
         return total
 
 
+def _shown_name(column: Column) -> str:
+    """The column's name as an attribute, which cannot hold NUL: then it is percent-encoded."""
+    return dataset_name(column.name) if "\0" in column.name else column.name
+
+
 def _has_zone(column: Column) -> bool:
     return "UTC" in column.dtype
 
@@ -168,6 +173,7 @@ class Hdf5Writer(ShardWriter):
         self._name = name.file("h5")
         self._path = partial_path(folder / self._name)
         self._file = h5py.File(self._path, "w", track_order=True, locking="best-effort")
+        self._datasets: dict[str, h5py.Dataset] = {}
         self._created = False
 
     def _create_datasets(self, n_rows: int) -> None:
@@ -184,13 +190,13 @@ class Hdf5Writer(ShardWriter):
         features, label = self._encoder.features, self._encoder.label
         rows = min(self._encoder.matrix_rows, self._chunk_rows)
         matrix = self._create("X", self._matrix_dtype, (rows, len(features)))
-        self._write_strings(matrix, "columns", [column.name for column in features])
+        self._write_strings(matrix, "columns", [_shown_name(column) for column in features])
         for column in features:
             if column.kind is Kind.CATEGORY:
                 self._write_vocabulary(column)
         if label is not None:
             dataset = self._create_column("y", label)
-            dataset.attrs["column"] = label.name
+            dataset.attrs["column"] = _shown_name(label)
 
     def _create(
         self, name: str, dtype: np.dtype, chunk: tuple[int, ...], *, fill: object = None
@@ -198,7 +204,7 @@ class Hdf5Writer(ShardWriter):
         """An empty dataset that grows by rows."""
         is_text = h5py.check_string_dtype(dtype) is not None
         gzip = self._level is not None and not is_text
-        return self._file.create_dataset(
+        dataset = self._file.create_dataset(
             name,
             shape=(0, *chunk[1:]),
             maxshape=(None, *chunk[1:]),
@@ -209,6 +215,8 @@ class Hdf5Writer(ShardWriter):
             compression_opts=self._level if gzip else None,
             fillvalue=fill,
         )
+        self._datasets[name] = dataset
+        return dataset
 
     def _create_column(self, name: str, column: Column) -> h5py.Dataset:
         """The dataset of a column (or of the label), with its attributes."""
@@ -216,7 +224,7 @@ class Hdf5Writer(ShardWriter):
         dtype = h5py.string_dtype() if is_text else stored_dtype(column)
         dataset = self._create(name, dtype, (self._chunk_rows,))
         if name != column.name and not self._encoder.is_matrix:
-            dataset.attrs["name"] = column.name
+            dataset.attrs["name"] = _shown_name(column)
         if column.kind is Kind.DATE:
             dataset.attrs["unit"] = "days since 1970-01-01"
         if column.kind is Kind.TIMESTAMP:
@@ -258,12 +266,12 @@ class Hdf5Writer(ShardWriter):
             self._create_datasets(encoded.n_rows)
         end = self._n_rows + encoded.n_rows
         for name in encoded.masks:
-            if name not in self._file:
+            if name not in self._datasets:
                 # Where nothing is written, the rows before and after are valid.
                 self._create(name, np.dtype(bool), (self._chunk_rows,), fill=True)
         for name, rows in (*encoded.datasets.items(), *encoded.masks.items()):
-            dataset = self._file[name]
-            dataset.resize(end, axis=0)
+            dataset = self._datasets[name]
+            dataset.id.set_extent((end, *rows.values.shape[1:]))
             self._write(dataset, rows)
         self._n_rows = end
 
@@ -284,9 +292,8 @@ class Hdf5Writer(ShardWriter):
         """Finish the file; returns its final name."""
         if not self._created:
             self._create_datasets(self._table_rows)
-        for name, dataset in self._file.items():
-            if name != VOCABULARY:
-                dataset.resize(self._n_rows, axis=0)
+        for dataset in self._datasets.values():
+            dataset.resize(self._n_rows, axis=0)
         self._file.close()
         return (self._name,)
 
