@@ -1,0 +1,129 @@
+"""`bigdata train`: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+from bigdata_cli.cli import main
+from bigdata_cli.cli.train import TrainDisplay, progress_line
+from bigdata_cli.training.report import TrainProgress
+from tests.datasets import write_dataset
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["train", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1000)
+    table = pa.table(
+        {
+            "x": x,
+            "note": [f"n{i}" for i in range(1000)],
+            "isFraud": (x > 0).astype(np.int8),
+            "noise": rng.integers(0, 2, 1000).astype(np.int8),
+        }
+    )
+    return write_dataset(tmp_path_factory.mktemp("d") / "d", table, n_shards=2, label="isFraud")
+
+
+def test_prints_what_was_learned(folder: Path) -> None:
+    result = run(folder, "--epochs", 10, "--batch-size", 64)
+    assert result.exit_code == 0, result.stderr
+    for word in ("CPU:0", "rows/s", "first loss", "last loss", "AUC", "Passed", "isFraud (binary)"):
+        assert word in result.stdout
+    assert 'Note: column "note" is left out' in result.stdout
+    assert all(line.startswith("training: ") for line in result.stderr.splitlines())
+
+
+def test_json_is_all_that_stdout_has(folder: Path) -> None:
+    result = run(folder, "--epochs", 10, "--batch-size", 64, "--label", "isFraud", "--json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert report["passed"] is True
+    assert report["epochs"] == 10
+    assert report["metric"] == "AUC"
+
+
+def test_a_label_of_noise_is_exit_status_1(folder: Path) -> None:
+    result = run(folder, "--label", "noise", "--epochs", 2, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["passed"] is False
+    assert "label noise" in result.stderr
+    assert "Hint: --epochs" in result.stderr
+
+
+def test_quiet_prints_nothing(folder: Path) -> None:
+    result = run(folder, "--epochs", 10, "--batch-size", 64, "-q")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--label", "isfraud"], 'Did you mean "isFraud"?'),
+        (["--label", "note"], "is text"),
+        (["--epochs", "0"], "--epochs"),
+        (["--batch-size", "0"], "--batch-size"),
+    ],
+)
+def test_usage_errors(folder: Path, arguments: list[str], message: str) -> None:
+    result = run(folder, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_is_no_dataset(tmp_path: Path) -> None:
+    result = run(tmp_path / "nothing")
+    assert result.exit_code == 2
+    assert "does not exist" in result.stderr
+
+
+def test_label_problems_do_not_wait_for_tensorflow(folder: Path) -> None:
+    code = (
+        "import sys\nfrom bigdata_cli import UsageError, train\n"
+        f"try: train({str(folder)!r}, label='note')\n"
+        "except UsageError: print('tensorflow' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.slow
+def test_a_process_prints_nothing_of_tensorflows(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bigdata_cli", "train", str(folder), "--epochs", "50", "-q"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_progress_is_a_line_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = TrainProgress(
+        epoch=1, epochs=2, step=640, expected_steps=2000, rows=40_960, loss=0.12345
+    )
+    line = "training: epoch 1 of 2, step 640 of about 2,000, 40,960 rows, loss 0.1235"
+    assert progress_line(progress) == line
+    monkeypatch.setattr("bigdata_cli.cli.train.SECONDS_BETWEEN_LINES", 0.0)
+    display = TrainDisplay(sys.stderr, quiet=False)
+    display.show(progress)
+    display.close()
+    assert capsys.readouterr().err == line + "\n"
+    TrainDisplay(sys.stderr, quiet=True).show(progress)
+    assert capsys.readouterr().err == ""
