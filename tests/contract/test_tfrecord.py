@@ -6,8 +6,7 @@ import contextlib
 import gzip
 import json
 import math
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.formats.base import ShardName, StorageOptions
+from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.crc32c import crc32c_by_instruction, crc32c_by_tables, has_instruction
 from bigdata_cli.formats.tfrecord import TfrecordFormat
 from bigdata_cli.formats.tfrecord_layout import BLOCK_ROWS, feature_spec
-from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
-from tests.contract.example_tables import VOCABULARY, assert_same_rows, example_schema
-from tests.contract.format_contract import FormatContract, commit
-
-LAYOUTS = ("rows", "packed", "block")
+from bigdata_cli.schema.dtype import Column, Kind, Schema
+from tests.contract.example_tables import assert_same_rows, example_schema
+from tests.contract.format_contract import FormatContract
+from tests.contract.tfrecord_files import LAYOUTS, read_all, table_of, write_shard
 
 
 def as_float32(array: pa.ChunkedArray | pa.Array, *, nan_is_null: bool) -> pa.Array:
@@ -67,35 +65,6 @@ class TestTfrecord(FormatContract):
             for _ in self.form.read(folder, files, schema, options):
                 pass
             assert found < rows
-
-
-def write_shard(
-    folder: Path, table: pa.Table, schema: Schema, options: StorageOptions, *, stem: str = "d"
-) -> Path:
-    """Write one shard in tables as the writer wants them."""
-    form = TfrecordFormat()
-    form.check(schema, options)
-    writer = form.writer(folder, ShardName(stem=stem, index=0, count=1), schema, options)
-    step = writer.batch_rows or 10_000
-    for start in range(0, table.num_rows, step):
-        writer.append(writer.encode(table.slice(start, step)))
-    files = writer.close()
-    commit(folder, files)
-    return folder / files[0]
-
-
-def table_of(columns: Mapping[str, tuple[str, Sequence[Any]]]) -> tuple[pa.Table, Schema]:
-    """A table and its schema from names, dtypes and values."""
-    arrays, described = {}, []
-    for name, (dtype, values) in columns.items():
-        vocabulary = tuple(sorted({v for v in values if v is not None}))
-        is_category = dtype == "category"
-        described.append(
-            Column(name=name, dtype=dtype, vocabulary=vocabulary if is_category else None)
-        )
-        plain = pa.array(values, pa.string() if is_category else arrow_type(dtype))
-        arrays[name] = plain.dictionary_encode() if is_category else plain
-    return pa.table(arrays), Schema(tuple(described))
 
 
 def manifest_of(
@@ -447,161 +416,6 @@ def test_a_number_beyond_float32(layout: str, tmp_path: Path) -> None:
     table, schema = table_of({"a": ("float64", [1.0, 1e39])})
     with pytest.raises(DataError, match='"a" has a number beyond float32'):
         write_shard(tmp_path, table, schema, StorageOptions(layout=layout))
-
-
-# Damage beneath valid CRCs.
-
-
-def rewrite(path: Path, examples: Sequence[bytes]) -> None:
-    """A file of these records, with CRCs from TensorFlow."""
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for example in examples:
-            writer.write(example)
-
-
-def examples_of(path: Path) -> list[bytes]:
-    return [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
-
-
-def read_all(path: Path, schema: Schema, options: StorageOptions) -> pa.Table:
-    form = TfrecordFormat()
-    form.count_rows(path.parent, [path.name], options)
-    batches = list(form.read(path.parent, [path.name], schema, options))
-    return pa.Table.from_batches(batches) if batches else schema.arrow().empty_table()
-
-
-def mixed_table() -> tuple[pa.Table, Schema]:
-    n = 40
-    return table_of(
-        {
-            "n": ("int16", [None if k == 7 else k * 300 - 5000 for k in range(n)]),
-            "f": ("float32", [k / 7 for k in range(n)]),
-            "c": ("category", [VOCABULARY[k % 6] for k in range(n)]),
-            "y": ("int8", [k % 2 for k in range(n)]),
-        }
-    )
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_mutated_examples_never_crash(layout: str, tmp_path: Path) -> None:
-    table, schema = mixed_table()
-    options = StorageOptions(layout=layout, label="y" if layout == "packed" else None)
-    path = write_shard(tmp_path, table, schema, options)
-    whole = examples_of(path)
-    random = np.random.default_rng(0)
-    for _ in range(150):
-        examples = list(whole)
-        j = int(random.integers(len(examples)))
-        damaged = bytearray(examples[j])
-        for _ in range(int(random.integers(1, 4))):
-            k = int(random.integers(len(damaged)))
-            damaged[k] = int(random.choice([0, 0x7F, 0x80, 0xFF, random.integers(256)]))
-        if random.random() < 0.3:
-            del damaged[int(random.integers(len(damaged))) :]
-        examples[j] = bytes(damaged)
-        rewrite(path, examples)
-        with contextlib.suppress(VerificationError):
-            rows = read_all(path, schema, options).num_rows
-            assert layout == "block" or rows == table.num_rows
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_mutated_gzip_files_never_crash(layout: str, tmp_path: Path) -> None:
-    table, schema = mixed_table()
-    label = "y" if layout == "packed" else None
-    options = StorageOptions(layout=layout, label=label, compression="gzip")
-    path = write_shard(tmp_path, table, schema, options)
-    whole = path.read_bytes()
-    random = np.random.default_rng(0)
-    for _ in range(60):
-        damaged = bytearray(whole)
-        damaged[int(random.integers(len(damaged)))] ^= int(random.integers(1, 256))
-        keep = len(damaged) if random.random() < 0.7 else int(random.integers(len(damaged)))
-        path.write_bytes(damaged[:keep])
-        with contextlib.suppress(VerificationError):
-            found = read_all(path, schema, options)
-            # Nothing at all is a whole file, too.
-            assert_same_rows(found, table.cast(schema.arrow()).slice(0, len(found) if keep else 0))
-            assert found.num_rows == (table.num_rows if keep else 0)
-
-
-def test_a_record_that_claims_to_be_huge(tmp_path: Path) -> None:
-    table, schema = mixed_table()
-    options = StorageOptions(layout="rows")
-    path = write_shard(tmp_path, table, schema, options)
-    for length in (2**64 - 1, 2**63, 2**40, 2**31):
-        head = struct.pack("<Q", length)
-        crc = int(crc32c_by_tables(np.frombuffer(head, np.uint8), 0, 8))
-        masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
-        path.write_bytes(head + struct.pack("<I", masked) + b"rest")
-        with pytest.raises(VerificationError, match=r"record 0 at byte 0.*cut off"):
-            read_all(path, schema, options)
-
-
-def wrong_examples() -> Iterator[tuple[tf.train.Example, str]]:
-    def ints(*values: int) -> tf.train.Feature:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-    def texts(*values: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-    for feature, message in (
-        ({"n": ints(300)}, "beyond int8"),
-        ({"n": ints(1, 2)}, "number of values"),
-        ({"n": texts(b"1")}, "another kind"),
-        ({"c": texts(b"zzz")}, "vocabulary"),
-        ({"t": texts(b"\xff\xfe")}, "UTF-8"),
-        ({"u": texts(b"-1")}, "uint64"),
-        ({"u": texts(b"18446744073709551616")}, "uint64"),
-        ({"b": ints(2)}, "beyond bool"),
-        ({"d": ints(2**40)}, "date"),
-    ):
-        yield tf.train.Example(features=tf.train.Features(feature=feature)), message
-
-
-@pytest.mark.parametrize(("example", "message"), wrong_examples())
-def test_what_the_schema_does_not_say(
-    example: tf.train.Example, message: str, tmp_path: Path
-) -> None:
-    schema = Schema(
-        (
-            Column(name="n", dtype="int8"),
-            Column(name="c", dtype="category", vocabulary=("a", "b")),
-            Column(name="t", dtype="text"),
-            Column(name="u", dtype="uint64"),
-            Column(name="b", dtype="bool"),
-            Column(name="d", dtype="date"),
-        )
-    )
-    path = tmp_path / "d.tfrecord"
-    rewrite(path, [example.SerializeToString()])
-    with pytest.raises(VerificationError, match=message):
-        read_all(path, schema, StorageOptions(layout="rows"))
-
-
-def test_what_other_writers_write(tmp_path: Path) -> None:
-    # Unpacked lists, unknown fields, keys in another order, a key twice, a list in two parts.
-    def field(tag: int, content: bytes) -> bytes:
-        assert len(content) < 128
-        return bytes([tag, len(content)]) + content
-
-    def entry(key: bytes, feature: bytes) -> bytes:
-        return field(0x0A, field(0x12, feature) + field(0x0A, key))
-
-    unpacked_int = field(0x1A, bytes([0x08, 5, 0x58, 1]))
-    unpacked_float = field(0x12, b"\x0d" + struct.pack("<f", 2.5))
-    example = (
-        field(0x7A, b"unknown")
-        + field(0x0A, entry(b"other", field(0x0A, b"")) + entry(b"f", unpacked_float))
-        + field(0x0A, entry(b"n", field(0x1A, field(0x0A, b"\x01"))) + entry(b"n", unpacked_int))
-    )
-    parsed = tf.train.Example.FromString(example)
-    assert parsed.features.feature["n"].int64_list.value == [5]
-    path = tmp_path / "d.tfrecord"
-    rewrite(path, [example])
-    schema = Schema((Column(name="n", dtype="int8"), Column(name="f", dtype="float32")))
-    table = read_all(path, schema, StorageOptions(layout="rows"))
-    assert table.to_pylist() == [{"n": 5, "f": 2.5}]
 
 
 def test_records_larger_than_a_piece(tmp_path: Path) -> None:
