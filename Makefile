@@ -16,8 +16,8 @@ help:
 	@echo "make lint         ruff, mypy, import walls"
 	@echo "make format       put the code into ruff's format"
 	@echo "make soak         the tests that take minutes and gigabytes"
-	@echo "make bench        memory and speed on generated gigabytes"
-	@echo "make bench-quick  the same on a smaller input"
+	@echo "make bench        peak memory on generated files of 100 MB and 1 GB"
+	@echo "make bench-quick  the same on smaller files, two formats"
 	@echo "make docs         write docs/cli.md from --help"
 	@echo "make clean        remove what the other targets made"
 
@@ -49,7 +49,9 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.memory
 
 bench-quick: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.memory --quick
+	@mkdir -p .bench
+	$(BIN)/python -m benchmarks.memory --sizes 50MB,200MB --formats parquet,tfrecord \
+	    --figures .bench/quick.json
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new

@@ -133,7 +133,7 @@ print(before, during, peak_memory_bytes())
     )
     before, during, after = map(int, done.stdout.split())
     assert before + 150 * MB < during < before + 250 * MB
-    assert after >= during
+    assert after > during - 1 * MB  # the kernel counts in batches
 
 
 def test_peak_memory_of_a_small_process_does_not_start_at_its_parents_size():
