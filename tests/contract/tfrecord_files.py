@@ -64,5 +64,3 @@ def read_all(path: Path, schema: Schema, options: StorageOptions) -> pa.Table:
     form.count_rows(path.parent, [path.name], options)
     batches = list(form.read(path.parent, [path.name], schema, options))
     return pa.Table.from_batches(batches) if batches else schema.arrow().empty_table()
-
-
