@@ -125,6 +125,11 @@ class ExampleStream:
         share = 1 - 1 / self.held_out_every
         return max(1, math.ceil(self._dataset.rows * share / self._batch_size))
 
+    @property
+    def trained_rows(self) -> int:
+        """The rows of the first epoch, as far as it has come."""
+        return int(self._class_counts.sum())
+
     def held_out(self) -> Examples:
         """The rows held out; empty before the first epoch."""
         if not self._held:
@@ -141,7 +146,7 @@ class ExampleStream:
 
         The log-odds of the label (1,), the logits of the classes (n_classes,), or the mean (1,).
         """
-        n_rows = max(1, int(self._class_counts.sum()))
+        n_rows = max(1, self.trained_rows)
         if self._target.task is Task.REGRESSION:
             return np.array([self._y_sum / n_rows])
         logits = np.log((self._class_counts + 0.5) / (n_rows + 0.5 * len(self._class_counts)))

@@ -73,7 +73,7 @@ def train(
         backend="tensorflow",
         versions=versions,
         rows=opened.rows,
-        trained_rows=result.rows // n_epochs,
+        trained_rows=stream.trained_rows,
         held_out_rows=len(held_out),
         null_labels=stream.null_labels,
         epochs=n_epochs,
