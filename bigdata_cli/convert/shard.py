@@ -84,21 +84,26 @@ def convert_shard(
     pool: Executor | None = None,
     stop: threading.Event | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_submitted: Callable[[], None] | None = None,
 ) -> ShardResult:
     """Convert one shard: a function of its task.
 
     pool: where units are parsed and encoded; one thread by default. on_progress: told the bytes and
-    rows of each unit done. Raises Stopped where `stop` was set; whatever is raised, no partial file
+    rows of each unit done. on_submitted: called when all units are under way or done. Raises Stopped where `stop` was set; whatever is raised, no partial file
     is left.
     """
     if pool is None:
         with ThreadPoolExecutor(1) as own:
-            return convert_shard(task, pool=own, stop=stop, on_progress=on_progress)
+            return convert_shard(
+                task, pool=own, stop=stop, on_progress=on_progress, on_submitted=on_submitted
+            )
     form = get_format(task.format)
     writer = form.writer(task.folder, task.name, task.schema, task.storage)
     try:
         with BlockReader(task.source) as reader:
-            return _Conversion(task, reader, writer, pool, stop, on_progress).run()
+            return _Conversion(
+                task, reader, writer, pool, stop, on_progress, on_submitted
+            ).run()
     except BaseException:
         writer.abort()
         raise
@@ -115,6 +120,7 @@ class _Conversion:
         pool: Executor,
         stop: threading.Event | None,
         on_progress: Callable[[int, int], None] | None,
+        on_submitted: Callable[[], None] | None,
     ) -> None:
         self.task = task
         self.reader = reader
@@ -122,6 +128,7 @@ class _Conversion:
         self.pool = pool
         self.stop = stop
         self.on_progress = on_progress
+        self.on_submitted = on_submitted
         self.columns = task.plan.columns
         self.spoiled = False
         self.rows = 0
@@ -184,6 +191,8 @@ class _Conversion:
                 start = None
                 while len(waiting) >= self.task.in_flight:
                     yield waiting.popleft().result()
+            if self.on_submitted is not None and piece is self.task.ranges[-1]:
+                self.on_submitted()
             while waiting:
                 yield waiting.popleft().result()
         finally:
@@ -246,7 +255,7 @@ class _Conversion:
     def _append(self, *, all_of_them: bool) -> None:
         """Append what is encoded, in order; wait where too much is in flight."""
         while self.encoding and (
-            all_of_them or len(self.encoding) >= self.task.in_flight or self.encoding[0].done()
+            all_of_them or len(self.encoding) >= self.task.in_flight - 1 or self.encoding[0].done()
         ):
             self.writer.append(self.encoding.popleft().result())
 

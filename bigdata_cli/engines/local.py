@@ -2,7 +2,9 @@
 
 Two levels share the work: a few shards are under way at a time, each in a thread of its own that
 only keeps order; their units are parsed and encoded in one pool of `jobs` threads. So one shard
-alone keeps all cores busy, and so do a thousand small ones.
+alone keeps all cores busy, and so do a thousand small ones. A shard begins when all units of the
+one before are under way: the cores never wait for the end of a shard, and no more is in memory
+than one shard needs.
 """
 
 from __future__ import annotations
@@ -53,16 +55,26 @@ class LocalEngine:
         if not indices:
             return
         at_once = min(len(indices), self.shards_at_once(make_task(indices[0])))
-        in_flight = max(2, (self.jobs + 2) // at_once + (at_once > 1))
+        turns = [threading.Event() for _ in range(len(indices) + 1)]
+        turns[0].set()
 
-        def run(index: int) -> ShardResult:
-            task = replace(make_task(index), in_flight=in_flight)
-            return convert_shard(
-                task, pool=self._pool, stop=self.stop, on_progress=self.on_progress
-            )
+        def run(place: int) -> ShardResult:
+            turns[place].wait()
+            try:
+                return convert_shard(
+                    replace(make_task(indices[place]), in_flight=self.jobs + 1),
+                    pool=self._pool,
+                    stop=self.stop,
+                    on_progress=self.on_progress,
+                    on_submitted=turns[place + 1].set,
+                )
+            finally:
+                turns[place + 1].set()
 
         with ThreadPoolExecutor(at_once, thread_name_prefix="shard") as shards:
-            pending: set[Future[ShardResult]] = {shards.submit(run, index) for index in indices}
+            pending: set[Future[ShardResult]] = {
+                shards.submit(run, place) for place in range(len(indices))
+            }
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
