@@ -346,31 +346,42 @@ def _from_tensor(values: np.ndarray, valid: np.ndarray | None, column: StoredCol
 
 
 def _example_rows(dataset: StoredDataset, records: Any) -> Iterator[Batch]:
-    """A feature per column; one that is absent is null."""
+    """A feature per column; one that is absent is null, and may be absent only where nulls are."""
     import tensorflow as tf
 
-    spec = {c.name: tf.io.VarLenFeature(_tensor_type(c, "rows")) for c in dataset.columns}
+    nulls = {e["name"]: e["statistics"]["nulls"] for e in dataset.manifest["columns"]}
+    spec = {}
+    for column in dataset.columns:
+        kind = _tensor_type(column, "rows")
+        spec[column.name] = (
+            tf.io.VarLenFeature(kind) if nulls[column.name] else tf.io.FixedLenFeature([], kind)
+        )
     batches = records.batch(BATCH_ROWS // 4).map(
         lambda batch: (tf.size(batch), tf.io.parse_example(batch, spec)), num_parallel_calls=2
     )
     for size, features in batches.prefetch(1):
         batch = {}
         for column in dataset.columns:
-            sparse = features[column.name]
-            places = sparse.indices.numpy()
-            if len(places) and places[:, 1].any():
-                raise ValueError(f'"{column.name}" has more than one value in a record')
-            valid = np.zeros(int(size), bool)
-            valid[places[:, 0]] = True
-            values = sparse.values.numpy()
-            if len(values) < len(valid):
-                spread = np.zeros(len(valid), values.dtype)
-                spread[valid] = values
-                if values.dtype == object:
-                    spread[~valid] = b""
-                values = spread
-            batch[column.name] = _from_tensor(values, valid, column)
+            tensor = features[column.name]
+            if nulls[column.name]:
+                values, valid = _spread(tensor, int(size), column)
+                batch[column.name] = _from_tensor(values, valid, column)
+            else:
+                batch[column.name] = _from_tensor(tensor.numpy(), None, column)
         yield batch
+
+
+def _spread(sparse: Any, rows: int, column: StoredColumn) -> tuple[np.ndarray, np.ndarray]:
+    """The values of a sparse tensor in their rows, and which rows have one."""
+    places = sparse.indices.numpy()
+    if len(places) and places[:, 1].any():
+        raise ValueError(f'"{column.name}" has more than one value in a record')
+    valid = np.zeros(rows, bool)
+    valid[places[:, 0]] = True
+    known = sparse.values.numpy()
+    values = np.full(rows, b"" if known.dtype == object else 0, known.dtype)
+    values[valid] = known
+    return values, valid
 
 
 def _packed_rows(dataset: StoredDataset, records: Any) -> Iterator[Batch]:
@@ -410,16 +421,16 @@ def _block_rows(dataset: StoredDataset, records: Any) -> Iterator[Batch]:
 
     spec: dict[str, Any] = {}
     for column in dataset.columns:
-        spec[column.name] = tf.io.VarLenFeature(_tensor_type(column, "block"))
-        spec[f"{column.name}.valid"] = tf.io.VarLenFeature(tf.int64)
+        spec[column.name] = tf.io.RaggedFeature(_tensor_type(column, "block"))
+        spec[f"{column.name}.valid"] = tf.io.RaggedFeature(tf.int64)
     parsed = records.map(
         lambda record: tf.io.parse_single_example(record, spec), num_parallel_calls=2
     )
     for features in parsed.prefetch(2):
         batch = {}
         for column in dataset.columns:
-            values = features[column.name].values.numpy()
-            mask = features[f"{column.name}.valid"].values.numpy()
+            values = features[column.name].numpy()
+            mask = features[f"{column.name}.valid"].numpy()
             if len(mask) not in (0, len(values)):
                 raise ValueError(f'"{column.name}" and its mask differ in length')
             valid = mask.astype(bool) if len(mask) else None
