@@ -27,6 +27,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pyarrow as pa
+from h5py._objects import phil
 
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.arrays import (
@@ -283,7 +284,9 @@ class Hdf5Writer(ShardWriter):
         if aligned:
             zeros = (0,) * (dataset.ndim - 1)
             for k, chunk in enumerate(rows.chunks):
-                dataset.id.write_direct_chunk((at + k * rows.chunk_rows, *zeros), chunk)
+                # h5py before 3.16 takes its global lock for every call but this one.
+                with phil:
+                    dataset.id.write_direct_chunk((at + k * rows.chunk_rows, *zeros), chunk)
             written = len(rows.chunks) * rows.chunk_rows
         if written < len(rows.values):
             dataset[at + written :] = rows.values[written:]

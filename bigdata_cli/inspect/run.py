@@ -58,7 +58,7 @@ def inspect_source(path: str, options: SourceOptions) -> CsvReport:
     """The report of a CSV or text file, from a sample of it."""
     from bigdata_cli.inspect.footprint import column_bytes, examples, pandas_columns
     from bigdata_cli.sources import open_source
-    from bigdata_cli.sources.sample import TypeOptions, take_sample
+    from bigdata_cli.sources.sample import TypeOptions, read_sample, take_sample
 
     source = open_source([path], options)
     sample = take_sample(source, TypeOptions())
@@ -67,16 +67,17 @@ def inspect_source(path: str, options: SourceOptions) -> CsvReport:
         raise DataError(
             f"{path} has no rows", hint="--no-header, if its only line is not the columns' names"
         )
+    records = read_sample(source, sample)
     scale = sample.estimated_rows / sample.rows
     in_pandas = pandas_columns(
-        sample.records,
+        records,
         source.names,
         delimiter=dialect.delimiter,
         quote=dialect.quote,
         scale=scale,
     )
     shown = examples(
-        sample.records,
+        records,
         len(source.names),
         delimiter=dialect.delimiter,
         quote=dialect.quote,

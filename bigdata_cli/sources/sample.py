@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,8 +25,8 @@ class Sample:
     """What pieces of a source show of the whole.
 
     plan: the types to parse with. schema: the same as columns. statistics: of the sampled rows, by
-    column. records: the sampled records as they stand in the source, without header. exact: the
-    sample is the whole source. bytes: of the sampled records.
+    column. ranges: where the sampled records stand in the source (`read_sample`); bytes: of all.
+    exact: the sample is the whole source.
     """
 
     plan: ParsePlan
@@ -37,7 +36,7 @@ class Sample:
     bytes: int
     estimated_rows: int
     exact: bool
-    records: builtins.bytes
+    ranges: tuple[ByteRange, ...]
 
 
 def keep_columns(source: Source, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -86,7 +85,7 @@ def take_sample(
     plan = ParsePlan(dialect=source.dialect, columns=states, float_mode=types.float_mode)
     pieces, exact = sample_pieces(source, max_bytes)
     chunks: list[Chunk] = []
-    records = []
+    ranges: list[ByteRange] = []
     with BlockReader(source) as reader:
         failed: tuple[ByteRange, RecordError] | None = None
         for piece in pieces:
@@ -97,11 +96,17 @@ def take_sample(
                 continue
             chunks.append(unit.chunk)
             plan = replace(plan, columns=_learn(plan.columns, unit.chunk))
-            block = reader.read(piece.file, unit.start, unit.chunk.position)
-            records.append(block.data[: block.size].tobytes())
+            ranges.append(ByteRange(piece.file, unit.start, unit.chunk.position))
         if failed is not None and (exact or not chunks):
             raise located(source.files[failed[0].file], failed[1])
-    return _summarise(source, plan, chunks, records, exact)
+    return _summarise(source, plan, chunks, ranges, exact)
+
+
+def read_sample(source: Source, sample: Sample) -> bytes:
+    """The sampled records as they stand in the source, without header."""
+    with BlockReader(source) as reader:
+        blocks = [reader.read(*part) for part in sample.ranges]
+    return b"".join(block.data[: block.size].tobytes() for block in blocks)
 
 
 def _first_state(name: str, types: TypeOptions) -> ColumnState:
@@ -140,11 +145,11 @@ def _summarise(
     source: Source,
     plan: ParsePlan,
     chunks: list[Chunk],
-    records: list[bytes],
+    ranges: list[ByteRange],
     exact: bool,
 ) -> Sample:
     rows = sum(chunk.rows for chunk in chunks)
-    n_bytes = sum(map(len, records))
+    n_bytes = sum(part.stop - part.start for part in ranges)
     estimated = rows if exact else round(rows * source.data_bytes / max(n_bytes, 1))
     states = tuple(
         replace(state, dtype=settle(state, plan.float_mode, rows)) for state in plan.columns
@@ -162,7 +167,7 @@ def _summarise(
         bytes=n_bytes,
         estimated_rows=estimated,
         exact=exact,
-        records=b"".join(records),
+        ranges=tuple(ranges),
     )
 
 
