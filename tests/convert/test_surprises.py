@@ -170,3 +170,37 @@ def test_the_guess_takes_no_part_in_the_outcome(tmp_path):
     (tmp_path / "t").mkdir()
     wide, _ = converted(tmp_path / "t", ["1"] * ROWS, types={"x": "float64"})
     assert wide.schema["x"].dtype == "float64"
+
+
+@pytest.mark.parametrize("to", ["parquet", "tfrecord", "npy", "hdf5"])
+def test_a_million_nulls_and_then_dates(tmp_path, to):
+    source = tmp_path / "data.csv"
+    n_rows = 1_000_000
+    with source.open("w") as file:
+        file.write("n,x\n" + "1,\n" * n_rows + "1,2021-02-28\n" * 3 + "1,\n" * 100_000)
+    report = run(
+        [source],
+        ConvertOptions(to=to, output=tmp_path / "out", shards=5, jobs=2),
+        sample_bytes=SAMPLE_BYTES,
+    )
+    dataset = open_dataset(tmp_path / "out")
+    assert (dataset.schema["x"].dtype, report.rows) == ("date", n_rows + 100_003)
+    assert dataset.manifest.statistics["x"].values == 3
+    at = 0
+    for batch in dataset.read(columns=["x"]):
+        known = [at + i for i in range(len(batch)) if batch.column("x")[i].is_valid]
+        if batch.column("x").null_count < len(batch):
+            assert known == [n_rows, n_rows + 1, n_rows + 2]
+        at += len(batch)
+
+
+@pytest.mark.parametrize("n_distinct", [65_536, 70_000])
+def test_the_70_000th_category_makes_it_text(tmp_path, n_distinct):
+    first = [f"c{i % 60_000}" for i in range(200_000)]
+    values = first + [f"c{i}" for i in range(60_000, n_distinct)] + ["c0"] * 50_000
+    source = tmp_path / "data.csv"
+    source.write_text("n,x\n" + "".join(f"1,{value}\n" for value in values))
+    run([source], ConvertOptions(to="npy", output=tmp_path / "out", shards=3, jobs=2))
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.schema["x"].dtype == ("category" if n_distinct <= 65_536 else "text")
+    assert column(dataset) == values
