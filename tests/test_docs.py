@@ -86,8 +86,13 @@ def test_the_make_commands_exist():
 
 
 def test_the_reference_is_up_to_date():
+    # In a process of its own: click keeps the help option of a command that was called alone.
+    done = subprocess.run(
+        [sys.executable, "-m", "bigdata_cli.cli.reference"],
+        capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
     written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert written == reference(), "make docs writes it anew"
+    assert written == done.stdout, "make docs writes it anew"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
