@@ -77,6 +77,7 @@ column_options = compose(
     ),
     click.option(
         "--schema",
+        "schema_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="JSON with the columns, as --dry-run --json prints them.",
@@ -112,7 +113,11 @@ source_options = compose(
         default=None,
         help="Whether the first row names the columns.  [default: found]",
     ),
-    click.option("--text", is_flag=True, help="Lines become rows of one column, text."),
+    click.option(
+        "--text/--no-text",
+        default=None,
+        help="Lines become rows of one column, text.  [default: for .txt]",
+    ),
 )
 
 
@@ -137,7 +142,7 @@ def convert_command(
     shards: int | None,
     shard_size: int | None,
     columns: tuple[str, ...],
-    text: bool,
+    text: bool | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -159,9 +164,9 @@ def convert_command(
     given = {
         **options,
         "shards": shards,
-        "shard_size": shard_size,
+        "shard_bytes": shard_size,
         "columns": columns or None,
-        "text": True if text else None,
+        "text": text,
     }
     if dry_run:
         _plan(sources, given, as_json=as_json, quiet=quiet)
@@ -171,9 +176,10 @@ def convert_command(
 
 def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.convert.options import ConvertOptions
     from bigdata_cli.convert.run import plan
 
-    planned = plan(sources, **given)
+    planned = plan(sources, ConvertOptions(**given))
     if as_json:
         emit_json(planned.to_json())
     elif not quiet:
@@ -185,10 +191,11 @@ def _convert(
 ) -> None:
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
-    from bigdata_cli.convert.run import convert
+    from bigdata_cli.convert.options import ConvertOptions
+    from bigdata_cli.convert.run import run
 
     with ProgressDisplay(quiet=quiet) as progress:
-        report = convert(sources, **given, progress=progress)
+        report = run(sources, ConvertOptions(**given), progress=progress)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:

@@ -27,7 +27,7 @@ def inspect_command(
     delimiter: str | None,
     quote: str | None,
     header: bool | None,
-    text: bool,
+    text: bool | None,
     as_json: bool,
 ) -> None:
     """Show what is in a CSV file or a dataset, and what it costs.
@@ -47,7 +47,7 @@ def inspect_command(
     if text and (delimiter is not None or header is not None):
         raise click.UsageError("--text takes neither --delimiter nor --header")
     report = inspect(
-        path, delimiter=delimiter, quote=quote, header=header, text=True if text else None
+        path, delimiter=delimiter, quote=quote, header=header, text=text
     )
     if as_json:
         emit_json(report.to_json())

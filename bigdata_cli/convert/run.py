@@ -61,68 +61,7 @@ def convert(
     The options are those of `bigdata convert`. Raises UsageError, DataError or BudgetError; no
     output folder is left behind then.
     """
-    options = _options(
-        to, output, shards, shard_size, label, layout, float_mode, types, schema, drop, columns,
-        compression, jobs, force, delimiter, quote, header, text,
-    )  # fmt: skip
-    return run(_paths(sources), options, progress=progress)
-
-
-def plan(
-    sources: str | Path | Sequence[str | Path],
-    *,
-    to: str,
-    output: str | Path | None = None,
-    shards: int | None = None,
-    shard_size: str | int | None = None,
-    label: str | None = None,
-    layout: str | None = None,
-    float_mode: str = "auto",
-    types: Mapping[str, str] | None = None,
-    schema: str | Path | None = None,
-    drop: Sequence[str] = (),
-    columns: Sequence[str] | None = None,
-    compression: str | None = None,
-    jobs: int | None = None,
-    force: bool = False,
-    delimiter: str | None = None,
-    quote: str | None = None,
-    header: bool | None = None,
-    text: bool | None = None,
-) -> Plan:
-    """What `convert` would do with the same options; nothing is written."""
-    options = _options(
-        to, output, shards, shard_size, label, layout, float_mode, types, schema, drop, columns,
-        compression, jobs, force, delimiter, quote, header, text,
-    )  # fmt: skip
-    return prepare(_paths(sources), options).plan()
-
-
-def _paths(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
-    return [sources] if isinstance(sources, str | Path) else list(sources)
-
-
-def _options(
-    to: str,
-    output: str | Path | None,
-    shards: int | None,
-    shard_size: str | int | None,
-    label: str | None,
-    layout: str | None,
-    float_mode: str,
-    types: Mapping[str, str] | None,
-    schema: str | Path | None,
-    drop: Sequence[str],
-    columns: Sequence[str] | None,
-    compression: str | None,
-    jobs: int | None,
-    force: bool,
-    delimiter: str | None,
-    quote: str | None,
-    header: bool | None,
-    text: bool | None,
-) -> ConvertOptions:
-    return ConvertOptions(
+    options = ConvertOptions(
         to=to,
         output=None if output is None else Path(output),
         shards=shards,
@@ -142,6 +81,16 @@ def _options(
         header=header,
         text=text,
     )
+    return run(_paths(sources), options, progress=progress)
+
+
+def plan(sources: str | Path | Sequence[str | Path], options: ConvertOptions) -> Plan:
+    """What `run` would do with these options; nothing is written."""
+    return prepare(_paths(sources), options).plan()
+
+
+def _paths(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [sources] if isinstance(sources, str | Path) else list(sources)
 
 
 def run(

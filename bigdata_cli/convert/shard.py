@@ -89,8 +89,8 @@ def convert_shard(
     """Convert one shard: a function of its task.
 
     pool: where units are parsed and encoded; one thread by default. on_progress: told the bytes and
-    rows of each unit done. on_submitted: called when all units are under way or done. Raises Stopped where `stop` was set; whatever is raised, no partial file
-    is left.
+    rows of each unit done. on_submitted: called when all units are under way or done. Raises
+    Stopped where `stop` was set; whatever is raised, no partial file is left.
     """
     if pool is None:
         with ThreadPoolExecutor(1) as own:
@@ -101,9 +101,7 @@ def convert_shard(
     writer = form.writer(task.folder, task.name, task.schema, task.storage)
     try:
         with BlockReader(task.source) as reader:
-            return _Conversion(
-                task, reader, writer, pool, stop, on_progress, on_submitted
-            ).run()
+            return _Conversion(task, reader, writer, pool, stop, on_progress, on_submitted).run()
     except BaseException:
         writer.abort()
         raise

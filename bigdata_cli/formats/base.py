@@ -175,7 +175,7 @@ def parse_compression(form: Format, options: StorageOptions) -> tuple[str, int |
     if not level:
         return name, None
     if not level.isdigit():
-        raise UsageError(f'the level of --compression {options.compression} is not a number')
+        raise UsageError(f"the level of --compression {options.compression} is not a number")
     return name, int(level)
 
 
