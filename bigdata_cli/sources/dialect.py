@@ -19,21 +19,47 @@ _SNIFFED_RECORDS = 200
 class Dialect:
     """How records are written.
 
-    delimiter: one ASCII character, or None for text, where a line is a row. quote: one ASCII
-    character, or None for no quoting. header: whether the first record names the columns.
+    delimiter: one or more ASCII characters, or None for text, where a line is a row. quote: one
+    ASCII character, or None for no quoting; doubled inside a quoted field it stands for itself.
+    escape: a character that makes the next one plain, in quoted and unquoted fields, or None.
+    header: whether the first record (after `skip_rows` lines) names the columns; names: the columns
+    as the user names them, in place of a header. comment: lines that begin with it are not records.
+    trim: spaces before and after a field are not part of it. decimal: the decimal mark of numbers;
+    thousands: a mark between groups of three digits, or None. null_tokens: texts that are null;
+    column_null_tokens: in place of these, per column. keep_blank_lines: of text, as empty rows.
+    encoding: the codec of the file; records are parsed as UTF-8.
     """
 
     delimiter: str | None
     quote: str | None = '"'
+    escape: str | None = None
     header: bool = True
+    names: tuple[str, ...] | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    trim: bool = False
+    decimal: str = "."
+    thousands: str | None = None
     null_tokens: tuple[str, ...] = NULL_TOKENS
+    column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    keep_blank_lines: bool = False
+    encoding: str = "utf-8"
 
     @property
     def is_text(self) -> bool:
         return self.delimiter is None
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "null_tokens": list(self.null_tokens)}
+        return {
+            **vars(self),
+            "names": None if self.names is None else list(self.names),
+            "null_tokens": list(self.null_tokens),
+            "column_null_tokens": {name: list(tokens) for name, tokens in self.column_null_tokens},
+        }
+
+    def tokens_of(self, column: str) -> tuple[str, ...]:
+        """The null tokens of a column."""
+        return dict(self.column_null_tokens).get(column, self.null_tokens)
 
 
 TEXT_LINES = Dialect(delimiter=None, quote=None, header=False, null_tokens=())

@@ -38,12 +38,27 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """What the user said of the source; None is detected."""
+    """What the user said of the source; None is detected, or the default of `Dialect`.
+
+    The fields are those of `Dialect`. quote: "" or "none" for no quoting. text: read lines. null:
+    tokens that replace the default ones, or per column "COL=TOKEN".
+    """
 
     delimiter: str | None = None
     quote: str | None = None
+    escape: str | None = None
     header: bool | None = None
+    names: tuple[str, ...] | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    trim: bool | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    null_tokens: tuple[str, ...] | None = None
+    column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
     text: bool | None = None
+    keep_blank_lines: bool = False
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
