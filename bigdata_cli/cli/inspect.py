@@ -46,9 +46,7 @@ def inspect_command(
 
     if text and (delimiter is not None or header is not None):
         raise click.UsageError("--text takes neither --delimiter nor --header")
-    report = inspect(
-        path, delimiter=delimiter, quote=quote, header=header, text=text
-    )
+    report = inspect(path, delimiter=delimiter, quote=quote, header=header, text=text)
     if as_json:
         emit_json(report.to_json())
     elif isinstance(report, DatasetReport):

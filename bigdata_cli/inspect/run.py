@@ -166,6 +166,6 @@ def _convert_command(path: str, options: SourceOptions) -> str:
         words += ["--quote", options.quote or "none"]
     if options.header is not None:
         words.append("--header" if options.header else "--no-header")
-    if options.text:
-        words.append("--text")
+    if options.text is not None:
+        words.append("--text" if options.text else "--no-text")
     return shlex.join(words)

@@ -67,6 +67,10 @@ def test_options_of_the_source_are_heeded(folder):
     assert (report["rows"], len(report["columns"])) == (2, 2)
     report = json.loads(run("plain", "--json", "--text").stdout)
     assert [column["name"] for column in report["columns"]] == ["text"]
+    (folder / "table.txt").write_text("a;b\nc;d\n")
+    report = json.loads(run("table.txt", "--json", "--no-text").stdout)
+    assert len(report["columns"]) == 2
+    assert report["next_command"] == "bigdata convert table.txt --to parquet --no-text"
 
 
 @pytest.mark.parametrize(
