@@ -12,16 +12,23 @@ import numpy as np
 from numba import njit
 
 from bigdata_cli.errors import DataError
-from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.intrinsics import byte_at
-from bigdata_cli.sources.kernel import DONE, UNTERMINATED, line_end, scan_field
+from bigdata_cli.sources.kernel import (
+    DONE,
+    UNTERMINATED,
+    line_end,
+    scan_field,
+    scan_quoted,
+    skip_line,
+)
+from bigdata_cli.sources.rules import compile_rules
 from bigdata_cli.sources.source import Source, SourceFile
 
 UNIT_BYTES = 4 << 20
 """Source bytes parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 16_000_000
-_PADDING = 16
+_PADDING = 64
 _SCORED_RECORDS = 100
 
 
@@ -130,16 +137,16 @@ def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> 
     if unit.start <= file.data_start:
         return file.data_start
     n_fields = len(file.fields)
-    delimiter, quote = dialect_codes(source.dialect)
+    rules = compile_rules(source.dialect)
     window = LOOKAHEAD_BYTES
     while True:
         block = reader.read(unit.file, unit.start - 1, unit.start - 1 + window)
         found, outside = _after_line_end(block.data, block.size)
-        if found and not _has_byte(block.data, block.size, quote):
+        if found and not _has_byte(block.data, block.size, rules.quote):
             return block.offset + outside
         inside = -1
-        if quote >= 0:
-            inside = _after_quoted_record(block.data, block.size, delimiter, quote)
+        if rules.quote >= 0:
+            inside = _after_quoted_record(block.data, block.size, rules)
         if (found and inside >= 0) or block.at_eof or window >= MAX_RECORD_BYTES:
             break
         window *= 4
@@ -147,16 +154,10 @@ def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> 
         return block.offset + (outside if found else block.size)
     if not found:
         return block.offset + inside
-    arguments = (block.size, block.at_eof, delimiter, quote, n_fields)
+    arguments = (block.size, block.at_eof, rules, n_fields)
     if _score(block.data, inside, *arguments) > _score(block.data, outside, *arguments):
         return block.offset + inside
     return block.offset + outside
-
-
-def dialect_codes(dialect: Dialect) -> tuple[int, int]:
-    """The delimiter and the quote as bytes, -1 for none."""
-    delimiter = -1 if dialect.delimiter is None else ord(dialect.delimiter)
-    return delimiter, -1 if dialect.quote is None else ord(dialect.quote)
 
 
 def _has_byte(data: np.ndarray, size: int, byte: int) -> bool:
@@ -176,32 +177,19 @@ def _after_line_end(block, size):
 
 
 @njit(nogil=True, cache=True)
-def _after_quoted_record(block, size, delimiter, quote):
+def _after_quoted_record(block, size, rules):
     """Position after the record whose quoted field goes on at position 1; -1 for none."""
-    p = 1
-    while p < size:
-        if byte_at(block, p) == quote:
-            if p + 1 < size and byte_at(block, p + 1) == quote:
-                p += 2
-                continue
-            c = byte_at(block, p + 1)
-            if c == delimiter or c == 10 or c == 13:
-                p += 1
-                break
-            return -1
-        p += 1
-    while p < size:
+    _, _, _, _, p, status = scan_quoted(block, 0, size, rules)
+    while status == DONE and p < size:
         n = line_end(block, p)
         if n:
             return min(p + n, size)
-        _, _, _, _, p, status = scan_field(block, p + 1, size, delimiter, quote)
-        if status != DONE:
-            return -1
+        _, _, _, _, p, status = scan_field(block, p + 1 + len(rules.tail), size, rules)
     return -1
 
 
 @njit(nogil=True, cache=True)
-def _score(block, pos, end, at_eof, delimiter, quote, n_fields):
+def _score(block, pos, end, at_eof, rules, n_fields):
     """Records with the right number of fields from `pos` on, until one has not; -1 at once."""
     good = 0
     while pos < end and good < _SCORED_RECORDS:
@@ -209,9 +197,12 @@ def _score(block, pos, end, at_eof, delimiter, quote, n_fields):
         if skip:
             pos += skip
             continue
+        if byte_at(block, pos) == rules.comment:
+            pos = skip_line(block, pos, end)
+            continue
         fields = 0
         while True:
-            _, _, _, _, pos, status = scan_field(block, pos, end, delimiter, quote)
+            _, _, _, _, pos, status = scan_field(block, pos, end, rules)
             fields += 1
             if status == UNTERMINATED:
                 return good if not at_eof else good - 1
@@ -222,7 +213,7 @@ def _score(block, pos, end, at_eof, delimiter, quote, n_fields):
             if line_end(block, pos):
                 pos += line_end(block, pos)
                 break
-            pos += 1
+            pos += 1 + len(rules.tail)
         if fields != n_fields:
             return good - 1
         good += 1

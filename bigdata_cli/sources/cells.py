@@ -10,7 +10,13 @@ from bigdata_cli.sources.kernel import ESCAPED, NO_VALUE
 
 
 @njit(nogil=True, cache=True)
-def text_offsets(block, cells, flags, quote, offsets):
+def _doubled(block, start, rules):
+    """The quote that is doubled in a field with this content, -1 in an unquoted one."""
+    return rules.quote if start > 0 and byte_at(block, start - 1) == rules.quote else -1
+
+
+@njit(nogil=True, cache=True)
+def text_offsets(block, cells, flags, rules, offsets):
     """Fill the int32 offsets (n + 1,) of the unescaped text of the cells; returns its bytes."""
     total = 0
     for row in range(len(cells)):
@@ -23,8 +29,10 @@ def text_offsets(block, cells, flags, quote, offsets):
             start = cells[row] >> 32
             stop = start + n
             p = start
+            quote = _doubled(block, start, rules)
             while p < stop:
-                if byte_at(block, p) == quote:
+                c = byte_at(block, p)
+                if c == quote or c == rules.escape:
                     p += 1
                     n -= 1
                 p += 1
@@ -34,16 +42,20 @@ def text_offsets(block, cells, flags, quote, offsets):
 
 
 @njit(nogil=True, cache=True)
-def gather_text(block, cells, flags, quote, offsets, data):
-    """Copy the text of the cells into `data` at `offsets`, doubled quotes made single."""
+def gather_text(block, cells, flags, rules, offsets, data):
+    """Copy the text of the cells into `data` at `offsets`, without escapes and doubled quotes."""
     for row in range(len(cells)):
         out = offsets[row]
         n = offsets[row + 1] - out
         start = cells[row] >> 32
         if flags[row] == ESCAPED:
+            quote = _doubled(block, start, rules)
             for i in range(n):
+                c = byte_at(block, start)
+                if c == quote or c == rules.escape:
+                    start += 1
                 data[out + i] = block[start]
-                start += 2 if byte_at(block, start) == quote else 1
+                start += 1
         else:
             for i in range(n):
                 data[out + i] = block[start + i]

@@ -11,8 +11,9 @@ from bigdata_cli.sources.number import (
     INFINITE,
     INTEGER,
     NOT_A_NUMBER,
+    SCRATCH_BYTES,
     decimal_to_float,
-    scan_number,
+    scan_local_number,
     survives_float32,
 )
 from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY, scan_date, scan_timestamp
@@ -39,12 +40,15 @@ def trim(block, start, end):
 
 
 @njit(nogil=True, cache=True)
-def is_null(block, start, end, tokens, token_ends):
-    """Whether the text is one of the null tokens (concatenated in `tokens`)."""
+def is_null(block, start, end, nulls, column):
+    """Whether the text is one of the null tokens of a column (`rules.Nulls`)."""
     n = end - start
-    begin = 0
-    for k in range(len(token_ends)):
-        stop = token_ends[k]
+    if n > nulls.longest[column]:
+        return False
+    tokens = nulls.tokens
+    begin = nulls.ends[nulls.first[column] - 1] if nulls.first[column] > 0 else 0
+    for k in range(nulls.first[column], nulls.last[column]):
+        stop = nulls.ends[k]
         if stop - begin == n:
             i = 0
             while i < n and byte_at(block, start + i) == byte_at(tokens, begin + i):
@@ -75,13 +79,14 @@ def scan_bool(block, start, end):
 
 
 @njit(nogil=True, cache=True)
-def classify(block, start, end):
+def classify(block, start, end, rules, scratch):
     """(forms, negative, magnitude) of a trimmed field that is not null.
 
-    magnitude (uint64): |v| of an integer, |microseconds| of a date or timestamp, otherwise 0.
+    scratch: uint8 (SCRATCH_BYTES,), overwritten. magnitude (uint64): |v| of an integer,
+    |microseconds| of a date or timestamp, otherwise 0.
     """
     zero = np.uint64(0)
-    form, negative, significand, exponent = scan_number(block, start, end)
+    form, negative, significand, exponent = scan_local_number(block, start, end, rules, scratch)
     if form == INTEGER:
         return INT, negative, significand
     if form == INFINITE:
@@ -107,7 +112,7 @@ def classify(block, start, end):
 
 
 @njit(nogil=True, cache=True)
-def classify_cells(block, cells, flags, wanted, quote, tokens, token_ends, until_text, magnitudes):
+def classify_cells(block, cells, flags, wanted, rules, nulls, column, until_text, magnitudes):
     """Forms of the fields at `cells` whose flag is `wanted`, or of all fields (wanted < 0).
 
     cells: int64 (n,), start << 32 | length; flags: uint8 (n,). magnitudes: uint64 (2,), the largest
@@ -115,6 +120,7 @@ def classify_cells(block, cells, flags, wanted, quote, tokens, token_ends, until
     hold what it saw.
     """
     forms = 0
+    scratch = np.empty(SCRATCH_BYTES, np.uint8)
     for row in range(len(cells)):
         if wanted >= 0 and flags[row] != wanted:
             continue
@@ -123,9 +129,9 @@ def classify_cells(block, cells, flags, wanted, quote, tokens, token_ends, until
         start = cells[row] >> 32
         end = start + (cells[row] & 0xFFFFFFFF)
         start, end = trim(block, start, end)
-        if start == end or is_null(block, start, end, tokens, token_ends):
+        if start == end or is_null(block, start, end, nulls, column):
             continue
-        seen, negative, magnitude = classify(block, start, end)
+        seen, negative, magnitude = classify(block, start, end, rules, scratch)
         forms |= seen
         side = 0 if negative else 1
         if magnitude > magnitudes[side]:

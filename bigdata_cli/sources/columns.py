@@ -15,6 +15,7 @@ from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.cells import encode_dictionary, gather_text, measure, text_offsets
 from bigdata_cli.sources.odd import OddValue
+from bigdata_cli.sources.rules import Rules
 
 
 def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
@@ -30,7 +31,7 @@ def chunk_column(
     cells: np.ndarray,
     flags: np.ndarray,
     state: ColumnState,
-    quote: int,
+    rules: Rules,
 ) -> tuple[pa.Array, frozenset[str] | None]:
     """The Arrow array of a column's cells, and its distinct texts (empty for other kinds).
 
@@ -39,7 +40,7 @@ def chunk_column(
     kind = kind_of(state.dtype)
     bitmap, n_nulls = validity(flags)
     if kind in (Kind.TEXT, Kind.CATEGORY):
-        return _text_column(block, cells, flags, state, quote, bitmap, n_nulls)
+        return _text_column(block, cells, flags, state, rules, bitmap, n_nulls)
     dtype = arrow_type(state.dtype)
     values: np.ndarray
     if kind in (Kind.NULL, Kind.BOOL):
@@ -61,14 +62,14 @@ def _text_column(
     cells: np.ndarray,
     flags: np.ndarray,
     state: ColumnState,
-    quote: int,
+    rules: Rules,
     bitmap: pa.Buffer | None,
     n_nulls: int,
 ) -> tuple[pa.Array, frozenset[str] | None]:
     n_rows = len(cells)
     offsets = np.empty(n_rows + 1, np.int32)
-    data = np.empty(text_offsets(block.data, cells, flags, quote, offsets), np.uint8)
-    gather_text(block.data, cells, flags, quote, offsets, data)
+    data = np.empty(text_offsets(block.data, cells, flags, rules, offsets), np.uint8)
+    gather_text(block.data, cells, flags, rules, offsets, data)
     buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(data)]
     text = pa.Array.from_buffers(pa.string(), n_rows, buffers, n_nulls)
     try:
@@ -91,18 +92,21 @@ def _text_column(
 
 
 def _not_utf8(text: pa.Array, name: str) -> OddValue:
-    raw = text.view(pa.binary())
-    for row, value in enumerate(raw.to_pylist()):
+    rows = []
+    problem = ""
+    for row, value in enumerate(text.view(pa.binary()).to_pylist()):
         try:
             (value or b"").decode("utf-8")
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
-            return OddValue(
-                row,
-                f'column "{name}": byte 0x{byte:02x} is not UTF-8 ({error.reason})',
-                hint="re-encode the file first: iconv -f latin1 -t utf-8",
-            )
-    raise AssertionError("the text is not valid, but every value of it is")
+            problem = problem or f"byte 0x{byte:02x} is not UTF-8 ({error.reason})"
+            rows.append(row)
+    return OddValue(
+        np.array(rows),
+        f'column "{name}": {problem}',
+        reason=f'column "{name}" is not UTF-8',
+        hint="re-encode the file first: iconv -f latin1 -t utf-8",
+    )
 
 
 def column_statistics(

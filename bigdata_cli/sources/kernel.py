@@ -28,8 +28,9 @@ from bigdata_cli.sources.number import (
     INFINITE,
     INTEGER,
     NOT_A_NUMBER,
+    SCRATCH_BYTES,
     decimal_to_float,
-    scan_number,
+    scan_local_number,
     survives_float32,
 )
 from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY, scan_date, scan_timestamp
@@ -54,45 +55,124 @@ def most_records(block: np.ndarray, start: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def scan_field(block, pos, end, delimiter, quote):
+def is_delimiter(block, pos, rules):
+    """Whether a delimiter stands at `pos`; the block has padding for the bytes after it."""
+    if byte_at(block, pos) != rules.delimiter:
+        return False
+    for i in range(len(rules.tail)):
+        if byte_at(block, pos + 1 + i) != byte_at(rules.tail, i):
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def scan_field(block, pos, end, rules):
     """(start, end of the content, quoted, escaped, position after, status) of the field at pos.
 
     The position after is at a delimiter, a line end, or `end`. block[end] is a line feed.
     """
-    if byte_at(block, pos) == quote and pos < end:
-        p = pos + 1
-        escaped = False
-        while True:
-            while p < end and byte_at(block, p) != quote:
-                p += 1
-            if p >= end:
-                return pos + 1, end, True, escaped, end, UNTERMINATED
-            if p + 1 < end and byte_at(block, p + 1) == quote:
-                escaped = True
-                p += 2
-                continue
-            break
-        c = byte_at(block, p + 1)
-        if c != delimiter and c != 10 and c != 13:
-            return pos + 1, p, True, escaped, p + 1, AFTER_QUOTE
-        return pos + 1, p, True, escaped, p + 1, DONE
+    if rules.trim:
+        while byte_at(block, pos) == 32 and not is_delimiter(block, pos, rules):
+            pos += 1
+    if pos < end and byte_at(block, pos) == rules.quote:
+        return scan_quoted(block, pos, end, rules)
     p = pos
+    escaped = False
     c = byte_at(block, p)
-    while c != delimiter and c != 10 and c != 13:
+    while c != 10 and c != 13:
+        if c == rules.delimiter and is_delimiter(block, p, rules):
+            break
+        if c == rules.escape:
+            if p + 1 >= end:  # nothing to escape: the last character of the data is itself
+                return pos, end, False, escaped, end, DONE
+            escaped = True
+            p += 1
         p += 1
         c = byte_at(block, p)
-    return pos, p, False, False, p, DONE
+    stop = p
+    if rules.trim:
+        while stop > pos and byte_at(block, stop - 1) == 32:
+            stop -= 1
+    return pos, stop, False, escaped, p, DONE
+
+
+@njit(nogil=True, cache=True)
+def scan_quoted(block, pos, end, rules):
+    """`scan_field` of a field whose opening quote is at pos."""
+    quote, escape = rules.quote, rules.escape
+    p = pos + 1
+    escaped = False
+    while True:
+        c = byte_at(block, p)
+        while p < end and c != quote and c != escape:
+            p += 1
+            c = byte_at(block, p)
+        if p >= end:
+            return pos + 1, end, True, escaped, end, UNTERMINATED
+        if c == escape and escape != quote:
+            escaped = True
+            p += 2
+        elif p + 1 < end and byte_at(block, p + 1) == quote:
+            escaped = True
+            p += 2
+        else:
+            break
+    after = p + 1
+    if rules.trim:
+        while byte_at(block, after) == 32 and not is_delimiter(block, after, rules):
+            after += 1
+    c = byte_at(block, after)
+    if c != 10 and c != 13 and not is_delimiter(block, after, rules):
+        return pos + 1, p, True, escaped, after, AFTER_QUOTE
+    return pos + 1, p, True, escaped, after, DONE
+
+
+@njit(nogil=True, cache=True)
+def line_end(block, pos):
+    """Bytes of the line end at `pos`: 2 for CR LF, 1 for LF or CR, 0 for none."""
+    c = byte_at(block, pos)
+    if c == 10:
+        return 1
+    if c == 13:
+        return 2 if byte_at(block, pos + 1) == 10 else 1
+    return 0
+
+
+@njit(nogil=True, cache=True)
+def skip_line(block, pos, end):
+    """The position after the line end at or after `pos`, at most `end`."""
+    while pos < end:
+        n = line_end(block, pos)
+        if n:
+            return min(pos + n, end)
+        pos += 1
+    return end
+
+
+@njit(nogil=True, cache=True)
+def skip_record(block, pos, end, rules):
+    """The position after the record that goes on at the field boundary `pos`, at most `end`."""
+    while pos < end:
+        n = line_end(block, pos)
+        if n:
+            return min(pos + n, end)
+        _, _, _, _, pos, status = scan_field(block, pos + 1 + len(rules.tail), end, rules)
+        if status != DONE:
+            return skip_line(block, pos, end)
+    return end
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def parse_value(block, start, end, mode, zoned, forms, magnitudes, column):
+def parse_value(
+    block, start, end, mode, zoned, forms, magnitudes, column, rules, scratch
+):  # fmt: skip
     """(flag, cell) of the trimmed text of a column that is not text.
 
     forms (int64) and magnitudes (uint64, (columns, 2)) of the column are updated for values.
     """
     odd = (ODD, (start << 32) | (end - start))
     if mode == INT64 or mode == UINT64 or mode == FLOAT64:
-        form, negative, significand, exponent = scan_number(block, start, end)
+        form, negative, significand, exponent = scan_local_number(block, start, end, rules, scratch)
         if form == NOT_A_NUMBER:
             return odd
         if mode != FLOAT64:
@@ -161,51 +241,57 @@ def _timestamp(block, start, end, mode, zoned, forms, magnitudes, column):
     return VALUE, micros * 1000 + nanos if mode == TIMESTAMP_NS else micros
 
 
-@njit(nogil=True, cache=True)
-def line_end(block, pos):
-    """Bytes of the line end at `pos`: 2 for CR LF, 1 for LF or CR, 0 for none."""
-    c = byte_at(block, pos)
-    if c == 10:
-        return 1
-    if c == 13:
-        return 2 if byte_at(block, pos + 1) == 10 else 1
-    return 0
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_records(
-    block, start, limit, end, at_eof, delimiter, quote, keep_blank,
-    modes, zoned, targets, tokens, token_ends, longest_token,
-    cells, flags, forms, magnitudes,
+    block, start, limit, end, at_eof, rules, nulls, modes, zoned, targets,
+    cells, flags, forms, magnitudes, record_starts, bad,
 ):  # fmt: skip
     """Parse the records that start in [start, limit).
 
-    Returns (status, position, rows, fields, blank lines).
-    block: uint8, with a line feed at `end` and one byte after it; at_eof: nothing follows `end`.
+    Returns (status, position, rows, fields, blank lines, bad records).
+    block: uint8, with a line feed at `end` and padding after it; at_eof: nothing follows `end`.
     modes, zoned, targets: per field of a record its mode, whether it is UTC, its column.
     cells: int64 (columns, capacity), flags: uint8 likewise, zero-initialised by the caller.
     forms: int64 (columns,), magnitudes: uint64 (columns, 2): see `schema.lattice.Observed`.
+    record_starts: int64 (capacity,) filled with where the records of the rows start, or (0,).
+    bad: int64 (n, 4) filled with start, stop, status and fields of records that are wrong; (0, 4)
+    where the first one ends the parse.
     `position` is where the record after the last parsed one starts; on an error status, where the
     wrong record starts, with the number of its fields seen in `fields`. The cells and flags of the
     row that was begun then are not valid.
     """
     n_fields = modes.shape[0]
     n_blank = 0
+    n_bad = 0
     capacity = cells.shape[1]
+    delimiter = rules.delimiter
+    delimiter_bytes = 1 + len(rules.tail)
+    point = rules.decimal
+    scratch = np.empty(SCRATCH_BYTES, np.uint8)
     row = 0
     pos = start
     while pos < limit:
         record = pos
-        if not keep_blank:
+        c = byte_at(block, pos)
+        if c == rules.comment:
+            after = skip_line(block, pos, end)
+            if after >= end and not at_eof:
+                return MORE, record, row, 0, n_blank, n_bad
+            pos = after
+            continue
+        if not rules.keep_blank and (c == 10 or c == 13):
             skip = line_end(block, pos)
-            if skip:
-                if pos + skip >= end and not at_eof:
-                    return MORE, record, row, 0, n_blank
-                pos += skip
-                n_blank += 1
-                continue
+            if pos + skip >= end and not at_eof:
+                return MORE, record, row, 0, n_blank, n_bad
+            pos += skip
+            n_blank += 1
+            continue
         if row == capacity:
-            return FULL, record, row, 0, n_blank
+            return FULL, record, row, 0, n_blank, n_bad
+        if len(record_starts):
+            record_starts[row] = record
+        wrong = DONE
+        seen_fields = 0
         for field in range(n_fields):
             mode = modes[field]
             column = targets[field]
@@ -227,7 +313,7 @@ def parse_records(
                 c = d + 48
                 if mode == INT64:
                     if (
-                        (c == delimiter or c == 10 or c == 13)
+                        (c == 10 or c == 13 or (c == delimiter and is_delimiter(block, p, rules)))
                         and 0 < n_digits <= 18
                         and canonical
                         and not (negative and significand == np.uint64(0))
@@ -238,17 +324,17 @@ def parse_records(
                         done = True
                 else:
                     exponent = 0
-                    is_integer = c != 46
+                    is_integer = c != point
                     if not is_integer:
                         p += 1
-                        point = p
+                        begin = p
                         d = byte_at(block, p) - 48
                         while 0 <= d <= 9:
                             significand = significand * np.uint64(10) + np.uint64(d)
                             p += 1
                             d = byte_at(block, p) - 48
-                        exponent = point - p
-                        n_digits += p - point
+                        exponent = begin - p
+                        n_digits += p - begin
                         c = d + 48
                         if c == 101 or c == 69:
                             p += 1
@@ -264,7 +350,11 @@ def parse_records(
                                 d = byte_at(block, p) - 48
                             exponent += -power if sign == 45 else power
                             c = d + 48 if p > begin else 0
-                    if (c == delimiter or c == 10 or c == 13) and 0 < n_digits <= 19 and canonical:
+                    if (
+                        (c == 10 or c == 13 or (c == delimiter and is_delimiter(block, p, rules)))
+                        and 0 < n_digits <= 19
+                        and canonical
+                    ):
                         number, exact = decimal_to_float(significand, exponent)
                         if exact:
                             if is_integer and not (negative and significand == np.uint64(0)):
@@ -274,10 +364,9 @@ def parse_records(
                                     magnitudes[column, side] = significand
                             else:
                                 seen = forms[column] | FLOAT
-                                if significand > np.uint64(999999) and not seen & FLOAT32_LOSES:
-                                    if not survives_float32(number, significand, exponent):
-                                        seen |= FLOAT32_LOSES
-                                elif abs(number) < 1.2e-38 or abs(number) > 3.4e38:
+                                unsure = significand > np.uint64(999999)
+                                unsure |= not 1.2e-38 < abs(number) < 3.4e38
+                                if unsure and not seen & FLOAT32_LOSES:
                                     if not survives_float32(number, significand, exponent):
                                         seen |= FLOAT32_LOSES
                                 forms[column] = seen
@@ -285,47 +374,60 @@ def parse_records(
                             pos = p
                             done = True
             if not done:
-                begin, stop, quoted, escaped, pos, status = scan_field(
-                    block, pos, end, delimiter, quote
-                )
+                begin, stop, quoted, escaped, pos, status = scan_field(block, pos, end, rules)
                 if status != DONE:
-                    if status == UNTERMINATED and not at_eof:
-                        return MORE, record, row, 0, n_blank
-                    return status, record, row, field + 1, n_blank
+                    wrong = status
+                    seen_fields = field + 1
+                    break
                 if mode == TEXT:
                     cells[column, row] = (begin << 32) | (stop - begin)
-                    if quoted:
-                        if escaped:
-                            flags[column, row] = ESCAPED
-                    elif stop - begin <= longest_token and is_null(
-                        block, begin, stop, tokens, token_ends
-                    ):
+                    if escaped:
+                        flags[column, row] = ESCAPED
+                    elif not quoted and is_null(block, begin, stop, nulls, column):
                         flags[column, row] = NO_VALUE
                 elif mode != SKIP:
                     begin, stop = trim(block, begin, stop)
-                    if begin == stop or is_null(block, begin, stop, tokens, token_ends):
+                    if begin == stop or is_null(block, begin, stop, nulls, column):
                         flags[column, row] = NO_VALUE
                         cells[column, row] = 0
                     else:
                         flag, cell = parse_value(
-                            block, begin, stop, mode, zoned[field], forms, magnitudes, column
-                        )
+                            block, begin, stop, mode, zoned[field], forms, magnitudes, column,
+                            rules, scratch,
+                        )  # fmt: skip
                         flags[column, row] = flag
                         cells[column, row] = cell
-            c = byte_at(block, pos)
+            at_delimiter = pos < end and is_delimiter(block, pos, rules)
             if field < n_fields - 1:
-                if c != delimiter or pos >= end:
-                    if pos >= end and not at_eof:
-                        return MORE, record, row, 0, n_blank
-                    return TOO_FEW, record, row, field + 1, n_blank
-                pos += 1
-            else:
-                if c == delimiter and pos < end:
-                    return TOO_MANY, record, row, field + 1, n_blank
-                pos += line_end(block, pos)
-                if pos >= end:
-                    if not at_eof:
-                        return MORE, record, row, 0, n_blank
-                    pos = end
-        row += 1
-    return DONE, pos, row, 0, n_blank
+                if not at_delimiter:
+                    wrong = TOO_FEW
+                    seen_fields = field + 1
+                    break
+                pos += delimiter_bytes
+            elif at_delimiter:
+                wrong = TOO_MANY
+                seen_fields = field + 1
+        if wrong == DONE:
+            pos += line_end(block, pos)
+            if pos >= end:
+                if not at_eof:
+                    return MORE, record, row, 0, n_blank, n_bad
+                pos = end
+            row += 1
+            continue
+        if not at_eof and (wrong == UNTERMINATED or pos >= end):
+            return MORE, record, row, 0, n_blank, n_bad
+        if n_bad == len(bad):
+            return (FULL if n_bad else wrong), record, row, seen_fields, n_blank, n_bad
+        if wrong == AFTER_QUOTE:
+            pos = skip_line(block, pos, end)
+        else:
+            pos = skip_record(block, pos, end, rules)
+        if pos >= end and not at_eof:
+            return MORE, record, row, 0, n_blank, n_bad
+        bad[n_bad, 0] = record
+        bad[n_bad, 1] = pos
+        bad[n_bad, 2] = wrong
+        bad[n_bad, 3] = seen_fields
+        n_bad += 1
+    return DONE, min(pos, end), row, 0, n_blank, n_bad

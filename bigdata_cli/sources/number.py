@@ -16,6 +16,7 @@ NOT_A_NUMBER, INTEGER, DECIMAL, HARD_DECIMAL, INFINITE = 0, 1, 2, 3, 4
 """What `scan_number` found; INTEGER is canonical, HARD_DECIMAL needs Python's float."""
 
 MAX_DIGITS = 19
+SCRATCH_BYTES = 128
 _SMALLEST_POWER, _LARGEST_POWER = -342, 308
 _EXACT_POWERS = np.array([10.0**i for i in range(23)])
 _POWERS = np.array([10.0**i for i in range(61)])
@@ -221,6 +222,48 @@ def scan_number(block, start, end):
     if p != end:
         return nothing
     return (HARD_DECIMAL if inexact else DECIMAL), negative, significand, exponent
+
+
+@njit(nogil=True, cache=True)
+def scan_local_number(block, start, end, rules, scratch):
+    """`scan_number` of a number with the decimal and thousands marks of the rules.
+
+    scratch: uint8 (SCRATCH_BYTES,), overwritten. A thousands mark stands between groups of three
+    digits before the decimal mark, or it is no number.
+    """
+    if rules.decimal == 46 and rules.thousands < 0:
+        return scan_number(block, start, end)
+    nothing = (NOT_A_NUMBER, False, np.uint64(0), 0)
+    n = 0
+    n_group = 0
+    grouped = False
+    whole = True
+    for p in range(start, end):
+        c = byte_at(block, p)
+        if n >= SCRATCH_BYTES - 16:
+            return nothing
+        if whole and c == rules.thousands:
+            if n_group == 0 or n_group > 3 or (grouped and n_group != 3):
+                return nothing
+            grouped = True
+            n_group = 0
+            continue
+        if c == rules.decimal:
+            c = 46
+        elif c == 46:
+            return nothing
+        if 48 <= c <= 57:
+            n_group += 1
+        elif whole and p > start:
+            if grouped and n_group != 3:
+                return nothing
+            whole = False
+        scratch[n] = c
+        n += 1
+    if whole and grouped and n_group != 3:
+        return nothing
+    scratch[n] = 10
+    return scan_number(scratch, 0, n)
 
 
 @njit(nogil=True, cache=True)

@@ -13,6 +13,7 @@ from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
+from bigdata_cli.sources.rules import Rules
 
 _BOOLS = {
     **dict.fromkeys(("1", "t", "true", "y", "yes"), 1),
@@ -22,22 +23,27 @@ _EPOCH = dt.datetime(1970, 1, 1)
 
 
 class OddValue(Exception):
-    """A value that its column cannot hold: its row in the block, and what is wrong with it."""
+    """Values that their column cannot hold: their rows in the block, and what is wrong.
 
-    def __init__(self, row: int, problem: str, *, hint: str) -> None:
-        super().__init__(row, problem)
-        self.row = row
+    problem: what to say of the first of them; reason: what holds for all.
+    """
+
+    def __init__(self, rows: np.ndarray, problem: str, *, reason: str, hint: str) -> None:
+        super().__init__(problem)
+        self.rows = rows
         self.problem = problem
+        self.reason = reason
         self.hint = hint
 
 
-def contradiction(row: int, text: str, state: ColumnState) -> OddValue:
-    """The error for a value that contradicts a dtype which the user fixed."""
+def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> OddValue:
+    """The error for values (the first one's text) that contradict a dtype which the user fixed."""
     shown = text if len(text) <= 60 else text[:60] + "…"
     option = f"--type {state.name}="
     return OddValue(
-        row,
+        rows,
         f'column "{state.name}": {shown!r} is not {state.dtype} ({option}{state.dtype})',
+        reason=f'column "{state.name}" is not {state.dtype}',
         hint=f"{option}text keeps it as it is",
     )
 
@@ -60,8 +66,9 @@ def too_many_categories(state: ColumnState) -> ColumnState:
     """The state of a category column that turned out to be text; OddValue where it was fixed."""
     if state.fixed:
         raise OddValue(
-            0,
+            np.zeros(1, np.int64),
             f'column "{state.name}" has more than {MAX_CATEGORIES:,} distinct values',
+            reason="too many distinct values",
             hint=f"--type {state.name}=text",
         )
     return replace(state, dtype="text", distinct=None)
@@ -73,16 +80,23 @@ def cell_text(block: Block, cell: int) -> bytes:
     return block.data[start : start + (int(cell) & 0xFFFFFFFF)].tobytes()
 
 
-def hard_decimals(block: Block, cells: np.ndarray, flags: np.ndarray) -> None:
+def plain_number(text: str, rules: Rules) -> str:
+    """A number as Python reads it: a decimal point, no thousands marks."""
+    if rules.thousands >= 0:
+        text = text.replace(chr(rules.thousands), "")
+    return text if rules.decimal == ord(".") else text.replace(chr(rules.decimal), ".")
+
+
+def hard_decimals(block: Block, cells: np.ndarray, flags: np.ndarray, rules: Rules) -> None:
     """Put Python's float in place of the decimals that the kernel could not decide."""
     values = cells.view(np.float64)
     for row in np.flatnonzero(flags == kernel.HARD):
-        values[row] = float(cell_text(block, cells[row]))
+        values[row] = float(plain_number(cell_text(block, cells[row]).decode("ascii"), rules))
         flags[row] = kernel.VALUE
 
 
 def convert_odd_cells(
-    block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState
+    block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState, rules: Rules
 ) -> None:
     """Read odd cells as the user asked by fixing the dtype; raises OddValue where it cannot be."""
     kind = kind_of(state.dtype)
@@ -90,18 +104,24 @@ def convert_odd_cells(
     values = cells.view(np.float64) if kind is Kind.FLOAT else cells
     if state.dtype == "uint64":
         values = cells.view(np.uint64)
-    for row in np.flatnonzero(flags == kernel.ODD):
+    refused: list[int] = []
+    first = ""
+    for row in np.flatnonzero(flags == kernel.ODD).tolist():
         text = cell_text(block, cells[row]).decode("utf-8", "replace").strip()
+        number = plain_number(text, rules) if kind in (Kind.INT, Kind.FLOAT) else text
         try:
-            values[row] = convert(text)
-        except (ValueError, OverflowError) as error:
-            raise contradiction(int(row), text, state) from error
-        flags[row] = kernel.VALUE
+            values[row] = convert(number)
+            flags[row] = kernel.VALUE
+        except (ValueError, OverflowError):
+            first = first or text
+            refused.append(row)
+    if refused:
+        raise contradiction(np.array(refused), first, state)
     if kind is Kind.INT and state.dtype not in ("int64", "uint64"):
         low, high = integer_range(state.dtype)
         wrong = np.flatnonzero((flags == kernel.VALUE) & ((values < low) | (values > high)))
         if len(wrong):
-            raise contradiction(int(wrong[0]), str(values[wrong[0]]), state)
+            raise contradiction(wrong, str(values[wrong[0]]), state)
 
 
 def _converter(dtype: str) -> Callable[[str], int | float]:

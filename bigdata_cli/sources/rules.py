@@ -1,0 +1,83 @@
+"""A dialect as the compiled kernels take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bigdata_cli.sources.dialect import Dialect
+
+
+class Rules(NamedTuple):
+    """Bytes of a dialect, -1 for what it does not have.
+
+    delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
+    is 46 (a point) by default.
+    """
+
+    delimiter: int
+    tail: np.ndarray
+    quote: int
+    escape: int
+    comment: int
+    decimal: int
+    thousands: int
+    trim: bool
+    keep_blank: bool
+
+
+class Nulls(NamedTuple):
+    """Null tokens of columns: `tokens` one after the other, the k-th ending at ends[k].
+
+    first, last: per column, which tokens are its; longest: bytes of its longest one, -1 for none.
+    """
+
+    tokens: np.ndarray
+    ends: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    longest: np.ndarray
+
+
+def compile_rules(dialect: Dialect) -> Rules:
+    """The rules of a dialect."""
+    delimiter = (dialect.delimiter or "").encode()
+    return Rules(
+        delimiter=delimiter[0] if delimiter else -1,
+        tail=np.frombuffer(delimiter[1:], np.uint8),
+        quote=_byte(dialect.quote),
+        escape=_byte(dialect.escape),
+        comment=_byte(dialect.comment),
+        decimal=_byte(dialect.decimal),
+        thousands=_byte(dialect.thousands),
+        trim=dialect.trim,
+        keep_blank=dialect.keep_blank_lines,
+    )
+
+
+def compile_nulls(dialect: Dialect, columns: Sequence[str]) -> Nulls:
+    """The null tokens of these columns."""
+    tokens: list[bytes] = []
+    first, last, longest = [], [], []
+    places: dict[tuple[str, ...], int] = {}
+    for column in columns:
+        own = dialect.tokens_of(column)
+        if own not in places:
+            places[own] = len(tokens)
+            tokens += [token.encode() for token in own]
+        first.append(places[own])
+        last.append(places[own] + len(own))
+        longest.append(max((len(token.encode()) for token in own), default=-1))
+    return Nulls(
+        tokens=np.frombuffer(b"".join(tokens) + b"\0", np.uint8),
+        ends=np.cumsum([len(token) for token in tokens], dtype=np.int64),
+        first=np.array(first, np.int64),
+        last=np.array(last, np.int64),
+        longest=np.array(longest, np.int64),
+    )
+
+
+def _byte(character: str | None) -> int:
+    return -1 if character is None else ord(character)
