@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from bigdata_cli.errors import UsageError
 
-DELIMITERS = (",", "\t", ";", "|")
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
-_SNIFFED_RECORDS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,72 +60,83 @@ class Dialect:
 TEXT_LINES = Dialect(delimiter=None, quote=None, header=False, null_tokens=())
 
 
+_NAMED_CHARACTERS = {"\\t": "\t", "tab": "\t", "space": " "}
+
+
 def check_character(text: str, option: str) -> str:
     """The character that an option names (`\\t` and `tab` mean a tab); raises UsageError."""
-    character = {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
-    if len(character) != 1 or not character.isascii() or character in "\r\n":
+    character = _NAMED_CHARACTERS.get(text, text)
+    if len(character) != 1 or not character.isascii() or character in "\r\n\0":
         raise UsageError(f"{option} takes one ASCII character, not {text!r}")
     return character
 
 
-def read_records(text: str, delimiter: str, quote: str | None) -> list[list[str]]:
-    """The records of a piece of CSV by Python's own reader, without blank lines."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quotechar=quote or '"',
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-    )
-    records = []
-    try:
-        for record in reader:
-            if record:
-                records.append(record)
-            if len(records) > _SNIFFED_RECORDS:
-                break
-    except csv.Error:
-        pass  # a field beyond csv's limit: what was read suffices to sniff
-    return records
+def check_delimiter(text: str) -> str:
+    """The delimiter that a user means: one or more ASCII characters; raises UsageError.
 
-
-def detect_delimiter(text: str, quote: str | None) -> str:
-    """The delimiter under which the records agree best on their number of fields.
-
-    >>> detect_delimiter("a;b\\n1,5;2\\n2,5;3\\n", '"')
-    ';'
-    >>> detect_delimiter("one\\ntwo\\n", '"')
-    ','
+    >>> check_delimiter("tab"), check_delimiter("::"), check_delimiter("|\\\\t")
+    ('\\t', '::', '|\\t')
     """
-    best, best_score = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
-        records = read_records(text, delimiter, quote)
-        if not records:
-            continue
-        n_fields, agreeing = Counter(map(len, records)).most_common(1)[0]
-        if n_fields < 2:
-            continue
-        score = (round(agreeing / len(records), 2), n_fields)
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
+    delimiter = _NAMED_CHARACTERS.get(text, text).replace("\\t", "\t")
+    if not delimiter or not delimiter.isascii() or set(delimiter) & set("\r\n\0"):
+        raise UsageError(f"--delimiter takes one or more ASCII characters, not {text!r}")
+    if delimiter[0].isalnum() or delimiter[0] in "+-.":
+        raise UsageError(
+            f"--delimiter cannot begin with {delimiter[0]!r}, of which numbers and words are made"
+        )
+    return delimiter
 
 
-def looks_like_header(records: list[list[str]], forms: list[list[bool]]) -> bool:
-    """Whether the first record names the columns.
-
-    forms: per record and field, whether the field is text (not a number, date, bool or null). A
-    header is all text, without blanks and repetitions; a first record of numbers is data.
-    """
-    first = records[0]
-    if not all(forms[0]) or len(set(first)) < len(first):
-        return False
-    if len(records) == 1:
-        return True
-    seen_again = sum(
-        name in {record[i] for record in records[1:] if i < len(record)}
-        for i, name in enumerate(first)
+def check_marks(dialect: Dialect) -> None:
+    """Raise UsageError where one character would mean two things."""
+    taken: dict[str, str] = {}
+    marks = (
+        ("--delimiter", (dialect.delimiter or "")[:1]),
+        ("--quote", dialect.quote),
+        ("--comment", dialect.comment),
+        ("--decimal", dialect.decimal),
+        ("--thousands", dialect.thousands),
+        ("--escape", dialect.escape if dialect.escape != dialect.quote else None),
     )
-    return 2 * seen_again <= len(first)
+    for option, mark in marks:
+        if not mark:
+            continue
+        if option in ("--decimal", "--thousands") and (mark.isalnum() or mark in "+-"):
+            raise UsageError(f"{option} cannot be {mark!r}, of which numbers are made")
+        if mark in taken:
+            raise UsageError(
+                f"{taken[mark]} and {option} are both {mark!r}",
+                hint=f"{taken[mark]} or {option} has to be another character",
+            )
+        taken[mark] = option
+    if dialect.quote and dialect.quote in (dialect.delimiter or ""):
+        raise UsageError(f"--delimiter has the quote {dialect.quote!r} in it", hint="--quote none")
+
+
+def resolve_nulls(
+    tokens: tuple[str, ...], columns: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Tokens as `--null` takes them: those of all columns, and those per column.
+
+    "COL=TOKEN" is of one column where COL is one; all else is a token of every column. Where all
+    are of single columns, the default list holds for the others.
+
+    >>> resolve_nulls(("-", "country=", "a=b"), ("id", "country"))
+    (('-', 'a=b'), (('country', ('',)),))
+    """
+    everywhere: list[str] = []
+    own: dict[str, list[str]] = {}
+    for token in tokens:
+        splits = [i for i, character in enumerate(token) if character == "="]
+        column = next((token[:i] for i in reversed(splits) if token[:i] in columns), None)
+        if column is None:
+            everywhere.append(token)
+        else:
+            own.setdefault(column, []).append(token[len(column) + 1 :])
+    return (
+        tuple(everywhere) if everywhere else NULL_TOKENS,
+        tuple((column, tuple(found)) for column, found in own.items()),
+    )
 
 
 def unique_names(names: list[str]) -> tuple[str, ...]:

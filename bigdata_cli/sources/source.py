@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.sources.detect import detect, has_decimal_commas
 from bigdata_cli.sources.dialect import (
     TEXT_LINES,
     Dialect,
     check_character,
-    detect_delimiter,
-    looks_like_header,
-    read_records,
-    unique_names,
+    check_delimiter,
+    check_marks,
+    resolve_nulls,
 )
+from bigdata_cli.sources.header import looks_like_header, match_columns, read_header, skip_lines
+from bigdata_cli.sources.paths import expand_paths, is_text_name
 
 _HEAD_BYTES = 1 << 18
 _DIGEST_BYTES = 1 << 16
@@ -40,8 +42,9 @@ _BOM = b"\xef\xbb\xbf"
 class SourceOptions:
     """What the user said of the source; None is detected, or the default of `Dialect`.
 
-    The fields are those of `Dialect`. quote: "" or "none" for no quoting. text: read lines. null:
-    tokens that replace the default ones, or per column "COL=TOKEN".
+    The fields are those of `Dialect`. quote: "" or "none" for no quoting. text: read lines.
+    null_tokens: replace the default ones; "COL=TOKEN", where COL is a column, is a token of that
+    column only, and replaces the default ones there.
     """
 
     delimiter: str | None = None
@@ -55,7 +58,6 @@ class SourceOptions:
     decimal: str = "."
     thousands: str | None = None
     null_tokens: tuple[str, ...] | None = None
-    column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
     text: bool | None = None
     keep_blank_lines: bool = False
     encoding: str | None = None
@@ -89,11 +91,16 @@ class SourceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """All files of a conversion: one dialect, one list of column names."""
+    """All files of a conversion: one dialect, one list of column names.
+
+    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
+    """
 
     files: tuple[SourceFile, ...]
     dialect: Dialect
     names: tuple[str, ...]
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -111,18 +118,34 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     one, or files whose columns differ.
     """
     options = options or SourceOptions()
-    if not paths:
-        raise UsageError("no source was given", hint="bigdata convert FILE.csv --to parquet")
-    heads = [_read_head(Path(path), str(path)) for path in paths]
-    dialect = _choose_dialect(heads[0], Path(paths[0]), options)
-    files = []
+    paths = expand_paths(paths)
+    found: _Found | None = None
+    files: list[SourceFile] = []
     names: tuple[str, ...] = ()
-    for path, head in zip(paths, heads, strict=True):
-        file_names, data_start = _header(head, str(path), dialect)
-        if not names:
-            names = file_names
-        files.append(_describe(Path(path), str(path), head, data_start, file_names, names))
-    return Source(files=tuple(files), dialect=dialect, names=names)
+    for name in paths:
+        path = Path(name)
+        head = _read_head(path, name)
+        if found is None:
+            found = _choose_dialect(head, name, options)
+        is_whole = len(head) < _HEAD_BYTES
+        file_names, data_start = read_header(head, name, found.dialect, is_whole=is_whole)
+        names = names or file_names
+        fields = match_columns(
+            file_names, names, name=name, first=paths[0], header=found.dialect.header
+        )
+        files.append(_describe(path, name, head, data_start, fields))
+    assert found is not None  # expand_paths gives a name or raises
+    dialect = found.dialect
+    if options.null_tokens is not None:
+        tokens, column_tokens = resolve_nulls(options.null_tokens, names)
+        dialect = replace(dialect, null_tokens=tokens, column_null_tokens=column_tokens)
+    return Source(
+        files=tuple(files),
+        dialect=dialect,
+        names=names,
+        confidence=found.confidence,
+        reasons=found.reasons,
+    )
 
 
 def _read_head(path: Path, name: str) -> bytes:
@@ -151,92 +174,114 @@ def _read_head(path: Path, name: str) -> bytes:
     return head
 
 
-def _choose_dialect(head: bytes, path: Path, options: SourceOptions) -> Dialect:
-    is_text = options.text
-    if is_text is None:
-        is_text = path.suffix.lower() == ".txt" and options.delimiter is None
-    if is_text:
-        if options.delimiter is not None or options.header:
-            raise UsageError("--text reads lines: it has no delimiter and no header")
-        return TEXT_LINES
-    told = '"' if options.quote is None else options.quote
-    quote = None if told in ("", "none") else check_character(told, "--quote")
-    text = head.removeprefix(_BOM).decode("utf-8", "replace")
-    if len(head) == _HEAD_BYTES:  # the last record may be cut
-        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
-    if options.delimiter is not None:
-        delimiter = check_character(options.delimiter, "--delimiter")
-    else:
-        delimiter = detect_delimiter(text, quote)
+@dataclass(frozen=True)
+class _Found:
+    """A dialect, how sure what was detected of it is, and why."""
+
+    dialect: Dialect
+    confidence: float
+    reasons: tuple[str, ...]
+
+
+def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
+    """What the user said, and what the beginning of the file says of the rest."""
+    of_csv = _csv_options(options)
+    if options.text or (options.text is None and is_text_name(name) and not of_csv):
+        if of_csv:
+            raise UsageError(
+                f"--text reads lines: it takes no {' and no '.join(of_csv)}",
+                hint="--no-text reads the file as a CSV",
+            )
+        lines = replace(
+            TEXT_LINES,
+            skip_rows=options.skip_rows,
+            comment=_character(options.comment, "--comment"),
+            keep_blank_lines=options.keep_blank_lines,
+        )
+        return _Found(lines, 1.0, ())
+    if options.keep_blank_lines:
+        raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
+    dialect = _told_dialect(options)
+    text = _sample_text(head, name, dialect)
+    found = detect(
+        text,
+        delimiter=None if options.delimiter is None else dialect.delimiter,
+        quote=None if options.quote is None else dialect.quote or "",
+        escape=dialect.escape,
+        trim=options.trim,
+    )
+    confidence, reasons = 1.0, found.reasons
+    if options.delimiter is None:
+        confidence = found.confidence
     header = options.header
     if header is None:
-        header = _detect_header(text, delimiter, quote)
-    return Dialect(delimiter=delimiter, quote=quote, header=header)
-
-
-def _detect_header(text: str, delimiter: str, quote: str | None) -> bool:
-    from bigdata_cli.sources.fields import is_text_field
-
-    records = read_records(text, delimiter, quote)[:100]
-    return bool(records) and looks_like_header(
-        records, [[is_text_field(field) for field in record] for record in records[:1]]
+        header, header_confidence, reason = looks_like_header(found.records)
+        confidence = min(confidence, header_confidence)
+        reasons = (*reasons, ("header: " if header else "no header: ") + reason)
+    if options.decimal == "." and found.delimiter != "," and has_decimal_commas(found.records):
+        reasons = (*reasons, "numbers seem to have decimal commas: --decimal , reads them")
+    dialect = replace(
+        dialect,
+        delimiter=found.delimiter,
+        quote=dialect.quote if found.quote is None else found.quote or None,
+        escape=found.escape,
+        header=header,
+        trim=found.trim,
     )
+    check_marks(dialect)
+    return _Found(dialect, confidence, reasons)
 
 
-def _header(head: bytes, name: str, dialect: Dialect) -> tuple[tuple[str, ...], int]:
-    """The column names of a file and the offset of its first data byte."""
-    bom = len(_BOM) if head.startswith(_BOM) else 0
-    if dialect.is_text:
-        return ("text",), bom
-    fields, end = _first_record(head, bom, dialect)
-    if fields is None:
-        raise DataError(
-            f"{name}: the first record does not end within {_HEAD_BYTES:,} bytes",
-            hint="--text reads lines, --quote none reads quotes as characters",
-        )
-    if not dialect.header:
-        return tuple(f"column{i}" for i in range(len(fields))), bom
-    try:
-        names = [field.decode("utf-8") for field in fields]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: the header is not UTF-8: {error}") from error
-    return unique_names([field.strip() for field in names]), end
+def _csv_options(options: SourceOptions) -> list[str]:
+    """The options that were given and mean nothing for lines of text."""
+    given = {
+        "--delimiter": options.delimiter,
+        "--quote": options.quote,
+        "--escape": options.escape,
+        "--header" if options.header else "--no-header": options.header,
+        "--names": options.names,
+        "--trim" if options.trim else "--no-trim": options.trim,
+        "--decimal": None if options.decimal == "." else options.decimal,
+        "--thousands": options.thousands,
+        "--null": options.null_tokens,
+    }
+    return [option for option, value in given.items() if value is not None]
 
 
-def _first_record(head: bytes, start: int, dialect: Dialect) -> tuple[list[bytes] | None, int]:
-    """The fields of the first record that is not blank, and the offset after it."""
-    quote = dialect.quote.encode() if dialect.quote else None
-    delimiter = (dialect.delimiter or "").encode()
-    while head[start : start + 1] in (b"\n", b"\r"):
-        start += 1
-    fields, field, p = [], bytearray(), start
-    quoted = False
-    while p < len(head):
-        c = head[p : p + 1]
-        if quoted:
-            if c == quote and head[p + 1 : p + 2] == quote:
-                field += c
-                p += 1
-            elif c == quote:
-                quoted = False
-            else:
-                field += c
-        elif (
-            c == quote and not field and head[p - 1 : p] in (delimiter, b"\n", b"\r", b"\xbf", b"")
-        ):
-            quoted = True
-        elif c == delimiter:
-            fields.append(bytes(field))
-            field = bytearray()
-        elif c in (b"\n", b"\r"):
-            p += 2 if c == b"\r" and head[p + 1 : p + 2] == b"\n" else 1
-            return [*fields, bytes(field)], p
-        else:
-            field += c
-        p += 1
-    if len(head) < _HEAD_BYTES and not quoted:
-        return [*fields, bytes(field)], p
-    return None, p
+def _told_dialect(options: SourceOptions) -> Dialect:
+    """The dialect as far as the user said it, with defaults for the rest."""
+    if options.skip_rows < 0:
+        raise UsageError(f"--skip-rows {options.skip_rows} is negative")
+    if options.names is not None and len(set(options.names)) < len(options.names):
+        raise UsageError("--names has a name twice")
+    told = '"' if options.quote is None else options.quote
+    dialect = Dialect(
+        delimiter=None if options.delimiter is None else check_delimiter(options.delimiter),
+        quote=None if told in ("", "none") else check_character(told, "--quote"),
+        escape=_character(options.escape, "--escape"),
+        names=options.names,
+        skip_rows=options.skip_rows,
+        comment=_character(options.comment, "--comment"),
+        decimal=check_character(options.decimal, "--decimal"),
+        thousands=_character(options.thousands, "--thousands"),
+    )
+    check_marks(dialect)
+    return dialect
+
+
+def _character(text: str | None, option: str) -> str | None:
+    return None if text is None else check_character(text, option)
+
+
+def _sample_text(head: bytes, name: str, dialect: Dialect) -> str:
+    """The head as text, without skipped lines, comments, and a last record that may be cut."""
+    text = head[skip_lines(head, dialect.skip_rows, name) :].decode("utf-8", "replace")
+    if len(head) == _HEAD_BYTES:
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
+    if dialect.comment is None:
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(dialect.comment))
 
 
 def _describe(
@@ -244,15 +289,8 @@ def _describe(
     name: str,
     head: bytes,
     data_start: int,
-    file_names: tuple[str, ...],
-    names: tuple[str, ...],
+    fields: tuple[int, ...],
 ) -> SourceFile:
-    if set(file_names) != set(names) or len(file_names) != len(names):
-        odd = sorted(set(file_names) ^ set(names)) or [f"{len(file_names)} columns"]
-        raise DataError(
-            f"{name} has other columns than the first file: {', '.join(odd[:8])}",
-            hint="convert files with the same columns only",
-        )
     stat = path.stat()
     tail = b""
     with path.open("rb") as file:
@@ -266,5 +304,5 @@ def _describe(
         data_start=data_start,
         mtime_ns=stat.st_mtime_ns,
         digest=digest,
-        fields=tuple(names.index(column) for column in file_names),
+        fields=fields,
     )

@@ -105,7 +105,7 @@ def test_a_fixed_type_reads_what_would_else_be_text(tmp_path, dtype, text, value
         ({"float_mode": "16"}, "auto|32|64"),
         ({"layout": "matrix"}, "rows"),
         ({"compression": "zip"}, "zstd"),
-        ({"delimiter": "::"}, "one ASCII character"),
+        ({"delimiter": "é"}, "ASCII characters"),
         ({"schema": "nowhere.json"}, "does not exist"),
         ({"to": "npy", "layout": "matrix", "types": {"c": "text"}}, "--drop 'c'"),
     ],
@@ -133,8 +133,9 @@ def test_missing_files_and_folders(tmp_path):
     with pytest.raises(UsageError, match="does not exist") as caught:
         convert(tmp_path / "trip.csv", to="parquet")
     assert 'Did you mean "trips.csv"?' in str(caught.value)
-    with pytest.raises(UsageError, match="is a folder"):
-        convert(tmp_path, to="parquet")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="is a folder without CSV"):
+        convert(tmp_path / "empty", to="parquet")
     with pytest.raises(UsageError, match="no source"):
         convert([], to="parquet")
 

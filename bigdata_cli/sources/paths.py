@@ -1,0 +1,128 @@
+"""Which files the user means: names, patterns and folders."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.manifest import MANIFEST_NAME
+
+CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
+TEXT_EXTENSIONS = (".txt",)
+COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")
+
+
+def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """The names of the files that are meant, in order.
+
+    A path that exists is itself, whatever characters it has; a folder is its CSV files by name, or
+    its text files where it has no CSV; else `*`, `?`, `[…]` and `**` (any folders) are a pattern.
+    What is neither is left to whoever opens it. Raises UsageError where nothing is meant, and where
+    a file is meant twice.
+    """
+    if not paths:
+        raise UsageError("no source was given", hint="bigdata convert FILE.csv --to parquet")
+    names: list[str] = []
+    for path in paths:
+        name = os.fspath(path)
+        if os.path.isdir(name) and not os.path.exists(os.path.join(name, MANIFEST_NAME)):
+            names += _files_of_folder(name)
+        elif os.path.lexists(name) or not glob.has_magic(name):
+            names.append(name)
+        else:
+            names += _matches(name)
+    _check_unique(names)
+    return tuple(names)
+
+
+def is_csv_name(name: str) -> bool:
+    """Whether a file is called as a CSV file is, compressed or not."""
+    return name.lower().endswith(_endings(CSV_EXTENSIONS))
+
+
+def is_text_name(name: str) -> bool:
+    """Whether a file is called as a text file is, compressed or not."""
+    return name.lower().endswith(_endings(TEXT_EXTENSIONS))
+
+
+def _endings(extensions: Iterable[str]) -> tuple[str, ...]:
+    return tuple(
+        extension + compressed for extension in extensions for compressed in COMPRESSED_EXTENSIONS
+    )
+
+
+def _files_of_folder(folder: str) -> list[str]:
+    """The CSV files of a folder, or else its text files, by name; hidden ones are left out."""
+    with os.scandir(folder) as entries:
+        files = sorted(
+            entry.name
+            for entry in entries
+            if not entry.name.startswith((".", "_")) and entry.is_file()
+        )
+    for is_wanted in (is_csv_name, is_text_name):
+        wanted = [os.path.join(folder, name) for name in files if is_wanted(name)]
+        if wanted:
+            return wanted
+    known = " ".join((*CSV_EXTENSIONS, *TEXT_EXTENSIONS))
+    raise UsageError(
+        f"{folder} is a folder without CSV or text files ({known}, compressed or not)"
+        + (f"; it has {', '.join(files[:5])}" if files else ""),
+        hint=f"'{folder}/*' names all its files, '{folder}/**/*.csv' those of the folders in it",
+    )
+
+
+def _matches(pattern: str) -> list[str]:
+    """The files that a pattern means, by name, without those of our own datasets."""
+    found = sorted(set(glob.glob(pattern, recursive=True)))
+    files = [name for name in found if not os.path.isdir(name)]
+    ours: dict[str, bool] = {}
+    kept = []
+    for name in files:
+        folder = os.path.dirname(name)
+        if folder not in ours:
+            ours[folder] = os.path.exists(os.path.join(folder, MANIFEST_NAME))
+        if not ours[folder]:
+            kept.append(name)
+    if kept:
+        return kept
+    if files:
+        raise UsageError(
+            f"{pattern} matches files of a dataset only, such as {files[0]}",
+            hint="name the files that the dataset was made of",
+        )
+    if found:
+        raise UsageError(
+            f"{pattern} matches folders only, such as {found[0]}",
+            hint=f"'{pattern}/*.csv' matches the files in them",
+        )
+    raise UsageError(f"{pattern} matches no file", hint=_suggestion(pattern))
+
+
+def _suggestion(pattern: str) -> str:
+    """What stands where the pattern looks."""
+    folder = os.path.dirname(pattern)
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    try:
+        names = sorted(name for name in os.listdir(folder or ".") if not name.startswith("."))
+    except OSError:
+        return f"there is no folder {folder}"
+    where = folder or "the working folder"
+    if not names:
+        return f"{where} is empty"
+    return f"{where}: {did_you_mean(os.path.basename(pattern), names)}"
+
+
+def _check_unique(names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        place = os.path.abspath(name)
+        if place in seen:
+            raise UsageError(
+                f"{name} is named twice: its rows would be in the dataset twice",
+                hint="name each file once, or match it by one pattern only",
+            )
+        seen.add(place)
