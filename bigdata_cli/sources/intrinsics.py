@@ -48,6 +48,17 @@ def leading_zeros(typing_context, value):
 
 
 @intrinsic
+def count_ones(typing_context, value):
+    """Bits of a uint64 that are set."""
+    signature = types.int64(types.uint64)
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return signature, generate
+
+
+@intrinsic
 def bits_to_float(typing_context, bits):
     """The float64 with these bits."""
     signature = types.float64(types.uint64)

@@ -53,13 +53,9 @@ class ParsePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Reject:
-    """A record that was set aside: its byte offset in the file, why, and its bytes.
-
-    line: line ends of the file between the start of its chunk and the record.
-    """
+    """A record that was set aside: its byte offset in the file, why, and its bytes."""
 
     offset: int
-    line: int
     reason: str
     raw: bytes
 
@@ -71,7 +67,7 @@ class Chunk:
     columns: the states that the chunk was parsed under, wider than the plan's where a value asked
     for it. observed: what the values of this chunk alone showed. position: offset in the file
     after the last record. distinct: per column the distinct texts, None for too many or untracked.
-    rejects: in the order of the file. lines: line ends from its start to its position.
+    rejects: in the order of the file.
     """
 
     batch: pa.RecordBatch
@@ -83,7 +79,6 @@ class Chunk:
     position: int
     blank_lines: int
     rejects: tuple[Reject, ...] = ()
-    lines: int = 0
 
 
 def parse_block(
@@ -126,8 +121,7 @@ def parse_block(
         rows=parsed.rows,
         position=parsed.position,
         blank_lines=blank,
-        rejects=_rejects(original, block.offset, start - block.offset, rejected),
-        lines=count_line_ends(original[start - block.offset : parsed.position - block.offset]),
+        rejects=_rejects(original, block.offset, rejected),
     )
 
 
@@ -204,24 +198,13 @@ def _without(block: Block, found: list[tuple[int, int, str]]) -> Block:
 
 
 def _rejects(
-    data: np.ndarray, offset: int, start: int, rejected: list[tuple[int, int, str]]
+    data: np.ndarray, offset: int, rejected: list[tuple[int, int, str]]
 ) -> tuple[Reject, ...]:
     return tuple(
         Reject(
             offset=offset + begin,
-            line=count_line_ends(data[start:begin]),
             reason=reason,
             raw=data[begin:stop].tobytes(),
         )
         for begin, stop, reason in sorted(rejected)
     )
-
-
-def count_line_ends(data: np.ndarray) -> int:
-    """LF, CR and CR LF in uint8 data that does not end between CR and LF."""
-    n_returns = int(np.count_nonzero(data == 13))
-    n_feeds = int(np.count_nonzero(data == 10))
-    if not n_returns:
-        return n_feeds
-    pairs = int(np.count_nonzero((data[:-1] == 13) & (data[1:] == 10)))
-    return n_feeds + n_returns - pairs
