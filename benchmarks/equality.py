@@ -52,6 +52,14 @@ class DifferenceError(Exception):
     """A dataset is not equal to its source."""
 
 
+PLAIN_DIALECT: dict[str, Any] = {
+    "escape": None, "names": None, "skip_rows": 0, "comment": None, "trim": False, "decimal": ".",
+    "thousands": None, "null_tokens": list(NULL_TOKENS), "column_null_tokens": {},
+    "encoding": "utf-8",
+}  # fmt: skip
+"""What the oracle takes for granted of a CSV."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How the source is written: delimiter None for lines of text."""
@@ -59,11 +67,18 @@ class Dialect:
     delimiter: str | None
     quote: str | None = '"'
     header: bool = True
+    keep_blank_lines: bool = False
 
     @classmethod
     def of(cls, manifest: dict[str, Any]) -> Dialect:
+        """The dialect of a manifest; raises DifferenceError for one that the oracle cannot read."""
         written = manifest["dialect"]
-        return cls(written["delimiter"], written["quote"], written["header"])
+        if written["delimiter"] is not None:
+            for key, plain in PLAIN_DIALECT.items():
+                if written.get(key, plain) != plain:
+                    raise DifferenceError(f"the oracle knows no {key} {written[key]!r}")
+        keep = written.get("keep_blank_lines", False)
+        return cls(written["delimiter"], written["quote"], written["header"], keep)
 
 
 @dataclass
@@ -91,7 +106,7 @@ class Expected:
 def read_source(path: Path, dialect: Dialect) -> Expected:
     """The rows of a file, read by the oracle or, where it has no quotes and is big, by DuckDB."""
     if dialect.delimiter is None:
-        return Expected(("text",), _line_chunks(path))
+        return Expected(("text",), _line_chunks(path, keep_blank=dialect.keep_blank_lines))
     big = path.stat().st_size > SMALL_BYTES
     if big and not (dialect.quote and _holds(path, dialect.quote.encode())):
         return _read_with_duckdb(path, dialect)
@@ -149,12 +164,13 @@ def _cell_chunk(rows: list[list[Cell]]) -> Chunk:
     return Chunk(len(rows), lambda place, dtype: cast_cells(columns[place], dtype))
 
 
-def _line_chunks(path: Path) -> Iterator[Chunk]:
-    """Lines are values as they are, also blank ones and words that mean null in a CSV."""
+def _line_chunks(path: Path, *, keep_blank: bool) -> Iterator[Chunk]:
+    """Lines are values as they are, also words that mean null in a CSV."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        while lines := [line.rstrip("\r\n") for line in islice(stream, CHUNK_ROWS)]:
-            cells = [Cell(line, True) for line in lines]
-            yield _cell_chunk([[cell] for cell in cells])
+        lines = (line.rstrip("\r\n") for line in stream)
+        cells = (Cell(line, True) for line in lines if line or keep_blank)
+        while rows := [[cell] for cell in islice(cells, CHUNK_ROWS)]:
+            yield _cell_chunk(rows)
 
 
 def _read_with_duckdb(path: Path, dialect: Dialect) -> Expected:
@@ -336,7 +352,8 @@ def check_dtypes(path: Path, dataset: StoredDataset) -> None:
     """
     dialect = Dialect.of(dataset.manifest)
     if dialect.delimiter is None:
-        columns = {"text": read_lines(read_file(path))}
+        lines = read_lines(read_file(path))
+        columns = {"text": [cell for cell in lines if cell.text or dialect.keep_blank_lines]}
     else:
         records = list(_records(path, dialect))
         if dialect.header:
@@ -360,7 +377,7 @@ def convert_all(path: Path, folder: Path, *, shards: int = 3) -> list[Path]:
     Layouts of numbers leave out text, and packed uint64. The last column without nulls that
     remains is their label, where others remain. A layout for which nothing remains is left out.
     """
-    from bigdata_cli import convert
+    from bigdata_cli.convert.run import convert
 
     folders: list[Path] = []
     columns: tuple[StoredColumn, ...] = ()
@@ -388,7 +405,7 @@ def convert_all(path: Path, folder: Path, *, shards: int = 3) -> list[Path]:
 
 def check(path: Path, work: Path, *, shards: int = 3) -> list[tuple[str, str]]:
     """Convert, verify and compare one file; returns what differs as (dataset, difference)."""
-    from bigdata_cli import verify
+    from bigdata_cli.verify import verify
 
     folders = convert_all(path, work, shards=shards)
     failures = []
