@@ -18,6 +18,7 @@ from bigdata_cli.inspect.report import CsvReport, DatasetReport
 from bigdata_cli.inspect.run import inspect
 from bigdata_cli.schema.dtype import Column
 from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources.dialect import Dialect
 from tests.datasets import write_dataset
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
@@ -119,17 +120,20 @@ def test_the_next_command_reads_the_file_in_the_same_way(tmp_path):
     assert [column.name for column in report.columns] == ["column0", "column1"]
 
 
+COMMA = Dialect(delimiter=",")
+
+
 def test_records_that_pandas_cannot_read_are_no_obstacle():
     records = b'1,"a\xff"\n2,b\n'
-    numbers, texts = pandas_columns(records, ["n", "s"], delimiter=",", quote='"', scale=10.0)
+    numbers, texts = pandas_columns(records, ["n", "s"], COMMA, scale=10.0)
     assert numbers.bytes == 160
     assert texts.bytes > 0
-    shown = examples(records, 2, delimiter=",", quote='"', null_tokens=("NA",))
+    shown = examples(records, ["n", "s"], COMMA)
     assert shown == (("1", "2"), ("a\ufffd", "b"))
 
 
 def test_quotes_are_characters_where_there_is_no_quoting():
-    shown = examples(b'"a;b\n"c;d\n', 2, delimiter=";", quote=None, null_tokens=())
+    shown = examples(b'"a;b\n"c;d\n', ["a", "b"], Dialect(delimiter=";", quote=None))
     assert shown == (('"a', '"c'), ("b", "d"))
 
 

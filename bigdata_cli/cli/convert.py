@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bigdata_cli.cli.options import (
-    Character,
     ColumnDtype,
     ColumnList,
     Name,
@@ -22,6 +20,7 @@ from bigdata_cli.cli.options import (
     quiet_option,
     unique_mapping,
 )
+from bigdata_cli.cli.source_options import source_options, take_source_options
 from bigdata_cli.formats.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -97,26 +96,27 @@ column_options = compose(
         help="The only columns to keep, separated by commas; repeatable.",
     ),
 )
-source_options = compose(
+bad_row_options = compose(
     click.option(
-        "--delimiter",
-        type=Character(),
-        help="Between fields, such as ';' or tab.  [default: found]",
+        "--on-bad-row",
+        type=Name(("error", "skip")),
+        default="error",
+        show_default=True,
+        help="A record that cannot be kept stops the run, or is set aside in rejects.csv.",
     ),
     click.option(
-        "--quote",
-        type=Character(may_be_none=True),
-        help='Around fields; none: no quoting.  [default: "]',
+        "--max-bad-rows",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="With --on-bad-row skip: stop where there are more.",
     ),
     click.option(
-        "--header/--no-header",
-        default=None,
-        help="Whether the first row names the columns.  [default: found]",
-    ),
-    click.option(
-        "--text/--no-text",
-        default=None,
-        help="Lines become rows of one column, text.  [default: for .txt]",
+        "--max-line-size",
+        "max_line_bytes",
+        type=Size(),
+        default="16MB",
+        show_default=True,
+        help="A record that is longer is an error: a quote that is never closed.",
     ),
 )
 
@@ -126,6 +126,7 @@ source_options = compose(
 @output_options
 @column_options
 @source_options
+@bad_row_options
 @click.option(
     "-j",
     "--jobs",
@@ -142,7 +143,6 @@ def convert_command(
     shards: int | None,
     shard_size: int | None,
     columns: tuple[str, ...],
-    text: bool | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -150,8 +150,9 @@ def convert_command(
 ) -> None:
     """Convert CSV or text files into a dataset.
 
-    Every column gets the smallest type that holds all its values. Several SOURCEs with the same
-    columns become one dataset, in the order given.
+    Every column gets the smallest type that holds all its values. A SOURCE is a file, a pattern
+    such as 'data/*.csv', or a folder; several with the same columns become one dataset, in the
+    order given.
 
     \b
     bigdata convert trips.csv --to parquet --dry-run
@@ -159,14 +160,12 @@ def convert_command(
     bigdata convert trips.csv --to npy --layout matrix --label fare
     """
     exclusive(shards=shards, shard_size=shard_size)
-    if text and (options["delimiter"] is not None or options["header"] is not None):
-        raise click.UsageError("--text takes neither --delimiter nor --header")
     given = {
+        "source": take_source_options(options),
         **options,
         "shards": shards,
         "shard_bytes": shard_size,
         "columns": columns or None,
-        "text": text,
     }
     if dry_run:
         _plan(sources, given, as_json=as_json, quiet=quiet)
@@ -204,7 +203,13 @@ def _convert(
 
 def print_plan(planned: Plan) -> None:
     """Print what a conversion would do."""
-    from bigdata_cli.cli.render import print_pairs, print_table, sanitize
+    from bigdata_cli.cli.render import (
+        confidence_text,
+        dialect_text,
+        print_pairs,
+        print_table,
+        sanitize,
+    )
     from bigdata_cli.resources.sizes import format_size
 
     click.echo("Nothing is written: this is what bigdata convert would do.\n")
@@ -212,6 +217,7 @@ def print_plan(planned: Plan) -> None:
         {
             "source": f"{', '.join(planned.sources)} ({format_size(planned.source_bytes)})",
             "dialect": dialect_text(planned.dialect),
+            "confidence": confidence_text(planned.confidence, planned.reasons),
             "output": planned.output,
             "format": f"{planned.format}, layout {planned.layout}",
             "label": planned.label,
@@ -233,26 +239,10 @@ def print_plan(planned: Plan) -> None:
     click.echo(sanitize("Types are those of a sample; a conversion checks every value."))
 
 
-def dialect_text(dialect: Mapping[str, Any]) -> str:
-    """A dialect in a few words.
-
-    >>> dialect_text({"delimiter": "\\t", "quote": '"', "header": True})
-    'delimiter tab, quote ", header'
-    >>> dialect_text({"delimiter": None})
-    'lines of text'
-    """
-    if dialect["delimiter"] is None:
-        return "lines of text"
-    delimiter = {"\t": "tab", " ": "space"}.get(dialect["delimiter"], dialect["delimiter"])
-    quote = f"quote {dialect['quote']}" if dialect["quote"] else "no quotes"
-    header = "header" if dialect["header"] else "no header"
-    return f"delimiter {delimiter}, {quote}, {header}"
-
-
 def print_report(report: ConvertReport) -> None:
     """Print what a conversion did, and the next command."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.cli.render import confidence_text, dialect_text, print_pairs, sanitize
     from bigdata_cli.resources.sizes import format_size
 
     rate = report.bytes_in / report.seconds if report.seconds > 0 else 0.0
@@ -266,6 +256,8 @@ def print_report(report: ConvertReport) -> None:
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
             "shards done again": f"{report.redone_shards:,}" if report.redone_shards else None,
             "source": format_size(report.bytes_in),
+            "dialect": dialect_text(report.manifest.dialect),
+            "confidence": confidence_text(report.confidence, report.reasons),
             "written": format_size(report.bytes_out) + share,
             "time": f"{format_duration(report.seconds)} ({format_size(rate)}/s)",
             "peak memory": format_size(report.peak_memory_bytes),

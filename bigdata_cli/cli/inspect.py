@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bigdata_cli.cli.convert import source_options
 from bigdata_cli.cli.options import json_option
+from bigdata_cli.cli.source_options import source_options, take_source_options
 
 if TYPE_CHECKING:
     from bigdata_cli.inspect.report import CsvReport, DatasetReport
@@ -22,19 +22,13 @@ _MAX_TEXT = 24
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
 @source_options
 @json_option
-def inspect_command(
-    path: Path,
-    delimiter: str | None,
-    quote: str | None,
-    header: bool | None,
-    text: bool | None,
-    as_json: bool,
-) -> None:
+def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
     """Show what is in a CSV file or a dataset, and what it costs.
 
-    Of a CSV or text file: the columns with the type that each would get, and the memory that
-    pandas would need against the memory in those types, measured on a sample. Of a dataset: its
-    shards, and its columns with their statistics.
+    Of CSV or text (a file, a pattern or a folder): how it is written, as flags to paste, the
+    columns with the type that each would get, and the memory that pandas would need against the
+    memory in those types, measured on a sample. Of a dataset: its shards, and its columns with
+    their statistics.
 
     \b
     bigdata inspect trips.csv
@@ -42,11 +36,9 @@ def inspect_command(
     """
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.inspect.report import DatasetReport
-    from bigdata_cli.inspect.run import inspect
+    from bigdata_cli.inspect.run import inspect_path
 
-    if text and (delimiter is not None or header is not None):
-        raise click.UsageError("--text takes neither --delimiter nor --header")
-    report = inspect(path, delimiter=delimiter, quote=quote, header=header, text=text)
+    report = inspect_path(path, take_source_options(options))
     if as_json:
         emit_json(report.to_json())
     elif isinstance(report, DatasetReport):
@@ -57,14 +49,24 @@ def inspect_command(
 
 def print_source(report: CsvReport) -> None:
     """Print the report of a CSV or text file."""
-    from bigdata_cli.cli.render import print_pairs, print_table, sanitize
+    import shlex
+
+    from bigdata_cli.cli.render import (
+        confidence_text,
+        dialect_text,
+        print_pairs,
+        print_table,
+        sanitize,
+    )
     from bigdata_cli.resources.sizes import format_size
 
     about = "" if report.exact else "about "
     print_pairs(
         {
             "source": f"{report.path} ({format_size(report.source_bytes)})",
-            "dialect": _dialect(report.dialect),
+            "dialect": dialect_text(report.dialect),
+            "flags": shlex.join(report.flags),
+            "confidence": confidence_text(report.confidence, report.reasons),
             "rows": f"{about}{report.rows:,}",
             "sample": "the whole file"
             if report.exact
@@ -164,13 +166,6 @@ def shorten(text: str, *, width: int = _MAX_TEXT) -> str:
     'abc…'
     """
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _dialect(dialect: Any) -> str:
-    if dialect.get("delimiter") is None:
-        return "lines of text"
-    header = "with a header" if dialect.get("header") else "no header"
-    return f"delimiter {dialect['delimiter']!r}, quote {dialect.get('quote')!r}, {header}"
 
 
 def _dtype(dtype: str, n_categories: int | None) -> str:

@@ -107,6 +107,20 @@ class Character(click.ParamType):
         return value
 
 
+class Delimiter(click.ParamType):
+    """What stands between fields: one or more ASCII characters; `tab` and `space` are those."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from bigdata_cli.sources.dialect import check_delimiter
+
+        try:
+            return check_delimiter(value)
+        except UsageError as error:
+            self.fail(_one_line(error), param, ctx)
+
+
 def joined(
     ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, ...]]
 ) -> tuple[str, ...]:

@@ -146,6 +146,60 @@ def print_pairs(pairs: Mapping[str, object], *, file: IO[str] | None = None) -> 
         click.echo(f"{_pad(name, width, False)}  {value}", file=file)
 
 
+_MARKS = (
+    ("escape", "escape {}"),
+    ("comment", "comment {}"),
+    ("thousands", "thousands {}"),
+)
+
+
+def dialect_text(dialect: Mapping[str, Any]) -> str:
+    """A dialect in a few words.
+
+    >>> dialect_text({"delimiter": "\\t", "quote": '"', "header": True})
+    'delimiter tab, quote ", header'
+    >>> dialect_text({"delimiter": None})
+    'lines of text'
+    """
+    words = []
+    if dialect["delimiter"] is None:
+        words.append("lines of text")
+    else:
+        words += [
+            f"delimiter {_mark(dialect['delimiter'])}",
+            f"quote {dialect['quote']}" if dialect["quote"] else "no quotes",
+            "header" if dialect["header"] else "no header",
+        ]
+    words += [text.format(_mark(dialect[key])) for key, text in _MARKS if dialect.get(key)]
+    if dialect.get("decimal", ".") != ".":
+        words.append(f"decimal {dialect['decimal']}")
+    if dialect.get("trim"):
+        words.append("spaces trimmed")
+    if dialect.get("skip_rows"):
+        words.append(f"{dialect['skip_rows']:,} lines skipped")
+    if dialect.get("encoding", "utf-8") != "utf-8":
+        words.append(f"encoding {dialect['encoding']}")
+    return ", ".join(words)
+
+
+def confidence_text(confidence: float, reasons: Sequence[str]) -> str | None:
+    """How sure a detected dialect is, and why, where that is not certain.
+
+    >>> confidence_text(0.7, ("all columns are text",))
+    '70 % (all columns are text)'
+    >>> confidence_text(0.95, ())
+    """
+    from bigdata_cli.sources.detect import CERTAIN
+
+    if confidence >= CERTAIN:
+        return None
+    return f"{100 * confidence:.0f} % ({'; '.join(reasons)})"
+
+
+def _mark(mark: str) -> str:
+    return {"\t": "tab", " ": "space"}.get(mark, mark)
+
+
 def display_width(text: str) -> int:
     """Terminal cells that a text takes: wide characters two, combining marks none.
 

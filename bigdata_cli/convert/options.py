@@ -9,6 +9,7 @@ from typing import Any
 
 from bigdata_cli.manifest import Manifest, schema_to_json
 from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.sources.source import SourceOptions
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
@@ -20,7 +21,7 @@ class ConvertOptions:
     shards: exactly so many shards; shard_bytes: the target size of one shard's files.
     float_mode: "auto" (float32 where no value changes), "32" or "64".
     types: dtype per column name; schema_file: a file with columns as the manifest has them.
-    text: read lines as rows of one column `text`. header, delimiter, quote: of the CSV.
+    source: how the files are read.
     """
 
     to: str
@@ -37,10 +38,7 @@ class ConvertOptions:
     compression: str | None = None
     jobs: int | None = None
     force: bool = False
-    delimiter: str | None = None
-    quote: str | None = None
-    header: bool | None = None
-    text: bool | None = None
+    source: SourceOptions = field(default_factory=SourceOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,7 @@ class Plan:
     """What a conversion would do (`--dry-run`).
 
     n_shards: shards to be written; estimated_rows: from the sample; schema: the guess.
-    pandas_bytes_per_row, row_bytes: memory of a row in pandas and in the chosen dtypes.
+    confidence, reasons: of what was detected of the dialect, as `Source` has them.
     """
 
     sources: tuple[str, ...]
@@ -74,6 +72,8 @@ class Plan:
     estimated_rows: int
     dialect: Mapping[str, Any]
     schema: Schema
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -86,6 +86,8 @@ class Plan:
             "shards": self.n_shards,
             "estimated_rows": self.estimated_rows,
             "dialect": dict(self.dialect),
+            "confidence": self.confidence,
+            "reasons": list(self.reasons),
             "columns": schema_to_json(self.schema),
         }
 
@@ -105,7 +107,10 @@ class ColumnReport:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertReport:
-    """What a conversion did."""
+    """What a conversion did.
+
+    confidence, reasons: of what was detected of the dialect, as `Source` has them.
+    """
 
     output: Path
     format: str
@@ -122,6 +127,8 @@ class ConvertReport:
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...]
     manifest: Manifest
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, without the manifest."""
@@ -138,6 +145,9 @@ class ConvertReport:
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "redone_shards": self.redone_shards,
+            "dialect": dict(self.manifest.dialect),
+            "confidence": self.confidence,
+            "reasons": list(self.reasons),
             "columns": [vars(column) for column in self.columns],
             "notes": list(self.notes),
         }

@@ -17,7 +17,7 @@ from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
-from bigdata_cli.sources import Source, SourceOptions, open_source
+from bigdata_cli.sources import Source, open_source
 from bigdata_cli.sources.blocks import BlockReader
 from bigdata_cli.sources.sample import (
     SAMPLE_BYTES,
@@ -59,6 +59,8 @@ class Prepared:
             estimated_rows=self.sample.estimated_rows,
             dialect=self.source.dialect.to_json(),
             schema=self.sample.schema,
+            confidence=self.source.confidence,
+            reasons=self.source.reasons,
         )
 
 
@@ -76,15 +78,7 @@ def prepare(
         raise UsageError(f"--shards {options.shards} is not between 1 and 99,999")
     if options.jobs is not None and options.jobs < 1:
         raise UsageError(f"--jobs {options.jobs} is not positive")
-    source = open_source(
-        paths,
-        SourceOptions(
-            delimiter=options.delimiter,
-            quote=options.quote,
-            header=options.header,
-            text=options.text,
-        ),
-    )
+    source = open_source(paths, options.source)
     stem = source.files[0].path.stem
     output = options.output or Path(f"{stem}-{form.name}")
     check_output(output, force=options.force)

@@ -41,6 +41,8 @@ def build_report(
         columns=columns,
         notes=tuple(notes),
         manifest=manifest,
+        confidence=prepared.source.confidence,
+        reasons=prepared.source.reasons,
     )
 
 

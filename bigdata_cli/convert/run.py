@@ -28,6 +28,7 @@ from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources import SourceOptions
 from bigdata_cli.sources.blocks import UNIT_BYTES, split_source
 from bigdata_cli.sources.sample import SAMPLE_BYTES
 from bigdata_cli.sources.units import located
@@ -52,8 +53,17 @@ def convert(
     force: bool = False,
     delimiter: str | None = None,
     quote: str | None = None,
+    escape: str | None = None,
     header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
     text: bool | None = None,
+    keep_blank_lines: bool = False,
     progress: ProgressListener | None = None,
 ) -> ConvertReport:
     """Convert CSV or text files into a dataset: `to` parquet, hdf5, npy or tfrecord.
@@ -76,10 +86,21 @@ def convert(
         compression=compression,
         jobs=jobs,
         force=force,
-        delimiter=delimiter,
-        quote=quote,
-        header=header,
-        text=text,
+        source=SourceOptions(
+            delimiter=delimiter,
+            quote=quote,
+            escape=escape,
+            header=header,
+            names=None if names is None else tuple(names),
+            skip_rows=skip_rows,
+            comment=comment,
+            trim=trim,
+            decimal=decimal,
+            thousands=thousands,
+            null_tokens=None if null is None else tuple(null),
+            text=text,
+            keep_blank_lines=keep_blank_lines,
+        ),
     )
     return run(_paths(sources), options, progress=progress)
 

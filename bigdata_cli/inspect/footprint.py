@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from bigdata_cli.schema.statistics import ColumnStatistics
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bigdata_cli.sources.dialect import Dialect
+
 EXAMPLE_BYTES = 100_000
 MAX_EXAMPLES = 3
+_ONE_CHARACTER = "\x1f"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +48,19 @@ def column_bytes(column: Column, statistics: ColumnStatistics, *, rows: int) -> 
 
 
 def pandas_columns(
-    records: bytes, names: Sequence[str], *, delimiter: str | None, quote: str | None, scale: float
+    records: bytes, names: Sequence[str], dialect: Dialect, *, scale: float
 ) -> tuple[PandasColumn, ...]:
-    """What pandas.read_csv makes of `records`, with its own defaults, in the order of `names`.
+    """What pandas.read_csv makes of `records`, told their dialect, in the order of `names`.
 
-    delimiter None: every line is a text. Bytes are multiplied by `scale`.
+    Of text, every line is a value. Bytes are multiplied by `scale`.
     """
     import pandas as pd
 
-    if delimiter is None:
+    if dialect.delimiter is None:
         lines = records.decode("utf-8", "replace").split("\n")
         frame = pd.DataFrame({0: [line.removesuffix("\r") for line in lines[: _lines(records)]]})
     else:
-        frame = _read(records, len(names), delimiter=delimiter, quote=quote)
+        frame = _read(records, len(names), dialect)
     sizes = frame.memory_usage(deep=True, index=False)
     return tuple(
         PandasColumn(dtype=str(frame.dtypes.iloc[place]), bytes=round(sizes.iloc[place] * scale))
@@ -64,25 +68,22 @@ def pandas_columns(
     )
 
 
-def examples(
-    records: bytes,
-    n_columns: int,
-    *,
-    delimiter: str | None,
-    quote: str | None,
-    null_tokens: Sequence[str],
-) -> tuple[tuple[str, ...], ...]:
+def examples(records: bytes, names: Sequence[str], dialect: Dialect) -> tuple[tuple[str, ...], ...]:
     """Up to three values of each column that are not null, as they stand in the file."""
     start = records[:EXAMPLE_BYTES]
     if len(start) < len(records):
         start = start[: start.rfind(b"\n") + 1] or records
-    if delimiter is None:
+    if dialect.delimiter is None:
         lines = start.decode("utf-8", "replace").splitlines()
         return (tuple(dict.fromkeys(line for line in lines if line))[:MAX_EXAMPLES],)
-    frame = _read(
-        start, n_columns, delimiter=delimiter, quote=quote, dtype=str, keep_default_na=False
+    frame = _read(start, len(names), dialect, dtype=str, keep_default_na=False)
+    return tuple(
+        tuple(
+            value.replace(_ONE_CHARACTER, dialect.delimiter)
+            for value in _some_values(frame.iloc[:, place], dialect.tokens_of(name))
+        )
+        for place, name in enumerate(names)
     )
-    return tuple(_some_values(frame.iloc[:, place], null_tokens) for place in range(n_columns))
 
 
 def _some_values(series: pd.Series, null_tokens: Sequence[str]) -> tuple[str, ...]:
@@ -96,23 +97,33 @@ def _some_values(series: pd.Series, null_tokens: Sequence[str]) -> tuple[str, ..
     return tuple(found)
 
 
-def _read(
-    records: bytes, n_columns: int, *, delimiter: str, quote: str | None, **options: Any
-) -> pd.DataFrame:
+def _read(records: bytes, n_columns: int, dialect: Dialect, **options: Any) -> pd.DataFrame:
     """A DataFrame with columns 0 … n_columns - 1; records that pandas refuses are left out."""
     import csv
 
     import pandas as pd
 
-    if quote:
-        options["quotechar"] = quote
+    delimiter = dialect.delimiter or ""
+    if len(delimiter) > 1:
+        # pandas' fast reader takes one character, and a pattern otherwise.
+        records = records.replace(delimiter.encode(), _ONE_CHARACTER.encode())
+        delimiter = _ONE_CHARACTER
+    if dialect.comment is not None:
+        # pandas would also cut a line where the character stands within it.
+        records = re.sub(rb"(?m)^" + re.escape(dialect.comment.encode()) + rb".*\n?", b"", records)
+    if dialect.quote:
+        options["quotechar"] = dialect.quote
     else:
         options["quoting"] = csv.QUOTE_NONE
+    if "dtype" not in options:
+        options |= {"decimal": dialect.decimal, "thousands": dialect.thousands}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pd.read_csv(
             io.BytesIO(records),
             sep=delimiter,
+            escapechar=dialect.escape,
+            skipinitialspace=dialect.trim,
             header=None,
             names=range(n_columns),
             index_col=False,

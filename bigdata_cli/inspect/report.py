@@ -31,6 +31,7 @@ class CsvColumn:
 class CsvReport:
     """A CSV or text file: its dialect, its columns, and the memory that its rows need.
 
+    flags: the dialect as words of a command line; confidence, reasons: of what was detected of it.
     rows is an estimate unless `exact`: then the sample was the whole file.
     """
 
@@ -43,6 +44,9 @@ class CsvReport:
     sample_bytes: int
     columns: tuple[CsvColumn, ...]
     next_command: str
+    flags: tuple[str, ...] = ()
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
 
     @property
     def pandas_bytes(self) -> int:
@@ -66,6 +70,9 @@ class CsvReport:
             "path": self.path,
             "source_bytes": self.source_bytes,
             "dialect": dict(self.dialect),
+            "flags": list(self.flags),
+            "confidence": self.confidence,
+            "reasons": list(self.reasons),
             "rows": self.rows,
             "exact": self.exact,
             "sample_rows": self.sample_rows,

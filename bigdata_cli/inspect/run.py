@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.inspect.flags import dialect_flags
 from bigdata_cli.inspect.report import (
     CsvColumn,
     CsvReport,
@@ -29,35 +31,74 @@ def inspect(
     *,
     delimiter: str | None = None,
     quote: str | None = None,
+    escape: str | None = None,
     header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
     text: bool | None = None,
+    keep_blank_lines: bool = False,
 ) -> InspectReport:
     """What is in a CSV or text file, or in the folder of a dataset.
 
-    path: the file, the folder, or the folder's `_manifest.json`. delimiter, quote, header,
-    text: of a CSV, None for what is found; `text` reads lines. A CSV is sampled: a few MB spread
-    over it. Of a dataset only the manifest is read.
+    path: the file, a pattern or folder of such, the folder of a dataset, or its `_manifest.json`.
+    The options are those of `bigdata inspect`; None for what is found. A CSV is sampled: a few MB
+    spread over it. Of a dataset only the manifest is read.
     Raises UsageError for a path that is not there or is neither, DataError for an empty file
     and for a damaged manifest.
     """
+    from bigdata_cli.sources import SourceOptions
+
+    options = SourceOptions(
+        delimiter=delimiter,
+        quote=quote,
+        escape=escape,
+        header=header,
+        names=None if names is None else tuple(names),
+        skip_rows=skip_rows,
+        comment=comment,
+        trim=trim,
+        decimal=decimal,
+        thousands=thousands,
+        null_tokens=None if null is None else tuple(null),
+        text=text,
+        keep_blank_lines=keep_blank_lines,
+    )
+    return inspect_path(path, options)
+
+
+def inspect_path(path: str | Path, options: SourceOptions) -> InspectReport:
+    """`inspect` with the options as one value."""
     place = Path(path)
-    if place.is_dir() or place.name == MANIFEST_NAME:
+    if place.name == MANIFEST_NAME or _is_dataset(place):
         return inspect_dataset(place)
     if place.is_file() and place.name.endswith(SHARD_EXTENSIONS):
         raise UsageError(
             f"{path} is a file of a dataset, not a CSV",
             hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
         )
-    from bigdata_cli.sources import SourceOptions
-
-    options = SourceOptions(delimiter=delimiter, quote=quote, header=header, text=text)
     return inspect_source(fspath(path), options)
+
+
+def _is_dataset(place: Path) -> bool:
+    """Whether it is a folder that has a manifest, or nothing that could be read as a source."""
+    from bigdata_cli.sources.paths import is_csv_name, is_text_name
+
+    if not place.is_dir():
+        return False
+    names = [path.name for path in place.iterdir()]
+    return MANIFEST_NAME in names or not any(is_csv_name(n) or is_text_name(n) for n in names)
 
 
 def inspect_source(path: str, options: SourceOptions) -> CsvReport:
     """The report of a CSV or text file, from a sample of it."""
     from bigdata_cli.inspect.footprint import column_bytes, examples, pandas_columns
-    from bigdata_cli.sources import open_source
+    from bigdata_cli.sources import SourceOptions, open_source
+    from bigdata_cli.sources.detect import CERTAIN
     from bigdata_cli.sources.sample import TypeOptions, read_sample, take_sample
 
     source = open_source([path], options)
@@ -72,16 +113,13 @@ def inspect_source(path: str, options: SourceOptions) -> CsvReport:
     in_pandas = pandas_columns(
         records,
         source.names,
-        delimiter=dialect.delimiter,
-        quote=dialect.quote,
+        dialect,
         scale=scale,
     )
     shown = examples(
         records,
-        len(source.names),
-        delimiter=dialect.delimiter,
-        quote=dialect.quote,
-        null_tokens=dialect.null_tokens,
+        source.names,
+        dialect,
     )
     columns = []
     for column, pandas_column, values in zip(sample.schema, in_pandas, shown, strict=True):
@@ -98,6 +136,9 @@ def inspect_source(path: str, options: SourceOptions) -> CsvReport:
                 bytes=column_bytes(column, statistics, rows=sample.estimated_rows),
             )
         )
+    flags = dialect_flags(dialect)
+    # A conversion finds the same again: it is told where something was told, or is not certain.
+    repeated = () if options == SourceOptions() and source.confidence >= CERTAIN else flags
     return CsvReport(
         path=path,
         source_bytes=source.bytes,
@@ -107,7 +148,10 @@ def inspect_source(path: str, options: SourceOptions) -> CsvReport:
         sample_rows=sample.rows,
         sample_bytes=sample.bytes,
         columns=tuple(columns),
-        next_command=_convert_command(path, options),
+        next_command=shlex.join(["bigdata", "convert", path, "--to", "parquet", *repeated]),
+        flags=flags,
+        confidence=source.confidence,
+        reasons=source.reasons,
     )
 
 
@@ -155,17 +199,3 @@ def inspect_dataset(path: Path) -> DatasetReport:
         if label is None
         else f"bigdata train {folder} --label {shlex.quote(label)}",
     )
-
-
-def _convert_command(path: str, options: SourceOptions) -> str:
-    """The conversion of the same file, read in the same way."""
-    words = ["bigdata", "convert", path, "--to", "parquet"]
-    if options.delimiter is not None:
-        words += ["--delimiter", "tab" if options.delimiter == "\t" else options.delimiter]
-    if options.quote is not None:
-        words += ["--quote", options.quote or "none"]
-    if options.header is not None:
-        words.append("--header" if options.header else "--no-header")
-    if options.text is not None:
-        words.append("--text" if options.text else "--no-text")
-    return shlex.join(words)

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 DELIMITERS = (",", "\t", ";", "|", " ")
 SNIFFED_RECORDS = 200
+CERTAIN = 0.9
+"""From this confidence on, what was detected is shown without it."""
 _SNIFFED_CHARACTERS = 1 << 15
 _LONG_RUN = re.compile(r"""([^\s,;|"'\\]{48})[^\s,;|"'\\]+""")
 _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")

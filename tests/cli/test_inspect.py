@@ -70,14 +70,14 @@ def test_options_of_the_source_are_heeded(folder):
     (folder / "table.txt").write_text("a;b\nc;d\n")
     report = json.loads(run("table.txt", "--json", "--no-text").stdout)
     assert len(report["columns"]) == 2
-    assert report["next_command"] == "bigdata convert table.txt --to parquet --no-text"
+    assert report["next_command"] == "bigdata convert table.txt --to parquet --delimiter ';' --header"
 
 
 @pytest.mark.parametrize(
     ("status", "arguments"),
     [
         (2, ["trip.csv"]),
-        (2, ["."]),
+        (2, ["empty"]),
         (2, ["trips.csv", "--text", "--delimiter", ";"]),
         (2, ["trips.csv", "--delimiter", "long"]),
         (3, ["empty.csv"]),
@@ -88,6 +88,7 @@ def test_options_of_the_source_are_heeded(folder):
 def test_bad_input_gets_one_message(folder, status, arguments):
     (folder / "empty.csv").write_text("")
     (folder / "damaged").mkdir()
+    (folder / "empty").mkdir()
     (folder / "damaged" / "_manifest.json").write_text("{")
     result = run(*arguments)
     assert result.exit_code == status, result.output

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bigdata_cli import open_dataset
 from bigdata_cli.convert.options import ConvertOptions
 from bigdata_cli.convert.run import run
+from bigdata_cli.sources import SourceOptions
 
 # Everything that CSV has to quote, and what looks like quotes, records and numbers.
 AWKWARD = st.text(alphabet='ab,"\n\r;1.\t é😀', max_size=12)
@@ -77,8 +78,9 @@ def test_any_shards_units_and_jobs_give_the_same_dataset(line_end, data, rows):
                 shards=data.draw(st.integers(1, 7)),
                 jobs=data.draw(st.integers(1, 3)),
                 force=True,
-                header=True,
-                delimiter=",",
+                source=SourceOptions(
+                    header=True, delimiter=",", quote='"', escape=None, trim=False
+                ),
             )
             run([source], options, unit_bytes=data.draw(st.integers(7, 400)))
             dataset = open_dataset(Path(folder) / "out")
