@@ -39,6 +39,10 @@ class Ledger:
     def rows(self) -> int:
         return sum(result.rows for result in self.results.values())
 
+    @property
+    def rejected(self) -> int:
+        return sum(result.rejected for result in self.results.values())
+
     def expected_start(self, index: int) -> int | None:
         """Where the first record of a shard must start; None while that is not known."""
         if not self.ranges[index]:

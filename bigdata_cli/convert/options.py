@@ -9,6 +9,7 @@ from typing import Any
 
 from bigdata_cli.manifest import Manifest, schema_to_json
 from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.source import SourceOptions
 
 DEFAULT_SHARD_BYTES = 256_000_000
@@ -21,7 +22,8 @@ class ConvertOptions:
     shards: exactly so many shards; shard_bytes: the target size of one shard's files.
     float_mode: "auto" (float32 where no value changes), "32" or "64".
     types: dtype per column name; schema_file: a file with columns as the manifest has them.
-    source: how the files are read.
+    source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
+    kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
     """
 
     to: str
@@ -38,6 +40,9 @@ class ConvertOptions:
     compression: str | None = None
     jobs: int | None = None
     force: bool = False
+    on_bad_row: str = "error"
+    max_bad_rows: int | None = None
+    max_line_bytes: int = MAX_RECORD_BYTES
     source: SourceOptions = field(default_factory=SourceOptions)
 
 

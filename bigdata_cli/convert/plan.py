@@ -95,7 +95,20 @@ def prepare(
             f'--label: there is no column "{options.label}"',
             hint=did_you_mean(options.label, keep),
         )
-    sample = take_sample(source, types, keep=keep, max_bytes=sample_bytes)
+    if options.on_bad_row not in ("error", "skip"):
+        raise UsageError(
+            f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"
+        )
+    if options.max_bad_rows is not None and options.on_bad_row == "error":
+        raise UsageError("--max-bad-rows goes with --on-bad-row skip")
+    sample = take_sample(
+        source,
+        types,
+        keep=keep,
+        max_bytes=sample_bytes,
+        skip_bad_rows=options.on_bad_row == "skip",
+        max_record_bytes=options.max_line_bytes,
+    )
     form.check(sample.schema, storage)
     prepared = Prepared(
         options=options,

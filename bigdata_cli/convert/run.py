@@ -18,9 +18,11 @@ from bigdata_cli.convert.options import (
     ProgressListener,
 )
 from bigdata_cli.convert.plan import Prepared, prepare
+from bigdata_cli.convert.rejects import REJECTS_NAME, merge_rejects, pieces_path
 from bigdata_cli.convert.report import build_report
 from bigdata_cli.convert.shard import ShardResult, ShardTask
 from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName
 from bigdata_cli.manifest import Manifest, ShardEntry
 from bigdata_cli.resources.memory import available_cpus
@@ -29,7 +31,7 @@ from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources import SourceOptions
-from bigdata_cli.sources.blocks import UNIT_BYTES, split_source
+from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, UNIT_BYTES, split_source
 from bigdata_cli.sources.sample import SAMPLE_BYTES
 from bigdata_cli.sources.units import located
 
@@ -51,6 +53,9 @@ def convert(
     compression: str | None = None,
     jobs: int | None = None,
     force: bool = False,
+    on_bad_row: str = "error",
+    max_bad_rows: int | None = None,
+    max_line_size: str | int = MAX_RECORD_BYTES,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -86,6 +91,11 @@ def convert(
         compression=compression,
         jobs=jobs,
         force=force,
+        on_bad_row=on_bad_row,
+        max_bad_rows=max_bad_rows,
+        max_line_bytes=(
+            parse_size(max_line_size) if isinstance(max_line_size, str) else max_line_size
+        ),
         source=SourceOptions(
             delimiter=delimiter,
             quote=quote,
@@ -136,7 +146,11 @@ def run(
         conversion.run()
         manifest = conversion.manifest()
         sidecars = prepared.form.sidecars(manifest.to_json())
-        manifest = replace(manifest, sidecars=tuple(sidecars))
+        names = tuple(sidecars)
+        if manifest.rejected_rows:
+            merge_rejects(prepared.source, prepared.output, conversion.reject_pieces())
+            names = (*names, REJECTS_NAME)
+        manifest = replace(manifest, sidecars=names)
         folder.commit(manifest, sidecars)
     except OSError as error:
         folder.abandon()
@@ -182,6 +196,12 @@ class Conversion:
         if failed is not None and failed.error is not None:
             file, error = failed.error
             raise located(self.prepared.source.files[file], error) from error
+        most = self.prepared.options.max_bad_rows
+        if most is not None and self.ledger.rejected > most:
+            raise DataError(
+                f"{self.ledger.rejected:,} records cannot be kept: more than --max-bad-rows {most}",
+                hint="--on-bad-row error shows the first of them",
+            )
 
     def _reconcile(self, engine: LocalEngine) -> None:
         """Do the shards again whose bytes would differ under the types that all rows ask for."""
@@ -216,9 +236,19 @@ class Conversion:
             format=prepared.form.name,
             storage=prepared.storage,
             folder=prepared.output,
-            name=ShardName(stem=prepared.stem, index=index, count=prepared.n_shards),
+            name=self._name(index),
             unit_bytes=self.unit_bytes,
         )
+
+    def reject_pieces(self) -> list[Path]:
+        """The files with the rejected records of each shard, in order."""
+        return [
+            pieces_path(self.prepared.output, self._name(index))
+            for index in range(self.prepared.n_shards)
+        ]
+
+    def _name(self, index: int) -> ShardName:
+        return ShardName(stem=self.prepared.stem, index=index, count=self.prepared.n_shards)
 
     def manifest(self) -> Manifest:
         """The manifest of what was converted."""
@@ -245,6 +275,7 @@ class Conversion:
             schema=schema,
             statistics=_settled(self.ledger.statistics(schema), schema),
             shards=tuple(self._shards()),
+            rejected_rows=self.ledger.rejected,
         )
 
     def _shards(self) -> Iterator[ShardEntry]:

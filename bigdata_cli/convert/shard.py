@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bigdata_cli.convert.rebatch import Rebatcher
+from bigdata_cli.convert.rejects import RejectsWriter, pieces_path
 from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import FileEntry
@@ -65,6 +66,7 @@ class ShardResult:
     spoiled: bool
     schema: Schema
     rows: int
+    rejected: int
     blank_lines: int
     starts: tuple[int, ...]
     stops: tuple[int, ...]
@@ -131,6 +133,7 @@ class _Conversion:
         self.spoiled = False
         self.rows = 0
         self.blank_lines = 0
+        self.rejects = RejectsWriter(pieces_path(task.folder, task.name))
         self.starts: list[int] = []
         self.stops: list[int] = []
         self.observed = tuple(Observed() for _ in self.columns)
@@ -170,7 +173,7 @@ class _Conversion:
                 self.stops.append(unit.start)
                 return unit.error
             position = unit.chunk.position
-            self._take(unit.chunk)
+            self._take(piece.file, unit.chunk)
             if self.on_progress is not None:
                 self.on_progress(unit.piece.stop - unit.piece.start, unit.chunk.rows)
         self.stops.append(position if position is not None else piece.start)
@@ -204,10 +207,11 @@ class _Conversion:
         fields = self.task.fields[piece.file]
         return parse_unit(self.reader, self.task.source, piece, start, fields, plan)
 
-    def _take(self, chunk: Chunk) -> None:
+    def _take(self, file: int, chunk: Chunk) -> None:
         """Join what a chunk showed; encode it where it fits the schema."""
         self.rows += chunk.rows
         self.blank_lines += chunk.blank_lines
+        self.rejects.append(file, chunk.rejects)
         self.observed = tuple(a.join(b) for a, b in zip(self.observed, chunk.observed, strict=True))
         self.distinct = tuple(
             join_distinct(a, b) for a, b in zip(self.distinct, chunk.distinct, strict=True)
@@ -274,6 +278,7 @@ class _Conversion:
             spoiled=self.spoiled,
             schema=self.task.schema,
             rows=self.rows,
+            rejected=self.rejects.count,
             blank_lines=self.blank_lines,
             starts=tuple(self.starts),
             stops=tuple(self.stops),

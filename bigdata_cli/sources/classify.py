@@ -13,6 +13,7 @@ from bigdata_cli.sources.number import (
     NOT_A_NUMBER,
     SCRATCH_BYTES,
     decimal_to_float,
+    out_of_range,
     scan_local_number,
     survives_float32,
 )
@@ -93,6 +94,8 @@ def classify(block, start, end, rules, scratch):
         return FLOAT, False, zero
     if form != NOT_A_NUMBER:
         value, exact = decimal_to_float(significand, exponent)
+        if exact and out_of_range(value, significand):
+            return TEXT, False, zero
         # A value that Python has to decide has more digits than float32 gives back.
         if exact and survives_float32(value, significand, exponent):
             return FLOAT, False, zero

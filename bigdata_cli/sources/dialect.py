@@ -103,7 +103,8 @@ def check_marks(dialect: Dialect) -> None:
             continue
         if option in ("--decimal", "--thousands") and (mark.isalnum() or mark in "+-"):
             raise UsageError(f"{option} cannot be {mark!r}, of which numbers are made")
-        if mark in taken:
+        # Within quotes a number may have the delimiter between its groups: "1,234".
+        if mark in taken and (option, taken[mark]) != ("--thousands", "--delimiter"):
             raise UsageError(
                 f"{taken[mark]} and {option} are both {mark!r}",
                 hint=f"{taken[mark]} or {option} has to be another character",

@@ -30,6 +30,7 @@ from bigdata_cli.sources.number import (
     NOT_A_NUMBER,
     SCRATCH_BYTES,
     decimal_to_float,
+    out_of_range,
     scan_local_number,
     survives_float32,
 )
@@ -72,8 +73,8 @@ def most_records(block, start, end):
         x = ((x & _LOW) + _LOW) | x
         y = ((y & _LOW) + _LOW) | y
         n += count_ones(~(x & y) & ~_LOW)
-    for p in range(p + 8 * n_words, end):
-        n += block[p] == 10 or block[p] == 13
+    for rest in range(p + 8 * n_words, end):
+        n += block[rest] == 10 or block[rest] == 13
     return n
 
 
@@ -223,6 +224,8 @@ def parse_value(
         else:
             forms[column] |= FLOAT
             number, exact = decimal_to_float(significand, exponent)
+            if exact and out_of_range(number, significand):
+                return odd
             if form != DECIMAL or not exact:
                 forms[column] |= FLOAT32_LOSES
                 return HARD, (start << 32) | (end - start)
@@ -395,7 +398,7 @@ def parse_records(
                         and canonical
                     ):
                         number, exact = decimal_to_float(significand, exponent)
-                        if exact:
+                        if exact and not out_of_range(number, significand):
                             if is_integer and not (negative and significand == np.uint64(0)):
                                 forms[column] |= INT
                                 side = 0 if negative else 1

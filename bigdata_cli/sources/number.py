@@ -97,6 +97,12 @@ def decimal_to_float(significand, exponent):
     return bits_to_float(mantissa | (np.uint64(power) << np.uint64(52))), True
 
 
+@njit(nogil=True, cache=True)
+def out_of_range(value, significand):
+    """Whether a decimal with these digits lies beyond float64: it became infinite, or zero."""
+    return value == np.inf or (value == 0.0 and significand != np.uint64(0))
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def survives_float32(value, significand, exponent):
     """Whether float32 keeps a number: it equals it, or the text is its shortest decimal.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,6 +21,12 @@ _BOOLS = {
     **dict.fromkeys(("0", "f", "false", "n", "no"), 0),
 }
 _EPOCH = dt.datetime(1970, 1, 1)
+
+
+UNCLOSED_HINT = (
+    "a quote that is never closed? --quote none reads quotes as characters; "
+    "--max-line-size allows more"
+)
 
 
 class OddValue(Exception):
@@ -59,7 +66,11 @@ class RecordError(Exception):
 
 
 class NeedMore(Exception):
-    """The last record of a block goes on beyond it."""
+    """The last record of a block goes on beyond it: the byte offset where it starts."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
 
 
 def too_many_categories(state: ColumnState) -> ColumnState:
@@ -87,11 +98,21 @@ def plain_number(text: str, rules: Rules) -> str:
     return text if rules.decimal == ord(".") else text.replace(chr(rules.decimal), ".")
 
 
-def hard_decimals(block: Block, cells: np.ndarray, flags: np.ndarray, rules: Rules) -> None:
+def hard_decimals(
+    block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState, rules: Rules
+) -> None:
     """Put Python's float in place of the decimals that the kernel could not decide."""
     values = cells.view(np.float64)
     for row in np.flatnonzero(flags == kernel.HARD):
-        values[row] = float(plain_number(cell_text(block, cells[row]).decode("ascii"), rules))
+        text = cell_text(block, cells[row]).decode("ascii")
+        values[row] = float(plain_number(text, rules))
+        if np.isinf(values[row]) or values[row] == 0.0:
+            raise OddValue(
+                np.array([row]),
+                f'column "{state.name}": {text!r} lies beyond float64',
+                reason=f'column "{state.name}" lies beyond float64',
+                hint=f"--type {state.name}=text keeps it as it is",
+            )
         flags[row] = kernel.VALUE
 
 
@@ -162,7 +183,11 @@ def _integer(text: str, low: int, high: int) -> int:
 def _float(text: str) -> float:
     if "_" in text:
         raise ValueError(text)
-    return float(text)
+    value = float(text)
+    digits = text.lower().partition("e")[0].strip("+-0. ")
+    if digits[:1].isdigit() and (math.isinf(value) or value == 0.0):  # beyond float64
+        raise ValueError(text)
+    return value
 
 
 def _bool(text: str) -> int:

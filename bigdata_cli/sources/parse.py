@@ -112,7 +112,7 @@ def run_kernel(
             break
         most_bad *= 4
     if status == kernel.MORE:
-        raise NeedMore
+        raise NeedMore(block.offset + position)
     if status != kernel.DONE:
         problem, hint = describe(status, n_fields, len(grammar.fields))
         raise RecordError(block.offset + position, problem, hint=hint)

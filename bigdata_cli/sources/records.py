@@ -13,10 +13,11 @@ from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources import kernel
-from bigdata_cli.sources.blocks import Block
+from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, Block
 from bigdata_cli.sources.columns import chunk_column, column_statistics
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.odd import (
+    UNCLOSED_HINT,
     OddValue,
     RecordError,
     convert_odd_cells,
@@ -40,12 +41,14 @@ class ParsePlan:
     """How the records of a source are parsed: picklable, the same for all its blocks.
 
     skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
+    max_record_bytes: a record that does not end within them is an error.
     """
 
     dialect: Dialect
     columns: tuple[ColumnState, ...]
     float_mode: str = "auto"
     skip_bad_rows: bool = False
+    max_record_bytes: int = MAX_RECORD_BYTES
 
     def schema(self) -> Schema:
         return Schema(tuple(state.column() for state in self.columns))
@@ -99,6 +102,7 @@ def parse_block(
                 (begin, stop, describe(status, n_seen, len(fields))[0])
                 for begin, stop, status, n_seen in parsed.bad.tolist()
             ]
+            _check_lengths(found, block.offset, plan.max_record_bytes)
         else:
             try:
                 batch, columns, statistics, distinct = _build(block, parsed, columns, grammar)
@@ -111,7 +115,10 @@ def parse_block(
         # What is set aside must leave no trace: the rest is parsed as if it were not there.
         rejected += found
         block = _without(block, found)
-    blank = parsed.blank_lines - sum(stop - begin for begin, stop, _ in rejected)
+    # The parse may have ended among the line feeds of a record that goes on beyond `limit`.
+    ended = parsed.position - block.offset
+    blank = parsed.blank_lines - sum(min(stop, ended) - begin for begin, stop, _ in rejected)
+    ended = max([ended, *(stop for _, stop, _ in rejected)])
     return Chunk(
         batch=batch,
         columns=columns,
@@ -119,7 +126,7 @@ def parse_block(
         statistics=statistics,
         distinct=distinct,
         rows=parsed.rows,
-        position=parsed.position,
+        position=block.offset + ended,
         blank_lines=blank,
         rejects=_rejects(original, block.offset, rejected),
     )
@@ -163,7 +170,7 @@ def _build(
         flags = parsed.flags[i, : parsed.rows]
         mode, _ = mode_of(state)
         if mode == kernel.FLOAT64:
-            hard_decimals(block, cells, flags, grammar.rules)
+            hard_decimals(block, cells, flags, state, grammar.rules)
         if state.fixed and mode != kernel.TEXT:
             convert_odd_cells(block, cells, flags, state, grammar.rules)
         array, values = chunk_column(block, cells, flags, state, grammar.rules)
@@ -187,6 +194,17 @@ def _records_of(
         stop = kernel.skip_record(block.data, after, block.size, grammar.rules)
         found.append((begin, stop, odd.reason))
     return found
+
+
+def _check_lengths(found: list[tuple[int, int, str]], offset: int, max_record_bytes: int) -> None:
+    """Raise RecordError where a quote that is never closed swallowed more than one record has."""
+    for begin, stop, _ in found:
+        if stop - begin > max_record_bytes:
+            raise RecordError(
+                offset + begin,
+                f"a record is longer than {max_record_bytes:,} bytes",
+                hint=UNCLOSED_HINT,
+            )
 
 
 def _without(block: Block, found: list[tuple[int, int, str]]) -> Block:

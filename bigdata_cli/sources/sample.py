@@ -10,7 +10,7 @@ from bigdata_cli.schema.lattice import TypeOptions, resolve
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
-from bigdata_cli.sources.blocks import BlockReader, ByteRange
+from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.source import Source
@@ -73,6 +73,8 @@ def take_sample(
     *,
     keep: Sequence[str] | None = None,
     max_bytes: int = SAMPLE_BYTES,
+    skip_bad_rows: bool = False,
+    max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> Sample:
     """Parse pieces of the source and say what types its columns seem to have.
 
@@ -82,7 +84,13 @@ def take_sample(
     keep = source.names if keep is None else keep
     fields = keep_columns(source, keep)
     states = tuple(_first_state(name, types) for name in keep)
-    plan = ParsePlan(dialect=source.dialect, columns=states, float_mode=types.float_mode)
+    plan = ParsePlan(
+        dialect=source.dialect,
+        columns=states,
+        float_mode=types.float_mode,
+        skip_bad_rows=skip_bad_rows,
+        max_record_bytes=max_record_bytes,
+    )
     pieces, exact = sample_pieces(source, max_bytes)
     chunks: list[Chunk] = []
     ranges: list[ByteRange] = []

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from bigdata_cli.errors import DataError
 from bigdata_cli.sources.blocks import (
     LOOKAHEAD_BYTES,
-    MAX_RECORD_BYTES,
     BlockReader,
     ByteRange,
     guess_record_start,
 )
-from bigdata_cli.sources.odd import NeedMore, RecordError
+from bigdata_cli.sources.lines import LineCounter, beginning_of
+from bigdata_cli.sources.odd import UNCLOSED_HINT, NeedMore, RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan, parse_block
 from bigdata_cli.sources.source import Source, SourceFile
 
@@ -61,42 +61,22 @@ def _parse(
         block = reader.read(piece.file, start, max(start, piece.stop) + beyond)
         try:
             return parse_block(block, start, max(start, piece.stop), fields, plan)
-        except NeedMore:
-            if beyond >= MAX_RECORD_BYTES:
+        except NeedMore as more:
+            if block.offset + block.size - more.offset > plan.max_record_bytes:
                 raise RecordError(
-                    _last_record(block.offset, piece),
-                    f"a record is longer than {MAX_RECORD_BYTES:,} bytes",
-                    hint="a quote that is never closed? --quote none reads quotes as characters",
+                    more.offset,
+                    f"a record is longer than {plan.max_record_bytes:,} bytes",
+                    hint=UNCLOSED_HINT,
                 ) from None
             beyond *= 4
 
 
-def _last_record(offset: int, piece: ByteRange) -> int:
-    return max(offset, piece.stop - 1)
-
-
 def located(file: SourceFile, error: RecordError) -> DataError:
     """The error of a record as the user reads it: file, line, byte, what, why."""
-    line, beginning = _line_of(file, error.offset)
+    line = LineCounter(file.path).line_of(error.offset)
+    beginning = beginning_of(file.path, error.offset)
     shown = f": {beginning!r}" if beginning else ""
     return DataError(
         f"{file.name} line {line:,} (byte {error.offset:,}): {error.problem}{shown}",
         hint=error.hint,
     )
-
-
-def _line_of(file: SourceFile, offset: int) -> tuple[int, str]:
-    """The line number (from 1) of a byte of a file, and the beginning of what stands there."""
-    line, done, last = 1, 0, b""
-    with file.path.open("rb") as stream:
-        while done < offset:
-            piece = stream.read(min(1 << 24, offset - done))
-            if not piece:
-                break
-            # A line ends with LF, or with a CR that no LF follows.
-            line += piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
-            line -= last == b"\r" and piece[:1] == b"\n"
-            last = piece[-1:]
-            done += len(piece)
-        beginning = stream.read(60)
-    return line, beginning.splitlines()[0].decode("utf-8", "replace") if beginning else ""

@@ -59,7 +59,8 @@ def test_the_first_bad_record_is_reported_wherever_it_stands(tmp_path, jobs, sha
 
 @pytest.mark.parametrize(
     ("dtype", "value"),
-    [("int8", "200"), ("int64", "x"), ("int64", "1.5"), ("uint8", "-1"), ("float64", "12.5.0"),
+    [("int8", "200"), ("int64", "x"), ("int64", "1.5"), ("uint8", "-1"),
+     ("float64", "12.5.0"), ("float64", "1e400"),
      ("bool", "maybe"), ("date", "01/02/03"), ("timestamp", "yesterday"),
      ("timestamp", "2020-01-01T00:00:00+02:00"), ("uint64", "18446744073709551616")],
 )  # fmt: skip

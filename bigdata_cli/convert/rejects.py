@@ -1,0 +1,73 @@
+"""Records that were set aside: collected per shard, put together in `rejects.csv` at the end."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from bigdata_cli.formats.base import ShardName, partial_path
+from bigdata_cli.sources.lines import LineCounter
+from bigdata_cli.sources.records import Reject
+from bigdata_cli.sources.source import Source
+
+REJECTS_NAME = "rejects.csv"
+HEADER = ("source", "line", "byte", "reason", "raw")
+
+
+def pieces_path(folder: Path, name: ShardName) -> Path:
+    """Where the rejected records of one shard are kept until the end."""
+    return partial_path(folder / f"_rejects-{name.index:05d}.csv")
+
+
+class RejectsWriter:
+    """Appends the rejected records of a shard to a file; opened with the first of them.
+
+    The bytes of a record are kept as they are: what is not UTF-8 is written back unchanged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self.discard()
+
+    def append(self, file: int, rejects: Sequence[Reject]) -> None:
+        """Write records of the source file with that index."""
+        if not rejects:
+            return
+        with _open(self.path, "a" if self.count else "w") as stream:
+            writer = csv.writer(stream)
+            for reject in rejects:
+                raw = reject.raw.decode("utf-8", "surrogateescape")
+                writer.writerow([file, reject.offset, reject.reason, raw.rstrip("\r\n")])
+        self.count += len(rejects)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self.path.unlink(missing_ok=True)
+
+
+def _open(path: Path, mode: str):
+    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def merge_rejects(source: Source, folder: Path, pieces: Iterable[Path]) -> None:
+    """Write `rejects.csv` (under its partial name) from the shards' pieces, and remove these."""
+    with _open(partial_path(folder / REJECTS_NAME), "w") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(HEADER)
+        counters = {index: LineCounter(file.path) for index, file in enumerate(source.files)}
+        for path in pieces:
+            for file, offset, reason, raw in _read(path):
+                line = counters[file].line_of(offset)
+                writer.writerow([source.files[file].name, line, offset, reason, raw])
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Iterator[tuple[int, int, str, str]]:
+    if not path.exists():
+        return
+    with _open(path, "r") as stream:
+        csv.field_size_limit(1 << 30)
+        for file, offset, reason, raw in csv.reader(stream):
+            yield int(file), int(offset), reason, raw

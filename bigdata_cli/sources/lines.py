@@ -1,0 +1,40 @@
+"""Line numbers of byte offsets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PIECE_BYTES = 1 << 24
+
+
+class LineCounter:
+    """Line numbers (from 1) of growing byte offsets of a file, in one pass over it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._done = 0
+        self._line = 1
+        self._last = b""
+
+    def line_of(self, offset: int) -> int:
+        """The line on which the byte stands; offsets must not go back."""
+        with self._path.open("rb") as stream:
+            stream.seek(self._done)
+            while self._done < offset:
+                piece = stream.read(min(_PIECE_BYTES, offset - self._done))
+                if not piece:
+                    break
+                # A line ends with LF, or with a CR that no LF follows.
+                self._line += piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
+                self._line -= self._last == b"\r" and piece[:1] == b"\n"
+                self._last = piece[-1:]
+                self._done += len(piece)
+        return self._line
+
+
+def beginning_of(path: Path, offset: int) -> str:
+    """The beginning of what stands at a byte of a file, up to the end of the line."""
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        lines = stream.read(60).splitlines()
+    return lines[0].decode("utf-8", "replace") if lines else ""
