@@ -83,9 +83,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     'It has: step, isFraud'
     """
     names = list(known)
-    by_lower = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    if close:
-        return f'Did you mean "{by_lower[close[0]]}"?'
+    close = closest(name, names)
+    if close is not None:
+        return f'Did you mean "{close}"?'
     shown = ", ".join(names[:12])
     return f"It has: {shown}" + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one, None where none is close."""
+    by_lower = {other.lower(): other for other in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None

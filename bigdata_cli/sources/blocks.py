@@ -13,7 +13,8 @@ from numba import njit
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.sources.intrinsics import byte_at
-from bigdata_cli.sources.kernel import (
+from bigdata_cli.sources.rules import compile_rules
+from bigdata_cli.sources.scan import (
     DONE,
     UNTERMINATED,
     line_end,
@@ -21,7 +22,6 @@ from bigdata_cli.sources.kernel import (
     scan_quoted,
     skip_line,
 )
-from bigdata_cli.sources.rules import compile_rules
 from bigdata_cli.sources.source import Source, SourceFile
 
 UNIT_BYTES = 4 << 20

@@ -154,7 +154,7 @@ def unique_names(names: list[str]) -> tuple[str, ...]:
         number = 0
         while candidate in seen or (candidate != name and candidate in taken):
             number += 1
-            candidate = f"{name or 'column'}_{number}"
+            candidate = f"{name if name.strip() else f'column{i}'}_{number}"
         seen.add(candidate)
         unique.append(candidate)
     return tuple(unique)

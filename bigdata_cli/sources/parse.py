@@ -10,7 +10,7 @@ import numpy as np
 from bigdata_cli.schema.dtype import Kind, kind_of
 from bigdata_cli.schema.lattice import Form, Observed
 from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources import kernel
+from bigdata_cli.sources import kernel, scan
 from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.classify import classify_cells
 from bigdata_cli.sources.dialect import Dialect
@@ -92,7 +92,7 @@ def run_kernel(
     collected.
     """
     begin, stop = start - block.offset, min(limit - block.offset, block.size)
-    capacity = kernel.most_records(block.data, begin, stop) if begin < stop else 0
+    capacity = scan.most_records(block.data, begin, stop) if begin < stop else 0
     modes = [mode_of(columns[c]) if c >= 0 else (kernel.SKIP, 0) for c in grammar.fields]
     cells = np.empty((len(columns), capacity), np.int64)
     most_bad = 1024 if collect_bad else 0
@@ -108,12 +108,12 @@ def run_kernel(
             np.array([zoned for _, zoned in modes], np.int64),
             grammar.fields, cells, flags, forms, magnitudes, record_starts, bad,
         )  # fmt: skip
-        if status != kernel.FULL:
+        if status != scan.FULL:
             break
         most_bad *= 4
-    if status == kernel.MORE:
+    if status == scan.MORE:
         raise NeedMore(block.offset + position)
-    if status != kernel.DONE:
+    if status != scan.DONE:
         problem, hint = describe(status, n_fields, len(grammar.fields))
         raise RecordError(block.offset + position, problem, hint=hint)
     return Cells(
@@ -146,11 +146,11 @@ def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str]:
     """What is wrong with a record that the kernel refused, and what may help."""
     detected = "--delimiter, --quote or --header may differ from what was detected"
     unquoted = "--quote none reads quotes as characters"
-    if status == kernel.TOO_FEW:
+    if status == scan.TOO_FEW:
         return f"the record has {n_seen} fields, {n_fields} were expected", detected
-    if status == kernel.TOO_MANY:
+    if status == scan.TOO_MANY:
         return f"the record has more than the {n_fields} fields expected", detected
-    if status == kernel.AFTER_QUOTE:
+    if status == scan.AFTER_QUOTE:
         return f"field {n_seen} goes on after its closing quote", unquoted
     return f"field {n_seen} has an opening quote and no closing one", unquoted
 

@@ -34,6 +34,7 @@ from bigdata_cli.sources.parse import (
     record_start,
     run_kernel,
 )
+from bigdata_cli.sources.scan import scan_field, skip_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +191,8 @@ def _records_of(
     found = []
     for row in odd.rows.tolist():
         begin = int(parsed.record_starts[row])
-        _, _, _, _, after, _ = kernel.scan_field(block.data, begin, block.size, grammar.rules)
-        stop = kernel.skip_record(block.data, after, block.size, grammar.rules)
+        _, _, _, _, after, _ = scan_field(block.data, begin, block.size, grammar.rules)
+        stop = skip_record(block.data, after, block.size, grammar.rules)
         found.append((begin, stop, odd.reason))
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bigdata_cli.errors import DataError, UsageError, did_you_mean
+from bigdata_cli.errors import DataError, UsageError, closest
 from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.sources.detect import detect, has_decimal_commas
 from bigdata_cli.sources.dialect import (
@@ -154,7 +154,10 @@ def _read_head(path: Path, name: str) -> bytes:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
         near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UsageError(f"{name} does not exist", hint=did_you_mean(path.name, near)) from error
+        close = closest(path.name, near)
+        raise UsageError(
+            f"{name} does not exist", hint=None if close is None else f'Did you mean "{close}"?'
+        ) from error
     except IsADirectoryError as error:
         raise UsageError(
             f"{name} is a folder", hint=f"name the files: bigdata convert {name}/*.csv --to …"
