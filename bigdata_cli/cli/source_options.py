@@ -34,8 +34,8 @@ source_options = compose(
     ),
     click.option(
         "--escape",
-        type=Character(),
-        help="Makes the next character plain, such as '\\'.  [default: none, or found]",
+        type=Character(may_be_none=True),
+        help="Makes the next character plain, such as '\\'; none.  [default: none, or found]",
     ),
     click.option(
         "--header/--no-header",

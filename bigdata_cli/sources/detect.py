@@ -56,7 +56,7 @@ def detect(
 ) -> Detection:
     """The dialect of a sample that begins and ends with whole lines.
 
-    What the user said is not None and is taken as said; quote "" is no quoting.
+    What the user said is not None and is taken as said; quote or escape "" is none.
 
     >>> found = detect("a;b\\n1,5;2\\n2,5;3\\n0,5;1\\n")
     >>> found.delimiter, found.confidence > 0.5
@@ -105,7 +105,7 @@ def read_records(
         delimiter=delimiter,
         quotechar=quote or None,
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        escapechar=escape,
+        escapechar=escape or None,
         skipinitialspace=trim and delimiter != " ",
     )
     records = []

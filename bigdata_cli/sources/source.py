@@ -42,7 +42,7 @@ _BOM = b"\xef\xbb\xbf"
 class SourceOptions:
     """What the user said of the source; None is detected, or the default of `Dialect`.
 
-    The fields are those of `Dialect`. quote: "" or "none" for no quoting. text: read lines.
+    The fields are those of `Dialect`. quote, escape: "" or "none" for none. text: read lines.
     null_tokens: replace the default ones; "COL=TOKEN", where COL is a column, is a token of that
     column only, and replaces the default ones there.
     """
@@ -210,7 +210,7 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
         text,
         delimiter=None if options.delimiter is None else dialect.delimiter,
         quote=None if options.quote is None else dialect.quote or "",
-        escape=dialect.escape,
+        escape=None if options.escape is None else dialect.escape or "",
         trim=options.trim,
     )
     confidence, reasons = 1.0, found.reasons
@@ -227,7 +227,7 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
         dialect,
         delimiter=found.delimiter,
         quote=dialect.quote if found.quote is None else found.quote or None,
-        escape=found.escape,
+        escape=found.escape or None,
         header=header,
         trim=found.trim,
     )
@@ -261,7 +261,7 @@ def _told_dialect(options: SourceOptions) -> Dialect:
     dialect = Dialect(
         delimiter=None if options.delimiter is None else check_delimiter(options.delimiter),
         quote=None if told in ("", "none") else check_character(told, "--quote"),
-        escape=_character(options.escape, "--escape"),
+        escape=None if options.escape in ("", "none") else _character(options.escape, "--escape"),
         names=options.names,
         skip_rows=options.skip_rows,
         comment=_character(options.comment, "--comment"),

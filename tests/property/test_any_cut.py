@@ -79,7 +79,7 @@ def test_any_shards_units_and_jobs_give_the_same_dataset(line_end, data, rows):
                 jobs=data.draw(st.integers(1, 3)),
                 force=True,
                 source=SourceOptions(
-                    header=True, delimiter=",", quote='"', escape=None, trim=False
+                    header=True, delimiter=",", quote='"', escape="none", trim=False
                 ),
             )
             run([source], options, unit_bytes=data.draw(st.integers(7, 400)))

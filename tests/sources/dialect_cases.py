@@ -67,7 +67,7 @@ CASES = (
     ),
     Case(
         "commas in the quoted fields of a semicolon file",
-        'id;name;note\n1;"Doe, John";"a, b, c"\n2;"Roe, Jane";"d, e, f"\n3;"Poe, Edgar";"g, h, i"\n',
+        'id;name;note\n1;"Doe, John";"a, b, c"\n2;"Roe, J.";"d, e, f"\n3;"Poe, Edgar";"g, h, i"\n',
         ";",
         True,
     ),

@@ -1,0 +1,151 @@
+"""Headers, names, and where the data begin."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigdata_cli.errors import DataError
+from bigdata_cli.sources import SourceOptions, open_source
+from bigdata_cli.sources.dialect import Dialect, unique_names
+from bigdata_cli.sources.header import first_record, looks_like_header, match_columns, read_header
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_header"),
+    [
+        (["id,name", "1,x", "2,y"], True),
+        (["1,x", "2,y"], False),
+        (["name,city", "ann,rome", "bob,oslo"], True),
+        (["ann,rome", "ann,oslo", "bob,rome"], False),
+        (["x"], True),
+        (["5"], False),
+        (["country,2019,2020", "A,5,6", "B,7,8"], True),
+        (["A,2019,2020", "B,2001,2002"], False),
+        (["A,7,8", "B,9,3"], False),
+        ([",x", "1,2"], True),
+        ([",x", "y,z"], False),
+        (["x,x", "1,2"], True),
+        (["x,x", "y,z"], False),
+        (["day,2020-01-01", "x,5", "y,6"], True),
+        (["2020-01-01,5", "2020-01-02,6"], False),
+        (["flag", "true", "false"], True),
+        (["true", "false"], False),
+        (["id,NA", "1,2"], False),
+        (["id,id,", "1,2,", ",,"], True),
+        (["a,b", ",", ","], True),
+        (["This is a sentence.", "And another one."], False),
+    ],
+)
+def test_a_header_is_told_from_data(lines, is_header):
+    records = list(csv.reader(lines))
+    found, confidence, reason = looks_like_header(records)
+    assert found is is_header
+    assert 0 < confidence <= 1
+    assert reason
+
+
+def test_no_name_is_lost():
+    assert unique_names(["a", "a", "a_1", "", " ", "column3"]) == (
+        "a", "a_2", "a_1", "column3_1", "column4", "column3",
+    )  # fmt: skip
+
+
+@given(st.lists(st.text(alphabet="a_1 c", max_size=4), max_size=12))
+def test_names_are_unique_and_those_that_were_stay(names):
+    unique = unique_names(names)
+    assert len(set(unique)) == len(names)
+    for i, name in enumerate(names):
+        if name.strip() and names.index(name) == i:
+            assert unique[i] == name
+
+
+DIALECTS = st.builds(
+    Dialect,
+    delimiter=st.sampled_from([",", ";", "\t", "::", "|~|"]),
+    quote=st.sampled_from(['"', "'"]),
+    header=st.just(True),
+)
+
+
+@given(
+    dialect=DIALECTS,
+    names=st.lists(st.text(alphabet="ab,;:|~\t\"'\n\r é", max_size=6), min_size=2, max_size=5),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    before=st.sampled_from(["", "\ufeff", "\n\n", "\ufeff\r\n"]),
+)
+def test_the_first_record_is_what_csv_wrote(dialect, names, end, before):
+    delimiter, quote = dialect.delimiter, dialect.quote
+    line = delimiter.join(quote + name.replace(quote, 2 * quote) + quote for name in names) + end
+    head = (before + line).encode()
+    fields, data_start = read_header(head + b"1,2", "x", dialect, is_whole=True)
+    assert fields == unique_names([name.strip() for name in names])
+    assert data_start == len(head)
+
+
+@given(st.lists(st.text(alphabet='ab", \n', max_size=5), min_size=1, max_size=5))
+def test_it_reads_as_python_does(fields):
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerow(fields)
+    head = stream.getvalue().encode()
+    if not head.strip(b"\n"):
+        return
+    found, end = first_record(head, 0, Dialect(delimiter=","), is_whole=True)
+    assert [field.decode() for field in found or []] == fields
+    assert end == len(head)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "names", "data"),
+    [
+        ("a,b\n1,2\n", {}, ("a", "b"), "1,2\n"),
+        ("\ufeffa,b\r\n1,2\n", {}, ("a", "b"), "1,2\n"),
+        ("1,2\n", {"header": False}, ("column0", "column1"), "1,2\n"),
+        ("\ufeff1,2\n", {"header": False}, ("column0", "column1"), "1,2\n"),
+        ("x\ny\na,b\n1,2\n", {"skip_rows": 2}, ("a", "b"), "1,2\n"),
+        ('x "\r\ra,b\r1,2\r', {"skip_rows": 2}, ("a", "b"), "1,2\r"),
+        ("x\n1,2\n", {"skip_rows": 1, "header": False}, ("column0", "column1"), "1,2\n"),
+        ("#x\n\n#y\na,b\n#z\n1,2\n", {"comment": "#"}, ("a", "b"), "#z\n1,2\n"),
+        ("#x\n1,2\n", {"comment": "#", "header": False}, ("column0", "column1"), "1,2\n"),
+        ("a,b\n1,2\n", {"names": ("x", "y")}, ("x", "y"), "1,2\n"),
+        ("1,2\n", {"names": ("x", "y"), "header": False}, ("x", "y"), "1,2\n"),
+        ('"a\n,",b\n1,2\n', {}, ("a\n,", "b"), "1,2\n"),
+        ('"a" , "b"\n1, 2\n', {"trim": True}, ("a", "b"), "1, 2\n"),
+        ("a\\,b,c\n1,2\n", {"escape": "\\"}, ("a,b", "c"), "1,2\n"),
+        ("a::b\n1::2\n", {"delimiter": "::"}, ("a", "b"), "1::2\n"),
+        ("a,b", {}, ("a", "b"), ""),
+        ("x\nline\n", {"text": True, "skip_rows": 1}, ("text",), "line\n"),
+    ],
+)
+def test_where_the_data_begin(tmp_path, text, options, names, data):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    source = open_source([path], SourceOptions(**options))
+    assert source.names == names
+    start = source.files[0].data_start
+    if source.dialect.header or source.dialect.is_text or "#" not in text:
+        assert path.read_bytes()[start:] == data.encode()
+    else:  # a comment before the data may be skipped with them
+        assert path.read_bytes()[start:].endswith(data.encode())
+
+
+def test_a_header_that_does_not_end_is_an_error(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('a,"b\n' + "1,2\n" * 100_000)
+    with pytest.raises(DataError, match="the first record does not end within"):
+        open_source([path], SourceOptions(header=True))
+
+
+def test_columns_are_matched():
+    match = {"name": "2.csv", "first": "1.csv"}
+    assert match_columns(("b", "a"), ("a", "b"), header=True, **match) == (1, 0)
+    with pytest.raises(DataError, match="missing: b; extra: c"):
+        match_columns(("c", "a"), ("a", "b"), header=True, **match)
+    with pytest.raises(DataError, match=r"\(missing: b\)"):
+        match_columns(("a",), ("a", "b"), header=True, **match)
+    with pytest.raises(DataError, match=r"has 1 fields in a record, 1\.csv has 2"):
+        match_columns(("column0",), ("column0", "column1"), header=False, **match)
