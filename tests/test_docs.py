@@ -61,15 +61,32 @@ def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_block_of_the_readme_runs(tmp_path):
-    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
-    run = [block for block in blocks(ROOT / "README.md") if block.is_run]
-    assert {block.language for block in run} == {"sh", "python"}
+def run_blocks(page: Path, folder: Path) -> set[str]:
+    """Run the blocks of a page in a folder with the sample data; returns their languages."""
+    shutil.copytree(ROOT / "sample_data", folder / "sample_data")
+    run = [block for block in blocks(page) if block.is_run and block.language in ("sh", "python")]
     for block in run:
-        done = run_block(block, tmp_path)
+        done = run_block(block, folder)
         assert done.returncode == 0, (
-            f"README.md line {block.line}:\n{block.code}\n{done.stdout}\n{done.stderr}"
+            f"{page.name} line {block.line}:\n{block.code}\n{done.stdout}\n{done.stderr}"
         )
+    return {block.language for block in run}
+
+
+def test_every_block_of_the_readme_runs(tmp_path):
+    assert run_blocks(ROOT / "README.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_input_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "input.md", tmp_path) == {"sh"}
+
+
+def test_the_page_on_input_names_every_option_of_a_source():
+    text = (ROOT / "docs" / "input.md").read_text(encoding="utf-8")
+    command, context = COMMANDS["bigdata inspect"]
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts:
+            assert all(flag in text for flag in parameter.opts), parameter.opts
 
 
 def test_only_the_make_commands_are_not_run():
