@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -28,6 +30,8 @@ UNIT_BYTES = 4 << 20
 """Source bytes parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 16_000_000
+_KEPT_OPEN = 64
+"""Files that a reader keeps open; of more it opens each for every block."""
 _PADDING = 64
 _SCORED_RECORDS = 100
 
@@ -73,15 +77,17 @@ def split_units(piece: ByteRange, unit_bytes: int = UNIT_BYTES) -> Iterator[Byte
 
 
 class BlockReader:
-    """Reads blocks of a source's files; any thread may call it."""
+    """Reads blocks of a source's files; any thread may call it.
+
+    A file is opened when it is first read, and kept open where there are few of them.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._descriptors: dict[int, int] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        for index, file in enumerate(self._source.files):
-            self._descriptors[index] = _open(file)
         return self
 
     def __exit__(
@@ -94,17 +100,40 @@ class BlockReader:
             os.close(descriptor)
         self._descriptors.clear()
 
+    @contextmanager
+    def _opened(self, index: int) -> Iterator[int]:
+        """A descriptor of a file."""
+        file = self._source.files[index]
+        if len(self._source.files) > _KEPT_OPEN:
+            descriptor = _open(file)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+            return
+        with self._lock:
+            if index not in self._descriptors:
+                self._descriptors[index] = _open(file)
+        yield self._descriptors[index]
+
     def read(self, file: int, start: int, stop: int) -> Block:
         """The bytes [start, stop) of a file, less where it ends before."""
         size = self._source.files[file].size
         stop = min(stop, size)
         wanted = max(0, stop - start)
         data = np.empty(wanted + _PADDING, np.uint8)
-        view = memoryview(data)
+        with self._opened(file) as descriptor:
+            self._fill(memoryview(data)[:wanted], descriptor, file, start)
+        data[wanted:] = 10
+        return Block(data, start, wanted, stop >= size)
+
+    def _fill(self, view: memoryview, descriptor: int, file: int, start: int) -> None:
+        """Read as many bytes as the view has."""
+        size = self._source.files[file].size
         done = 0
-        while done < wanted:
+        while done < len(view):
             try:
-                n = os.preadv(self._descriptors[file], [view[done:wanted]], start + done)
+                n = os.preadv(descriptor, [view[done:]], start + done)
             except OSError as error:
                 name = self._source.files[file].name
                 raise DataError(f"{name}: reading byte {start + done:,}: {error}") from error
@@ -115,8 +144,6 @@ class BlockReader:
                     f"now it ends at {start + done:,}"
                 )
             done += n
-        data[wanted:] = 10
-        return Block(data, start, wanted, stop >= size)
 
 
 def _open(file: SourceFile) -> int:
