@@ -30,12 +30,18 @@ def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
         name = os.fspath(path)
         if os.path.isdir(name) and not os.path.exists(os.path.join(name, MANIFEST_NAME)):
             names += _files_of_folder(name)
-        elif os.path.lexists(name) or not glob.has_magic(name):
+        elif os.path.lexists(name) or not glob.has_magic(name) or _is_inside(name):
             names.append(name)
         else:
             names += _matches(name)
     _check_unique(names)
     return tuple(names)
+
+
+def _is_inside(name: str) -> bool:
+    """Whether it names a member of an archive, or an address: no pattern of files."""
+    archive, separator, _ = name.partition("::")
+    return "://" in name or bool(separator and os.path.isfile(archive))
 
 
 def is_csv_name(name: str) -> bool:

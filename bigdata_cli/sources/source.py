@@ -222,6 +222,7 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
         confidence = min(confidence, header_confidence)
         reasons = (*reasons, ("header: " if header else "no header: ") + reason)
     if options.decimal == "." and found.delimiter != "," and has_decimal_commas(found.records):
+        confidence = min(confidence, 0.5)
         reasons = (*reasons, "numbers seem to have decimal commas: --decimal , reads them")
     dialect = replace(
         dialect,

@@ -70,7 +70,21 @@ def test_options_of_the_source_are_heeded(folder):
     (folder / "table.txt").write_text("a;b\nc;d\n")
     report = json.loads(run("table.txt", "--json", "--no-text").stdout)
     assert len(report["columns"]) == 2
-    assert report["next_command"] == "bigdata convert table.txt --to parquet --delimiter ';' --header"
+    assert (
+        report["next_command"] == "bigdata convert table.txt --to parquet --delimiter ';' --header"
+    )
+
+
+def test_the_dialect_is_shown_as_flags_and_how_sure_it_is(folder):
+    (folder / "prices.csv").write_text("id;price\n1;2,50\n2;3,75\n")
+    lines = run("prices.csv").stdout.splitlines()
+    assert "flags       --delimiter ';' --header" in lines
+    (confidence,) = (line for line in lines if line.startswith("confidence"))
+    assert "--decimal , reads them" in confidence
+    report = json.loads(run("prices.csv", "--json", "--decimal", ",").stdout)
+    assert report["flags"] == ["--delimiter", ";", "--header", "--decimal", ","]
+    assert [column["dtype"] for column in report["columns"]] == ["int8", "float32"]
+    assert report["next_command"].endswith("parquet --delimiter ';' --header --decimal ,")
 
 
 @pytest.mark.parametrize(

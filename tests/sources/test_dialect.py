@@ -62,7 +62,9 @@ def test_decimal_commas_are_noticed(tmp_path):
     assert not has_decimal_commas([["a"], ["1,5 or so"]])
     path = tmp_path / "a.csv"
     path.write_text("a;b\n1,5;2\n2,5;3\n")
-    assert any("--decimal ," in reason for reason in open_source([path]).reasons)
+    source = open_source([path])
+    assert any("--decimal ," in reason for reason in source.reasons)
+    assert source.confidence < CERTAIN
     source = open_source([path], SourceOptions(decimal=","))
     assert not any("--decimal" in reason for reason in source.reasons)
 
