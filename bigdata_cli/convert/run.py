@@ -35,6 +35,9 @@ from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, UNIT_BYTES, split_sourc
 from bigdata_cli.sources.sample import SAMPLE_BYTES
 from bigdata_cli.sources.units import located
 
+_UNIT_BYTES_PER_COLUMN = 4096
+_MOST_UNIT_BYTES = 8 * UNIT_BYTES
+
 
 def convert(
     sources: str | Path | Sequence[str | Path],
@@ -129,7 +132,7 @@ def run(
     options: ConvertOptions,
     *,
     progress: ProgressListener | None = None,
-    unit_bytes: int = UNIT_BYTES,
+    unit_bytes: int | None = None,
     sample_bytes: int = SAMPLE_BYTES,
 ) -> ConvertReport:
     """Convert with options as one value.
@@ -167,10 +170,12 @@ class Conversion:
     """The shards of a conversion, mapped to an engine and reconciled."""
 
     def __init__(
-        self, prepared: Prepared, unit_bytes: int, progress: ProgressListener | None
+        self, prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
     ) -> None:
         self.prepared = prepared
-        self.unit_bytes = unit_bytes
+        # A unit costs time per column, so those of wide tables are larger.
+        wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
+        self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
         self.ranges = split_source(prepared.source, prepared.n_shards)
         self.ledger = Ledger(prepared.sample.plan, self.ranges)
         self.redone: set[int] = set()

@@ -50,7 +50,7 @@ def compile_grammar(
     """The grammar of records whose fields are these columns (-1: left out)."""
     return Grammar(
         rules=compile_rules(dialect),
-        nulls=compile_nulls(dialect, [state.name for state in columns]),
+        nulls=compile_nulls(dialect, tuple(state.name for state in columns)),
         fields=np.array(fields, np.int64),
         is_text=dialect.is_text,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,7 @@ class Nulls(NamedTuple):
     longest: np.ndarray
 
 
+@lru_cache(maxsize=16)
 def compile_rules(dialect: Dialect) -> Rules:
     """The rules of a dialect."""
     delimiter = (dialect.delimiter or "").encode()
@@ -57,7 +58,8 @@ def compile_rules(dialect: Dialect) -> Rules:
     )
 
 
-def compile_nulls(dialect: Dialect, columns: Sequence[str]) -> Nulls:
+@lru_cache(maxsize=16)
+def compile_nulls(dialect: Dialect, columns: tuple[str, ...]) -> Nulls:
     """The null tokens of these columns."""
     tokens: list[bytes] = []
     first, last, longest = [], [], []

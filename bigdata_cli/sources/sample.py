@@ -17,7 +17,9 @@ from bigdata_cli.sources.source import Source
 from bigdata_cli.sources.units import located, parse_unit
 
 SAMPLE_BYTES = 8 << 20
-_N_PIECES = 32
+_MOST_PIECES = 32
+_FEWEST_PIECES = 4
+_PIECE_COLUMNS = 6_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +56,12 @@ def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...]
         whole = (ByteRange(i, file.data_start, file.size) for i, file in enumerate(source.files))
         return tuple(whole), True
     pieces = []
-    piece_bytes = max_bytes // _N_PIECES
+    # Each piece costs time per column: of wide tables fewer and longer ones are taken.
+    n_pieces = min(_MOST_PIECES, max(_FEWEST_PIECES, _PIECE_COLUMNS // len(source.names)))
+    piece_bytes = max_bytes // n_pieces
     total = source.data_bytes
-    for k in range(_N_PIECES):
-        begin = (total - piece_bytes) * k // (_N_PIECES - 1)
+    for k in range(n_pieces):
+        begin = (total - piece_bytes) * k // (n_pieces - 1)
         for index, file in enumerate(source.files):
             if begin < file.data_bytes:
                 start = file.data_start + begin
