@@ -199,7 +199,7 @@ def parse_records(
             mode = modes[field]
             column = targets[field]
             done = False
-            if mode == INT64 or mode == FLOAT64:
+            if (mode == INT64 or mode == FLOAT64) and not nulls.numeric[column]:
                 p = pos
                 negative = byte_at(block, p) == 45
                 if negative:
@@ -301,14 +301,14 @@ def parse_records(
                     break
                 if mode == TEXT:
                     cells[column, row] = (begin << 32) | (stop - begin)
-                    if escaped:
-                        flags[column, row] = ESCAPED
-                    elif (
+                    if (
                         not quoted
                         and stop - begin <= longest[column]
                         and is_null(block, begin, stop, nulls, column)
                     ):
                         flags[column, row] = NO_VALUE
+                    elif escaped:
+                        flags[column, row] = ESCAPED
                 elif mode != SKIP:
                     begin, stop = trim(block, begin, stop)
                     if begin == stop or is_null(block, begin, stop, nulls, column):

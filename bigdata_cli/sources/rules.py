@@ -32,6 +32,7 @@ class Nulls(NamedTuple):
     """Null tokens of columns: `tokens` one after the other, the k-th ending at ends[k].
 
     first, last: per column, which tokens are its; longest: bytes of its longest one, -1 for none.
+    numeric: per column, whether one of its tokens begins like a number.
     """
 
     tokens: np.ndarray
@@ -39,6 +40,7 @@ class Nulls(NamedTuple):
     first: np.ndarray
     last: np.ndarray
     longest: np.ndarray
+    numeric: np.ndarray
 
 
 @lru_cache(maxsize=16)
@@ -62,7 +64,7 @@ def compile_rules(dialect: Dialect) -> Rules:
 def compile_nulls(dialect: Dialect, columns: tuple[str, ...]) -> Nulls:
     """The null tokens of these columns."""
     tokens: list[bytes] = []
-    first, last, longest = [], [], []
+    first, last, longest, numeric = [], [], [], []
     places: dict[tuple[str, ...], int] = {}
     for column in columns:
         own = dialect.tokens_of(column)
@@ -72,12 +74,14 @@ def compile_nulls(dialect: Dialect, columns: tuple[str, ...]) -> Nulls:
         first.append(places[own])
         last.append(places[own] + len(own))
         longest.append(max((len(token.encode()) for token in own), default=-1))
+        numeric.append(any(token[:1] in set("0123456789-.") for token in own if token))
     return Nulls(
         tokens=np.frombuffer(b"".join(tokens) + b"\0", np.uint8),
         ends=np.cumsum([len(token) for token in tokens], dtype=np.int64),
         first=np.array(first, np.int64),
         last=np.array(last, np.int64),
         longest=np.array(longest, np.int64),
+        numeric=np.array(numeric, np.bool_),
     )
 
 
