@@ -140,7 +140,7 @@ def read_header(
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}: the header is not UTF-8: {error}",
-            hint="--encoding latin-1, or what it was written in, reads it",
+            hint="re-encode the file first: iconv -f latin1 -t utf-8",
         ) from error
     return unique_names([field.strip() for field in names]), end
 

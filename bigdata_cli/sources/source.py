@@ -60,7 +60,6 @@ class SourceOptions:
     null_tokens: tuple[str, ...] | None = None
     text: bool | None = None
     keep_blank_lines: bool = False
-    encoding: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +148,10 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
 
 
 def _read_head(path: Path, name: str) -> bytes:
+    if name == "-" and not path.exists():
+        raise UsageError("standard input is not read", hint="save it to a file first")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(f"{name} is not a regular file", hint="save it to a file first")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -164,8 +167,6 @@ def _read_head(path: Path, name: str) -> bytes:
         ) from error
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
-    if not path.is_file():
-        raise UsageError(f"{name} is not a regular file", hint="save it to a file first")
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             raise DataError(

@@ -139,6 +139,11 @@ def test_missing_files_and_folders(tmp_path):
         convert(tmp_path / "empty", to="parquet")
     with pytest.raises(UsageError, match="no source"):
         convert([], to="parquet")
+    with pytest.raises(UsageError, match="standard input is not read"):
+        convert("-", to="parquet")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="not a regular file"):
+        convert(tmp_path / "pipe", to="parquet")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads and writes everything")
