@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,17 @@ settings.register_profile(
 settings.load_profile("project")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def no_privileges() -> Iterator[None]:
+    """Lets permissions count for root too: the test runs as nobody."""
+    as_root = os.geteuid() == 0
+    if as_root:
+        os.seteuid(65534)
+    yield
+    if as_root:
+        os.seteuid(0)
 
 
 @pytest.fixture(scope="session")

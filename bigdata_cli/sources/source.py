@@ -148,15 +148,15 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
 
 
 def _read_head(path: Path, name: str) -> bytes:
-    if name == "-" and not path.exists():
+    if name == "-" and not os.path.exists(path):
         raise UsageError("standard input is not read", hint="save it to a file first")
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         raise UsageError(f"{name} is not a regular file", hint="save it to a file first")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
-        near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
         close = closest(path.name, near)
         raise UsageError(
             f"{name} does not exist", hint=None if close is None else f'Did you mean "{close}"?'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -240,12 +239,6 @@ def test_a_value_that_contradicts_its_type_says_where(folder):
     assert '"id"' in stderr
     assert "trips.csv" in stderr
     assert "Hint: --type id=" in stderr
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_source_without_permission(folder):
-    Path("trips.csv").chmod(0)
-    assert "trips.csv" in failed(2, "trips.csv", "--to", "npy")
 
 
 def test_wide_tables_show_the_first_columns(folder):

@@ -146,13 +146,17 @@ def test_missing_files_and_folders(tmp_path):
         convert(tmp_path / "pipe", to="parquet")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads and writes everything")
-def test_files_without_permission(tmp_path):
+@pytest.fixture
+def unreadable(tmp_path):
     source = tmp_path / "data.csv"
     source.write_bytes(GOOD)
     source.chmod(0)
+    return source
+
+
+def test_files_without_permission(unreadable, tmp_path, no_privileges):
     with pytest.raises(UsageError, match="Permission denied"):
-        convert(source, to="parquet", output=tmp_path / "out")
+        convert(unreadable, to="parquet", output=tmp_path / "out")
 
 
 def test_an_existing_output_is_refused_and_force_replaces_only_ours(tmp_path):
