@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bigdata_cli.convert.commit import check_output
+from bigdata_cli.convert.commit import check_output, disk_error
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.errors import UsageError, did_you_mean
@@ -190,26 +190,38 @@ def read_schema(path: Path) -> list[Column]:
 def predicted_bytes(prepared: Prepared) -> int:
     """The size of the dataset, from really encoding a sample of it.
 
-    Nothing is kept: the sample is written into a temporary folder.
+    Nothing is kept: the sample is written into a temporary folder. Raises BudgetError where that is
+    full.
     """
+    with tempfile.TemporaryDirectory(prefix="bigdata-") as folder:
+        try:
+            return _encoded_bytes(prepared, Path(folder))
+        except OSError as error:
+            raise disk_error(error, Path(tempfile.gettempdir())) from error
+
+
+def _encoded_bytes(prepared: Prepared, folder: Path) -> int:
+    """The bytes that the rows of a sample take, scaled to all rows."""
     sample, source = prepared.sample, prepared.source
     pieces, _ = sample_pieces(source, _ESTIMATE_BYTES)
-    n_bytes = n_rows = 0
-    with tempfile.TemporaryDirectory(prefix="bigdata-") as folder, BlockReader(source) as reader:
-        name = ShardName(stem="sample", index=0, count=1)
-        writer = prepared.form.writer(Path(folder), name, sample.schema, prepared.storage)
-        rebatcher = Rebatcher(
-            sample.schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes
-        )
-        for piece in pieces:
-            unit = parse_unit(reader, source, piece, None, prepared.fields[piece.file], sample.plan)
-            if unit.chunk is None or not unit.chunk.batch.schema.equals(rebatcher.arrow_schema):
-                continue
-            n_rows += unit.chunk.rows
-            for table in rebatcher.push(unit.chunk.batch):
-                writer.append(writer.encode(table))
+    n_rows = 0
+    name = ShardName(stem="sample", index=0, count=1)
+    writer = prepared.form.writer(folder, name, sample.schema, prepared.storage)
+    rebatcher = Rebatcher(sample.schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
+    try:
+        with BlockReader(source) as reader:
+            for piece in pieces:
+                fields = prepared.fields[piece.file]
+                chunk = parse_unit(reader, source, piece, None, fields, sample.plan).chunk
+                if chunk is None or not chunk.batch.schema.equals(rebatcher.arrow_schema):
+                    continue
+                n_rows += chunk.rows
+                for table in rebatcher.push(chunk.batch):
+                    writer.append(writer.encode(table))
         for table in rebatcher.flush():
             writer.append(writer.encode(table))
-        for file in writer.close():
-            n_bytes += partial_path(Path(folder) / file).stat().st_size
+        n_bytes = sum(partial_path(folder / file).stat().st_size for file in writer.close())
+    except BaseException:
+        writer.abort()
+        raise
     return round(n_bytes * sample.estimated_rows / max(n_rows, 1))

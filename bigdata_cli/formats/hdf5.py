@@ -47,6 +47,7 @@ from bigdata_cli.formats.base import (
     parse_compression,
     partial_path,
 )
+from bigdata_cli.formats.discardable import DiscardableFile
 from bigdata_cli.formats.hdf5_encode import (
     MAX_TABLE_BYTES,
     TEXT_BYTES,
@@ -173,7 +174,8 @@ class Hdf5Writer(ShardWriter):
         self._n_rows = 0
         self._name = name.file("h5")
         self._path = partial_path(folder / self._name)
-        self._file = h5py.File(self._path, "w", track_order=True, locking="best-effort")
+        self._stream = DiscardableFile(self._path)
+        self._file = h5py.File(self._stream, "w", track_order=True)
         self._datasets: dict[str, h5py.Dataset] = {}
         self._created = False
 
@@ -298,13 +300,16 @@ class Hdf5Writer(ShardWriter):
         for dataset in self._datasets.values():
             dataset.resize(self._n_rows, axis=0)
         self._file.close()
+        self._stream.close()
         return (self._name,)
 
     def abort(self) -> None:
         """Close and remove the file."""
+        self._stream.discard()
         # What could not be flushed does not matter any more.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             self._file.close()
+        self._stream.close()
         self._path.unlink(missing_ok=True)
 
 
