@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import sys
 import pytest
 
 from bigdata_cli import convert
-
 
 LAYOUTS = [("parquet", "rows"), ("npy", "columns"), ("hdf5", "columns"), ("tfrecord", "block")]
 
@@ -19,7 +19,10 @@ def source(tmp_path_factory):
     """A file of 8 MB; it has been converted, so that the kernels are compiled and cached."""
     folder = tmp_path_factory.mktemp("source")
     path = folder / "data.csv"
-    path.write_text("i,f,t\n" + "".join(f"{i},{i / 7},name {i}\n" for i in range(300_000)))
+    numbers = random.Random(5)
+    path.write_text(
+        "i,f,t\n" + "".join(f"{i},{numbers.random()},name {i}\n" for i in range(250_000))
+    )
     for to, layout in LAYOUTS:
         convert(path, to=to, layout=layout, output=folder / to)
     return path
