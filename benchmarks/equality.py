@@ -55,6 +55,7 @@ class DifferenceError(Exception):
 PLAIN_DIALECT: dict[str, Any] = {
     "escape": None, "names": None, "skip_rows": 0, "comment": None, "trim": False, "decimal": ".",
     "thousands": None, "null_tokens": list(NULL_TOKENS), "column_null_tokens": {},
+    "encoding": "utf-8",
 }  # fmt: skip
 """What the oracle takes for granted of a CSV."""
 

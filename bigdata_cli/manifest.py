@@ -72,6 +72,9 @@ class Manifest:
     statistics: Mapping[str, ColumnStatistics]
     shards: tuple[ShardEntry, ...]
     rejected_rows: int = 0
+    order: str = "source"
+    """"source": the rows of the shards, one after the other, are those of the source in order;
+    "within shards": each shard's rows are in order, but taken from all over the source."""
     sidecars: tuple[str, ...] = ()
     """Names of extra files that belong to the dataset (the format's own metadata)."""
 
@@ -96,6 +99,7 @@ class Manifest:
             "matrix_dtype": self.storage.matrix_dtype,
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
+            "order": self.order,
             "sources": [vars(source) for source in self.sources],
             "dialect": dict(self.dialect),
             "options": dict(self.options),
@@ -194,6 +198,7 @@ def manifest_from_json(data: Mapping[str, Any]) -> Manifest:
             statistics=statistics,
             shards=tuple(_shard_from_json(shard) for shard in data["shards"]),
             rejected_rows=data["rejected_rows"],
+            order=data.get("order", "source"),
             sidecars=tuple(_plain_name(name) for name in data["sidecars"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:

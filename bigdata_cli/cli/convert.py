@@ -134,6 +134,13 @@ bad_row_options = compose(
     metavar="N",
     help="Threads.  [default: all processors]",
 )
+@click.option(
+    "--no-spool",
+    "spool",
+    flag_value=False,
+    default=True,
+    help="Do not keep what comes from a pipe on the disk meanwhile; a late surprise is an error.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option
 @quiet_option
@@ -212,6 +219,7 @@ def print_plan(planned: Plan) -> None:
     )
     from bigdata_cli.resources.sizes import format_size
 
+    few = "about " if planned.size_known else "at least "
     click.echo("Nothing is written: this is what bigdata convert would do.\n")
     print_pairs(
         {
@@ -221,8 +229,8 @@ def print_plan(planned: Plan) -> None:
             "output": planned.output,
             "format": f"{planned.format}, layout {planned.layout}",
             "label": planned.label,
-            "shards": f"{planned.n_shards:,}",
-            "rows": f"about {planned.estimated_rows:,}",
+            "shards": ("" if planned.shards_known else few) + f"{planned.n_shards:,}",
+            "rows": f"{few}{planned.estimated_rows:,}",
         }
     )
     click.echo()

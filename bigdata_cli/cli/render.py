@@ -177,6 +177,8 @@ def dialect_text(dialect: Mapping[str, Any]) -> str:
         words.append("spaces trimmed")
     if dialect.get("skip_rows"):
         words.append(f"{dialect['skip_rows']:,} lines skipped")
+    if dialect.get("encoding", "utf-8") != "utf-8":
+        words.append(f"encoding {dialect['encoding']}")
     return ", ".join(words)
 
 

@@ -94,6 +94,12 @@ source_options = compose(
         is_flag=True,
         help="Blank lines of a text are rows too.",
     ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Of the file, such as cp1252 or utf-16-le.  [default: UTF-8, or UTF-16 or UTF-32 with "
+        "a byte order mark]",
+    ),
 )
 
 

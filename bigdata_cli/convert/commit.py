@@ -70,6 +70,10 @@ class OutputFolder:
         for folder in self._created:
             folder.rmdir()
 
+    def rename_partial(self, old: str, new: str) -> None:
+        """Give a file, which is not visible yet, another name."""
+        os.replace(partial_path(self.path / old), partial_path(self.path / new))
+
     def commit(self, manifest: Manifest, sidecars: dict[str, str]) -> None:
         """Make the dataset visible, in place of the one that was there."""
         for name, text in (*sidecars.items(), (MANIFEST_NAME, manifest_text(manifest))):
@@ -114,6 +118,11 @@ def _sync_folder(folder: Path) -> None:
 
 def disk_error(error: OSError, folder: Path) -> BudgetError | DataError:
     """What to say of an error of the file system while writing."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return BudgetError(
+            f"{folder}: too many files are open at once",
+            hint="--shard-size in place of --shards writes one shard after the other; ulimit -n",
+        )
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return BudgetError(
             f"{folder}: the disk is full ({error.strerror})",

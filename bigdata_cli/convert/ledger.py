@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bigdata_cli.convert.shard import ShardResult
+from bigdata_cli.convert.builder import ShardBuilder, ShardResult
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.lattice import Observed
@@ -21,6 +21,7 @@ class Ledger:
 
     A result is accepted when its start is certain: when the shard before it is accepted and ended
     there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
+    ranges: of the source, per shard; empty for a stream, whose shards start where they must.
     """
 
     def __init__(self, plan: ParsePlan, ranges: Sequence[tuple[ByteRange, ...]]) -> None:
@@ -45,7 +46,7 @@ class Ledger:
 
     def expected_start(self, index: int) -> int | None:
         """Where the first record of a shard must start; None while that is not known."""
-        if not self.ranges[index]:
+        if not self.ranges or not self.ranges[index]:
             return None
         first = self.ranges[index][0]
         for before in range(index - 1, -1, -1):
@@ -85,6 +86,18 @@ class Ledger:
             )
         )
         self.results[result.index] = replace(result, distinct=())
+
+    def columns_with(self, builders: Sequence[ShardBuilder]) -> tuple[ColumnState, ...]:
+        """`columns`, widened by what shards showed that are not done yet."""
+        columns = self.columns
+        for builder in builders:
+            columns = tuple(
+                _widened(state, observed, distinct, self.plan.float_mode)
+                for state, observed, distinct in zip(
+                    columns, builder.observed, builder.distinct, strict=True
+                )
+            )
+        return columns
 
     def final_columns(self) -> tuple[ColumnState, ...]:
         """The settled columns, once all shards are accepted."""

@@ -22,6 +22,7 @@ class ConvertOptions:
     shards: exactly so many shards; shard_bytes: the target size of one shard's files.
     float_mode: "auto" (float32 where no value changes), "32" or "64".
     types: dtype per column name; schema_file: a file with columns as the manifest has them.
+    spool: keep what comes from a pipe beside the output, so that shards can be done again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
     """
@@ -43,12 +44,16 @@ class ConvertOptions:
     on_bad_row: str = "error"
     max_bad_rows: int | None = None
     max_line_bytes: int = MAX_RECORD_BYTES
+    spool: bool = True
     source: SourceOptions = field(default_factory=SourceOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a conversion stands: bytes of source done of all, rows so far, the phase."""
+    """Where a conversion stands: bytes of source done of all, rows so far, the phase.
+
+    bytes_total: 0 where it is not known.
+    """
 
     phase: str
     bytes_done: int
@@ -64,6 +69,8 @@ class Plan:
     """What a conversion would do (`--dry-run`).
 
     n_shards: shards to be written; estimated_rows: from the sample; schema: the guess.
+    shards_known: n_shards is not an estimate. size_known: rows and shards are not only those of the
+    beginning of a pipe.
     confidence, reasons: of what was detected of the dialect, as `Source` has them.
     """
 
@@ -79,6 +86,8 @@ class Plan:
     schema: Schema
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    shards_known: bool = True
+    size_known: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -89,7 +98,9 @@ class Plan:
             "layout": self.layout,
             "label": self.label,
             "shards": self.n_shards,
+            "shards_known": self.shards_known,
             "estimated_rows": self.estimated_rows,
+            "size_known": self.size_known,
             "dialect": dict(self.dialect),
             "confidence": self.confidence,
             "reasons": list(self.reasons),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bigdata_cli.convert.commit import check_output, disk_error
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
+from bigdata_cli.convert.portions import MOST_SHARDS, BySize, Dealt, Evenly, StreamLayout
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
@@ -19,6 +21,7 @@ from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.sources import Source, open_source
 from bigdata_cli.sources.blocks import BlockReader
+from bigdata_cli.sources.feed import read_head
 from bigdata_cli.sources.sample import (
     SAMPLE_BYTES,
     Sample,
@@ -26,14 +29,19 @@ from bigdata_cli.sources.sample import (
     sample_pieces,
     take_sample,
 )
-from bigdata_cli.sources.units import parse_unit
+from bigdata_cli.sources.units import Unit, parse_unit, parse_whole
 
 _ESTIMATE_BYTES = 2 << 20
+MOST_DEALT_SHARDS = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Everything a conversion needs to begin."""
+    """Everything a conversion needs to begin.
+
+    n_shards: an estimate where the layout of a stream is by size. layout: None for files that can
+    be read anywhere.
+    """
 
     options: ConvertOptions
     source: Source
@@ -45,6 +53,7 @@ class Prepared:
     output: Path
     stem: str
     n_shards: int
+    layout: StreamLayout | None = None
 
     def plan(self) -> Plan:
         """The plan as it is shown."""
@@ -61,6 +70,8 @@ class Prepared:
             schema=self.sample.schema,
             confidence=self.source.confidence,
             reasons=self.source.reasons,
+            shards_known=not isinstance(self.layout, BySize),
+            size_known=self.sample.size_known,
         )
 
 
@@ -79,7 +90,7 @@ def prepare(
     if options.jobs is not None and options.jobs < 1:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     source = open_source(paths, options.source)
-    stem = source.files[0].path.stem
+    stem = source.files[0].origin.stem
     output = options.output or Path(f"{stem}-{form.name}")
     check_output(output, force=options.force)
     keep = selected_columns(source.names, options)
@@ -122,12 +133,39 @@ def prepare(
         stem=stem,
         n_shards=options.shards or 1,
     )
+    if source.is_stream:
+        return _with_layout(prepared)
     if options.shards is None:
-        target = options.shard_bytes or DEFAULT_SHARD_BYTES
-        predicted = predicted_bytes(prepared)
-        n_shards = max(1, min(99_999, round(predicted / target)))
-        prepared = replace(prepared, n_shards=n_shards)
+        predicted = encode_sample(prepared).scaled(sample.estimated_rows)
+        prepared = replace(prepared, n_shards=_n_shards(predicted, options))
     return prepared
+
+
+def _n_shards(predicted: int, options: ConvertOptions) -> int:
+    target = options.shard_bytes or DEFAULT_SHARD_BYTES
+    return max(1, min(MOST_SHARDS, round(predicted / target)))
+
+
+def _with_layout(prepared: Prepared) -> Prepared:
+    """How a stream is cut into shards: evenly where it is known as a whole."""
+    options, sample = prepared.options, prepared.sample
+    if options.shards is not None and not sample.exact:
+        if options.shards > MOST_DEALT_SHARDS:
+            raise UsageError(
+                f"--shards {options.shards:,}: how long a stream is is not known beforehand, so "
+                f"that all shards are written at once, {MOST_DEALT_SHARDS} at the most",
+                hint="--shard-size 256MB writes one after the other, as many as there are",
+            )
+        return replace(prepared, layout=Dealt(n_shards=options.shards))
+    if options.shards is not None:
+        return replace(prepared, layout=Evenly(sample.bytes, options.shards))
+    encoded = encode_sample(prepared)
+    n_shards = _n_shards(encoded.scaled(sample.estimated_rows), options)
+    if sample.exact:
+        return replace(prepared, n_shards=n_shards, layout=Evenly(sample.bytes, n_shards))
+    target = options.shard_bytes or DEFAULT_SHARD_BYTES
+    layout = BySize(max(1, round(target * encoded.text_bytes / max(encoded.bytes, 1))))
+    return replace(prepared, n_shards=n_shards, layout=layout)
 
 
 def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str, ...]:
@@ -187,41 +225,63 @@ def read_schema(path: Path) -> list[Column]:
         ) from error
 
 
-def predicted_bytes(prepared: Prepared) -> int:
-    """The size of the dataset, from really encoding a sample of it.
+class Encoded(NamedTuple):
+    """A small sample encoded as the dataset will be: bytes of its records, rows, bytes written."""
+
+    text_bytes: int
+    rows: int
+    bytes: int
+
+    def scaled(self, rows: int) -> int:
+        """The bytes that so many rows would take."""
+        return round(self.bytes * rows / max(self.rows, 1))
+
+
+def encode_sample(prepared: Prepared) -> Encoded:
+    """Encode a sample, to know how large the dataset will be.
 
     Nothing is kept: the sample is written into a temporary folder. Raises BudgetError where that is
     full.
     """
     with tempfile.TemporaryDirectory(prefix="bigdata-") as folder:
         try:
-            return _encoded_bytes(prepared, Path(folder))
+            return _encode_sample(prepared, Path(folder))
         except OSError as error:
             raise disk_error(error, Path(tempfile.gettempdir())) from error
 
 
-def _encoded_bytes(prepared: Prepared, folder: Path) -> int:
-    """The bytes that the rows of a sample take, scaled to all rows."""
-    sample, source = prepared.sample, prepared.source
-    pieces, _ = sample_pieces(source, _ESTIMATE_BYTES)
-    n_rows = 0
+def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:
+    schema = prepared.sample.schema
+    text_bytes = n_rows = 0
     name = ShardName(stem="sample", index=0, count=1)
-    writer = prepared.form.writer(folder, name, sample.schema, prepared.storage)
-    rebatcher = Rebatcher(sample.schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
+    writer = prepared.form.writer(folder, name, schema, prepared.storage)
+    rebatcher = Rebatcher(schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
     try:
-        with BlockReader(source) as reader:
-            for piece in pieces:
-                fields = prepared.fields[piece.file]
-                chunk = parse_unit(reader, source, piece, None, fields, sample.plan).chunk
-                if chunk is None or not chunk.batch.schema.equals(rebatcher.arrow_schema):
-                    continue
-                n_rows += chunk.rows
-                for table in rebatcher.push(chunk.batch):
-                    writer.append(writer.encode(table))
+        for unit in _sample_units(prepared):
+            if unit.chunk is None or not unit.chunk.batch.schema.equals(rebatcher.arrow_schema):
+                continue
+            n_rows += unit.chunk.rows
+            text_bytes += unit.chunk.position - unit.start
+            for table in rebatcher.push(unit.chunk.batch):
+                writer.append(writer.encode(table))
         for table in rebatcher.flush():
             writer.append(writer.encode(table))
         n_bytes = sum(partial_path(folder / file).stat().st_size for file in writer.close())
     except BaseException:
         writer.abort()
         raise
-    return round(n_bytes * sample.estimated_rows / max(n_rows, 1))
+    return Encoded(text_bytes, n_rows, n_bytes)
+
+
+def _sample_units(prepared: Prepared) -> Iterator[Unit]:
+    """Parsed pieces of the source, a few MB in all."""
+    source, fields, plan = prepared.source, prepared.fields, prepared.sample.plan
+    if source.is_stream:
+        most = plan.max_record_bytes
+        for fed in read_head(source, _ESTIMATE_BYTES, max_record_bytes=most).blocks:
+            yield parse_whole(fed.block, fed.file, fed.first_line, fields[fed.file], plan)
+        return
+    pieces, _ = sample_pieces(source, _ESTIMATE_BYTES)
+    with BlockReader(source) as reader:
+        for piece in pieces:
+            yield parse_unit(reader, source, piece, None, fields[piece.file], plan)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import heapq
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from bigdata_cli.sources.source import Source
 
 REJECTS_NAME = "rejects.csv"
 HEADER = ("source", "line", "byte", "reason", "raw")
+_Rejected = tuple[int, int, str, str, str]
 
 
 def pieces_path(folder: Path, name: ShardName) -> Path:
@@ -39,7 +42,8 @@ class RejectsWriter:
             writer = csv.writer(stream)
             for reject in rejects:
                 raw = reject.raw.decode("utf-8", "surrogateescape")
-                writer.writerow([file, reject.offset, reject.reason, raw.rstrip("\r\n")])
+                line = "" if reject.line is None else reject.line
+                writer.writerow([file, reject.offset, line, reject.reason, raw.rstrip("\r\n")])
         self.count += len(rejects)
 
     def discard(self) -> None:
@@ -51,23 +55,32 @@ def _open(path: Path, mode: str):
     return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
 
 
-def merge_rejects(source: Source, folder: Path, pieces: Iterable[Path]) -> None:
-    """Write `rejects.csv` (under its partial name) from the shards' pieces, and remove these."""
+def merge_rejects(
+    source: Source, folder: Path, pieces: Iterable[Path], *, interleaved: bool = False
+) -> None:
+    """Write `rejects.csv` (under its partial name) from the shards' pieces, and remove these.
+
+    interleaved: the shards' records come in turns, and not shard after shard.
+    """
+    pieces = tuple(pieces)
+    rejects: Iterable[_Rejected] = itertools.chain.from_iterable(map(_read, pieces))
+    if interleaved:
+        rejects = heapq.merge(*map(_read, pieces))
     with _open(partial_path(folder / REJECTS_NAME), "w") as stream:
         writer = csv.writer(stream)
         writer.writerow(HEADER)
         counters = {index: LineCounter(file.path) for index, file in enumerate(source.files)}
-        for path in pieces:
-            for file, offset, reason, raw in _read(path):
-                line = counters[file].line_of(offset)
-                writer.writerow([source.files[file].name, line, offset, reason, raw])
-            path.unlink(missing_ok=True)
+        for file, offset, line, reason, raw in rejects:
+            line = line or str(counters[file].line_of(offset))
+            writer.writerow([source.files[file].name, line, offset, reason, raw])
+    for path in pieces:
+        path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Iterator[tuple[int, int, str, str]]:
+def _read(path: Path) -> Iterator[_Rejected]:
     if not path.exists():
         return
     with _open(path, "r") as stream:
         csv.field_size_limit(1 << 30)
-        for file, offset, reason, raw in csv.reader(stream):
-            yield int(file), int(offset), reason, raw
+        for file, offset, line, reason, raw in csv.reader(stream):
+            yield int(file), int(offset), line, reason, raw

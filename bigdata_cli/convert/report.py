@@ -33,7 +33,7 @@ def build_report(
         rejected_rows=manifest.rejected_rows,
         n_shards=len(manifest.shards),
         n_files=sum(len(shard.files) for shard in manifest.shards),
-        bytes_in=prepared.source.bytes,
+        bytes_in=sum(source.bytes for source in manifest.sources),
         bytes_out=manifest.bytes,
         seconds=seconds,
         peak_memory_bytes=peak_memory_bytes(),

@@ -16,7 +16,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from bigdata_cli.convert.shard import ShardResult, ShardTask, convert_shard
+from bigdata_cli.convert.builder import ShardResult, ShardTask
+from bigdata_cli.convert.shard import convert_shard
+from bigdata_cli.convert.stream import StreamWork, convert_stream
 
 
 class LocalEngine:
@@ -47,6 +49,16 @@ class LocalEngine:
         task_bytes = sum(piece.stop - piece.start for piece in task.ranges)
         units = max(1, -(-task_bytes // task.unit_bytes))
         return 1 if self.jobs == 1 else max(2, -(-2 * self.jobs // units))
+
+    def map_stream(self, work: StreamWork) -> Iterator[ShardResult]:
+        """The results of the shards of a stream, as they are done."""
+        return convert_stream(
+            work,
+            pool=self._pool,
+            in_flight=self.jobs + 1,
+            stop=self.stop,
+            on_progress=self.on_progress,
+        )
 
     def map(
         self, indices: Sequence[int], make_task: Callable[[int], ShardTask]

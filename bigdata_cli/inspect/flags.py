@@ -41,6 +41,8 @@ def dialect_flags(dialect: Dialect) -> tuple[str, ...]:
         words += ["--comment", _word(dialect.comment)]
     if dialect.keep_blank_lines:
         words.append("--keep-blank-lines")
+    if dialect.encoding != "utf-8":
+        words += ["--encoding", dialect.encoding]
     return tuple(words)
 
 

@@ -42,6 +42,7 @@ def inspect(
     null: Sequence[str] | None = None,
     text: bool | None = None,
     keep_blank_lines: bool = False,
+    encoding: str | None = None,
 ) -> InspectReport:
     """What is in a CSV or text file, or in the folder of a dataset.
 
@@ -67,6 +68,7 @@ def inspect(
         null_tokens=None if null is None else tuple(null),
         text=text,
         keep_blank_lines=keep_blank_lines,
+        encoding=encoding,
     )
     return inspect_path(path, options)
 

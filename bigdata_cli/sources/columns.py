@@ -14,8 +14,11 @@ from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.cells import encode_dictionary, gather_text, measure, text_offsets
+from bigdata_cli.sources.encoding import encoding_hint
 from bigdata_cli.sources.odd import OddValue
 from bigdata_cli.sources.rules import Rules
+
+_SHOWN_FOREIGN = 1000
 
 
 def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
@@ -105,8 +108,19 @@ def _not_utf8(text: pa.Array, name: str) -> OddValue:
         np.array(rows),
         f'column "{name}": {problem}',
         reason=f'column "{name}" is not UTF-8',
-        hint="re-encode the file first: iconv -f latin1 -t utf-8",
+        hint=lambda: encoding_hint(_foreign(text)),
     )
+
+
+def _foreign(text: pa.Array) -> bytes:
+    """The first values that are not ASCII."""
+    found: list[bytes] = []
+    for value in text.view(pa.binary()).to_pylist():
+        if value and not value.isascii():
+            found.append(value)
+            if len(found) == _SHOWN_FOREIGN:
+                break
+    return b"\n".join(found)
 
 
 def column_statistics(

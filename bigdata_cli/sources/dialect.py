@@ -22,6 +22,7 @@ class Dialect:
     trim: spaces before and after a field are not part of it. decimal: the decimal mark of numbers;
     thousands: a mark between groups of three digits, or None. null_tokens: texts that are null;
     column_null_tokens: in place of these, per column. keep_blank_lines: of text, as empty rows.
+    encoding: the codec of the (first) file; records are parsed as UTF-8.
     """
 
     delimiter: str | None
@@ -37,6 +38,7 @@ class Dialect:
     null_tokens: tuple[str, ...] = NULL_TOKENS
     column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
     keep_blank_lines: bool = False
+    encoding: str = "utf-8"
 
     @property
     def is_text(self) -> bool:

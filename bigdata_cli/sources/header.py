@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bigdata_cli.errors import DataError
 from bigdata_cli.sources.detect import is_number, is_temporal
 from bigdata_cli.sources.dialect import NULL_TOKENS, Dialect, unique_names
+from bigdata_cli.sources.encoding import encoding_hint
 
 BOM = b"\xef\xbb\xbf"
 _SENTENCE_CHARACTERS = 120
@@ -140,7 +141,7 @@ def read_header(
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}: the header is not UTF-8: {error}",
-            hint="re-encode the file first: iconv -f latin1 -t utf-8",
+            hint=encoding_hint(head),
         ) from error
     return unique_names([field.strip() for field in names]), end
 

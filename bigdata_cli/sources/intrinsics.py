@@ -48,6 +48,17 @@ def leading_zeros(typing_context, value):
 
 
 @intrinsic
+def trailing_zeros(typing_context, value):
+    """Trailing zero bits of a uint64; 64 for 0."""
+    signature = types.int64(types.uint64)
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return signature, generate
+
+
+@intrinsic
 def count_ones(typing_context, value):
     """Bits of a uint64 that are set."""
     signature = types.int64(types.uint64)

@@ -36,5 +36,10 @@ def beginning_of(path: Path, offset: int) -> str:
     """The beginning of what stands at a byte of a file, up to the end of the line."""
     with path.open("rb") as stream:
         stream.seek(offset)
-        lines = stream.read(60).splitlines()
+        return first_line_of(stream.read(60))
+
+
+def first_line_of(data: bytes) -> str:
+    """The first line of some bytes, without its end."""
+    lines = data.splitlines()
     return lines[0].decode("utf-8", "replace") if lines else ""

@@ -32,15 +32,22 @@ UNCLOSED_HINT = (
 class OddValue(Exception):
     """Values that their column cannot hold: their rows in the block, and what is wrong.
 
-    problem: what to say of the first of them; reason: what holds for all.
+    problem: what to say of the first of them; reason: what holds for all. hint: what helps, or
+    what finds that out where it takes time.
     """
 
-    def __init__(self, rows: np.ndarray, problem: str, *, reason: str, hint: str) -> None:
+    def __init__(
+        self, rows: np.ndarray, problem: str, *, reason: str, hint: str | Callable[[], str]
+    ) -> None:
         super().__init__(problem)
         self.rows = rows
         self.problem = problem
         self.reason = reason
-        self.hint = hint
+        self._hint = hint
+
+    @property
+    def hint(self) -> str:
+        return self._hint if isinstance(self._hint, str) else self._hint()
 
 
 def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> OddValue:
@@ -56,13 +63,18 @@ def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> OddValue:
 
 
 class RecordError(Exception):
-    """A record that cannot be kept: its byte offset in the file, and what is wrong with it."""
+    """A record that cannot be kept: its byte offset in the file, and what is wrong with it.
+
+    line, beginning: its line number and what stands there, where they are known already.
+    """
 
     def __init__(self, offset: int, problem: str, *, hint: str | None = None) -> None:
         super().__init__(offset, problem)
         self.offset = offset
         self.problem = problem
         self.hint = hint
+        self.line: int | None = None
+        self.beginning = ""
 
 
 class NeedMore(Exception):

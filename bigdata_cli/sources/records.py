@@ -57,11 +57,15 @@ class ParsePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Reject:
-    """A record that was set aside: its byte offset in the file, why, and its bytes."""
+    """A record that was set aside: its byte offset in the file, why, its bytes, and its line.
+
+    line: None where it is still to be counted.
+    """
 
     offset: int
     reason: str
     raw: bytes
+    line: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
+from bigdata_cli.sources.feed import read_head, read_pieces
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.source import Source
-from bigdata_cli.sources.units import located, parse_unit
+from bigdata_cli.sources.units import Unit, located, parse_unit, parse_whole
 
 SAMPLE_BYTES = 8 << 20
 _MOST_PIECES = 32
@@ -28,7 +29,8 @@ class Sample:
 
     plan: the types to parse with. schema: the same as columns. statistics: of the sampled rows, by
     column. ranges: where the sampled records stand in the source (`read_sample`); bytes: of all.
-    exact: the sample is the whole source.
+    exact: the sample is the whole source. size_known: estimated_rows is an estimate of all rows,
+    and not only the rows that were seen, as of a pipe.
     """
 
     plan: ParsePlan
@@ -39,6 +41,7 @@ class Sample:
     estimated_rows: int
     exact: bool
     ranges: tuple[ByteRange, ...]
+    size_known: bool = True
 
 
 def keep_columns(source: Source, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -56,8 +59,7 @@ def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...]
         whole = (ByteRange(i, file.data_start, file.size) for i, file in enumerate(source.files))
         return tuple(whole), True
     pieces = []
-    # Each piece costs time per column: of wide tables fewer and longer ones are taken.
-    n_pieces = min(_MOST_PIECES, max(_FEWEST_PIECES, _PIECE_COLUMNS // len(source.names)))
+    n_pieces = _n_pieces(source)
     piece_bytes = max_bytes // n_pieces
     total = source.data_bytes
     for k in range(n_pieces):
@@ -69,6 +71,11 @@ def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...]
                 break
             begin -= file.data_bytes
     return tuple(pieces), False
+
+
+def _n_pieces(source: Source) -> int:
+    """Each piece costs time per column: of wide tables fewer and longer ones are taken."""
+    return min(_MOST_PIECES, max(_FEWEST_PIECES, _PIECE_COLUMNS // len(source.names)))
 
 
 def take_sample(
@@ -95,27 +102,108 @@ def take_sample(
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=max_record_bytes,
     )
+    taker = _Taker(source, fields, plan)
+    if source.is_stream:
+        return _sample_head(taker, max_bytes)
     pieces, exact = sample_pieces(source, max_bytes)
-    chunks: list[Chunk] = []
-    ranges: list[ByteRange] = []
+    failed: tuple[ByteRange, RecordError] | None = None
     with BlockReader(source) as reader:
-        failed: tuple[ByteRange, RecordError] | None = None
         for piece in pieces:
-            unit = parse_unit(reader, source, piece, None, fields[piece.file], plan)
-            if unit.chunk is None or unit.error is not None:
+            unit = parse_unit(reader, source, piece, None, fields[piece.file], taker.plan)
+            if not taker.take(unit):
                 # Its start may have been guessed wrong; conversion will tell.
                 failed = failed or (piece, unit.error or RecordError(piece.start, ""))
-                continue
-            chunks.append(unit.chunk)
-            plan = replace(plan, columns=_learn(plan.columns, unit.chunk))
-            ranges.append(ByteRange(piece.file, unit.start, unit.chunk.position))
-        if failed is not None and (exact or not chunks):
-            raise located(source.files[failed[0].file], failed[1])
-    return _summarise(source, plan, chunks, ranges, exact)
+    if failed is not None and (exact or not taker.chunks):
+        raise located(source.files[failed[0].file], failed[1])
+    return taker.summarise(exact, taker.rows if exact else taker.scaled(source.data_bytes))
+
+
+class _Taker:
+    """Chunks of a sample, and the plan that follows from them."""
+
+    def __init__(
+        self, source: Source, fields: tuple[tuple[int, ...], ...], plan: ParsePlan
+    ) -> None:
+        self.source = source
+        self.fields = fields
+        self.plan = plan
+        self.chunks: list[Chunk] = []
+        self.ranges: list[ByteRange] = []
+
+    @property
+    def rows(self) -> int:
+        return sum(chunk.rows for chunk in self.chunks)
+
+    @property
+    def bytes(self) -> int:
+        return sum(part.stop - part.start for part in self.ranges)
+
+    def take(self, unit: Unit) -> bool:
+        """Learn from a unit; False for one that could not be parsed."""
+        if unit.chunk is None or unit.error is not None:
+            return False
+        self.chunks.append(unit.chunk)
+        self.plan = replace(self.plan, columns=_learn(self.plan.columns, unit.chunk))
+        self.ranges.append(ByteRange(unit.piece.file, unit.start, unit.chunk.position))
+        return True
+
+    def scaled(self, all_bytes: int, sampled_bytes: int | None = None) -> int:
+        """The rows of all bytes, if they are as long as those of the sample."""
+        if sampled_bytes is None:
+            sampled_bytes = self.bytes
+        return round(self.rows * all_bytes / max(sampled_bytes, 1))
+
+    def summarise(self, exact: bool, estimated_rows: int, *, size_known: bool = True) -> Sample:
+        rows = self.rows
+        states = tuple(
+            replace(state, dtype=settle(state, self.plan.float_mode, rows))
+            for state in self.plan.columns
+        )
+        plan = replace(self.plan, columns=states)
+        statistics = {state.name: ColumnStatistics() for state in states}
+        for chunk in self.chunks:
+            for state, seen in zip(states, chunk.statistics, strict=True):
+                statistics[state.name] = statistics[state.name].merge(seen)
+        return Sample(
+            plan=plan,
+            schema=plan.schema(),
+            statistics=statistics,
+            rows=rows,
+            bytes=self.bytes,
+            estimated_rows=estimated_rows,
+            exact=exact,
+            ranges=tuple(self.ranges),
+            size_known=size_known,
+        )
+
+
+def _sample_head(taker: _Taker, max_bytes: int) -> Sample:
+    """The sample of a stream: its first records, up to one that cannot be kept."""
+    source = taker.source
+    head = read_head(
+        source,
+        max_bytes,
+        unit_bytes=max(1, max_bytes // _n_pieces(source)),
+        max_record_bytes=taker.plan.max_record_bytes,
+    )
+    for fed in head.blocks:
+        unit = parse_whole(fed.block, fed.file, fed.first_line, taker.fields[fed.file], taker.plan)
+        if not taker.take(unit):
+            if unit.error is not None and (head.is_whole or not taker.chunks):
+                raise located(source.files[fed.file], unit.error)
+            break
+    if head.is_whole:
+        return taker.summarise(True, taker.rows)
+    if source.comes_once or not head.data_bytes:
+        return taker.summarise(False, taker.rows, size_known=False)
+    consumed = head.consumed * taker.bytes / head.data_bytes
+    return taker.summarise(False, taker.scaled(source.bytes, round(consumed)))
 
 
 def read_sample(source: Source, sample: Sample) -> bytes:
     """The sampled records as they stand in the source, without header."""
+    if source.is_stream:
+        return read_pieces(source, sample.ranges)
     with BlockReader(source) as reader:
         blocks = [reader.read(*part) for part in sample.ranges]
     return b"".join(block.data[: block.size].tobytes() for block in blocks)
@@ -151,36 +239,6 @@ def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozens
         return None
     joined = a | b if not b <= a else a
     return joined if len(joined) <= MAX_CATEGORIES else None
-
-
-def _summarise(
-    source: Source,
-    plan: ParsePlan,
-    chunks: list[Chunk],
-    ranges: list[ByteRange],
-    exact: bool,
-) -> Sample:
-    rows = sum(chunk.rows for chunk in chunks)
-    n_bytes = sum(part.stop - part.start for part in ranges)
-    estimated = rows if exact else round(rows * source.data_bytes / max(n_bytes, 1))
-    states = tuple(
-        replace(state, dtype=settle(state, plan.float_mode, rows)) for state in plan.columns
-    )
-    plan = replace(plan, columns=states)
-    statistics = {state.name: ColumnStatistics() for state in states}
-    for chunk in chunks:
-        for state, seen in zip(states, chunk.statistics, strict=True):
-            statistics[state.name] = statistics[state.name].merge(seen)
-    return Sample(
-        plan=plan,
-        schema=plan.schema(),
-        statistics=statistics,
-        rows=rows,
-        bytes=n_bytes,
-        estimated_rows=estimated,
-        exact=exact,
-        ranges=tuple(ranges),
-    )
 
 
 def settle(state: ColumnState, float_mode: str, n_rows: int) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bigdata_cli.errors import DataError, UsageError, closest
+from bigdata_cli.errors import UsageError
 from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.sources.detect import detect, has_decimal_commas
 from bigdata_cli.sources.dialect import (
@@ -20,22 +18,10 @@ from bigdata_cli.sources.dialect import (
     resolve_nulls,
 )
 from bigdata_cli.sources.header import looks_like_header, match_columns, read_header, skip_lines
+from bigdata_cli.sources.origin import Origin, find_origin
 from bigdata_cli.sources.paths import expand_paths, is_text_name
 
 _HEAD_BYTES = 1 << 18
-_DIGEST_BYTES = 1 << 16
-_SIGNATURES = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-    b"PAR1": "parquet",
-    b"\x89HDF": "hdf5",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +46,16 @@ class SourceOptions:
     null_tokens: tuple[str, ...] | None = None
     text: bool | None = None
     keep_blank_lines: bool = False
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
     """One file: its name as given, its path, and the bytes of it that are data.
 
-    fields: for each field of a record, which column of the source it is. digest: sha256 of the
-    size, the first and the last 64 KiB.
+    size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
+    fields: for each field of a record, which column of the source it is. file_bytes: of the whole
+    file; digest: sha256 of the size, the first and the last 64 KiB.
     """
 
     name: str
@@ -77,6 +65,8 @@ class SourceFile:
     mtime_ns: int
     digest: str
     fields: tuple[int, ...]
+    file_bytes: int
+    origin: Origin
 
     @property
     def data_bytes(self) -> int:
@@ -84,7 +74,7 @@ class SourceFile:
 
     def entry(self) -> SourceEntry:
         return SourceEntry(
-            name=self.name, bytes=self.size, mtime_ns=self.mtime_ns, digest=self.digest
+            name=self.name, bytes=self.file_bytes, mtime_ns=self.mtime_ns, digest=self.digest
         )
 
 
@@ -103,18 +93,30 @@ class Source:
 
     @property
     def bytes(self) -> int:
+        """Bytes to be read, as they stand in the files."""
         return sum(file.size for file in self.files)
 
     @property
     def data_bytes(self) -> int:
+        """Bytes of all records; of files that can be read anywhere."""
         return sum(file.data_bytes for file in self.files)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can only be read from its start."""
+        return any(file.origin.is_stream for file in self.files)
+
+    @property
+    def comes_once(self) -> bool:
+        """Whether a part of it cannot be read again: a pipe."""
+        return any(file.origin.held is not None for file in self.files)
 
 
 def open_source(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:
     """Look at the files and say what they are.
 
-    Raises UsageError for a missing file or wrong option, DataError for an empty or compressed
-    one, or files whose columns differ.
+    Raises UsageError for a missing file or wrong option, DataError for a file
+    that is empty, damaged or no text, or files whose columns differ.
     """
     options = options or SourceOptions()
     paths = expand_paths(paths)
@@ -122,19 +124,16 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     files: list[SourceFile] = []
     names: tuple[str, ...] = ()
     for name in paths:
-        path = Path(name)
-        head = _read_head(path, name)
+        origin, head = find_origin(name, options.encoding, _HEAD_BYTES)
         if found is None:
-            found = _choose_dialect(head, name, options)
+            found = _choose_dialect(head, origin.member or name, options)
+            dialect = replace(found.dialect, encoding=origin.encoding)
         is_whole = len(head) < _HEAD_BYTES
-        file_names, data_start = read_header(head, name, found.dialect, is_whole=is_whole)
+        file_names, data_start = read_header(head, name, dialect, is_whole=is_whole)
         names = names or file_names
-        fields = match_columns(
-            file_names, names, name=name, first=paths[0], header=found.dialect.header
-        )
-        files.append(_describe(path, name, head, data_start, fields))
+        fields = match_columns(file_names, names, name=name, first=paths[0], header=dialect.header)
+        files.append(_describe(origin, data_start, fields))
     assert found is not None  # expand_paths gives a name or raises
-    dialect = found.dialect
     if options.null_tokens is not None:
         tokens, column_tokens = resolve_nulls(options.null_tokens, names)
         dialect = replace(dialect, null_tokens=tokens, column_null_tokens=column_tokens)
@@ -145,37 +144,6 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         confidence=found.confidence,
         reasons=found.reasons,
     )
-
-
-def _read_head(path: Path, name: str) -> bytes:
-    if name == "-" and not os.path.exists(path):
-        raise UsageError("standard input is not read", hint="save it to a file first")
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        raise UsageError(f"{name} is not a regular file", hint="save it to a file first")
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError as error:
-        near = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
-        close = closest(path.name, near)
-        raise UsageError(
-            f"{name} does not exist", hint=None if close is None else f'Did you mean "{close}"?'
-        ) from error
-    except IsADirectoryError as error:
-        raise UsageError(
-            f"{name} is a folder", hint=f"name the files: bigdata convert {name}/*.csv --to …"
-        ) from error
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
-    for signature, kind in _SIGNATURES.items():
-        if head.startswith(signature):
-            raise DataError(
-                f"{name} is {kind}, not plain UTF-8 text",
-                hint="decompress or re-encode it to plain UTF-8 first",
-            )
-    if not head.removeprefix(_BOM).strip():
-        raise DataError(f"{name} is empty")
-    return head
 
 
 @dataclass(frozen=True)
@@ -289,25 +257,16 @@ def _sample_text(head: bytes, name: str, dialect: Dialect) -> str:
     return "".join(line for line in lines if not line.startswith(dialect.comment))
 
 
-def _describe(
-    path: Path,
-    name: str,
-    head: bytes,
-    data_start: int,
-    fields: tuple[int, ...],
-) -> SourceFile:
-    stat = path.stat()
-    tail = b""
-    with path.open("rb") as file:
-        file.seek(max(0, stat.st_size - _DIGEST_BYTES))
-        tail = file.read(_DIGEST_BYTES)
-    digest = hashlib.sha256(str(stat.st_size).encode() + head[:_DIGEST_BYTES] + tail).hexdigest()
+def _describe(origin: Origin, data_start: int, fields: tuple[int, ...]) -> SourceFile:
+    file_bytes, mtime_ns, digest = origin.fingerprint()
     return SourceFile(
-        name=name,
-        path=Path(os.path.abspath(path)),
-        size=stat.st_size,
+        name=origin.name,
+        path=origin.path or Path(origin.name),
+        size=origin.size,
         data_start=data_start,
-        mtime_ns=stat.st_mtime_ns,
+        mtime_ns=mtime_ns,
         digest=digest,
         fields=fields,
+        file_bytes=file_bytes,
+        origin=origin,
     )

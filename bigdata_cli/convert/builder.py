@@ -1,0 +1,256 @@
+"""One shard while it is made: chunks in, in order; files and what they showed out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bigdata_cli.convert.rebatch import Rebatcher
+from bigdata_cli.convert.rejects import RejectsWriter, pieces_path
+from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.manifest import FileEntry
+from bigdata_cli.schema.dtype import Kind, Schema
+from bigdata_cli.schema.lattice import Observed
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
+from bigdata_cli.sources.odd import RecordError
+from bigdata_cli.sources.records import Chunk, ParsePlan
+from bigdata_cli.sources.sample import join_distinct
+from bigdata_cli.sources.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTask:
+    """The work of one shard: picklable, the same result wherever it is done.
+
+    ranges: the pieces of the source whose records it holds. start: where the first record starts,
+    None where that is to be guessed. fields: per file and field the column, -1 for dropped ones.
+    schema: the columns to store, with their vocabularies. in_flight: units parsed at a time.
+    most_batch_bytes: in memory of the tables that are encoded, where the format's are too many.
+    """
+
+    source: Source
+    ranges: tuple[ByteRange, ...]
+    start: int | None
+    fields: tuple[tuple[int, ...], ...]
+    plan: ParsePlan
+    schema: Schema
+    format: str
+    storage: StorageOptions
+    folder: Path
+    name: ShardName
+    unit_bytes: int = UNIT_BYTES
+    in_flight: int = 3
+    most_batch_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardResult:
+    """What became of a task.
+
+    files: what was written (under partial names), empty where `spoiled`: a value did not fit the
+    schema. schema: the one it was written with. starts, stops: per range of the task, where its
+    first record starts and where the record after its last one does. pieces: of the source, that it
+    holds. error: a record that cannot be kept, with the index of its file.
+    """
+
+    index: int
+    files: tuple[FileEntry, ...]
+    spoiled: bool
+    schema: Schema
+    rows: int
+    rejected: int
+    blank_lines: int
+    starts: tuple[int, ...]
+    stops: tuple[int, ...]
+    pieces: tuple[ByteRange, ...]
+    observed: tuple[Observed, ...]
+    distinct: tuple[frozenset[str] | None, ...]
+    statistics: tuple[ColumnStatistics, ...]
+    error: tuple[int, RecordError] | None = None
+
+
+class ShardBuilder:
+    """Takes the chunks of a shard in order and writes its files; not thread-safe.
+
+    `finish` or `abort` ends it. columns: the types to parse the next records with.
+    """
+
+    def __init__(self, task: ShardTask, pool: Executor) -> None:
+        self.task = task
+        self.columns = task.plan.columns
+        self.observed = tuple(Observed() for _ in self.columns)
+        self.distinct: tuple[frozenset[str] | None, ...] = tuple(
+            None if state.distinct is None else frozenset() for state in self.columns
+        )
+        form = get_format(task.format)
+        self._writer = form.writer(task.folder, task.name, task.schema, task.storage)
+        self._pool = pool
+        self._spoiled = False
+        self._rows = 0
+        self._blank_lines = 0
+        self._rejects = RejectsWriter(pieces_path(task.folder, task.name))
+        self._pieces: list[ByteRange] = []
+        self._statistics = tuple(ColumnStatistics() for _ in self.columns)
+        self._encoding: deque[Future] = deque()
+        limits = (self._writer.batch_bytes, task.most_batch_bytes)
+        self._rebatcher = Rebatcher(
+            task.schema,
+            max_rows=self._writer.batch_rows,
+            max_bytes=min((n for n in limits if n is not None), default=None),
+        )
+        self._vocabularies = _stored_vocabularies(task)
+
+    def take(self, file: int, start: int, chunk: Chunk) -> None:
+        """Join what a chunk showed; encode it where it fits the schema.
+
+        start: where its first record starts in the source file with that index.
+        """
+        self._rows += chunk.rows
+        self._blank_lines += chunk.blank_lines
+        self._rejects.append(file, chunk.rejects)
+        last = self._pieces[-1] if self._pieces else None
+        if last is not None and (last.file, last.stop) == (file, start):
+            self._pieces[-1] = last._replace(stop=chunk.position)
+        else:
+            self._pieces.append(ByteRange(file, start, chunk.position))
+        self.observed = tuple(a.join(b) for a, b in zip(self.observed, chunk.observed, strict=True))
+        self.distinct = tuple(
+            join_distinct(a, b) for a, b in zip(self.distinct, chunk.distinct, strict=True)
+        )
+        self._statistics = tuple(
+            a.merge(b) for a, b in zip(self._statistics, chunk.statistics, strict=True)
+        )
+        if any(
+            a is None and b.distinct is not None
+            for a, b in zip(self.distinct, self.columns, strict=True)
+        ):
+            self.columns = tuple(
+                replace(state, distinct=None) if values is None else state
+                for state, values in zip(self.columns, self.distinct, strict=True)
+            )
+        if not self._fits(chunk):
+            self._spoil(chunk)
+        if self._spoiled:
+            return
+        for table in self._rebatcher.push(chunk.batch):
+            self._encoding.append(self._pool.submit(self._writer.encode, table))
+        self._append(all_of_them=False)
+
+    def finish(self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()) -> ShardResult:
+        """Write what is left and close the files. starts, stops: see `ShardResult`."""
+        if self._spoiled:
+            return self._result((), starts, stops)
+        for table in self._rebatcher.flush():
+            self._encoding.append(self._pool.submit(self._writer.encode, table))
+        self._append(all_of_them=True)
+        names = self._writer.close()
+        files = tuple(file_entry(self.task.folder, name) for name in names)
+        return self._result(files, starts, stops)
+
+    def fail(
+        self, file: int, error: RecordError, starts: tuple[int, ...], stops: tuple[int, ...]
+    ) -> ShardResult:
+        """The result of a shard with a record that cannot be kept."""
+        self.abort()
+        return self._result((), starts, stops, (file, error))
+
+    def abort(self) -> None:
+        """Leave no files; safe to call twice."""
+        self._drop_encoding()
+        self._writer.abort()
+
+    def _fits(self, chunk: Chunk) -> bool:
+        """Whether the schema of the task holds every value of the chunk."""
+        return chunk.batch.schema.equals(self._rebatcher.arrow_schema) and all(
+            values is not None and values <= self._vocabularies[name]
+            for name, values in zip(chunk.batch.schema.names, chunk.distinct, strict=True)
+            if name in self._vocabularies
+        )
+
+    def _spoil(self, chunk: Chunk) -> None:
+        """Write no more: go on with wider types, to learn what else the shard holds."""
+        if not self._spoiled:
+            self._spoiled = True
+            self.abort()
+        self.columns = tuple(
+            _wider(mine, seen, self.task.plan.float_mode)
+            for mine, seen in zip(self.columns, chunk.columns, strict=True)
+        )
+
+    def _append(self, *, all_of_them: bool) -> None:
+        """Append what is encoded, in order; wait where too much is in flight."""
+        while self._encoding and (
+            all_of_them
+            or len(self._encoding) >= self.task.in_flight - 1
+            or self._encoding[0].done()
+        ):
+            self._writer.append(self._encoding.popleft().result())
+
+    def _drop_encoding(self) -> None:
+        while self._encoding:
+            future = self._encoding.popleft()
+            if not future.cancel():
+                future.exception()  # wait: nothing of it must be running when its files go
+
+    def _result(
+        self,
+        files: tuple[FileEntry, ...],
+        starts: tuple[int, ...],
+        stops: tuple[int, ...],
+        error: tuple[int, RecordError] | None = None,
+    ) -> ShardResult:
+        return ShardResult(
+            index=self.task.name.index,
+            files=files,
+            spoiled=self._spoiled,
+            schema=self.task.schema,
+            rows=self._rows,
+            rejected=self._rejects.count,
+            blank_lines=self._blank_lines,
+            starts=starts,
+            stops=stops,
+            pieces=tuple(self._pieces),
+            observed=self.observed,
+            distinct=self.distinct,
+            statistics=self._statistics,
+            error=error,
+        )
+
+
+def _wider(mine: ColumnState, seen: ColumnState, float_mode: str) -> ColumnState:
+    """A state whose dtype holds what both hold."""
+    widened = mine.widened(seen.observed, float_mode)
+    if widened.dtype == "category" and (seen.dtype == "text" or widened.distinct is None):
+        return replace(widened, dtype="text", distinct=None)
+    return widened
+
+
+def _stored_vocabularies(task: ShardTask) -> dict[str, frozenset[str]]:
+    """The vocabularies that the format stores codes of, by column."""
+    form = get_format(task.format)
+    stored = {}
+    for column in task.schema:
+        if column.kind is not Kind.CATEGORY:
+            continue
+        other = replace(column, vocabulary=(*(column.vocabulary or ()), "\0"))
+        if form.physical(column, task.storage) != form.physical(other, task.storage):
+            stored[column.name] = frozenset(column.vocabulary or ())
+    return stored
+
+
+def file_entry(folder: Path, name: str) -> FileEntry:
+    """Flush a finished file to the disk, and its size and checksum."""
+    path = partial_path(folder / name)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256")
+        return FileEntry(
+            name=name, bytes=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest()
+        )

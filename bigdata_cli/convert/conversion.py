@@ -1,0 +1,237 @@
+"""The shards of a conversion: done, reconciled, described."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from bigdata_cli.convert.builder import ShardResult, ShardTask
+from bigdata_cli.convert.commit import OutputFolder
+from bigdata_cli.convert.ledger import Ledger
+from bigdata_cli.convert.options import Progress, ProgressListener
+from bigdata_cli.convert.plan import Prepared
+from bigdata_cli.convert.rejects import pieces_path
+from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.errors import DataError
+from bigdata_cli.formats.base import ShardName
+from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
+from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange, split_source
+from bigdata_cli.sources.units import located
+
+_UNIT_BYTES_PER_COLUMN = 4096
+_MOST_UNIT_BYTES = 8 * UNIT_BYTES
+
+
+class Conversion:
+    """The shards of a conversion, mapped to an engine and reconciled."""
+
+    order = "source"
+
+    def __init__(
+        self, prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
+    ) -> None:
+        self.prepared = prepared
+        # A unit costs time per column, so those of wide tables are larger.
+        wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
+        self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
+        self.ranges = self._split()
+        self.ledger = Ledger(prepared.sample.plan, self.ranges)
+        self.redone: set[int] = set()
+        self.meter = _Meter(self._total_bytes(), progress)
+
+    @property
+    def n_shards(self) -> int:
+        return self.prepared.n_shards
+
+    def run(self, folder: OutputFolder) -> None:
+        """Convert all shards, then those again that a wrong guess touched."""
+        jobs = self.prepared.options.jobs or available_cpus()
+        with LocalEngine(jobs, self.meter.advance) as engine:
+            with closing(self._first_results(engine)) as results:
+                for result in results:
+                    self._take(result, engine)
+            self._reconcile(engine)
+        self.meter.end()
+
+    def entries(self) -> tuple[SourceEntry, ...]:
+        """The source files as they were read."""
+        return tuple(file.entry() for file in self.prepared.source.files)
+
+    def _split(self) -> Sequence[tuple[ByteRange, ...]]:
+        """What of the source each shard has, where that is known."""
+        return split_source(self.prepared.source, self.prepared.n_shards)
+
+    def _total_bytes(self) -> int:
+        return self.prepared.source.data_bytes
+
+    def _first_results(self, engine: LocalEngine) -> Generator[ShardResult]:
+        yield from engine.map(range(self.n_shards), self._first_task)
+
+    def _results_again(
+        self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
+    ) -> Generator[ShardResult]:
+        """The results of shards that are done again, with these types."""
+        self.meter.begin("reconcile", sum(self._range_bytes(index) for index in redo))
+        yield from engine.map(redo, lambda index: self._task(index, columns))
+
+    def _take(self, result: ShardResult, engine: LocalEngine) -> None:
+        """Enter a result; shards that started at a wrong guess are done again at once."""
+        again, failed = self.ledger.add(result)
+        while again:
+            self.redone.update(again)
+            for index in again:
+                (result,) = engine.map([index], self._first_task)
+                again, failed = self.ledger.add(result)
+        if failed is not None and failed.error is not None:
+            file, error = failed.error
+            raise located(self.prepared.source.files[file], error) from error
+        most = self.prepared.options.max_bad_rows
+        if most is not None and self.ledger.rejected > most:
+            raise DataError(
+                f"{self.ledger.rejected:,} records cannot be kept: more than --max-bad-rows {most}",
+                hint="--on-bad-row error shows the first of them",
+            )
+
+    def _reconcile(self, engine: LocalEngine) -> None:
+        """Do the shards again whose bytes would differ under the types that all rows ask for."""
+        columns = self.ledger.final_columns()
+        schema = Schema(tuple(state.column() for state in columns))
+        self.prepared.form.check(schema, self.prepared.storage)
+        redo = self.ledger.to_redo(schema, self.prepared.form, self.prepared.storage)
+        self.redone.update(redo)
+        if not redo:
+            return
+        with closing(self._results_again(engine, redo, columns)) as results:
+            for result in results:
+                if result.rows != self.ledger.results[result.index].rows:
+                    raise DataError("the source changed while it was read")
+                if result.spoiled or result.error is not None:
+                    raise AssertionError(f"shard {result.index} does not fit its types")
+                self.ledger.replace_result(result)
+
+    def _range_bytes(self, index: int) -> int:
+        return sum(piece.stop - piece.start for piece in self.ranges[index])
+
+    def _first_task(self, index: int) -> ShardTask:
+        return self._task(index, self.ledger.columns)
+
+    def _task(self, index: int, columns: tuple[ColumnState, ...]) -> ShardTask:
+        prepared = self.prepared
+        return ShardTask(
+            source=prepared.source,
+            ranges=self.ranges[index] if self.ranges else (),
+            start=self.ledger.expected_start(index),
+            fields=prepared.fields,
+            plan=replace(prepared.sample.plan, columns=columns),
+            schema=Schema(tuple(state.column() for state in columns)),
+            format=prepared.form.name,
+            storage=prepared.storage,
+            folder=prepared.output,
+            name=self._name(index),
+            unit_bytes=self.unit_bytes,
+        )
+
+    def reject_pieces(self) -> list[Path]:
+        """The files with the rejected records of each shard, in order."""
+        return [
+            pieces_path(self.prepared.output, self._name(index)) for index in range(self.n_shards)
+        ]
+
+    def _name(self, index: int) -> ShardName:
+        return ShardName(stem=self.prepared.stem, index=index, count=self.n_shards)
+
+    def manifest(self) -> Manifest:
+        """The manifest of what was converted."""
+        from bigdata_cli import __version__
+
+        prepared = self.prepared
+        columns = self.ledger.final_columns()
+        schema = Schema(tuple(state.column() for state in columns))
+        return Manifest(
+            tool_version=__version__,
+            name=prepared.stem,
+            format=prepared.form.name,
+            storage=prepared.storage,
+            sources=self.entries(),
+            dialect=prepared.source.dialect.to_json(),
+            options={
+                "shards": prepared.options.shards,
+                "shard_bytes": prepared.options.shard_bytes,
+                "float": prepared.options.float_mode,
+                "types": dict(prepared.options.types),
+                "drop": list(prepared.options.drop),
+                "columns": list(prepared.keep),
+            },
+            schema=schema,
+            statistics=_settled(self.ledger.statistics(schema), schema),
+            shards=tuple(self._shards()),
+            rejected_rows=self.ledger.rejected,
+            order=self.order,
+        )
+
+    def _shards(self) -> Iterator[ShardEntry]:
+        for _, result in sorted(self.ledger.results.items()):
+            yield ShardEntry(
+                files=result.files,
+                rows=result.rows,
+                source_ranges=tuple((p.file, p.start, p.stop) for p in result.pieces),
+            )
+
+
+def _settled(
+    statistics: dict[str, ColumnStatistics], schema: Schema
+) -> dict[str, ColumnStatistics]:
+    """Minima and maxima as the final dtype holds them: integers of a float column are floats."""
+    settled = dict(statistics)
+    for column in schema:
+        known = settled[column.name]
+        if column.kind == "float" and known.minimum is not None:
+            settled[column.name] = replace(
+                known, minimum=float(known.minimum), maximum=float(known.maximum)
+            )
+    return settled
+
+
+class _Meter:
+    """Adds up what the threads report, for one listener; total 0: not known."""
+
+    def __init__(self, total: int, listener: ProgressListener | None) -> None:
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._phase = "convert"
+        self._total = total
+        self._done = 0
+        self._rows = 0
+
+    def begin(self, phase: str, total: int) -> None:
+        self._phase, self._total, self._done, self._rows = phase, total, 0, 0
+        self._tell()
+
+    def advance(self, n_bytes: int, n_rows: int) -> None:
+        with self._lock:
+            self._done = min(self._total or sys.maxsize, self._done + n_bytes)
+            self._rows += n_rows
+            self._tell()
+
+    def end(self) -> None:
+        self._done = self._total or self._done
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._listener is not None:
+            self._listener(
+                Progress(
+                    phase=self._phase,
+                    bytes_done=self._done,
+                    bytes_total=self._total,
+                    rows=self._rows,
+                )
+            )

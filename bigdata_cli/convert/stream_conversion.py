@@ -1,0 +1,166 @@
+"""A conversion of what can only be read from its start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
+
+from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
+from bigdata_cli.convert.commit import OutputFolder
+from bigdata_cli.convert.conversion import Conversion
+from bigdata_cli.convert.portions import BySize, Dealt
+from bigdata_cli.convert.stream import StreamWork
+from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.errors import DataError
+from bigdata_cli.formats.base import ShardName, partial_path
+from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.sources.blocks import ByteRange
+from bigdata_cli.sources.feed import FedBlock, Feed
+from bigdata_cli.sources.spool import Spool
+
+_SPOOL_NAME = "_spool"
+_DEALT_BATCH_BYTES = 512 << 20
+_LEAST_BATCH_BYTES = 1 << 20
+
+
+class StreamConversion(Conversion):
+    """The shards of a stream; how many there are may be known only at its end.
+
+    Until then their files are named as if there were none.
+    """
+
+    _entries: tuple[SourceEntry, ...] = ()
+    _spool: Spool | None = None
+
+    @property
+    def order(self) -> str:  # type: ignore[override]
+        return "within shards" if self.is_dealt else "source"
+
+    @property
+    def is_dealt(self) -> bool:
+        """Whether the shards take turns."""
+        layout = self.prepared.layout
+        return isinstance(layout, Dealt) and layout.n_shards > 1
+
+    @property
+    def n_shards(self) -> int:
+        is_counted = not isinstance(self.prepared.layout, BySize)
+        return self.prepared.n_shards if is_counted else len(self.ledger.results)
+
+    def run(self, folder: OutputFolder) -> None:
+        if self.prepared.source.comes_once and self.prepared.options.spool:
+            self._spool = Spool(partial_path(folder.path / _SPOOL_NAME))
+        try:
+            super().run(folder)
+        finally:
+            if self._spool is not None:
+                self._spool.close()
+        self._name_files(folder)
+
+    def entries(self) -> tuple[SourceEntry, ...]:
+        return self._entries
+
+    def _split(self) -> Sequence[tuple[ByteRange, ...]]:
+        return ()
+
+    def _total_bytes(self) -> int:
+        source = self.prepared.source
+        return 0 if source.comes_once else source.bytes
+
+    def _first_results(self, engine: LocalEngine) -> Generator[ShardResult]:
+        by_size = isinstance(self.prepared.layout, BySize)
+        with self._feed(None if self._spool is None else self._spool.append) as feed:
+            work = StreamWork(
+                feed=feed,
+                make_task=self._next_task,
+                indices=None if by_size else range(self.prepared.n_shards),
+                interleaved=self.is_dealt,
+            )
+            yield from engine.map_stream(work)
+            self._entries = feed.entries()
+
+    def _results_again(
+        self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
+    ) -> Generator[ShardResult]:
+        def work(feed: Iterable[FedBlock]) -> StreamWork:
+            return StreamWork(
+                feed=feed,
+                make_task=lambda index, _: self._task(index, columns),
+                indices=redo,
+                interleaved=self.is_dealt,
+            )
+
+        if self._spool is not None:
+            self.meter.begin("reconcile", self._spool.size_of(redo))
+            yield from engine.map_stream(work(self._spool.blocks(redo)))
+            return
+        if self.prepared.source.comes_once:
+            raise self._cannot_redo(redo, columns)
+        self.meter.begin("reconcile", self._total_bytes())
+        with self._feed() as feed:
+            yield from engine.map_stream(work(feed))
+
+    def _feed(self, on_block: Callable[[FedBlock], None] | None = None) -> Feed:
+        prepared = self.prepared
+        assert prepared.layout is not None
+        return Feed(
+            prepared.source,
+            prepared.layout.portions(),
+            unit_bytes=self.unit_bytes,
+            max_record_bytes=prepared.options.max_line_bytes,
+            strict=prepared.options.on_bad_row == "error",
+            on_block=on_block,
+        )
+
+    def _next_task(self, index: int, before: Sequence[ShardBuilder]) -> ShardTask:
+        return self._task(index, self.ledger.columns_with(before))
+
+    def _task(self, index: int, columns: tuple[ColumnState, ...]) -> ShardTask:
+        task = super()._task(index, columns)
+        if not self.is_dealt:
+            return task
+        # All shards have a table in the making at the same time.
+        most = max(_LEAST_BATCH_BYTES, _DEALT_BATCH_BYTES // self.prepared.n_shards)
+        return replace(task, most_batch_bytes=most)
+
+    def _name(self, index: int) -> ShardName:
+        return ShardName(stem=self.prepared.stem, index=index, count=0)
+
+    def _name_files(self, folder: OutputFolder) -> None:
+        """Give the files their names, now that the shards are counted."""
+        provisional, final = (f"-of-{count:05d}." for count in (0, self.n_shards))
+        for result in list(self.ledger.results.values()):
+            files = []
+            for file in result.files:
+                before, _, extension = file.name.rpartition(provisional)
+                name = f"{before}{final}{extension}"
+                folder.rename_partial(file.name, name)
+                files.append(replace(file, name=name))
+            self.ledger.replace_result(replace(result, files=tuple(files)))
+
+    def _cannot_redo(self, redo: Sequence[int], columns: tuple[ColumnState, ...]) -> DataError:
+        """What to say where a pipe held a surprise and was not spooled."""
+        form, storage = self.prepared.form, self.prepared.storage
+        final = Schema(tuple(state.column() for state in columns))
+        changed = {}
+        for index in redo:
+            written = self.ledger.results[index].schema
+            for old, new in zip(written, final, strict=True):
+                if form.physical(old, storage) != form.physical(new, storage):
+                    changed[new.name] = (old.dtype, new.dtype)
+        told = "; ".join(
+            f'column "{name}" has values that the beginning did not show '
+            + (f"({old}, then {new})" if old != new else f"(another {new})")
+            for name, (old, new) in changed.items()
+        )
+        flags = " ".join(
+            f"--type '{name}={new if old != new else 'text'}'"
+            for name, (old, new) in changed.items()
+        )
+        return DataError(
+            f"{told}: its shards would have to be written again, and with --no-spool the pipe "
+            "cannot be read again",
+            hint=f"{flags}, or leave out --no-spool",
+        )
