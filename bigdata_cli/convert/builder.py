@@ -18,10 +18,10 @@ from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.schema.vocabulary import join_distinct
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
-from bigdata_cli.sources.sample import join_distinct
 from bigdata_cli.sources.source import Source
 
 

@@ -9,11 +9,12 @@ from bigdata_cli.convert.builder import ShardBuilder, ShardResult
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.lattice import Observed
-from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.state import ColumnState, join_all
 from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.schema.vocabulary import join_distinct
 from bigdata_cli.sources.blocks import ByteRange
 from bigdata_cli.sources.records import ParsePlan
-from bigdata_cli.sources.sample import join_distinct, settle
+from bigdata_cli.sources.sample import settle
 
 
 class Ledger:
@@ -79,11 +80,8 @@ class Ledger:
         self._distinct = [
             join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
         ]
-        self.columns = tuple(
-            _widened(state, observed, distinct, self.plan.float_mode)
-            for state, observed, distinct in zip(
-                self.columns, result.observed, result.distinct, strict=True
-            )
+        self.columns = join_all(
+            self.columns, result.observed, result.distinct, self.plan.float_mode
         )
         self.results[result.index] = replace(result, distinct=())
 
@@ -91,12 +89,7 @@ class Ledger:
         """`columns`, widened by what shards showed that are not done yet."""
         columns = self.columns
         for builder in builders:
-            columns = tuple(
-                _widened(state, observed, distinct, self.plan.float_mode)
-                for state, observed, distinct in zip(
-                    columns, builder.observed, builder.distinct, strict=True
-                )
-            )
+            columns = join_all(columns, builder.observed, builder.distinct, self.plan.float_mode)
         return columns
 
     def final_columns(self) -> tuple[ColumnState, ...]:
@@ -134,13 +127,3 @@ class Ledger:
         for _, result in sorted(self.results.items()):
             merged = [a.merge(b) for a, b in zip(merged, result.statistics, strict=True)]
         return dict(zip(schema.names, merged, strict=True))
-
-
-def _widened(
-    state: ColumnState, observed: Observed, distinct: frozenset[str] | None, float_mode: str
-) -> ColumnState:
-    widened = state.widened(observed, float_mode)
-    joined = join_distinct(widened.distinct, distinct)
-    if joined is None and widened.dtype == "category" and not widened.fixed:
-        return replace(widened, dtype="text", distinct=None)
-    return replace(widened, distinct=joined, observed=widened.observed.join(observed))

@@ -19,9 +19,11 @@ from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
+from bigdata_cli.schema.state import join_all
 from bigdata_cli.sources import Source, open_source
 from bigdata_cli.sources.blocks import BlockReader
 from bigdata_cli.sources.feed import read_head
+from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.sample import (
     SAMPLE_BYTES,
     Sample,
@@ -164,7 +166,8 @@ def _with_layout(prepared: Prepared) -> Prepared:
     if sample.exact:
         return replace(prepared, n_shards=n_shards, layout=Evenly(sample.bytes, n_shards))
     target = options.shard_bytes or DEFAULT_SHARD_BYTES
-    layout = BySize(max(1, round(target * encoded.text_bytes / max(encoded.bytes, 1))))
+    text_bytes = target * encoded.text_bytes / max(encoded.bytes, 1) if encoded.rows else target
+    layout = BySize(max(1, round(text_bytes)))
     return replace(prepared, n_shards=n_shards, layout=layout)
 
 
@@ -234,7 +237,7 @@ class Encoded(NamedTuple):
 
     def scaled(self, rows: int) -> int:
         """The bytes that so many rows would take."""
-        return round(self.bytes * rows / max(self.rows, 1))
+        return round(self.bytes * rows / self.rows) if self.rows else self.bytes
 
 
 def encode_sample(prepared: Prepared) -> Encoded:
@@ -251,14 +254,15 @@ def encode_sample(prepared: Prepared) -> Encoded:
 
 
 def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:
-    schema = prepared.sample.schema
+    plan, units = _fitting_units(prepared)
+    schema = plan.schema()
     text_bytes = n_rows = 0
     name = ShardName(stem="sample", index=0, count=1)
     writer = prepared.form.writer(folder, name, schema, prepared.storage)
     rebatcher = Rebatcher(schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
     try:
-        for unit in _sample_units(prepared):
-            if unit.chunk is None or not unit.chunk.batch.schema.equals(rebatcher.arrow_schema):
+        for unit in units:
+            if unit.chunk is None:
                 continue
             n_rows += unit.chunk.rows
             text_bytes += unit.chunk.position - unit.start
@@ -273,9 +277,26 @@ def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:
     return Encoded(text_bytes, n_rows, n_bytes)
 
 
-def _sample_units(prepared: Prepared) -> Iterator[Unit]:
+def _fitting_units(prepared: Prepared) -> tuple[ParsePlan, list[Unit]]:
+    """Parsed pieces of the source, and types that hold all their values.
+
+    They need not be those of the sample, which may have looked at other bytes.
+    """
+    plan = prepared.sample.plan
+    columns = plan.columns
+    units = list(_sample_units(prepared, plan))
+    for unit in units:
+        if unit.chunk is not None:
+            columns = join_all(columns, unit.chunk.observed, unit.chunk.distinct, plan.float_mode)
+    if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
+        plan = replace(plan, columns=columns)
+        units = list(_sample_units(prepared, plan))
+    return replace(plan, columns=columns), units
+
+
+def _sample_units(prepared: Prepared, plan: ParsePlan) -> Iterator[Unit]:
     """Parsed pieces of the source, a few MB in all."""
-    source, fields, plan = prepared.source, prepared.fields, prepared.sample.plan
+    source, fields = prepared.source, prepared.fields
     if source.is_stream:
         most = plan.max_record_bytes
         for fed in read_head(source, _ESTIMATE_BYTES, max_record_bytes=most).blocks:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bigdata_cli.schema.dtype import Column
 from bigdata_cli.schema.lattice import Observed, resolve
+from bigdata_cli.schema.vocabulary import join_distinct
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +37,32 @@ class ColumnState:
             return self
         return replace(self, dtype=dtype, observed=joined)
 
+    def joined(
+        self, observed: Observed, distinct: frozenset[str] | None, float_mode: str
+    ) -> ColumnState:
+        """The state after rows that showed this: its dtype holds their values too."""
+        widened = self.widened(observed, float_mode)
+        joined = join_distinct(widened.distinct, distinct)
+        if joined is None and widened.dtype == "category" and not widened.fixed:
+            return replace(widened, dtype="text", distinct=None)
+        return replace(widened, distinct=joined, observed=widened.observed.join(observed))
+
     def column(self) -> Column:
         """The column as it would be stored now."""
         vocabulary = None
         if self.dtype == "category" and self.distinct is not None:
             vocabulary = tuple(sorted(self.distinct))
         return Column(name=self.name, dtype=self.dtype, vocabulary=vocabulary)
+
+
+def join_all(
+    columns: Sequence[ColumnState],
+    observed: Sequence[Observed],
+    distinct: Sequence[frozenset[str] | None],
+    float_mode: str,
+) -> tuple[ColumnState, ...]:
+    """`ColumnState.joined` of each column."""
+    return tuple(
+        state.joined(seen, values, float_mode)
+        for state, seen, values in zip(columns, observed, distinct, strict=True)
+    )

@@ -41,3 +41,11 @@ def global_codes(array: pa.DictionaryArray, vocabulary: Sequence[str]) -> np.nda
     if array.null_count:
         codes[~np.asarray(array.is_valid())] = 0
     return codes
+
+
+def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:
+    """Distinct texts of both, None where there are more than a vocabulary holds."""
+    if a is None or b is None:
+        return None
+    joined = a | b if not b <= a else a
+    return joined if len(joined) <= MAX_CATEGORIES else None

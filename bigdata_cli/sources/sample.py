@@ -9,7 +9,7 @@ from bigdata_cli.schema.dtype import Kind, Schema, kind_of
 from bigdata_cli.schema.lattice import TypeOptions, resolve
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
+from bigdata_cli.schema.vocabulary import join_distinct
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
 from bigdata_cli.sources.feed import read_head, read_pieces
 from bigdata_cli.sources.odd import RecordError
@@ -231,14 +231,6 @@ def _learn(columns: tuple[ColumnState, ...], chunk: Chunk) -> tuple[ColumnState,
             columns, chunk.columns, chunk.observed, chunk.distinct, strict=True
         )
     )
-
-
-def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:
-    """Distinct texts of both, None where there are more than a vocabulary holds."""
-    if a is None or b is None:
-        return None
-    joined = a | b if not b <= a else a
-    return joined if len(joined) <= MAX_CATEGORIES else None
 
 
 def settle(state: ColumnState, float_mode: str, n_rows: int) -> str:

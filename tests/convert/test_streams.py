@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -86,10 +87,8 @@ def piped(path: Path, data: bytes) -> Iterator[Path]:
     """A named pipe into which the data are written."""
 
     def write() -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # nobody reads on where a conversion failed
             path.write_bytes(data)
-        except BrokenPipeError:
-            pass  # nobody reads on: a conversion that failed
 
     os.mkfifo(path)
     writer = threading.Thread(target=write)
@@ -384,7 +383,7 @@ def test_a_bad_record_before_the_end_of_the_data_comes_first(tmp_path):
 
 
 def test_a_byte_that_does_not_decode_is_an_error_or_a_rejected_row(tmp_path):
-    good = "id;name\r\n".encode() + "".join(f"{i};Zoë\r\n" for i in range(5000)).encode("cp1252")
+    good = b"id;name\r\n" + "".join(f"{i};Zoë\r\n" for i in range(5000)).encode("cp1252")
     source = tmp_path / "data.csv"
     source.write_bytes(good + b"5000;a\x81b\r\n" + b"5001;\x80\r\n")
     told = SourceOptions(encoding="cp1252")
