@@ -219,11 +219,12 @@ def print_plan(planned: Plan) -> None:
     )
     from bigdata_cli.resources.sizes import format_size
 
+    size = format_size(planned.source_bytes) if planned.size_known else "size not known"
     few = "about " if planned.size_known else "at least "
     click.echo("Nothing is written: this is what bigdata convert would do.\n")
     print_pairs(
         {
-            "source": f"{', '.join(planned.sources)} ({format_size(planned.source_bytes)})",
+            "source": f"{', '.join(planned.sources)} ({size})",
             "dialect": dialect_text(planned.dialect),
             "confidence": confidence_text(planned.confidence, planned.reasons),
             "output": planned.output,

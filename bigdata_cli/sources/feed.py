@@ -179,6 +179,7 @@ class _Cutter:
         self._size = 0
         self._held = memoryview(b"")
         self._at_eof = False
+        self._failure: DataError | None = None
         self._offset = self._file.data_start
         self._line = 1
         self.consumed = 0
@@ -196,6 +197,11 @@ class _Cutter:
             shard, stop = portions(position)
             limit = self._unit_bytes if stop is None else min(self._unit_bytes, stop - position)
             size = self._find_end(limit)
+            if self._failure is not None and size == self._size:
+                # The last record may go on; those before it are whole, and come first.
+                size = last_record(self._data, 0, size, self._rules)
+                if not size:
+                    raise self._failure
             data, line = self._data, self._line
             self._line += count_line_ends(data, 0, size)
             self._keep_rest(size)
@@ -203,6 +209,8 @@ class _Cutter:
             block = Block(data[: size + _PADDING], self._offset, size, True)
             self._offset += size
             yield shard, block, line
+        if self._failure is not None:
+            raise self._failure
 
     def _skip_header(self) -> None:
         """Pass over what stands before the first record, and count its lines."""
@@ -225,7 +233,7 @@ class _Cutter:
                 return int(pos)
             if self._size - limit > self._max_record_bytes:
                 raise self._too_long(limit)
-            wanted = self._size + max(wanted, _PIECE_BYTES // 4)
+            wanted = self._size + min(max(wanted, _PIECE_BYTES // 4), self._max_record_bytes)
 
     def _too_long(self, limit: int) -> DataError:
         """The error of the record that goes on at `limit` and does not end."""
@@ -242,7 +250,10 @@ class _Cutter:
         """Have `wanted` bytes, or all there are; whether there are any."""
         while self._size < wanted and not self._at_eof:
             if not self._held:
-                piece = next(self._pieces, None)
+                try:
+                    piece = next(self._pieces, None)
+                except DataError as error:
+                    self._failure, piece = error, None
                 if piece is None:
                     self._at_eof = True
                     break
@@ -285,16 +296,18 @@ def read_head(
     *,
     unit_bytes: int = UNIT_BYTES,
     max_record_bytes: int = MAX_RECORD_BYTES,
+    strict: bool = False,
 ) -> Head:
     """The records in the first `max_bytes` of a source, in blocks.
 
-    Nothing is used up: a stream that comes once can be fed afterwards.
+    strict: bytes that do not decode raise DataError; otherwise they become bytes that are not
+    UTF-8. Nothing is used up: a stream that comes once can be fed afterwards.
     """
     blocks: list[FedBlock] = []
     left = max_bytes
     consumed = data_bytes = 0
     for index, file in enumerate(source.files):
-        text, n_read = file.origin.head(left + 1)
+        text, n_read = file.origin.head(left + 1, strict=strict)
         is_whole = len(text) <= left
         left -= len(text)
         consumed += n_read

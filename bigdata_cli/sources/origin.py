@@ -104,14 +104,14 @@ class Origin:
             stream = DecodedStream(stream, self.encoding, self.name, strict=strict)
         return stream
 
-    def head(self, n_bytes: int) -> tuple[bytes, int]:
+    def head(self, n_bytes: int, *, strict: bool = False) -> tuple[bytes, int]:
         """The first bytes as UTF-8, all of them where there are fewer, and the bytes read for that.
 
-        What does not decode becomes bytes that are not UTF-8.
+        strict: as for `open`.
         """
         if self.held is not None:
-            return self.held.head(n_bytes), 0
-        stream = _Peeked(self.open(strict=False))
+            return self.held.head(n_bytes, strict=strict), 0
+        stream = _Peeked(self.open(strict=strict))
         try:
             return stream.peek(n_bytes), stream.consumed
         finally:
@@ -394,8 +394,12 @@ class Held:
         self._pipe = pipe
         self._is_open = False
 
-    def head(self, n_bytes: int) -> bytes:
-        return self._stream.peek(n_bytes)
+    def head(self, n_bytes: int, *, strict: bool) -> bytes:
+        """The first bytes; they are not used up."""
+        head = self._stream.peek(n_bytes)
+        if strict and self._decoder is not None and self._decoder.error is not None:
+            raise self._decoder.error
+        return head
 
     def open(self, *, strict: bool, stop: threading.Event | None) -> ByteStream:
         """The stream, from its start; it can be read once."""

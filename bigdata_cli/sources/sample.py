@@ -185,6 +185,7 @@ def _sample_head(taker: _Taker, max_bytes: int) -> Sample:
         max_bytes,
         unit_bytes=max(1, max_bytes // _n_pieces(source)),
         max_record_bytes=taker.plan.max_record_bytes,
+        strict=not taker.plan.skip_bad_rows,
     )
     for fed in head.blocks:
         unit = parse_whole(fed.block, fed.file, fed.first_line, taker.fields[fed.file], taker.plan)

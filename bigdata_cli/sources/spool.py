@@ -41,13 +41,13 @@ class Spool:
     def append(self, fed: FedBlock) -> None:
         """Keep a block."""
         block = fed.block
-        data = self._codec.compress(pa.py_buffer(block.data[: block.size]))
+        data = self._codec.compress(pa.py_buffer(block.data[: block.size]), asbytes=True)
         view = memoryview(data)
         while len(view):
             view = view[self._file.write(view) :]
         empty = block._replace(data=np.empty(0, np.uint8))
-        self._entries.append(_Entry(self._size, data.size, fed._replace(block=empty)))
-        self._size += data.size
+        self._entries.append(_Entry(self._size, len(data), fed._replace(block=empty)))
+        self._size += len(data)
 
     def size_of(self, shards: Collection[int]) -> int:
         """Bytes of text of these shards."""
