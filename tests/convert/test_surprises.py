@@ -145,9 +145,9 @@ def test_late_categories_get_codes_of_one_sorted_vocabulary(tmp_path, to):
 
 def test_a_category_with_too_many_values_is_text(tmp_path, monkeypatch):
     for module in (
-        "bigdata_cli.sources.sample",
         "bigdata_cli.sources.columns",
         "bigdata_cli.schema.lattice",
+        "bigdata_cli.schema.vocabulary",
     ):
         monkeypatch.setattr(f"{module}.MAX_CATEGORIES", 50)
     values = [f"v{i % 20}" for i in range(ROWS)]
