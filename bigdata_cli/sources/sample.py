@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bigdata_cli.schema.dtype import Kind, Schema, kind_of
-from bigdata_cli.schema.lattice import TypeOptions, resolve
+from bigdata_cli.schema.lattice import Form, Observed, TypeOptions, resolve
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import join_distinct
@@ -153,6 +154,22 @@ class _Taker:
             sampled_bytes = self.bytes
         return round(self.rows * all_bytes / max(sampled_bytes, 1))
 
+    def foresee(self, all_rows: int) -> None:
+        """Widen the integers that only grow, as ids and dates do, to what the end will hold.
+
+        Of a stream the beginning alone is seen; a right guess spares doing all shards again.
+        """
+        columns = list(self.plan.columns)
+        for index, state in enumerate(columns):
+            seen = [chunk.statistics[index] for chunk in self.chunks]
+            if state.fixed or state.observed.forms != Form.INT or not _only_grows(seen):
+                continue
+            first, last = seen[0].minimum, seen[-1].maximum
+            at_end = first + (last - first) * all_rows // max(self.rows, 1)
+            foreseen = Observed(Form.INT, positive=max(0, at_end))
+            columns[index] = replace(state, observed=state.observed.join(foreseen))
+        self.plan = replace(self.plan, columns=tuple(columns))
+
     def summarise(self, exact: bool, estimated_rows: int, *, size_known: bool = True) -> Sample:
         rows = self.rows
         states = tuple(
@@ -198,7 +215,19 @@ def _sample_head(taker: _Taker, max_bytes: int) -> Sample:
     if source.comes_once or not head.data_bytes:
         return taker.summarise(False, taker.rows, size_known=False)
     consumed = head.consumed * taker.bytes / head.data_bytes
-    return taker.summarise(False, taker.scaled(source.bytes, round(consumed)))
+    estimated_rows = taker.scaled(source.bytes, round(consumed))
+    taker.foresee(estimated_rows)
+    return taker.summarise(False, estimated_rows)
+
+
+def _only_grows(seen: Sequence[ColumnStatistics]) -> bool:
+    """Whether each piece's integers begin where those of the piece before it end, or later."""
+    return (
+        len(seen) >= _FEWEST_PIECES
+        and not any(one.minimum is None for one in seen)
+        and all(a.maximum <= b.minimum for a, b in itertools.pairwise(seen))
+        and seen[0].minimum < seen[-1].maximum
+    )
 
 
 def read_sample(source: Source, sample: Sample) -> bytes:

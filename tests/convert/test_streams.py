@@ -302,6 +302,18 @@ def test_a_late_surprise_makes_shards_be_done_again(tmp_path, form, origin, shar
     assert not list((tmp_path / "out").glob("*.partial"))
 
 
+def test_ids_that_grow_are_foreseen(tmp_path):
+    lines = [b"id,up,x\n", *(b"%d,%d,%d\n" % (i, 5000 - i, i % 90) for i in range(200_000))]
+    source = tmp_path / "data.csv.gz"
+    source.write_bytes(gzip.compress(b"".join(lines), 1))
+    options = ConvertOptions(to="npy", output=tmp_path / "out", drop=("up",))
+    report = run([source], options, sample_bytes=300_000)
+    assert [c.dtype for c in report.manifest.schema] == ["int32", "int8"]
+    assert report.redone_shards == 0
+    again = run([source], ConvertOptions(to="npy", output=tmp_path / "again"), sample_bytes=300_000)
+    assert again.redone_shards == 1  # what falls is not
+
+
 def test_without_a_spool_a_late_surprise_is_an_error_with_the_fix(tmp_path):
     text = surprising()
     options = ConvertOptions(to="parquet", output=tmp_path / "out", shard_bytes=20_000, spool=False)
