@@ -60,10 +60,11 @@ def print_source(report: CsvReport) -> None:
     )
     from bigdata_cli.resources.sizes import format_size
 
-    about = "" if report.exact else "about "
+    about = "" if report.exact else "about " if report.size_known else "at least "
+    size = format_size(report.source_bytes) if report.source_bytes else "size not known"
     print_pairs(
         {
-            "source": f"{report.path} ({format_size(report.source_bytes)})",
+            "source": f"{report.path} ({size})",
             "dialect": dialect_text(report.dialect),
             "flags": shlex.join(report.flags),
             "confidence": confidence_text(report.confidence, report.reasons),

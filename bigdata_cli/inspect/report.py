@@ -32,7 +32,8 @@ class CsvReport:
     """A CSV or text file: its dialect, its columns, and the memory that its rows need.
 
     flags: the dialect as words of a command line; confidence, reasons: of what was detected of it.
-    rows is an estimate unless `exact`: then the sample was the whole file.
+    rows is an estimate unless `exact`: then the sample was the whole file. size_known: rows is of
+    all, and not only of the beginning of a pipe; source_bytes of a pipe is 0.
     """
 
     path: str
@@ -47,6 +48,7 @@ class CsvReport:
     flags: tuple[str, ...] = ()
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    size_known: bool = True
 
     @property
     def pandas_bytes(self) -> int:
@@ -75,6 +77,7 @@ class CsvReport:
             "reasons": list(self.reasons),
             "rows": self.rows,
             "exact": self.exact,
+            "size_known": self.size_known,
             "sample_rows": self.sample_rows,
             "sample_bytes": self.sample_bytes,
             "pandas_bytes": self.pandas_bytes,

@@ -154,6 +154,7 @@ def inspect_source(path: str, options: SourceOptions) -> CsvReport:
         flags=flags,
         confidence=source.confidence,
         reasons=source.reasons,
+        size_known=sample.size_known,
     )
 
 

@@ -23,17 +23,18 @@ def find_member(path: Path, name: str, wanted: str | None) -> zipfile.ZipInfo:
     Raises UsageError where it cannot be told, with the members; DataError for a damaged archive.
     """
     members = _members(path, name)
+    archive = name if wanted is None else name.removesuffix(f"::{wanted}")
     if wanted is not None:
         found = [member for member in members if member.filename == wanted]
         if not found:
             close = closest(wanted, [member.filename for member in members])
             raise UsageError(
                 f"{name}: the archive has no member {wanted}",
-                hint=f'Did you mean "{close}"?' if close else _listing(path, members),
+                hint=f'Did you mean "{close}"?' if close else _listing(archive, members),
             )
         member = found[-1]  # as unzip does: a later entry of the same name replaces the one before
     else:
-        member = _only_member(path, name, members)
+        member = _only_member(name, members)
     if member.flag_bits & _ENCRYPTED:
         raise UsageError(
             f"{name}: the member {member.filename} is encrypted", hint="unzip it first"
@@ -60,7 +61,7 @@ def _is_hidden(filename: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(filename).parts)
 
 
-def _only_member(path: Path, name: str, members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+def _only_member(name: str, members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     if len(members) == 1:
         return members[0]
     for is_wanted in (is_csv_name, is_text_name):
@@ -74,12 +75,12 @@ def _only_member(path: Path, name: str, members: Sequence[zipfile.ZipInfo]) -> z
         raise UsageError(f"{name}: the archive holds no files")
     raise UsageError(
         f"{name}: the archive holds {len(members):,} files, and which is meant was not said",
-        hint=_listing(path, members),
+        hint=_listing(name, members),
     )
 
 
-def _listing(path: Path, members: Sequence[zipfile.ZipInfo]) -> str:
-    shown = ", ".join(f"'{path}::{member.filename}'" for member in members[:_SHOWN_MEMBERS])
+def _listing(archive: str, members: Sequence[zipfile.ZipInfo]) -> str:
+    shown = ", ".join(f"'{archive}::{member.filename}'" for member in members[:_SHOWN_MEMBERS])
     more = len(members) - _SHOWN_MEMBERS
     return f"one of {shown}" + (f", … and {more:,} more" if more > 0 else "")
 

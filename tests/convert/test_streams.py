@@ -516,6 +516,9 @@ def test_inspect_of_a_stream_and_a_dry_run(tmp_path):
     report = json.loads(done.stdout)
     assert report["exact"] is False
     assert report["rows"] == pytest.approx(2_000_000, rel=0.2)
+    done = bigdata("inspect", "-", cwd=tmp_path, input=text.decode())
+    assert re.search(r"source +- \(size not known\)\n", done.stdout)
+    assert re.search(r"rows +at least 9\d\d,", done.stdout)
     done = bigdata("convert", "x.csv.gz", "--to", "npy", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "about 1" in done.stdout
