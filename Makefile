@@ -16,8 +16,8 @@ help:
 	@echo "make lint         ruff, mypy, import walls"
 	@echo "make format       put the code into ruff's format"
 	@echo "make soak         the tests that take minutes and gigabytes"
-	@echo "make bench        peak memory on generated files of 100 MB and 1 GB"
-	@echo "make bench-quick  the same on smaller files, two formats"
+	@echo "make bench        speed, size and memory against others (20 minutes, 8 GB of disk)"
+	@echo "make bench-quick  the same on files of 50 MB, once; into .bench/"
 	@echo "make docs         write docs/cli.md from --help"
 	@echo "make clean        remove what the other targets made"
 
@@ -46,12 +46,11 @@ soak: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m soak
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.speed
 
 bench-quick: $(VENV)/.installed-dev
 	@mkdir -p .bench
-	$(BIN)/python -m benchmarks.memory --sizes 50MB,200MB --formats parquet,tfrecord \
-	    --figures .bench/quick.json
+	$(BIN)/python -m benchmarks.speed --quick --results .bench/quick.json --page .bench/quick.md
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new

@@ -37,12 +37,8 @@ from benchmarks.oracle import (
     read_records,
 )
 from benchmarks.readers import Batch, StoredColumn, StoredDataset
+from benchmarks.suites import LAYOUTS, NUMBERS_ONLY
 
-LAYOUTS = (
-    ("parquet", "rows"), ("hdf5", "columns"), ("hdf5", "matrix"), ("npy", "columns"),
-    ("npy", "matrix"), ("tfrecord", "rows"), ("tfrecord", "packed"), ("tfrecord", "block"),
-)  # fmt: skip
-NUMBERS_ONLY = ("matrix", "packed")
 CHUNK_ROWS = 65_536
 SMALL_BYTES = 20_000_000
 PIECE_BYTES = 8_000_000

@@ -1,0 +1,108 @@
+"""One command as a process of its own: its time, its processor time, its memory, its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import psutil
+
+SAMPLE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One run of a command.
+
+    seconds: from start to exit. cpu_seconds: user and system, of it and the children it waited
+    for. peak_rss_bytes: of the process tree. answer: the JSON object that it printed.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_rss_bytes: int
+    answer: dict[str, Any]
+
+
+class CommandError(Exception):
+    """A measured command failed; the message is the end of what it said."""
+
+
+def tree_rss(process: psutil.Process) -> int:
+    """Resident bytes of a process and its descendants, of those that still run."""
+    total = 0
+    try:
+        for member in [process, *process.children(recursive=True)]:
+            try:
+                total += member.memory_info().rss
+            except psutil.Error:
+                continue
+    except psutil.Error:
+        pass
+    return total
+
+
+def run_measured(command: Sequence[str], *, environment: Mapping[str, str]) -> Measured:
+    """Run a command that prints one JSON object; raises CommandError where it fails.
+
+    The tree is sampled every 50 ms. What lies between two samples is not missed where the command
+    is one process: the kernel keeps the maximum of that (`ru_maxrss`, which begins at what the
+    process had that started it, so that the caller should be small).
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        started = time.monotonic()
+        child = subprocess.Popen(
+            command, stdout=output, stderr=complaints, env={**os.environ, **environment}
+        )
+        process = psutil.Process(child.pid)
+        peak = 0
+        while True:
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, tree_rss(process))
+            _wait(child.pid, SAMPLE_SECONDS)
+        seconds = time.monotonic() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise CommandError(f"status {child.returncode}: {_text(complaints)[-2000:]}")
+        unit = 1 if sys.platform == "darwin" else 1024
+        return Measured(
+            seconds=seconds,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_rss_bytes=max(peak, usage.ru_maxrss * unit),
+            answer=_answer(_text(output)),
+        )
+
+
+def _wait(pid: int, seconds: float) -> None:
+    """Wait until a child ends, at most so long; leaves it to be waited for."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.005)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def _answer(text: str) -> dict[str, Any]:
+    """The JSON object in what a command printed; libraries print other lines before it."""
+    start = text.find("{")
+    try:
+        answer = json.loads(text[start:])
+    except ValueError:
+        raise CommandError(f"no JSON in: {text[-2000:]!r}") from None
+    if not isinstance(answer, dict):
+        raise CommandError(f"no JSON object in: {text[-2000:]!r}")
+    return answer
