@@ -85,7 +85,8 @@ def _figure(group: Json, asked: Json) -> Figure:
         "measure": measure, "at_least": asked["at_least"], "at_most": asked["at_most"],
     }  # fmt: skip
     if missing or ours is None:
-        return Figure(**common, reason="; ".join(group["missing"][name] for name in missing))
+        reasons = dict.fromkeys(group["missing"][name] for name in missing)
+        return Figure(**common, reason="; ".join(reasons))
     values = _values(measure, ours, theirs)
     pairs = [_values(measure, *pair)[0] for pair in _pairs(ours, theirs)]
     return Figure(**common, value=values[0], low=min(pairs), high=max(pairs))
@@ -172,17 +173,16 @@ def _spread(values: Sequence[float], show: Callable[[float], str]) -> str:
 
 def _runs_table(group: Json) -> str:
     rows = []
+    is_memory = group["section"] == "Memory"
     for command in group["commands"]:
         note = ""
         seconds = command["work_seconds" if command["is_partial"] else "seconds"]
         if command["is_partial"]:
             note = f" (on {format_size(command['source_bytes'])}, its start left out)"
-        elif group["section"] == "Memory":
-            note = f" {format_size(command['source_bytes'])}"
         if command["redone_shards"]:
             note += f" ({command['redone_shards']} shards done again)"
         rows.append((
-            command["label"] + note,
+            (format_size(command["source_bytes"]) if is_memory else command["label"]) + note,
             _spread(seconds, "{:.2f}".format),
             f"{rate(command) / 1e6:.0f}",
             _spread(command["cpu_seconds"], "{:.1f}".format),
@@ -209,7 +209,7 @@ Written by `python -m benchmarks.speed`; no figure on this page was typed. `make
 anew.
 
 The machine: {cores} cores, {memory} of memory. Main inputs: {size}, made by `bigdata sample` from a
-seed. {versions}.
+seed. Versions: {versions}.
 
 How it is measured:
 
@@ -251,7 +251,7 @@ def write_report(results: Json, page: Path) -> None:
             cores=machine["cores"],
             memory=format_size(machine["memory_bytes"]),
             size=format_size(results["size"]),
-            versions=", ".join(names).capitalize(),
+            versions=", ".join(names),
             repeats=results["repeats"],
             threads=results["threads"],
         )
@@ -267,7 +267,7 @@ def _section(section: str, results: Json, found: Sequence[Figure]) -> str:
     parts = [f"## {section}\n", _asked_table(mine) + "\n"]
     parts += [f"Not measured: {f.against}: {f.reason}\n" for f in mine if f.value is None]
     for group in results["groups"]:
-        if group["section"] == section:
+        if group["section"] == section and group["commands"]:
             title = FILES[group["kind"]]
             if section in ("Memory", "Scaling"):
                 title = group["name"].partition("-")[2].replace("-", " ")

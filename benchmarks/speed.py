@@ -1,6 +1,6 @@
 """How fast, how big and how much memory: ours and what others would use instead, in turn.
 
-`python -m benchmarks.speed [--size 1GB] [--repeats 3] [--only parquet,text] [--quick] [--large]`:
+`python -m benchmarks.speed [--size 1GB] [--repeats 3] [--only parquet,text] [--large]`:
 the commands of each group (`suites.py`) run as processes of their own, A B C, A B C, with the
 input in the page cache. Before that each runs once on a small input, which compiles our kernels
 into numba's cache, loads the libraries from the disk, and shows that all have read the same rows.
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,17 @@ import psutil
 from benchmarks.environment import NoEnvironmentError, tfxbsl_python, tfxbsl_versions
 from benchmarks.inputs import BENCH_FOLDER, input_path
 from benchmarks.process import CommandError, Measured, run_measured
-from benchmarks.suites import Command, Group, groups
+from benchmarks.suites import LAYOUTS, Command, Group, groups
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM_BYTES = 12_000_000
 """More than the sample that types are guessed from, so that the usual kernels are compiled."""
 PEERS = ("polars", "duckdb", "pandas", "pyarrow", "h5py", "tensorflow", "isal", "numpy", "numba")
+MEMORY_SIZES = (1_000_000_000, 2_000_000_000)
+LARGE_SIZES = (*MEMORY_SIZES, 10_000_000_000)
+QUICK_BYTES = 50_000_000
+QUICK_LAYOUTS = (("parquet", "rows"), ("tfrecord", "rows"))
 _READ_BYTES = 1 << 24
 
 
@@ -43,14 +47,16 @@ _READ_BYTES = 1 << 24
 class SpeedOptions:
     """size: bytes of the main inputs. repeats: cycles of a group. only: names of groups, or all.
 
-    memory_factors: sizes of the memory groups, as multiples of `size`. folder: for inputs and
-    outputs. warm_bytes: size of the inputs of the first, unmeasured runs.
+    memory_sizes: bytes of the inputs whose peaks are compared. layouts: those whose memory and
+    scaling are measured. folder: for inputs and outputs. warm_bytes: size of the inputs of the
+    first, unmeasured runs.
     """
 
     size: int
     repeats: int
     only: tuple[str, ...] = ()
-    memory_factors: tuple[int, ...] = (1, 2)
+    memory_sizes: tuple[int, ...] = MEMORY_SIZES
+    layouts: tuple[tuple[str, str], ...] = LAYOUTS
     folder: Path = BENCH_FOLDER
     warm_bytes: int = WARM_BYTES
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
@@ -92,7 +98,9 @@ class Harness:
         self._warm(group, commands)
         size = round(self.options.size * group.size_factor)
         sources = {
-            command: self.source(command.kind or group.kind, round(size * command.share))
+            command: self.source(
+                command.kind or group.kind, command.n_bytes or round(size * command.share)
+            )
             for command in commands
         }
         for path in set(sources.values()):
@@ -101,7 +109,8 @@ class Harness:
         for _ in range(min(self.options.repeats, group.cycles or self.options.repeats)):
             for command in commands:
                 runs[command].append(self._run(command, sources[command]))
-        _check_rows(group, {c: done[0] for c, done in runs.items() if c.share == 1})
+        whole = [c for c in commands if c.share == 1 and c.n_bytes is None]
+        _check_rows(group, {command: runs[command][0] for command in whole})
         return {
             "section": group.section,
             "name": group.name,
@@ -131,7 +140,10 @@ class Harness:
         done = {}
         for command in commands:
             source = self.source(command.kind or group.kind, size)
-            work = (command.convert or command.peer, command.peer_arguments, source)
+            convert = command.convert
+            if "--jobs" in convert:
+                convert = convert[: convert.index("--jobs")]
+            work = (convert or command.peer, command.peer_arguments, source)
             if work not in self._warmed:
                 done[command] = self._run(command, source)
                 self._warmed.add(work)
@@ -213,18 +225,35 @@ def _read_into_page_cache(path: Path) -> None:
             pass
 
 
+def _failed(group: Group, reason: str) -> dict[str, Any]:
+    return {
+        "section": group.section,
+        "name": group.name,
+        "kind": group.kind,
+        "failed": True,
+        "missing": {command.label: f"failed: {reason}" for command in group.commands},
+        "commands": [],
+        "asked": [asdict(asked) for asked in group.asked],
+    }
+
+
 def measure(options: SpeedOptions) -> dict[str, Any]:
     """Run the groups; returns what `results.json` holds."""
     harness = Harness(options)
     chosen = [
         group
-        for group in groups(memory_factors=options.memory_factors)
+        for group in groups(memory_sizes=options.memory_sizes, layouts=options.layouts)
         if not options.only or any(group.name.startswith(name) for name in options.only)
     ]
     started = time.monotonic()
     results = []
     for group in chosen:
-        results.append(harness.run_group(group))
+        try:
+            results.append(harness.run_group(group))
+        except CommandError as error:
+            # The others are still worth their while; the row says what happened.
+            print(error, file=sys.stderr)
+            results.append(_failed(group, str(error).splitlines()[-1]))
         minutes = (time.monotonic() - started) / 60
         print(f"{minutes:5.1f} min  {group.section}: {group.name} {group.kind}", flush=True)
     return {
@@ -243,33 +272,44 @@ def measure(options: SpeedOptions) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and report; returns 0, also where less was reached than was asked."""
+    """Measure and report; returns 1 where a command failed, 0 where less was reached than asked."""
     from bigdata_cli.resources.sizes import parse_size
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--size", type=parse_size, help="of the main inputs; default 1GB")
     parser.add_argument("--repeats", type=int, help="runs of each command; default 3")
     parser.add_argument("--only", default="", help="names of groups, or how they begin, by commas")
+    parser.add_argument("--memory-sizes", help="of the inputs for memory; default 1GB,2GB")
     parser.add_argument("--quick", action="store_true", help="50 MB, one run of each")
-    parser.add_argument("--large", action="store_true", help="memory also at 10 times the size")
+    parser.add_argument("--large", action="store_true", help="memory at 10 GB too")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE")
-    options = parser.parse_args(arguments)
-    results = measure(
-        SpeedOptions(
-            size=options.size or (50_000_000 if options.quick else 1_000_000_000),
-            repeats=options.repeats or (1 if options.quick else 3),
-            only=tuple(filter(None, options.only.split(","))),
-            memory_factors=(1, 2, 10) if options.large else (1, 2),
-            warm_bytes=1_000_000 if options.quick else WARM_BYTES,
-        )
+    given = parser.parse_args(arguments)
+    options = SpeedOptions(
+        size=given.size or 1_000_000_000,
+        repeats=given.repeats or 3,
+        only=tuple(filter(None, given.only.split(","))),
+        memory_sizes=LARGE_SIZES if given.large else MEMORY_SIZES,
     )
-    options.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    if given.quick:
+        options = replace(
+            options,
+            size=given.size or QUICK_BYTES,
+            repeats=given.repeats or 1,
+            memory_sizes=(QUICK_BYTES, 2 * QUICK_BYTES),
+            layouts=QUICK_LAYOUTS,
+            warm_bytes=1_000_000,
+        )
+    if given.memory_sizes:
+        sizes = tuple(parse_size(size) for size in given.memory_sizes.split(","))
+        options = replace(options, memory_sizes=sizes)
+    results = measure(options)
+    given.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     from benchmarks.report import summary, write_report
 
-    write_report(results, options.page)
+    write_report(results, given.page)
     print(summary(results))
-    return 0
+    return int(any(group.get("failed") for group in results["groups"]))
 
 
 if __name__ == "__main__":

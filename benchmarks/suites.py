@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 LAYOUTS = (
     ("parquet", "rows"), ("hdf5", "columns"), ("hdf5", "matrix"), ("npy", "columns"),
@@ -15,7 +15,7 @@ LABELS = {"transactions": "isFraud", "sensors": "label"}
 TEXT_COLUMNS = {"transactions": ("nameOrig", "nameDest"), "sensors": ()}
 NUMBER_COLUMNS = {
     "transactions": (
-        "step", "type", "amount", "oldbalanceOrg", "newbalanceOrg", "oldbalanceDest",
+        "step", "type", "amount", "oldbalanceOrg", "newbalanceOrig", "oldbalanceDest",
         "newbalanceDest", "isFraud", "isFlaggedFraud",
     ),
     "sensors": (),
@@ -29,7 +29,8 @@ class Command:
     """Ours (arguments of `bigdata convert`) or a peer's (its name, and arguments).
 
     kind: of the input, that of the group where None. share: of the group's size, for what is too
-    slow for all of it. environment: "tfxbsl" for the Python of that name.
+    slow for all of it. n_bytes: the size of the input instead. environment: "tfxbsl" for the Python
+    of that name.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Command:
     peer_arguments: tuple[str, ...] = ()
     kind: str | None = None
     share: float = 1.0
+    n_bytes: int | None = None
     environment: str | None = None
 
     @property
@@ -74,7 +76,6 @@ class Group:
     asked: tuple[Asked, ...]
     size_factor: float = 1.0
     cycles: int | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 def conversion(kind: str, form: str, layout: str, *more: str) -> tuple[str, ...]:
@@ -221,7 +222,7 @@ def _text() -> Group:
                 label="text → TFRecord block",
                 convert=("--to", "tfrecord", "--layout", "block", "--keep-blank-lines"),
             ),
-            Command(label="Python loop to TFRecord", peer="python-lines-tfrecord"),
+            Command(label="Python loop to TFRecord", peer="python-lines-tfrecord", share=0.2),
             Command(label=reading[0], peer="polars-lines"),
             Command(label=reading[1], peer="pyarrow-lines"),
             Command(label="Python loop, reading only", peer="python-lines-read"),
@@ -265,34 +266,29 @@ def _surprises() -> Group:
     )  # fmt: skip
 
 
-def _memory(form: str, layout: str, factors: tuple[int, ...]) -> Group:
+def _memory(form: str, layout: str, sizes: tuple[int, ...]) -> Group:
     convert = conversion("transactions", form, layout)
-    labels = {factor: f"× {factor}" for factor in factors}
+    labels = {n_bytes: f"{n_bytes:,} bytes" for n_bytes in sizes}
     work = f"memory, {form} {layout}"
+    asked = [
+        Asked(work=work, ours=labels[n_bytes], measure="peak bytes", at_most=MEMORY_BYTES)
+        for n_bytes in sizes
+    ]
+    first = labels[sizes[0]]
+    asked += [
+        Asked(work=work, ours=labels[n_bytes], theirs=first, measure="peak", at_most=1.05)
+        for n_bytes in sizes[1:]
+    ]
     return Group(
         section="Memory",
         name=f"memory-{form}-{layout}",
         kind="transactions",
         commands=tuple(
-            Command(label=labels[factor], convert=convert, share=factor) for factor in factors
+            Command(label=labels[n_bytes], convert=convert, n_bytes=n_bytes) for n_bytes in sizes
         ),
-        asked=(
-            *(
-                Asked(
-                    work=work, ours=labels[factor], measure="peak bytes", at_most=MEMORY_BYTES
-                )
-                for factor in factors
-            ),
-            *(
-                Asked(
-                    work=work, ours=labels[factor], theirs=labels[factors[0]], measure="peak",
-                    at_most=1.05,
-                )
-                for factor in factors[1:]
-            ),
-        ),
+        asked=tuple(asked),
         cycles=2,
-    )  # fmt: skip
+    )
 
 
 def _scaling(form: str, layout: str) -> Group:
@@ -313,8 +309,12 @@ def _scaling(form: str, layout: str) -> Group:
     )
 
 
-def groups(*, memory_factors: tuple[int, ...]) -> Iterator[Group]:
-    """All groups. memory_factors: the sizes, as multiples of the main one, that are compared."""
+def groups(
+    *, memory_sizes: tuple[int, ...], layouts: tuple[tuple[str, str], ...] = LAYOUTS
+) -> Iterator[Group]:
+    """All groups. memory_sizes: bytes of the inputs whose peaks are compared, the first one with
+    the others. layouts: those whose memory and scaling are measured.
+    """
     yield _parquet("transactions")
     yield _parquet("sensors")
     yield _numbers("transactions")
@@ -324,7 +324,7 @@ def groups(*, memory_factors: tuple[int, ...]) -> Iterator[Group]:
     yield _text()
     yield _gzip()
     yield _surprises()
-    for form, layout in LAYOUTS:
-        yield _memory(form, layout, memory_factors)
-    for form, layout in LAYOUTS:
+    for form, layout in layouts:
+        yield _memory(form, layout, memory_sizes)
+    for form, layout in layouts:
         yield _scaling(form, layout)

@@ -1,0 +1,124 @@
+"""Peers do the work that ours does: the same rows, columns and values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.inputs import sample_file
+from benchmarks.peers import PEERS, Task
+from benchmarks.suites import NUMBER_COLUMNS, TEXT_COLUMNS, groups
+from bigdata_cli.convert.run import convert
+
+SIZE = 60_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("inputs")
+
+
+def work(name: str, kind: str, folder: Path, output: Path, **more):
+    output.mkdir(exist_ok=True)
+    return PEERS[name](Task(source=sample_file(kind, SIZE, folder=folder), output=output, **more))
+
+
+@pytest.mark.parametrize("kind", ["transactions", "sensors"])
+@pytest.mark.parametrize("name", ["polars-parquet", "duckdb-parquet"])
+def test_parquet_of_a_peer_has_our_values(name, kind, folder, tmp_path):
+    done = work(name, kind, folder, tmp_path / "theirs")
+    source = sample_file(kind, SIZE, folder=folder)
+    convert(source, to="parquet", output=tmp_path / "ours")
+    theirs = pq.read_table(tmp_path / "theirs").to_pandas()
+    ours = pq.read_table(next((tmp_path / "ours").glob("*.parquet"))).to_pandas()
+    assert theirs.shape == (done.rows, done.columns)
+    pd.testing.assert_frame_equal(
+        ours.astype(theirs.dtypes.to_dict()), theirs, check_exact=False, rtol=1e-6
+    )
+
+
+def test_reading_reads_the_columns_that_a_matrix_keeps(folder, tmp_path):
+    kept = NUMBER_COLUMNS["transactions"]
+    done = work("polars-read", "transactions", folder, tmp_path / "a", columns=kept)
+    names = pd.read_csv(sample_file("transactions", SIZE, folder=folder)).columns
+    assert set(names) - set(kept) == set(TEXT_COLUMNS["transactions"])
+    assert done.columns == len(kept)
+    assert work("polars-read", "transactions", folder, tmp_path / "b").columns == len(names)
+
+
+@pytest.mark.parametrize("layout", ["columns", "matrix"])
+def test_hdf5_of_pandas_has_our_values_and_filters(layout, folder, tmp_path):
+    done = work(f"pandas-hdf5-{layout}", "sensors", folder, tmp_path / "theirs")
+    source = sample_file("sensors", SIZE, folder=folder)
+    convert(
+        source, to="hdf5", layout=layout, label="label", output=tmp_path / "ours",
+        compression="gzip",
+    )  # fmt: skip
+    (file,) = (tmp_path / "ours").glob("*.h5")
+    with h5py.File(tmp_path / "theirs" / "data.h5") as theirs, h5py.File(file) as ours:
+        assert set(theirs) == set(ours)
+        for name, data in theirs.items():
+            assert len(data) == done.rows
+            assert np.array_equal(data[:], ours[name][:])
+            assert (data.shuffle, data.compression, data.compression_opts) == (
+                ours[name].shuffle, ours[name].compression, ours[name].compression_opts,
+            )  # fmt: skip
+            assert data.dtype == ours[name].dtype
+
+
+def test_examples_have_the_values_of_the_source(folder, tmp_path):
+    import tensorflow as tf
+
+    done = work("example-tfrecord", "sensors", folder, tmp_path / "theirs")
+    frame = pd.read_csv(sample_file("sensors", SIZE, folder=folder))
+    records = list(tf.data.TFRecordDataset(str(tmp_path / "theirs" / "data.tfrecord")))
+    assert len(records) == done.rows == len(frame)
+    feature = tf.train.Example.FromString(records[-1].numpy()).features.feature
+    assert len(feature) == done.columns == frame.shape[1]
+    assert feature["f27"].float_list.value[0] == np.float32(frame["f27"].iloc[-1])
+    assert feature["label"].int64_list.value[0] == frame["label"].iloc[-1]
+
+
+def test_loops_over_lines_have_the_lines(folder, tmp_path):
+    import tensorflow as tf
+
+    source = sample_file("log", SIZE, folder=folder)
+    lines = source.read_bytes().split(b"\n")[:-1]
+    done = work("python-lines-npy", "log", folder, tmp_path / "npy")
+    offsets = np.load(tmp_path / "npy" / "text.offsets.npy")
+    assert done.rows == len(offsets) - 1 == len(lines)
+    assert (tmp_path / "npy" / "text.bytes").read_bytes() == b"".join(lines)
+    work("python-lines-tfrecord", "log", folder, tmp_path / "tfrecord")
+    found = []
+    for record in tf.data.TFRecordDataset(str(tmp_path / "tfrecord" / "text.tfrecord")):
+        feature = tf.train.Example.FromString(record.numpy()).features.feature
+        found += feature["text"].bytes_list.value
+    assert found == lines
+    for name in ("polars-lines", "pyarrow-lines", "python-lines-read"):
+        assert work(name, "log", folder, tmp_path / name).rows == len(lines)
+
+
+def test_gunzip_gives_all_bytes(folder, tmp_path):
+    done = work("igzip-read", "gzip", folder, tmp_path)
+    assert done.n_bytes == sample_file("transactions", SIZE, folder=folder).stat().st_size
+
+
+@pytest.mark.parametrize("kind", ["early", "spread"])
+def test_surprises_stand_in_three_rows(kind, folder):
+    plain = sample_file("transactions", SIZE, folder=folder).read_bytes().split(b"\n")
+    changed = sample_file(kind, SIZE, folder=folder).read_bytes().split(b"\n")
+    assert len(plain) == len(changed)
+    different = [place for place, line in enumerate(changed) if line != plain[place]]
+    assert len(different) == 3
+    limit = 0.05 if kind == "early" else 1.0
+    assert max(different) < limit * len(plain)
+
+
+def test_every_peer_is_used():
+    used = {c.peer for group in groups(memory_sizes=(1, 2)) for c in group.commands}
+    assert used - {None} == set(PEERS)
