@@ -48,9 +48,14 @@ def _asked_bars(found: Sequence[Figure]) -> list[Bar]:
     """How many times as good as asked: above 1 it is reached."""
     bars = []
     for figure in found:
-        if figure.value is None or figure.measure == "peak bytes" or figure.is_met is None:
+        if figure.value is None or figure.measure == "peak bytes":
             continue
-        good = figure.value / figure.at_least if figure.at_least else figure.at_most / figure.value
+        if figure.at_least is not None:
+            good = figure.value / figure.at_least
+        elif figure.at_most is not None:
+            good = figure.at_most / figure.value
+        else:
+            continue
         unit = "" if figure.measure == "rate" else f", {figure.measure.split(' of ')[0]}"
         label = f"{figure.work}, {figure.file} / {figure.against}{unit}"
         bars.append((label, good, f"{good:.2f}", OURS if figure.is_met else MISSED))
@@ -94,7 +99,7 @@ def _draw(
 ) -> None:
     import matplotlib.pyplot as plt
 
-    style = {
+    style: Any = {
         "svg.fonttype": "none", "svg.hashsalt": "benchmarks", "font.size": 9, "text.color": INK,
         "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
     }  # fmt: skip

@@ -179,7 +179,9 @@ def example_tfrecord(task: Task) -> Done:
 def tfxbsl_tfrecord(task: Task) -> Done:
     import pyarrow as pa
     import tensorflow as tf
-    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+    from tfx_bsl.coders.example_coder import (  # type: ignore[import-not-found]
+        RecordBatchToExamplesEncoder,
+    )
 
     started = time.monotonic()
     encoder = RecordBatchToExamplesEncoder()

@@ -281,7 +281,8 @@ def summary(results: Json) -> str:
     lines = []
     for figure in figures(results):
         asked, measured, met = _cell(figure)
-        name = f"{figure.work}, {figure.file}, {figure.against}, {CELLS[figure.measure]}"
+        words = (figure.work, figure.file, figure.against, CELLS[figure.measure])
+        name = ", ".join(filter(None, words))
         lines.append(f"{name:<100} {asked:>10} {measured.replace('*', ''):<24} {met}")
     return "\n".join(lines)
 

@@ -216,7 +216,7 @@ def _check_rows(group: Group, runs: dict[Command, Run]) -> None:
     """Raise CommandError where commands of a group have read different numbers of rows."""
     rows = {c.label: run.measured.answer.get("rows") for c, run in runs.items()}
     if len({n for n in rows.values() if n is not None}) > 1:
-        raise CommandError(f"{group.name} {group.kind}: different rows were read: {rows}")
+        raise CommandError(f"{group.name}: different rows were read: {rows}")
 
 
 def _read_into_page_cache(path: Path) -> None:
@@ -255,7 +255,7 @@ def measure(options: SpeedOptions) -> dict[str, Any]:
             print(error, file=sys.stderr)
             results.append(_failed(group, str(error).splitlines()[-1]))
         minutes = (time.monotonic() - started) / 60
-        print(f"{minutes:5.1f} min  {group.section}: {group.name} {group.kind}", flush=True)
+        print(f"{minutes:5.1f} min  {group.section}: {group.name}", flush=True)
     return {
         "machine": {
             "cores": os.cpu_count(),

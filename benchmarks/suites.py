@@ -94,7 +94,7 @@ def _parquet(kind: str) -> Group:
     work = "CSV → Parquet, zstd"
     return Group(
         section="CSV to Parquet",
-        name="parquet",
+        name=f"parquet-{kind}",
         kind=kind,
         commands=(
             Command(label="bigdata", convert=conversion(kind, "parquet", "rows")),
@@ -135,7 +135,7 @@ def _numbers(kind: str) -> Group:
         commands.append(Command(label=against_block, peer="polars-read"))
     return Group(
         section="Against reading alone",
-        name="numbers",
+        name=f"numbers-{kind}",
         kind=kind,
         commands=tuple(commands),
         asked=(
@@ -222,7 +222,7 @@ def _text() -> Group:
                 label="text → TFRecord block",
                 convert=("--to", "tfrecord", "--layout", "block", "--keep-blank-lines"),
             ),
-            Command(label="Python loop to TFRecord", peer="python-lines-tfrecord", share=0.2),
+            Command(label="Python loop to TFRecord", peer="python-lines-tfrecord"),
             Command(label=reading[0], peer="polars-lines"),
             Command(label=reading[1], peer="pyarrow-lines"),
             Command(label="Python loop, reading only", peer="python-lines-read"),
