@@ -160,7 +160,11 @@ def dialect_text(dialect: Mapping[str, Any]) -> str:
     'delimiter tab, quote ", header'
     >>> dialect_text({"delimiter": None})
     'lines of text'
+    >>> dialect_text({"table": "parquet"})
+    'Parquet'
     """
+    if "table" in dialect:
+        return {"dataset": "a dataset"}.get(dialect["table"], "Parquet")
     words = []
     if dialect["delimiter"] is None:
         words.append("lines of text")

@@ -22,7 +22,7 @@ from bigdata_cli.schema.vocabulary import join_distinct
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
-from bigdata_cli.sources.source import Source
+from bigdata_cli.sources.row_source import RowSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class ShardTask:
     most_batch_bytes: in memory of the tables that are encoded, where the format's are too many.
     """
 
-    source: Source
+    source: RowSource
     ranges: tuple[ByteRange, ...]
     start: int | None
     fields: tuple[tuple[int, ...], ...]

@@ -23,8 +23,8 @@ from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources import Source
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange, split_source
-from bigdata_cli.sources.units import located
 
 _UNIT_BYTES_PER_COLUMN = 4096
 _MOST_UNIT_BYTES = 8 * UNIT_BYTES
@@ -67,10 +67,16 @@ class Conversion:
 
     def _split(self) -> Sequence[tuple[ByteRange, ...]]:
         """What of the source each shard has, where that is known."""
-        return split_source(self.prepared.source, self.prepared.n_shards)
+        return split_source(self._text(), self.prepared.n_shards)
 
     def _total_bytes(self) -> int:
-        return self.prepared.source.data_bytes
+        return self._text().data_bytes
+
+    def _text(self) -> Source:
+        """The source: only text files are read in pieces from anywhere."""
+        source = self.prepared.source
+        assert isinstance(source, Source)
+        return source
 
     def _first_results(self, engine: LocalEngine) -> Generator[ShardResult]:
         yield from engine.map(range(self.n_shards), self._first_task)
@@ -92,7 +98,7 @@ class Conversion:
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error
-            raise located(self.prepared.source.files[file], error) from error
+            raise self.prepared.source.located(file, error) from error
         most = self.prepared.options.max_bad_rows
         if most is not None and self.ledger.rejected > most:
             raise DataError(

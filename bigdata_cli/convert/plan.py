@@ -20,18 +20,11 @@ from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.schema.state import join_all
-from bigdata_cli.sources import Source, open_source
-from bigdata_cli.sources.blocks import BlockReader
-from bigdata_cli.sources.feed import read_head
 from bigdata_cli.sources.records import ParsePlan
-from bigdata_cli.sources.sample import (
-    SAMPLE_BYTES,
-    Sample,
-    keep_columns,
-    sample_pieces,
-    take_sample,
-)
-from bigdata_cli.sources.units import Unit, parse_unit, parse_whole
+from bigdata_cli.sources.row_source import RowSource
+from bigdata_cli.sources.sample import SAMPLE_BYTES, Sample
+from bigdata_cli.sources.units import Unit
+from bigdata_cli.tables import open_rows
 
 _ESTIMATE_BYTES = 2 << 20
 MOST_DEALT_SHARDS = 512
@@ -46,7 +39,7 @@ class Prepared:
     """
 
     options: ConvertOptions
-    source: Source
+    source: RowSource
     sample: Sample
     keep: tuple[str, ...]
     fields: tuple[tuple[int, ...], ...]
@@ -91,9 +84,9 @@ def prepare(
         raise UsageError(f"--shards {options.shards} is not between 1 and 99,999")
     if options.jobs is not None and options.jobs < 1:
         raise UsageError(f"--jobs {options.jobs} is not positive")
-    source = open_source(paths, options.source)
-    stem = source.files[0].origin.stem
-    output = options.output or Path(f"{stem}-{form.name}")
+    source = open_rows(paths, options.source)
+    output = options.output or Path(f"{source.stem}-{form.name}")
+    source.check_output(output)
     check_output(output, force=options.force)
     keep = selected_columns(source.names, options)
     types = _types(source, keep, options)
@@ -114,8 +107,7 @@ def prepare(
         )
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
-    sample = take_sample(
-        source,
+    sample = source.sample(
         types,
         keep=keep,
         max_bytes=sample_bytes,
@@ -128,11 +120,11 @@ def prepare(
         source=source,
         sample=sample,
         keep=keep,
-        fields=keep_columns(source, keep),
+        fields=source.fields_of(keep),
         form=form,
         storage=storage,
         output=output,
-        stem=stem,
+        stem=source.stem,
         n_shards=options.shards or 1,
     )
     if source.is_stream:
@@ -149,9 +141,12 @@ def _n_shards(predicted: int, options: ConvertOptions) -> int:
 
 
 def _with_layout(prepared: Prepared) -> Prepared:
-    """How a stream is cut into shards: evenly where it is known as a whole."""
+    """How a stream is cut into shards: evenly where its length is known."""
     options, sample = prepared.options, prepared.sample
-    if options.shards is not None and not sample.exact:
+    known = prepared.source.total_rows
+    if known is None and sample.exact:
+        known = sample.bytes
+    if options.shards is not None and known is None:
         if options.shards > MOST_DEALT_SHARDS:
             raise UsageError(
                 f"--shards {options.shards:,}: how long a stream is is not known beforehand, so "
@@ -159,12 +154,12 @@ def _with_layout(prepared: Prepared) -> Prepared:
                 hint="--shard-size 256MB writes one after the other, as many as there are",
             )
         return replace(prepared, layout=Dealt(n_shards=options.shards))
-    if options.shards is not None:
-        return replace(prepared, layout=Evenly(sample.bytes, options.shards))
+    if options.shards is not None and known is not None:
+        return replace(prepared, layout=Evenly(known, options.shards))
     encoded = encode_sample(prepared)
     n_shards = _n_shards(encoded.scaled(sample.estimated_rows), options)
-    if sample.exact:
-        return replace(prepared, n_shards=n_shards, layout=Evenly(sample.bytes, n_shards))
+    if known is not None:
+        return replace(prepared, n_shards=n_shards, layout=Evenly(known, n_shards))
     target = options.shard_bytes or DEFAULT_SHARD_BYTES
     text_bytes = target * encoded.text_bytes / max(encoded.bytes, 1) if encoded.rows else target
     layout = BySize(max(1, round(text_bytes)))
@@ -188,7 +183,7 @@ def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str
     return keep
 
 
-def _types(source: Source, keep: Sequence[str], options: ConvertOptions) -> TypeOptions:
+def _types(source: RowSource, keep: Sequence[str], options: ConvertOptions) -> TypeOptions:
     """The dtypes that the user fixed: `--schema`, and over it `--type`."""
     fixed: dict[str, str] = {}
     if options.schema_file is not None:
@@ -296,13 +291,4 @@ def _fitting_units(prepared: Prepared) -> tuple[ParsePlan, list[Unit]]:
 
 def _sample_units(prepared: Prepared, plan: ParsePlan) -> Iterator[Unit]:
     """Parsed pieces of the source, a few MB in all."""
-    source, fields = prepared.source, prepared.fields
-    if source.is_stream:
-        most = plan.max_record_bytes
-        for fed in read_head(source, _ESTIMATE_BYTES, max_record_bytes=most).blocks:
-            yield parse_whole(fed.block, fed.file, fed.first_line, fields[fed.file], plan)
-        return
-    pieces, _ = sample_pieces(source, _ESTIMATE_BYTES)
-    with BlockReader(source) as reader:
-        for piece in pieces:
-            yield parse_unit(reader, source, piece, None, fields[piece.file], plan)
+    return prepared.source.sample_units(plan, prepared.keep, _ESTIMATE_BYTES)

@@ -1,7 +1,7 @@
-"""Which bytes of a stream belong to which shard: cuts that do not depend on how it is read.
+"""Which part of a stream belongs to which shard: cuts that do not depend on how it is read.
 
-A shard holds the records that start in its bytes. Positions are those of the data bytes (as UTF-8,
-without headers) of all files, one after the other.
+A shard holds the records that start in its part. Positions are those of the data bytes (as UTF-8,
+without headers) of all files, one after the other; of tables they are rows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.sources.feed import Portions
+from bigdata_cli.sources.row_source import Portions
 
 MOST_SHARDS = 99_999
 _FIRST_DEALT_BYTES = 8 << 20
@@ -20,13 +20,13 @@ _GROWTH = 1.25
 
 @dataclass(frozen=True)
 class Evenly:
-    """A known number of data bytes in equal parts, as `split_source` cuts a file."""
+    """A known number of data bytes or rows in equal parts, as `split_source` cuts a file."""
 
-    total_bytes: int
+    total: int
     n_shards: int
 
     def portions(self) -> Portions:
-        cuts = [self.total_bytes * i // self.n_shards for i in range(1, self.n_shards)]
+        cuts = [self.total * i // self.n_shards for i in range(1, self.n_shards)]
 
         def portion(position: int) -> tuple[int, int | None]:
             shard = bisect_right(cuts, position)

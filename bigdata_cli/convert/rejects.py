@@ -11,6 +11,7 @@ from pathlib import Path
 from bigdata_cli.formats.base import ShardName, partial_path
 from bigdata_cli.sources.lines import LineCounter
 from bigdata_cli.sources.records import Reject
+from bigdata_cli.sources.row_source import RowSource
 from bigdata_cli.sources.source import Source
 
 REJECTS_NAME = "rejects.csv"
@@ -56,11 +57,12 @@ def _open(path: Path, mode: str):
 
 
 def merge_rejects(
-    source: Source, folder: Path, pieces: Iterable[Path], *, interleaved: bool = False
+    source: RowSource, folder: Path, pieces: Iterable[Path], *, interleaved: bool = False
 ) -> None:
     """Write `rejects.csv` (under its partial name) from the shards' pieces, and remove these.
 
-    interleaved: the shards' records come in turns, and not shard after shard.
+    Of tables `line` is the row, and `byte` is empty. interleaved: the shards' records come in
+    turns, and not shard after shard.
     """
     pieces = tuple(pieces)
     rejects: Iterable[_Rejected] = itertools.chain.from_iterable(map(_read, pieces))
@@ -69,10 +71,14 @@ def merge_rejects(
     with _open(partial_path(folder / REJECTS_NAME), "w") as stream:
         writer = csv.writer(stream)
         writer.writerow(HEADER)
-        counters = {index: LineCounter(file.path) for index, file in enumerate(source.files)}
+        counters: dict[int, LineCounter] = {}
         for file, offset, line, reason, raw in rejects:
-            line = line or str(counters[file].line_of(offset))
-            writer.writerow([source.files[file].name, line, offset, reason, raw])
+            if not line:
+                assert isinstance(source, Source)  # of tables and streams the line is known
+                counter = counters.setdefault(file, LineCounter(source.files[file].path))
+                line = str(counter.line_of(offset))
+            place = offset if source.total_rows is None else ""
+            writer.writerow([source.files[file].name, line, place, reason, raw])
     for path in pieces:
         path.unlink(missing_ok=True)
 

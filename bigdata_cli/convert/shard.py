@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
+from bigdata_cli.sources import Source
 from bigdata_cli.sources.blocks import BlockReader, ByteRange, split_units
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.units import Unit, parse_unit
@@ -37,10 +38,12 @@ def convert_shard(
             return convert_shard(
                 task, pool=own, stop=stop, on_progress=on_progress, on_submitted=on_submitted
             )
+    source = task.source
+    assert isinstance(source, Source)  # only text files are read in pieces from anywhere
     builder = ShardBuilder(task, pool)
     try:
-        with BlockReader(task.source) as reader:
-            return _Conversion(builder, reader, pool, stop, on_progress, on_submitted).run()
+        with BlockReader(source) as reader:
+            return _Conversion(builder, source, reader, pool, stop, on_progress, on_submitted).run()
     except BaseException:
         builder.abort()
         raise
@@ -52,6 +55,7 @@ class _Conversion:
     def __init__(
         self,
         builder: ShardBuilder,
+        source: Source,
         reader: BlockReader,
         pool: Executor,
         stop: threading.Event | None,
@@ -60,6 +64,7 @@ class _Conversion:
     ) -> None:
         self.task = builder.task
         self.builder = builder
+        self.source = source
         self.reader = reader
         self.pool = pool
         self.stop = stop
@@ -96,7 +101,7 @@ class _Conversion:
     def _units(self, piece: ByteRange) -> Iterator[Unit]:
         """The parsed units of a range in order, several in flight."""
         waiting: deque[Future[Unit]] = deque()
-        data_start = self.task.source.files[piece.file].data_start
+        data_start = self.source.files[piece.file].data_start
         start = data_start if piece.start == data_start else None
         if start is None and piece is self.task.ranges[0]:
             start = self.task.start
@@ -119,4 +124,4 @@ class _Conversion:
             raise Stopped
         plan = replace(self.task.plan, columns=self.builder.columns)
         fields = self.task.fields[piece.file]
-        return parse_unit(self.reader, self.task.source, piece, start, fields, plan)
+        return parse_unit(self.reader, self.source, piece, start, fields, plan)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
 from bigdata_cli.convert.shard import Stopped
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.sources.feed import FedBlock
 from bigdata_cli.sources.records import ParsePlan
-from bigdata_cli.sources.units import Unit, located, parse_whole
+from bigdata_cli.sources.row_source import FedRows
+from bigdata_cli.sources.units import Unit
 
 _MOST_FINISHING = 1
 """Shards that are being finished while the next one is begun."""
@@ -30,7 +30,7 @@ class StreamWork:
     the shards' blocks come in turns, and not shard after shard.
     """
 
-    feed: Iterable[FedBlock]
+    feed: Iterable[FedRows]
     make_task: TaskMaker
     indices: Sequence[int] | None
     interleaved: bool = False
@@ -76,7 +76,7 @@ class _Stream:
         self._on_progress = on_progress
         self._to_open = None if work.indices is None else deque(work.indices)
         self._open: dict[int, ShardBuilder] = {}
-        self._waiting: deque[tuple[FedBlock, ShardBuilder, Future[Unit]]] = deque()
+        self._waiting: deque[tuple[FedRows, ShardBuilder, Future[Unit]]] = deque()
         self._finishing: deque[Future[ShardResult]] = deque()
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._consumed = 0
@@ -102,7 +102,7 @@ class _Stream:
             builder.abort()
         self._finisher.shutdown(wait=True, cancel_futures=True)
 
-    def _blocks(self) -> Iterator[FedBlock]:
+    def _blocks(self) -> Iterator[FedRows]:
         """The blocks of the shards to make."""
         indices = self._work.indices
         wanted = None if indices is None else frozenset(indices)
@@ -121,17 +121,17 @@ class _Stream:
             elif not self._work.interleaved and fed.shard > max(wanted):
                 return
 
-    def _submit(self, fed: FedBlock) -> None:
+    def _submit(self, fed: FedRows) -> None:
         self._open_until(fed.shard)
         builder = self._open[fed.shard]
         plan = replace(builder.task.plan, columns=builder.columns)
         future = self._pool.submit(self._parse, fed, builder.task.fields[fed.file], plan)
         self._waiting.append((fed, builder, future))
 
-    def _parse(self, fed: FedBlock, fields: Sequence[int], plan: ParsePlan) -> Unit:
+    def _parse(self, fed: FedRows, fields: Sequence[int], plan: ParsePlan) -> Unit:
         if self._stop is not None and self._stop.is_set():
             raise Stopped
-        return parse_whole(fed.block, fed.file, fed.first_line, fields, plan)
+        return fed.parse(fields, plan)
 
     def _open_until(self, shard: int | None) -> None:
         """Open the shards up to this one, those without records too; None: all."""
@@ -159,7 +159,7 @@ class _Stream:
                 self._finish(index)
         if unit.chunk is None:
             assert unit.error is not None
-            raise located(builder.task.source.files[fed.file], unit.error) from unit.error
+            raise builder.task.source.located(fed.file, unit.error) from unit.error
         builder.take(fed.file, unit.start, unit.chunk)
         if self._on_progress is not None:
             self._on_progress(fed.consumed - self._consumed, unit.chunk.rows)

@@ -17,7 +17,8 @@ from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.sources.blocks import ByteRange
-from bigdata_cli.sources.feed import FedBlock, Feed
+from bigdata_cli.sources.feed import FedBlock
+from bigdata_cli.sources.row_source import FedRows, RowFeed
 from bigdata_cli.sources.spool import Spool
 
 _SPOOL_NAME = "_spool"
@@ -84,7 +85,7 @@ class StreamConversion(Conversion):
     def _results_again(
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
-        def work(feed: Iterable[FedBlock]) -> StreamWork:
+        def work(feed: Iterable[FedRows]) -> StreamWork:
             return StreamWork(
                 feed=feed,
                 make_task=lambda index, _: self._task(index, columns),
@@ -102,12 +103,12 @@ class StreamConversion(Conversion):
         with self._feed() as feed:
             yield from engine.map_stream(work(feed))
 
-    def _feed(self, on_block: Callable[[FedBlock], None] | None = None) -> Feed:
+    def _feed(self, on_block: Callable[[FedBlock], None] | None = None) -> RowFeed:
         prepared = self.prepared
         assert prepared.layout is not None
-        return Feed(
-            prepared.source,
+        return prepared.source.feed(
             prepared.layout.portions(),
+            keep=prepared.keep,
             unit_bytes=self.unit_bytes,
             max_record_bytes=prepared.options.max_line_bytes,
             strict=prepared.options.on_bad_row == "error",

@@ -33,7 +33,7 @@ NUMBER = Form.INT | Form.FLOAT
 TEMPORAL = Form.DATE | Form.TIMESTAMP | Form.TIMESTAMP_UTC
 _EXACT_IN_FLOAT32 = 2**24
 _EXACT_IN_FLOAT64 = 2**53
-_NANOSECOND_RANGE_US = 2**63 // 1000
+NANOSECOND_RANGE_US = 2**63 // 1000
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _temporal(observed: Observed) -> str:
         return "date"
     unit = "us"
     if forms & Form.NANOSECONDS:
-        if max(observed.negative, observed.positive) >= _NANOSECOND_RANGE_US:
+        if max(observed.negative, observed.positive) >= NANOSECOND_RANGE_US:
             return "text"
         unit = "ns"
     return f"timestamp[{unit}, UTC]" if forms & Form.TIMESTAMP_UTC else f"timestamp[{unit}]"

@@ -86,6 +86,7 @@ class BlockReader:
         self._source = source
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
+        self._buffers = threading.local()
 
     def __enter__(self) -> Self:
         return self
@@ -117,15 +118,24 @@ class BlockReader:
         yield self._descriptors[index]
 
     def read(self, file: int, start: int, stop: int) -> Block:
-        """The bytes [start, stop) of a file, less where it ends before."""
+        """The bytes [start, stop) of a file, less where it ends before.
+
+        They are the thread's until it reads again.
+        """
         size = self._source.files[file].size
         stop = min(stop, size)
         wanted = max(0, stop - start)
-        data = np.empty(wanted + _PADDING, np.uint8)
+        data = self._buffer(wanted + _PADDING)
         with self._opened(file) as descriptor:
             self._fill(memoryview(data)[:wanted], descriptor, file, start)
         data[wanted:] = 10
         return Block(data, start, wanted, stop >= size)
+
+    def _buffer(self, size: int) -> np.ndarray:
+        buffer = getattr(self._buffers, "data", None)
+        if buffer is None or len(buffer) < size:
+            buffer = self._buffers.data = np.empty(size, np.uint8)
+        return buffer[:size]
 
     def _fill(self, view: memoryview, descriptor: int, file: int, start: int) -> None:
         """Read as many bytes as the view has."""

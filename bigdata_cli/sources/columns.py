@@ -40,24 +40,28 @@ def chunk_column(
 
     The distinct texts are None where there are too many, or where they are not collected.
     """
-    kind = kind_of(state.dtype)
+    if kind_of(state.dtype) in (Kind.TEXT, Kind.CATEGORY):
+        return _text_column(block, cells, flags, state, rules, *validity(flags))
+    return typed_array(cells, flags, state.dtype), frozenset()
+
+
+def typed_array(cells: np.ndarray, flags: np.ndarray, dtype: str) -> pa.Array:
+    """The Arrow array of cells that hold values of a dtype, which is not text: a copy."""
+    kind = kind_of(dtype)
     bitmap, n_nulls = validity(flags)
-    if kind in (Kind.TEXT, Kind.CATEGORY):
-        return _text_column(block, cells, flags, state, rules, bitmap, n_nulls)
-    dtype = arrow_type(state.dtype)
     values: np.ndarray
     if kind in (Kind.NULL, Kind.BOOL):
         values = np.packbits(cells != 0, bitorder="little")
     elif kind is Kind.FLOAT:
         wide = cells.view(np.float64)
         with np.errstate(over="ignore"):
-            values = wide.astype(np.float32) if state.dtype == "float32" else wide
+            values = wide.astype(dtype)
     elif kind is Kind.INT:
-        values = cells if state.dtype in ("int64", "uint64") else cells.astype(state.dtype)
+        values = cells.astype(dtype)
     else:
-        values = cells.astype(np.int32) if kind is Kind.DATE else cells
-    buffers = [bitmap, pa.py_buffer(np.ascontiguousarray(values))]
-    return pa.Array.from_buffers(dtype, len(cells), buffers, n_nulls), frozenset()
+        values = cells.astype(np.int32 if kind is Kind.DATE else np.int64)
+    buffers = [bitmap, pa.py_buffer(values)]
+    return pa.Array.from_buffers(arrow_type(dtype), len(cells), buffers, n_nulls)
 
 
 def _text_column(
@@ -78,7 +82,7 @@ def _text_column(
     try:
         text.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise _not_utf8(text, state.name) from error
+        raise not_utf8(text, state.name) from error
     if state.distinct is None:
         return text, None
     codes = np.empty(n_rows, np.int32)
@@ -94,7 +98,8 @@ def _text_column(
     return pa.DictionaryArray.from_arrays(indices, values), distinct
 
 
-def _not_utf8(text: pa.Array, name: str) -> OddValue:
+def not_utf8(text: pa.Array, name: str) -> OddValue:
+    """The error for the texts of a column that are not UTF-8."""
     rows = []
     problem = ""
     for row, value in enumerate(text.view(pa.binary()).to_pylist()):
@@ -131,7 +136,7 @@ def column_statistics(
     n_rows = len(array)
     nulls = array.null_count
     if kind in (Kind.TEXT, Kind.CATEGORY):
-        return _text_statistics(array, nulls)
+        return text_statistics(array)
     if kind is Kind.NULL or n_rows == nulls:
         return ColumnStatistics(count=n_rows, nulls=nulls)
     typed = cells
@@ -169,8 +174,9 @@ def _plain(value: Any, dtype: str) -> Any:
     return int(value)
 
 
-def _text_statistics(array: pa.Array, nulls: int) -> ColumnStatistics:
-    n_rows = len(array)
+def text_statistics(array: pa.Array) -> ColumnStatistics:
+    """The statistics of texts, or of a dictionary of those that the rows have."""
+    n_rows, nulls = len(array), array.null_count
     if n_rows == nulls:
         return ColumnStatistics(count=n_rows, nulls=nulls)
     if isinstance(array, pa.DictionaryArray):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -27,18 +27,16 @@ from bigdata_cli.sources.boundary import OUTSIDE, count_line_ends, last_record, 
 from bigdata_cli.sources.odd import UNCLOSED_HINT, RecordError
 from bigdata_cli.sources.origin import Cancelled
 from bigdata_cli.sources.prefetch import Prefetch
+from bigdata_cli.sources.records import ParsePlan
+from bigdata_cli.sources.row_source import Portions, all_in_one
 from bigdata_cli.sources.rules import compile_rules
 from bigdata_cli.sources.source import Source, SourceFile
-from bigdata_cli.sources.units import locate, located
+from bigdata_cli.sources.units import Unit, locate, located, parse_whole
 
 _PIECE_BYTES = 1 << 20
 _PIECES_AHEAD = 4
 _BLOCKS_AHEAD = 2
 _PADDING = 64
-
-Portions = Callable[[int], tuple[int, int | None]]
-"""(shard, where its bytes end) of a position in the data bytes of a whole source; None: no end.
-Positions do not go back."""
 
 
 class FedBlock(NamedTuple):
@@ -53,15 +51,14 @@ class FedBlock(NamedTuple):
     first_line: int
     consumed: int
 
+    def parse(self, fields: Sequence[int], plan: ParsePlan) -> Unit:
+        """The records as a chunk; fields: per field the column of the plan, -1 for none."""
+        return parse_whole(self.block, self.file, self.first_line, fields, plan)
+
 
 class _Piece(NamedTuple):
     data: bytes
     consumed: int
-
-
-def all_in_one(position: int) -> tuple[int, int | None]:
-    """The `Portions` of a source that is not divided."""
-    return 0, None
 
 
 class Feed:

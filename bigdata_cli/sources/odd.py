@@ -133,7 +133,7 @@ def convert_odd_cells(
 ) -> None:
     """Read odd cells as the user asked by fixing the dtype; raises OddValue where it cannot be."""
     kind = kind_of(state.dtype)
-    convert = _converter(state.dtype)
+    convert = converter_of(state.dtype)
     values = cells.view(np.float64) if kind is Kind.FLOAT else cells
     if state.dtype == "uint64":
         values = cells.view(np.uint64)
@@ -157,7 +157,8 @@ def convert_odd_cells(
             raise contradiction(wrong, str(values[wrong[0]]), state)
 
 
-def _converter(dtype: str) -> Callable[[str], int | float]:
+def converter_of(dtype: str) -> Callable[[str], int | float]:
+    """What reads a text as a dtype that the user fixed: it raises ValueError or OverflowError."""
     kind = kind_of(dtype)
     if kind is Kind.INT:
         low, high = integer_range(dtype)

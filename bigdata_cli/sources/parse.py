@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,10 @@ class Grammar:
 
 @dataclass(frozen=True)
 class Cells:
-    """What the kernel gave: see `kernel.parse_records`. bad: the records that are wrong."""
+    """What the kernel gave: see `kernel.parse_records`. bad: the records that are wrong.
+
+    cells and flags are those of the thread: the next block that it parses overwrites them.
+    """
 
     cells: np.ndarray
     flags: np.ndarray
@@ -42,6 +46,27 @@ class Cells:
     rows: int
     position: int
     blank_lines: int
+
+
+class _Scratch(threading.local):
+    """Arrays of the thread, used for one block after the other."""
+
+    def __init__(self) -> None:
+        self._cells = np.empty(0, np.int64)
+        self._flags = np.empty(0, np.uint8)
+
+    def arrays(self, n_columns: int, capacity: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cells with any content and flags of zero, both (columns, capacity)."""
+        size = n_columns * capacity
+        if len(self._cells) < size:
+            self._cells = np.empty(size + size // 8, np.int64)
+            self._flags = np.empty(size + size // 8, np.uint8)
+        flags = self._flags[:size]
+        flags.fill(0)
+        return self._cells[:size].reshape(n_columns, -1), flags.reshape(n_columns, -1)
+
+
+_scratch = _Scratch()
 
 
 def compile_grammar(
@@ -94,10 +119,9 @@ def run_kernel(
     begin, stop = start - block.offset, min(limit - block.offset, block.size)
     capacity = scan.most_records(block.data, begin, stop) if begin < stop else 0
     modes = [mode_of(columns[c]) if c >= 0 else (kernel.SKIP, 0) for c in grammar.fields]
-    cells = np.empty((len(columns), capacity), np.int64)
     most_bad = 1024 if collect_bad else 0
     while True:
-        flags = np.zeros((len(columns), capacity), np.uint8)
+        cells, flags = _scratch.arrays(len(columns), capacity)
         forms = np.zeros(len(columns), np.int64)
         magnitudes = np.zeros((len(columns), 2), np.uint64)
         record_starts = np.empty(capacity if collect_bad else 0, np.int64)

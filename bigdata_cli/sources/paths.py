@@ -12,16 +12,17 @@ from bigdata_cli.manifest import MANIFEST_NAME
 
 CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
+PARQUET_EXTENSIONS = (".parquet", ".pq", ".parq")
 COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")
 
 
 def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
     """The names of the files that are meant, in order.
 
-    A path that exists is itself, whatever characters it has; a folder is its CSV files by name, or
-    its text files where it has no CSV; else `*`, `?`, `[…]` and `**` (any folders) are a pattern.
-    What is neither is left to whoever opens it. Raises UsageError where nothing is meant, and where
-    a file is meant twice.
+    A path that exists is itself, whatever characters it has, and so is a dataset of ours. Another
+    folder is its CSV files by name, or its Parquet files, or its text files where it has neither.
+    Else `*`, `?`, `[…]` and `**` (any folders) are a pattern. What is neither is left to whoever
+    opens it. Raises UsageError where nothing is meant, and where a file is meant twice.
     """
     if not paths:
         raise UsageError("no source was given", hint="bigdata convert FILE.csv --to parquet")
@@ -54,6 +55,11 @@ def is_text_name(name: str) -> bool:
     return name.lower().endswith(_endings(TEXT_EXTENSIONS))
 
 
+def is_parquet_name(name: str) -> bool:
+    """Whether a file is called as a Parquet file is."""
+    return name.lower().endswith(PARQUET_EXTENSIONS)
+
+
 def _endings(extensions: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         extension + compressed for extension in extensions for compressed in COMPRESSED_EXTENSIONS
@@ -61,20 +67,27 @@ def _endings(extensions: Iterable[str]) -> tuple[str, ...]:
 
 
 def _files_of_folder(folder: str) -> list[str]:
-    """The CSV files of a folder, or else its text files, by name; hidden ones are left out."""
+    """The CSV or Parquet files of a folder, or else its text, by name; hidden ones are left out."""
     with os.scandir(folder) as entries:
         files = sorted(
             entry.name
             for entry in entries
             if not entry.name.startswith((".", "_")) and entry.is_file()
         )
-    for is_wanted in (is_csv_name, is_text_name):
-        wanted = [os.path.join(folder, name) for name in files if is_wanted(name)]
+    kinds = [[name for name in files if is_csv_name(name)]]
+    kinds += [[name for name in files if is_parquet_name(name)]]
+    if all(kinds):
+        raise UsageError(
+            f"{folder} has CSV files and Parquet files, such as {kinds[0][0]} and {kinds[1][0]}",
+            hint=f"'{folder}/*.csv' or '{folder}/*.parquet' names those of one kind",
+        )
+    kinds += [[name for name in files if is_text_name(name)]]
+    for wanted in kinds:
         if wanted:
-            return wanted
-    known = " ".join((*CSV_EXTENSIONS, *TEXT_EXTENSIONS))
+            return [os.path.join(folder, name) for name in wanted]
+    known = " ".join((*CSV_EXTENSIONS, *TEXT_EXTENSIONS, *PARQUET_EXTENSIONS))
     raise UsageError(
-        f"{folder} is a folder without CSV or text files ({known}, compressed or not)"
+        f"{folder} is a folder without CSV, Parquet or text files ({known}, compressed or not)"
         + (f"; it has {', '.join(files[:5])}" if files else ""),
         hint=f"'{folder}/*' names all its files, '{folder}/**/*.csv' those of the folders in it",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bigdata_cli.schema.dtype import Kind, Schema, kind_of
@@ -16,7 +16,7 @@ from bigdata_cli.sources.feed import read_head, read_pieces
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.source import Source
-from bigdata_cli.sources.units import Unit, located, parse_unit, parse_whole
+from bigdata_cli.sources.units import Unit, located, parse_unit
 
 SAMPLE_BYTES = 8 << 20
 _MOST_PIECES = 32
@@ -43,15 +43,6 @@ class Sample:
     exact: bool
     ranges: tuple[ByteRange, ...]
     size_known: bool = True
-
-
-def keep_columns(source: Source, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Per file and field of a record, the index of its column in `keep`, -1 for a dropped one."""
-    place = {name: index for index, name in enumerate(keep)}
-    return tuple(
-        tuple(place.get(source.names[column], -1) for column in file.fields)
-        for file in source.files
-    )
 
 
 def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...], bool]:
@@ -94,8 +85,8 @@ def take_sample(
     """
     types = types or TypeOptions()
     keep = source.names if keep is None else keep
-    fields = keep_columns(source, keep)
-    states = tuple(_first_state(name, types) for name in keep)
+    fields = source.fields_of(keep)
+    states = tuple(first_state(name, types) for name in keep)
     plan = ParsePlan(
         dialect=source.dialect,
         columns=states,
@@ -103,9 +94,9 @@ def take_sample(
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=max_record_bytes,
     )
-    taker = _Taker(source, fields, plan)
+    taker = SampleTaker(plan)
     if source.is_stream:
-        return _sample_head(taker, max_bytes)
+        return _sample_head(source, fields, taker, max_bytes)
     pieces, exact = sample_pieces(source, max_bytes)
     failed: tuple[ByteRange, RecordError] | None = None
     with BlockReader(source) as reader:
@@ -119,14 +110,26 @@ def take_sample(
     return taker.summarise(exact, taker.rows if exact else taker.scaled(source.data_bytes))
 
 
-class _Taker:
+def sample_units(
+    source: Source, plan: ParsePlan, keep: Sequence[str], max_bytes: int
+) -> Iterator[Unit]:
+    """Parsed pieces of the source, of `max_bytes` in all."""
+    fields = source.fields_of(keep)
+    if source.is_stream:
+        most = plan.max_record_bytes
+        for fed in read_head(source, max_bytes, max_record_bytes=most).blocks:
+            yield fed.parse(fields[fed.file], plan)
+        return
+    pieces, _ = sample_pieces(source, max_bytes)
+    with BlockReader(source) as reader:
+        for piece in pieces:
+            yield parse_unit(reader, source, piece, None, fields[piece.file], plan)
+
+
+class SampleTaker:
     """Chunks of a sample, and the plan that follows from them."""
 
-    def __init__(
-        self, source: Source, fields: tuple[tuple[int, ...], ...], plan: ParsePlan
-    ) -> None:
-        self.source = source
-        self.fields = fields
+    def __init__(self, plan: ParsePlan) -> None:
         self.plan = plan
         self.chunks: list[Chunk] = []
         self.ranges: list[ByteRange] = []
@@ -144,7 +147,7 @@ class _Taker:
         if unit.chunk is None or unit.error is not None:
             return False
         self.chunks.append(unit.chunk)
-        self.plan = replace(self.plan, columns=_learn(self.plan.columns, unit.chunk))
+        self.plan = replace(self.plan, columns=learn(self.plan.columns, unit.chunk))
         self.ranges.append(ByteRange(unit.piece.file, unit.start, unit.chunk.position))
         return True
 
@@ -194,9 +197,10 @@ class _Taker:
         )
 
 
-def _sample_head(taker: _Taker, max_bytes: int) -> Sample:
+def _sample_head(
+    source: Source, fields: tuple[tuple[int, ...], ...], taker: SampleTaker, max_bytes: int
+) -> Sample:
     """The sample of a stream: its first records, up to one that cannot be kept."""
-    source = taker.source
     head = read_head(
         source,
         max_bytes,
@@ -205,7 +209,7 @@ def _sample_head(taker: _Taker, max_bytes: int) -> Sample:
         strict=not taker.plan.skip_bad_rows,
     )
     for fed in head.blocks:
-        unit = parse_whole(fed.block, fed.file, fed.first_line, taker.fields[fed.file], taker.plan)
+        unit = fed.parse(fields[fed.file], taker.plan)
         if not taker.take(unit):
             if unit.error is not None and (head.is_whole or not taker.chunks):
                 raise located(source.files[fed.file], unit.error)
@@ -235,11 +239,12 @@ def read_sample(source: Source, sample: Sample) -> bytes:
     if source.is_stream:
         return read_pieces(source, sample.ranges)
     with BlockReader(source) as reader:
-        blocks = [reader.read(*part) for part in sample.ranges]
-    return b"".join(block.data[: block.size].tobytes() for block in blocks)
+        blocks = (reader.read(*part) for part in sample.ranges)
+        return b"".join(block.data[: block.size].tobytes() for block in blocks)
 
 
-def _first_state(name: str, types: TypeOptions) -> ColumnState:
+def first_state(name: str, types: TypeOptions) -> ColumnState:
+    """A column of which nothing was seen: of the dtype that the user fixed, or free."""
     dtype = types.fixed.get(name)
     if dtype is None:
         return ColumnState(name=name)
@@ -249,7 +254,7 @@ def _first_state(name: str, types: TypeOptions) -> ColumnState:
     )
 
 
-def _learn(columns: tuple[ColumnState, ...], chunk: Chunk) -> tuple[ColumnState, ...]:
+def learn(columns: tuple[ColumnState, ...], chunk: Chunk) -> tuple[ColumnState, ...]:
     """The column states after a chunk: its types, what it showed, its distinct texts."""
     return tuple(
         replace(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.sources.detect import detect, has_decimal_commas
 from bigdata_cli.sources.dialect import (
@@ -20,6 +21,15 @@ from bigdata_cli.sources.dialect import (
 from bigdata_cli.sources.header import looks_like_header, match_columns, read_header, skip_lines
 from bigdata_cli.sources.origin import Origin, find_origin
 from bigdata_cli.sources.paths import expand_paths, is_text_name
+from bigdata_cli.sources.row_source import Portions
+
+if TYPE_CHECKING:
+    from bigdata_cli.schema.lattice import TypeOptions
+    from bigdata_cli.sources.feed import Feed
+    from bigdata_cli.sources.odd import RecordError
+    from bigdata_cli.sources.records import ParsePlan
+    from bigdata_cli.sources.sample import Sample
+    from bigdata_cli.sources.units import Unit
 
 _HEAD_BYTES = 1 << 18
 
@@ -80,7 +90,7 @@ class SourceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """All files of a conversion: one dialect, one list of column names.
+    """All text files of a conversion: one dialect, one list of column names; a `RowSource`.
 
     confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
     """
@@ -110,6 +120,77 @@ class Source:
     def comes_once(self) -> bool:
         """Whether a part of it cannot be read again: a pipe."""
         return any(file.origin.held is not None for file in self.files)
+
+    @property
+    def stem(self) -> str:
+        return self.files[0].origin.stem
+
+    @property
+    def total_rows(self) -> int | None:
+        return None
+
+    # What follows is the work of modules that know what a source is.
+
+    def check_output(self, output: Path) -> None:
+        """Text files are in no folder that is written into."""
+
+    def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        place = {name: index for index, name in enumerate(keep)}
+        return tuple(
+            tuple(place.get(self.names[column], -1) for column in file.fields)
+            for file in self.files
+        )
+
+    def sample(
+        self,
+        types: TypeOptions,
+        *,
+        keep: Sequence[str],
+        max_bytes: int,
+        skip_bad_rows: bool,
+        max_record_bytes: int,
+    ) -> Sample:
+        from bigdata_cli.sources.sample import take_sample
+
+        return take_sample(
+            self,
+            types,
+            keep=keep,
+            max_bytes=max_bytes,
+            skip_bad_rows=skip_bad_rows,
+            max_record_bytes=max_record_bytes,
+        )
+
+    def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
+        from bigdata_cli.sources.sample import sample_units
+
+        return sample_units(self, plan, keep, max_bytes)
+
+    def feed(
+        self,
+        portions: Portions,
+        *,
+        keep: Sequence[str],
+        unit_bytes: int,
+        max_record_bytes: int,
+        strict: bool,
+        on_block: Callable[[Any], None] | None = None,
+    ) -> Feed:
+        from bigdata_cli.sources.feed import Feed
+
+        return Feed(
+            self,
+            portions,
+            unit_bytes=unit_bytes,
+            max_record_bytes=max_record_bytes,
+            strict=strict,
+            on_block=on_block,
+        )
+
+    def located(self, file: int, error: RecordError) -> DataError:
+        from bigdata_cli.sources.units import located
+
+        return located(self.files[file], error)
 
 
 def open_source(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:

@@ -1,0 +1,131 @@
+"""Rows of a table as a typed chunk, with what was observed on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.schema.dtype import Kind, kind_of
+from bigdata_cli.schema.lattice import Observed
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
+from bigdata_cli.sources.blocks import ByteRange
+from bigdata_cli.sources.columns import column_statistics, text_statistics, typed_array
+from bigdata_cli.sources.odd import OddValue, RecordError, too_many_categories
+from bigdata_cli.sources.records import Chunk, ParsePlan, Reject
+from bigdata_cli.sources.units import Unit
+from bigdata_cli.tables.values import Values, cells_of, observe, render, simplify
+
+
+class _Column(NamedTuple):
+    """A column of a chunk."""
+
+    array: pa.Array
+    state: ColumnState
+    observed: Observed
+    statistics: ColumnStatistics
+    distinct: frozenset[str] | None
+
+
+def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan) -> Unit:
+    """The rows of a batch as a chunk: the columns of the plan, by name.
+
+    Positions are rows of the file, from 0. A row that cannot be kept is the unit's error, or a
+    reject where these are to be skipped.
+    """
+    piece = ByteRange(file, first_row, first_row + batch.num_rows)
+    numbers = np.arange(piece.start, piece.stop)
+    rejects: list[Reject] = []
+    while True:
+        try:
+            columns = [_parse(batch.column(s.name), s, plan.float_mode) for s in plan.columns]
+            break
+        except OddValue as odd:
+            if not plan.skip_bad_rows:
+                row = int(numbers[odd.rows[0]])
+                return Unit(piece, first_row, None, RecordError(row, odd.problem, hint=odd.hint))
+            rejects += _rejects(batch, numbers, odd, plan.columns)
+            kept = np.ones(batch.num_rows, bool)
+            kept[odd.rows] = False
+            batch, numbers = batch.filter(pa.array(kept)), numbers[kept]
+    chunk = Chunk(
+        batch=pa.RecordBatch.from_arrays(
+            [column.array for column in columns], names=[state.name for state in plan.columns]
+        ),
+        columns=tuple(column.state for column in columns),
+        observed=tuple(column.observed for column in columns),
+        statistics=tuple(column.statistics for column in columns),
+        distinct=tuple(column.distinct for column in columns),
+        rows=batch.num_rows,
+        position=piece.stop,
+        blank_lines=0,
+        rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
+    )
+    return Unit(piece, first_row, chunk, None)
+
+
+def _parse(array: pa.Array, state: ColumnState, float_mode: str) -> _Column:
+    """A column in its dtype, or in the wider one that its values ask for; raises OddValue."""
+    values = simplify(array, state.name)
+    observed = Observed() if state.fixed else observe(values)
+    state = state.widened(observed, float_mode)
+    if kind_of(state.dtype) in (Kind.TEXT, Kind.CATEGORY):
+        return _text(values, state, observed)
+    cells = cells_of(values, state)
+    typed = typed_array(cells.values, cells.flags, state.dtype)
+    statistics = column_statistics(typed, cells.values, cells.flags, state.dtype)
+    return _Column(typed, state, observed, statistics, frozenset())
+
+
+def _text(values: Values, state: ColumnState, observed: Observed) -> _Column:
+    text = render(values)
+    distinct: frozenset[str] | None = None
+    array = text
+    if state.distinct is not None:
+        encoded = text.dictionary_encode()
+        if len(encoded.dictionary) <= MAX_CATEGORIES:
+            distinct = frozenset(encoded.dictionary.to_pylist())
+            array = encoded if state.dtype == "category" else text
+    if state.dtype == "category" and distinct is None:
+        state = too_many_categories(state)
+    return _Column(array, state, observed, text_statistics(array), distinct)
+
+
+def _rejects(
+    batch: pa.RecordBatch, numbers: np.ndarray, odd: OddValue, columns: Sequence[ColumnState]
+) -> list[Reject]:
+    """The rows with these odd values, as JSON."""
+    names = [state.name for state in columns]
+    rows = batch.take(pa.array(odd.rows)).select(names)
+    values = [_plain_values(rows.column(name)) for name in names]
+    rejects = []
+    for place, row in enumerate(odd.rows.tolist()):
+        record = {name: column[place] for name, column in zip(names, values, strict=True)}
+        raw = json.dumps(record, ensure_ascii=False, default=str)
+        rejects.append(
+            Reject(
+                offset=int(numbers[row]),
+                reason=odd.reason,
+                raw=raw.encode("utf-8", "surrogateescape"),
+                line=int(numbers[row]) + 1,
+            )
+        )
+    return rejects
+
+
+def _plain_values(array: pa.Array) -> list[Any]:
+    """The values in Python; text that is not UTF-8 and times beyond Python's as they can be."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    try:
+        if pa.types.is_temporal(array.type):
+            return array.cast(pa.string()).to_pylist()
+        return array.to_pylist()
+    except UnicodeDecodeError:
+        raw = array.cast(pa.large_binary()).to_pylist()
+        return [None if v is None else v.decode("utf-8", "surrogateescape") for v in raw]
