@@ -53,7 +53,11 @@ class ParquetTable(Table):
 
     def _open(self, **options: str) -> pq.ParquetFile:
         return pq.ParquetFile(
-            self.path, buffer_size=_BUFFER_BYTES, page_checksum_verification=True, **options
+            self.path,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            **options,
         )
 
     def _batch_rows(
