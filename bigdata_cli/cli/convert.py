@@ -155,11 +155,11 @@ def convert_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Convert CSV or text files into a dataset.
+    """Convert CSV, text or Parquet files into a dataset, or one of its own into another.
 
     Every column gets the smallest type that holds all its values. A SOURCE is a file, a pattern
-    such as 'data/*.csv', or a folder; several with the same columns become one dataset, in the
-    order given.
+    such as 'data/*.csv', a folder of files, or the folder of a dataset, whose types are kept;
+    several with the same columns become one dataset, in the order given.
 
     \b
     bigdata convert trips.csv --to parquet --dry-run
@@ -199,7 +199,9 @@ def _convert(
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.convert.options import ConvertOptions
     from bigdata_cli.convert.run import run
+    from bigdata_cli.resources.allocator import reuse_freed_memory
 
+    reuse_freed_memory()
     with ProgressDisplay(quiet=quiet) as progress:
         report = run(sources, ConvertOptions(**given), progress=progress)
     if as_json:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.schema.buffers import booleans_of, numbers_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
@@ -88,7 +89,8 @@ def validity(array: pa.ChunkedArray | pa.Array) -> np.ndarray | None:
     """Which rows have a value: bool (rows,); None where all have."""
     if array.null_count == 0:
         return None
-    return array.is_valid().to_numpy(zero_copy_only=False)
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    return np.concatenate([booleans_of(chunk.is_valid()) for chunk in chunks])
 
 
 def column_values(
@@ -134,7 +136,7 @@ def _storage_values(array: pa.Array, column: Column) -> np.ndarray:
 def _numbers(array: pa.Array, fill: float) -> np.ndarray:
     if array.null_count:
         array = array.fill_null(pa.scalar(fill).cast(array.type))
-    return array.to_numpy(zero_copy_only=False)
+    return booleans_of(array) if pa.types.is_boolean(array.type) else numbers_of(array)
 
 
 def text_buffers(array: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:

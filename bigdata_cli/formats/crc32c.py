@@ -12,7 +12,7 @@ from numba import njit, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from bigdata_cli.formats.unaligned import load_u8, load_u64
+from bigdata_cli.unaligned import load_u8, load_u64
 
 _POLYNOMIAL = 0x82F63B78
 _MASK_DELTA = 0xA282EAD8

@@ -30,6 +30,7 @@ from bigdata_cli.formats.base import (
 )
 from bigdata_cli.formats.parquet_encoding import choose_encodings
 from bigdata_cli.formats.thrift_compact import Encoded, Struct, encode_struct, parse_struct
+from bigdata_cli.schema.buffers import array_of, numbers_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
 
 MAGIC = b"PAR1"
@@ -128,7 +129,7 @@ class ParquetWriter(ShardWriter):
 
     def close(self) -> tuple[str, ...]:
         assert self._file is not None
-        footer, _ = _footer(self._whole_file(self._schema.arrow().empty_table()))
+        footer, _ = _footer(self._whole_file(pa.Table.from_batches([], self._schema.arrow())))
         footer[_FILE_ROWS] = self._rows
         footer[_FILE_ROW_GROUPS].items[:] = self._groups
         encoded = encode_struct(footer)
@@ -171,13 +172,13 @@ def sorted_dictionary(array: pa.ChunkedArray) -> pa.DictionaryArray:
         array = pa.concat_arrays(array.chunks)
     indices = array.indices
     used = np.zeros(len(array.dictionary), bool)
-    used[indices.drop_null().to_numpy(zero_copy_only=False)] = True
-    values = array.dictionary.filter(pa.array(used))
-    order = pc.sort_indices(values).to_numpy()
+    used[numbers_of(indices.drop_null())] = True
+    values = array.dictionary.filter(array_of(used))
+    order = numbers_of(pc.sort_indices(values))
     code = np.zeros(len(used), np.int32)
     code[np.flatnonzero(used)[order]] = np.arange(len(order), dtype=np.int32)
     return pa.DictionaryArray.from_arrays(
-        pa.array(code).take(indices), values.take(pa.array(order))
+        array_of(code).take(indices), values.take(array_of(order))
     )
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bigdata_cli.schema.buffers import numbers_of
+
 _RUNS = 8
 _RUN_ROWS = 512
 _DICTIONARY_SHARE = 1 / 8
@@ -51,7 +53,7 @@ def spread_sample(column: pa.ChunkedArray) -> pa.Array:
     else:
         starts = [i * (n_rows - _RUN_ROWS) // (_RUNS - 1) for i in range(_RUNS)]
         pieces = [chunk for start in starts for chunk in column.slice(start, _RUN_ROWS).chunks]
-    return pa.concat_arrays(pieces).drop_null() if pieces else pa.array([], column.type)
+    return pa.concat_arrays(pieces).drop_null() if pieces else pa.nulls(0, column.type)
 
 
 def estimated_distinct(sample: pa.Array) -> float:
@@ -61,13 +63,13 @@ def estimated_distinct(sample: pa.Array) -> float:
     >>> estimated_distinct(pa.array([1, 1, 2, 2])), estimated_distinct(pa.array([1, 2, 3]))
     (2.0, 6.0)
     """
-    counts = pc.value_counts(sample).field("counts").to_numpy()
+    counts = numbers_of(pc.value_counts(sample).field("counts"))
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return len(counts) + once * (once - 1) / (2 * (twice + 1))
 
 
 def _splitting_pays(sample: pa.Array) -> bool:
-    values = np.ascontiguousarray(sample.to_numpy())
+    values = numbers_of(sample)
     width = values.dtype.itemsize
     split = np.ascontiguousarray(values.view(np.uint8).reshape(-1, width).T)
     plain_bytes, split_bytes = (

@@ -12,7 +12,7 @@ from numba import njit
 
 from bigdata_cli.formats.crc32c import masked_crc32c
 from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT
-from bigdata_cli.formats.unaligned import load_u8, load_u32, load_u64
+from bigdata_cli.unaligned import load_u8, load_u32, load_u64
 
 OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
 """What `scan_records` says of the record that it stopped at."""

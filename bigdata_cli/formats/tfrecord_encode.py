@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from bigdata_cli.formats.crc32c import masked_crc32c
-from bigdata_cli.formats.unaligned import (
+from bigdata_cli.unaligned import (
     bit_length,
     load_u64,
     store_u8,

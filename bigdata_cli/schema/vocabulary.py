@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.schema.buffers import booleans_of, numbers_of
 from bigdata_cli.schema.dtype import code_dtype
 
 MAX_CATEGORIES = 65_536
@@ -29,17 +30,17 @@ def global_codes(array: pa.DictionaryArray, vocabulary: Sequence[str]) -> np.nda
     indices = array.indices
     if indices.null_count:
         indices = indices.fill_null(0)
-    local = indices.to_numpy(zero_copy_only=False)
+    local = numbers_of(indices)
     dtype = code_dtype(len(vocabulary))
     if len(lookup) == 0:
         return np.zeros(len(array), dtype)
     if (lookup < 0).any():
-        used = lookup[np.unique(local[np.asarray(array.is_valid())])]
+        used = lookup[np.unique(local[booleans_of(array.is_valid())])]
         if (used < 0).any():
             raise KeyError("a value is not in the vocabulary")
     codes = np.where(lookup < 0, 0, lookup).astype(dtype)[local]
     if array.null_count:
-        codes[~np.asarray(array.is_valid())] = 0
+        codes[~booleans_of(array.is_valid())] = 0
     return codes
 
 

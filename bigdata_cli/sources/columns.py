@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.schema.buffers import array_of, numbers_of
 from bigdata_cli.schema.dtype import Kind, arrow_type, kind_of
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
@@ -19,6 +20,7 @@ from bigdata_cli.sources.odd import OddValue
 from bigdata_cli.sources.rules import Rules
 
 _SHOWN_FOREIGN = 1000
+_WORD_BYTES = 8
 
 
 def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
@@ -75,14 +77,17 @@ def _text_column(
 ) -> tuple[pa.Array, frozenset[str] | None]:
     n_rows = len(cells)
     offsets = np.empty(n_rows + 1, np.int32)
-    data = np.empty(text_offsets(block.data, cells, flags, rules, offsets), np.uint8)
-    gather_text(block.data, cells, flags, rules, offsets, data)
-    buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(data)]
+    n_bytes = text_offsets(block.data, cells, flags, rules, offsets)
+    data = np.empty(n_bytes + _WORD_BYTES, np.uint8)
+    is_ascii = gather_text(block.data, cells, flags, rules, offsets, data)
+    data[n_bytes:] = 0
+    buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(data[:n_bytes])]
     text = pa.Array.from_buffers(pa.string(), n_rows, buffers, n_nulls)
-    try:
-        text.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise not_utf8(text, state.name) from error
+    if not is_ascii:
+        try:
+            text.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise not_utf8(text, state.name) from error
     if state.distinct is None:
         return text, None
     codes = np.empty(n_rows, np.int32)
@@ -90,7 +95,7 @@ def _text_column(
     n_values = encode_dictionary(offsets, data, flags, len(firsts), codes, firsts)
     if n_values < 0:
         return text, None
-    values = text.take(pa.array(firsts[:n_values]))
+    values = text.take(array_of(firsts[:n_values]))
     distinct = frozenset(values.to_pylist())
     if state.dtype != "category":
         return text, distinct
@@ -181,7 +186,7 @@ def text_statistics(array: pa.Array) -> ColumnStatistics:
         return ColumnStatistics(count=n_rows, nulls=nulls)
     if isinstance(array, pa.DictionaryArray):
         lengths = _lengths(array.dictionary)
-        codes = array.indices.drop_null().to_numpy()
+        codes = numbers_of(array.indices.drop_null())
         counts = np.bincount(codes, minlength=len(lengths))
         total, longest = int((lengths * counts).sum()), int(lengths.max())
     else:

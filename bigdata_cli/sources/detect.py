@@ -24,6 +24,7 @@ CERTAIN = 0.9
 """From this confidence on, what was detected is shown without it."""
 _SNIFFED_CHARACTERS = 1 << 15
 _LONG_RUN = re.compile(r"""([^\s,;|"'\\]{48})[^\s,;|"'\\]+""")
+_QUOTES_AND_ESCAPES = frozenset("\"'`\\")
 _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
 _TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
@@ -151,13 +152,16 @@ def _clever(
     sample: str, delimiter: str | None, quote: str | None, among: tuple[str, ...] = DELIMITERS
 ) -> tuple[str, str, str]:
     """What clevercsv says: delimiter (one of `among`, "" for none), quote, escape."""
-    from clevercsv.detect import Detector
-    from clevercsv.exceptions import Error, NoDetectionResult
-
     if delimiter is not None:
         if len(delimiter) > 1:
             return delimiter, "", ""
         among = (delimiter,)
+    present = [mark for mark in among if mark in sample]
+    if len(present) == 1 and _QUOTES_AND_ESCAPES.isdisjoint(sample):
+        return present[0], "", ""  # nothing else can be meant, and the library takes long to load
+    from clevercsv.detect import Detector
+    from clevercsv.exceptions import Error, NoDetectionResult
+
     # It reads lines ended by a carriage return as one, and refuses NUL.
     sample = sample.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\x01")
     try:

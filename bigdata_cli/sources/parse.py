@@ -63,7 +63,8 @@ class _Scratch(threading.local):
             self._flags = np.empty(size + size // 8, np.uint8)
         flags = self._flags[:size]
         flags.fill(0)
-        return self._cells[:size].reshape(n_columns, -1), flags.reshape(n_columns, -1)
+        shape = n_columns, capacity
+        return self._cells[:size].reshape(shape), flags.reshape(shape)
 
 
 _scratch = _Scratch()

@@ -1,0 +1,28 @@
+"""Between NumPy and Arrow by their buffers. The ways of pyarrow import pandas, which takes time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+
+def numbers_of(array: pa.Array) -> np.ndarray:
+    """The values of an array of integers or floats without nulls: (n,), not a copy, read-only."""
+    width = np.dtype(array.type.to_pandas_dtype())
+    return np.frombuffer(array.buffers()[1], width, len(array), array.offset * width.itemsize)
+
+
+def booleans_of(array: pa.Array) -> np.ndarray:
+    """The values of an array of booleans without nulls: bool (n,)."""
+    first, n = array.offset, len(array)
+    packed = np.frombuffer(array.buffers()[1], np.uint8, -(-(first + n) // 8))
+    return np.unpackbits(packed, bitorder="little")[first : first + n].view(bool)
+
+
+def array_of(values: np.ndarray) -> pa.Array:
+    """An array of integers, floats or booleans, without nulls; of numbers it is not a copy."""
+    if values.dtype == bool:
+        buffer = pa.py_buffer(np.packbits(values, bitorder="little"))
+        return pa.Array.from_buffers(pa.bool_(), len(values), [None, buffer])
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
