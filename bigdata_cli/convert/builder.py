@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections import deque
@@ -151,7 +152,8 @@ class ShardBuilder:
             self._encoding.append(self._pool.submit(self._writer.encode, table))
         self._append(all_of_them=True)
         names = self._writer.close()
-        files = tuple(file_entry(self.task.folder, name) for name in names)
+        entry = functools.partial(file_entry, self.task.folder)
+        files = tuple(self._pool.map(entry, names))
         return self._result(files, starts, stops)
 
     def fail(

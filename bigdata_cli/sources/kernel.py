@@ -22,7 +22,7 @@ from bigdata_cli.sources.classify import (
     scan_bool,
     trim,
 )
-from bigdata_cli.sources.intrinsics import byte_at, float_to_bits
+from bigdata_cli.sources.intrinsics import byte_at, float_to_bits, trailing_zeros
 from bigdata_cli.sources.number import (
     DECIMAL,
     INFINITE,
@@ -49,6 +49,7 @@ from bigdata_cli.sources.scan import (
     skip_record,
 )
 from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY, scan_date, scan_timestamp
+from bigdata_cli.unaligned import load_u64
 
 SKIP, NULL, BOOLEAN, INT64, UINT64, FLOAT64, DATE, TIMESTAMP_US, TIMESTAMP_NS, TEXT = range(10)
 """How a column is parsed. SKIP: tokenised only. NULL: every value is odd."""
@@ -57,6 +58,10 @@ VALUE, NO_VALUE, ESCAPED, ODD, HARD = range(5)
 """Flags of a cell. ESCAPED: text with doubled quotes. ODD: does not fit the mode; HARD: a decimal
 that Python's float has to decide. Text, ODD and HARD cells hold start << 32 | length."""
 
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
+_RETURNS = np.uint64(0x0D0D0D0D0D0D0D0D)
 _MAX_NANOSECONDS_US = 9223372036854775
 
 
@@ -141,6 +146,29 @@ def _timestamp(block, start, end, mode, zoned, forms, magnitudes, column):
     return VALUE, micros * 1000 + nanos if mode == TIMESTAMP_NS else micros
 
 
+@njit(nogil=True, cache=True)
+def _find_end(block, pos, delimiters, escapes):
+    """The first delimiter, escape, LF or CR from `pos` on, looked for in words.
+
+    In x - 0x01…01 & ~x the lowest high bit that is set marks the lowest byte of x that is zero.
+    """
+    while True:
+        word = load_u64(block, pos)
+        found = np.uint64(0)
+        x = word ^ delimiters
+        found |= (x - _ONES) & ~x
+        x = word ^ escapes
+        found |= (x - _ONES) & ~x
+        x = word ^ _FEEDS
+        found |= (x - _ONES) & ~x
+        x = word ^ _RETURNS
+        found |= (x - _ONES) & ~x
+        found &= _HIGH_BITS
+        if found:
+            return pos + (trailing_zeros(found) >> 3)
+        pos += 8
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def parse_records(
     block, start, limit, end, at_eof, rules, nulls, modes, zoned, targets,
@@ -170,6 +198,8 @@ def parse_records(
     longest = nulls.longest
     single = len(rules.tail) == 0
     quote, escape, plain = rules.quote, rules.escape, not rules.trim
+    delimiters = np.uint64(delimiter if delimiter >= 0 else 10) * _ONES
+    escapes = np.uint64(escape if escape >= 0 else 10) * _ONES
     scratch = np.empty(SCRATCH_BYTES, np.uint8)
     row = 0
     pos = start
@@ -288,9 +318,8 @@ def parse_records(
                 begin, stop, quoted, escaped, status = pos, pos, False, False, MORE
                 c = byte_at(block, pos)
                 if c != quote and single and plain:
-                    while c != delimiter and c != 10 and c != 13 and c != escape:
-                        stop += 1
-                        c = byte_at(block, stop)
+                    stop = _find_end(block, stop, delimiters, escapes)
+                    c = byte_at(block, stop)
                     if c != escape:
                         pos, status = stop, DONE
                 if status == MORE:  # quotes, escapes, spaces or a longer delimiter
