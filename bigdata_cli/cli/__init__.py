@@ -26,11 +26,11 @@ BUDGET = 4
 COMMANDS: dict[str, tuple[str, str]] = {
     "convert": (
         "bigdata_cli.cli.convert:convert_command",
-        "Convert CSV or text files into a dataset.",
+        "Convert CSV, text or Parquet files, or a dataset, into a dataset.",
     ),
     "inspect": (
         "bigdata_cli.cli.inspect:inspect_command",
-        "Show what is in a CSV file or a dataset, and what it costs.",
+        "Show what is in a file or a dataset, and what it costs.",
     ),
     "train": (
         "bigdata_cli.cli.train:train_command",

@@ -155,7 +155,7 @@ def convert_command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Convert CSV, text or Parquet files into a dataset, or one of its own into another.
+    """Convert CSV, text or Parquet files, or a dataset, into a dataset.
 
     Every column gets the smallest type that holds all its values. A SOURCE is a file, a pattern
     such as 'data/*.csv', a folder of files, or the folder of a dataset, whose types are kept;

@@ -23,11 +23,11 @@ _MAX_TEXT = 24
 @source_options
 @json_option
 def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
-    """Show what is in a CSV file or a dataset, and what it costs.
+    """Show what is in a file or a dataset, and what it costs.
 
-    Of CSV or text (a file, a pattern or a folder): how it is written, as flags to paste, the
-    columns with the type that each would get, and the memory that pandas would need against the
-    memory in those types, measured on a sample. Of a dataset: its shards, and its columns with
+    Of CSV, text or Parquet (a file, a pattern or a folder): how it is written, as flags to paste,
+    the columns with the type that each would get, and the memory that pandas would need against
+    the memory in those types, measured on a sample. Of a dataset: its shards, and its columns with
     their statistics.
 
     \b
@@ -66,7 +66,7 @@ def print_source(report: CsvReport) -> None:
         {
             "source": f"{report.path} ({size})",
             "dialect": dialect_text(report.dialect),
-            "flags": shlex.join(report.flags),
+            "flags": shlex.join(report.flags) or None,
             "confidence": confidence_text(report.confidence, report.reasons),
             "rows": f"{about}{report.rows:,}",
             "sample": "the whole file"

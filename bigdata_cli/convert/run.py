@@ -62,10 +62,10 @@ def convert(
     spool: bool = True,
     progress: ProgressListener | None = None,
 ) -> ConvertReport:
-    """Convert CSV or text files into a dataset: `to` parquet, hdf5, npy or tfrecord.
+    """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
 
-    The options are those of `bigdata convert`. Raises UsageError, DataError or BudgetError; no
-    output folder is left behind then.
+    to: parquet, hdf5, npy or tfrecord. The options are those of `bigdata convert`. Raises
+    UsageError, DataError or BudgetError; no output folder is left behind then.
     """
     options = ConvertOptions(
         to=to,

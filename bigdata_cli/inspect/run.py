@@ -44,11 +44,11 @@ def inspect(
     keep_blank_lines: bool = False,
     encoding: str | None = None,
 ) -> InspectReport:
-    """What is in a CSV or text file, or in the folder of a dataset.
+    """What is in a CSV, text or Parquet file, or in the folder of a dataset.
 
     path: the file, a pattern or folder of such, the folder of a dataset, or its `_manifest.json`.
-    The options are those of `bigdata inspect`; None for what is found. A CSV is sampled: a few MB
-    spread over it. Of a dataset only the manifest is read.
+    The options are those of `bigdata inspect`; None for what is found. Files are sampled: a few MB
+    spread over them. Of a dataset only the manifest is read.
     Raises UsageError for a path that is not there or is neither, DataError for an empty file
     and for a damaged manifest.
     """
@@ -78,7 +78,7 @@ def inspect_path(path: str | Path, options: SourceOptions) -> InspectReport:
     place = Path(path)
     if place.name == MANIFEST_NAME or _is_dataset(place):
         return inspect_dataset(place)
-    if place.is_file() and place.name.endswith(SHARD_EXTENSIONS):
+    if place.is_file() and place.name.endswith(SHARD_EXTENSIONS) and not _is_foreign(place):
         raise UsageError(
             f"{path} is a file of a dataset, not a CSV",
             hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
@@ -86,24 +86,36 @@ def inspect_path(path: str | Path, options: SourceOptions) -> InspectReport:
     return inspect_source(fspath(path), options)
 
 
+def _is_foreign(place: Path) -> bool:
+    """Whether it is a Parquet file, and none of a dataset of ours."""
+    from bigdata_cli.sources.paths import is_parquet_name
+
+    return is_parquet_name(place.name) and not (place.parent / MANIFEST_NAME).exists()
+
+
 def _is_dataset(place: Path) -> bool:
     """Whether it is a folder that has a manifest, or nothing that could be read as a source."""
-    from bigdata_cli.sources.paths import is_csv_name, is_text_name
+    from bigdata_cli.sources.paths import is_csv_name, is_parquet_name, is_text_name
 
     if not place.is_dir():
         return False
     names = [path.name for path in place.iterdir()]
-    return MANIFEST_NAME in names or not any(is_csv_name(n) or is_text_name(n) for n in names)
+    kinds = (is_csv_name, is_parquet_name, is_text_name)
+    return MANIFEST_NAME in names or not any(is_one(n) for n in names for is_one in kinds)
 
 
 def inspect_source(path: str, options: SourceOptions) -> CsvReport:
-    """The report of a CSV or text file, from a sample of it."""
+    """The report of a CSV or text file, or of Parquet files, from a sample of them."""
     from bigdata_cli.inspect.footprint import column_bytes, examples, pandas_columns
-    from bigdata_cli.sources import SourceOptions, open_source
+    from bigdata_cli.inspect.tables import inspect_tables
+    from bigdata_cli.sources import SourceOptions
     from bigdata_cli.sources.detect import CERTAIN
     from bigdata_cli.sources.sample import TypeOptions, read_sample, take_sample
+    from bigdata_cli.tables import TableSource, open_rows
 
-    source = open_source([path], options)
+    source = open_rows([path], options)
+    if isinstance(source, TableSource):
+        return inspect_tables(path, source)
     sample = take_sample(source, TypeOptions())
     dialect = source.dialect
     if not sample.rows:

@@ -212,7 +212,10 @@ def _open_raw(origin: Origin) -> ByteStream:
 def _check_is_text(head: bytes, name: str) -> None:
     for kind, signature in _NO_TEXT.items():
         if signature.match(head):
-            raise DataError(f"{name} is {kind}, not text", hint="extract or convert it first")
+            hint = "extract or convert it first"
+            if kind == "parquet":
+                hint = "Parquet is read from files, not from pipes and archives: save it as one"
+            raise DataError(f"{name} is {kind}, not text", hint=hint)
 
 
 def _check_content(head: bytes, name: str) -> None:

@@ -12,6 +12,7 @@ from bigdata_cli.manifest import MANIFEST_NAME
 
 CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
+JSON_LINES_EXTENSIONS = (".jsonl", ".ndjson")
 PARQUET_EXTENSIONS = (".parquet", ".pq", ".parq")
 COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")
 
@@ -58,6 +59,11 @@ def is_text_name(name: str) -> bool:
 def is_parquet_name(name: str) -> bool:
     """Whether a file is called as a Parquet file is."""
     return name.lower().endswith(PARQUET_EXTENSIONS)
+
+
+def is_json_lines_name(name: str) -> bool:
+    """Whether a file is called as JSON lines are, compressed or not."""
+    return name.lower().endswith(_endings(JSON_LINES_EXTENSIONS))
 
 
 def _endings(extensions: Iterable[str]) -> tuple[str, ...]:

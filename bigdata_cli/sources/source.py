@@ -20,7 +20,7 @@ from bigdata_cli.sources.dialect import (
 )
 from bigdata_cli.sources.header import looks_like_header, match_columns, read_header, skip_lines
 from bigdata_cli.sources.origin import Origin, find_origin
-from bigdata_cli.sources.paths import expand_paths, is_text_name
+from bigdata_cli.sources.paths import expand_paths, is_json_lines_name, is_text_name
 from bigdata_cli.sources.row_source import Portions
 
 if TYPE_CHECKING:
@@ -201,6 +201,12 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     """
     options = options or SourceOptions()
     paths = expand_paths(paths)
+    for name in paths:
+        if is_json_lines_name(name) and not (options.text or options.delimiter):
+            raise UsageError(
+                f"{name} is called as JSON lines are, which are not read as columns",
+                hint="--text keeps each line as text; pandas.read_json(…, lines=True).to_parquet()",
+            )
     found: _Found | None = None
     files: list[SourceFile] = []
     names: tuple[str, ...] = ()

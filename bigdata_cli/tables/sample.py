@@ -30,7 +30,7 @@ def take_sample(
     taker = SampleTaker(plan)
     failed: Unit | None = None
     n_bytes = 0
-    for file, first_row, batch in _batches(source, keep, max_bytes):
+    for file, first_row, batch in read_parts(source, keep, max_bytes):
         unit = parse_rows(batch, file, first_row, taker.plan)
         n_bytes += batch.nbytes
         if not taker.take(unit):
@@ -47,11 +47,11 @@ def sample_units(
     source: TableSource, plan: ParsePlan, keep: Sequence[str], max_bytes: int
 ) -> Iterator[Unit]:
     """Parsed rows from some parts, of about `max_bytes` together."""
-    for file, first_row, batch in _batches(source, keep, max_bytes):
+    for file, first_row, batch in read_parts(source, keep, max_bytes):
         yield parse_rows(batch, file, first_row, plan)
 
 
-def _batches(
+def read_parts(
     source: TableSource, keep: Sequence[str], max_bytes: int
 ) -> Iterator[tuple[int, int, pa.RecordBatch]]:
     """(table, first row, batch) of the first rows of parts from all over the source."""

@@ -14,14 +14,14 @@ from bigdata_cli.schema.dtype import FLOAT_DTYPES
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
-from bigdata_cli.sources import SourceOptions, open_source
+from bigdata_cli.sources import Source, SourceOptions, open_source
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.header import match_columns
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.paths import expand_paths, is_parquet_name
 from bigdata_cli.sources.records import ParsePlan
-from bigdata_cli.sources.row_source import Portions, RowSource
+from bigdata_cli.sources.row_source import Portions
 from bigdata_cli.sources.sample import Sample, first_state
 from bigdata_cli.sources.units import Unit
 from bigdata_cli.tables.feed import TableFeed
@@ -160,7 +160,9 @@ class TableSource:
         return replace(state, dtype=dtype, fixed=True, distinct=distinct)
 
 
-def open_rows(paths: Sequence[str | Path], options: SourceOptions | None = None) -> RowSource:
+def open_rows(
+    paths: Sequence[str | Path], options: SourceOptions | None = None
+) -> Source | TableSource:
     """Look at the sources and say what they are: text files, or tables.
 
     Raises UsageError and DataError as `open_source` and `open_tables` do, and UsageError where

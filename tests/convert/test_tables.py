@@ -627,6 +627,30 @@ def _check_floats(values: pa.Array, stored: pa.Array) -> None:
             assert value == other
 
 
-def test_inspect_of_a_dataset_still_works(folder):
-    write_dataset(Path("own"), OWN, "npy")
+def test_inspect(folder):
+    write_dataset(Path("own"), OWN, "parquet")
     assert inspect("own").to_json()["kind"] == "dataset"
+    [shard] = Path("own").glob("*.parquet")
+    with pytest.raises(UsageError, match="is a file of a dataset"):
+        inspect(shard)
+    write("in/data.parquet", {"a": [1, None, 300], "s": ["x", "", "y"]})
+    for path in ("in/data.parquet", "in", "in/*.parquet"):
+        report = inspect(path).to_json()
+        assert (report["rows"], report["exact"]) == (3, True)
+        assert report["dialect"] == {"table": "parquet"}
+        assert [column["dtype"] for column in report["columns"]] == ["int16", "text"]
+        assert report["columns"][0]["examples"] == ["1", "300"]
+        assert report["next_command"].startswith("bigdata convert")
+    with pytest.raises(UsageError, match="--delimiter"):
+        inspect("in/data.parquet", delimiter=";")
+    shown = CliRunner().invoke(main, ["inspect", "in"])
+    assert shown.exit_code == 0
+    assert "Parquet" in shown.output
+
+
+def test_json_lines_are_refused_as_columns(folder):
+    Path("a.jsonl").write_text('{"a": 1}\n')
+    with pytest.raises(UsageError, match="JSON lines") as caught:
+        convert("a.jsonl", to="npy")
+    assert "--text" in str(caught.value)
+    convert("a.jsonl", to="parquet", text=True)
