@@ -5,26 +5,41 @@ The choice follows from the row group's rows alone, so that the same rows give t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.schema.buffers import numbers_of
 
+_USUAL_LEVEL = 1
+_LEVELS = (-1, 1, 3)
+_NEARLY_AS_GOOD = 1.05
 _RUNS = 8
 _RUN_ROWS = 512
 _DICTIONARY_SHARE = 1 / 8
 """A dictionary is used where the distinct values are at most this share of the rows."""
 
 
-def choose_encodings(table: pa.Table, *, compressed: bool) -> tuple[list[str], dict[str, str]]:
-    """The columns to be stored with a dictionary, and the encoding of each other column.
+class Encodings(NamedTuple):
+    """The columns to be stored with a dictionary, the encoding of each other column, and the level
+    of zstd for each column."""
+
+    dictionaries: list[str]
+    encodings: dict[str, str]
+    zstd_levels: dict[str, int]
+
+
+def choose_encodings(table: pa.Table, *, compressed: bool) -> Encodings:
+    """How the columns of a row group are stored.
 
     Categories come as dictionaries and stay so. Measured on prices, ids, times, log lines and
     noise: integers and times are smallest as deltas, text with its lengths apart, and floats
     plain, or split into byte streams where they are smooth.
     """
     dictionaries, encodings = [], {}
+    levels = dict.fromkeys(table.column_names, _USUAL_LEVEL)
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if pa.types.is_dictionary(kind):
@@ -39,10 +54,12 @@ def choose_encodings(table: pa.Table, *, compressed: bool) -> tuple[list[str], d
                 worth_trying = compressed and len(column) >= _RUNS * _RUN_ROWS
                 split = worth_trying and _splitting_pays(sample)
                 encodings[name] = "BYTE_STREAM_SPLIT" if split else "PLAIN"
+                if worth_trying and not split:
+                    levels[name] = _level(sample)
             else:
                 text = pa.types.is_string(kind)
                 encodings[name] = "DELTA_LENGTH_BYTE_ARRAY" if text else "DELTA_BINARY_PACKED"
-    return dictionaries, encodings
+    return Encodings(dictionaries, encodings, levels)
 
 
 def spread_sample(column: pa.ChunkedArray) -> pa.Array:
@@ -66,6 +83,21 @@ def estimated_distinct(sample: pa.Array) -> float:
     counts = numbers_of(pc.value_counts(sample).field("counts"))
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return len(counts) + once * (once - 1) / (2 * (twice + 1))
+
+
+def _level(sample: pa.Array) -> int:
+    """The fastest level of zstd that is nearly as good for floats as the best.
+
+    Measured: the fast level -1 makes prices smaller than 1 does, by a tenth; 1 suffices for noise;
+    3 pays where values come again. For text and integers 1 gave smaller files than 3 did.
+    """
+    content = numbers_of(sample)
+    sizes = [len(pa.Codec("zstd", level).compress(content, asbytes=True)) for level in _LEVELS]
+    return next(
+        level
+        for level, size in zip(_LEVELS, sizes, strict=True)
+        if size <= _NEARLY_AS_GOOD * min(sizes)
+    )
 
 
 def _splitting_pays(sample: pa.Array) -> bool:
