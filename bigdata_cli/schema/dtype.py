@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError, did_you_mean
@@ -47,6 +48,7 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
+@cache
 def kind_of(dtype: str) -> Kind:
     """The kind of a dtype.
 
@@ -138,6 +140,7 @@ def numpy_dtype(dtype: str, *, n_values: int = 0) -> np.dtype:
     return np.dtype(dtype)
 
 
+@cache
 def arrow_type(dtype: str) -> pa.DataType:
     """How Arrow holds a column in a chunk.
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntFlag
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.schema.dtype import smallest_integer
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 
 
-class Form(IntFlag):
-    """Forms that a value's text can have; one bit each, also in the compiled kernels."""
+class Form:
+    """Forms that a value's text can have; one bit each, also in the compiled kernels.
+
+    Plain integers: they are joined for every column of every block, and an IntFlag is slow.
+    """
 
     BOOL = 1
     INT = 2
@@ -40,11 +42,11 @@ NANOSECOND_RANGE_US = 2**63 // 1000
 class Observed:
     """The forms of a column's values, and the largest magnitudes of integers or microseconds.
 
-    negative, positive: the largest |v| among the negative and the other integers; of dates and
-    timestamps, in microseconds since 1970. Nulls leave no trace.
+    forms: bits of `Form`. negative, positive: the largest |v| among the negative and the other
+    integers; of dates and timestamps, in microseconds since 1970. Nulls leave no trace.
     """
 
-    forms: Form = Form(0)
+    forms: int = 0
     negative: int = 0
     positive: int = 0
 
@@ -54,6 +56,8 @@ class Observed:
         >>> Observed(Form.INT, 0, 7).join(Observed(Form.FLOAT)).forms == NUMBER
         True
         """
+        if other == self:
+            return self
         return Observed(
             self.forms | other.forms,
             max(self.negative, other.negative),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -84,15 +85,17 @@ def compile_grammar(
 
 def mode_of(state: ColumnState) -> tuple[int, int]:
     """The kernel's mode of a column, and whether its timestamps are UTC."""
-    kind = kind_of(state.dtype)
+    return _mode_of(state.dtype)
+
+
+@cache
+def _mode_of(dtype: str) -> tuple[int, int]:
+    kind = kind_of(dtype)
     if kind is Kind.INT:
-        return (kernel.UINT64 if state.dtype == "uint64" else kernel.INT64), 0
+        return (kernel.UINT64 if dtype == "uint64" else kernel.INT64), 0
     if kind is Kind.TIMESTAMP:
-        nanoseconds = "ns" in state.dtype
-        return (
-            kernel.TIMESTAMP_NS if nanoseconds else kernel.TIMESTAMP_US,
-            int("UTC" in state.dtype),
-        )
+        nanoseconds = "ns" in dtype
+        return kernel.TIMESTAMP_NS if nanoseconds else kernel.TIMESTAMP_US, int("UTC" in dtype)
     return {
         Kind.NULL: kernel.NULL,
         Kind.BOOL: kernel.BOOLEAN,
@@ -206,7 +209,7 @@ def observe(
             mode == kernel.TEXT,
             magnitudes,
         )
-    return Observed(Form(forms), int(magnitudes[0]), int(magnitudes[1]))
+    return Observed(forms, int(magnitudes[0]), int(magnitudes[1]))
 
 
 def _observe_typed(cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: np.ndarray) -> int:
@@ -215,7 +218,7 @@ def _observe_typed(cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: 
     if not valid.any():
         return 0
     if mode == kernel.BOOLEAN:
-        return int(Form.BOOL)
+        return Form.BOOL
     typed = cells.view(np.uint64) if mode == kernel.UINT64 else cells
     values = typed if valid.all() else typed[valid]
     low, high = int(values.min()), int(values.max())
@@ -224,4 +227,4 @@ def _observe_typed(cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: 
         magnitudes[0] = max(int(magnitudes[0]), -low * scale)
     if high >= 0:
         magnitudes[1] = max(int(magnitudes[1]), high * scale)
-    return int(Form.DATE if mode == kernel.DATE else Form.INT)
+    return Form.DATE if mode == kernel.DATE else Form.INT

@@ -138,7 +138,7 @@ def min_max(array: pa.Array) -> tuple[int, int]:
     return low.as_py(), high.as_py()
 
 
-def _within(forms: Form, low: int, high: int) -> Observed:
+def _within(forms: int, low: int, high: int) -> Observed:
     return Observed(forms, negative=max(0, -low), positive=max(0, high))
 
 
@@ -210,7 +210,7 @@ def _observe_decimals(text: pa.Array) -> Observed:
     magnitudes = np.zeros(2, np.uint64)
     rules, nulls = compile_rules(_PLAIN), compile_nulls(_PLAIN, ("",))
     forms = classify_cells(data, cells, _flags(text), -1, rules, nulls, 0, False, magnitudes)
-    return Observed(Form(int(forms)), int(magnitudes[0]), int(magnitudes[1]))
+    return Observed(int(forms), int(magnitudes[0]), int(magnitudes[1]))
 
 
 def _integer_cells(array: pa.Array, state: ColumnState) -> Cells:

@@ -9,7 +9,7 @@ from bigdata_cli.schema.dtype import DTYPES, integer_range, kind_of, smallest_in
 from bigdata_cli.schema.lattice import Form, Observed, resolve
 
 OBSERVED = st.builds(
-    Observed, st.integers(0, 511).map(Form), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)
+    Observed, st.integers(0, 511), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)
 )
 HEIGHT = {"null": 0, "bool": 1, "int": 1, "date": 1, "float": 2, "timestamp": 2, "text": 3}
 
