@@ -29,6 +29,7 @@ from bigdata_cli.sources.number import (
     INTEGER,
     NOT_A_NUMBER,
     SCRATCH_BYTES,
+    SURE_IN_FLOAT32,
     decimal_to_float,
     out_of_range,
     scan_local_number,
@@ -305,7 +306,7 @@ def parse_records(
                                     magnitudes[column, side] = significand
                             else:
                                 seen = forms[column] | FLOAT
-                                unsure = significand > np.uint64(999999)
+                                unsure = significand >= SURE_IN_FLOAT32
                                 unsure |= not 1.2e-38 < abs(number) < 3.4e38
                                 if unsure and not seen & FLOAT32_LOSES:
                                     if not survives_float32(number, significand, exponent):

@@ -16,6 +16,9 @@ NOT_A_NUMBER, INTEGER, DECIMAL, HARD_DECIMAL, INFINITE = 0, 1, 2, 3, 4
 """What `scan_number` found; INTEGER is canonical, HARD_DECIMAL needs Python's float."""
 
 MAX_DIGITS = 19
+SURE_IN_FLOAT32 = np.uint64(1 << 23)
+"""Smaller significands survive in float32: floats lie closer to each other than such decimals do,
+by at most value / 2**23 < 10**exponent."""
 SCRATCH_BYTES = 128
 _SMALLEST_POWER, _LARGEST_POWER = -342, 308
 _EXACT_POWERS = np.array([10.0**i for i in range(23)])
@@ -107,8 +110,8 @@ def out_of_range(value, significand):
 def survives_float32(value, significand, exponent):
     """Whether float32 keeps a number: it equals it, or the text is its shortest decimal.
 
-    value: float64; significand (uint64) and exponent: the decimal digits it was read from. Up to 6
-    digits always survive in the normal range, more than 9 never do (IEEE 754).
+    value: float64; significand (uint64) and exponent: the decimal digits it was read from. In the
+    normal range those below SURE_IN_FLOAT32 survive, and more than 9 digits never do (IEEE 754).
     """
     narrow = np.float64(np.float32(value))
     if narrow == value:
@@ -116,10 +119,10 @@ def survives_float32(value, significand, exponent):
     magnitude = abs(value)
     if magnitude < 1.1754943508222875e-38 or abs(narrow) == np.inf:
         return False
-    while significand >= np.uint64(1000000) and significand % np.uint64(10) == np.uint64(0):
+    while significand >= SURE_IN_FLOAT32 and significand % np.uint64(10) == np.uint64(0):
         significand //= np.uint64(10)
         exponent += 1
-    if significand < np.uint64(1000000):
+    if significand < SURE_IN_FLOAT32:
         return True
     if significand >= np.uint64(1000000000) or exponent < -60 or exponent > 59:
         return False
