@@ -47,6 +47,7 @@ from bigdata_cli.formats.base import (
     parse_compression,
     partial_path,
 )
+from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
 from bigdata_cli.formats.discardable import DiscardableFile
 from bigdata_cli.formats.hdf5_encode import (
     MAX_TABLE_BYTES,
@@ -61,7 +62,6 @@ from bigdata_cli.formats.hdf5_encode import (
 )
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
-_DEFAULT_GZIP_LEVEL = 4
 _MAX_ATTRIBUTE_STRINGS = 4_000
 """An attribute holds 64 KB, and 16 bytes of a string are in it."""
 _READ_BYTES = 16 << 20
@@ -162,12 +162,11 @@ class Hdf5Writer(ShardWriter):
         self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
     ) -> None:
         compression, level = parse_compression(Hdf5Format(), options)
-        if compression == "gzip":
-            level = _DEFAULT_GZIP_LEVEL if level is None else level
-        self._level = level
+        compress = zlib_stream(level) if compression == "gzip" else None
+        self._level = None if compress is None else FAST_LEVEL if level is None else level
         self._schema = schema
         self._matrix_dtype = np.dtype(options.matrix_dtype)
-        self._encoder = Hdf5Encoder(schema, options, level=level)
+        self._encoder = Hdf5Encoder(schema, options, compress=compress)
         self._table_rows = self._encoder.table_rows
         self.batch_rows = self._table_rows
         self.batch_bytes = MAX_TABLE_BYTES

@@ -6,7 +6,6 @@ then the second ones, …) and deflated.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ from bigdata_cli.formats.arrays import (
     validity,
 )
 from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.formats.deflate import Compress
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
 VOCABULARY = "_vocabulary"
@@ -94,13 +94,15 @@ class Hdf5Encoder:
     """Turns tables of one schema into the chunks of datasets. Holds no state but its options.
 
     table_rows: rows of a table, and of the chunks of all datasets but `X`, whose chunks have
-    matrix_rows of them, a divisor. level: of deflate, None for chunks as they are.
+    matrix_rows of them, a divisor. compress: None for chunks as they are.
     """
 
-    def __init__(self, schema: Schema, options: StorageOptions, *, level: int | None) -> None:
+    def __init__(
+        self, schema: Schema, options: StorageOptions, *, compress: Compress | None
+    ) -> None:
         self._schema = schema
         self._options = options
-        self._level = level
+        self._compress = compress
         self.is_matrix = options.layout == "matrix"
         self.features = feature_columns(schema, options) if self.is_matrix else ()
         self.label = schema[options.label] if self.is_matrix and options.label else None
@@ -156,14 +158,14 @@ class Hdf5Encoder:
         chunks: list[bytes | np.ndarray] = []
         for start in range(0, len(values) - rows + 1, rows):
             chunk = np.ascontiguousarray(values[start : start + rows])
-            chunks.append(chunk if self._level is None else _deflate(chunk, self._level))
+            chunks.append(chunk if self._compress is None else self._compress(_shuffled(chunk)))
         return EncodedRows(values=values, chunk_rows=rows, chunks=chunks)
 
 
-def _deflate(chunk: np.ndarray, level: int) -> bytes:
-    """A chunk as the filters shuffle and deflate store it: first bytes first, then compressed."""
-    shuffled = chunk.reshape(-1).view(np.uint8).reshape(-1, chunk.itemsize).T
-    return zlib.compress(np.ascontiguousarray(shuffled), level)
+def _shuffled(chunk: np.ndarray) -> np.ndarray:
+    """A chunk as the filter shuffle stores it: the first bytes of all values, then the second."""
+    values = chunk.reshape(-1).view(np.uint8).reshape(-1, chunk.itemsize)
+    return np.ascontiguousarray(values.T)
 
 
 def _as_stored(values: np.ndarray, valid: np.ndarray | None, column: Column) -> np.ndarray:

@@ -7,7 +7,6 @@ stands in a record. The same rows give the same bytes.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from bigdata_cli.formats.base import (
     parse_compression,
     partial_path,
 )
+from bigdata_cli.formats.deflate import gzip_member
 from bigdata_cli.formats.tfrecord_encode import (
     BYTES,
     FLOAT,
@@ -46,8 +46,6 @@ from bigdata_cli.formats.tfrecord_layout import (
 )
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
-_DEFAULT_GZIP_LEVEL = 1
-_GZIP_WBITS = 31
 _MAX_TABLE_VALUES = 1 << 20
 """Values of a table given to `encode`, where its rows are fixed: they bound a slot matrix."""
 _GZIP_ROWS = 16_384
@@ -186,9 +184,7 @@ class TfrecordWriter(ShardWriter):
         self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
     ) -> None:
         compression, level = parse_compression(TfrecordFormat(), options)
-        self._gzip_level: int | None = None
-        if compression == "gzip":
-            self._gzip_level = _DEFAULT_GZIP_LEVEL if level is None else level
+        self._gzip = gzip_member(level) if compression == "gzip" else None
         self._options = options
         self._lists = feature_lists(schema, options)
         self._columns = tuple(
@@ -198,7 +194,7 @@ class TfrecordWriter(ShardWriter):
         self.batch_bytes = None if self.batch_rows is None else _TABLE_BYTES
         self._kinds = np.array([entry.kind for entry in self._lists], np.uint8)
         self._prepare_keys()
-        self._name = name.file("tfrecord" if self._gzip_level is None else "tfrecord.gz")
+        self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
         self._path = partial_path(folder / self._name)
         self._file = self._path.open("wb", buffering=0)
         self._empty = True
@@ -208,7 +204,7 @@ class TfrecordWriter(ShardWriter):
         most = max(BLOCK_ROWS, _MAX_TABLE_VALUES // max(1, len(self._columns)))
         if self._options.layout == "block":
             return min(_BLOCK_TABLE_ROWS, most // BLOCK_ROWS * BLOCK_ROWS)
-        return None if self._gzip_level is None else min(_GZIP_ROWS, most)
+        return None if self._gzip is None else min(_GZIP_ROWS, most)
 
     def _prepare_keys(self) -> None:
         """Pack what stands before the values of each feature."""
@@ -240,10 +236,9 @@ class TfrecordWriter(ShardWriter):
         else:
             self._check_label(columns)
             records = self._encode_lists(columns, table.num_rows)
-        if self._gzip_level is None:
+        if self._gzip is None:
             return records
-        compressor = zlib.compressobj(self._gzip_level, zlib.DEFLATED, _GZIP_WBITS)
-        return compressor.compress(records) + compressor.flush()
+        return self._gzip(records)
 
     def _check_label(self, columns: _Slots) -> None:
         label = self._columns[-1] if self._options.label is not None else None
@@ -298,9 +293,8 @@ class TfrecordWriter(ShardWriter):
 
     def close(self) -> tuple[str, ...]:
         """Close the file; returns its final name. Without rows a gzip file is one empty member."""
-        if self._empty and self._gzip_level is not None:
-            compressor = zlib.compressobj(self._gzip_level, zlib.DEFLATED, _GZIP_WBITS)
-            self.append(compressor.flush())
+        if self._empty and self._gzip is not None:
+            self.append(self._gzip(b""))
         self._file.close()
         return (self._name,)
 
