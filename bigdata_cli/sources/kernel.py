@@ -28,10 +28,12 @@ from bigdata_cli.sources.number import (
     INFINITE,
     INTEGER,
     NOT_A_NUMBER,
+    POWERS_OF_TEN,
     SCRATCH_BYTES,
     SURE_IN_FLOAT32,
     decimal_to_float,
     out_of_range,
+    scan_digits,
     scan_local_number,
     survives_float32,
 )
@@ -266,8 +268,11 @@ def parse_records(
                     if not is_integer:
                         p += 1
                         begin = p
+                        fraction, n = scan_digits(block, p)
+                        significand = significand * POWERS_OF_TEN[n] + fraction
+                        p += n
                         d = byte_at(block, p) - 48
-                        while 0 <= d <= 9:
+                        while n == 8 and 0 <= d <= 9:
                             significand = significand * np.uint64(10) + np.uint64(d)
                             p += 1
                             d = byte_at(block, p) - 48
