@@ -141,6 +141,9 @@ bad_row_options = compose(
     default=True,
     help="Do not keep what comes from a pipe on the disk meanwhile; a late surprise is an error.",
 )
+@click.option(
+    "--profile", is_flag=True, help="Show which stages the processor time has gone into."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option
 @quiet_option
@@ -276,11 +279,27 @@ def print_report(report: ConvertReport) -> None:
     )
     click.echo()
     _print_columns(report)
+    _print_stages(report)
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
     for command in next_commands(report.output, report.manifest.storage.label):
         click.echo(f"  {sanitize(command)}")
+
+
+def _print_stages(report: ConvertReport) -> None:
+    from bigdata_cli.cli.render import print_table
+    from bigdata_cli.resources.stages import STAGES
+
+    if report.stages is None:
+        return
+    total = sum(report.stages.values()) or 1.0
+    rows = [
+        [name, f"{seconds:.2f}", f"{100 * seconds / total:.0f} %", STAGES[name]]
+        for name, seconds in report.stages.items()
+    ]
+    click.echo()
+    print_table("Processor time", ["stage", "seconds", "share", "what it is"], rows)
 
 
 def _print_columns(report: ConvertReport) -> None:

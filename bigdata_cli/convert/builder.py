@@ -9,7 +9,11 @@ from collections import deque
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.convert.rejects import RejectsWriter, pieces_path
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
@@ -141,7 +145,7 @@ class ShardBuilder:
         if self._spoiled:
             return
         for table in self._rebatcher.push(chunk.batch):
-            self._encoding.append(self._pool.submit(self._writer.encode, table))
+            self._encoding.append(self._pool.submit(self._encode, table))
         self._append(all_of_them=False)
 
     def finish(self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()) -> ShardResult:
@@ -149,9 +153,10 @@ class ShardBuilder:
         if self._spoiled:
             return self._result((), starts, stops)
         for table in self._rebatcher.flush():
-            self._encoding.append(self._pool.submit(self._writer.encode, table))
+            self._encoding.append(self._pool.submit(self._encode, table))
         self._append(all_of_them=True)
-        names = self._writer.close()
+        with stage("write"):
+            names = self._writer.close()
         entry = functools.partial(file_entry, self.task.folder)
         files = tuple(self._pool.map(entry, names))
         return self._result(files, starts, stops)
@@ -193,7 +198,13 @@ class ShardBuilder:
             or len(self._encoding) >= self.task.in_flight - 1
             or self._encoding[0].done()
         ):
-            self._writer.append(self._encoding.popleft().result())
+            encoded = self._encoding.popleft().result()
+            with stage("write"):
+                self._writer.append(encoded)
+
+    def _encode(self, table: pa.Table) -> Any:
+        with stage("encode"):
+            return self._writer.encode(table)
 
     def _drop_encoding(self) -> None:
         while self._encoding:
@@ -250,7 +261,7 @@ def _stored_vocabularies(task: ShardTask) -> dict[str, frozenset[str]]:
 def file_entry(folder: Path, name: str) -> FileEntry:
     """Flush a finished file to the disk, and its size and checksum."""
     path = partial_path(folder / name)
-    with path.open("rb") as file:
+    with stage("hash"), path.open("rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256")
         return FileEntry(

@@ -25,6 +25,7 @@ class ConvertOptions:
     spool: keep what comes from a pipe beside the output, so that shards can be done again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
+    profile: measure what the processor time goes into.
     """
 
     to: str
@@ -45,6 +46,7 @@ class ConvertOptions:
     max_bad_rows: int | None = None
     max_line_bytes: int = MAX_RECORD_BYTES
     spool: bool = True
+    profile: bool = False
     source: SourceOptions = field(default_factory=SourceOptions)
 
 
@@ -125,7 +127,8 @@ class ColumnReport:
 class ConvertReport:
     """What a conversion did.
 
-    confidence, reasons: of what was detected of the dialect, as `Source` has them.
+    confidence, reasons: of what was detected of the dialect, as `Source` has them. stages: the
+    processor seconds of each, where they were measured.
     """
 
     output: Path
@@ -145,6 +148,7 @@ class ConvertReport:
     manifest: Manifest
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    stages: Mapping[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, without the manifest."""
@@ -166,4 +170,5 @@ class ConvertReport:
             "reasons": list(self.reasons),
             "columns": [vars(column) for column in self.columns],
             "notes": list(self.notes),
+            "stages": None if self.stages is None else dict(self.stages),
         }

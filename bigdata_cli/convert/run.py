@@ -20,6 +20,7 @@ from bigdata_cli.convert.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.convert.report import build_report
 from bigdata_cli.convert.stream_conversion import StreamConversion
 from bigdata_cli.resources.sizes import parse_size
+from bigdata_cli.resources.stages import StageTimes, measure_stages, stage
 from bigdata_cli.sources import SourceOptions
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.sample import SAMPLE_BYTES
@@ -60,6 +61,7 @@ def convert(
     keep_blank_lines: bool = False,
     encoding: str | None = None,
     spool: bool = True,
+    profile: bool = False,
     progress: ProgressListener | None = None,
 ) -> ConvertReport:
     """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
@@ -88,6 +90,7 @@ def convert(
             parse_size(max_line_size) if isinstance(max_line_size, str) else max_line_size
         ),
         spool=spool,
+        profile=profile,
         source=SourceOptions(
             delimiter=delimiter,
             quote=quote,
@@ -130,8 +133,22 @@ def run(
     unit_bytes: of source parsed at a time; sample_bytes: looked at beforehand. Neither changes the
     dataset, but for a stream, whose shards follow from what the sample shows of it.
     """
+    times = StageTimes() if options.profile else None
+    with measure_stages(times):
+        report = _run(paths, options, progress, unit_bytes, sample_bytes)
+    return report if times is None else replace(report, stages=times.shares())
+
+
+def _run(
+    paths: Sequence[str | Path],
+    options: ConvertOptions,
+    progress: ProgressListener | None,
+    unit_bytes: int | None,
+    sample_bytes: int,
+) -> ConvertReport:
     started = time.monotonic()
-    prepared = prepare(paths, options, sample_bytes=sample_bytes)
+    with stage("sample"):
+        prepared = prepare(paths, options, sample_bytes=sample_bytes)
     folder = OutputFolder(prepared.output)
     folder.open()
     try:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numba import njit
 
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.errors import DataError
 from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.rules import compile_rules
@@ -126,7 +127,7 @@ class BlockReader:
         stop = min(stop, size)
         wanted = max(0, stop - start)
         data = self._buffer(wanted + _PADDING)
-        with self._opened(file) as descriptor:
+        with stage("read"), self._opened(file) as descriptor:
             self._fill(memoryview(data)[:wanted], descriptor, file, start)
         data[wanted:] = 10
         return Block(data, start, wanted, stop >= size)

@@ -14,6 +14,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from bigdata_cli.resources.stages import stage
+from bigdata_cli.sources.decompress import ByteStream
 from bigdata_cli.errors import DataError
 from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.sources.blocks import (
@@ -141,7 +143,7 @@ class Feed:
         n_bytes = 0
         stream = file.origin.open(strict=self._strict, stop=self._stop)
         try:
-            while data := stream.read(_PIECE_BYTES):
+            while data := _read(stream):
                 n_bytes += len(data)
                 if digest is not None:
                     digest.update(data)
@@ -152,6 +154,11 @@ class Feed:
             return
         finally:
             stream.close()
+
+
+def _read(stream: ByteStream) -> bytes:
+    with stage("read"):
+        return stream.read(_PIECE_BYTES)
 
 
 class _Cutter:
@@ -193,7 +200,8 @@ class _Cutter:
             position = self._base + self.data_bytes
             shard, stop = portions(position)
             limit = self._unit_bytes if stop is None else min(self._unit_bytes, stop - position)
-            size = self._find_end(limit)
+            with stage("split"):
+                size = self._find_end(limit)
             if self._failure is not None and size == self._size:
                 # The last record may go on; those before it are whole, and come first.
                 size = last_record(self._data, 0, size, self._rules)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
@@ -97,6 +98,13 @@ def parse_block(
     fields: per field of a record the index of its column in the plan, -1 for none. Raises
     RecordError for a record that cannot be kept, NeedMore where the block is too short.
     """
+    with stage("types"):
+        return _parse_block(block, start, limit, fields, plan)
+
+
+def _parse_block(
+    block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
+) -> Chunk:
     grammar = compile_grammar(plan.dialect, fields, plan.columns)
     rejected: list[tuple[int, int, str]] = []
     original = block.data
@@ -143,7 +151,10 @@ def _parse(
     """The cells of a block, under types that hold all of them, and what they showed."""
     columns = plan.columns
     while True:
-        parsed = run_kernel(block, start, limit, grammar, columns, collect_bad=plan.skip_bad_rows)
+        with stage("parse"):
+            parsed = run_kernel(
+                block, start, limit, grammar, columns, collect_bad=plan.skip_bad_rows
+            )
         if len(parsed.bad):
             return columns, (), parsed
         observed = tuple(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pyarrow as pa
 
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.sources.prefetch import Prefetch
 from bigdata_cli.sources.records import ParsePlan
@@ -31,7 +32,8 @@ class FedBatch(NamedTuple):
     consumed: int
 
     def parse(self, fields: Sequence[int], plan: ParsePlan) -> Unit:
-        return parse_rows(self.batch, self.file, self.first_row, plan)
+        with stage("types"):
+            return parse_rows(self.batch, self.file, self.first_row, plan)
 
 
 class TableFeed:

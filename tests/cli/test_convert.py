@@ -69,6 +69,16 @@ def test_json_is_the_only_thing_on_stdout(folder):
     assert [column["name"] for column in report["columns"]] == ["id", "fare", "city"]
 
 
+def test_profile_shows_what_the_time_went_into(folder):
+    result = run("trips.csv", "--to", "parquet", "--profile")
+    assert result.exit_code == 0, result.output
+    words = [line.split() for line in result.stdout.splitlines()]
+    assert ["Processor", "time"] in words
+    shown = {line[0] for line in words if "%" in line[:4]}
+    assert {"sample", "read", "parse", "types", "encode", "write", "hash", "other"} <= shown
+    assert "Processor time" not in run("trips.csv", "--to", "npy").stdout
+
+
 def test_quiet_prints_nothing(folder):
     result = run("trips.csv", "--to", "hdf5", "-q")
     assert (result.exit_code, result.output) == (0, "")

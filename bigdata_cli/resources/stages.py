@@ -1,0 +1,71 @@
+"""Which stage of a conversion the processor time goes into."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+STAGES = {
+    "sample": "dialect, types and sizes, looked at beforehand",
+    "read": "bytes of the source, decompressed and decoded",
+    "split": "records found in a stream",
+    "parse": "fields into typed cells",
+    "types": "what the values show, columns, statistics",
+    "encode": "row groups, chunks and records, compressed",
+    "write": "into the files",
+    "hash": "checksums of the files, flushed to the disk",
+    "other": "the start of the program, and what keeps order",
+}
+"""Every stage, and what is in it."""
+
+
+class StageTimes:
+    """Processor seconds per stage, of all threads; a stage within another counts for itself."""
+
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._within = threading.local()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """What this thread does meanwhile belongs to the stage."""
+        outer = getattr(self._within, "seconds", 0.0)
+        self._within.seconds = 0.0
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            spent = time.thread_time() - started
+            with self._lock:
+                self._seconds[name] += spent - self._within.seconds
+            self._within.seconds = outer + spent
+
+    def shares(self) -> dict[str, float]:
+        """Seconds per stage, in the order of `STAGES`; other: what else the process has used."""
+        with self._lock:
+            seconds = dict(self._seconds)
+        seconds["other"] = max(0.0, time.process_time() - sum(seconds.values()))
+        return {name: seconds[name] for name in STAGES if name in seconds}
+
+
+_measured: StageTimes | None = None
+
+
+@contextmanager
+def measure_stages(times: StageTimes | None) -> Iterator[None]:
+    """Meanwhile stages of all threads add to `times`; None: nothing is measured."""
+    global _measured
+    before, _measured = _measured, times
+    try:
+        yield
+    finally:
+        _measured = before
+
+
+def stage(name: str) -> AbstractContextManager[None]:
+    """One of `STAGES`, where they are measured."""
+    return nullcontext() if _measured is None else _measured.stage(name)
