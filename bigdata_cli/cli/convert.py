@@ -141,9 +141,7 @@ bad_row_options = compose(
     default=True,
     help="Do not keep what comes from a pipe on the disk meanwhile; a late surprise is an error.",
 )
-@click.option(
-    "--profile", is_flag=True, help="Show which stages the processor time has gone into."
-)
+@click.option("--profile", is_flag=True, help="Show which stages the processor time has gone into.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option
 @quiet_option

@@ -13,12 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from bigdata_cli.resources.stages import stage
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.convert.rejects import RejectsWriter, pieces_path
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import FileEntry
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState

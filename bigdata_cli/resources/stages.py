@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -26,7 +26,7 @@ class StageTimes:
     """Processor seconds per stage, of all threads; a stage within another counts for itself."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._lock = threading.Lock()
         self._within = threading.local()
 
@@ -52,20 +52,23 @@ class StageTimes:
         return {name: seconds[name] for name in STAGES if name in seconds}
 
 
-_measured: StageTimes | None = None
+_measured: list[StageTimes] = []
+"""The last one is added to."""
 
 
 @contextmanager
 def measure_stages(times: StageTimes | None) -> Iterator[None]:
     """Meanwhile stages of all threads add to `times`; None: nothing is measured."""
-    global _measured
-    before, _measured = _measured, times
+    if times is None:
+        yield
+        return
+    _measured.append(times)
     try:
         yield
     finally:
-        _measured = before
+        _measured.remove(times)
 
 
 def stage(name: str) -> AbstractContextManager[None]:
     """One of `STAGES`, where they are measured."""
-    return nullcontext() if _measured is None else _measured.stage(name)
+    return _measured[-1].stage(name) if _measured else nullcontext()

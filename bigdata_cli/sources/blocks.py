@@ -13,8 +13,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numba import njit
 
-from bigdata_cli.resources.stages import stage
 from bigdata_cli.errors import DataError
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.rules import compile_rules
 from bigdata_cli.sources.scan import (

@@ -14,10 +14,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from bigdata_cli.resources.stages import stage
-from bigdata_cli.sources.decompress import ByteStream
 from bigdata_cli.errors import DataError
 from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.blocks import (
     LOOKAHEAD_BYTES,
     MAX_RECORD_BYTES,
@@ -26,6 +25,7 @@ from bigdata_cli.sources.blocks import (
     ByteRange,
 )
 from bigdata_cli.sources.boundary import OUTSIDE, count_line_ends, last_record, next_record
+from bigdata_cli.sources.decompress import ByteStream
 from bigdata_cli.sources.odd import UNCLOSED_HINT, RecordError
 from bigdata_cli.sources.origin import Cancelled
 from bigdata_cli.sources.prefetch import Prefetch
