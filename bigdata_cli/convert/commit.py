@@ -64,6 +64,11 @@ class OutputFolder:
         for path in self.path.glob(f"*{PARTIAL_SUFFIX}"):
             path.unlink()
 
+    def discard(self, names: Iterable[str]) -> None:
+        """Remove files that are not visible yet, those that there are."""
+        for name in names:
+            partial_path(self.path / name).unlink(missing_ok=True)
+
     def abandon(self) -> None:
         """Leave nothing of a conversion that failed."""
         self.discard_partial()

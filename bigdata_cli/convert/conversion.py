@@ -27,6 +27,8 @@ from bigdata_cli.sources import Source
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange, split_source
 
 _UNIT_BYTES_PER_COLUMN = 4096
+_MOST_TIMES = 4
+"""Two are needed at the most, and a look that none is."""
 _MOST_UNIT_BYTES = 8 * UNIT_BYTES
 
 
@@ -58,7 +60,7 @@ class Conversion:
             with closing(self._first_results(engine)) as results:
                 for result in results:
                     self._take(result, engine)
-            self._reconcile(engine)
+            self._reconcile(engine, folder)
         self.meter.end()
 
     def entries(self) -> tuple[SourceEntry, ...]:
@@ -106,22 +108,32 @@ class Conversion:
                 hint="--on-bad-row error shows the first of them",
             )
 
-    def _reconcile(self, engine: LocalEngine) -> None:
-        """Do the shards again whose bytes would differ under the types that all rows ask for."""
-        columns = self.ledger.final_columns()
-        schema = Schema(tuple(state.column() for state in columns))
-        self.prepared.form.check(schema, self.prepared.storage)
-        redo = self.ledger.to_redo(schema, self.prepared.form, self.prepared.storage)
-        self.redone.update(redo)
-        if not redo:
-            return
-        with closing(self._results_again(engine, redo, columns)) as results:
-            for result in results:
-                if result.rows != self.ledger.results[result.index].rows:
-                    raise DataError("the source changed while it was read")
-                if result.spoiled or result.error is not None:
-                    raise AssertionError(f"shard {result.index} does not fit its types")
-                self.ledger.replace_result(result)
+    def _reconcile(self, engine: LocalEngine, folder: OutputFolder) -> None:
+        """Do the shards again whose bytes would differ under the types that all rows ask for.
+
+        Where a column of numbers turned out to be text, that may show texts which the vocabulary
+        has not, or too many for one: then a second time.
+        """
+        for _ in range(_MOST_TIMES):
+            columns = self.ledger.final_columns()
+            schema = Schema(tuple(state.column() for state in columns))
+            self.prepared.form.check(schema, self.prepared.storage)
+            redo = self.ledger.to_redo(schema, self.prepared.form, self.prepared.storage)
+            if not redo:
+                return
+            self.redone.update(redo)
+            with closing(self._results_again(engine, redo, columns)) as results:
+                for result in results:
+                    before = self.ledger.results[result.index]
+                    if result.rows != before.rows:
+                        raise DataError("the source changed while it was read")
+                    if result.error is not None:
+                        raise AssertionError(f"shard {result.index} has a record that is wrong now")
+                    # Text and numbers may be in files of other names.
+                    written = {file.name for file in result.files}
+                    folder.discard(f.name for f in before.files if f.name not in written)
+                    self.ledger.replace_result(result)
+        raise AssertionError(f"after doing shards {redo} again they do not fit their types")
 
     def _range_bytes(self, index: int) -> int:
         return sum(piece.stop - piece.start for piece in self.ranges[index])

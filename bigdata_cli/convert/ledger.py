@@ -118,7 +118,14 @@ class Ledger:
         ]
 
     def replace_result(self, result: ShardResult) -> None:
-        """Put the result of a shard that was done again in the place of the one before."""
+        """Put the result of a shard that was done again in the place of the one before.
+
+        Of a column that turned out to be text late it has texts that were read as numbers before.
+        """
+        if result.distinct:
+            self._distinct = [
+                join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
+            ]
         self.results[result.index] = replace(result, distinct=())
 
     def statistics(self, schema: Schema) -> dict[str, ColumnStatistics]:

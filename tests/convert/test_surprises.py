@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bigdata_cli import open_dataset
+from bigdata_cli import open_dataset, verify
 from bigdata_cli.convert.options import ConvertOptions
 from bigdata_cli.convert.run import run
 
@@ -141,6 +141,25 @@ def test_late_categories_get_codes_of_one_sorted_vocabulary(tmp_path, to):
     assert dataset.schema["x"].vocabulary == ("a", "b", "c", "d")
     assert column(dataset) == values
     assert report.redone_shards >= 2  # codes moved: those too that hold nothing new
+
+
+@pytest.mark.parametrize("to", ["parquet", "npy", "hdf5", "tfrecord"])
+@pytest.mark.parametrize("n_numbers", [300, ROWS])
+@pytest.mark.parametrize("shards", [1, 4])
+def test_texts_that_were_read_as_numbers_are_in_the_vocabulary(tmp_path, to, n_numbers, shards):
+    # The numbers of the beginning do not come again after the text.
+    half = ROWS // 2
+    values = [str(i % n_numbers) if i < half else str(10_000 + i % 50) for i in range(ROWS)]
+    values[half + 200] = "late"
+    dataset, report = converted(tmp_path, values, to=to, shards=shards)
+    assert report.redone_shards
+    is_category = n_numbers < ROWS
+    assert dataset.schema["x"].dtype == ("category" if is_category else "text")
+    if is_category:
+        assert dataset.schema["x"].vocabulary == tuple(sorted(set(values)))
+    found = [row for batch in dataset.read() for row in batch.column("x").to_pylist()]
+    assert found == values
+    assert verify(dataset.path).passed
 
 
 def test_a_category_with_too_many_values_is_text(tmp_path, monkeypatch):
