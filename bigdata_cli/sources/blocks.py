@@ -33,7 +33,8 @@ LOOKAHEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 16_000_000
 _KEPT_OPEN = 64
 """Files that a reader keeps open; of more it opens each for every block."""
-_PADDING = 64
+PADDING_BYTES = 64
+"""Line feeds after the end of a block, beyond which the kernels read words."""
 _SCORED_RECORDS = 100
 
 
@@ -126,7 +127,7 @@ class BlockReader:
         size = self._source.files[file].size
         stop = min(stop, size)
         wanted = max(0, stop - start)
-        data = self._buffer(wanted + _PADDING)
+        data = self._buffer(wanted + PADDING_BYTES)
         with stage("read"), self._opened(file) as descriptor:
             self._fill(memoryview(data)[:wanted], descriptor, file, start)
         data[wanted:] = 10

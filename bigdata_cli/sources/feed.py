@@ -20,6 +20,7 @@ from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.blocks import (
     LOOKAHEAD_BYTES,
     MAX_RECORD_BYTES,
+    PADDING_BYTES,
     UNIT_BYTES,
     Block,
     ByteRange,
@@ -38,7 +39,6 @@ from bigdata_cli.sources.units import Unit, locate, located, parse_whole
 _PIECE_BYTES = 1 << 20
 _PIECES_AHEAD = 4
 _BLOCKS_AHEAD = 2
-_PADDING = 64
 
 
 class FedBlock(NamedTuple):
@@ -210,8 +210,8 @@ class _Cutter:
             data, line = self._data, self._line
             self._line += count_line_ends(data, 0, size)
             self._keep_rest(size)
-            data[size : size + _PADDING] = 10
-            block = Block(data[: size + _PADDING], self._offset, size, True)
+            data[size : size + PADDING_BYTES] = 10
+            block = Block(data[: size + PADDING_BYTES], self._offset, size, True)
             self._offset += size
             yield shard, block, line
         if self._failure is not None:
@@ -230,7 +230,7 @@ class _Cutter:
         wanted = limit + min(LOOKAHEAD_BYTES, limit)
         while True:
             self._fill(wanted)
-            self._data[self._size : self._size + _PADDING] = 10
+            self._data[self._size : self._size + PADDING_BYTES] = 10
             found, pos, state = next_record(
                 self._data, pos, state, limit, self._size, self._at_eof, self._rules
             )
@@ -263,8 +263,8 @@ class _Cutter:
                     self._at_eof = True
                     break
                 self._held, self.consumed = memoryview(piece.data), piece.consumed
-            if len(self._data) < wanted + _PADDING:
-                grown = np.empty(wanted + _PADDING, np.uint8)
+            if len(self._data) < wanted + PADDING_BYTES:
+                grown = np.empty(wanted + PADDING_BYTES, np.uint8)
                 grown[: self._size] = self._data[: self._size]
                 self._data = grown
             n = min(len(self._held), wanted - self._size)
@@ -277,7 +277,7 @@ class _Cutter:
         """Go on in a new array with what stands from `start` on: the old one is a block's."""
         rest = self._size - start
         room = max(rest, self._unit_bytes + min(LOOKAHEAD_BYTES, self._unit_bytes))
-        data = np.empty(room + _PADDING, np.uint8)
+        data = np.empty(room + PADDING_BYTES, np.uint8)
         data[:rest] = self._data[start : self._size]
         self._data, self._size = data, rest
 

@@ -26,10 +26,10 @@ from bigdata_cli.sources.encoding import (
     check_unmarked,
     marked_encoding,
 )
+from bigdata_cli.sources.header import BOM
 from bigdata_cli.sources.paths import COMPRESSED_EXTENSIONS
 
 STDIN = "-"
-BOM = b"\xef\xbb\xbf"
 _DIGEST_BYTES = 1 << 16
 _SNIFFED_BYTES = 4096
 _READ_BYTES = 1 << 20

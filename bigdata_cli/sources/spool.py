@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.sources.blocks import Block
+from bigdata_cli.sources.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.feed import FedBlock
 
 _CODEC = "lz4"
 """Reading must not become slower than it is: it compresses twice as fast as zstd's lowest level."""
-_PADDING = 64
 
 
 class _Entry(NamedTuple):
@@ -65,7 +64,7 @@ class Spool:
                     yield entry.fed._replace(block=block, consumed=consumed)
 
     def _restored(self, compressed: bytes, block: Block) -> Block:
-        data = np.full(block.size + _PADDING, 10, np.uint8)
+        data = np.full(block.size + PADDING_BYTES, 10, np.uint8)
         text = self._codec.decompress(compressed, decompressed_size=block.size)
         data[: block.size] = np.frombuffer(text, np.uint8)
         return block._replace(data=data)

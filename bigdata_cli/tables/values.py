@@ -17,6 +17,7 @@ from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
 from bigdata_cli.schema.lattice import NANOSECOND_RANGE_US, Form, Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.sources import kernel
+from bigdata_cli.sources.blocks import PADDING_BYTES
 from bigdata_cli.sources.classify import classify_cells
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.odd import OddValue, contradiction, converter_of
@@ -25,7 +26,6 @@ from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY
 from bigdata_cli.tables.float32 import loses_float32
 from bigdata_cli.tables.kinds import is_text
 
-_PADDING = 64
 _PLAIN = Dialect(delimiter=",", null_tokens=())
 """How the text of a decimal is read."""
 _MILLISECONDS_PER_DAY = 86_400_000
@@ -203,7 +203,7 @@ def _observe_decimals(text: pa.Array) -> Observed:
     """What the text of decimals shows, read as a field of a CSV."""
     offsets = np.frombuffer(text.buffers()[1], np.int32, len(text) + 1, text.offset * 4)
     first, last = int(offsets[0]), int(offsets[-1])
-    data = np.full(last - first + _PADDING, 10, np.uint8)
+    data = np.full(last - first + PADDING_BYTES, 10, np.uint8)
     data[: last - first] = np.frombuffer(text.buffers()[2], np.uint8, last - first, first)
     starts = offsets[:-1].astype(np.int64) - first
     cells = (starts << 32) | np.diff(offsets).astype(np.int64)
