@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import MANIFEST_NAME, Manifest, ShardEntry, read_manifest
@@ -28,6 +28,12 @@ def open_dataset(path: str | Path) -> Dataset:
 
     Raises UsageError where there is no dataset, DataError where its manifest is damaged.
     """
+    folder = dataset_folder(path)
+    return Dataset(folder, read_manifest(folder))
+
+
+def dataset_folder(path: str | Path) -> Path:
+    """The folder that is meant by a folder or its `_manifest.json`; UsageError where it is none."""
     folder = Path(path)
     if folder.name == MANIFEST_NAME and not folder.is_dir():
         folder = folder.parent
@@ -38,7 +44,21 @@ def open_dataset(path: str | Path) -> Dataset:
             f"{path} is a file, not the folder of a dataset",
             hint=f"bigdata convert {path} --to parquet makes a dataset of it",
         )
-    return Dataset(folder, read_manifest(folder))
+    return folder
+
+
+def file_problem(folder: Path, name: str) -> str | None:
+    """Why a file that a manifest names must not be opened; None where it may be.
+
+    It has to be a regular file in the folder: a link may not lead out of it, and what is opened and
+    never ends (a pipe, a device) is none.
+    """
+    path = folder / name
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        return "the file is a link that leads out of the dataset's folder"
+    if not path.exists():
+        return "the file is missing"
+    return None if path.is_file() else "is not a file"
 
 
 class Dataset:
@@ -70,8 +90,16 @@ class Dataset:
 
     @cached_property
     def format(self) -> Format:
-        """The format that the shards are stored in."""
-        return get_format(self.manifest.format)
+        """The format that the shards are stored in; DataError where it cannot hold the columns."""
+        try:
+            form = get_format(self.manifest.format)
+            form.check(self.schema, self.storage)
+        except (UsageError, DataError) as error:
+            raise DataError(
+                f"{self.path / MANIFEST_NAME} is damaged: {error.message}",
+                hint=f"bigdata verify {self.path}",
+            ) from error
+        return form
 
     @property
     def storage(self) -> StorageOptions:
@@ -139,12 +167,15 @@ class Dataset:
 
     def _check_files(self, shard: ShardEntry) -> None:
         for file in shard.files:
-            path = self.path / file.name
-            if not path.is_file():
-                raise VerificationError(
-                    f"{path} is missing; the manifest lists it",
-                    hint=f"bigdata verify {self.path}",
-                )
+            problem = file_problem(self.path, file.name)
+            if problem is None:
+                n_bytes = (self.path / file.name).stat().st_size
+                if n_bytes == file.bytes:
+                    continue
+                problem = f"it has {n_bytes:,} bytes, and the manifest says {file.bytes:,}"
+            raise VerificationError(
+                f"{self.path / file.name}: {problem}", hint=f"bigdata verify {self.path}"
+            )
 
     def select(self, columns: Sequence[str] | None) -> tuple[Column, ...]:
         """The columns of those names, None for all; UsageError where one is not there."""

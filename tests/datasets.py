@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,10 +144,13 @@ def _write_shard(
     files = []
     for file in writer.close():
         partial_path(folder / file).rename(folder / file)
-        data = (folder / file).read_bytes()
-        sha256 = hashlib.sha256(data).hexdigest()
-        files.append(FileEntry(name=file, bytes=len(data), sha256=sha256))
+        files.append(_file_entry(folder / file))
     return ShardEntry(files=tuple(files), rows=rows.num_rows, source_ranges=())
+
+
+def _file_entry(path: Path) -> FileEntry:
+    data = path.read_bytes()
+    return FileEntry(name=path.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def write_manifest(
@@ -172,5 +178,16 @@ def write_manifest(
     sidecars = form.sidecars(manifest.to_json())
     for name, text in sidecars.items():
         (folder / name).write_text(text, encoding="utf-8")
-    manifest = Manifest(**{**vars(manifest), "sidecars": tuple(sidecars)})
+    entries = tuple(_file_entry(folder / name) for name in sidecars)
+    manifest = Manifest(**{**vars(manifest), "sidecars": entries})
     (folder / MANIFEST_NAME).write_text(manifest_text(manifest), encoding="utf-8")
+
+
+@contextmanager
+def edited_manifest(folder: Path) -> Iterator[dict[str, Any]]:
+    """The manifest of a dataset as JSON, written back without its checksum, as by hand."""
+    path = folder / MANIFEST_NAME
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["sha256"]
+    yield manifest
+    path.write_text(json.dumps(manifest), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import pickle
 import weakref
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.loaders.arrays import rebatch
 from bigdata_cli.manifest import MANIFEST_NAME
-from tests.datasets import LAYOUTS, write_dataset
+from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 N_ROWS = 103
 CITIES = ["Zürich", "Bern", "", "日本"]
@@ -136,10 +135,8 @@ class TestRead:
     def test_fewer_rows_than_the_manifest_says_is_a_verification_error(
         self, parquet: Dataset
     ) -> None:
-        path = parquet.path / MANIFEST_NAME
-        manifest = json.loads(path.read_text())
-        manifest["shards"][0]["rows"] += 1
-        path.write_text(json.dumps(manifest))
+        with edited_manifest(parquet.path) as manifest:
+            manifest["shards"][0]["rows"] += 1
         with pytest.raises(VerificationError, match="the manifest says 35"):
             list(open_dataset(parquet.path).read())
 

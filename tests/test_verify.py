@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 import bigdata_cli
-from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.verify import VerifyProgress, VerifyReport, verify
-from tests.datasets import LAYOUTS, write_dataset
+from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 
 def example_table() -> pa.Table:
@@ -126,14 +126,12 @@ def test_all_differences_are_reported(parquet: Path) -> None:
 
 
 def test_a_wrong_row_count_is_found(folder: Path) -> None:
-    path = folder / MANIFEST_NAME
-    manifest = json.loads(path.read_text())
-    manifest["shards"][1]["rows"] += 1
-    path.write_text(json.dumps(manifest))
+    with edited_manifest(folder) as manifest:
+        manifest["shards"][1]["rows"] += 1
     report = verify(folder)
     (finding,) = [f for f in report.findings if f.what == "number of rows"]
     assert (finding.expected, finding.found) == (101, 100)
-    assert "the sum of the shards' rows" in whats(report, path)
+    assert "the sum of the shards' rows" in whats(report, folder / MANIFEST_NAME)
 
 
 def test_files_that_are_not_in_the_manifest_are_found(folder: Path) -> None:
@@ -147,14 +145,13 @@ def test_files_that_are_not_in_the_manifest_are_found(folder: Path) -> None:
         (folder / name).write_bytes(b"x")
     report = verify(folder)
     assert sorted(finding.file for finding in report.findings) == sorted(strangers)
+    assert report.other_files == ("dataset.md", "notes.txt", "other-00000-of-00001.parquet")
 
 
 def test_missing_sidecars_and_repeated_files_are_found(parquet: Path) -> None:
-    path = parquet / MANIFEST_NAME
-    manifest = json.loads(path.read_text())
-    manifest["sidecars"] = ["features.json"]
-    manifest["shards"][1] = manifest["shards"][0]
-    path.write_text(json.dumps(manifest))
+    with edited_manifest(parquet) as manifest:
+        manifest["sidecars"] = [{"name": "features.json", "bytes": 0, "sha256": ""}]
+        manifest["shards"][1] = manifest["shards"][0]
     report = verify(parquet)
     assert whats(report, parquet / "features.json") == ["the file is missing"]
     repeated = parquet / manifest["shards"][0]["files"][0]["name"]
@@ -162,11 +159,10 @@ def test_missing_sidecars_and_repeated_files_are_found(parquet: Path) -> None:
 
 
 def test_statistics_of_other_rows_are_found(parquet: Path) -> None:
-    path = parquet / MANIFEST_NAME
-    manifest = json.loads(path.read_text())
-    manifest["columns"][0]["statistics"]["count"] = 299
-    path.write_text(json.dumps(manifest))
-    (finding,) = verify(parquet).findings
+    with edited_manifest(parquet) as manifest:
+        manifest["columns"][0]["statistics"]["count"] = 299
+    seal, finding = verify(parquet).findings
+    assert str(seal) == f"{MANIFEST_NAME}: was changed: it has no SHA-256 of itself"
     assert str(finding) == (
         f'{MANIFEST_NAME}: the number of rows that the statistics of "a" are of is 299, '
         "the manifest says 300"
@@ -177,7 +173,7 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         verify(tmp_path)
     (tmp_path / MANIFEST_NAME).write_text("[]")
-    with pytest.raises(DataError):
+    with pytest.raises(VerificationError):
         verify(tmp_path)
 
 

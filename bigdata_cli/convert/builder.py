@@ -267,3 +267,9 @@ def file_entry(folder: Path, name: str) -> FileEntry:
         return FileEntry(
             name=name, bytes=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest()
         )
+
+
+def text_entry(name: str, text: str) -> FileEntry:
+    """Size and checksum of a file that is to be written, as UTF-8."""
+    data = text.encode("utf-8")
+    return FileEntry(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

@@ -103,7 +103,7 @@ class OutputFolder:
 
 def _file_names(manifest: Manifest) -> list[str]:
     names = [name for shard in manifest.shards for name in shard.file_names]
-    return [*names, *manifest.sidecars]
+    return [*names, *(file.name for file in manifest.sidecars)]
 
 
 def _write_partial(path: Path, text: str) -> None:

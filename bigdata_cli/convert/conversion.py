@@ -184,9 +184,13 @@ class Conversion:
                 "shards": prepared.options.shards,
                 "shard_bytes": prepared.options.shard_bytes,
                 "float": prepared.options.float_mode,
-                "types": dict(prepared.options.types),
+                "types": {
+                    state.name: state.dtype for state in prepared.sample.plan.columns if state.fixed
+                },
                 "drop": list(prepared.options.drop),
                 "columns": list(prepared.keep),
+                "on_bad_row": prepared.options.on_bad_row,
+                "max_line_bytes": prepared.options.max_line_bytes,
             },
             schema=schema,
             statistics=_settled(self.ledger.statistics(schema), schema),

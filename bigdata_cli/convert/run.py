@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bigdata_cli.convert.builder import file_entry, text_entry
 from bigdata_cli.convert.commit import OutputFolder, disk_error
 from bigdata_cli.convert.conversion import Conversion
 from bigdata_cli.convert.options import (
@@ -157,7 +158,7 @@ def _run(
         conversion.run(folder)
         manifest = conversion.manifest()
         sidecars = prepared.form.sidecars(manifest.to_json())
-        names = tuple(sidecars)
+        entries = [text_entry(name, text) for name, text in sidecars.items()]
         if manifest.rejected_rows:
             merge_rejects(
                 prepared.source,
@@ -165,8 +166,8 @@ def _run(
                 conversion.reject_pieces(),
                 interleaved=conversion.order != "source",
             )
-            names = (*names, REJECTS_NAME)
-        manifest = replace(manifest, sidecars=names)
+            entries.append(file_entry(prepared.output, REJECTS_NAME))
+        manifest = replace(manifest, sidecars=tuple(entries))
         folder.commit(manifest, sidecars)
     except OSError as error:
         folder.abandon()

@@ -141,6 +141,16 @@ class Format(ABC):
         VerificationError with what is wrong.
         """
 
+    @abstractmethod
+    def check_schema(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    ) -> int | None:
+        """The rows that the headers of a shard promise, None where it has none.
+
+        Raises VerificationError where its columns are not those of the schema: their names, how
+        they are stored, and no others. Only headers and first records are read.
+        """
+
     def sidecars(self, dataset: Mapping[str, Any]) -> dict[str, str]:
         """Extra text files of a dataset (name → content), from its manifest as JSON."""
         return {}

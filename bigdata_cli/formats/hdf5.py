@@ -29,21 +29,14 @@ import numpy as np
 import pyarrow as pa
 from h5py._objects import phil
 
-from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.formats.arrays import (
-    arrow_column,
-    check_matrix,
-    column_physical,
-    matrix_columns,
-    matrix_physical,
-)
+from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.arrays import check_matrix, column_physical, matrix_physical
 from bigdata_cli.formats.base import (
     Format,
     ShardName,
     ShardWriter,
     StorageOptions,
     check_options,
-    feature_columns,
     parse_compression,
     partial_path,
 )
@@ -51,7 +44,6 @@ from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
 from bigdata_cli.formats.discardable import DiscardableFile
 from bigdata_cli.formats.hdf5_encode import (
     MAX_TABLE_BYTES,
-    TEXT_BYTES,
     VOCABULARY,
     EncodedRows,
     EncodedTable,
@@ -60,11 +52,19 @@ from bigdata_cli.formats.hdf5_encode import (
     nul_error,
     stored_dtype,
 )
+from bigdata_cli.formats.hdf5_read import (
+    MAX_ATTRIBUTE_STRINGS,
+    check_columns_file,
+    check_matrix_file,
+    count_file_rows,
+    has_zone,
+    opened,
+    read_columns,
+    read_matrix,
+    shown_name,
+    unit_attributes,
+)
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
-
-_MAX_ATTRIBUTE_STRINGS = 4_000
-"""An attribute holds 64 KB, and 16 bytes of a string are in it."""
-_READ_BYTES = 16 << 20
 
 
 class Hdf5Format(Format):
@@ -78,8 +78,8 @@ class Hdf5Format(Format):
         """How a column is stored; equal strings mean equal values and attributes."""
         if options.layout == "matrix":
             stored = matrix_physical(column, options)
-            return f"{stored} tz" if _has_zone(column) and column.name == options.label else stored
-        return f"{column_physical(column)} tz" if _has_zone(column) else column_physical(column)
+            return f"{stored} tz" if has_zone(column) and column.name == options.label else stored
+        return f"{column_physical(column)} tz" if has_zone(column) else column_physical(column)
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where HDF5 or the layout cannot hold the schema, DataError for NUL."""
@@ -123,36 +123,31 @@ class Hdf5Format(Format):
         """The rows of a shard; see `Format.read`. Links to other files are not followed."""
         names = schema.names if columns is None else tuple(columns)
         for file in files:
-            with _opened(folder / file) as source:
+            with opened(folder / file) as source:
                 if options.layout == "matrix":
-                    yield from _read_matrix(source, schema, options, names, max_rows)
+                    yield from read_matrix(source, schema, options, names, max_rows)
                 else:
-                    yield from _read_columns(source, schema, names, max_rows)
+                    yield from read_columns(source, schema, names, max_rows)
+
+    def check_schema(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    ) -> int:
+        rows = 0
+        for file in files:
+            with opened(folder / file) as source:
+                if options.layout == "matrix":
+                    rows += check_matrix_file(source, schema, options)
+                else:
+                    rows += check_columns_file(source, schema)
+        return rows
 
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard: all datasets are read to their ends, and have equal lengths."""
         total = 0
         for file in files:
-            with _opened(folder / file) as source:
-                names = [name for name in source if name != VOCABULARY]
-                datasets = [_dataset(source, name) for name in names]
-                total += _equal_length(source, datasets)
-                for dataset in datasets:
-                    for _ in _slices(source, [dataset], 65_536):
-                        pass
+            with opened(folder / file) as source:
+                total += count_file_rows(source)
         return total
-
-
-def _shown_name(column: Column) -> str:
-    """The column's name as an attribute, which cannot hold NUL: then it is percent-encoded."""
-    return dataset_name(column.name) if "\0" in column.name else column.name
-
-
-def _has_zone(column: Column) -> bool:
-    return "UTC" in column.dtype
-
-
-# Writing.
 
 
 class Hdf5Writer(ShardWriter):
@@ -192,13 +187,13 @@ class Hdf5Writer(ShardWriter):
         features, label = self._encoder.features, self._encoder.label
         rows = min(self._encoder.matrix_rows, self._chunk_rows)
         matrix = self._create("X", self._matrix_dtype, (rows, len(features)))
-        self._write_strings(matrix, "columns", [_shown_name(column) for column in features])
+        self._write_strings(matrix, "columns", [shown_name(column) for column in features])
         for column in features:
             if column.kind is Kind.CATEGORY:
                 self._write_vocabulary(column)
         if label is not None:
             dataset = self._create_column("y", label)
-            dataset.attrs["column"] = _shown_name(label)
+            dataset.attrs["column"] = shown_name(label)
 
     def _create(
         self, name: str, dtype: np.dtype, chunk: tuple[int, ...], *, fill: object = None
@@ -226,16 +221,12 @@ class Hdf5Writer(ShardWriter):
         dtype = h5py.string_dtype() if is_text else stored_dtype(column)
         dataset = self._create(name, dtype, (self._chunk_rows,))
         if name != column.name and not self._encoder.is_matrix:
-            dataset.attrs["name"] = _shown_name(column)
-        if column.kind is Kind.DATE:
-            dataset.attrs["unit"] = "days since 1970-01-01"
-        if column.kind is Kind.TIMESTAMP:
-            dataset.attrs["unit"] = "ns" if "ns" in column.dtype else "us"
-            if _has_zone(column):
-                dataset.attrs["tz"] = "UTC"
+            dataset.attrs["name"] = shown_name(column)
+        for attribute, text in unit_attributes(column).items():
+            dataset.attrs[attribute] = text
         if column.kind is Kind.CATEGORY:
             vocabulary = list(column.vocabulary or ())
-            if len(vocabulary) > _MAX_ATTRIBUTE_STRINGS:
+            if len(vocabulary) > MAX_ATTRIBUTE_STRINGS:
                 self._write_vocabulary(column)
             else:
                 self._write_strings(dataset, "vocabulary", vocabulary)
@@ -244,7 +235,7 @@ class Hdf5Writer(ShardWriter):
     def _write_strings(self, dataset: h5py.Dataset, name: str, strings: list[str]) -> None:
         """Strings as an attribute, or as a dataset where they are too many for one."""
         values = np.array(strings, dtype=object)
-        if len(strings) > _MAX_ATTRIBUTE_STRINGS:
+        if len(strings) > MAX_ATTRIBUTE_STRINGS:
             # No column's dataset has this name, as a percent sign is "%25".
             path = f"{VOCABULARY}/%{name}"
             self._file.create_dataset(path, data=values, dtype=h5py.string_dtype())
@@ -310,140 +301,3 @@ class Hdf5Writer(ShardWriter):
             self._file.close()
         self._stream.close()
         self._path.unlink(missing_ok=True)
-
-
-# Reading.
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """The file, open; whatever HDF5 cannot read is a VerificationError."""
-    try:
-        with h5py.File(path, "r", locking="best-effort") as source:
-            yield source
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _damaged(path: Path | str, what: str) -> VerificationError:
-    return VerificationError(
-        f"{path}: {what}",
-        hint="the file is damaged: bigdata convert … --force writes the dataset again",
-    )
-
-
-def _dataset(source: h5py.File, name: str) -> h5py.Dataset:
-    """A dataset of the file itself; links, external storage and virtual datasets are refused."""
-    if not isinstance(source.get(name, getlink=True), h5py.HardLink):
-        present = source.get(name, getlink=True) is not None
-        what = "is a link" if present else "is not there"
-        raise _damaged(source.filename, f'the dataset "{name}" {what}')
-    dataset = source[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise _damaged(source.filename, f'"{name}" is not a dataset')
-    if dataset.external or dataset.is_virtual:
-        raise _damaged(source.filename, f'the dataset "{name}" lies in another file')
-    return dataset
-
-
-def _expected(
-    source: h5py.File, name: str, dtype: np.dtype, shape: tuple[int, ...] = ()
-) -> h5py.Dataset:
-    """A dataset of rows of that dtype and shape."""
-    dataset = _dataset(source, name)
-    same = dataset.dtype == dtype and dataset.shape[1:] == shape and dataset.ndim == 1 + len(shape)
-    if h5py.check_string_dtype(dtype) is not None:
-        same = h5py.check_string_dtype(dataset.dtype) is not None and dataset.ndim == 1
-    if not same:
-        found = f"{dataset.dtype} {dataset.shape}"
-        raise _damaged(source.filename, f'the dataset "{name}" is {found}, and should be {dtype}')
-    return dataset
-
-
-def _equal_length(source: h5py.File, datasets: Sequence[h5py.Dataset]) -> int:
-    if not datasets:
-        raise _damaged(source.filename, "it has no datasets")
-    lengths = {dataset.shape[0] if dataset.ndim else -1 for dataset in datasets}
-    if len(lengths) != 1 or -1 in lengths:
-        what = ", ".join(f"{dataset.name[1:]} {dataset.shape}" for dataset in datasets[:8])
-        raise _damaged(source.filename, f"its datasets differ in length: {what}")
-    return lengths.pop()
-
-
-def _slices(
-    source: h5py.File, datasets: Sequence[h5py.Dataset], max_rows: int
-) -> Iterator[list[np.ndarray]]:
-    """The rows of datasets of equal length, side by side, a few megabytes at a time."""
-    n_rows = _equal_length(source, datasets)
-    row_bytes = sum(
-        (TEXT_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
-        * int(np.prod(dataset.shape[1:]))
-        for dataset in datasets
-    )
-    step = max(1, min(max_rows, _READ_BYTES // max(1, row_bytes)))
-    for start in range(0, n_rows, step):
-        yield [dataset[start : min(n_rows, start + step)] for dataset in datasets]
-
-
-def _read_columns(
-    source: h5py.File, schema: Schema, names: Sequence[str], max_rows: int
-) -> Iterator[pa.RecordBatch]:
-    columns = [schema[name] for name in names]
-    datasets: list[h5py.Dataset] = []
-    masks: dict[str, int] = {}
-    for column in columns:
-        name = dataset_name(column.name)
-        is_text = column.kind is Kind.TEXT
-        dtype = h5py.string_dtype() if is_text else stored_dtype(column)
-        datasets.append(_expected(source, name, dtype))
-        if source.get(name + VALIDITY_SUFFIX, getlink=True) is not None:
-            masks[column.name] = len(columns) + len(masks)
-    for name in masks:
-        mask = dataset_name(name) + VALIDITY_SUFFIX
-        datasets.append(_expected(source, mask, np.dtype(bool)))
-    for parts in _slices(source, datasets, max_rows):
-        arrays = []
-        for column, values in zip(columns, parts[: len(columns)], strict=True):
-            valid = parts[masks[column.name]] if column.name in masks else None
-            arrays.append(_arrow(values, valid, column, source))
-        yield pa.RecordBatch.from_arrays(arrays, names=list(names))
-
-
-def _arrow(
-    values: np.ndarray, valid: np.ndarray | None, column: Column, source: h5py.File
-) -> pa.Array:
-    if valid is not None:
-        valid = valid.view(np.uint8) != 0
-    try:
-        if column.kind is not Kind.TEXT:
-            return arrow_column(values, valid, column)
-        mask = None if valid is None else ~valid
-        return pa.array(values, pa.large_binary(), mask=mask).cast(pa.string())
-    except pa.ArrowInvalid as error:
-        raise _damaged(source.filename, f'column "{column.name}": {error}') from error
-    except VerificationError as error:
-        raise _damaged(source.filename, error.message) from error
-
-
-def _read_matrix(
-    source: h5py.File,
-    schema: Schema,
-    options: StorageOptions,
-    names: Sequence[str],
-    max_rows: int,
-) -> Iterator[pa.RecordBatch]:
-    features = feature_columns(schema, options)
-    datasets: dict[str, h5py.Dataset] = {}
-    if any(name != options.label for name in names):
-        dtype = np.dtype(options.matrix_dtype)
-        datasets["X"] = _expected(source, "X", dtype, (len(features),))
-    if options.label is not None and options.label in names:
-        datasets["y"] = _expected(source, "y", stored_dtype(schema[options.label]))
-    for parts in _slices(source, list(datasets.values()), max_rows):
-        by_name = dict(zip(datasets, parts, strict=True))
-        try:
-            yield matrix_columns(
-                by_name.get("X"), by_name.get("y"), schema, options, columns=list(names)
-            )
-        except VerificationError as error:
-            raise _damaged(source.filename, error.message) from error

@@ -39,6 +39,8 @@ from bigdata_cli.formats.npy_read import (
     FEATURES,
     LABEL,
     OFFSETS_SUFFIX,
+    check_column_files,
+    check_matrix_files,
     count_column_rows,
     count_matrix_rows,
     read_columns,
@@ -276,6 +278,13 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return read_matrix(folder, files, schema, options, columns=names, max_rows=max_rows)
         return read_columns(folder, files, schema, columns=names, max_rows=max_rows)
+
+    def check_schema(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    ) -> int:
+        if options.layout == "matrix":
+            return check_matrix_files(folder, files, schema, options)
+        return check_column_files(folder, files, schema)
 
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
         if options.layout == "matrix":

@@ -145,6 +145,25 @@ def read_matrix(
     max_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a shard of the layout matrix, as `Format.read` gives them."""
+    features, labels, rows = _open_matrix(folder, files, schema, options)
+    for start in range(0, rows, max_rows):
+        stop = min(start + max_rows, rows)
+        try:
+            yield matrix_columns(
+                np.array(features[start:stop]),
+                None if labels is None else np.array(labels[start:stop]),
+                schema,
+                options,
+                columns=columns,
+            )
+        except VerificationError as error:
+            raise VerificationError(f"{features.filename}: {error.message}") from error
+
+
+def _open_matrix(
+    folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+) -> tuple[np.memmap, np.memmap | None, int]:
+    """The features, the label, and the number of rows of a shard of the layout matrix."""
     required = [FEATURES] if options.label is None else [FEATURES, LABEL]
     parts = _parts(files, required, folder)
     features = open_npy(parts[FEATURES], dtype=np.dtype(options.matrix_dtype), ndim=2)
@@ -159,19 +178,27 @@ def read_matrix(
         dtype = numpy_dtype(label.dtype, n_values=label.n_values)
         labels = open_npy(parts[LABEL], dtype=dtype)
         lengths[parts[LABEL]] = len(labels)
-    rows = _common_length(lengths, folder)
-    for start in range(0, rows, max_rows):
-        stop = min(start + max_rows, rows)
-        try:
-            yield matrix_columns(
-                np.array(features[start:stop]),
-                None if labels is None else np.array(labels[start:stop]),
-                schema,
-                options,
-                columns=columns,
-            )
-        except VerificationError as error:
-            raise VerificationError(f"{parts[FEATURES]}: {error.message}") from error
+    return features, labels, _common_length(lengths, folder)
+
+
+def check_matrix_files(
+    folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+) -> int:
+    """The rows of a shard of the layout matrix, whose files are those of the schema."""
+    _, labels, rows = _open_matrix(folder, files, schema, options)
+    if len(files) != 1 + (labels is not None):
+        raise VerificationError(f"a shard in {folder} has {len(files)} files, which is too many")
+    return rows
+
+
+def check_column_files(folder: Path, files: Sequence[str], schema: Schema) -> int:
+    """The rows of a shard of the layout columns, whose files are those of the schema."""
+    parts = _parts(files, [part for column in schema for part in value_parts(column)], folder)
+    others = set(files) - {path.name for path in parts.values()}
+    if others:
+        raise VerificationError(f"{folder / min(others)} is of no column")
+    lengths = {parts[value_parts(column)[0]]: _ColumnFiles(column, parts).rows for column in schema}
+    return _common_length(lengths, folder)
 
 
 def count_matrix_rows(folder: Path, files: Sequence[str]) -> int:

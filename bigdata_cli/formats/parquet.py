@@ -273,6 +273,25 @@ class ParquetFormat(Format):
                     for start in range(0, whole.num_rows, max_rows):
                         yield whole.slice(start, max_rows)
 
+    def check_schema(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    ) -> int:
+        categories = [column.name for column in schema if column.kind is Kind.CATEGORY]
+        rows = 0
+        for file_name in files:
+            path = folder / file_name
+            with _opened(path, read_dictionary=categories) as file:
+                _check_columns(path, file, schema.columns)
+                found = tuple(file.schema_arrow.names)
+                if found != schema.names:
+                    other = next((n for n in found if n not in schema.names), None)
+                    what = (
+                        "the columns in another order" if other is None else f'a column "{other}"'
+                    )
+                    raise VerificationError(f"{path} has {what}")
+                rows += file.metadata.num_rows
+        return rows
+
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
         rows = 0
         for file_name in files:

@@ -113,6 +113,13 @@ class TfrecordFormat(Format):
                 folder / file, schema, options, columns=wanted, max_rows=max_rows
             )
 
+    def check_schema(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    ) -> None:
+        """The first records have the features of the schema, and no others."""
+        for file in files:
+            tfrecord_read.check_first_records(folder / file, schema, options)
+
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard; every CRC is checked, and in blocks the lengths of the lists."""
         return sum(tfrecord_read.count_rows(folder / file, options.layout) for file in files)

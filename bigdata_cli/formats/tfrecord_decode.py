@@ -396,6 +396,28 @@ def count_rows_of_blocks(data, starts, ends):
 
 
 @njit(nogil=True, cache=True)
+def find_keys(data, start, end):
+    """Where the keys of an Example begin and end: int64 (keys, 2); none where it is damaged."""
+    keys = np.empty(((end - start) // 2 + 1, 2), np.int64)
+    n = 0
+    at = start
+    while at < end:
+        at, number, wire, begin, stop = _next_field(data, at, end)
+        if at < 0:
+            return keys[:0]
+        if number != 1 or wire != _MESSAGE:
+            continue
+        while begin < stop:
+            begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+            if begin < 0:
+                return keys[:0]
+            if number == 1 and wire == _MESSAGE:
+                keys[n, 0], keys[n, 1], _, _ = _read_entry(data, entry, entry_end)
+                n += 1
+    return keys[:n]
+
+
+@njit(nogil=True, cache=True)
 def _count_values(data, start, end, nothing):
     """The number of values of a Feature of any kind, or what is wrong."""
     count = np.int64(WRONG_KIND)

@@ -22,6 +22,8 @@ from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
 _PIECE_BYTES = 4 << 20
+_MAX_RECORD_BYTES = 1 << 31
+"""What a protobuf message can have."""
 _MAX_VALUES = 1 << 21
 """Values that are decoded at a time, where a single record does not have more."""
 _WRONG = {
@@ -108,6 +110,9 @@ def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
             rest = filled - start
             # A record may claim any length, so the buffer only grows as bytes really come.
             crowded = 2 * rest > len(buffer)
+            if rest > _MAX_RECORD_BYTES:
+                what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
+                raise _damaged(path, n_records, offset + start, what)
             if crowded or start:
                 target = np.empty(2 * len(buffer), np.uint8) if crowded else buffer
                 target[:rest] = buffer[start:filled].copy()
@@ -128,6 +133,20 @@ def count_rows(path: Path, layout: str) -> int:
             raise records.error(record, f"a feature {_WRONG[status]}")
         rows += more
     return rows
+
+
+def check_first_records(path: Path, schema: Schema, options: StorageOptions) -> None:
+    """Raise VerificationError where the first records do not have the features of the schema."""
+    known = {entry.key.encode() for entry in feature_lists(schema, options)}
+    for records in _read_records(path, 1):
+        keys = decode.find_keys(records.data, records.starts[0], records.ends[0])
+        for start, end in keys.tolist():
+            key = records.data[start:end].tobytes()
+            if key not in known:
+                what = f'the feature "{key.decode("utf-8", "replace")}" is of no column'
+                raise records.error(0, what)
+        break
+    next(read_batches(path, schema, options, columns=schema.names, max_rows=1), None)
 
 
 @dataclass(frozen=True, kw_only=True)

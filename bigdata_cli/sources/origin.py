@@ -13,7 +13,7 @@ import select
 import sys
 import threading
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from bigdata_cli.errors import BigdataError, DataError, UsageError, closest
@@ -87,7 +87,9 @@ class Origin:
         place = PurePosixPath(named) if named else self.path
         if self.layers and place.suffix.lower() in COMPRESSED_EXTENSIONS:
             place = place.with_suffix("")
-        return place.stem
+        # What is a path on another system is no name for a file.
+        stem = place.stem.replace("\\", "_")
+        return stem.replace(":", "_", 1) if PureWindowsPath(stem).drive else stem
 
     def open(self, *, strict: bool = True, stop: threading.Event | None = None) -> ByteStream:
         """The bytes as UTF-8, from the start.

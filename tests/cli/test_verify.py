@@ -74,6 +74,6 @@ def test_quiet(folder: Path) -> None:
 
 def test_a_damaged_manifest_and_none_at_all(folder: Path) -> None:
     (folder / MANIFEST_NAME).write_text('{"manifest_version": 1}')
-    assert run(folder).exit_code == 3
+    assert run(folder).exit_code == 5
     (folder / MANIFEST_NAME).unlink()
     assert run(folder).exit_code == 2

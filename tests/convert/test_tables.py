@@ -21,7 +21,7 @@ from bigdata_cli.cli import main
 from bigdata_cli.convert.options import ConvertOptions
 from bigdata_cli.convert.run import run
 from bigdata_cli.errors import DataError, UsageError
-from tests.datasets import LAYOUTS, write_dataset
+from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 UTC = datetime.UTC
 DAY = datetime.date(2024, 2, 29)
@@ -331,10 +331,9 @@ def test_dtypes_of_ours_are_kept_unless_told_otherwise(folder):
 
 def test_categories_of_ours_keep_their_whole_vocabulary(folder):
     write_dataset(Path("own"), OWN, "npy", n_shards=1)
-    manifest = json.loads(Path("own/_manifest.json").read_text())
-    column = next(c for c in manifest["columns"] if c["name"] == "kind")
-    column["vocabulary"] = ["a", "b", "c"]
-    Path("own/_manifest.json").write_text(json.dumps(manifest))
+    with edited_manifest(Path("own")) as manifest:
+        column = next(c for c in manifest["columns"] if c["name"] == "kind")
+        column["vocabulary"] = ["a", "b", "c"]
     convert("own", to="npy", output="out", shards=3)
     assert open_dataset("out").schema["kind"].vocabulary == ("a", "b", "c")
 

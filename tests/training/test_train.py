@@ -15,10 +15,9 @@ import pytest
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import MissingDependencyError, UsageError, VerificationError
 from bigdata_cli.loaders.tensorflow import BatchFeed, tensorflow_dataset
-from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.training.report import TrainProgress, TrainReport
 from bigdata_cli.training.run import train
-from tests.datasets import LAYOUTS, write_dataset
+from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 N_ROWS = 2000
 
@@ -147,9 +146,8 @@ class TestFailing:
         y = np.random.default_rng(0).normal(size=500)
         y[250] = np.inf
         folder = write_dataset(tmp_path / "d", pa.table({"x": np.arange(500), "y": y}))
-        manifest = json.loads((folder / MANIFEST_NAME).read_text())
-        manifest["columns"][1]["statistics"]["infinite"] = 0
-        (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
+        with edited_manifest(folder) as manifest:
+            manifest["columns"][1]["statistics"]["infinite"] = 0
         report = train(folder, label="y", batch_size=32, epochs=50)
         assert not report.passed
         assert "the loss became" in report.reason

@@ -1,0 +1,78 @@
+"""What a verification found, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is not as it should be; `told_by` says what `expected`."""
+
+    file: str
+    what: str
+    expected: Any = None
+    found: Any = None
+    told_by: str = "the manifest"
+
+    def __str__(self) -> str:
+        if self.expected is None and self.found is None:
+            return f"{self.file}: {self.what}"
+        return f"{self.file}: {self.what} is {self.found}, {self.told_by} says {self.expected}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyReport:
+    """What was checked, and every difference that was found.
+
+    rows: as counted in the shards that could be read; bytes: read for checksums. compared_rows: of
+    the dataset, with those of its source; None where they were not compared. other_files: in the
+    folder, and no part of the dataset.
+    """
+
+    path: Path
+    format: str
+    layout: str
+    n_shards: int
+    n_files: int
+    rows: int
+    bytes: int
+    findings: tuple[Finding, ...]
+    compared_rows: int | None = None
+    other_files: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the dataset is what its manifest says, and its source where that was read."""
+        return not self.findings
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "layout": self.layout,
+            "shards": self.n_shards,
+            "files": self.n_files,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "compared_rows": self.compared_rows,
+            "passed": self.passed,
+            "findings": [vars(finding) for finding in self.findings],
+            "other_files": list(self.other_files),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyProgress:
+    """Where a verification stands: bytes checked, of all in this phase; rows of the dataset.
+
+    phase: "verifying" the shards, or "comparing" them with the source.
+    """
+
+    bytes_done: int
+    bytes_total: int
+    rows: int
+    phase: str = "verifying"

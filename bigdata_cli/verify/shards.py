@@ -1,0 +1,67 @@
+"""The files of one shard: what the file system, SHA-256 and the library of the format say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bigdata_cli.dataset import Dataset, file_problem
+from bigdata_cli.errors import BigdataError
+from bigdata_cli.manifest import FileEntry, ShardEntry
+from bigdata_cli.verify.report import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardCheck:
+    """What was found in a shard. rows: 0 where it cannot be read; bytes: by the manifest."""
+
+    findings: tuple[Finding, ...]
+    rows: int
+    bytes: int
+
+
+def check_shard(dataset: Dataset, shard: ShardEntry) -> ShardCheck:
+    """Check the files of a shard, its rows and its columns."""
+    findings = [finding for file in shard.files for finding in check_file(dataset.path, file)]
+    rows = 0
+    if any(file_problem(dataset.path, name) for name in shard.file_names):
+        return ShardCheck(findings=tuple(findings), rows=0, bytes=shard.bytes)
+    try:
+        names, storage = shard.file_names, dataset.storage
+        promised = dataset.format.check_schema(dataset.path, names, dataset.schema, storage)
+        # Rows that are not there could be many, and are not looked for.
+        if promised in (None, shard.rows):
+            rows = dataset.format.count_rows(dataset.path, names, storage)
+        else:
+            rows = promised
+        if rows != shard.rows:
+            findings.append(
+                Finding(file=names[0], what="number of rows", expected=shard.rows, found=rows)
+            )
+    except BigdataError as error:
+        findings.append(Finding(file=shard.file_names[0], what=error.message))
+    except Exception as error:  # a library may say anything of a damaged file
+        what = f"cannot be read: {type(error).__name__}: {error}"
+        findings.append(Finding(file=shard.file_names[0], what=what))
+    return ShardCheck(findings=tuple(findings), rows=rows, bytes=shard.bytes)
+
+
+def check_file(folder: Path, entry: FileEntry) -> Iterator[Finding]:
+    """What is wrong with a file: its place, its size, its checksum."""
+    problem = file_problem(folder, entry.name)
+    if problem is not None:
+        yield Finding(file=entry.name, what=problem)
+        return
+    try:
+        with (folder / entry.name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            n_bytes = file.tell()
+    except OSError as error:
+        yield Finding(file=entry.name, what=f"cannot be read: {error.strerror}")
+        return
+    if n_bytes != entry.bytes:
+        yield Finding(file=entry.name, what="size", expected=entry.bytes, found=n_bytes)
+    if digest != entry.sha256:
+        yield Finding(file=entry.name, what="SHA-256", expected=entry.sha256, found=digest)
