@@ -217,6 +217,8 @@ def _manifest(document: Field) -> Manifest:
         if entry.has("statistics")
     }
     shards = tuple(_shard(shard) for shard in document.field("shards").items())
+    if not shards:
+        raise document.field("shards").wrong("a list of shards")
     for total in (sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)):
         Field(total, document, "sum of all shards").count()
     document.field("rows").count()
@@ -288,15 +290,12 @@ def _statistics(known: Field, kind: Kind) -> ColumnStatistics:
     if counts["nulls"] + counts["infinite"] > counts["count"]:
         raise known.wrong("counts that go together")
     ends = {key: _end(known.field(key), kind) for key in ("minimum", "maximum")}
-    moments = {
-        key: None if known.field(key).value is None else float(known.field(key).number())
-        for key in ("mean", "m2")
-    }
-    error = known.field("float32_error")
+    mean, m2, error = (known.field(key) for key in ("mean", "m2", "float32_error"))
     return ColumnStatistics(
         **counts,
         **ends,
-        **moments,
+        mean=None if mean.value is None else float(mean.number()),
+        m2=None if m2.value is None else float(m2.number()),
         # What JSON has no number for is written as null.
         float32_error=math.inf if error.value is None else float(error.number()),
     )

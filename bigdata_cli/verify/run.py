@@ -47,6 +47,13 @@ def verify(
     manifest, seal = _manifest(folder, data)
     dataset = Dataset(folder, manifest)
     findings: list[Finding] = []
+    opened = None
+    if source is not None:
+        from bigdata_cli.verify.source import open_source_of
+
+        paths = [source] if isinstance(source, str | Path) else list(source)
+        opened = open_source_of(dataset, paths)
+        findings += opened.findings
     if seal is not Seal.INTACT:
         findings.append(Finding(file=MANIFEST_NAME, what=f"was changed: {seal.value}"))
     rows = n_bytes = 0
@@ -63,11 +70,10 @@ def verify(
     strangers, others = other_files(dataset)
     findings += strangers
     compared_rows = None
-    if source is not None:
-        from bigdata_cli.verify.source import compare_with_source
+    if opened is not None and not opened.findings:
+        from bigdata_cli.verify.compare import compare_values
 
-        paths = [source] if isinstance(source, str | Path) else list(source)
-        comparison = compare_with_source(dataset, paths, jobs=jobs, progress=progress)
+        comparison = compare_values(dataset, opened, jobs=jobs, progress=progress)
         findings += comparison.findings
         compared_rows = comparison.rows
     return VerifyReport(
