@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,38 +15,65 @@ if TYPE_CHECKING:
     from bigdata_cli.verify import VerifyProgress, VerifyReport
 
 SHOWN_FINDINGS = 50
+SHOWN_OTHER_FILES = 5
 
 
 @click.command("verify")
 @click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("more_sources", nargs=-1, metavar="")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="FILE...",
+    help="What the dataset was made of, as it was named to convert: it is read again, with the "
+    "dialect of the manifest, and every value is compared.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: all processors]"
+)
 @json_option
 @quiet_option
-def verify_command(dataset: Path, *, as_json: bool, quiet: bool) -> None:
-    """Check every shard of a dataset against its manifest.
+def verify_command(
+    dataset: Path,
+    more_sources: tuple[str, ...],
+    *,
+    sources: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check every file of a dataset against its manifest, and its values against its source.
 
-    Size and SHA-256 of every file, and the rows of every shard as the library of its format reads
-    them. Goes on after a difference, so that all are reported. Exit status 5 where there is one.
+    Size and SHA-256 of every file and of the manifest, the columns of every shard, and its rows as
+    the library of its format reads them. Goes on after a difference, so that all are reported. Exit
+    status 5 where there is one.
 
     \b
     bigdata verify trips-parquet
+    bigdata verify trips-parquet --source trips.csv
     """
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.convert.options import Progress
     from bigdata_cli.verify import verify
 
+    if more_sources and not sources:
+        raise click.UsageError(f"one dataset at a time, not {more_sources[0]} too")
     with ProgressDisplay(quiet=quiet) as display:
 
         def show(progress: VerifyProgress) -> None:
             display(
                 Progress(
-                    phase="verifying",
+                    phase=progress.phase,
                     bytes_done=progress.bytes_done,
                     bytes_total=progress.bytes_total,
                     rows=progress.rows,
                 )
             )
 
-        report = verify(dataset, progress=show)
+        # `--source a.csv b.csv`, as a shell makes it of a pattern.
+        named = (*sources, *more_sources) or None
+        report = verify(dataset, source=named, jobs=jobs, progress=show)
     if as_json:
         from bigdata_cli.cli.render import emit_json
 
@@ -54,6 +82,8 @@ def verify_command(dataset: Path, *, as_json: bool, quiet: bool) -> None:
         _raise(report, listed=not as_json)
     if not as_json and not quiet:
         click.echo(summary(report))
+        if report.other_files:
+            click.echo(other_files_text(report.other_files))
 
 
 def _raise(report: VerifyReport, *, listed: bool) -> None:
@@ -61,8 +91,9 @@ def _raise(report: VerifyReport, *, listed: bool) -> None:
     from bigdata_cli.errors import VerificationError
 
     count = len(report.findings)
+    told = "its manifest says" if report.compared_rows is None else "its manifest and source say"
     lines = [
-        sanitize(f"{report.path} is not what its manifest says: {count:,} ")
+        sanitize(f"{report.path} is not what {told}: {count:,} ")
         + ("difference" if count == 1 else "differences")
     ]
     if listed:
@@ -84,8 +115,18 @@ def summary(report: VerifyReport) -> str:
     def count(number: int, name: str) -> str:
         return f"{number:,} {name}{'' if number == 1 else 's'}"
 
+    compared = "" if report.compared_rows is None else ", and every value as in the source"
     return sanitize(
         f"{report.path}: {count(report.n_shards, 'shard')} in {count(report.n_files, 'file')} "
         f"({report.format}, layout {report.layout}), {count(report.rows, 'row')}, "
-        f"{format_size(report.bytes)}: all as the manifest says"
+        f"{format_size(report.bytes)}: all as the manifest says{compared}"
     )
+
+
+def other_files_text(names: Sequence[str]) -> str:
+    """The files in the folder that are no part of the dataset, on one line."""
+    from bigdata_cli.cli.render import sanitize
+
+    shown = ", ".join(names[:SHOWN_OTHER_FILES])
+    more = len(names) - SHOWN_OTHER_FILES
+    return sanitize(f"not part of the dataset: {shown}" + (f" and {more:,} more" * (more > 0)))

@@ -245,8 +245,8 @@ class _Comparer:
                 Finding(
                     file=reader.file_name,
                     what=f'row {reader.row + row + 1:,}, column "{column.name}" ({place})',
-                    expected=shown(values, row),
-                    found=shown(found, row),
+                    expected=shown(values, row, column),
+                    found=shown(found, row, column),
                     told_by="the source",
                 )
             )
@@ -262,13 +262,19 @@ class _Comparer:
         if not self._is_whole:
             return
         manifest = self._dataset.manifest
-        for index, shard in enumerate(manifest.shards):
-            if self._rows[index] != shard.rows:
+        counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
+        if manifest.order != "source":
+            counts = [
+                (shard.file_names[0], self._rows[index], shard.rows)
+                for index, shard in enumerate(manifest.shards)
+            ]
+        for file, expected, found in counts:
+            if expected != found:
                 yield Finding(
-                    file=shard.file_names[0],
+                    file=file,
                     what="number of rows",
-                    expected=self._rows[index],
-                    found=shard.rows,
+                    expected=expected,
+                    found=found,
                     told_by="the source",
                 )
         if self._rejected != manifest.rejected_rows:

@@ -73,7 +73,8 @@ def _check_kind(dataset: Dataset, rows: Source | TableSource) -> None:
     expected = dataset.manifest.sources
     if len(rows.files) != len(expected):
         raise UsageError(
-            f"{dataset.path} was made of {len(expected):,} files, not of {len(rows.files):,}",
+            f"{dataset.path} was made of {len(expected):,} file{'s' * (len(expected) != 1)}, "
+            f"not of {len(rows.files):,}",
             hint="--source " + " --source ".join(repr(entry.name) for entry in expected[:8]),
         )
 
@@ -90,17 +91,13 @@ def _fingerprints(dataset: Dataset, rows: Source | TableSource) -> list[Finding]
 
 def compare_fingerprint(then: SourceEntry, now: SourceEntry) -> list[Finding]:
     """What is different of a source since it was read."""
-    told = "the manifest, of the source it was made of,"
-    if now.bytes != then.bytes:
-        what = "is not the source that the dataset was made of: its size"
-        return [
-            Finding(file=now.name, what=what, expected=then.bytes, found=now.bytes, told_by=told)
-        ]
-    if now.digest != then.digest:
-        what = "is not the source that the dataset was made of: its digest"
-        return [
-            Finding(file=now.name, what=what, expected=then.digest, found=now.digest, told_by=told)
-        ]
+    for what, before, after in (
+        ("size", then.bytes, now.bytes),
+        ("digest", then.digest, now.digest),
+    ):
+        if before != after:
+            told = f"is not what the dataset was made of, and was not compared: its {what}"
+            return [Finding(file=now.name, what=told, expected=before, found=after)]
     return []
 
 

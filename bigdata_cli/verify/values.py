@@ -84,12 +84,12 @@ def _bits(array: pa.Array) -> np.ndarray:
     return bits
 
 
-def shown(array: pa.Array, row: int) -> str:
+def shown(array: pa.Array, row: int, column: Column) -> str:
     """A value as a message has it."""
     value = array.slice(row, 1)
     if value.null_count:
         return "null"
     text = value.cast(pa.string())[0].as_py()
-    if pa.types.is_string(array.type):
+    if column.kind in (Kind.TEXT, Kind.CATEGORY):
         return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
     return text
