@@ -188,6 +188,14 @@ def edited_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     """The manifest of a dataset as JSON, written back without its checksum, as by hand."""
     path = folder / MANIFEST_NAME
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    del manifest["sha256"]
+    manifest.pop("sha256", None)
     yield manifest
     path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def sign_again(folder: Path) -> None:
+    """Put the sizes and checksums of the files as they are now into the manifest."""
+    with edited_manifest(folder) as manifest:
+        files = [file for shard in manifest["shards"] for file in shard["files"]]
+        for file in [*files, *manifest["sidecars"]]:
+            file.update(vars(_file_entry(folder / file["name"])))

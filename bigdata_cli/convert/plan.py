@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
+from bigdata_cli.json_fields import parse_json
 from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
@@ -208,7 +208,7 @@ def _types(source: RowSource, keep: Sequence[str], options: ConvertOptions) -> T
 def read_schema(path: Path) -> list[Column]:
     """The columns in a `--schema` file: a manifest, a plan, or a list of columns, as JSON."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_bytes()).value
     except FileNotFoundError as error:
         raise UsageError(f"--schema: {path} does not exist") from error
     except (OSError, ValueError) as error:

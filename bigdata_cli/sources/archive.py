@@ -8,11 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from bigdata_cli.errors import DataError, UsageError, closest
-from bigdata_cli.sources.decompress import ByteStream, DecompressedStream
+from bigdata_cli.sources.decompress import (
+    MAX_DICTIONARY_BYTES,
+    ByteStream,
+    DecompressedStream,
+    dictionary_error,
+)
 from bigdata_cli.sources.paths import is_csv_name, is_text_name
 
 ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LZMA_HEADER = struct.Struct("<5xI")
 _ENCRYPTED = 0x1
 _SHOWN_MEMBERS = 12
 
@@ -103,8 +109,23 @@ def open_member(path: Path, member: zipfile.ZipInfo, raw: ByteStream, name: str)
         return _CheckedStream(raw, member, name)
     if member.compress_type == zipfile.ZIP_DEFLATED:
         return _CheckedStream(DecompressedStream(raw, "deflate", name), member, name)
+    if member.compress_type == zipfile.ZIP_LZMA:
+        _check_dictionary(raw, name)
     raw.close()
     return _ZipfileStream(path, member, name)
+
+
+def _check_dictionary(raw: ByteStream, name: str) -> None:
+    """Raise DataError where LZMA data ask for too much memory, which `zipfile` would give them.
+
+    They begin with a version, the size of the properties, and these: a byte, and the dictionary's
+    size.
+    """
+    head = b""
+    while len(head) < _LZMA_HEADER.size and (piece := raw.read(_LZMA_HEADER.size - len(head))):
+        head += piece
+    if len(head) == _LZMA_HEADER.size and _LZMA_HEADER.unpack(head)[0] > MAX_DICTIONARY_BYTES:
+        raise dictionary_error(name, "lzma")
 
 
 class _CheckedStream:

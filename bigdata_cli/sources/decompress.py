@@ -7,6 +7,7 @@ shorter dataset: the command-line tools say so too, but most readers in Python d
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,6 +23,11 @@ _SIGNATURES = {
     # A frame, or one that is to be skipped.
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
 }
+MAX_DICTIONARY_BYTES = 1 << 27
+"""Of what was decompressed before and may come again, which is held in memory: `xz -9` has 64 MB,
+`zstd --ultra -22` 128 MB. Files of `xz --lzma2=dict=` and `zstd --long` may ask for gigabytes."""
+_WINDOW_LOG = MAX_DICTIONARY_BYTES.bit_length() - 1
+_XZ_MEMORY_BYTES = MAX_DICTIONARY_BYTES + (1 << 24)
 _MAY_BE_PADDED = ("gzip", "xz")
 _TOOLS = {"gzip": "gzip -t", "bzip2": "bzip2 -t", "xz": "xz -t", "zstd": "zstd -t"}
 
@@ -79,12 +85,13 @@ def _maker(kind: str) -> Callable[[], Decompressor]:
     if kind == "xz":
         from lzma import LZMADecompressor
 
-        return LZMADecompressor
+        return lambda: LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
     try:
-        from compression.zstd import ZstdDecompressor  # type: ignore[import-not-found,unused-ignore]
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        from backports.zstd import ZstdDecompressor
-    return ZstdDecompressor
+        from backports import zstd
+    options = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+    return lambda: zstd.ZstdDecompressor(options=options)
 
 
 class DecompressedStream:
@@ -123,6 +130,8 @@ class DecompressedStream:
             except MemoryError:
                 raise
             except Exception as error:  # each library has an error of its own
+                if "memory" in str(error).lower():
+                    raise dictionary_error(self._name, self._kind) from error
                 raise self._damaged(f"are damaged: {error}") from error
             if self._member.eof:
                 self._input, self._member = self._member.unused_data, None
@@ -158,3 +167,13 @@ class DecompressedStream:
 
     def close(self) -> None:
         self._raw.close()
+
+
+def dictionary_error(name: str, kind: str) -> DataError:
+    """The error for data that ask for more memory than is given to any."""
+    tool = {"xz": "xz -dc", "zstd": "zstd -dc --long=31"}.get(kind, "unzip -p")
+    return DataError(
+        f"{name}: the {kind} data need more memory than {MAX_DICTIONARY_BYTES:,} bytes for what "
+        "was decompressed before",
+        hint=f"{tool} {shlex.quote(name)} | bigdata convert - …",
+    )

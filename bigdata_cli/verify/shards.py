@@ -26,7 +26,7 @@ def check_shard(dataset: Dataset, shard: ShardEntry) -> ShardCheck:
     """Check the files of a shard, its rows and its columns."""
     findings = [finding for file in shard.files for finding in check_file(dataset.path, file)]
     rows = 0
-    if any(file_problem(dataset.path, name) for name in shard.file_names):
+    if findings:  # what is not what was written is not given to the libraries of the formats
         return ShardCheck(findings=tuple(findings), rows=0, bytes=shard.bytes)
     try:
         names, storage = shard.file_names, dataset.storage
