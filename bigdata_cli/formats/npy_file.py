@@ -114,7 +114,8 @@ def open_npy(path: Path, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.
     another dtype or number of dimensions.
     """
     try:
-        array = with_open_files(lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+        with np.errstate(over="ignore"):  # of a shape that cannot be
+            array = with_open_files(lambda: np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError as error:
         raise VerificationError(f"{path} is missing") from error
     except UsageError:

@@ -324,6 +324,8 @@ def _damage_of(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise VerificationError(f"{path} is missing") from error
+    except KeyError as error:  # of a column that was asked for
+        raise VerificationError(f"{path} has no column {error}") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise VerificationError(f"{path} is damaged: {error}") from error
 
