@@ -8,14 +8,15 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format soak bench bench-quick docs clean
+.PHONY: help demo test lint audit format soak bench bench-quick docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
 	@echo "make test         lint and tests"
-	@echo "make lint         ruff, mypy, import walls"
+	@echo "make lint         ruff, mypy, import walls; what is known of the packages, if online"
+	@echo "make audit        fails where a vulnerability of an installed package is known"
 	@echo "make format       put the code into ruff's format"
-	@echo "make soak         the tests that take minutes and gigabytes"
+	@echo "make soak         the tests that take many minutes and gigabytes of disk"
 	@echo "make bench        speed, size and memory against others (20 minutes, 8 GB of disk)"
 	@echo "make bench-quick  the same on files of 50 MB, once; into .bench/"
 	@echo "make docs         write docs/cli.md from --help"
@@ -37,13 +38,17 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python .ci/audit.py
+
+audit: $(VENV)/.installed-dev
+	$(BIN)/python .ci/audit.py --strict
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 soak: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak --durations=0
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.speed
