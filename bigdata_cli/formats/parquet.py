@@ -41,6 +41,7 @@ _TEXT_BYTES = 24
 """What a text value is taken to need when the rows of a row group are chosen."""
 _MAX_DICTIONARY_BYTES = 1 << 26
 _READ_ROWS = 65_536
+_BUFFER_BYTES = 1 << 18
 _DEFAULT_LEVELS = {"gzip": 6, "brotli": 5}
 
 # Field ids of parquet.thrift that hold places and counts.
@@ -311,7 +312,12 @@ class ParquetFormat(Format):
 def _opened(path: Path, *, read_dictionary: Sequence[str]) -> Iterator[pq.ParquetFile]:
     with _damage_of(path):
         file = pq.ParquetFile(
-            path, read_dictionary=list(read_dictionary), page_checksum_verification=True
+            path,
+            read_dictionary=list(read_dictionary),
+            page_checksum_verification=True,
+            # Else the row groups that are ahead are held too, and columns as a whole.
+            pre_buffer=False,
+            buffer_size=_BUFFER_BYTES,
         )
     with file:
         yield file
