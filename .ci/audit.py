@@ -25,7 +25,7 @@ STAMP = Path(sys.prefix) / ".audited"
 
 
 def audit() -> tuple[list[str], str]:
-    """The vulnerabilities that are known, one line each; why it was skipped, "" where it was not."""
+    """The vulnerabilities that are known, one line each; and why it was skipped, if it was."""
     if find_spec("pip_audit") is None:
         return [], "pip-audit is not installed (pip install '.[dev]')"
     try:

@@ -118,7 +118,11 @@ class Manifest:
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
             "order": self.order,
-            "sources": [vars(source) for source in self.sources],
+            # A name that is no Unicode is shown, and never opened again.
+            "sources": [
+                {**vars(source), "name": source.name.encode("utf-8", "replace").decode()}
+                for source in self.sources
+            ],
             "dialect": dict(self.dialect),
             "options": dict(self.options),
             "columns": schema_to_json(self.schema, self.statistics),
@@ -224,7 +228,7 @@ def _manifest(document: Field) -> Manifest:
     document.field("rows").count()
     return Manifest(
         tool_version=document.field("tool_version").text(),
-        name=_plain(document.field("name")),
+        name=_plain(document.field("name"), end="-"),
         format=document.field("format").text(),
         storage=StorageOptions(
             layout=document.field("layout").text(),
@@ -323,11 +327,13 @@ def plain_name(name: str) -> str:
     return name
 
 
-def _plain(name: Field) -> str:
+def _plain(name: Field, end: str = "") -> str:
+    """A text that is a file name, or one with this end."""
     try:
-        return plain_name(name.text())
+        plain_name(name.text() + end)
     except ValueError as error:
         raise name.wrong("a file name") from error
+    return name.text()
 
 
 def read_manifest(folder: Path, name: str = MANIFEST_NAME) -> Manifest:

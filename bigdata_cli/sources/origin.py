@@ -87,8 +87,8 @@ class Origin:
         place = PurePosixPath(named) if named else self.path
         if self.layers and place.suffix.lower() in COMPRESSED_EXTENSIONS:
             place = place.with_suffix("")
-        # What is a path on another system is no name for a file.
-        stem = place.stem.replace("\\", "_")
+        # What is no Unicode, or a path on another system, is no name for a file.
+        stem = place.stem.encode("utf-8", "replace").decode().replace("\\", "_")
         return stem.replace(":", "_", 1) if PureWindowsPath(stem).drive else stem
 
     def open(self, *, strict: bool = True, stop: threading.Event | None = None) -> ByteStream:

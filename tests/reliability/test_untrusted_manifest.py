@@ -67,7 +67,8 @@ def test_names_that_are_not_of_the_folder(tmp_path: Path, name: str) -> None:
     folder = example(tmp_path / "d")
     path = folder / MANIFEST_NAME
     whole = path.read_text()
-    for place in ("shards", "sidecars", "name"):
+    is_beginning = name in ("..", ".", "", MANIFEST_NAME)  # such as ".-00000-of-00001.parquet"
+    for place in ("shards", "sidecars", "name")[: 2 if is_beginning else 3]:
         with edited_manifest(folder) as manifest:
             if place == "shards":
                 manifest["shards"][0]["files"][0]["name"] = name
@@ -77,6 +78,25 @@ def test_names_that_are_not_of_the_folder(tmp_path: Path, name: str) -> None:
                 manifest["name"] = name
         assert "and should be" in refuses(folder)
         path.write_text(whole)
+
+
+def test_sources_of_any_name_make_datasets_that_can_be_read(tmp_path: Path) -> None:
+    names = [
+        "x\\y.csv",
+        "C:z.csv",
+        "caf\udce9.csv",
+        "n\nl\x1b[31m.csv",
+        "..csv",
+        "'\".csv",
+        " .csv",
+    ]
+    for number, name in enumerate(names):
+        path = tmp_path / name
+        path.write_text("a,b\n1,2\nx\n")
+        folder = tmp_path / str(number)
+        for to in ("npy", "parquet", "tfrecord"):
+            convert(path, to=to, output=folder, force=True, on_bad_row="skip")
+            assert verify(folder, source=path).passed
 
 
 def test_a_file_that_is_no_shard_is_not_removed(tmp_path: Path) -> None:
