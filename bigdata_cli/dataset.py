@@ -172,7 +172,8 @@ class Dataset:
                 n_bytes = (self.path / file.name).stat().st_size
                 if n_bytes == file.bytes:
                     continue
-                problem = f"it has {n_bytes:,} bytes, and the manifest says {file.bytes:,}"
+                sizes = f"{n_bytes:,} bytes, and the manifest says {file.bytes:,}"
+                problem = f"the file is damaged: it has {sizes}"
             raise VerificationError(
                 f"{self.path / file.name}: {problem}", hint=f"bigdata verify {self.path}"
             )

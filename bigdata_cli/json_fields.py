@@ -126,7 +126,7 @@ class Field:
 
     def texts(self) -> tuple[str, ...]:
         """A list of texts."""
-        if not isinstance(self.value, list) or not all(
+        if not isinstance(self.value, list | tuple) or not all(
             isinstance(value, str) and _is_unicode(value) for value in self.value
         ):
             raise self.wrong("a list of texts")

@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "verify": (
         "bigdata_cli.cli.verify:verify_command",
-        "Check every shard of a dataset against its manifest.",
+        "Check every file of a dataset, and its values against its source.",
     ),
     "sample": (
         "bigdata_cli.cli.sample:sample_command",

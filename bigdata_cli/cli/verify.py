@@ -43,10 +43,10 @@ def verify_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Check every file of a dataset against its manifest, and its values against its source.
+    """Check every file of a dataset, and its values against its source.
 
-    Size and SHA-256 of every file and of the manifest, the columns of every shard, and its rows as
-    the library of its format reads them. Goes on after a difference, so that all are reported. Exit
+    Against the manifest: size and SHA-256 of every file and of the manifest itself, the columns of
+    every shard, and its rows as the library of its format reads them. Goes on after a difference, so that all are reported. Exit
     status 5 where there is one.
 
     \b

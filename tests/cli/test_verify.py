@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
+from bigdata_cli import convert
 from bigdata_cli.cli import main
 from bigdata_cli.manifest import MANIFEST_NAME
 from tests.datasets import write_dataset
@@ -58,7 +59,7 @@ def test_json_has_the_findings(damaged: Path) -> None:
         "data-00000-of-00003.parquet",
         "data-00001-of-00003.parquet",
     }
-    assert "4 differences" in result.stderr
+    assert "3 differences" in result.stderr
 
 
 def test_json_of_a_whole_dataset(folder: Path) -> None:
@@ -77,3 +78,36 @@ def test_a_damaged_manifest_and_none_at_all(folder: Path) -> None:
     assert run(folder).exit_code == 5
     (folder / MANIFEST_NAME).unlink()
     assert run(folder).exit_code == 2
+
+
+def test_the_source_is_named_once_or_as_a_shell_does(tmp_path: Path) -> None:
+    names = [tmp_path / f"{name}.csv" for name in "ab"]
+    for number, path in enumerate(names):
+        path.write_text("n,t\n" + f"{number},x\n" * 100)
+    folder = tmp_path / "d"
+    convert(names, to="npy", output=folder)
+    for arguments in (
+        ["--source", names[0], names[1]],
+        ["--source", names[0], "--source", names[1]],
+        ["--source", tmp_path / "*.csv", "--jobs", "1"],
+    ):
+        result = run(folder, *arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.endswith("as the manifest says, and every value as in the source\n")
+    assert json.loads(run(folder, "--source", *names, "--json").stdout)["compared_rows"] == 200
+    assert run(folder, *names).exit_code == 2
+    names[1].write_text("n,t\n" + "2,x\n" * 100)
+    result = run(folder, "--source", *names)
+    assert result.exit_code == 5
+    assert "is not what its manifest says: 1 difference" in result.stderr
+    assert "is not what the dataset was made of, and was not compared" in result.stderr
+
+
+def test_files_that_are_no_part_of_it_are_mentioned(folder: Path) -> None:
+    for number in range(7):
+        (folder / f"note{number}.txt").write_text("x")
+    result = run(folder)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1] == (
+        "not part of the dataset: note0.txt, note1.txt, note2.txt, note3.txt, note4.txt and 2 more"
+    )
