@@ -7,7 +7,7 @@ compared with comes from the readers of the formats. Both are a few blocks at a 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -46,15 +46,17 @@ def compare_values(
     dataset: Dataset,
     source: OpenedSource,
     *,
+    damaged: Collection[int],
     jobs: int,
     progress: Callable[[VerifyProgress], None] | None = None,
 ) -> Comparison:
     """Compare every value, the rejected records, and the dtypes that the values ask for.
 
+    damaged: shards that are left out, as their files are not those that were written.
     The first few differences of each column are listed with their places, and how many there are.
     Raises UsageError for a pipe that would have to be read several times.
     """
-    comparer = _Comparer(dataset, source, jobs, progress)
+    comparer = _Comparer(dataset, source, damaged, jobs, progress)
     n_shards = len(dataset.shards)
     if dataset.manifest.order == "source":
         comparer.read(all_in_one, None)
@@ -78,12 +80,14 @@ class _Comparer:
         self,
         dataset: Dataset,
         source: OpenedSource,
+        damaged: Collection[int],
         jobs: int,
         progress: Callable[[VerifyProgress], None] | None,
     ) -> None:
         self.compared = 0
         self._dataset = dataset
         self._source = source
+        self._damaged = damaged
         self._jobs = jobs
         self._progress = progress
         self._fields = source.rows.fields_of(dataset.schema.names)
@@ -197,12 +201,12 @@ class _Comparer:
     def _compare(self, shard: int, fed: FedRows, unit: Unit, first: int, n_rows: int) -> None:
         """Compare rows of a block with the next ones of a shard."""
         assert unit.chunk is not None
-        if shard >= len(self._dataset.shards):
+        self._rows[shard] += n_rows
+        if shard >= len(self._dataset.shards) or shard in self._damaged:
             return
         if shard not in self._readers:
             self._readers[shard] = _ShardReader(self._dataset, shard)
         reader = self._readers[shard]
-        self._rows[shard] += n_rows
         while n_rows:
             try:
                 batch = reader.take(n_rows)

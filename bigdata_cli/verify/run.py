@@ -57,8 +57,11 @@ def verify(
     if seal is not Seal.INTACT:
         findings.append(Finding(file=MANIFEST_NAME, what=f"was changed: {seal.value}"))
     rows = n_bytes = 0
-    for checked in _checked_shards(dataset, jobs):
+    damaged = set()
+    for index, checked in enumerate(_checked_shards(dataset, jobs)):
         findings += checked.findings
+        if checked.findings:
+            damaged.add(index)
         rows += checked.rows
         n_bytes += checked.bytes
         if progress is not None:
@@ -73,7 +76,7 @@ def verify(
     if opened is not None and not opened.findings:
         from bigdata_cli.verify.compare import compare_values
 
-        comparison = compare_values(dataset, opened, jobs=jobs, progress=progress)
+        comparison = compare_values(dataset, opened, damaged=damaged, jobs=jobs, progress=progress)
         findings += comparison.findings
         compared_rows = comparison.rows
     return VerifyReport(

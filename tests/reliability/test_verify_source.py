@@ -283,10 +283,12 @@ def test_a_damaged_shard_does_not_end_the_comparison(source: Path, tmp_path: Pat
     folder = converted(source, tmp_path / "out", ("parquet", "rows"))
     first = min(folder.glob("*.parquet"))
     whole = shutil.copy(first, tmp_path / "whole.parquet")
-    first.write_bytes(first.read_bytes()[:-10])
-    report = verify(folder, source=source)
-    assert {finding.file for finding in report.findings} == {first.name}
-    assert report.compared_rows == N_ROWS - pq.read_metadata(whole).num_rows
+    data = first.read_bytes()
+    for damage in (data[:-10], data[:500] + bytes([data[500] ^ 1]) + data[501:]):
+        first.write_bytes(damage)
+        report = verify(folder, source=source)
+        assert {finding.file for finding in report.findings} == {first.name}
+        assert report.compared_rows == N_ROWS - pq.read_metadata(whole).num_rows
 
 
 def test_a_dialect_that_says_nothing(source: Path, tmp_path: Path) -> None:
