@@ -54,11 +54,14 @@ def file_problem(folder: Path, name: str) -> str | None:
     never ends (a pipe, a device) is none.
     """
     path = folder / name
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        return "the file is a link that leads out of the dataset's folder"
-    if not path.exists():
-        return "the file is missing"
-    return None if path.is_file() else "is not a file"
+    try:
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            return "the file is a link that leads out of the dataset's folder"
+        if not path.exists():
+            return "the file is missing"
+        return None if path.is_file() else "is not a file"
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        return f"the file cannot be looked at: {error}"
 
 
 class Dataset:

@@ -32,6 +32,8 @@ SHARD_FILE = re.compile(
 )
 """What the files of shards are called. A file of another name is none, whatever a manifest says:
 the files of a dataset are removed when it is replaced."""
+_MAX_NAME_BYTES = 255
+"""What file systems allow for the name of a file."""
 _NO_DIGEST = b"0" * 64
 _SEAL = re.compile(rb'"sha256": "([0-9a-f]{64})"\n\}\n\Z')
 
@@ -322,6 +324,7 @@ def plain_name(name: str) -> str:
         name in ("", ".", "..", MANIFEST_NAME)
         or any(mark in name for mark in "/\\\0")
         or PureWindowsPath(name).drive
+        or len(name.encode()) > _MAX_NAME_BYTES
     ):
         raise ValueError(f"{name!r} is not a file name")
     return name

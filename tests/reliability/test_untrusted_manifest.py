@@ -31,6 +31,7 @@ NAMES = [
     "C:x-00000-of-00001.parquet",
     "\\\\host\\share\\x-00000-of-00001.parquet",
     "x\0-00000-of-00001.parquet",
+    "x" * 300 + "-00000-of-00001.parquet",
     "..",
     ".",
     "",
@@ -129,6 +130,9 @@ def test_links_pipes_and_devices(tmp_path: Path) -> None:
     first.symlink_to("inside.bin")
     assert verify(folder).passed
     assert sum(batch.num_rows for batch in open_dataset(folder).read()) == 50
+    second.unlink()
+    second.symlink_to(second.name)
+    assert [finding.file for finding in verify(folder).findings] == [second.name]
     second.unlink()
     os.mkfifo(second)  # opening it would never return
     assert [finding.what for finding in verify(folder).findings] == ["is not a file"]
