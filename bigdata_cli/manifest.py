@@ -199,7 +199,7 @@ def manifest_from_json(data: Mapping[str, Any]) -> Manifest:
             shards=tuple(_shard_from_json(shard) for shard in data["shards"]),
             rejected_rows=data["rejected_rows"],
             order=data.get("order", "source"),
-            sidecars=tuple(_plain_name(name) for name in data["sidecars"]),
+            sidecars=tuple(plain_name(name) for name in data["sidecars"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"the manifest is damaged: {error!r}") from error
@@ -209,7 +209,7 @@ def _shard_from_json(shard: Mapping[str, Any]) -> ShardEntry:
     return ShardEntry(
         files=tuple(
             FileEntry(
-                name=_plain_name(file["name"]), bytes=int(file["bytes"]), sha256=file["sha256"]
+                name=plain_name(file["name"]), bytes=int(file["bytes"]), sha256=file["sha256"]
             )
             for file in shard["files"]
         ),
@@ -218,19 +218,19 @@ def _shard_from_json(shard: Mapping[str, Any]) -> ShardEntry:
     )
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """A file name that cannot leave its folder; raises ValueError for another."""
     if PurePosixPath(name).name != name or name in ("", ".", "..") or "\\" in name or "\0" in name:
         raise ValueError(f"{name!r} is not a file name")
     return name
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest in a folder.
+def read_manifest(folder: Path, name: str = MANIFEST_NAME) -> Manifest:
+    """The manifest in a folder, in the file of that name.
 
     Raises UsageError where there is none, DataError where it is damaged.
     """
-    path = folder / MANIFEST_NAME
+    path = folder / name
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -266,6 +266,7 @@ def print_report(report: ConvertReport) -> None:
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "shards": f"{report.n_shards:,}"
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
+            "shards done before": f"{report.resumed_shards:,}" if report.resumed_shards else None,
             "shards done again": f"{report.redone_shards:,}" if report.redone_shards else None,
             "source": format_size(report.bytes_in),
             "dialect": dialect_text(report.manifest.dialect),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from bigdata_cli.convert.commit import OutputFolder, disk_error
+from bigdata_cli.convert.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.convert.conversion import Conversion
+from bigdata_cli.convert.identity import differences, identity
 from bigdata_cli.convert.options import (
     ConvertOptions,
     ConvertReport,
@@ -18,7 +21,10 @@ from bigdata_cli.convert.options import (
 from bigdata_cli.convert.plan import prepare
 from bigdata_cli.convert.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.convert.report import build_report
+from bigdata_cli.convert.resume import find_standing
 from bigdata_cli.convert.stream_conversion import StreamConversion
+from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
+from bigdata_cli.manifest import Manifest, read_manifest
 from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.resources.stages import StageTimes, measure_stages, stage
 from bigdata_cli.sources import SourceOptions
@@ -67,7 +73,9 @@ def convert(
     """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
 
     to: parquet, hdf5, npy or tfrecord. The options are those of `bigdata convert`. Raises
-    UsageError, DataError or BudgetError; no output folder is left behind then.
+    UsageError, DataError or BudgetError. No output folder is left behind then, but where shards are
+    finished and the same call goes on with them: a note of the exception says so, as of
+    KeyboardInterrupt.
     """
     options = ConvertOptions(
         to=to,
@@ -152,28 +160,90 @@ def _run(
     folder = OutputFolder(prepared.output)
     folder.open()
     try:
+        header = {**identity(prepared), "force": options.force}
+        if _is_finished(folder, header):
+            return build_report(
+                prepared, read_manifest(folder.path), seconds=time.monotonic() - started
+            )
+        check_output(folder.path, force=options.force)
+        standing = find_standing(folder.path, header, prepared.keep, force=options.force)
         kind = StreamConversion if prepared.source.is_stream else Conversion
         conversion = kind(prepared, unit_bytes, progress)
-        conversion.run(folder)
-        manifest = conversion.manifest()
-        sidecars = prepared.form.sidecars(manifest.to_json())
-        names = tuple(sidecars)
-        if manifest.rejected_rows:
-            merge_rejects(
-                prepared.source,
-                prepared.output,
-                conversion.reject_pieces(),
-                interleaved=conversion.order != "source",
-            )
-            names = (*names, REJECTS_NAME)
-        manifest = replace(manifest, sidecars=names)
-        folder.commit(manifest, sidecars)
-    except OSError as error:
-        folder.abandon()
-        raise disk_error(error, prepared.output) from error
-    except BaseException:
-        folder.abandon()
-        raise
+        with _put_away(conversion, folder):
+            if standing is None:
+                folder.begin(header)
+            else:
+                conversion.restore(folder, standing)
+            conversion.run(folder)
+            manifest = _commit(conversion, folder)
+    finally:
+        folder.close()
     return build_report(
-        prepared, manifest, conversion.redone, conversion.ledger, time.monotonic() - started
+        prepared,
+        manifest,
+        seconds=time.monotonic() - started,
+        n_redone=len(conversion.redone),
+        n_resumed=conversion.n_resumed,
+        blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
     )
+
+
+def _is_finished(folder: OutputFolder, header: dict[str, Any]) -> bool:
+    """Whether all that was left of this very conversion was its commit, which is done by now."""
+    begun = folder.finished
+    return (
+        begun is not None and begun["force"] == header["force"] and not differences(begun, header)
+    )
+
+
+def _commit(conversion: Conversion, folder: OutputFolder) -> Manifest:
+    """Make the dataset visible; returns its manifest."""
+    prepared = conversion.prepared
+    manifest = conversion.manifest()
+    sidecars = prepared.form.sidecars(manifest.to_json())
+    names = tuple(sidecars)
+    if manifest.rejected_rows:
+        merge_rejects(
+            prepared.source,
+            prepared.output,
+            conversion.reject_pieces(),
+            interleaved=conversion.order != "source",
+        )
+        names = (*names, REJECTS_NAME)
+    manifest = replace(manifest, sidecars=names)
+    folder.commit(manifest, sidecars, conversion.renames())
+    return manifest
+
+
+@contextmanager
+def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
+    """Where a conversion fails, keep what the same command can go on with, or nothing at all.
+
+    It can where the cause may go away by itself: an interrupt, a full disk, a source that is gone.
+    What is wrong with the data or the options is so for good.
+    """
+    try:
+        yield
+    except BaseException as raised:
+        error = _told(raised, conversion, folder)
+        passes = not isinstance(error, BigdataError) or isinstance(
+            error, BudgetError | SourceLostError
+        )
+        can_go_on = passes or isinstance(raised, OSError)
+        can_go_on = can_go_on and conversion.keeps and conversion.n_finished > 0
+        if folder.abandon(keep=can_go_on):
+            error.add_note(conversion.standing())
+        if error is raised:
+            raise
+        raise error from raised
+
+
+def _told(error: BaseException, conversion: Conversion, folder: OutputFolder) -> BaseException:
+    """What to say of an error: where the source was changed or lost meanwhile, that is why."""
+    if isinstance(error, DataError) and not isinstance(error, SourceLostError):
+        try:
+            for file in conversion.prepared.source.files:
+                file.check_unchanged()
+        except DataError as why:
+            return why
+    return disk_error(error, folder.path) if isinstance(error, OSError) else error
