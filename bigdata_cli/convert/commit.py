@@ -188,6 +188,23 @@ class OutputFolder:
         self._finish(mark)
         self._is_committing = False
 
+    def holds(self, name: str, text: str) -> bool:
+        """Whether a file of the dataset has that content."""
+        try:
+            return (self.path / name).read_bytes() == text.encode()
+        except OSError:
+            return False
+
+    def replace_manifest(self, manifest: Manifest, sidecars: Mapping[str, str]) -> None:
+        """Put another manifest in the place of the one that is there; its shards are in place."""
+        texts = {**sidecars, MANIFEST_NAME: manifest_text(manifest)}
+        for name, content in texts.items():
+            _write_partial(self.path / name, content)
+        sync_folder(self.path)
+        for name in texts:
+            os.replace(partial_path(self.path / name), self.path / name)
+        sync_folder(self.path)
+
     def _finish(self, mark: Mapping[str, Any]) -> None:
         """All of a commit that follows its line in the journal."""
         manifest = self.path / MANIFEST_NAME

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bigdata_cli.convert import shard_record
 from bigdata_cli.convert.builder import ShardResult, ShardTask
@@ -142,7 +143,7 @@ class Conversion:
     def _first_results(self, engine: LocalEngine) -> Generator[ShardResult]:
         yield from engine.map(range(len(self.ledger.results), self.n_shards), self._first_task)
 
-    def _results_again(
+    def write_again(
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
         """The results of shards that are done again, with these types."""
@@ -181,7 +182,7 @@ class Conversion:
             if not redo:
                 return
             self.redone.update(redo)
-            with closing(self._results_again(engine, redo, columns)) as results:
+            with closing(self.write_again(engine, redo, columns)) as results:
                 for result in results:
                     before = self.ledger.results[result.index]
                     if result.rows != before.rows:
@@ -224,7 +225,19 @@ class Conversion:
     def renames(self) -> dict[str, str]:
         """The files of all shards: by what name each was written, and by what it will be known."""
         results = sorted(self.ledger.results.items())
-        return {f.name: self._final(f.name) for _, result in results for f in result.files}
+        return {old: new for _, one in results for old, new in self.final_names(one).items()}
+
+    def final_names(self, result: ShardResult) -> dict[str, str]:
+        """The files of a shard: by what name each was written, and by what it will be known."""
+        return {file.name: self._final(file.name) for file in result.files}
+
+    def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
+        """Take the shards of a finished dataset; returns those that are spoiled."""
+        self.ledger.results = {result.index: result for result in results}
+        known = [result for _, result in sorted(self.ledger.results.items())]
+        if self.ranges:
+            self.ranges = self.ledger.ranges = [result.pieces for result in known]
+        return [result.index for result in known if result.spoiled]
 
     def _final(self, name: str) -> str:
         return name
@@ -246,20 +259,25 @@ class Conversion:
             storage=prepared.storage,
             sources=self.entries(),
             dialect=prepared.source.dialect.to_json(),
-            options={
-                "shards": prepared.options.shards,
-                "shard_bytes": prepared.options.shard_bytes,
-                "float": prepared.options.float_mode,
-                "types": dict(prepared.options.types),
-                "drop": list(prepared.options.drop),
-                "columns": list(prepared.keep),
-            },
+            options=self.options_entry(),
             schema=schema,
             statistics=_settled(self.ledger.statistics(schema), schema),
             shards=tuple(self._shards()),
             rejected_rows=self.ledger.rejected,
             order=self.order,
         )
+
+    def options_entry(self) -> dict[str, Any]:
+        """The options as the manifest has them."""
+        options = self.prepared.options
+        return {
+            "shards": options.shards,
+            "shard_bytes": options.shard_bytes,
+            "float": options.float_mode,
+            "types": dict(options.types),
+            "drop": list(options.drop),
+            "columns": list(self.prepared.keep),
+        }
 
     def _shards(self) -> Iterator[ShardEntry]:
         for _, result in sorted(self.ledger.results.items()):

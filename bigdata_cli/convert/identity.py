@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -53,7 +53,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if not before.get("can_go_on") or not now["can_go_on"]:
         return ["what comes from a pipe cannot be read again"]
     changed = [*_of_tool(before["tool"], now["tool"])]
-    changed += _of_sources(before["sources"], now["sources"])
+    changed += source_differences(before["sources"], now["sources"])
     changed += _of_options(before["options"], now["options"])
     if not changed and before["plan"] != now["plan"]:
         parts = [name for name, value in now["plan"].items() if before["plan"].get(name) != value]
@@ -81,7 +81,10 @@ def _of_tool(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]
             yield f"it was begun with {name} {before.get(name)}, and this is {now.get(name)}"
 
 
-def _of_sources(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterator[str]:
+def source_differences(
+    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """What of the source files changed; both are entries of a manifest as JSON."""
     names = [[source["name"] for source in sources] for sources in (before, now)]
     if names[0] != names[1]:
         yield f"the sources are {', '.join(names[1])}, and were {', '.join(names[0])}"

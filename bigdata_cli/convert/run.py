@@ -18,7 +18,7 @@ from bigdata_cli.convert.options import (
     Plan,
     ProgressListener,
 )
-from bigdata_cli.convert.plan import prepare
+from bigdata_cli.convert.plan import Prepared, prepare
 from bigdata_cli.convert.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.convert.report import build_report
 from bigdata_cli.convert.resume import find_standing
@@ -49,6 +49,7 @@ def convert(
     compression: str | None = None,
     jobs: int | None = None,
     force: bool = False,
+    repair: bool = False,
     on_bad_row: str = "error",
     max_bad_rows: int | None = None,
     max_line_size: str | int = MAX_RECORD_BYTES,
@@ -92,6 +93,7 @@ def convert(
         compression=compression,
         jobs=jobs,
         force=force,
+        repair=repair,
         on_bad_row=on_bad_row,
         max_bad_rows=max_bad_rows,
         max_line_bytes=(
@@ -165,10 +167,11 @@ def _run(
             return build_report(
                 prepared, read_manifest(folder.path), seconds=time.monotonic() - started
             )
-        check_output(folder.path, force=options.force)
+        check_output(folder.path, force=options.force, repair=options.repair)
+        if options.repair:
+            return _repair(prepared, folder, unit_bytes, progress, started)
         standing = find_standing(folder.path, header, prepared.keep, force=options.force)
-        kind = StreamConversion if prepared.source.is_stream else Conversion
-        conversion = kind(prepared, unit_bytes, progress)
+        conversion = _conversion(prepared, unit_bytes, progress)
         with _put_away(conversion, folder):
             if standing is None:
                 folder.begin(header)
@@ -185,6 +188,41 @@ def _run(
         n_redone=len(conversion.redone),
         n_resumed=conversion.n_resumed,
         blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
+    )
+
+
+def _conversion(
+    prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
+) -> Conversion:
+    kind = StreamConversion if prepared.source.is_stream else Conversion
+    return kind(prepared, unit_bytes, progress)
+
+
+def _repair(
+    prepared: Prepared,
+    folder: OutputFolder,
+    unit_bytes: int | None,
+    progress: ProgressListener | None,
+    started: float,
+) -> ConvertReport:
+    from bigdata_cli.convert.repair import repair
+
+    conversion = _conversion(prepared, unit_bytes, progress)
+    try:
+        manifest = repair(conversion, folder)
+    except BaseException as raised:
+        folder.discard_partial()
+        error = _told(raised, conversion, folder)
+        if error is raised:
+            raise
+        raise error from raised
+    n_redone = len(conversion.redone)
+    return build_report(
+        prepared,
+        manifest,
+        seconds=time.monotonic() - started,
+        n_redone=n_redone,
+        n_resumed=len(manifest.shards) - n_redone,
     )
 
 

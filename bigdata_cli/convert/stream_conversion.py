@@ -99,7 +99,7 @@ class StreamConversion(Conversion):
             n_shards = self.n_shards
             self._journal.append("end", lambda: n_shards)
 
-    def _results_again(
+    def write_again(
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
         def work(feed: Iterable[FedRows]) -> StreamWork:

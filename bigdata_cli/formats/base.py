@@ -99,6 +99,8 @@ class Format(ABC):
     """The first is the default."""
     compressions: tuple[str, ...]
     """The names `--compression` takes; the first is the default."""
+    same_bytes = True
+    """Whether the same rows give the same bytes every time, and not only the same values."""
 
     @abstractmethod
     def physical(self, column: Column, options: StorageOptions) -> str:
