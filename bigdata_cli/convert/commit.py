@@ -121,6 +121,9 @@ class OutputFolder:
 
     def begin(self, header: Mapping[str, Any]) -> None:
         """Start from nothing: what an unfinished conversion left is removed."""
+        before = read_journal(self.path)
+        if before is not None:
+            self._remember_made(before)
         self.journal.remove()
         self.discard_partial()
         self.journal.start({**header, "made": len(self._created)})
@@ -129,9 +132,13 @@ class OutputFolder:
         """Go on from what a journal holds; keep: the files of finished shards."""
         kept = {partial_path(self.path / name).name for name in keep}
         self.discard_partial(kept)
+        self._remember_made(written)
+        self.journal.go_on(written)
+
+    def _remember_made(self, written: Written) -> None:
+        """The folders that an interrupted run made are gone where this one leaves nothing."""
         made = int(written.first("begin").get("made", 0))
         self._created = [self.path, *self.path.parents][:made]
-        self.journal.go_on(written)
 
     def discard_partial(self, keep: Collection[str] = ()) -> None:
         """Remove all files that are not visible yet, but for those of these names."""

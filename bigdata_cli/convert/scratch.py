@@ -21,11 +21,14 @@ def scratch_folder() -> Iterator[Path]:
     A lock that the kernel drops with its process tells which they are.
     """
     _remove_stale(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
-        with (Path(name) / _LOCK_NAME).open("w") as lock:
-            with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield Path(name)
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name,
+        Path(name, f"{_LOCK_NAME}.new").open("w") as lock,
+    ):
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(lock.name, Path(name, _LOCK_NAME))  # locked before it is what others look for
+        yield Path(name)
 
 
 def _remove_stale(parent: Path) -> None:

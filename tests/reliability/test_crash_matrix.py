@@ -1,4 +1,4 @@
-"""A conversion that is killed anywhere, and the same command again: the result of a straight run."""
+"""A conversion that is killed anywhere: the same command again gives what a straight run gives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = {
     "tfrecord": {"to": "tfrecord", "layout": "block", "compression": "gzip"},
 }
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
-KILLS = 7
+KILLS = 5
 
 
 def kill_and_go_on(
@@ -143,9 +143,7 @@ def test_killed_at_any_instant(name, children, source, tmp_path):
     for seed in range(200):
         output = tmp_path / "out"
         after = random.Random(seed).uniform(0.02, 0.4)
-        killed += (
-            kill_and_go_on(children, source, output, request, die_after_s=after) is not None
-        )
+        killed += kill_and_go_on(children, source, output, request, die_after_s=after) is not None
         assert contents(output) == expected, f"killed after {after:.3f} s"
         shutil.rmtree(output)
     assert killed > 20

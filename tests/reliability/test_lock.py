@@ -13,6 +13,7 @@ import pytest
 from bigdata_cli import convert
 from bigdata_cli.convert import lock as lock_module
 from bigdata_cli.convert.lock import LOCK_NAME, FolderLock
+from bigdata_cli.convert.scratch import scratch_folder
 from bigdata_cli.errors import UsageError
 
 DEAD = 2**22 + 1  # beyond the largest number of a process
@@ -31,7 +32,7 @@ def test_the_second_is_refused_and_told_by_whom(children, source, tmp_path):
     assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in answer["message"]
     assert os.listdir(tmp_path) == [LOCK_NAME]
     holder.release()
-    assert "error" not in children.run(source, tmp_path)
+    assert "error" not in children.run(source, tmp_path, on_bad_row="skip")
     assert not (tmp_path / LOCK_NAME).exists()
 
 
@@ -96,3 +97,17 @@ def test_where_the_kernel_has_no_locks_the_file_counts(holder, is_refused, tmp_p
         lock.acquire()
         lock.release()
         assert not os.listdir(tmp_path)
+
+
+def test_temporary_folders_of_the_dead_are_removed_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, foreign = tmp_path / "bigdata-dead", tmp_path / "bigdata-notes"
+    for folder in (dead, foreign):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    (dead / "_lock").touch()
+    with scratch_folder() as mine, scratch_folder() as other:
+        assert mine.is_dir()
+        assert other.is_dir()
+        assert not dead.exists()
+    assert list(tmp_path.iterdir()) == [foreign]

@@ -63,9 +63,7 @@ def test_it_goes_on_and_says_so(children, source, output, straight):
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
-def test_a_finished_shard_that_is_damaged_is_done_again(
-    damage, children, source, output, straight
-):
+def test_a_finished_shard_that_is_damaged_is_done_again(damage, children, source, output, straight):
     shard = sorted(output.glob("_data-*.partial"))[2]
     if damage == "changed":
         data = bytearray(shard.read_bytes())
@@ -113,9 +111,7 @@ def test_what_changes_no_byte_may_change(children, source, output, straight):
     assert contents(output) == straight
 
 
-def test_a_source_that_changed_is_refused_and_force_starts_over(
-    children, source, output, tmp_path
-):
+def test_a_source_that_changed_is_refused_and_force_starts_over(children, source, output, tmp_path):
     # The source of the journal is another file: a copy has the same bytes, and not the same name.
     grown = shutil.copy2(source, tmp_path / "data.csv")
     answer = children.run(grown, output, **OPTIONS)
