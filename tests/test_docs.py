@@ -81,6 +81,16 @@ def test_every_block_of_the_page_on_input_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "input.md", tmp_path) == {"sh"}
 
 
+def test_every_block_of_the_page_on_reliability_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "reliability.md", tmp_path) == {"sh"}
+
+
+def test_the_page_on_reliability_names_tests_that_exist():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+\.py", text)) <= tests
+
+
 def test_the_page_on_input_names_every_option_of_a_source():
     text = (ROOT / "docs" / "input.md").read_text(encoding="utf-8")
     command, context = COMMANDS["bigdata inspect"]

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,7 +85,7 @@ class FolderLock:
             who = f"process {holder['pid']} on {holder['host']}, since {holder['started']},"
         told = f"{who} is writing into {self.path.parent}"
         hint = "wait for it, or -o OTHER"
-        if holder is not None and holder["host"] != socket.gethostname():
+        if holder is not None and holder["host"] != os.uname().nodename:
             hint = f"wait for it, or rm {self.path} where that process is gone"
         return UsageError(told, hint=hint)
 
@@ -94,7 +93,7 @@ class FolderLock:
 def _ourselves() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
-        "host": socket.gethostname(),
+        "host": os.uname().nodename,
         "boot": _boot_id(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -130,7 +129,7 @@ def _may_live(holder: dict[str, Any], *, by_kernel: bool) -> bool:
     boot = _boot_id()
     if boot and holder["boot"] == boot:
         return not by_kernel and _is_alive(holder["pid"])
-    if holder["host"] != socket.gethostname():
+    if holder["host"] != os.uname().nodename:
         return True
     return not boot and not by_kernel and _is_alive(holder["pid"])
 
