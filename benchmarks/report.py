@@ -220,9 +220,10 @@ How it is measured:
   turn.
 - Inputs are in the page cache. Before each run as much memory as it may take is touched by another
   process, since the host of a virtual machine takes free memory back and gives it again slowly: by
-  seconds per GB here, which only those would pay who write. Before the measured runs each command runs once on a small input,
-  which loads its libraries from the disk and compiles our kernels: they are kept in numba's cache,
-  so that only the first conversion on a machine waits for them, by some seconds per format.
+  seconds per GB, which only those would pay who write. Before the measured runs each command runs
+  once on a small input, which loads its libraries from the disk and compiles our kernels: they are
+  kept in numba's cache, so that only the first conversion on a machine waits for them, by some
+  seconds per format.
 - All of the commands that are compared have read the same number of rows; else the script stops.
 - Threads of the peers: {threads}. Ours has its defaults.
 - Memory is the resident memory of the process and its children, at its peak; code and files that

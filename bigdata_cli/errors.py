@@ -3,6 +3,7 @@
     BigdataError
     ├── UsageError              2   a wrong option, a missing file, a contradiction
     ├── DataError               3   the data is not what it was said to be
+    │   └── SourceLostError     3   the source cannot be read to its end, at present
     ├── BudgetError             4   memory or disk does not suffice
     ├── VerificationError       5   a dataset is not what its manifest says
     ├── MissingDependencyError  6   an extra is not installed
@@ -42,6 +43,10 @@ class DataError(BigdataError):
     """The source holds something that cannot be kept as asked."""
 
     exit_code = 3
+
+
+class SourceLostError(DataError):
+    """The source was there when reading began, and is gone or cannot be read; it may come back."""
 
 
 class BudgetError(BigdataError):

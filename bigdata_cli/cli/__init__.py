@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,10 +17,10 @@ from typing import Any, NoReturn
 import click
 
 from bigdata_cli import __version__
+from bigdata_cli.cli.interrupts import INTERRUPTED, Interrupts
 from bigdata_cli.cli.render import sanitize
 from bigdata_cli.errors import BigdataError, did_you_mean
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 BUDGET = 4
 
@@ -95,40 +96,49 @@ class CommandGroup(click.Group):
                 self.invoke(ctx)
             sys.stdout.flush()
 
-        sys.exit(exit_status(invoke))
+        line = _printable(shlex.join([prog_name, *arguments]))
+        with Interrupts(f"Interrupted; the same command puts in order what it left:\n  {line}\n"):
+            sys.exit(exit_status(invoke, line))
 
 
-def exit_status(command: Callable[[], object]) -> int:
-    """Run a command; print what goes wrong on stderr, and return the exit status."""
+def exit_status(command: Callable[[], object], line: str = "") -> int:
+    """Run a command; print what goes wrong on stderr, and return the exit status.
+
+    line: the command as it was typed, which is shown where an error's note says that it can go on.
+    """
     try:
         command()
-    except click.exceptions.Exit as exit_request:
-        return exit_request.exit_code
-    except click.ClickException as error:
-        return _report_usage(error)
-    except BigdataError as error:
-        return _report(error.message, hint=error.hint, status=error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted", err=True)
-        return INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()
-        return BROKEN_PIPE
-    except MemoryError:
-        return _report("memory does not suffice", hint="--jobs 1 needs least", status=BUDGET)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _report(
-                f"the disk is full: {_where(error)}",
-                hint="--output names a folder elsewhere",
-                status=BUDGET,
-            )
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return _report(_where(error), hint=None, status=2)
-        return _report_bug()
-    except Exception:
-        return _report_bug()
+    except (Exception, KeyboardInterrupt) as error:
+        status = _report_error(error)
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"{_printable(note)}:\n  {line}", err=True)
+        return status
     return 0
+
+
+def _report_error(error: BaseException) -> int:
+    """Say what went wrong; returns the exit status."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            return _report_usage(error)
+        case BigdataError():
+            return _report(error.message, hint=error.hint, status=error.exit_code)
+        case KeyboardInterrupt() | click.Abort():
+            click.echo("Interrupted", err=True)
+            return INTERRUPTED
+        case BrokenPipeError():
+            _discard_output()
+            return BROKEN_PIPE
+        case MemoryError():
+            return _report("memory does not suffice", hint="--jobs 1 needs least", status=BUDGET)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            hint = "--output names a folder elsewhere"
+            return _report(f"the disk is full: {_where(error)}", hint=hint, status=BUDGET)
+        case OSError(errno=errno.EACCES | errno.EPERM | errno.EROFS):
+            return _report(_where(error), hint=None, status=2)
+    return _report_bug()
 
 
 def _report(message: str, *, hint: str | None, status: int) -> int:

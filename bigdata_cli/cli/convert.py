@@ -56,6 +56,11 @@ output_options = compose(
         help="The format's compression, such as zstd:9, gzip or none.",
     ),
     click.option("--force", is_flag=True, help="Replace a dataset that is there already."),
+    click.option(
+        "--repair",
+        is_flag=True,
+        help="Write only those shards of the dataset again that are damaged or missing.",
+    ),
 )
 column_options = compose(
     click.option(
@@ -175,6 +180,7 @@ def convert_command(
         "shard_bytes": shard_size,
         "columns": columns or None,
     }
+    exclusive(dry_run=dry_run or None, repair=options["repair"] or None)
     if dry_run:
         _plan(sources, given, as_json=as_json, quiet=quiet)
     else:
@@ -266,6 +272,7 @@ def print_report(report: ConvertReport) -> None:
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "shards": f"{report.n_shards:,}"
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
+            "shards done before": f"{report.resumed_shards:,}" if report.resumed_shards else None,
             "shards done again": f"{report.redone_shards:,}" if report.redone_shards else None,
             "source": format_size(report.bytes_in),
             "dialect": dialect_text(report.manifest.dialect),

@@ -25,6 +25,11 @@ class ProgressBar:
         self._bar: Any = None
         self._phase = ""
 
+    def say(self, note: str) -> None:
+        """Print a line above the bar."""
+        self.close()
+        print(note, file=self._stream, flush=True)
+
     def show(self, progress: Progress) -> None:
         """Move the bar; a new phase, or one that starts again, gets a bar of its own."""
         if self._bar is not None and (
@@ -68,6 +73,10 @@ class ProgressLines:
         self._phase_started = 0.0
         self._next_line = clock() + SECONDS_BETWEEN_LINES
 
+    def say(self, note: str) -> None:
+        """Print a line at once."""
+        print(note, file=self._stream, flush=True)
+
     def show(self, progress: Progress) -> None:
         """Print a line where one is due. Rates are those of the present phase."""
         now = self._clock()
@@ -109,7 +118,10 @@ class ProgressDisplay:
     def __call__(self, progress: Progress) -> None:
         if self._view is not None:
             with self._lock:
-                self._view.show(progress)
+                if progress.note is not None:
+                    self._view.say(progress.note)
+                else:
+                    self._view.show(progress)
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from bigdata_cli.convert.rebatch import Rebatcher
-from bigdata_cli.convert.rejects import RejectsWriter, pieces_path
+from bigdata_cli.convert.rejects import RejectsWriter, pieces_name
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import FileEntry
@@ -60,17 +60,20 @@ class ShardResult:
     """What became of a task.
 
     files: what was written (under partial names), empty where `spoiled`: a value did not fit the
-    schema. schema: the one it was written with. starts, stops: per range of the task, where its
-    first record starts and where the record after its last one does. pieces: of the source, that it
-    holds. error: a record that cannot be kept, with the index of its file.
+    schema. schema: the one it was written with; physical: how the format stored its columns.
+    rejects: the file with its rejected records, where there are any. starts, stops: per range of
+    the task, where its first record starts and where the record after its last one does. pieces: of
+    the source, that it holds. error: a record that cannot be kept, with the index of its file.
     """
 
     index: int
     files: tuple[FileEntry, ...]
     spoiled: bool
     schema: Schema
+    physical: tuple[str, ...]
     rows: int
     rejected: int
+    rejects: FileEntry | None
     blank_lines: int
     starts: tuple[int, ...]
     stops: tuple[int, ...]
@@ -95,12 +98,13 @@ class ShardBuilder:
             None if state.distinct is None else frozenset() for state in self.columns
         )
         form = get_format(task.format)
+        self._physical = tuple(form.physical(column, task.storage) for column in task.schema)
         self._writer = form.writer(task.folder, task.name, task.schema, task.storage)
         self._pool = pool
         self._spoiled = False
         self._rows = 0
         self._blank_lines = 0
-        self._rejects = RejectsWriter(pieces_path(task.folder, task.name))
+        self._rejects = RejectsWriter(partial_path(task.folder / pieces_name(task.name)))
         self._pieces: list[ByteRange] = []
         self._statistics = tuple(ColumnStatistics() for _ in self.columns)
         self._encoding: deque[Future] = deque()
@@ -224,8 +228,10 @@ class ShardBuilder:
             files=files,
             spoiled=self._spoiled,
             schema=self.task.schema,
+            physical=self._physical,
             rows=self._rows,
             rejected=self._rejects.count,
+            rejects=self._rejects_entry(),
             blank_lines=self._blank_lines,
             starts=starts,
             stops=stops,
@@ -235,6 +241,12 @@ class ShardBuilder:
             statistics=self._statistics,
             error=error,
         )
+
+    def _rejects_entry(self) -> FileEntry | None:
+        """The file of rejected records; of a shard that is written again it is too."""
+        if self._spoiled or not self._rejects.count:
+            return None
+        return file_entry(self.task.folder, pieces_name(self.task.name))
 
 
 def _wider(mine: ColumnState, seen: ColumnState, float_mode: str) -> ColumnState:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from bigdata_cli.convert import shard_record
 from bigdata_cli.convert.builder import ShardResult, ShardTask
 from bigdata_cli.convert.commit import OutputFolder
+from bigdata_cli.convert.journal import Journal
 from bigdata_cli.convert.ledger import Ledger
 from bigdata_cli.convert.options import Progress, ProgressListener
 from bigdata_cli.convert.plan import Prepared
-from bigdata_cli.convert.rejects import pieces_path
+from bigdata_cli.convert.rejects import pieces_name
+from bigdata_cli.convert.resume import Standing, check_files, files_of
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.base import ShardName
+from bigdata_cli.formats.base import ShardName, partial_path
 from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.schema.dtype import Schema
@@ -45,23 +49,78 @@ class Conversion:
         wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
         self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
         self.ranges = self._split()
-        self.ledger = Ledger(prepared.sample.plan, self.ranges)
+        self.ledger = Ledger(prepared.sample.plan, self.ranges, self._record)
         self.redone: set[int] = set()
-        self.meter = _Meter(self._total_bytes(), progress)
+        self.n_resumed = 0
+        self.meter = Meter(self._total_bytes(), progress)
+        self._journal: Journal | None = None
 
     @property
     def n_shards(self) -> int:
         return self.prepared.n_shards
 
+    @property
+    def jobs(self) -> int:
+        return self.prepared.options.jobs or available_cpus()
+
+    @property
+    def n_finished(self) -> int:
+        """Shards whose files are whole, as far as is known by now."""
+        return sum(not result.spoiled for result in self.ledger.results.values())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether finished shards are in the journal."""
+        return self._journal is not None
+
+    def standing(self) -> str:
+        """What is done of it, for a user who has to run it again."""
+        of = f" of {self.n_shards:,}" if self.counts_shards else ""
+        return f"{self.n_finished:,}{of} shards are done; the same command goes on from there"
+
+    def restore(self, folder: OutputFolder, standing: Standing) -> None:
+        """Go on where an interrupted run was: what it finished is checked, and not done again."""
+        self.ledger.restore(standing.results)
+        known = [result for _, result in sorted(self.ledger.results.items())]
+        self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
+        checked = check_files(folder.path, known, jobs=self.jobs, on_progress=self.meter.advance)
+        self.ledger.restore(checked)
+        folder.go_on(standing.written, [f.name for one in checked for f in files_of(one)])
+        self.n_resumed = self.n_finished
+        of = f" of {self.n_shards:,}" if self.counts_shards else ""
+        self._journal = folder.journal
+        self.meter.say(f"resuming: {self.n_resumed:,}{of} shards are done")
+        self.meter.begin("convert", self._total_bytes(after=len(known)))
+
     def run(self, folder: OutputFolder) -> None:
         """Convert all shards, then those again that a wrong guess touched."""
-        jobs = self.prepared.options.jobs or available_cpus()
-        with LocalEngine(jobs, self.meter.advance) as engine:
+        if self.prepared.source.comes_once:
+            self.meter.say(
+                "what comes from a pipe cannot be resumed: keep its source until it ends"
+            )
+        else:
+            self._journal = folder.journal
+        with LocalEngine(self.jobs, self.meter.advance) as engine:
             with closing(self._first_results(engine)) as results:
                 for result in results:
                     self._take(result, engine)
             self._reconcile(engine, folder)
+        for file in self.prepared.source.files:
+            file.check_unchanged()
         self.meter.end()
+
+    @property
+    def counts_shards(self) -> bool:
+        """Whether it is known how many shards there will be."""
+        return True
+
+    def _record(self, result: ShardResult) -> None:
+        """Enter a result into the journal, if the source is still what the journal says."""
+        if self._journal is None:
+            return
+        for index in {piece.file for piece in result.pieces}:
+            self.prepared.source.files[index].check_unchanged()
+        self._journal.append("shard", lambda: shard_record.to_json(result))
 
     def entries(self) -> tuple[SourceEntry, ...]:
         """The source files as they were read."""
@@ -71,8 +130,9 @@ class Conversion:
         """What of the source each shard has, where that is known."""
         return split_source(self._text(), self.prepared.n_shards)
 
-    def _total_bytes(self) -> int:
-        return self._text().data_bytes
+    def _total_bytes(self, after: int = 0) -> int:
+        """The bytes to be read for the shards from that one on; 0: not known."""
+        return sum(self._range_bytes(index) for index in range(after, self.n_shards))
 
     def _text(self) -> Source:
         """The source: only text files are read in pieces from anywhere."""
@@ -81,9 +141,9 @@ class Conversion:
         return source
 
     def _first_results(self, engine: LocalEngine) -> Generator[ShardResult]:
-        yield from engine.map(range(self.n_shards), self._first_task)
+        yield from engine.map(range(len(self.ledger.results), self.n_shards), self._first_task)
 
-    def _results_again(
+    def write_again(
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
         """The results of shards that are done again, with these types."""
@@ -122,7 +182,7 @@ class Conversion:
             if not redo:
                 return
             self.redone.update(redo)
-            with closing(self._results_again(engine, redo, columns)) as results:
+            with closing(self.write_again(engine, redo, columns)) as results:
                 for result in results:
                     before = self.ledger.results[result.index]
                     if result.rows != before.rows:
@@ -159,9 +219,28 @@ class Conversion:
 
     def reject_pieces(self) -> list[Path]:
         """The files with the rejected records of each shard, in order."""
-        return [
-            pieces_path(self.prepared.output, self._name(index)) for index in range(self.n_shards)
-        ]
+        names = (pieces_name(self._name(index)) for index in range(self.n_shards))
+        return [partial_path(self.prepared.output / name) for name in names]
+
+    def renames(self) -> dict[str, str]:
+        """The files of all shards: by what name each was written, and by what it will be known."""
+        results = sorted(self.ledger.results.items())
+        return {old: new for _, one in results for old, new in self.final_names(one).items()}
+
+    def final_names(self, result: ShardResult) -> dict[str, str]:
+        """The files of a shard: by what name each was written, and by what it will be known."""
+        return {file.name: self._final(file.name) for file in result.files}
+
+    def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
+        """Take the shards of a finished dataset; returns those that are spoiled."""
+        self.ledger.results = {result.index: result for result in results}
+        known = [result for _, result in sorted(self.ledger.results.items())]
+        if self.ranges:
+            self.ranges = self.ledger.ranges = [result.pieces for result in known]
+        return [result.index for result in known if result.spoiled]
+
+    def _final(self, name: str) -> str:
+        return name
 
     def _name(self, index: int) -> ShardName:
         return ShardName(stem=self.prepared.stem, index=index, count=self.n_shards)
@@ -180,18 +259,7 @@ class Conversion:
             storage=prepared.storage,
             sources=self.entries(),
             dialect=prepared.source.dialect.to_json(),
-            options={
-                "shards": prepared.options.shards,
-                "shard_bytes": prepared.options.shard_bytes,
-                "float": prepared.options.float_mode,
-                "types": {
-                    state.name: state.dtype for state in prepared.sample.plan.columns if state.fixed
-                },
-                "drop": list(prepared.options.drop),
-                "columns": list(prepared.keep),
-                "on_bad_row": prepared.options.on_bad_row,
-                "max_line_bytes": prepared.options.max_line_bytes,
-            },
+            options=self.options_entry(),
             schema=schema,
             statistics=_settled(self.ledger.statistics(schema), schema),
             shards=tuple(self._shards()),
@@ -199,10 +267,28 @@ class Conversion:
             order=self.order,
         )
 
+    def options_entry(self) -> dict[str, Any]:
+        """The options as the manifest has them."""
+        options = self.prepared.options
+        return {
+            "shards": options.shards,
+            "shard_bytes": options.shard_bytes,
+            "float": options.float_mode,
+            "types": {
+                state.name: state.dtype
+                for state in self.prepared.sample.plan.columns
+                if state.fixed
+            },
+            "drop": list(options.drop),
+            "columns": list(self.prepared.keep),
+            "on_bad_row": options.on_bad_row,
+            "max_line_bytes": options.max_line_bytes,
+        }
+
     def _shards(self) -> Iterator[ShardEntry]:
         for _, result in sorted(self.ledger.results.items()):
             yield ShardEntry(
-                files=result.files,
+                files=tuple(replace(f, name=self._final(f.name)) for f in result.files),
                 rows=result.rows,
                 source_ranges=tuple((p.file, p.start, p.stop) for p in result.pieces),
             )
@@ -222,7 +308,7 @@ def _settled(
     return settled
 
 
-class _Meter:
+class Meter:
     """Adds up what the threads report, for one listener; total 0: not known."""
 
     def __init__(self, total: int, listener: ProgressListener | None) -> None:
@@ -247,10 +333,15 @@ class _Meter:
         self._done = self._total or self._done
         self._tell()
 
-    def _tell(self) -> None:
+    def say(self, note: str) -> None:
+        """Have a note shown at once."""
+        self._tell(note)
+
+    def _tell(self, note: str | None = None) -> None:
         if self._listener is not None:
             self._listener(
                 Progress(
+                    note=note,
                     phase=self._phase,
                     bytes_done=self._done,
                     bytes_total=self._total,

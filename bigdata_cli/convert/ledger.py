@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bigdata_cli.convert.builder import ShardBuilder, ShardResult
@@ -23,10 +23,17 @@ class Ledger:
     A result is accepted when its start is certain: when the shard before it is accepted and ended
     there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
     ranges: of the source, per shard; empty for a stream, whose shards start where they must.
+    on_result: told each result that counts, of its distinct texts those that were not known before.
     """
 
-    def __init__(self, plan: ParsePlan, ranges: Sequence[tuple[ByteRange, ...]]) -> None:
+    def __init__(
+        self,
+        plan: ParsePlan,
+        ranges: Sequence[tuple[ByteRange, ...]],
+        on_result: Callable[[ShardResult], None] | None = None,
+    ) -> None:
         self.plan = plan
+        self._on_result = on_result
         self.ranges = ranges
         self.results: dict[int, ShardResult] = {}
         self._waiting: dict[int, ShardResult] = {}
@@ -75,7 +82,26 @@ class Ledger:
             self._accept(candidate)
         return [], None
 
+    def restore(self, results: Sequence[ShardResult]) -> None:
+        """Take results as `on_result` was told them, in that order."""
+        told, self._on_result = self._on_result, None
+        for result in results:
+            if result.index in self.results:
+                self.replace_result(result)
+            else:
+                self._accept(result)
+        self._on_result = told
+
+    def _tell(self, result: ShardResult) -> None:
+        if self._on_result is not None:
+            new = tuple(
+                texts if texts is None or known is None else texts - known
+                for texts, known in zip(result.distinct, self._distinct, strict=True)
+            )
+            self._on_result(replace(result, distinct=new))
+
     def _accept(self, result: ShardResult) -> None:
+        self._tell(result)
         self._observed = [a.join(b) for a, b in zip(self._observed, result.observed, strict=True)]
         self._distinct = [
             join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
@@ -107,14 +133,11 @@ class Ledger:
 
     def to_redo(self, schema: Schema, form: Format, storage: StorageOptions) -> list[int]:
         """The shards whose bytes would differ under the schema."""
+        wanted = tuple(form.physical(column, storage) for column in schema)
         return [
             index
             for index, result in sorted(self.results.items())
-            if result.spoiled
-            or any(
-                form.physical(a, storage) != form.physical(b, storage)
-                for a, b in zip(result.schema, schema, strict=True)
-            )
+            if result.spoiled or result.physical != wanted
         ]
 
     def replace_result(self, result: ShardResult) -> None:
@@ -123,6 +146,7 @@ class Ledger:
         Of a column that turned out to be text late it has texts that were read as numbers before.
         """
         if result.distinct:
+            self._tell(result)
             self._distinct = [
                 join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
             ]

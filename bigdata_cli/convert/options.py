@@ -25,7 +25,8 @@ class ConvertOptions:
     spool: keep what comes from a pipe beside the output, so that shards can be done again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
-    profile: measure what the processor time goes into.
+    profile: measure what the processor time goes into. repair: write those shards again of the
+    dataset that is there which are damaged.
     """
 
     to: str
@@ -42,6 +43,7 @@ class ConvertOptions:
     compression: str | None = None
     jobs: int | None = None
     force: bool = False
+    repair: bool = False
     on_bad_row: str = "error"
     max_bad_rows: int | None = None
     max_line_bytes: int = MAX_RECORD_BYTES
@@ -54,13 +56,14 @@ class ConvertOptions:
 class Progress:
     """Where a conversion stands: bytes of source done of all, rows so far, the phase.
 
-    bytes_total: 0 where it is not known.
+    bytes_total: 0 where it is not known. note: what the user should read now.
     """
 
     phase: str
     bytes_done: int
     bytes_total: int
     rows: int
+    note: str | None = None
 
 
 ProgressListener = Callable[[Progress], None]
@@ -127,8 +130,10 @@ class ColumnReport:
 class ConvertReport:
     """What a conversion did.
 
-    confidence, reasons: of what was detected of the dialect, as `Source` has them. stages: the
-    processor seconds of each, where they were measured.
+    redone_shards: written twice, as a value asked for a wider type (of a repair: written again);
+    resumed_shards: taken over from a run that was interrupted. confidence, reasons: of what was
+    detected of the dialect, as `Source` has them. stages: the processor seconds of each, where they
+    were measured.
     """
 
     output: Path
@@ -143,6 +148,7 @@ class ConvertReport:
     seconds: float
     peak_memory_bytes: int
     redone_shards: int
+    resumed_shards: int
     columns: tuple[ColumnReport, ...]
     notes: tuple[str, ...]
     manifest: Manifest
@@ -165,6 +171,7 @@ class ConvertReport:
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "redone_shards": self.redone_shards,
+            "resumed_shards": self.resumed_shards,
             "dialect": dict(self.manifest.dialect),
             "confidence": self.confidence,
             "reasons": list(self.reasons),

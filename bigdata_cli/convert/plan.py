@@ -12,6 +12,7 @@ from bigdata_cli.convert.commit import check_output, disk_error
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
 from bigdata_cli.convert.portions import MOST_SHARDS, BySize, Dealt, Evenly, StreamLayout
 from bigdata_cli.convert.rebatch import Rebatcher
+from bigdata_cli.convert.scratch import scratch_folder
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
@@ -87,7 +88,9 @@ def prepare(
     source = open_rows(paths, options.source)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(output, force=options.force)
+    if options.force and options.repair:
+        raise UsageError("--force and --repair exclude each other")
+    check_output(output, force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
     types = _types(source, keep, options)
     storage = StorageOptions(
@@ -241,11 +244,11 @@ def encode_sample(prepared: Prepared) -> Encoded:
     Nothing is kept: the sample is written into a temporary folder. Raises BudgetError where that is
     full.
     """
-    with tempfile.TemporaryDirectory(prefix="bigdata-") as folder:
-        try:
-            return _encode_sample(prepared, Path(folder))
-        except OSError as error:
-            raise disk_error(error, Path(tempfile.gettempdir())) from error
+    try:
+        with scratch_folder() as folder:
+            return _encode_sample(prepared, folder)
+    except OSError as error:
+        raise disk_error(error, Path(tempfile.gettempdir())) from error
 
 
 def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:

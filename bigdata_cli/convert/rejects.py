@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import heapq
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,9 +20,9 @@ HEADER = ("source", "line", "byte", "reason", "raw")
 _Rejected = tuple[int, int, str, str, str]
 
 
-def pieces_path(folder: Path, name: ShardName) -> Path:
-    """Where the rejected records of one shard are kept until the end."""
-    return partial_path(folder / f"_rejects-{name.index:05d}.csv")
+def pieces_name(name: ShardName) -> str:
+    """The file with the rejected records of one shard, which never loses its partial suffix."""
+    return f"_rejects-{name.index:05d}.csv"
 
 
 class RejectsWriter:
@@ -59,7 +60,7 @@ def _open(path: Path, mode: str):
 def merge_rejects(
     source: RowSource, folder: Path, pieces: Iterable[Path], *, interleaved: bool = False
 ) -> None:
-    """Write `rejects.csv` (under its partial name) from the shards' pieces, and remove these.
+    """Write `rejects.csv` (under its partial name) from the shards' pieces; it is on the disk then.
 
     Of tables `line` is the row, and `byte` is empty. interleaved: the shards' records come in
     turns, and not shard after shard.
@@ -79,8 +80,8 @@ def merge_rejects(
                 line = str(counter.line_of(offset))
             place = offset if source.total_rows is None else ""
             writer.writerow([source.files[file].name, line, place, reason, raw])
-    for path in pieces:
-        path.unlink(missing_ok=True)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _read(path: Path) -> Iterator[_Rejected]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bigdata_cli.convert.ledger import Ledger
 from bigdata_cli.convert.options import ColumnReport, ConvertReport
 from bigdata_cli.convert.plan import Prepared
 from bigdata_cli.manifest import Manifest
@@ -14,10 +13,15 @@ _ISO_BYTES = {Kind.DATE: 10, Kind.TIMESTAMP: 19}
 
 
 def build_report(
-    prepared: Prepared, manifest: Manifest, redone: set[int], ledger: Ledger, seconds: float
+    prepared: Prepared,
+    manifest: Manifest,
+    *,
+    seconds: float,
+    n_redone: int = 0,
+    n_resumed: int | None = None,
+    blank_lines: int = 0,
 ) -> ConvertReport:
-    """The report of a conversion that has been committed."""
-    blank_lines = sum(result.blank_lines for result in ledger.results.values())
+    """The report of a conversion that has been committed; n_resumed: None for all its shards."""
     notes = []
     if blank_lines:
         notes.append(f"{blank_lines:,} blank lines are not rows and were left out")
@@ -37,7 +41,8 @@ def build_report(
         bytes_out=manifest.bytes,
         seconds=seconds,
         peak_memory_bytes=peak_memory_bytes(),
-        redone_shards=len(redone),
+        redone_shards=n_redone,
+        resumed_shards=len(manifest.shards) if n_resumed is None else n_resumed,
         columns=columns,
         notes=tuple(notes),
         manifest=manifest,

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bigdata_cli.convert.builder import file_entry, text_entry
-from bigdata_cli.convert.commit import OutputFolder, disk_error
+from bigdata_cli.convert.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.convert.conversion import Conversion
+from bigdata_cli.convert.identity import differences, identity
 from bigdata_cli.convert.options import (
     ConvertOptions,
     ConvertReport,
     Plan,
     ProgressListener,
 )
-from bigdata_cli.convert.plan import prepare
+from bigdata_cli.convert.plan import Prepared, prepare
 from bigdata_cli.convert.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.convert.report import build_report
+from bigdata_cli.convert.resume import find_standing
 from bigdata_cli.convert.stream_conversion import StreamConversion
+from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
+from bigdata_cli.manifest import Manifest, read_manifest
 from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.resources.stages import StageTimes, measure_stages, stage
 from bigdata_cli.sources import SourceOptions
@@ -44,6 +50,7 @@ def convert(
     compression: str | None = None,
     jobs: int | None = None,
     force: bool = False,
+    repair: bool = False,
     on_bad_row: str = "error",
     max_bad_rows: int | None = None,
     max_line_size: str | int = MAX_RECORD_BYTES,
@@ -68,7 +75,9 @@ def convert(
     """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
 
     to: parquet, hdf5, npy or tfrecord. The options are those of `bigdata convert`. Raises
-    UsageError, DataError or BudgetError; no output folder is left behind then.
+    UsageError, DataError or BudgetError. No output folder is left behind then, but where shards are
+    finished and the same call goes on with them: a note of the exception says so, as of
+    KeyboardInterrupt.
     """
     options = ConvertOptions(
         to=to,
@@ -85,6 +94,7 @@ def convert(
         compression=compression,
         jobs=jobs,
         force=force,
+        repair=repair,
         on_bad_row=on_bad_row,
         max_bad_rows=max_bad_rows,
         max_line_bytes=(
@@ -153,28 +163,126 @@ def _run(
     folder = OutputFolder(prepared.output)
     folder.open()
     try:
-        kind = StreamConversion if prepared.source.is_stream else Conversion
-        conversion = kind(prepared, unit_bytes, progress)
-        conversion.run(folder)
-        manifest = conversion.manifest()
-        sidecars = prepared.form.sidecars(manifest.to_json())
-        entries = [text_entry(name, text) for name, text in sidecars.items()]
-        if manifest.rejected_rows:
-            merge_rejects(
-                prepared.source,
-                prepared.output,
-                conversion.reject_pieces(),
-                interleaved=conversion.order != "source",
+        header = {**identity(prepared), "force": options.force}
+        if _is_finished(folder, header):
+            return build_report(
+                prepared, read_manifest(folder.path), seconds=time.monotonic() - started
             )
-            entries.append(file_entry(prepared.output, REJECTS_NAME))
-        manifest = replace(manifest, sidecars=tuple(entries))
-        folder.commit(manifest, sidecars)
-    except OSError as error:
-        folder.abandon()
-        raise disk_error(error, prepared.output) from error
-    except BaseException:
-        folder.abandon()
-        raise
+        check_output(folder.path, force=options.force, repair=options.repair)
+        if options.repair:
+            return _repair(prepared, folder, unit_bytes, progress, started)
+        standing = find_standing(folder.path, header, prepared.keep, force=options.force)
+        conversion = _conversion(prepared, unit_bytes, progress)
+        with _put_away(conversion, folder):
+            if standing is None:
+                folder.begin(header)
+            else:
+                conversion.restore(folder, standing)
+            conversion.run(folder)
+            manifest = _commit(conversion, folder)
+    finally:
+        folder.close()
     return build_report(
-        prepared, manifest, conversion.redone, conversion.ledger, time.monotonic() - started
+        prepared,
+        manifest,
+        seconds=time.monotonic() - started,
+        n_redone=len(conversion.redone),
+        n_resumed=conversion.n_resumed,
+        blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
     )
+
+
+def _conversion(
+    prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
+) -> Conversion:
+    kind = StreamConversion if prepared.source.is_stream else Conversion
+    return kind(prepared, unit_bytes, progress)
+
+
+def _repair(
+    prepared: Prepared,
+    folder: OutputFolder,
+    unit_bytes: int | None,
+    progress: ProgressListener | None,
+    started: float,
+) -> ConvertReport:
+    from bigdata_cli.convert.repair import repair
+
+    conversion = _conversion(prepared, unit_bytes, progress)
+    try:
+        manifest = repair(conversion, folder)
+    except BaseException as raised:
+        folder.discard_partial()
+        error = _told(raised, conversion, folder)
+        if error is raised:
+            raise
+        raise error from raised
+    n_redone = len(conversion.redone)
+    return build_report(
+        prepared,
+        manifest,
+        seconds=time.monotonic() - started,
+        n_redone=n_redone,
+        n_resumed=len(manifest.shards) - n_redone,
+    )
+
+
+def _is_finished(folder: OutputFolder, header: dict[str, Any]) -> bool:
+    """Whether all that was left of this very conversion was its commit, which is done by now."""
+    begun = folder.finished
+    return (
+        begun is not None and begun["force"] == header["force"] and not differences(begun, header)
+    )
+
+
+def _commit(conversion: Conversion, folder: OutputFolder) -> Manifest:
+    """Make the dataset visible; returns its manifest."""
+    prepared = conversion.prepared
+    manifest = conversion.manifest()
+    sidecars = prepared.form.sidecars(manifest.to_json())
+    entries = [text_entry(name, text) for name, text in sidecars.items()]
+    if manifest.rejected_rows:
+        merge_rejects(
+            prepared.source,
+            prepared.output,
+            conversion.reject_pieces(),
+            interleaved=conversion.order != "source",
+        )
+        entries.append(file_entry(prepared.output, REJECTS_NAME))
+    manifest = replace(manifest, sidecars=tuple(entries))
+    folder.commit(manifest, sidecars, conversion.renames())
+    return manifest
+
+
+@contextmanager
+def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
+    """Where a conversion fails, keep what the same command can go on with, or nothing at all.
+
+    It can where the cause may go away by itself: an interrupt, a full disk, a source that is gone.
+    What is wrong with the data or the options is so for good.
+    """
+    try:
+        yield
+    except BaseException as raised:
+        error = _told(raised, conversion, folder)
+        passes = not isinstance(error, BigdataError) or isinstance(
+            error, BudgetError | SourceLostError
+        )
+        can_go_on = passes or isinstance(raised, OSError)
+        can_go_on = can_go_on and conversion.keeps and conversion.n_finished > 0
+        if folder.abandon(keep=can_go_on):
+            error.add_note(conversion.standing())
+        if error is raised:
+            raise
+        raise error from raised
+
+
+def _told(error: BaseException, conversion: Conversion, folder: OutputFolder) -> BaseException:
+    """What to say of an error: where the source was changed or lost meanwhile, that is why."""
+    if isinstance(error, DataError) and not isinstance(error, SourceLostError):
+        try:
+            for file in conversion.prepared.source.files:
+                file.check_unchanged()
+        except DataError as why:
+            return why
+    return disk_error(error, folder.path) if isinstance(error, OSError) else error

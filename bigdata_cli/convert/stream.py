@@ -26,13 +26,14 @@ TaskMaker = Callable[[int, Sequence[ShardBuilder]], ShardTask]
 class StreamWork:
     """What is to be made of the blocks of a stream.
 
-    indices: the shards to make, ascending; None: as many as there are, at least one. interleaved:
-    the shards' blocks come in turns, and not shard after shard.
+    indices: the shards to make, ascending; None: as many as there are from `first` on, and at least
+    shard 0. interleaved: the shards' blocks come in turns, and not shard after shard.
     """
 
     feed: Iterable[FedRows]
     make_task: TaskMaker
     indices: Sequence[int] | None
+    first: int = 0
     interleaved: bool = False
 
 
@@ -116,9 +117,9 @@ class _Stream:
                 raise
             if fed is None:
                 return
-            if wanted is None or fed.shard in wanted:
+            if fed.shard >= self._work.first if wanted is None else fed.shard in wanted:
                 yield fed
-            elif not self._work.interleaved and fed.shard > max(wanted):
+            elif wanted and not self._work.interleaved and fed.shard > max(wanted):
                 return
 
     def _submit(self, fed: FedRows) -> None:
@@ -136,7 +137,7 @@ class _Stream:
     def _open_until(self, shard: int | None) -> None:
         """Open the shards up to this one, those without records too; None: all."""
         if self._to_open is None:
-            if shard is None and not self._open:
+            if shard is None and not self._open and not self._work.first:
                 shard = 0
             if shard is not None and shard not in self._open:
                 self._begin(shard)

@@ -9,6 +9,7 @@ from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
 from bigdata_cli.convert.commit import OutputFolder
 from bigdata_cli.convert.conversion import Conversion
 from bigdata_cli.convert.portions import BySize, Dealt
+from bigdata_cli.convert.resume import Standing
 from bigdata_cli.convert.stream import StreamWork
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import DataError
@@ -32,8 +33,9 @@ class StreamConversion(Conversion):
     Until then their files are named as if there were none.
     """
 
-    _entries: tuple[SourceEntry, ...] = ()
+    _entries: tuple[SourceEntry, ...] | None = None
     _spool: Spool | None = None
+    _is_counted = False
 
     @property
     def order(self) -> str:  # type: ignore[override]
@@ -46,9 +48,17 @@ class StreamConversion(Conversion):
         return isinstance(layout, Dealt) and layout.n_shards > 1
 
     @property
+    def counts_shards(self) -> bool:
+        return self._is_counted or not isinstance(self.prepared.layout, BySize)
+
+    @property
     def n_shards(self) -> int:
-        is_counted = not isinstance(self.prepared.layout, BySize)
-        return self.prepared.n_shards if is_counted else len(self.ledger.results)
+        is_fixed = not isinstance(self.prepared.layout, BySize)
+        return self.prepared.n_shards if is_fixed else len(self.ledger.results)
+
+    def restore(self, folder: OutputFolder, standing: Standing) -> None:
+        self._is_counted = standing.n_shards is not None
+        super().restore(folder, standing)
 
     def run(self, folder: OutputFolder) -> None:
         if self.prepared.source.comes_once and self.prepared.options.spool:
@@ -58,31 +68,38 @@ class StreamConversion(Conversion):
         finally:
             if self._spool is not None:
                 self._spool.close()
-        self._name_files(folder)
 
     def entries(self) -> tuple[SourceEntry, ...]:
-        return self._entries
+        return super().entries() if self._entries is None else self._entries
 
     def _split(self) -> Sequence[tuple[ByteRange, ...]]:
         return ()
 
-    def _total_bytes(self) -> int:
+    def _total_bytes(self, after: int = 0) -> int:
         source = self.prepared.source
         return 0 if source.comes_once else source.bytes
 
     def _first_results(self, engine: LocalEngine) -> Generator[ShardResult]:
         by_size = isinstance(self.prepared.layout, BySize)
+        first = len(self.ledger.results)
+        if self._is_counted or (first == self.prepared.n_shards and not by_size):
+            return
         with self._feed(None if self._spool is None else self._spool.append) as feed:
             work = StreamWork(
                 feed=feed,
                 make_task=self._next_task,
-                indices=None if by_size else range(self.prepared.n_shards),
+                indices=None if by_size else range(first, self.prepared.n_shards),
+                first=first,
                 interleaved=self.is_dealt,
             )
             yield from engine.map_stream(work)
             self._entries = feed.entries()
+        self._is_counted = True
+        if self._journal is not None:
+            n_shards = self.n_shards
+            self._journal.append("end", lambda: n_shards)
 
-    def _results_again(
+    def write_again(
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
         def work(feed: Iterable[FedRows]) -> StreamWork:
@@ -129,17 +146,10 @@ class StreamConversion(Conversion):
     def _name(self, index: int) -> ShardName:
         return ShardName(stem=self.prepared.stem, index=index, count=0)
 
-    def _name_files(self, folder: OutputFolder) -> None:
-        """Give the files their names, now that the shards are counted."""
-        provisional, final = (f"-of-{count:05d}." for count in (0, self.n_shards))
-        for result in list(self.ledger.results.values()):
-            files = []
-            for file in result.files:
-                before, _, extension = file.name.rpartition(provisional)
-                name = f"{before}{final}{extension}"
-                folder.rename_partial(file.name, name)
-                files.append(replace(file, name=name))
-            self.ledger.replace_result(replace(result, files=tuple(files)))
+    def _final(self, name: str) -> str:
+        """The name of a file, once the shards are counted."""
+        before, _, extension = name.rpartition(_of(0))
+        return f"{before}{_of(self.n_shards)}{extension}"
 
     def _cannot_redo(self, redo: Sequence[int], columns: tuple[ColumnState, ...]) -> DataError:
         """What to say where a pipe held a surprise and was not spooled."""
@@ -147,9 +157,9 @@ class StreamConversion(Conversion):
         final = Schema(tuple(state.column() for state in columns))
         changed = {}
         for index in redo:
-            written = self.ledger.results[index].schema
-            for old, new in zip(written, final, strict=True):
-                if form.physical(old, storage) != form.physical(new, storage):
+            written = self.ledger.results[index]
+            for old, stored, new in zip(written.schema, written.physical, final, strict=True):
+                if stored != form.physical(new, storage):
                     changed[new.name] = (old.dtype, new.dtype)
         told = "; ".join(
             f'column "{name}" has values that the beginning did not show '
@@ -165,3 +175,7 @@ class StreamConversion(Conversion):
             "cannot be read again",
             hint=f"{flags}, or leave out --no-spool",
         )
+
+
+def _of(n_shards: int) -> str:
+    return f"-of-{n_shards:05d}."

@@ -57,8 +57,13 @@ class ShardName:
 
 
 def partial_path(final: Path) -> Path:
-    """Where a file is written until it is whole."""
-    return final.with_name(final.name + PARTIAL_SUFFIX)
+    """Where a file is written until it is whole: readers of a folder skip names with `_`.
+
+    >>> partial_path(Path("trips/trips-00000-of-00003.parquet")).name
+    '_trips-00000-of-00003.parquet.partial'
+    """
+    hidden = final.name if final.name.startswith("_") else f"_{final.name}"
+    return final.with_name(hidden + PARTIAL_SUFFIX)
 
 
 class ShardWriter(ABC):
@@ -94,6 +99,8 @@ class Format(ABC):
     """The first is the default."""
     compressions: tuple[str, ...]
     """The names `--compression` takes; the first is the default."""
+    same_bytes = True
+    """Whether the same rows give the same bytes every time, and not only the same values."""
 
     @abstractmethod
     def physical(self, column: Column, options: StorageOptions) -> str:

@@ -73,6 +73,7 @@ class Hdf5Format(Format):
     name = "hdf5"
     layouts = ("columns", "matrix")
     compressions = ("none", "gzip")
+    same_bytes = False
 
     def physical(self, column: Column, options: StorageOptions) -> str:
         """How a column is stored; equal strings mean equal values and attributes."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numba import njit
 
-from bigdata_cli.errors import DataError
+from bigdata_cli.errors import DataError, SourceLostError
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.rules import compile_rules
@@ -148,7 +148,7 @@ class BlockReader:
                 n = os.preadv(descriptor, [view[done:]], start + done)
             except OSError as error:
                 name = self._source.files[file].name
-                raise DataError(f"{name}: reading byte {start + done:,}: {error}") from error
+                raise SourceLostError(f"{name}: reading byte {start + done:,}: {error}") from error
             if n == 0:
                 name = self._source.files[file].name
                 raise DataError(
@@ -162,7 +162,7 @@ def _open(file: SourceFile) -> int:
     try:
         return os.open(file.path, os.O_RDONLY)
     except OSError as error:
-        raise DataError(f"{file.name} cannot be opened again: {error.strerror}") from error
+        raise SourceLostError(f"{file.name} cannot be opened again: {error.strerror}") from error
 
 
 def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> int:

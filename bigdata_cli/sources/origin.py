@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from bigdata_cli.errors import BigdataError, DataError, UsageError, closest
+from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest
 from bigdata_cli.sources.archive import ZIP_SIGNATURES, find_member, member_start, open_member
 from bigdata_cli.sources.decompress import ByteStream, DecompressedStream, compression_of
 from bigdata_cli.sources.encoding import (
@@ -227,6 +227,28 @@ def _check_content(head: bytes, name: str) -> None:
         raise DataError(f"{name} is empty")
 
 
+def check_unchanged(name: str, path: Path, file_bytes: int | None, mtime_ns: int) -> None:
+    """Raise SourceLostError where a file is gone, DataError where it was written to.
+
+    file_bytes: None where only its time counts.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError as error:
+        raise SourceLostError(
+            f"{name} vanished while it was read: {error.strerror}", hint="bring it back"
+        ) from error
+    if stat.st_mtime_ns == mtime_ns and file_bytes in (None, stat.st_size):
+        return
+    told = "it was written to"
+    if file_bytes is not None and stat.st_size != file_bytes:
+        told = f"it had {file_bytes:,} bytes, and has {stat.st_size:,} now"
+    raise DataError(
+        f"{name} changed while it was read: {told}",
+        hint="convert it when nothing writes to it any more, or convert a copy",
+    )
+
+
 class FileStream:
     """A piece of a file; a `ByteStream`."""
 
@@ -238,7 +260,7 @@ class FileStream:
             self._file = path.open("rb", buffering=0)
             self._file.seek(start)
         except OSError as error:
-            raise DataError(f"{name} cannot be opened again: {error.strerror}") from error
+            raise SourceLostError(f"{name} cannot be opened again: {error.strerror}") from error
 
     def read(self, n_bytes: int) -> bytes:
         wanted = min(n_bytes, self._size - self.consumed)
@@ -247,7 +269,9 @@ class FileStream:
         try:
             data = self._file.read(wanted)
         except OSError as error:
-            raise DataError(f"{self._name}: reading byte {self.consumed:,}: {error}") from error
+            raise SourceLostError(
+                f"{self._name}: reading byte {self.consumed:,}: {error}"
+            ) from error
         if not data:
             raise DataError(
                 f"{self._name} became shorter while it was read: {self._size:,} bytes were there, "

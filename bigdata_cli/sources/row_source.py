@@ -73,6 +73,10 @@ class SourcePart(Protocol):
     def name(self) -> str: ...
     def entry(self) -> SourceEntry: ...
 
+    def check_unchanged(self) -> None:
+        """Raise SourceLostError where it is gone, DataError where it was written to meanwhile."""
+        ...
+
 
 class HowWritten(Protocol):
     """How a source is written, as the manifest has it. is_text: lines are rows."""

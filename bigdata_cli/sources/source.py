@@ -19,7 +19,7 @@ from bigdata_cli.sources.dialect import (
     resolve_nulls,
 )
 from bigdata_cli.sources.header import looks_like_header, match_columns, read_header, skip_lines
-from bigdata_cli.sources.origin import Origin, find_origin
+from bigdata_cli.sources.origin import Origin, check_unchanged, find_origin
 from bigdata_cli.sources.paths import expand_paths, is_json_lines_name, is_text_name
 from bigdata_cli.sources.row_source import Portions
 
@@ -86,6 +86,10 @@ class SourceFile:
         return SourceEntry(
             name=self.name, bytes=self.file_bytes, mtime_ns=self.mtime_ns, digest=self.digest
         )
+
+    def check_unchanged(self) -> None:
+        if self.origin.held is None:
+            check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.schema.dtype import Column, Kind, arrow_type, item_bytes
+from bigdata_cli.sources.origin import check_unchanged
 from bigdata_cli.tables.table import Table
 
 _EXACT = {"float32": 2**24, "float64": 2**53}
@@ -26,6 +27,10 @@ class DatasetTable(Table):
     """A dataset of ours; its parts are its shards."""
 
     dataset: Dataset
+
+    def check_unchanged(self) -> None:
+        # Its shards are what its manifest says, or reading them fails.
+        check_unchanged(self.name, self.path / MANIFEST_NAME, None, self.mtime_ns)
 
     def read(
         self, columns: Sequence[str], *, batch_bytes: int, part: int | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.sources.origin import check_unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,10 @@ class Table(ABC):
         return SourceEntry(
             name=self.name, bytes=self.bytes, mtime_ns=self.mtime_ns, digest=self.digest
         )
+
+    def check_unchanged(self) -> None:
+        """Raise SourceLostError where it is gone, DataError where it was written to meanwhile."""
+        check_unchanged(self.name, self.path, self.bytes, self.mtime_ns)
 
     @abstractmethod
     def read(

@@ -333,7 +333,9 @@ class FormatContract:
             writer.append(writer.encode(batch))
             assert all(path.name.endswith(PARTIAL_SUFFIX) for path in tmp_path.iterdir())
         files = writer.close()
-        assert {path.name for path in tmp_path.iterdir()} == {f + PARTIAL_SUFFIX for f in files}
+        assert {path.name for path in tmp_path.iterdir()} == {
+            partial_path(Path(f)).name for f in files
+        }
         assert len(set(files)) == len(files)
         assert all("-00001-of-00002." in name and name.startswith("trips") for name in files)
 

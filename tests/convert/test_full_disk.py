@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import resource
 import subprocess
@@ -45,3 +47,40 @@ def test_a_file_that_may_not_grow(source, tmp_path, to, layout, limit_bytes):
     assert "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+NAMESPACE = (
+    ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+)
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o size=3m tmpfs small || exit 99
+convert="$1 -m bigdata_cli convert $2 --to npy --shards 8 -o small/out"
+$convert 2> first; echo $? > status
+ls -A small/out > left
+mount -o remount,size=64m small
+$convert --json 2> second > report && cp -r small/out went-on
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="this machine lets nobody mount a file system of their own",
+)
+def test_a_disk_that_is_full_and_then_is_not(source, tmp_path):
+    (tmp_path / "small").mkdir()
+    script = ["sh", "-c", ON_A_SMALL_DISK, "sh", sys.executable, str(source)]
+    done = subprocess.run([*NAMESPACE, *script], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "status").read_text() == "4\n"
+    first = (tmp_path / "first").read_text()
+    assert "the disk is full" in first
+    assert "of 8 shards are done; the same command goes on from there:\n  bigdata convert" in first
+    left = (tmp_path / "left").read_text().split()
+    assert "_journal.jsonl" in left
+    assert all(name.startswith("_") for name in left)
+    assert "resuming: " in (tmp_path / "second").read_text()
+    assert json.loads((tmp_path / "report").read_text())["resumed_shards"] > 0
+    straight = tmp_path / "straight"
+    convert(source, to="npy", shards=8, output=straight)
+    for path in straight.iterdir():
+        assert (tmp_path / "went-on" / path.name).read_bytes() == path.read_bytes()

@@ -1,0 +1,102 @@
+"""Where a conversion stands that was interrupted: shards that are finished, and still whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.convert import shard_record
+from bigdata_cli.convert.builder import ShardResult
+from bigdata_cli.convert.identity import differences
+from bigdata_cli.convert.journal import Written, read_journal
+from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.base import partial_path
+from bigdata_cli.manifest import FileEntry
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a journal says of a conversion.
+
+    results: in the order in which they came; several of a shard that was written again.
+    n_shards: where the source was read to its end.
+    """
+
+    written: Written
+    results: tuple[ShardResult, ...]
+    n_shards: int | None
+
+
+def find_standing(
+    folder: Path, header: Mapping[str, Any], names: Sequence[str], *, force: bool
+) -> Standing | None:
+    """What there is to go on with; None to start over.
+
+    header: of this conversion; names: its columns. Raises UsageError where another conversion is
+    unfinished in the folder, which says what differs, but with `force`.
+    """
+    written = read_journal(folder)
+    if written is None:
+        return None
+    before = written.first("begin")
+    if force and not before.get("force"):
+        return None
+    changed = differences(before, header)
+    if not before.get("can_go_on"):
+        return None
+    if changed and not force:
+        raise UsageError(
+            f"{folder} holds an unfinished conversion, and this one is another: "
+            + "; ".join(changed),
+            hint="--force starts over, -o OTHER leaves it as it is",
+        )
+    try:
+        results = tuple(
+            shard_record.from_json(entry.value, names)
+            for entry in written.entries
+            if entry.kind == "shard"
+        )
+    except ValueError:
+        return None
+    return None if changed else Standing(written, results, written.first("end"))
+
+
+def check_files(
+    folder: Path,
+    results: Sequence[ShardResult],
+    *,
+    jobs: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[ShardResult]:
+    """The results, spoiled where a file is not what it was: such a shard is written again."""
+
+    def checked(result: ShardResult) -> ShardResult:
+        is_whole = all(
+            is_as_written(partial_path(folder / file.name), file) for file in files_of(result)
+        )
+        if on_progress is not None:
+            on_progress(sum(file.bytes for file in result.files), result.rows)
+        return result if is_whole else replace(result, spoiled=True, files=(), rejects=None)
+
+    with ThreadPoolExecutor(jobs, thread_name_prefix="check") as pool:
+        return list(pool.map(checked, results))
+
+
+def files_of(result: ShardResult) -> tuple[FileEntry, ...]:
+    """All files of a shard, that of its rejected records too."""
+    return result.files if result.rejects is None else (*result.files, result.rejects)
+
+
+def is_as_written(path: Path, entry: FileEntry) -> bool:
+    """Whether a file has the size and the checksum of its entry."""
+    try:
+        if path.is_symlink() or path.stat().st_size != entry.bytes:
+            return False
+        with path.open("rb", buffering=0) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+    except OSError:
+        return False

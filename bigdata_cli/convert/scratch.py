@@ -1,0 +1,41 @@
+"""A temporary folder that does not outlive its process for long: the next one removes it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = "bigdata-"
+_LOCK_NAME = "_lock"
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder, removed at the end; those that killed processes left are removed first.
+
+    A lock that the kernel drops with its process tells which they are.
+    """
+    _remove_stale(Path(tempfile.gettempdir()))
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name,
+        Path(name, f"{_LOCK_NAME}.new").open("w") as lock,
+    ):
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(lock.name, Path(name, _LOCK_NAME))  # locked before it is what others look for
+        yield Path(name)
+
+
+def _remove_stale(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+                continue
+            with (folder / _LOCK_NAME).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)

@@ -1,0 +1,149 @@
+"""A conversion that is killed anywhere: the same command again gives what a straight run gives."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reliability.children import KILLED, Zygote, compressed, contents
+
+FORMATS = {
+    "parquet": {"to": "parquet"},
+    "hdf5": {"to": "hdf5"},
+    "npy": {"to": "npy"},
+    "tfrecord": {"to": "tfrecord", "layout": "block", "compression": "gzip"},
+}
+OPTIONS = {"shards": 6, "on_bad_row": "skip"}
+KILLS = 5
+
+
+def kill_and_go_on(
+    children: Zygote, source: Path, output: Path, request: dict[str, Any], **kill: Any
+) -> dict[str, Any] | None:
+    """Kill a conversion, and run it again; its answer, None where it was over before the kill."""
+    killed = children.run(source, output, **kill, **request)
+    if killed["status"] != KILLED:
+        assert "error" not in killed
+        return None
+    answer = children.run(source, output, verify=True, **request)
+    if "already holds a dataset" in answer.get("message", ""):
+        return None  # it died when all was in place, and its journal gone
+    assert "error" not in answer, answer["message"]
+    assert answer["findings"] == []
+    return answer
+
+
+def straight_run(
+    children: Zygote, source: Path, output: Path, request: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """What a conversion makes that nobody disturbs, and its steps."""
+    answer = children.run(source, output, verify=True, **request)
+    assert answer["findings"] == []
+    return contents(output), answer["steps"]
+
+
+def chosen_steps(steps: list[str], n: int, seed: str) -> list[int]:
+    """Steps of different names, spread over the run and different for each seed."""
+    numbers = random.Random(seed)
+    names = numbers.sample(sorted(set(steps)), n)
+    return [numbers.choice([i for i, step in enumerate(steps, 1) if step == one]) for one in names]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_killed_at_a_step(name, children, source, tmp_path):
+    request = {**FORMATS[name], **OPTIONS}
+    expected, steps = straight_run(children, source, tmp_path / "straight", request)
+    for step in chosen_steps(steps, KILLS, name):
+        output = tmp_path / "out"
+        kill_and_go_on(children, source, output, request, die_at=step)
+        assert contents(output) == expected, f"killed {steps[step - 1]}, step {step}"
+        shutil.rmtree(output)
+
+
+@pytest.mark.parametrize(
+    "step", ["after _remove_replaced", "before _remove_replaced", "before commit", "after append"]
+)
+def test_a_dataset_that_is_replaced_is_there_until_the_other_is_whole(
+    step, children, source, tmp_path
+):
+    output, request = tmp_path / "out", {**OPTIONS, "force": True}
+    before, _ = straight_run(children, source, output, {**OPTIONS, "shards": 5})
+    expected, _ = straight_run(children, source, tmp_path / "straight", request)
+    answer = children.run(source, output, die_at=step, **request)
+    assert answer["status"] == KILLED
+    visible = {path.name for path in output.iterdir() if not path.name.startswith("_")}
+    if step == "after _remove_replaced":
+        assert not visible
+    else:
+        assert visible == {name for name in before if not name.startswith("_")}
+    answer = children.run(source, output, verify=True, **request)
+    assert answer["findings"] == []
+    assert answer["resumed"] > 0 or step == "after append"
+    assert contents(output) == expected
+
+
+@pytest.mark.parametrize("layout", ["by size", "evenly", "dealt"])
+def test_streams_go_on_where_their_shards_come_one_by_one(layout, children, source, tmp_path):
+    request: dict[str, Any] = {"on_bad_row": "skip"}
+    request |= {"shard_bytes": 2_000} if layout == "by size" else {"shards": 5}
+    request |= {"sample_bytes": 1 << 20} if layout == "evenly" else {}
+    stream = compressed(source)
+    expected, steps = straight_run(children, stream, tmp_path / "straight", request)
+    resumed = []
+    accepted = [i for i, step in enumerate(steps, 1) if step == "before finish"]
+    for step in (accepted[2], accepted[-1], steps.index("before commit") + 1):
+        output = tmp_path / "out"
+        answer = kill_and_go_on(children, stream, output, request, die_at=step)
+        resumed.append(answer["resumed"])
+        assert contents(output) == expected, f"killed {steps[step - 1]}, step {step}"
+        shutil.rmtree(output)
+    assert resumed[-1] > 0
+    if layout != "dealt":
+        assert resumed[1] > 0
+
+
+def test_a_run_that_is_killed_again_and_again_comes_to_its_end(children, source, tmp_path):
+    request = {**OPTIONS, "shards": 12, "jobs": 1}
+    expected, _ = straight_run(children, source, tmp_path / "straight", request)
+    output, numbers = tmp_path / "out", random.Random(3)
+    finished = []
+    for _ in range(60):
+        answer = children.run(source, output, die_at=numbers.randrange(120, 260), **request)
+        if answer["status"] != KILLED:
+            finished.append(answer)
+            break
+    assert "resumed" in finished[0], finished[0]["message"]
+    assert finished[0]["resumed"] > 0
+    assert finished[0]["said"][0].startswith("resuming: ")
+    assert contents(output) == expected
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", FORMATS)
+def test_killed_at_every_step(name, children, source, tmp_path):
+    request = {**FORMATS[name], **OPTIONS}
+    expected, steps = straight_run(children, source, tmp_path / "straight", request)
+    for step in range(1, len(steps) + 1):
+        output = tmp_path / "out"
+        kill_and_go_on(children, source, output, request, die_at=step)
+        assert contents(output) == expected, f"killed {steps[step - 1]}, step {step}"
+        shutil.rmtree(output)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", FORMATS)
+def test_killed_at_any_instant(name, children, source, tmp_path):
+    request = {**FORMATS[name], **OPTIONS}
+    expected, _ = straight_run(children, source, tmp_path / "straight", request)
+    killed = 0
+    for seed in range(200):
+        output = tmp_path / "out"
+        after = random.Random(seed).uniform(0.02, 0.4)
+        killed += kill_and_go_on(children, source, output, request, die_after_s=after) is not None
+        assert contents(output) == expected, f"killed after {after:.3f} s"
+        shutil.rmtree(output)
+    assert killed > 20

@@ -1,0 +1,268 @@
+"""What an unfinished conversion leaves, when it may go on, and what of its journal is believed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bigdata_cli import convert, verify
+from bigdata_cli.convert import shard_record
+from bigdata_cli.convert.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from bigdata_cli.errors import DataError, UsageError
+from tests.reliability.children import KILLED, contents, write_source
+
+OPTIONS = {"shards": 6, "on_bad_row": "skip"}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def straight(children, source, tmp_path_factory):
+    """What comes of the source when nobody disturbs it."""
+    output = tmp_path_factory.mktemp("straight") / "out"
+    assert children.run(source, output, **OPTIONS)["status"] == 0
+    return contents(output)
+
+
+@pytest.fixture(scope="module")
+def unfinished(children, source, tmp_path_factory):
+    """The folder of a conversion that was killed when most shards were done."""
+    output = tmp_path_factory.mktemp("unfinished") / "out"
+    assert children.run(source, output, die_at="before commit", **OPTIONS)["status"] == KILLED
+    return output
+
+
+@pytest.fixture
+def output(unfinished, tmp_path):
+    """A copy of it."""
+    return Path(shutil.copytree(unfinished, tmp_path / "out"))
+
+
+def test_what_is_not_finished_is_seen_by_no_reader(output):
+    pa_dataset = pytest.importorskip("pyarrow.dataset")
+    assert pa_dataset.dataset(output, format="parquet").files == []
+    assert not list(output.glob("*.parquet"))
+    with pytest.raises(UsageError, match="is not a dataset"):
+        verify(output)
+
+
+def test_it_goes_on_and_says_so(children, source, output, straight):
+    answer = children.run(source, output, verify=True, **OPTIONS)
+    assert answer["resumed"] == 6
+    assert answer["said"] == ["resuming: 6 of 6 shards are done"]
+    assert contents(output) == straight
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
+def test_a_finished_shard_that_is_damaged_is_done_again(damage, children, source, output, straight):
+    shard = sorted(output.glob("_data-*.partial"))[2]
+    if damage == "changed":
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 1
+        shard.write_bytes(data)
+    elif damage == "cut":
+        os.truncate(shard, 100)
+    else:
+        shard.unlink()
+    answer = children.run(source, output, verify=True, **OPTIONS)
+    assert answer["resumed"] == 5
+    assert answer["findings"] == []
+    assert contents(output) == straight
+
+
+def test_records_that_were_set_aside_are_checked_too(children, source, output, straight):
+    pieces = sorted(output.glob("_rejects-*.partial"))
+    pieces[0].write_text(pieces[0].read_text().replace("too", "TOO"))
+    assert children.run(source, output, **OPTIONS)["resumed"] == 5
+    assert contents(output) == straight
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"drop": ["when"]}, "--drop is when, and was not given"),
+        ({"float_mode": "32"}, "--float is 32, and was auto"),
+        ({"types": {"id": "int64"}}, "--type is id=int64, and was not given"),
+        ({"shards": 7}, "--shards is 7, and was 6"),
+        ({"on_bad_row": "error"}, "--on-bad-row is error, and was skip"),
+    ],
+)
+def test_other_options_are_refused(changed, told, children, source, output):
+    before = contents(output)
+    answer = children.run(source, output, **{**OPTIONS, **changed})
+    assert answer["error"] == "UsageError"
+    assert told in answer["message"]
+    assert "--force starts over" in answer["message"]
+    assert contents(output) == before
+
+
+def test_what_changes_no_byte_may_change(children, source, output, straight):
+    answer = children.run(source, output, **{**OPTIONS, "jobs": 1, "profile": True})
+    assert answer["resumed"] == 6
+    assert contents(output) == straight
+
+
+def test_a_source_that_changed_is_refused_and_force_starts_over(children, source, output, tmp_path):
+    # The source of the journal is another file: a copy has the same bytes, and not the same name.
+    grown = shutil.copy2(source, tmp_path / "data.csv")
+    answer = children.run(grown, output, **OPTIONS)
+    assert f"the sources are {grown}, and were {source}" in answer["message"]
+    stat = source.stat()
+    try:
+        os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+        assert "was written to at 20" in children.run(source, output, **OPTIONS)["message"]
+        again = children.run(source, output, verify=True, force=True, **OPTIONS)
+        assert again["resumed"] == 0
+        assert again["findings"] == []
+    finally:
+        os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_bad_record_leaves_nothing_not_even_of_a_run_before(children, source, output):
+    wrong = {**OPTIONS, "max_bad_rows": 1}
+    answer = children.run(source, output, force=True, **wrong)
+    assert answer["error"] == "DataError"
+    assert not output.exists()
+
+
+def test_a_source_that_is_written_to_meanwhile(tmp_path):
+    path = write_source(tmp_path / "data.csv", 6_000)
+
+    def append(progress):
+        if progress.rows and not progress.note:
+            with path.open("a") as file:
+                file.write("1,2.5,a,b,3,,x\n")
+
+    with pytest.raises(DataError, match=r"data\.csv changed while it was read: it had") as raised:
+        convert(path, to="npy", output=tmp_path / "out", progress=append, **OPTIONS)
+    assert raised.value.exit_code == 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_vanishes_and_comes_back(tmp_path):
+    path = write_source(tmp_path / "data.csv", 6_000)
+    away = tmp_path / "away.csv"
+    convert(path, to="npy", output=tmp_path / "straight", **OPTIONS)
+
+    def move(progress):
+        if progress.bytes_done > progress.bytes_total * 0.6 and path.exists():
+            path.rename(away)
+
+    with pytest.raises(DataError) as raised:
+        convert(path, to="npy", output=tmp_path / "out", jobs=1, progress=move, **OPTIONS)
+    assert "of 6 shards are done; the same command goes on" in raised.value.__notes__[0]
+    away.rename(path)
+    report = convert(path, to="npy", output=tmp_path / "out", **OPTIONS)
+    assert report.resumed_shards > 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_a_torn_or_damaged_journal_is_never_trusted(
+    data, children, source, unfinished, straight, tmp_path_factory
+):
+    output = tmp_path_factory.mktemp("torn") / "out"
+    shutil.copytree(unfinished, output)
+    journal = output / JOURNAL_NAME
+    text = journal.read_bytes()
+    place = data.draw(st.integers(0, len(text) - 1))
+    damage = data.draw(st.sampled_from(["tail", "flip", "zeros", "garbage", "line"]))
+    lines = text.splitlines(keepends=True)
+    journal.write_bytes(
+        {
+            "tail": text[:place],
+            "flip": text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :],
+            "zeros": text[:place] + bytes(len(text) - place),
+            "garbage": text + data.draw(st.binary(min_size=1, max_size=64)),
+            "line": b"".join(lines[:3] + lines[4:]),
+        }[damage]
+    )
+    answer = children.run(source, output, verify=True, **OPTIONS)
+    assert "error" not in answer, answer["message"]
+    assert answer["findings"] == []
+    assert contents(output) == straight
+    if damage == "garbage":
+        assert answer["resumed"] == 6
+    if damage == "line":
+        assert answer["resumed"] <= 3
+    shutil.rmtree(output.parent)
+
+
+@given(values=st.lists(VALUES, min_size=1, max_size=6), cut=st.integers(1, 40))
+def test_lines_read_back_as_written_and_the_torn_one_is_cut_off(values, cut, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder)
+    journal.start({"a": 1})
+    for value in values:
+        journal.append("shard", lambda value=value: value)
+    journal.close()
+    written = read_journal(folder)
+    assert written.entries == (Entry("begin", {"a": 1}), *(Entry("shard", v) for v in values))
+    os.truncate(folder / JOURNAL_NAME, written.bytes - cut)
+    rest = read_journal(folder)
+    if rest is not None:
+        assert rest.entries == written.entries[: len(rest.entries)]
+        assert len(rest.entries) <= len(values)
+        other = Journal(folder)
+        other.go_on(rest)
+        other.append("shard", lambda: "new")
+        other.close()
+        assert read_journal(folder).entries == (*rest.entries, Entry("shard", "new"))
+    shutil.rmtree(folder)
+
+
+def test_a_result_reads_back_as_it_was(unfinished):
+    names = ["id", "price", "kind", "grows", "late", "when", "text"]
+    lines = [e.value for e in read_journal(unfinished).entries if e.kind == "shard"]
+    assert len(lines) > 6  # some shards were done twice
+    for line in lines:
+        result = shard_record.from_json(line, names)
+        assert json.loads(json.dumps(shard_record.to_json(result))) == line
+    texts = [text for line in lines for text in line["distinct"][3]]
+    assert len(texts) == len(set(texts)) == 12  # of a category each text once
+
+
+@pytest.mark.parametrize("to", ["parquet", "hdf5", "npy", "tfrecord"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_repair_writes_what_is_damaged_and_nothing_else(to, stream, children, source, tmp_path):
+    from tests.reliability.children import compressed
+
+    path = compressed(source) if stream else source
+    options = {**OPTIONS, "to": to, "sample_bytes": 1 << 20 if stream else 1 << 13}
+    output = tmp_path / "out"
+    assert children.run(path, output, **options)["status"] == 0
+    before = contents(output)
+    shards = json.loads((output / "_manifest.json").read_text())["shards"]
+    gone, flipped = (output / shards[i]["files"][0]["name"] for i in (1, 4))
+    gone.unlink()
+    data = bytearray(flipped.read_bytes())
+    data[len(data) // 2] ^= 4
+    flipped.write_bytes(data)
+    times = {p.name: p.stat().st_mtime_ns for p in output.iterdir()}
+    assert "already holds" in children.run(path, output, **options)["message"]
+    answer = children.run(path, output, verify=True, repair=True, **options)
+    assert "error" not in answer, answer["message"]
+    assert (answer["resumed"], answer["findings"]) == (4, [])
+    assert contents(output) == before
+    untouched = {f["name"] for i in (0, 2, 3, 5) for f in shards[i]["files"]}
+    assert all((output / name).stat().st_mtime_ns == times[name] for name in untouched)
+
+
+def test_repair_is_of_the_same_conversion(children, source, tmp_path):
+    output = tmp_path / "out"
+    assert "holds no dataset" in children.run(source, output, repair=True)["message"]
+    children.run(source, output, **OPTIONS)
+    for changed in ({"drop": ["when"]}, {"shards": 5}, {"float_mode": "64"}):
+        answer = children.run(source, output, repair=True, **{**OPTIONS, **changed})
+        assert "was made otherwise" in answer["message"]
+    assert children.run(source, output, repair=True, **OPTIONS)["resumed"] == 6
