@@ -138,9 +138,7 @@ class _Trial:
 
     def _rows_of_table(self) -> int | None:
         name = ShardName(stem="empty", index=0, count=1)
-        writer = self._form.writer(
-            Path(self._folder.name), name, self._rows.schema, self._storage
-        )
+        writer = self._form.writer(Path(self._folder.name), name, self._rows.schema, self._storage)
         writer.abort()
         if writer.batch_rows is None or writer.batch_bytes is None or not self._rows.rows:
             return writer.batch_rows

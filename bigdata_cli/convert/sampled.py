@@ -13,11 +13,13 @@ from bigdata_cli.schema.distinct import estimate_distinct
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
+from bigdata_cli.sources import Source
 from bigdata_cli.sources.row_source import RowSource
 from bigdata_cli.sources.sample import Sample, settle
 
 ENCODED_BYTES = 12 << 20
 """Of text that is parsed to be encoded: a row group of most tables."""
+_READ_BYTES = 2 << 20
 _MADE_UP = "\U0010ffff"
 
 
@@ -29,6 +31,7 @@ class SampledRows:
     statistics: of these rows. all_rows: of the source, estimated. text_bytes: that they stand in; of
     tables their number. parse_seconds: processor seconds for a byte of it; read_seconds: seconds
     for a byte of what can be read from its start only, else 0. exact: these are all rows.
+    pieces: (rows, bytes of text) of each piece.
     """
 
     schema: Schema
@@ -41,6 +44,7 @@ class SampledRows:
     parse_seconds: float
     read_seconds: float
     exact: bool
+    pieces: tuple[tuple[int, int], ...] = ()
 
     @property
     def all_bytes(self) -> float:
@@ -84,9 +88,17 @@ class SampledRows:
 
 
 def draw_rows(
-    source: RowSource, sample: Sample, keep: Sequence[str], *, max_bytes: int = ENCODED_BYTES
+    source: RowSource,
+    sample: Sample,
+    keep: Sequence[str],
+    *,
+    max_bytes: int = ENCODED_BYTES,
+    distinct: Mapping[str, int] | None = None,
 ) -> SampledRows:
-    """Parse pieces of the source, and foresee what all rows will make of its columns."""
+    """Parse pieces of the source, and foresee what all rows will make of its columns.
+
+    distinct: values of columns of text in all rows, where they are known.
+    """
     started = time.thread_time()
     plan, units = fitting_units(source, sample.plan, keep, max_bytes)
     seconds = time.thread_time() - started
@@ -102,6 +114,7 @@ def draw_rows(
         for chunk in chunks:
             known = known.merge(chunk.statistics[place])
         statistics[name] = known
+    known_distinct = distinct or {}
     columns, arrays, distinct = [], [], {}
     for place, state in enumerate(plan.columns):
         pieces = [chunk.batch.column(place) for chunk in chunks]
@@ -109,7 +122,8 @@ def draw_rows(
         if pieces and (state.fixed or column.kind not in (Kind.TEXT, Kind.CATEGORY)):
             pieces = [piece.cast(arrow_type(column.dtype)) for piece in pieces]
         elif pieces:
-            number, _ = estimate_distinct(pieces, rows=rows, all_rows=all_rows)
+            number, seen = estimate_distinct(pieces, rows=rows, all_rows=all_rows)
+            number = max(seen, known_distinct.get(state.name, number))
             distinct[state.name] = number
             column, pieces = _text_or_category(column, pieces, number, all_rows)
         columns.append(column)
@@ -127,8 +141,9 @@ def draw_rows(
         text_bytes=text_bytes,
         all_rows=all_rows,
         parse_seconds=seconds / max(text_bytes, 1),
-        read_seconds=0.0,
+        read_seconds=_read_seconds(source),
         exact=exact,
+        pieces=tuple((chunk.rows, chunk.position - unit.start) for unit, chunk in parsed),
     )
 
 
@@ -151,3 +166,12 @@ def _text_or_category(
     unseen = (f"{_MADE_UP}{i:0{max(length - 1, 1)}d}" for i in range(number - len(known)))
     vocabulary = (*sorted(known), *unseen)
     return replace(column, dtype="category", vocabulary=vocabulary), coded
+
+
+def _read_seconds(source: RowSource) -> float:
+    """Seconds for a byte of a text that one thread has to decompress or decode; 0 for others."""
+    if not isinstance(source, Source) or not source.is_stream or source.comes_once:
+        return 0.0
+    started = time.thread_time()
+    text, _ = source.files[0].origin.head(_READ_BYTES)
+    return (time.thread_time() - started) / max(len(text), 1)

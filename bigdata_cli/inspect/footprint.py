@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.schema.dtype import Column, Kind, item_bytes
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.tables.sample import read_parts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bigdata_cli.sources.dialect import Dialect
+    from bigdata_cli.tables import TableSource
 
 EXAMPLE_BYTES = 100_000
+EXAMPLE_ROWS = 1000
+TABLE_BYTES = 8 << 20
 MAX_EXAMPLES = 3
 _ONE_CHARACTER = "\x1f"
 
@@ -28,23 +30,6 @@ class PandasColumn:
 
     dtype: str
     bytes: int
-
-
-def column_bytes(column: Column, statistics: ColumnStatistics, *, rows: int) -> int:
-    """Bytes of a column of `rows` rows, alike to the sample that `statistics` are of.
-
-    Values in the column's dtype, text as an offset and UTF-8 bytes, a mask of a byte where
-    there are nulls, and the vocabulary of a category once.
-    """
-    if column.kind is Kind.TEXT:
-        text_bytes = statistics.text_bytes / statistics.count if statistics.count else 0.0
-        per_row = item_bytes(column.dtype, mean_text_bytes=text_bytes)
-    else:
-        per_row = item_bytes(column.dtype, n_values=column.n_values)
-    mask_bytes = rows if statistics.nulls else 0
-    vocabulary = column.vocabulary or ()
-    vocabulary_bytes = sum(8 + len(value.encode("utf-8", "replace")) for value in vocabulary)
-    return round(per_row * rows) + mask_bytes + vocabulary_bytes
 
 
 def pandas_columns(
@@ -84,6 +69,23 @@ def examples(records: bytes, names: Sequence[str], dialect: Dialect) -> tuple[tu
         )
         for place, name in enumerate(names)
     )
+
+
+def table_columns(
+    source: TableSource, rows: int
+) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
+    """What pandas.read_parquet makes of each column, for `rows` rows, and some of its values."""
+    batches = [batch for _, _, batch in read_parts(source, source.names, TABLE_BYTES)]
+    scale = rows / max(1, sum(batch.num_rows for batch in batches))
+    found, shown = [], []
+    for name in source.names:
+        # Files may hold the same column in types that pandas holds otherwise.
+        series = [batch.column(name).to_pandas() for batch in batches]
+        n_bytes = sum(one.memory_usage(index=False, deep=True) for one in series)
+        found.append(PandasColumn(dtype=str(series[0].dtype), bytes=round(scale * n_bytes)))
+        values = batches[0].column(name).slice(0, EXAMPLE_ROWS).drop_null().to_pylist()
+        shown.append(tuple(dict.fromkeys(map(str, values)))[:MAX_EXAMPLES])
+    return tuple(found), tuple(shown)
 
 
 def _some_values(series: pd.Series, null_tokens: Sequence[str]) -> tuple[str, ...]:
