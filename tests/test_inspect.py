@@ -13,10 +13,11 @@ import pytest
 import bigdata_cli
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.inspect.footprint import column_bytes, examples, pandas_columns
+from bigdata_cli.inspect.footprint import examples, pandas_columns
 from bigdata_cli.inspect.report import CsvReport, DatasetReport
 from bigdata_cli.inspect.run import inspect
 from bigdata_cli.schema.dtype import Column
+from bigdata_cli.schema.footprint import column_bytes
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources.dialect import Dialect
 from tests.datasets import write_dataset

@@ -56,6 +56,12 @@ output_options = compose(
         help="The format's compression, such as zstd:9, gzip or none.",
     ),
     click.option("--force", is_flag=True, help="Replace a dataset that is there already."),
+    click.option(
+        "--disk-limit",
+        "disk_limit_bytes",
+        type=Size(),
+        help="What may lie on the disk at once, such as 20GB.  [default: what is free, less 5 %]",
+    ),
 )
 column_options = compose(
     click.option(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bigdata_cli.convert.builder import ShardResult, ShardTask
 from bigdata_cli.convert.commit import OutputFolder
+from bigdata_cli.convert.disk_budget import DiskWatch
 from bigdata_cli.convert.ledger import Ledger
 from bigdata_cli.convert.options import Progress, ProgressListener
 from bigdata_cli.convert.plan import Prepared
@@ -38,9 +39,14 @@ class Conversion:
     order = "source"
 
     def __init__(
-        self, prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
+        self,
+        prepared: Prepared,
+        unit_bytes: int | None,
+        progress: ProgressListener | None,
+        watch: DiskWatch | None = None,
     ) -> None:
         self.prepared = prepared
+        self._watch = watch
         # A unit costs time per column, so those of wide tables are larger.
         wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
         self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
@@ -56,12 +62,20 @@ class Conversion:
     def run(self, folder: OutputFolder) -> None:
         """Convert all shards, then those again that a wrong guess touched."""
         jobs = self.prepared.options.jobs or available_cpus()
-        with LocalEngine(jobs, self.meter.advance) as engine:
+        with LocalEngine(jobs, self._advance) as engine:
             with closing(self._first_results(engine)) as results:
                 for result in results:
                     self._take(result, engine)
             self._reconcile(engine, folder)
+        if self._watch is not None:
+            self._watch.look(1.0, now=True)
         self.meter.end()
+
+    def _advance(self, n_bytes: int, n_rows: int) -> None:
+        """What threads report of the source; raises BudgetError where the disk does not suffice."""
+        self.meter.advance(n_bytes, n_rows)
+        if self._watch is not None:
+            self._watch.look(self.meter.share)
 
     def entries(self) -> tuple[SourceEntry, ...]:
         """The source files as they were read."""
@@ -238,6 +252,11 @@ class _Meter:
             self._done = min(self._total or sys.maxsize, self._done + n_bytes)
             self._rows += n_rows
             self._tell()
+
+    @property
+    def share(self) -> float | None:
+        """Of the source that is done; None where that is not known."""
+        return self._done / self._total if self._total else None
 
     def end(self) -> None:
         self._done = self._total or self._done

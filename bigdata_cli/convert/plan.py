@@ -38,7 +38,7 @@ class Prepared:
     """Everything a conversion needs to begin.
 
     n_shards: an estimate where the layout of a stream is by size. layout: None for files that can
-    be read anywhere.
+    be read anywhere. predicted_bytes: of the dataset, from few rows, where shards were counted.
     """
 
     options: ConvertOptions
@@ -52,6 +52,7 @@ class Prepared:
     stem: str
     n_shards: int
     layout: StreamLayout | None = None
+    predicted_bytes: int | None = None
 
     def plan(self) -> Plan:
         """The plan as it is shown."""
@@ -129,7 +130,8 @@ def prepare(
         return _with_layout(prepared)
     if options.shards is None:
         predicted = encode_sample(prepared).scaled(sample.estimated_rows)
-        prepared = replace(prepared, n_shards=count_shards(predicted, options))
+        n_shards = count_shards(predicted, options)
+        prepared = replace(prepared, n_shards=n_shards, predicted_bytes=predicted)
     return prepared
 
 
@@ -166,7 +168,9 @@ def _with_layout(prepared: Prepared) -> Prepared:
     if options.shards is not None and known is not None:
         return replace(prepared, layout=Evenly(known, options.shards))
     encoded = encode_sample(prepared)
-    n_shards = count_shards(encoded.scaled(sample.estimated_rows), options)
+    predicted = encoded.scaled(sample.estimated_rows)
+    prepared = replace(prepared, predicted_bytes=predicted)
+    n_shards = count_shards(predicted, options)
     if known is not None:
         return replace(prepared, n_shards=n_shards, layout=Evenly(known, n_shards))
     target = options.shard_bytes or DEFAULT_SHARD_BYTES

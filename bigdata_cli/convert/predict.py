@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from bigdata_cli.convert.commit import disk_error
 from bigdata_cli.convert.options import ConvertOptions
@@ -130,7 +131,7 @@ class _Trial:
         self.table_rows = self._rows_of_table()
         self.most_rows = self._most_rows()
 
-    def __enter__(self) -> _Trial:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

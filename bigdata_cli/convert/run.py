@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bigdata_cli.convert.commit import OutputFolder, disk_error
 from bigdata_cli.convert.conversion import Conversion
+from bigdata_cli.convert.disk_budget import check_disk
 from bigdata_cli.convert.options import (
     ConvertOptions,
     ConvertReport,
@@ -43,6 +44,7 @@ def convert(
     compression: str | None = None,
     jobs: int | None = None,
     force: bool = False,
+    disk_limit: str | int | None = None,
     on_bad_row: str = "error",
     max_bad_rows: int | None = None,
     max_line_size: str | int = MAX_RECORD_BYTES,
@@ -89,6 +91,7 @@ def convert(
         max_line_bytes=(
             parse_size(max_line_size) if isinstance(max_line_size, str) else max_line_size
         ),
+        disk_limit_bytes=parse_size(disk_limit) if isinstance(disk_limit, str) else disk_limit,
         spool=spool,
         profile=profile,
         source=SourceOptions(
@@ -113,7 +116,9 @@ def convert(
 
 def plan(sources: str | Path | Sequence[str | Path], options: ConvertOptions) -> Plan:
     """What `run` would do with these options; nothing is written."""
-    return prepare(_paths(sources), options).plan()
+    prepared = prepare(_paths(sources), options)
+    check_disk(prepared)
+    return prepared.plan()
 
 
 def _paths(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
@@ -149,11 +154,12 @@ def _run(
     started = time.monotonic()
     with stage("sample"):
         prepared = prepare(paths, options, sample_bytes=sample_bytes)
+        watch = check_disk(prepared)
     folder = OutputFolder(prepared.output)
     folder.open()
     try:
         kind = StreamConversion if prepared.source.is_stream else Conversion
-        conversion = kind(prepared, unit_bytes, progress)
+        conversion = kind(prepared, unit_bytes, progress, watch)
         conversion.run(folder)
         manifest = conversion.manifest()
         sidecars = prepared.form.sidecars(manifest.to_json())

@@ -28,10 +28,10 @@ class SampledRows:
     """Parsed rows of a source, in pieces spread over it.
 
     schema: as all rows will ask for, as far as these tell. distinct: values in all rows, estimated.
-    statistics: of these rows. all_rows: of the source, estimated. text_bytes: that they stand in; of
+    statistics: of these rows. all_rows: of the source, estimated. text_bytes: of these rows; of
     tables their number. parse_seconds: processor seconds for a byte of it; read_seconds: seconds
     for a byte of what can be read from its start only, else 0. exact: these are all rows.
-    pieces: (rows, bytes of text) of each piece.
+    pieces: (rows, bytes of text) of each piece. fixed: columns whose dtype the user chose.
     """
 
     schema: Schema
@@ -45,6 +45,7 @@ class SampledRows:
     read_seconds: float
     exact: bool
     pieces: tuple[tuple[int, int], ...] = ()
+    fixed: frozenset[str] = frozenset()
 
     @property
     def all_bytes(self) -> float:
@@ -77,9 +78,11 @@ class SampledRows:
         )
 
     def with_floats(self, dtype: str) -> SampledRows:
-        """The same rows with all floats of that dtype."""
+        """The same rows with all floats of that dtype, but for those that the user fixed."""
         columns = tuple(
-            replace(column, dtype=dtype) if column.kind is Kind.FLOAT else column
+            replace(column, dtype=dtype)
+            if column.kind is Kind.FLOAT and column.name not in self.fixed
+            else column
             for column in self.schema
         )
         schema = Schema(columns)
@@ -143,6 +146,7 @@ def draw_rows(
         parse_seconds=seconds / max(text_bytes, 1),
         read_seconds=_read_seconds(source),
         exact=exact,
+        fixed=frozenset(state.name for state in plan.columns if state.fixed),
         pieces=tuple((chunk.rows, chunk.position - unit.start) for unit, chunk in parsed),
     )
 

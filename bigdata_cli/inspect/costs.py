@@ -37,6 +37,8 @@ CANDIDATES = (
 DEFAULT_LAYOUTS = {"parquet": "rows", "hdf5": "columns", "npy": "columns", "tfrecord": "rows"}
 DEFAULT_COMPRESSIONS = {"parquet": "zstd", "hdf5": "none", "npy": "none", "tfrecord": "none"}
 _WITHOUT_TEXT = ("matrix", "packed")
+_FEW_BYTES, _FEW_SECONDS = 1_000_000, 1.0
+"""What does not matter."""
 _MANY_COLUMNS = 1000
 """A file or dataset for each column takes long to try."""
 
@@ -148,7 +150,12 @@ def _recommend(costs: Sequence[Cost]) -> tuple[Cost, ...]:
     fitting = [cost for cost in fitting if not cost.narrowed] or fitting
     if not fitting:
         return tuple(costs)
-    least_bytes = max(1, min(cost.bytes for cost in fitting))
-    least_seconds = min(cost.seconds for cost in fitting)
-    best = min(fitting, key=lambda c: c.bytes / least_bytes + c.seconds / least_seconds)
+    least_bytes = _FEW_BYTES + min(cost.bytes for cost in fitting)
+    least_seconds = _FEW_SECONDS + min(cost.seconds for cost in fitting)
+
+    def worth(cost: Cost) -> float:
+        size = (cost.bytes + _FEW_BYTES) / least_bytes
+        return round(size + (cost.seconds + _FEW_SECONDS) / least_seconds, 1)
+
+    best = min(fitting, key=worth)  # the first of equals
     return tuple(replace(cost, is_recommended=cost is best) for cost in costs)

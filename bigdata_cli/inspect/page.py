@@ -70,6 +70,7 @@ def dataset_page(report: DatasetReport) -> str:
         (shard.files[0] if shard.files else "", (shard.rows,), f"{shard.rows:,} rows")
         for shard in report.shards[:MAX_SHARDS]
     ]
+    shards_told = f"{len(report.shards):,}{text(shard_balance(report.shards))}"
     loaders = "".join(
         f"<h3>{text(library)}</h3>{lines(code)}" for library, code in (report.loaders or {}).items()
     )
@@ -86,8 +87,7 @@ def dataset_page(report: DatasetReport) -> str:
         + tile(format_size(report.bytes), ratio)
         + tile(format_size(report.memory_bytes), "in memory")
         + "</div>",
-        f"<h2>Shards</h2><p class=note>{len(report.shards):,}"
-        f"{text(shard_balance(report.shards))}</p>",
+        f"<h2>Shards</h2><p class=note>{shards_told}</p>",
         f'<div class="card bars">{bars(shards)}</div>',
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
         "<h2>Columns</h2>" + table(headers, rows, numbers={2, 3, 4, 5, 6, 7}),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.convert.sampled import SampledRows, draw_rows
@@ -195,7 +196,7 @@ class _Inspection:
         if full is not None:
             histogram = full.histograms.get(column.name)
         elif bins is not None:
-            histogram = bins.histogram(sum(bins.count(piece) for piece in seen.pieces))
+            histogram = bins.histogram(np.sum([bins.count(p) for p in seen.pieces], axis=0))
         exact = self.rows.exact if full is None else column.name in full.exact_distinct
         return CsvColumn(
             name=column.name,

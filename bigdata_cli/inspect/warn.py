@@ -81,10 +81,13 @@ def label_candidates(seen: Sequence[Seen]) -> tuple[str, ...]:
     """Columns that may be what a model learns: named so, or the last with few values."""
     few = [one for one in seen if one.distinct is not None and 2 <= one.distinct <= _MOST_CLASSES]
     named = [one.column.name for one in few if _LABEL_NAME.match(one.column.name)]
-    for one in (few[-1:] if few and few[-1] is seen[-1] else []) + few:
-        if one.distinct == 2 and one.column.kind in (Kind.BOOL, Kind.INT):
-            named.append(one.column.name)
-    return tuple(dict.fromkeys(named))[:5]
+    last = few[-1:] if few and few[-1] is seen[-1] else []
+    binary = [
+        one.column.name
+        for one in (*last, *few)
+        if one.distinct == 2 and one.column.kind in (Kind.BOOL, Kind.INT)
+    ]
+    return tuple(dict.fromkeys([*named, *binary]))[:5]
 
 
 def _is_id(seen: Seen) -> bool:

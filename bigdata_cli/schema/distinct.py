@@ -19,9 +19,9 @@ def estimate_distinct(pieces: Sequence[pa.Array], *, rows: int, all_rows: int) -
     seen. So values that stand together, as in a sorted column, do not deceive it. It is at most
     what as many new values in each further row would make.
 
-    >>> unique = [pa.array([1, 2]), pa.array([3, 4])]
-    >>> estimate_distinct(unique, rows=4, all_rows=400)
-    (400, 4)
+    >>> unique = [pa.array(range(100)), pa.array(range(100, 200))]
+    >>> estimate_distinct(unique, rows=200, all_rows=400)
+    (400, 200)
     >>> estimate_distinct([pa.array(["a", "b"])] * 3, rows=6, all_rows=600)
     (2, 2)
     """
