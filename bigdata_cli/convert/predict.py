@@ -86,50 +86,72 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
 class _Growth:
     """How the bytes of a shard grow with its rows; seconds: of a processor to encode a row.
 
-    A shard is what it has without rows, and tables of `table_rows` rows: row groups, chunks. Where
-    fewer rows are at hand than a table has, their bytes and those of half of them tell the rest.
+    A shard is what it has without rows, and tables of `table_rows` rows: row groups, chunks. What
+    a table has whatever its rows, and what each row adds, follow from a whole one, or the largest
+    part of one for which rows are at hand, and from half of that. padding: what a last table
+    takes however few rows it has.
     """
 
     def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
         self._exact_rows = rows.rows if rows.exact else None
         with _Trial(form, storage, rows) as trial:
             self.table_rows = trial.table_rows
+            n_rows, part_rows = trial.most_rows, trial.part_rows
+            half_rows = part_rows // 2
             self.empty_bytes = trial.encode(0)
-            n_rows = trial.most_rows
-            half_rows = n_rows // 2
             # The second time everything is loaded, and its time is that of the work.
             half_bytes = trial.encode(half_rows) - self.empty_bytes
             started = time.thread_time()
             self.whole_bytes = trial.encode(n_rows) - self.empty_bytes
             self.seconds = (time.thread_time() - started) / max(n_rows, 1)
-        if self.table_rows is not None and n_rows < self.table_rows:
-            self.per_row = (self.whole_bytes - half_bytes) / max(n_rows - half_rows, 1)
-        else:
-            self.per_row = self.whole_bytes / max(n_rows, 1)
-        self.per_table = max(0.0, self.whole_bytes - n_rows * self.per_row)
+            self.padding = 0
+            if trial.pads_tables and self.table_rows and rows.all_rows > self.table_rows:
+                full = trial.encode(self.table_rows)
+                self.padding = trial.encode(self.table_rows + 1) - full
+        of_part = self.whole_bytes * part_rows / max(n_rows, 1)
+        self.per_row = (of_part - half_bytes) / max(part_rows - half_rows, 1)
+        self.per_table = of_part - part_rows * self.per_row
+        if self.per_table < 0 or not half_rows:
+            self.per_row, self.per_table = of_part / max(part_rows, 1), 0.0
 
     def bytes_of(self, n_rows: int, n_shards: int) -> int:
         """Bytes of so many rows in so many shards of equal length."""
         if n_shards == 1 and n_rows == self._exact_rows:
             return self.empty_bytes + self.whole_bytes
         of_shard = n_rows / n_shards
-        tables = max(1.0, of_shard / self.table_rows) if self.table_rows else 1.0
-        per_shard = self.empty_bytes + of_shard * self.per_row + tables * self.per_table
+        table_rows = self.table_rows or max(1.0, of_shard)
+        tables, left = divmod(of_shard, table_rows)
+        of_table = self.per_table + table_rows * self.per_row
+        per_shard = self.empty_bytes + tables * of_table
+        if left and tables:
+            per_shard += self.padding + (of_table - self.padding) * left / table_rows
+        elif left:
+            per_shard += self.per_table + left * self.per_row
         return round(n_shards * per_shard)
 
 
 class _Trial:
     """Encodes some of the rows in a temporary folder; a context manager.
 
-    table_rows: of the tables that the format stores one by one, None where there are none such.
-    most_rows: to encode, whole tables where there are enough rows for one.
+    table_rows: of the tables that the format stores one by one, None where there are none such;
+    pads_tables: see `ShardWriter`. part_rows: of a whole table where there are enough rows for one,
+    else a half of one, a quarter, …, since chunks of such parts are full. most_rows: to encode,
+    some such parts.
     """
 
     def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
         self._form, self._storage, self._rows = form, storage, rows
         self._folder = tempfile.TemporaryDirectory(prefix="bigdata-")
-        self.table_rows = self._rows_of_table()
-        self.most_rows = self._most_rows()
+        name = ShardName(stem="empty", index=0, count=1)
+        writer = form.writer(Path(self._folder.name), name, rows.schema, storage)
+        writer.abort()
+        self.pads_tables = writer.pads_tables
+        self.table_rows = writer.batch_rows
+        if writer.batch_rows is not None and writer.batch_bytes is not None and rows.rows:
+            n_bytes = sum(batch.nbytes for batch in rows.batches)
+            fitting = writer.batch_bytes * rows.rows // max(n_bytes, 1)
+            self.table_rows = max(1, min(writer.batch_rows, fitting))
+        self.part_rows, self.most_rows = self._rows_to_encode()
 
     def __enter__(self) -> Self:
         return self
@@ -137,27 +159,15 @@ class _Trial:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def _rows_of_table(self) -> int | None:
-        name = ShardName(stem="empty", index=0, count=1)
-        writer = self._form.writer(Path(self._folder.name), name, self._rows.schema, self._storage)
-        writer.abort()
-        if writer.batch_rows is None or writer.batch_bytes is None or not self._rows.rows:
-            return writer.batch_rows
-        n_bytes = sum(batch.nbytes for batch in self._rows.batches)
-        fitting = writer.batch_bytes * self._rows.rows // max(n_bytes, 1)
-        return max(1, min(writer.batch_rows, fitting))
-
-    def _most_rows(self) -> int:
+    def _rows_to_encode(self) -> tuple[int, int]:
         rows = self._rows
+        least = min(rows.rows, round(_LINEAR_BYTES * rows.rows / max(rows.text_bytes, 1)))
+        part = self.table_rows or least
+        while part > rows.rows:
+            part //= 2
         if rows.exact:
-            return rows.rows
-        least = round(_LINEAR_BYTES * rows.rows / max(rows.text_bytes, 1))
-        if self.table_rows is None:
-            return min(rows.rows, least)
-        if rows.rows < self.table_rows:
-            return rows.rows
-        wanted = -(-least // self.table_rows)
-        return self.table_rows * max(1, min(wanted, rows.rows // self.table_rows))
+            return min(part, rows.rows), rows.rows
+        return part, part * max(1, min(-(-least // max(part, 1)), rows.rows // max(part, 1)))
 
     def encode(self, n_rows: int) -> int:
         """The bytes of the files that hold so many of the rows."""

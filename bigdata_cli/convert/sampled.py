@@ -53,9 +53,11 @@ class SampledRows:
         return self.text_bytes * self.all_rows / max(self.rows, 1)
 
     def spread(self, n_rows: int) -> Iterator[pa.RecordBatch]:
-        """So many of the rows, in order, from pieces that are spread evenly."""
-        if n_rows >= self.rows:
+        """So many rows, in order, from pieces that are spread evenly; again where they are few."""
+        while n_rows >= self.rows > 0:
             yield from self.batches
+            n_rows -= self.rows
+        if not n_rows:
             return
         n_pieces = max(1, -(-n_rows * len(self.batches) // self.rows))
         while True:

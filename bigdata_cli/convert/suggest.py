@@ -142,7 +142,7 @@ def _formats(
     }
     for flags, other in others.items():
         if other.to != options.to:
-            loss = _digits_lost(rows) if other.to == "tfrecord" and options.to != "npy" else None
+            loss = _digits_lost(rows) if other.to == "tfrecord" else None
             yield Suggestion(flags=flags, options=other, loss=loss)
 
 

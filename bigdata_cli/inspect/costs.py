@@ -19,7 +19,6 @@ from bigdata_cli.schema.dtype import Kind
 CANDIDATES = (
     ("parquet", "rows", "zstd"),
     ("parquet", "rows", "snappy"),
-    ("parquet", "rows", "none"),
     ("hdf5", "columns", "none"),
     ("hdf5", "columns", "gzip"),
     ("hdf5", "matrix", "none"),

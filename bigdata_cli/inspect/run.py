@@ -141,6 +141,9 @@ def _report(
 
 def _check(options: InspectOptions) -> None:
     """Raise UsageError for what cannot be, before any work."""
+    for name, n_bytes in (("--disk", options.disk_bytes), ("--memory", options.memory_bytes)):
+        if n_bytes is not None and n_bytes < 1:
+            raise UsageError(f"{name} {n_bytes} is not positive", hint=f"{name} 16GB")
     if options.full and options.sample_bytes is not None:
         raise UsageError("--full reads everything: it takes no --sample-size")
     if options.sample_bytes is not None and options.sample_bytes < LEAST_SAMPLE_BYTES:

@@ -70,7 +70,7 @@ def column_warnings(seen: Seen, float_mode: str = "auto") -> tuple[str, ...]:
         )
     if column.kind in (Kind.INT, Kind.FLOAT) and not _is_id(seen) and _ID_NAME.search(column.name):
         found.append("called as an id or a code is: --type 'COL=category' if it is no quantity")
-    if column.kind is Kind.TEXT and _is_digits(seen.pieces):
+    if column.kind in (Kind.TEXT, Kind.CATEGORY) and _is_digits(seen.pieces):
         found.append("digits that no number holds as they are written: it stays text")
     if column.dtype == "float64":
         found.append(_loss(seen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -16,12 +17,13 @@ def estimate_distinct(pieces: Sequence[pa.Array], *, rows: int, all_rows: int) -
     pieces: of one column, from places far from each other, `rows` rows together. The estimate is
     Chao's from incidence (Chao, "Estimating the Population Size for Capture-Recapture Data", 1987,
     bias-corrected): what stands in one piece only tells how much the others have that was not
-    seen. So values that stand together, as in a sorted column, do not deceive it. It is at most
-    what as many new values in each further row would make.
+    seen. So values that stand together, as in a sorted column, do not deceive it. Of the values
+    that there could be, as many are counted as all rows would show, and at most as many as
+    rows that are as new as these.
 
     >>> unique = [pa.array(range(100)), pa.array(range(100, 200))]
     >>> estimate_distinct(unique, rows=200, all_rows=400)
-    (400, 200)
+    (396, 200)
     >>> estimate_distinct([pa.array(["a", "b"])] * 3, rows=6, all_rows=600)
     (2, 2)
     """
@@ -34,8 +36,10 @@ def estimate_distinct(pieces: Sequence[pa.Array], *, rows: int, all_rows: int) -
     if len(pieces) == 1:
         return most, seen
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    unseen = once * (once - 1) / (2 * (twice + 1))
-    return min(most, seen + round(unseen)), seen
+    possible = seen + once * (once - 1) / (2 * (twice + 1))
+    n_values = sum(len(piece) - piece.null_count for piece in pieces) * all_rows / rows
+    shown = -possible * math.expm1(-n_values / possible)
+    return min(most, max(seen, round(shown))), seen
 
 
 def _values(piece: pa.Array) -> pa.Array:
