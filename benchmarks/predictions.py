@@ -109,13 +109,17 @@ def page(compared: Sequence[Compared], inspected: tuple[int, float], n_processor
     off = [abs(one.error_percent) for one in compared]
     within = sum(error <= WANTED_PERCENT for error in off)
     ratios = [one.real_seconds / one.predicted_seconds for one in compared]
-    told = (
+    told_bytes = (
         f"{within} of {len(off)} predictions are within {WANTED_PERCENT:.0f} %; the median is off "
-        f"by {statistics.median(off):.2f} %, the worst by {max(off):.1f} %.",
+        f"by {statistics.median(off):.2f} %, the worst by {max(off):.1f} %."
+    )
+    told_time = (
         f"real seconds are {statistics.median(ratios):.2f} times the predicted ones in the median, "
-        f"{min(ratios):.2f} to {max(ratios):.2f} times in all.",
+        f"{min(ratios):.2f} to {max(ratios):.2f} times in all."
+    )
+    told_inspect = (
         f"{format_size(inspected[0])} in {_INSPECT_FILES} files: {inspected[1]:.1f} s with the "
-        "start of Python.",
+        "start of Python."
     )
     lines = [
         "# Predictions",
@@ -125,9 +129,9 @@ def page(compared: Sequence[Compared], inspected: tuple[int, float], n_processor
         f"The machine has {n_processors} processors. Seconds are those of a process from its start",
         "to its end, once; other work on the machine is in them.",
         "",
-        f"- Bytes: {told[0]}",
-        f"- Time: {told[1]}",
-        f"- `bigdata inspect` on {told[2]}",
+        f"- Bytes: {told_bytes}",
+        f"- Time: {told_time}",
+        f"- `bigdata inspect` on {told_inspect}",
     ]
     for source in dict.fromkeys(one.source for one in compared):
         lines += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,19 +15,19 @@ from bigdata_cli.convert.sampled import SampledRows, draw_rows
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.inspect.costs import Wish, predict_costs
 from bigdata_cli.inspect.flags import dialect_flags
-from bigdata_cli.inspect.footprint import PandasColumn, examples, pandas_columns, table_columns
+from bigdata_cli.inspect.footprint import PandasColumn, examples, pandas_column, table_columns
 from bigdata_cli.inspect.full import Full, read_all
 from bigdata_cli.inspect.report import ClassBalance, CsvColumn, CsvReport, Room
 from bigdata_cli.inspect.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspect.warn import Seen, column_warnings, label_candidates
 from bigdata_cli.schema.distinct import estimate_distinct
 from bigdata_cli.schema.dtype import Kind
-from bigdata_cli.schema.footprint import column_bytes, pandas_bytes
+from bigdata_cli.schema.footprint import column_bytes
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.sources import Source, SourceOptions
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.detect import CERTAIN
-from bigdata_cli.sources.sample import Sample, read_sample
+from bigdata_cli.sources.sample import Sample
 from bigdata_cli.tables import TableSource, open_rows
 
 if TYPE_CHECKING:
@@ -85,13 +85,13 @@ class _Inspection:
 
     def report(self) -> CsvReport:
         source, sample = self.source, self.sample
-        in_pandas, shown = self._as_pandas()
         profiled = source.names[:_PROFILED_COLUMNS]
         bins = {name: self._bins(name) for name in profiled}
         known = {name: one for name, one in bins.items() if one is not None}
         if self.options.full:
             self._read_all(known)
         seen = [self._seen(name, name in profiled) for name in source.names]
+        in_pandas, shown = self._as_pandas(seen)
         columns = tuple(
             self._column(one, in_pandas[place], shown[place], known.get(one.column.name))
             for place, one in enumerate(seen)
@@ -152,17 +152,15 @@ class _Inspection:
             exact=rows.rows == full.rows,
         )
 
-    def _as_pandas(self) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
+    def _as_pandas(
+        self, seen: Sequence[Seen]
+    ) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
         """What pandas makes of each column, and some of its values."""
-        source, sample = self.source, self.sample
-        if not isinstance(source, Source):
-            return table_columns(source, sample.estimated_rows)
-        records = read_sample(source, sample)
-        scale = sample.estimated_rows / sample.rows
-        return (
-            pandas_columns(records, source.names, source.dialect, scale=scale),
-            examples(records, source.names, source.dialect),
-        )
+        if not isinstance(self.source, Source):
+            return table_columns(self.source, self.rows.all_rows)
+        n_rows = self.rows.all_rows
+        found = [pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen]
+        return tuple(found), examples(self.source)
 
     def _pieces(self, name: str) -> list[pa.Array]:
         return [batch.column(name) for batch in self.rows.batches]
@@ -205,7 +203,7 @@ class _Inspection:
             examples=shown,
             nulls_share=known.nulls / max(known.count, 1),
             pandas_dtype=in_pandas.dtype,
-            pandas_bytes=in_pandas.bytes if full is None else pandas_bytes(column, known),
+            pandas_bytes=in_pandas.bytes,
             bytes=seen.n_bytes,
             distinct=seen.distinct,
             distinct_exact=exact and seen.distinct is not None,

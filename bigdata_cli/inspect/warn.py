@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.inspect.footprint import is_digits
 from bigdata_cli.schema.buffers import numbers_of
 from bigdata_cli.schema.dtype import Column, Kind
 from bigdata_cli.schema.statistics import ColumnStatistics
@@ -70,7 +71,7 @@ def column_warnings(seen: Seen, float_mode: str = "auto") -> tuple[str, ...]:
         )
     if column.kind in (Kind.INT, Kind.FLOAT) and not _is_id(seen) and _ID_NAME.search(column.name):
         found.append("called as an id or a code is: --type 'COL=category' if it is no quantity")
-    if column.kind in (Kind.TEXT, Kind.CATEGORY) and _is_digits(seen.pieces):
+    if column.kind in (Kind.TEXT, Kind.CATEGORY) and is_digits(seen.pieces):
         found.append("digits that no number holds as they are written: it stays text")
     if column.dtype == "float64":
         found.append(_loss(seen))
@@ -101,11 +102,6 @@ def _is_id(seen: Seen) -> bool:
 
 def _nulls(seen: Seen) -> float:
     return seen.all_rows * seen.statistics.nulls / max(seen.statistics.count, 1)
-
-
-def _is_digits(pieces: Sequence[pa.Array]) -> bool:
-    values = [value for piece in pieces for value in piece.slice(0, 200).drop_null().to_pylist()]
-    return bool(values) and all(re.fullmatch(r"[+-]?\d+", value) for value in values)
 
 
 def _loss(seen: Seen) -> str:

@@ -144,7 +144,8 @@ def test_a_browser_shows_it_without_scrolling_sideways(hostile, tmp_path, width)
     (tmp_path / "frame.html").write_text(
         f'<iframe id=f src=page.html style="width:{width}px;height:900px;border:0"></iframe>'
         "<script>onload = () => { const d = f.contentDocument; document.body.append("
-        "`wide=${d.documentElement.scrollWidth - d.documentElement.clientWidth} bars=${d.querySelectorAll('.bar').length}`) }"
+        "`wide=${d.documentElement.scrollWidth - d.documentElement.clientWidth} "
+        "bars=${d.querySelectorAll('.bar').length}`) }"
         "</script>"
     )
     done = subprocess.run(

@@ -16,7 +16,7 @@ from bigdata_cli.inspect.costs import CANDIDATES
 from bigdata_cli.inspect.run import inspect
 from bigdata_cli.sample import SampleOptions, write_sample
 
-ROWS = {"transactions": 60_000, "sensors": 16_000, "messy": 40_000, "log": 60_000}
+ROWS = {"transactions": 60_000, "sensors": 20_000, "messy": 40_000, "log": 60_000}
 SAMPLE_BYTES = 2_000_000
 SOME = {
     ("parquet", "rows", "zstd"),
