@@ -26,7 +26,7 @@ START_SECONDS = 0.9
 """Of a conversion of nothing: Python, libraries, compiled kernels, the look at the source."""
 _THREADS_GAIN = 0.85
 """What a further processor adds, of one."""
-_LINEAR_BYTES = 3 << 20
+_LINEAR_BYTES = 2 << 20
 """Of text that is encoded where tables have any number of rows: bytes grow with the rows alone."""
 
 
@@ -106,7 +106,9 @@ class _Growth:
             self.seconds = (time.thread_time() - started) / max(n_rows, 1)
             self.padding = 0
             if trial.pads_tables and self.table_rows and rows.all_rows > self.table_rows:
-                full = trial.encode(self.table_rows)
+                full = self.empty_bytes + self.whole_bytes
+                if n_rows != self.table_rows:
+                    full = trial.encode(self.table_rows)
                 self.padding = trial.encode(self.table_rows + 1) - full
         of_part = self.whole_bytes * part_rows / max(n_rows, 1)
         self.per_row = (of_part - half_bytes) / max(part_rows - half_rows, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from os import PathLike, fspath
 from typing import Any
 
@@ -141,7 +141,7 @@ class CsvReport:
     bad_rows: int | None = None
     label_candidates: tuple[str, ...] = ()
     balance: ClassBalance | None = None
-    room: Room | None = None
+    room: Room | None = field(default=None, compare=False)
     costs: tuple[Cost, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -232,7 +232,7 @@ class DatasetReport:
     columns: tuple[DatasetColumn, ...]
     next_command: str
     memory_bytes: int = 0
-    room: Room | None = None
+    room: Room | None = field(default=None, compare=False)
     loaders: Mapping[str, str] | None = None
 
     @property
