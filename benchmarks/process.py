@@ -15,6 +15,12 @@ from typing import IO, Any
 import psutil
 
 SAMPLE_SECONDS = 0.05
+_TOUCH = """
+import mmap, sys
+memory = mmap.mmap(-1, int(sys.argv[1]))
+for start in range(0, len(memory), mmap.PAGESIZE):
+    memory[start] = 1
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,17 @@ def tree_rss(process: psutil.Process) -> int:
     except psutil.Error:
         pass
     return total
+
+
+def ready_memory(n_bytes: int) -> None:
+    """Touch so much memory in a process of its own and let go of it, as far as there is room.
+
+    A virtual machine's host takes back what lies free and gives it again at the first touch, which
+    can take seconds per GB: more than what is measured, and for whoever writes most.
+    """
+    n_bytes = min(n_bytes, psutil.virtual_memory().available // 2)
+    if n_bytes:
+        subprocess.run([sys.executable, "-c", _TOUCH, str(n_bytes)], check=True)
 
 
 def run_measured(command: Sequence[str], *, environment: Mapping[str, str]) -> Measured:

@@ -218,7 +218,9 @@ How it is measured:
   run in turn, A B C, A B C, {repeats} times at most; figures are medians, with the least and the
   greatest in parentheses. Ratios are of the medians, and their least and greatest those within one
   turn.
-- Inputs are in the page cache. Before the measured runs each command runs once on a small input,
+- Inputs are in the page cache. Before each run as much memory as it may take is touched by another
+  process, since the host of a virtual machine takes free memory back and gives it again slowly: by
+  seconds per GB here, which only those would pay who write. Before the measured runs each command runs once on a small input,
   which loads its libraries from the disk and compiles our kernels: they are kept in numba's cache,
   so that only the first conversion on a machine waits for them, by some seconds per format.
 - All of the commands that are compared have read the same number of rows; else the script stops.

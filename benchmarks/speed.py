@@ -2,7 +2,7 @@
 
 `python -m benchmarks.speed [--size 1GB] [--repeats 3] [--only parquet,text] [--large]`:
 the commands of each group (`suites.py`) run as processes of their own, A B C, A B C, with the
-input in the page cache. Before that each runs once on a small input, which compiles our kernels
+input in the page cache and memory that is free for certain (`ready_memory`). Before that each runs once on a small input, which compiles our kernels
 into numba's cache, loads the libraries from the disk, and shows that all have read the same rows.
 Writes `results.json`, and from it `docs/benchmarks.md` with its charts (`report.py`).
 """
@@ -28,7 +28,7 @@ import psutil
 
 from benchmarks.environment import NoEnvironmentError, tfxbsl_python, tfxbsl_versions
 from benchmarks.inputs import BENCH_FOLDER, input_path
-from benchmarks.process import CommandError, Measured, run_measured
+from benchmarks.process import CommandError, Measured, ready_memory, run_measured
 from benchmarks.suites import LAYOUTS, Command, Group, groups
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -41,6 +41,7 @@ LARGE_SIZES = (*MEMORY_SIZES, 10_000_000_000)
 QUICK_BYTES = 50_000_000
 QUICK_LAYOUTS = (("parquet", "rows"), ("tfrecord", "rows"))
 _READ_BYTES = 1 << 24
+_WORKING_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +104,6 @@ class Harness:
             )
             for command in commands
         }
-        for path in set(sources.values()):
-            _read_into_page_cache(path)
         runs: dict[Command, list[Run]] = {command: [] for command in commands}
         for _ in range(min(self.options.repeats, group.cycles or self.options.repeats)):
             for command in commands:
@@ -171,6 +170,9 @@ class Harness:
         shutil.rmtree(output, ignore_errors=True)
         line = self._line(command, source, output)
         environment = {"POLARS_MAX_THREADS": str(self.options.threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        n_bytes = source.stat().st_size
+        ready_memory(2 * n_bytes + _WORKING_BYTES if n_bytes > self.options.warm_bytes else 0)
+        _read_into_page_cache(source)
         try:
             measured = run_measured(line, environment=environment)
             n_bytes = sum(p.stat().st_size for p in output.iterdir()) if output.exists() else 0

@@ -28,21 +28,21 @@ from bigdata_cli.formats.base import (
     partial_path,
 )
 from bigdata_cli.formats.deflate import gzip_member
-from bigdata_cli.formats.tfrecord_encode import (
-    BYTES,
-    FLOAT,
-    SLACK,
-    VALID,
-    encode_lists,
-    encode_rows,
-    feature_prefixes,
-    pack_bytes,
-)
 from bigdata_cli.formats.tfrecord_layout import (
     BLOCK_ROWS,
     check_layout,
     feature_lists,
     stored_kind,
+)
+from bigdata_cli.formats.tfrecord_lists import encode_blocks, encode_packed
+from bigdata_cli.formats.tfrecord_rows import encode_rows
+from bigdata_cli.formats.tfrecord_wire import (
+    BYTES,
+    FLOAT,
+    SLACK,
+    VALID,
+    feature_prefixes,
+    pack_bytes,
 )
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
@@ -124,7 +124,7 @@ class TfrecordFormat(Format):
 
 @dataclass(frozen=True, kw_only=True)
 class _Slots:
-    """Columns as the kernels take them; see `tfrecord_encode`.
+    """Columns as the kernels take them; see `tfrecord_rows` and `tfrecord_lists`.
 
     slots: int64, valid: uint8, both (columns, rows + 1); nullable: uint8 (columns,).
     """
@@ -253,20 +253,12 @@ class TfrecordWriter(ShardWriter):
             )
 
     def _encode_lists(self, columns: _Slots, n_rows: int) -> np.ndarray:
-        first_slots, counts = self._list_places(n_rows)
-        block = self._options.layout == "block"
-        return encode_lists(
-            -(-n_rows // BLOCK_ROWS) if block else n_rows,
-            self._kinds,
-            first_slots,
-            np.full(len(counts), BLOCK_ROWS, np.int64) if block else counts,
-            np.full(len(counts), n_rows if block else np.iinfo(np.int64).max, np.int64),
-            BLOCK_ROWS if block else 1,
-            1 if block else n_rows + 1,
-            columns.slots.reshape(-1),
-            columns.valid.reshape(-1),
-            columns.text,
-            *self._prefixes,
+        firsts, counts = self._list_places(n_rows)
+        slots, valid = columns.slots.reshape(-1), columns.valid.reshape(-1)
+        if self._options.layout == "packed":
+            return encode_packed(n_rows, self._kinds, firsts, counts, slots, valid, *self._prefixes)
+        return encode_blocks(
+            n_rows, BLOCK_ROWS, self._kinds, firsts, slots, valid, columns.text, *self._prefixes
         )
 
     def _list_places(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from bigdata_cli.formats.crc32c import masked_crc32c
-from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT
+from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
 from bigdata_cli.unaligned import load_u8, load_u32, load_u64
 
 OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3

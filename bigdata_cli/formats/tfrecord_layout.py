@@ -13,7 +13,7 @@ from typing import Any
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
-from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT, INT, VALID
+from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, VALID
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 BLOCK_ROWS = 1_024

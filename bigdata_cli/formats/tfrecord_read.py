@@ -17,8 +17,8 @@ from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats import tfrecord_decode as decode
 from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.formats.tfrecord_encode import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
 from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
+from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
 _PIECE_BYTES = 4 << 20
