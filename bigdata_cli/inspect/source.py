@@ -85,13 +85,15 @@ class _Inspection:
 
     def report(self) -> CsvReport:
         source, sample = self.source, self.sample
+        # Before all is read: a pipe is used up then.
+        values = examples(source) if isinstance(source, Source) else None
         profiled = source.names[:_PROFILED_COLUMNS]
         bins = {name: self._bins(name) for name in profiled}
         known = {name: one for name, one in bins.items() if one is not None}
         if self.options.full:
             self._read_all(known)
         seen = [self._seen(name, name in profiled) for name in source.names]
-        in_pandas, shown = self._as_pandas(seen)
+        in_pandas, shown = self._as_pandas(seen, values)
         columns = tuple(
             self._column(one, in_pandas[place], shown[place], known.get(one.column.name))
             for place, one in enumerate(seen)
@@ -153,14 +155,15 @@ class _Inspection:
         )
 
     def _as_pandas(
-        self, seen: Sequence[Seen]
+        self, seen: Sequence[Seen], values: tuple[tuple[str, ...], ...] | None
     ) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
-        """What pandas makes of each column, and some of its values."""
-        if not isinstance(self.source, Source):
+        """What pandas makes of each column, and some of its values; values: of text, those."""
+        if values is None:
+            assert isinstance(self.source, TableSource)
             return table_columns(self.source, self.rows.all_rows)
         n_rows = self.rows.all_rows
         found = [pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen]
-        return tuple(found), examples(self.source)
+        return tuple(found), values
 
     def _pieces(self, name: str) -> list[pa.Array]:
         return [batch.column(name) for batch in self.rows.batches]
