@@ -91,8 +91,13 @@ def test_the_page_on_reliability_names_tests_that_exist():
     assert set(re.findall(r"test_\w+\.py", text)) <= tests
 
 
+def test_every_block_of_the_page_on_inspect_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "inspect.md", tmp_path) == {"sh", "python"}
+
+
 def test_the_page_on_input_names_every_option_of_a_source():
-    text = (ROOT / "docs" / "input.md").read_text(encoding="utf-8")
+    pages = (ROOT / "docs" / name for name in ("input.md", "inspect.md"))
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     command, context = COMMANDS["bigdata inspect"]
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option) and "--help" not in parameter.opts:

@@ -13,12 +13,12 @@ import pytest
 import bigdata_cli
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.inspect.footprint import column_bytes, examples, pandas_columns
 from bigdata_cli.inspect.report import CsvReport, DatasetReport
 from bigdata_cli.inspect.run import inspect
+from bigdata_cli.sample import SampleOptions, write_sample
 from bigdata_cli.schema.dtype import Column
+from bigdata_cli.schema.footprint import column_bytes
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.sources.dialect import Dialect
 from tests.datasets import write_dataset
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
@@ -120,21 +120,40 @@ def test_the_next_command_reads_the_file_in_the_same_way(tmp_path):
     assert [column.name for column in report.columns] == ["column0", "column1"]
 
 
-COMMA = Dialect(delimiter=",")
+def test_records_that_pandas_cannot_read_are_no_obstacle(tmp_path):
+    """Pieces of a file with quoted line ends are not always what pandas takes for one."""
+    path = tmp_path / "messy.csv"
+    with path.open("wb") as stream:
+        write_sample(SampleOptions(kind="messy", n_rows=6_000), stream)
+    report = inspect(path, sample_size=200_000)
+    assert not report.exact
+    whole = inspect(path, sample_size=10_000_000)
+    assert [c.pandas_dtype for c in report.columns] == [c.pandas_dtype for c in whole.columns]
+    assert [c.examples for c in report.columns[:3]] == [c.examples for c in whole.columns[:3]]
 
 
-def test_records_that_pandas_cannot_read_are_no_obstacle():
-    records = b'1,"a\xff"\n2,b\n'
-    numbers, texts = pandas_columns(records, ["n", "s"], COMMA, scale=10.0)
-    assert numbers.bytes == 160
-    assert texts.bytes > 0
-    shown = examples(records, ["n", "s"], COMMA)
-    assert shown == (("1", "2"), ("a\ufffd", "b"))
+def test_quotes_are_characters_where_there_is_no_quoting(tmp_path):
+    path = tmp_path / "plain.csv"
+    path.write_text('"a;b\n"c;d\n')
+    report = inspect(path, delimiter=";", quote="none", header=False)
+    assert [column.examples for column in report.columns] == [('"a', '"c'), ("b", "d")]
 
 
-def test_quotes_are_characters_where_there_is_no_quoting():
-    shown = examples(b'"a;b\n"c;d\n', ["a", "b"], Dialect(delimiter=";", quote=None))
-    assert shown == (('"a', '"c'), ("b", "d"))
+@pytest.mark.parametrize("nulls", [False, True])
+def test_dtypes_are_those_that_pandas_gives(tmp_path, nulls):
+    path = tmp_path / "kinds.csv"
+    rows = [
+        f"{i},{i}.5,{'true' if i % 2 else 'false'},2024-01-02,{i:05d},x{i % 3},\n"
+        for i in range(60)
+    ]
+    path.write_text("int,float,bool,date,zip,word,nothing\n" + "".join(rows) + ",,,,,,\n" * nulls)
+    frame = pd.read_csv(path)
+    usage = frame.memory_usage(deep=True, index=False)
+    for column in inspect(path).columns:
+        assert column.pandas_dtype == str(frame[column.name].dtype), column.name
+        if column.pandas_dtype == "object":
+            continue  # pandas counts True and False anew for each row
+        assert abs(column.pandas_bytes - usage[column.name]) <= 0.02 * usage[column.name]
 
 
 def test_text_needs_an_offset_and_its_bytes():

@@ -61,6 +61,12 @@ output_options = compose(
         is_flag=True,
         help="Write only those shards of the dataset again that are damaged or missing.",
     ),
+    click.option(
+        "--disk-limit",
+        "disk_limit_bytes",
+        type=Size(),
+        help="What may lie on the disk at once, such as 20GB.  [default: what is free, less 5 %]",
+    ),
 )
 column_options = compose(
     click.option(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from bigdata_cli.resources.sizes import format_size
+from bigdata_cli.resources.sizes import format_duration, format_size
 
 if TYPE_CHECKING:
     from bigdata_cli.convert.options import Progress
@@ -149,19 +149,3 @@ def progress_line(progress: Progress, bytes_per_second: float) -> str:
             parts.append(f"{format_duration((total - done) / bytes_per_second)} left")
     parts.append(f"{progress.rows:,} rows")
     return f"{progress.phase}: " + ", ".join(parts)
-
-
-def format_duration(seconds: float) -> str:
-    """A length of time with two units at most.
-
-    >>> format_duration(0.42), format_duration(11.2), format_duration(75), format_duration(7300)
-    ('0.42 s', '11 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 9.95:
-        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -13,31 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from bigdata_cli.printable import sanitize
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-# C0 and C1 controls, and the marks that reorder text: they could hide or forge what is shown.
-_MARKS_OF_ORDER = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-_UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f{_MARKS_OF_ORDER}\ud800-\udfff]")
-_UNSAFE_IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS_OF_ORDER}]")
-_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# The marks that reorder text, and controls: they could hide or forge what is shown.
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NUMBER = re.compile(r"[-+]?(\d[\d,]*)(\.\d+)?(e[-+]?\d+)?( ?(%|[kMGTP]?B(/s)?|s|rows/s))?")
-
-
-def sanitize(text: object) -> str:
-    """The text on one line, with control characters written as escapes.
-
-    >>> sanitize("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
-    """
-    return _UNSAFE.sub(_escape, str(text))
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    code = ord(character)
-    short = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-    return _SHORT_ESCAPES.get(character, short)
 
 
 def console(*, stderr: bool = False) -> Console:

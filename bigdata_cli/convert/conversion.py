@@ -13,6 +13,7 @@ from typing import Any
 from bigdata_cli.convert import shard_record
 from bigdata_cli.convert.builder import ShardResult, ShardTask
 from bigdata_cli.convert.commit import OutputFolder
+from bigdata_cli.convert.disk_budget import DiskWatch
 from bigdata_cli.convert.journal import Journal
 from bigdata_cli.convert.ledger import Ledger
 from bigdata_cli.convert.options import Progress, ProgressListener
@@ -42,9 +43,14 @@ class Conversion:
     order = "source"
 
     def __init__(
-        self, prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
+        self,
+        prepared: Prepared,
+        unit_bytes: int | None,
+        progress: ProgressListener | None,
+        watch: DiskWatch | None = None,
     ) -> None:
         self.prepared = prepared
+        self._watch = watch
         # A unit costs time per column, so those of wide tables are larger.
         wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
         self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
@@ -100,11 +106,13 @@ class Conversion:
             )
         else:
             self._journal = folder.journal
-        with LocalEngine(self.jobs, self.meter.advance) as engine:
+        with LocalEngine(self.jobs, self._advance) as engine:
             with closing(self._first_results(engine)) as results:
                 for result in results:
                     self._take(result, engine)
             self._reconcile(engine, folder)
+        if self._watch is not None:
+            self._watch.look(1.0, now=True)
         for file in self.prepared.source.files:
             file.check_unchanged()
         self.meter.end()
@@ -121,6 +129,12 @@ class Conversion:
         for index in {piece.file for piece in result.pieces}:
             self.prepared.source.files[index].check_unchanged()
         self._journal.append("shard", lambda: shard_record.to_json(result))
+
+    def _advance(self, n_bytes: int, n_rows: int) -> None:
+        """What threads report of the source; raises BudgetError where the disk does not suffice."""
+        self.meter.advance(n_bytes, n_rows)
+        if self._watch is not None:
+            self._watch.look(self.meter.share)
 
     def entries(self) -> tuple[SourceEntry, ...]:
         """The source files as they were read."""
@@ -328,6 +342,11 @@ class Meter:
             self._done = min(self._total or sys.maxsize, self._done + n_bytes)
             self._rows += n_rows
             self._tell()
+
+    @property
+    def share(self) -> float | None:
+        """Of the source that is done; None where that is not known."""
+        return self._done / self._total if self._total else None
 
     def end(self) -> None:
         self._done = self._total or self._done

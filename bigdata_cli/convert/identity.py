@@ -16,6 +16,7 @@ from bigdata_cli.convert.plan import Prepared
 
 _WITHOUT_TRACE = frozenset(
     {"output", "jobs", "force", "repair", "spool", "profile", "schema_file", "source"}
+    | {"disk_limit_bytes"}
 )
 """Options that change no byte of the dataset, or count by what they led to."""
 _FLAGS = {

@@ -25,6 +25,7 @@ class ConvertOptions:
     spool: keep what comes from a pipe beside the output, so that shards can be done again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
+    disk_limit_bytes: that may lie on the disk at once; None: what is free, less 5 %.
     profile: measure what the processor time goes into. repair: write those shards again of the
     dataset that is there which are damaged.
     """
@@ -47,6 +48,7 @@ class ConvertOptions:
     on_bad_row: str = "error"
     max_bad_rows: int | None = None
     max_line_bytes: int = MAX_RECORD_BYTES
+    disk_limit_bytes: int | None = None
     spool: bool = True
     profile: bool = False
     source: SourceOptions = field(default_factory=SourceOptions)

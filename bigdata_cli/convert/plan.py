@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.convert.commit import check_output, disk_error
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
@@ -18,7 +18,7 @@ from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.json_fields import parse_json
 from bigdata_cli.manifest import schema_from_json
-from bigdata_cli.schema.dtype import Column, parse_dtype
+from bigdata_cli.schema.dtype import Column, Schema, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.schema.state import join_all
 from bigdata_cli.sources.records import ParsePlan
@@ -26,6 +26,9 @@ from bigdata_cli.sources.row_source import RowSource
 from bigdata_cli.sources.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.units import Unit
 from bigdata_cli.tables import open_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ESTIMATE_BYTES = 2 << 20
 MOST_DEALT_SHARDS = 512
@@ -36,7 +39,7 @@ class Prepared:
     """Everything a conversion needs to begin.
 
     n_shards: an estimate where the layout of a stream is by size. layout: None for files that can
-    be read anywhere.
+    be read anywhere. predicted_bytes: of the dataset, from few rows, where shards were counted.
     """
 
     options: ConvertOptions
@@ -50,6 +53,7 @@ class Prepared:
     stem: str
     n_shards: int
     layout: StreamLayout | None = None
+    predicted_bytes: int | None = None
 
     def plan(self) -> Plan:
         """The plan as it is shown."""
@@ -93,12 +97,7 @@ def prepare(
     check_output(output, force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
     types = _types(source, keep, options)
-    storage = StorageOptions(
-        layout=options.layout or form.layouts[0],
-        label=options.label,
-        compression=options.compression,
-        matrix_dtype="float64" if options.float_mode == "64" else "float32",
-    )
+    storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise UsageError(
             f'--label: there is no column "{options.label}"',
@@ -134,11 +133,23 @@ def prepare(
         return _with_layout(prepared)
     if options.shards is None:
         predicted = encode_sample(prepared).scaled(sample.estimated_rows)
-        prepared = replace(prepared, n_shards=_n_shards(predicted, options))
+        n_shards = count_shards(predicted, options)
+        prepared = replace(prepared, n_shards=n_shards, predicted_bytes=predicted)
     return prepared
 
 
-def _n_shards(predicted: int, options: ConvertOptions) -> int:
+def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
+    """How a dataset of that format is stored under these options."""
+    return StorageOptions(
+        layout=options.layout or form.layouts[0],
+        label=options.label,
+        compression=options.compression,
+        matrix_dtype="float64" if options.float_mode == "64" else "float32",
+    )
+
+
+def count_shards(predicted: int, options: ConvertOptions) -> int:
+    """The shards of a dataset of so many bytes, where the user has not said how many."""
     target = options.shard_bytes or DEFAULT_SHARD_BYTES
     return max(1, min(MOST_SHARDS, round(predicted / target)))
 
@@ -160,7 +171,9 @@ def _with_layout(prepared: Prepared) -> Prepared:
     if options.shards is not None and known is not None:
         return replace(prepared, layout=Evenly(known, options.shards))
     encoded = encode_sample(prepared)
-    n_shards = _n_shards(encoded.scaled(sample.estimated_rows), options)
+    predicted = encoded.scaled(sample.estimated_rows)
+    prepared = replace(prepared, predicted_bytes=predicted)
+    n_shards = count_shards(predicted, options)
     if known is not None:
         return replace(prepared, n_shards=n_shards, layout=Evenly(known, n_shards))
     target = options.shard_bytes or DEFAULT_SHARD_BYTES
@@ -252,46 +265,55 @@ def encode_sample(prepared: Prepared) -> Encoded:
 
 
 def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:
-    plan, units = _fitting_units(prepared)
-    schema = plan.schema()
-    text_bytes = n_rows = 0
+    plan, units = fitting_units(
+        prepared.source, prepared.sample.plan, prepared.keep, _ESTIMATE_BYTES
+    )
+    chunks = [(unit, unit.chunk) for unit in units if unit.chunk is not None]
+    batches = (chunk.batch for _, chunk in chunks)
+    n_bytes = encode_batches(prepared.form, prepared.storage, plan.schema(), batches, folder)
+    return Encoded(
+        text_bytes=sum(chunk.position - unit.start for unit, chunk in chunks),
+        rows=sum(chunk.rows for _, chunk in chunks),
+        bytes=n_bytes,
+    )
+
+
+def encode_batches(
+    form: Format,
+    storage: StorageOptions,
+    schema: Schema,
+    batches: Iterable[pa.RecordBatch],
+    folder: Path,
+) -> int:
+    """Write batches as a shard into a folder; returns the bytes of its files, which stay there."""
     name = ShardName(stem="sample", index=0, count=1)
-    writer = prepared.form.writer(folder, name, schema, prepared.storage)
+    writer = form.writer(folder, name, schema, storage)
     rebatcher = Rebatcher(schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
     try:
-        for unit in units:
-            if unit.chunk is None:
-                continue
-            n_rows += unit.chunk.rows
-            text_bytes += unit.chunk.position - unit.start
-            for table in rebatcher.push(unit.chunk.batch):
+        for batch in batches:
+            for table in rebatcher.push(batch):
                 writer.append(writer.encode(table))
         for table in rebatcher.flush():
             writer.append(writer.encode(table))
-        n_bytes = sum(partial_path(folder / file).stat().st_size for file in writer.close())
+        return sum(partial_path(folder / file).stat().st_size for file in writer.close())
     except BaseException:
         writer.abort()
         raise
-    return Encoded(text_bytes, n_rows, n_bytes)
 
 
-def _fitting_units(prepared: Prepared) -> tuple[ParsePlan, list[Unit]]:
-    """Parsed pieces of the source, and types that hold all their values.
+def fitting_units(
+    source: RowSource, plan: ParsePlan, keep: Sequence[str], max_bytes: int
+) -> tuple[ParsePlan, list[Unit]]:
+    """Parsed pieces of the source, of about `max_bytes`, and types that hold all their values.
 
     They need not be those of the sample, which may have looked at other bytes.
     """
-    plan = prepared.sample.plan
     columns = plan.columns
-    units = list(_sample_units(prepared, plan))
+    units = list(source.sample_units(plan, keep, max_bytes))
     for unit in units:
         if unit.chunk is not None:
             columns = join_all(columns, unit.chunk.observed, unit.chunk.distinct, plan.float_mode)
     if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
         plan = replace(plan, columns=columns)
-        units = list(_sample_units(prepared, plan))
+        units = list(source.sample_units(plan, keep, max_bytes))
     return replace(plan, columns=columns), units
-
-
-def _sample_units(prepared: Prepared, plan: ParsePlan) -> Iterator[Unit]:
-    """Parsed pieces of the source, a few MB in all."""
-    return prepared.source.sample_units(plan, prepared.keep, _ESTIMATE_BYTES)

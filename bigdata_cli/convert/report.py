@@ -7,9 +7,8 @@ from bigdata_cli.convert.plan import Prepared
 from bigdata_cli.manifest import Manifest
 from bigdata_cli.resources.memory import peak_memory_bytes
 from bigdata_cli.schema.dtype import Column, Kind, item_bytes
+from bigdata_cli.schema.footprint import pandas_bytes
 from bigdata_cli.schema.statistics import ColumnStatistics
-
-_ISO_BYTES = {Kind.DATE: 10, Kind.TIMESTAMP: 19}
 
 
 def build_report(
@@ -49,19 +48,6 @@ def build_report(
         confidence=prepared.source.confidence,
         reasons=prepared.source.reasons,
     )
-
-
-def pandas_bytes(column: Column, known: ColumnStatistics) -> int:
-    """Memory of the column in pandas 3 as `read_csv` gives it, by its rules for dtypes.
-
-    Integers with nulls become float64, bools with nulls objects, dates stay strings (an Arrow
-    string: an 8-byte offset and the UTF-8 bytes).
-    """
-    if column.kind is Kind.BOOL:
-        return known.count * (8 if known.nulls else 1)
-    if column.kind in (Kind.TEXT, Kind.CATEGORY):
-        return 8 * known.count + known.text_bytes
-    return known.count * 8 + known.values * _ISO_BYTES.get(column.kind, 0)
 
 
 def _column_report(column: Column, known: ColumnStatistics, prepared: Prepared) -> ColumnReport:

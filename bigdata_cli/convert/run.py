@@ -12,6 +12,7 @@ from typing import Any
 from bigdata_cli.convert.builder import file_entry, text_entry
 from bigdata_cli.convert.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.convert.conversion import Conversion
+from bigdata_cli.convert.disk_budget import DiskWatch, check_disk
 from bigdata_cli.convert.identity import differences, identity
 from bigdata_cli.convert.options import (
     ConvertOptions,
@@ -51,6 +52,7 @@ def convert(
     jobs: int | None = None,
     force: bool = False,
     repair: bool = False,
+    disk_limit: str | int | None = None,
     on_bad_row: str = "error",
     max_bad_rows: int | None = None,
     max_line_size: str | int = MAX_RECORD_BYTES,
@@ -100,6 +102,7 @@ def convert(
         max_line_bytes=(
             parse_size(max_line_size) if isinstance(max_line_size, str) else max_line_size
         ),
+        disk_limit_bytes=parse_size(disk_limit) if isinstance(disk_limit, str) else disk_limit,
         spool=spool,
         profile=profile,
         source=SourceOptions(
@@ -124,7 +127,9 @@ def convert(
 
 def plan(sources: str | Path | Sequence[str | Path], options: ConvertOptions) -> Plan:
     """What `run` would do with these options; nothing is written."""
-    return prepare(_paths(sources), options).plan()
+    prepared = prepare(_paths(sources), options)
+    check_disk(prepared)
+    return prepared.plan()
 
 
 def _paths(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
@@ -160,6 +165,7 @@ def _run(
     started = time.monotonic()
     with stage("sample"):
         prepared = prepare(paths, options, sample_bytes=sample_bytes)
+        watch = None if options.repair else check_disk(prepared)
     folder = OutputFolder(prepared.output)
     folder.open()
     try:
@@ -172,7 +178,7 @@ def _run(
         if options.repair:
             return _repair(prepared, folder, unit_bytes, progress, started)
         standing = find_standing(folder.path, header, prepared.keep, force=options.force)
-        conversion = _conversion(prepared, unit_bytes, progress)
+        conversion = _conversion(prepared, unit_bytes, progress, watch)
         with _put_away(conversion, folder):
             if standing is None:
                 folder.begin(header)
@@ -193,10 +199,13 @@ def _run(
 
 
 def _conversion(
-    prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
+    prepared: Prepared,
+    unit_bytes: int | None,
+    progress: ProgressListener | None,
+    watch: DiskWatch | None = None,
 ) -> Conversion:
     kind = StreamConversion if prepared.source.is_stream else Conversion
-    return kind(prepared, unit_bytes, progress)
+    return kind(prepared, unit_bytes, progress, watch)
 
 
 def _repair(

@@ -73,6 +73,8 @@ class ShardWriter(ABC):
     """Rows of each table given to `encode` (the last may be shorter); None: any number."""
     batch_bytes: int | None = None
     """A table is cut before `batch_rows` where it would exceed these bytes in memory."""
+    pads_tables: bool = False
+    """Whether a last table of fewer rows takes nearly the room of a full one in the files."""
 
     @abstractmethod
     def encode(self, table: pa.Table) -> Any:

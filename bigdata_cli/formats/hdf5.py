@@ -166,6 +166,7 @@ class Hdf5Writer(ShardWriter):
         self._table_rows = self._encoder.table_rows
         self.batch_rows = self._table_rows
         self.batch_bytes = MAX_TABLE_BYTES
+        self.pads_tables = True  # chunks are stored whole
         self._n_rows = 0
         self._name = name.file("h5")
         self._path = partial_path(folder / self._name)

@@ -27,7 +27,7 @@ def dialect_flags(dialect: Dialect) -> tuple[str, ...]:
             words += ["--escape", _word(dialect.escape)]
         words.append("--header" if dialect.header else "--no-header")
         if dialect.names is not None:
-            words += ["--names", _list(dialect.names)]
+            words += ["--names", column_list(dialect.names)]
         if dialect.trim:
             words.append("--trim")
         if dialect.decimal != ".":
@@ -50,7 +50,7 @@ def _word(mark: str) -> str:
     return {"\t": "tab", " ": "space"}.get(mark, mark.replace("\t", "\\t"))
 
 
-def _list(names: tuple[str, ...]) -> str:
+def column_list(names: tuple[str, ...]) -> str:
     """Names separated by commas, as the options that take columns read them."""
     import csv
     import io

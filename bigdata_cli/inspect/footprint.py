@@ -1,25 +1,32 @@
-"""The memory of a sample's columns, in pandas and in the dtypes that they would get."""
+"""The memory of columns in pandas, and values as they stand in a source."""
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bigdata_cli.schema.dtype import Column, Kind, item_bytes
+import pyarrow as pa
+
+from bigdata_cli.schema.dtype import Column, Kind
+from bigdata_cli.schema.footprint import pandas_bytes
+from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.sources.records import ParsePlan
+from bigdata_cli.tables.sample import read_parts
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from bigdata_cli.sources.dialect import Dialect
+    from bigdata_cli.sources import Source
+    from bigdata_cli.tables import TableSource
 
 EXAMPLE_BYTES = 100_000
+EXAMPLE_ROWS = 1000
+TABLE_BYTES = 8 << 20
 MAX_EXAMPLES = 3
-_ONE_CHARACTER = "\x1f"
+_DIGITS = re.compile(r"[+-]?\d{1,18}")
+_LOOKED_AT = 200
+_DTYPES = {Kind.BOOL: "bool", Kind.INT: "int64", Kind.FLOAT: "float64", Kind.NULL: "float64"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,108 +37,62 @@ class PandasColumn:
     bytes: int
 
 
-def column_bytes(column: Column, statistics: ColumnStatistics, *, rows: int) -> int:
-    """Bytes of a column of `rows` rows, alike to the sample that `statistics` are of.
+def pandas_column(
+    column: Column, known: ColumnStatistics, pieces: Sequence[pa.Array], *, rows: int
+) -> PandasColumn:
+    """What pandas.read_csv makes of a column of `rows` rows, by its rules for dtypes.
 
-    Values in the column's dtype, text as an offset and UTF-8 bytes, a mask of a byte where
-    there are nulls, and the vocabulary of a category once.
+    known, pieces: of rows alike. Integers with nulls become floats, bools with nulls objects, dates
+    stay text; digits become numbers, whatever that loses.
     """
-    if column.kind is Kind.TEXT:
-        text_bytes = statistics.text_bytes / statistics.count if statistics.count else 0.0
-        per_row = item_bytes(column.dtype, mean_text_bytes=text_bytes)
-    else:
-        per_row = item_bytes(column.dtype, n_values=column.n_values)
-    mask_bytes = rows if statistics.nulls else 0
-    vocabulary = column.vocabulary or ()
-    vocabulary_bytes = sum(8 + len(value.encode("utf-8", "replace")) for value in vocabulary)
-    return round(per_row * rows) + mask_bytes + vocabulary_bytes
-
-
-def pandas_columns(
-    records: bytes, names: Sequence[str], dialect: Dialect, *, scale: float
-) -> tuple[PandasColumn, ...]:
-    """What pandas.read_csv makes of `records`, told their dialect, in the order of `names`.
-
-    Of text, every line is a value. Bytes are multiplied by `scale`.
-    """
-    import pandas as pd
-
-    if dialect.delimiter is None:
-        lines = records.decode("utf-8", "replace").split("\n")
-        frame = pd.DataFrame({0: [line.removesuffix("\r") for line in lines[: _lines(records)]]})
-    else:
-        frame = _read(records, len(names), dialect)
-    sizes = frame.memory_usage(deep=True, index=False)
-    return tuple(
-        PandasColumn(dtype=str(frame.dtypes.iloc[place]), bytes=round(sizes.iloc[place] * scale))
-        for place in range(len(names))
+    n_bytes = round(pandas_bytes(column, known) * rows / max(known.count, 1))
+    if column.kind in (Kind.TEXT, Kind.CATEGORY) and is_digits(pieces):
+        return PandasColumn(dtype="float64" if known.nulls else "int64", bytes=8 * rows)
+    dtype = "uint64" if column.dtype == "uint64" else _DTYPES.get(column.kind, "str")
+    if known.nulls and column.kind in (Kind.BOOL, Kind.INT):
+        dtype = "object" if column.kind is Kind.BOOL else "float64"
+    return PandasColumn(
+        dtype="uint64" if column.dtype == dtype == "uint64" else dtype, bytes=n_bytes
     )
 
 
-def examples(records: bytes, names: Sequence[str], dialect: Dialect) -> tuple[tuple[str, ...], ...]:
+def is_digits(pieces: Sequence[pa.Array]) -> bool:
+    """Whether all values that are looked at are digits, with a sign or without."""
+    values = [
+        value for piece in pieces for value in piece.slice(0, _LOOKED_AT).drop_null().to_pylist()
+    ]
+    return bool(values) and all(_DIGITS.fullmatch(value) for value in values)
+
+
+def examples(source: Source) -> tuple[tuple[str, ...], ...]:
     """Up to three values of each column that are not null, as they stand in the file."""
-    start = records[:EXAMPLE_BYTES]
-    if len(start) < len(records):
-        start = start[: start.rfind(b"\n") + 1] or records
-    if dialect.delimiter is None:
-        lines = start.decode("utf-8", "replace").splitlines()
-        return (tuple(dict.fromkeys(line for line in lines if line))[:MAX_EXAMPLES],)
-    frame = _read(start, len(names), dialect, dtype=str, keep_default_na=False)
-    return tuple(
-        tuple(
-            value.replace(_ONE_CHARACTER, dialect.delimiter)
-            for value in _some_values(frame.iloc[:, place], dialect.tokens_of(name))
-        )
-        for place, name in enumerate(names)
+    columns = tuple(
+        ColumnState(name=name, dtype="text", fixed=True, distinct=None) for name in source.names
     )
+    plan = ParsePlan(dialect=source.dialect, columns=columns, skip_bad_rows=True)
+    for unit in source.sample_units(plan, source.names, EXAMPLE_BYTES):
+        if unit.chunk is not None and unit.chunk.rows:
+            batch = unit.chunk.batch.slice(0, EXAMPLE_ROWS)
+            return tuple(_some_values(column) for column in batch.columns)
+    return tuple(() for _ in source.names)
 
 
-def _some_values(series: pd.Series, null_tokens: Sequence[str]) -> tuple[str, ...]:
-    nulls = {"", *null_tokens}
-    found: dict[str, None] = {}
-    for value in series:
-        if isinstance(value, str) and value.strip() not in nulls:
-            found[value] = None
-            if len(found) == MAX_EXAMPLES:
-                break
-    return tuple(found)
+def table_columns(
+    source: TableSource, rows: int
+) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
+    """What pandas.read_parquet makes of each column, for `rows` rows, and some of its values."""
+    batches = [batch for _, _, batch in read_parts(source, source.names, TABLE_BYTES)]
+    scale = rows / max(1, sum(batch.num_rows for batch in batches))
+    found, shown = [], []
+    for name in source.names:
+        # Files may hold the same column in types that pandas holds otherwise.
+        series = [batch.column(name).to_pandas() for batch in batches]
+        n_bytes = sum(one.memory_usage(index=False, deep=True) for one in series)
+        found.append(PandasColumn(dtype=str(series[0].dtype), bytes=round(scale * n_bytes)))
+        shown.append(_some_values(batches[0].column(name).slice(0, EXAMPLE_ROWS)))
+    return tuple(found), tuple(shown)
 
 
-def _read(records: bytes, n_columns: int, dialect: Dialect, **options: Any) -> pd.DataFrame:
-    """A DataFrame with columns 0 … n_columns - 1; records that pandas refuses are left out."""
-    import csv
-
-    import pandas as pd
-
-    delimiter = dialect.delimiter or ""
-    if len(delimiter) > 1:
-        # pandas' fast reader takes one character, and a pattern otherwise.
-        records = records.replace(delimiter.encode(), _ONE_CHARACTER.encode())
-        delimiter = _ONE_CHARACTER
-    if dialect.comment is not None:
-        # pandas would also cut a line where the character stands within it.
-        records = re.sub(rb"(?m)^" + re.escape(dialect.comment.encode()) + rb".*\n?", b"", records)
-    if dialect.quote:
-        options["quotechar"] = dialect.quote
-    else:
-        options["quoting"] = csv.QUOTE_NONE
-    if "dtype" not in options:
-        options |= {"decimal": dialect.decimal, "thousands": dialect.thousands}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pd.read_csv(
-            io.BytesIO(records),
-            sep=delimiter,
-            escapechar=dialect.escape,
-            skipinitialspace=dialect.trim,
-            header=None,
-            names=range(n_columns),
-            index_col=False,
-            encoding_errors="replace",
-            on_bad_lines="skip",
-            **options,
-        )
-
-
-def _lines(records: bytes) -> int:
-    return records.count(b"\n") + (not records.endswith(b"\n") and bool(records))
+def _some_values(column: pa.Array) -> tuple[str, ...]:
+    values = map(str, column.drop_null().to_pylist())
+    return tuple(dict.fromkeys(value for value in values if value.strip()))[:MAX_EXAMPLES]

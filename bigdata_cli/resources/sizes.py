@@ -1,4 +1,4 @@
-"""Sizes as people write and read them."""
+"""Sizes and durations as people write and read them."""
 
 from __future__ import annotations
 
@@ -43,3 +43,19 @@ def format_size(n_bytes: float) -> str:
         value /= 1000
     digits = 0 if unit == "B" or value >= 99.95 else 1 if value >= 9.995 else 2
     return f"{value:.{digits}f} {unit}"
+
+
+def format_duration(seconds: float) -> str:
+    """A length of time with two units at most.
+
+    >>> format_duration(0.42), format_duration(11.2), format_duration(75), format_duration(7300)
+    ('0.42 s', '11 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 9.95:
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,241 @@
+"""The reports of `bigdata inspect` in a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bigdata_cli.cli.render import (
+    confidence_text,
+    dialect_text,
+    print_pairs,
+    print_table,
+    sanitize,
+)
+from bigdata_cli.inspect.summary import cost_notes, number_text, rows_text, shard_balance
+from bigdata_cli.resources.sizes import format_duration, format_size
+
+if TYPE_CHECKING:
+    from bigdata_cli.inspect.report import ClassBalance, Cost, CsvColumn, CsvReport, DatasetReport
+
+MAX_SHOWN_COLUMNS = 200
+MAX_SHOWN_SHARDS = 20
+MAX_SHOWN_CLASSES = 12
+_MAX_TEXT = 24
+
+
+def print_source(report: CsvReport) -> None:
+    """Print the report of text files or tables."""
+    size = format_size(report.source_bytes) if report.source_bytes else "size not known"
+    read = f"{report.sample_rows:,} rows, {format_size(report.sample_bytes)}"
+    print_pairs(
+        {
+            "source": f"{report.path} ({size})",
+            "dialect": dialect_text(report.dialect),
+            "flags": shlex.join(report.flags) or None,
+            "confidence": confidence_text(report.confidence, report.reasons),
+            "rows": rows_text(report),
+            "bad rows": f"{report.bad_rows:,}" if report.bad_rows else None,
+            "sample": "the whole file" if report.exact else read,
+            "may be a label": ", ".join(report.label_candidates) or None
+            if report.balance is None
+            else None,
+        }
+    )
+    click.echo()
+    _print_columns(report)
+    _print_warnings(report)
+    if report.balance is not None:
+        _print_balance(report.balance)
+    _print_costs(report)
+    for note in report.notes:
+        click.echo(f"Note: {sanitize(note)}")
+    click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
+
+
+def _print_columns(report: CsvReport) -> None:
+    rows = [_column(column) for column in report.columns[:MAX_SHOWN_COLUMNS]]
+    total = [
+        "total", None, None, None, None, None,
+        format_size(report.pandas_bytes), format_size(report.bytes),
+        _times(report.pandas_bytes, report.bytes), None,
+    ]  # fmt: skip
+    print_table(
+        "Columns, with the memory that all rows need",
+        [
+            "column", "dtype", "nulls", "distinct", "min", "max",
+            "in pandas", "here", "saving", "examples",
+        ],
+        [*rows, total],
+        more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
+    )  # fmt: skip
+    if not report.exact:
+        click.echo(
+            "Types, nulls, min and max are those of the sample, distinct is estimated from it; a "
+            "conversion checks every value."
+        )
+
+
+def _column(column: CsvColumn) -> list[Any]:
+    distinct = None
+    if column.distinct is not None:
+        distinct = f"{'' if column.distinct_exact else '~'}{column.distinct:,}"
+    return [
+        column.name,
+        _dtype(column.dtype, column.n_categories),
+        f"{100 * column.nulls_share:.3g} %" if column.nulls_share else None,
+        distinct,
+        number_text(column.minimum),
+        number_text(column.maximum),
+        format_size(column.pandas_bytes),
+        format_size(column.bytes),
+        _times(column.pandas_bytes, column.bytes),
+        ", ".join(shorten(value) for value in column.examples),
+    ]
+
+
+def _print_warnings(report: CsvReport) -> None:
+    found = [
+        [column.name, warning]
+        for column in report.columns[:MAX_SHOWN_COLUMNS]
+        for warning in column.warnings
+    ]
+    if found:
+        click.echo()
+        print_table("Worth knowing", ["column", "what"], found)
+
+
+def _print_balance(balance: ClassBalance) -> None:
+    click.echo()
+    total = max(balance.rows, 1)
+    pairs = list(zip(balance.values, balance.counts, strict=True))[:MAX_SHOWN_CLASSES]
+    others = balance.rows - balance.nulls - sum(count for _, count in pairs)
+    pairs += [("(others)", others)] if others else []
+    pairs += [("(null)", balance.nulls)] if balance.nulls else []
+    print_table(
+        f"Classes of {balance.column}",
+        ["value", "rows", "share"],
+        [[shorten(value), f"{count:,}", f"{100 * count / total:.3g} %"] for value, count in pairs],
+    )
+
+
+def _print_costs(report: CsvReport) -> None:
+    if not report.costs or report.room is None:
+        return
+    click.echo()
+    few = "" if report.size_known else ", of what was seen"
+    print_table(
+        f"What a dataset would cost, predicted{few} (* recommended)",
+        ["", "format", "layout", "compression", "on disk", "time", "in memory", "fits"],
+        [_cost(cost) for cost in report.costs],
+    )
+    for note in cost_notes(report.costs, report.room):
+        click.echo(sanitize(note))
+
+
+def _cost(cost: Cost) -> list[Any]:
+    marks = ("¹" if cost.dropped else "") + ("²" if cost.narrowed else "")
+    layout = f"{cost.layout} {marks}".rstrip()
+    return [
+        "*" if cost.is_recommended else None,
+        cost.format,
+        layout,
+        cost.compression,
+        format_size(cost.bytes),
+        format_duration(cost.seconds),
+        format_size(cost.memory_bytes),
+        fits_text(cost),
+    ]
+
+
+def fits_text(cost: Cost) -> str:
+    """Whether a dataset fits, in a word or two."""
+    if not cost.fits_disk:
+        return "no: disk"
+    return "disk, memory" if cost.fits_memory else "disk"
+
+
+def print_dataset(report: DatasetReport) -> None:
+    """Print the report of a dataset."""
+    ratio = f", {report.ratio:.1f}× the dataset" if report.ratio else ""
+    print_pairs(
+        {
+            "dataset": f"{report.path} ({report.format}, layout {report.layout})",
+            "label": report.label,
+            "rows": f"{report.rows:,}",
+            "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "bytes": format_size(report.bytes),
+            "source": f"{', '.join(report.sources)} ({format_size(report.source_bytes)}{ratio})",
+            "in memory": f"{format_size(report.memory_bytes)}{_fits_memory(report)}",
+        }
+    )
+    click.echo()
+    print_table(
+        f"Shards ({len(report.shards):,}{shard_balance(report.shards)})",
+        ["shard", "files", "rows", "bytes"],
+        [
+            [
+                shard.files[0] if len(shard.files) == 1 else f"{shard.files[0]}, …",
+                f"{len(shard.files):,}",
+                f"{shard.rows:,}",
+                format_size(shard.bytes),
+            ]
+            for shard in report.shards[:MAX_SHOWN_SHARDS]
+        ],
+        more=_more(len(report.shards), MAX_SHOWN_SHARDS, "shards"),
+    )
+    click.echo()
+    print_table(
+        f"Columns ({len(report.columns):,})",
+        ["column", "dtype", "nulls", "min", "max", "mean", "std", "in memory"],
+        [
+            [
+                column.name,
+                _dtype(column.dtype, column.n_categories),
+                f"{column.nulls:,}" if column.nulls else None,
+                number_text(column.minimum),
+                number_text(column.maximum),
+                number_text(column.mean),
+                number_text(column.std),
+                format_size(column.bytes),
+            ]
+            for column in report.columns[:MAX_SHOWN_COLUMNS]
+        ],
+        more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
+    )
+    for library, lines in (report.loaders or {}).items():
+        click.echo(f"\n{library}:")
+        for line in lines.splitlines():
+            click.echo(f"  {sanitize(line)}".rstrip())
+    click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
+
+
+def _fits_memory(report: DatasetReport) -> str:
+    if report.room is None:
+        return ""
+    fits = report.memory_bytes <= report.room.memory_bytes
+    told = "" if report.room.memory_told else " free"
+    return f" ({'fits' if fits else 'does not fit'} the {report.room.memory_bytes:,} bytes{told})"
+
+
+def shorten(text: str, *, width: int = _MAX_TEXT) -> str:
+    """The text, cut with an ellipsis where it is longer than `width`.
+
+    >>> shorten("abcdef", width=4)
+    'abc…'
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _dtype(dtype: str, n_categories: int | None) -> str:
+    return dtype if n_categories is None else f"{dtype} ({n_categories:,})"
+
+
+def _times(before: int, after: int) -> str | None:
+    return f"{before / after:.1f}×" if after else None
+
+
+def _more(count: int, shown: int, what: str) -> str | None:
+    return f"… and {count - shown:,} more {what} (all of them: --json)" if count > shown else None
