@@ -43,6 +43,8 @@ QUICK_BYTES = 50_000_000
 QUICK_LAYOUTS = (("parquet", "rows"), ("tfrecord", "rows"))
 _READ_BYTES = 1 << 24
 _WORKING_BYTES = 1 << 30
+_LEAST_READY_BYTES = 100_000_000
+"""Of an input, from which on it matters where the memory comes from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +174,8 @@ class Harness:
         line = self._line(command, source, output)
         environment = {"POLARS_MAX_THREADS": str(self.options.threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
         n_bytes = source.stat().st_size
-        ready_memory(2 * n_bytes + _WORKING_BYTES if n_bytes > self.options.warm_bytes else 0)
+        if n_bytes >= _LEAST_READY_BYTES:
+            ready_memory(2 * n_bytes + _WORKING_BYTES)
         _read_into_page_cache(source)
         try:
             measured = run_measured(line, environment=environment)

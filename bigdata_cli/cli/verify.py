@@ -102,8 +102,9 @@ def _raise(report: VerifyReport, *, listed: bool) -> None:
             lines.append(f"  … and {count - SHOWN_FINDINGS:,} more (all of them: --json)")
     raise VerificationError(
         "\n".join(lines),
-        hint="convert the source again: "
-        f"bigdata convert SOURCE --to {report.format} -o {shlex.quote(str(report.path))} --force",
+        hint="the command that made it, with --repair, writes damaged shards again: "
+        f"bigdata convert SOURCE --to {report.format} -o {shlex.quote(str(report.path))} --repair; "
+        "with --force all of them",
     )
 
 

@@ -54,7 +54,7 @@ NAMESPACE = (
 )
 ON_A_SMALL_DISK = """
 mount -t tmpfs -o size=3m tmpfs small || exit 99
-convert="$1 -m bigdata_cli convert $2 --to npy --shards 8 -o small/out"
+convert="$1 -m bigdata_cli convert $2 --to npy --shards 8 -o small/out --disk-limit 1GB"
 $convert 2> first; echo $? > status
 ls -A small/out > left
 mount -o remount,size=64m small

@@ -124,4 +124,5 @@ def _manifest(path: Path) -> dict[str, Any]:
     if manifest["format"] == "hdf5":
         for shard in manifest["shards"]:
             shard["files"] = [file["name"] for file in shard["files"]]
+        del manifest["sha256"]
     return manifest
