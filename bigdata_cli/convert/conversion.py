@@ -19,17 +19,15 @@ from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName
 from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
-from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources import Source
-from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange, split_source
+from bigdata_cli.sources.blocks import ByteRange, split_source
 
-_UNIT_BYTES_PER_COLUMN = 4096
 _MOST_TIMES = 4
 """Two are needed at the most, and a look that none is."""
-_MOST_UNIT_BYTES = 8 * UNIT_BYTES
 
 
 class Conversion:
@@ -41,9 +39,9 @@ class Conversion:
         self, prepared: Prepared, unit_bytes: int | None, progress: ProgressListener | None
     ) -> None:
         self.prepared = prepared
-        # A unit costs time per column, so those of wide tables are larger.
-        wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
-        self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
+        assert prepared.memory is not None
+        self.memory = prepared.memory
+        self.unit_bytes = unit_bytes or self.memory.unit_bytes
         self.ranges = self._split()
         self.ledger = Ledger(prepared.sample.plan, self.ranges)
         self.redone: set[int] = set()
@@ -55,8 +53,7 @@ class Conversion:
 
     def run(self, folder: OutputFolder) -> None:
         """Convert all shards, then those again that a wrong guess touched."""
-        jobs = self.prepared.options.jobs or available_cpus()
-        with LocalEngine(jobs, self.meter.advance) as engine:
+        with LocalEngine(self.memory.jobs, self.meter.advance) as engine:
             with closing(self._first_results(engine)) as results:
                 for result in results:
                     self._take(result, engine)
@@ -87,6 +84,7 @@ class Conversion:
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
         """The results of shards that are done again, with these types."""
+        begin_phase("reconciling")
         self.meter.begin("reconcile", sum(self._range_bytes(index) for index in redo))
         yield from engine.map(redo, lambda index: self._task(index, columns))
 
@@ -155,6 +153,8 @@ class Conversion:
             folder=prepared.output,
             name=self._name(index),
             unit_bytes=self.unit_bytes,
+            most_batch_bytes=self.memory.batch_bytes,
+            most_vocabulary_bytes=self.memory.vocabulary_bytes,
         )
 
     def reject_pieces(self) -> list[Path]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.manifest import Manifest, schema_to_json
+from bigdata_cli.resources.budget import MemoryBudget
+from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.source import SourceOptions
@@ -25,7 +27,9 @@ class ConvertOptions:
     spool: keep what comes from a pipe beside the output, so that shards can be done again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
-    profile: measure what the processor time goes into.
+    profile: measure what the processor time goes into. memory_limit: bytes that the process and its
+    children stay below; None: a quarter of what is available, at most 2 GB. memory_plot, memory_log:
+    files for a picture of the memory over time, and for its samples.
     """
 
     to: str
@@ -47,6 +51,9 @@ class ConvertOptions:
     max_line_bytes: int = MAX_RECORD_BYTES
     spool: bool = True
     profile: bool = False
+    memory_limit: int | None = None
+    memory_plot: Path | None = None
+    memory_log: Path | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
 
 
@@ -73,7 +80,8 @@ class Plan:
     n_shards: shards to be written; estimated_rows: from the sample; schema: the guess.
     shards_known: n_shards is not an estimate. size_known: rows and shards are not only those of the
     beginning of a pipe.
-    confidence, reasons: of what was detected of the dialect, as `Source` has them.
+    confidence, reasons: of what was detected of the dialect, as `Source` has them. memory: how the
+    work is cut so that it stays below its limit.
     """
 
     sources: tuple[str, ...]
@@ -90,6 +98,7 @@ class Plan:
     reasons: tuple[str, ...] = ()
     shards_known: bool = True
     size_known: bool = True
+    memory: MemoryBudget | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -107,6 +116,7 @@ class Plan:
             "confidence": self.confidence,
             "reasons": list(self.reasons),
             "columns": schema_to_json(self.schema),
+            "memory": None if self.memory is None else self.memory.to_json(),
         }
 
 
@@ -128,7 +138,8 @@ class ConvertReport:
     """What a conversion did.
 
     confidence, reasons: of what was detected of the dialect, as `Source` has them. stages: the
-    processor seconds of each, where they were measured.
+    processor seconds of each, where they were measured. memory: over time, with its phases and
+    its limit; budget: how the work was cut for that.
     """
 
     output: Path
@@ -149,6 +160,8 @@ class ConvertReport:
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
     stages: Mapping[str, float] | None = None
+    memory: MemoryRecord | None = None
+    budget: MemoryBudget | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, without the manifest."""
@@ -171,4 +184,6 @@ class ConvertReport:
             "columns": [vars(column) for column in self.columns],
             "notes": list(self.notes),
             "stages": None if self.stages is None else dict(self.stages),
+            "phases": None if self.memory is None else self.memory.phase_seconds(),
+            "memory": None if self.budget is None else self.budget.to_json(),
         }

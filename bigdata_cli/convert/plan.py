@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bigdata_cli.convert.commit import check_output, disk_error
+from bigdata_cli.convert.memory_budget import plan_memory
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
 from bigdata_cli.convert.portions import MOST_SHARDS, BySize, Dealt, Evenly, StreamLayout
 from bigdata_cli.convert.rebatch import Rebatcher
@@ -17,6 +18,7 @@ from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import schema_from_json
+from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.schema.dtype import Column, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.schema.state import join_all
@@ -35,7 +37,7 @@ class Prepared:
     """Everything a conversion needs to begin.
 
     n_shards: an estimate where the layout of a stream is by size. layout: None for files that can
-    be read anywhere.
+    be read anywhere. memory: how the work is cut, None until that is known.
     """
 
     options: ConvertOptions
@@ -49,6 +51,7 @@ class Prepared:
     stem: str
     n_shards: int
     layout: StreamLayout | None = None
+    memory: MemoryBudget | None = None
 
     def plan(self) -> Plan:
         """The plan as it is shown."""
@@ -67,6 +70,7 @@ class Prepared:
             reasons=self.source.reasons,
             shards_known=not isinstance(self.layout, BySize),
             size_known=self.sample.size_known,
+            memory=self.memory,
         )
 
 
@@ -127,6 +131,7 @@ def prepare(
         stem=source.stem,
         n_shards=options.shards or 1,
     )
+    prepared = replace(prepared, memory=plan_memory(prepared))
     if source.is_stream:
         return _with_layout(prepared)
     if options.shards is None:
