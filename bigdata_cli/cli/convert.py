@@ -17,6 +17,7 @@ from bigdata_cli.cli.options import (
     exclusive,
     joined,
     json_option,
+    memory_record_options,
     quiet_option,
     unique_mapping,
 )
@@ -25,6 +26,7 @@ from bigdata_cli.formats.registry import FORMATS
 
 if TYPE_CHECKING:
     from bigdata_cli.convert.options import ConvertReport, Plan
+    from bigdata_cli.resources.budget import MemoryBudget
 
 SHOWN_COLUMNS = 30
 
@@ -152,6 +154,13 @@ bad_row_options = compose(
     default=True,
     help="Do not keep what comes from a pipe on the disk meanwhile; a late surprise is an error.",
 )
+@click.option(
+    "--memory-limit",
+    type=Size(),
+    help="What the process and its children stay below, such as 512MB.  "
+    "[default: a quarter of what is available, at most 2GB]",
+)
+@memory_record_options
 @click.option("--profile", is_flag=True, help="Show which stages the processor time has gone into.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option
@@ -195,6 +204,9 @@ def convert_command(
 
 def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.resources.budget import check_limit
+
+    check_limit(given["memory_limit"])
     from bigdata_cli.convert.options import ConvertOptions
     from bigdata_cli.convert.run import plan
 
@@ -208,13 +220,16 @@ def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, qui
 def _convert(
     sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool
 ) -> None:
-    from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.resources.allocator import set_up_heap
+    from bigdata_cli.resources.budget import check_limit
+
+    check_limit(given["memory_limit"])
+    set_up_heap(given["memory_limit"])
+    from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.convert.options import ConvertOptions
     from bigdata_cli.convert.run import run
-    from bigdata_cli.resources.allocator import reuse_freed_memory
 
-    reuse_freed_memory()
     with ProgressDisplay(quiet=quiet) as progress:
         report = run(sources, ConvertOptions(**given), progress=progress)
     if as_json:
@@ -247,6 +262,7 @@ def print_plan(planned: Plan) -> None:
             "label": planned.label,
             "shards": ("" if planned.shards_known else few) + f"{planned.n_shards:,}",
             "rows": f"{few}{planned.estimated_rows:,}",
+            "memory limit": _memory_limit(planned.memory),
         }
     )
     click.echo()
@@ -266,7 +282,13 @@ def print_plan(planned: Plan) -> None:
 def print_report(report: ConvertReport) -> None:
     """Print what a conversion did, and the next command."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import confidence_text, dialect_text, print_pairs, sanitize
+    from bigdata_cli.cli.render import (
+        confidence_text,
+        dialect_text,
+        print_memory,
+        print_pairs,
+        sanitize,
+    )
     from bigdata_cli.resources.sizes import format_size
 
     rate = report.bytes_in / report.seconds if report.seconds > 0 else 0.0
@@ -286,8 +308,11 @@ def print_report(report: ConvertReport) -> None:
             "written": format_size(report.bytes_out) + share,
             "time": f"{format_duration(report.seconds)} ({format_size(rate)}/s)",
             "peak memory": format_size(report.peak_memory_bytes),
+            "memory limit": _memory_limit(report.budget),
         }
     )
+    if report.memory is not None:
+        print_memory(report.memory)
     click.echo()
     _print_columns(report)
     _print_stages(report)
@@ -296,6 +321,19 @@ def print_report(report: ConvertReport) -> None:
     click.echo("\nNext:")
     for command in next_commands(report.output, report.manifest.storage.label):
         click.echo(f"  {sanitize(command)}")
+
+
+def _memory_limit(budget: MemoryBudget | None) -> str | None:
+    """The limit in bytes, as it was understood, and what follows from it."""
+    from bigdata_cli.resources.sizes import format_size
+
+    if budget is None:
+        return None
+    threads = f"{budget.jobs} thread{'' if budget.jobs == 1 else 's'}"
+    return (
+        f"{budget.limit_bytes:,} bytes ({threads}, "
+        f"{format_size(budget.unit_bytes)} of source each at a time)"
+    )
 
 
 def _print_stages(report: ConvertReport) -> None:
@@ -310,6 +348,10 @@ def _print_stages(report: ConvertReport) -> None:
         for name, seconds in report.stages.items()
     ]
     click.echo()
+    if report.memory is not None:
+        phases = report.memory.phase_seconds()
+        shown = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in phases.items())
+        click.echo(f"Time: {shown}\n")
     print_table("Processor time", ["stage", "seconds", "share", "what it is"], rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,24 @@ json_option = click.option(
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Print neither progress nor summary."
 )
+
+
+def memory_record_options(command: Any) -> Any:
+    """--memory-plot and --memory-log."""
+    return compose(
+        click.option(
+            "--memory-plot",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Draw memory over time into a .png, .svg or .pdf (extra: plot).",
+        ),
+        click.option(
+            "--memory-log",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Write memory over time as a CSV: seconds, rss_bytes, phase.",
+        ),
+    )(command)
 
 
 class Name(click.ParamType):

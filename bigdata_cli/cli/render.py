@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -17,6 +18,8 @@ from bigdata_cli.printable import sanitize
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from bigdata_cli.resources.recorder import MemoryRecord
 
 # The marks that reorder text, and controls: they could hide or forge what is shown.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -126,6 +129,43 @@ def print_pairs(pairs: Mapping[str, object], *, file: IO[str] | None = None) -> 
     width = max((display_width(name) for name in shown), default=0)
     for name, value in shown.items():
         click.echo(f"{_pad(name, width, False)}  {value}", file=file)
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_SPARKS = 48
+
+
+def sparkline(values: Sequence[float], *, top: float | None = None, width: int = _SPARKS) -> str:
+    """Values as a line of blocks, the largest of each part of them; top: of a full block.
+
+    >>> sparkline([0, 1, 2, 3, 4, 5, 6, 7])
+    '▁▂▃▄▅▆▇█'
+    >>> sparkline([0, 9, 1, 1], width=2)
+    '█▁'
+    """
+    parts = min(width, len(values))
+    cuts = [len(values) * i // parts for i in range(parts + 1)] if parts else [0]
+    highest = [max(values[a:b]) for a, b in itertools.pairwise(cuts)]
+    top = max([top or 0.0, *highest])
+    last = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[min(last, int(value * (last + 1) / (top or 1)))] for value in highest)
+
+
+def print_memory(record: MemoryRecord) -> None:
+    """Print memory over time as one line, on a terminal: the same time for each block."""
+    from bigdata_cli.resources.sizes import format_size
+
+    encoding = sys.stdout.encoding or "ascii"
+    if not sys.stdout.isatty() or len(record.samples) < 2 or "utf" not in encoding.lower():
+        return
+    end = record.samples[-1].seconds
+    values = [0.0] * min(_SPARKS, len(record.samples))
+    for sample in record.samples:
+        place = min(len(values) - 1, int(sample.seconds / max(end, 1e-9) * len(values)))
+        values[place] = max(values[place], sample.rss_bytes)
+    for place in range(1, len(values)):  # a pause of the sampler is no memory given back
+        values[place] = values[place] or values[place - 1]
+    click.echo(f"memory  {sparkline(values)}  up to {format_size(record.peak_bytes)}")
 
 
 _MARKS = (

@@ -23,7 +23,7 @@ from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.schema.vocabulary import join_distinct
+from bigdata_cli.schema.vocabulary import check_vocabularies, join_distinct
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
@@ -38,6 +38,7 @@ class ShardTask:
     None where that is to be guessed. fields: per file and field the column, -1 for dropped ones.
     schema: the columns to store, with their vocabularies. in_flight: units parsed at a time.
     most_batch_bytes: in memory of the tables that are encoded, where the format's are too many.
+    most_vocabulary_bytes: of the distinct texts of all columns together.
     """
 
     source: RowSource
@@ -53,6 +54,7 @@ class ShardTask:
     unit_bytes: int = UNIT_BYTES
     in_flight: int = 3
     most_batch_bytes: int | None = None
+    most_vocabulary_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,9 @@ class ShardBuilder:
         self.distinct = tuple(
             join_distinct(a, b) for a, b in zip(self.distinct, chunk.distinct, strict=True)
         )
+        if self.task.most_vocabulary_bytes is not None:
+            names = self.task.schema.names
+            check_vocabularies(names, self.distinct, self.task.most_vocabulary_bytes)
         self._statistics = tuple(
             a.merge(b) for a, b in zip(self._statistics, chunk.statistics, strict=True)
         )

@@ -24,17 +24,15 @@ from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName, partial_path
 from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
-from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources import Source
-from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange, split_source
+from bigdata_cli.sources.blocks import ByteRange, split_source
 
-_UNIT_BYTES_PER_COLUMN = 4096
 _MOST_TIMES = 4
 """Two are needed at the most, and a look that none is."""
-_MOST_UNIT_BYTES = 8 * UNIT_BYTES
 
 
 class Conversion:
@@ -51,9 +49,9 @@ class Conversion:
     ) -> None:
         self.prepared = prepared
         self._watch = watch
-        # A unit costs time per column, so those of wide tables are larger.
-        wide = min(len(prepared.keep) * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES)
-        self.unit_bytes = unit_bytes or max(UNIT_BYTES, wide)
+        assert prepared.memory is not None
+        self.memory = prepared.memory
+        self.unit_bytes = unit_bytes or self.memory.unit_bytes
         self.ranges = self._split()
         self.ledger = Ledger(prepared.sample.plan, self.ranges, self._record)
         self.redone: set[int] = set()
@@ -67,7 +65,7 @@ class Conversion:
 
     @property
     def jobs(self) -> int:
-        return self.prepared.options.jobs or available_cpus()
+        return self.memory.jobs
 
     @property
     def n_finished(self) -> int:
@@ -161,6 +159,7 @@ class Conversion:
         self, engine: LocalEngine, redo: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
         """The results of shards that are done again, with these types."""
+        begin_phase("reconciling")
         self.meter.begin("reconcile", sum(self._range_bytes(index) for index in redo))
         yield from engine.map(redo, lambda index: self._task(index, columns))
 
@@ -229,6 +228,8 @@ class Conversion:
             folder=prepared.output,
             name=self._name(index),
             unit_bytes=self.unit_bytes,
+            most_batch_bytes=self.memory.batch_bytes,
+            most_vocabulary_bytes=self.memory.vocabulary_bytes,
         )
 
     def reject_pieces(self) -> list[Path]:
@@ -295,6 +296,7 @@ class Conversion:
             },
             "drop": list(options.drop),
             "columns": list(self.prepared.keep),
+            "batch_bytes": self.memory.batch_bytes,
             "on_bad_row": options.on_bad_row,
             "max_line_bytes": options.max_line_bytes,
         }

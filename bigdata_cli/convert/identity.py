@@ -16,7 +16,7 @@ from bigdata_cli.convert.plan import Prepared
 
 _WITHOUT_TRACE = frozenset(
     {"output", "jobs", "force", "repair", "spool", "profile", "schema_file", "source"}
-    | {"disk_limit_bytes"}
+    | {"disk_limit_bytes", "memory_limit", "memory_plot", "memory_log"}
 )
 """Options that change no byte of the dataset, or count by what they led to."""
 _FLAGS = {
@@ -42,6 +42,9 @@ def identity(prepared: Prepared) -> dict[str, Any]:
             ],
             "dialect": source.dialect.to_json(),
             "layout": repr(prepared.layout),
+            "batch bytes, which follow from the memory limit": (
+                None if prepared.memory is None else prepared.memory.batch_bytes
+            ),
             "shards": prepared.n_shards,
         },
         "can_go_on": not source.comes_once,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.manifest import Manifest, schema_to_json
+from bigdata_cli.resources.budget import MemoryBudget
+from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.source import SourceOptions
@@ -25,9 +27,11 @@ class ConvertOptions:
     spool: keep what comes from a pipe beside the output, so that shards can be done again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
-    disk_limit_bytes: that may lie on the disk at once; None: what is free, less 5 %.
-    profile: measure what the processor time goes into. repair: write those shards again of the
-    dataset that is there which are damaged.
+    disk_limit_bytes: that may lie on the disk at once; None: what is free, less 5 %. memory_limit:
+    bytes that the process and its children stay below; None: a quarter of what is available, at
+    most 2 GB. memory_plot, memory_log: files for a picture of the memory over time, and for its
+    samples. profile: measure what the processor time goes into. repair: write those shards again of
+    the dataset that is there which are damaged.
     """
 
     to: str
@@ -51,6 +55,9 @@ class ConvertOptions:
     disk_limit_bytes: int | None = None
     spool: bool = True
     profile: bool = False
+    memory_limit: int | None = None
+    memory_plot: Path | None = None
+    memory_log: Path | None = None
     source: SourceOptions = field(default_factory=SourceOptions)
 
 
@@ -78,7 +85,8 @@ class Plan:
     n_shards: shards to be written; estimated_rows: from the sample; schema: the guess.
     shards_known: n_shards is not an estimate. size_known: rows and shards are not only those of the
     beginning of a pipe.
-    confidence, reasons: of what was detected of the dialect, as `Source` has them.
+    confidence, reasons: of what was detected of the dialect, as `Source` has them. memory: how the
+    work is cut so that it stays below its limit.
     """
 
     sources: tuple[str, ...]
@@ -95,6 +103,7 @@ class Plan:
     reasons: tuple[str, ...] = ()
     shards_known: bool = True
     size_known: bool = True
+    memory: MemoryBudget | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +121,7 @@ class Plan:
             "confidence": self.confidence,
             "reasons": list(self.reasons),
             "columns": schema_to_json(self.schema),
+            "memory": None if self.memory is None else self.memory.to_json(),
         }
 
 
@@ -135,7 +145,8 @@ class ConvertReport:
     redone_shards: written twice, as a value asked for a wider type (of a repair: written again);
     resumed_shards: taken over from a run that was interrupted. confidence, reasons: of what was
     detected of the dialect, as `Source` has them. stages: the processor seconds of each, where they
-    were measured.
+    were measured. memory: over time, with its phases and its limit; budget: how the work was cut
+    for that.
     """
 
     output: Path
@@ -157,6 +168,8 @@ class ConvertReport:
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
     stages: Mapping[str, float] | None = None
+    memory: MemoryRecord | None = None
+    budget: MemoryBudget | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, without the manifest."""
@@ -180,4 +193,6 @@ class ConvertReport:
             "columns": [vars(column) for column in self.columns],
             "notes": list(self.notes),
             "stages": None if self.stages is None else dict(self.stages),
+            "phases": None if self.memory is None else self.memory.phase_seconds(),
+            "memory": None if self.budget is None else self.budget.to_json(),
         }

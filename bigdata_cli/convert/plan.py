@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.convert.commit import check_output, disk_error
+from bigdata_cli.convert.memory_budget import plan_memory
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
 from bigdata_cli.convert.portions import MOST_SHARDS, BySize, Dealt, Evenly, StreamLayout
 from bigdata_cli.convert.rebatch import Rebatcher
@@ -18,6 +19,7 @@ from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.json_fields import parse_json
 from bigdata_cli.manifest import schema_from_json
+from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.schema.dtype import Column, Schema, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.schema.state import join_all
@@ -40,6 +42,7 @@ class Prepared:
 
     n_shards: an estimate where the layout of a stream is by size. layout: None for files that can
     be read anywhere. predicted_bytes: of the dataset, from few rows, where shards were counted.
+    memory: how the work is cut, None until that is known.
     """
 
     options: ConvertOptions
@@ -54,6 +57,7 @@ class Prepared:
     n_shards: int
     layout: StreamLayout | None = None
     predicted_bytes: int | None = None
+    memory: MemoryBudget | None = None
 
     def plan(self) -> Plan:
         """The plan as it is shown."""
@@ -72,6 +76,7 @@ class Prepared:
             reasons=self.source.reasons,
             shards_known=not isinstance(self.layout, BySize),
             size_known=self.sample.size_known,
+            memory=self.memory,
         )
 
 
@@ -129,6 +134,7 @@ def prepare(
         stem=source.stem,
         n_shards=options.shards or 1,
     )
+    prepared = replace(prepared, memory=plan_memory(prepared))
     if source.is_stream:
         return _with_layout(prepared)
     if options.shards is None:

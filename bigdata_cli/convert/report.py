@@ -47,6 +47,7 @@ def build_report(
         manifest=manifest,
         confidence=prepared.source.confidence,
         reasons=prepared.source.reasons,
+        budget=prepared.memory,
     )
 
 

@@ -27,8 +27,11 @@ from bigdata_cli.convert.resume import find_standing
 from bigdata_cli.convert.stream_conversion import StreamConversion
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
 from bigdata_cli.manifest import Manifest, read_manifest
+from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
+from bigdata_cli.resources.budget import check_limit, memory_errors
+from bigdata_cli.resources.recorder import MemoryRecorder, RecordFiles, record_memory
 from bigdata_cli.resources.sizes import parse_size
-from bigdata_cli.resources.stages import StageTimes, measure_stages, stage
+from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
 from bigdata_cli.sources import SourceOptions
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.sample import SAMPLE_BYTES
@@ -72,6 +75,9 @@ def convert(
     encoding: str | None = None,
     spool: bool = True,
     profile: bool = False,
+    memory_limit: str | int | None = None,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
     progress: ProgressListener | None = None,
 ) -> ConvertReport:
     """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
@@ -105,6 +111,9 @@ def convert(
         disk_limit_bytes=parse_size(disk_limit) if isinstance(disk_limit, str) else disk_limit,
         spool=spool,
         profile=profile,
+        memory_limit=parse_size(memory_limit) if isinstance(memory_limit, str) else memory_limit,
+        memory_plot=None if memory_plot is None else Path(memory_plot),
+        memory_log=None if memory_log is None else Path(memory_log),
         source=SourceOptions(
             delimiter=delimiter,
             quote=quote,
@@ -149,9 +158,22 @@ def run(
     unit_bytes: of source parsed at a time; sample_bytes: looked at beforehand. Neither changes the
     dataset, but for a stream, whose shards follow from what the sample shows of it.
     """
+    check_limit(options.memory_limit)
     times = StageTimes() if options.profile else None
-    with measure_stages(times):
-        report = _run(paths, options, progress, unit_bytes, sample_bytes)
+    outputs = RecordFiles(plot=options.memory_plot, log=options.memory_log)
+    with (
+        record_memory(
+            outputs,
+            title=f"bigdata convert, {options.to}",
+            limit_bytes=options.memory_limit,
+            relieve=drop_idle_pages,
+        ) as recorder,
+        measure_stages(times),
+        memory_errors(),
+    ):
+        report = _run(paths, options, progress, unit_bytes, sample_bytes, recorder)
+    record = recorder.record()
+    report = replace(report, memory=record, peak_memory_bytes=record.peak_bytes)
     return report if times is None else replace(report, stages=times.shares())
 
 
@@ -161,11 +183,19 @@ def _run(
     progress: ProgressListener | None,
     unit_bytes: int | None,
     sample_bytes: int,
+    recorder: MemoryRecorder,
 ) -> ConvertReport:
     started = time.monotonic()
+    begin_phase("sampling")
     with stage("sample"):
         prepared = prepare(paths, options, sample_bytes=sample_bytes)
         watch = None if options.repair else check_disk(prepared)
+    assert prepared.memory is not None
+    recorder.limit_bytes = prepared.memory.limit_bytes
+    if prepared.memory.returns_memory:
+        return_freed_memory()
+        drop_idle_pages()
+    begin_phase("converting")
     folder = OutputFolder(prepared.output)
     folder.open()
     try:
@@ -246,6 +276,7 @@ def _is_finished(folder: OutputFolder, header: dict[str, Any]) -> bool:
 
 def _commit(conversion: Conversion, folder: OutputFolder) -> Manifest:
     """Make the dataset visible; returns its manifest."""
+    begin_phase("committing")
     prepared = conversion.prepared
     manifest = conversion.manifest()
     sidecars = prepared.form.sidecars(manifest.to_json())

@@ -15,6 +15,7 @@ from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName, partial_path
 from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.sources.blocks import ByteRange
@@ -23,8 +24,6 @@ from bigdata_cli.sources.row_source import FedRows, RowFeed
 from bigdata_cli.sources.spool import Spool
 
 _SPOOL_NAME = "_spool"
-_DEALT_BATCH_BYTES = 512 << 20
-_LEAST_BATCH_BYTES = 1 << 20
 
 
 class StreamConversion(Conversion):
@@ -110,6 +109,7 @@ class StreamConversion(Conversion):
                 interleaved=self.is_dealt,
             )
 
+        begin_phase("reconciling")
         if self._spool is not None:
             self.meter.begin("reconcile", self._spool.size_of(redo))
             yield from engine.map_stream(work(self._spool.blocks(redo)))
@@ -140,8 +140,8 @@ class StreamConversion(Conversion):
         if not self.is_dealt:
             return task
         # All shards have a table in the making at the same time.
-        most = max(_LEAST_BATCH_BYTES, _DEALT_BATCH_BYTES // self.prepared.n_shards)
-        return replace(task, most_batch_bytes=most)
+        most = self.memory.dealt_bytes // self.prepared.n_shards
+        return replace(task, most_batch_bytes=min(most, task.most_batch_bytes or most))
 
     def _name(self, index: int) -> ShardName:
         return ShardName(stem=self.prepared.stem, index=index, count=0)

@@ -50,7 +50,7 @@ _MAX_TABLE_VALUES = 1 << 20
 """Values of a table given to `encode`, where its rows are fixed: they bound a slot matrix."""
 _GZIP_ROWS = 16_384
 _BLOCK_TABLE_ROWS = 32 * BLOCK_ROWS
-_TABLE_BYTES = 64 << 20
+TABLE_BYTES = 64 << 20
 
 
 class TfrecordFormat(Format):
@@ -184,6 +184,15 @@ def _numbers(array: pa.ChunkedArray, column: Column, mask: np.ndarray | None) ->
     return values
 
 
+def fixed_rows(options: StorageOptions, n_columns: int) -> int | None:
+    """Rows of a table where the bytes would otherwise depend on how the rows are cut."""
+    most = max(BLOCK_ROWS, _MAX_TABLE_VALUES // max(1, n_columns))
+    if options.layout == "block":
+        return min(_BLOCK_TABLE_ROWS, most // BLOCK_ROWS * BLOCK_ROWS)
+    is_gzip = (options.compression or "").partition(":")[0] == "gzip"
+    return min(_GZIP_ROWS, most) if is_gzip else None
+
+
 class TfrecordWriter(ShardWriter):
     """Writes one shard as records, framed and with their CRCs."""
 
@@ -197,21 +206,14 @@ class TfrecordWriter(ShardWriter):
         self._columns = tuple(
             column for entry in self._lists if entry.kind != VALID for column in entry.columns
         )
-        self.batch_rows = self._fixed_rows()
-        self.batch_bytes = None if self.batch_rows is None else _TABLE_BYTES
+        self.batch_rows = fixed_rows(options, len(self._columns))
+        self.batch_bytes = None if self.batch_rows is None else TABLE_BYTES
         self._kinds = np.array([entry.kind for entry in self._lists], np.uint8)
         self._prepare_keys()
         self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
         self._path = partial_path(folder / self._name)
         self._file = self._path.open("wb", buffering=0)
         self._empty = True
-
-    def _fixed_rows(self) -> int | None:
-        """Rows of a table where the bytes would otherwise depend on how the rows are cut."""
-        most = max(BLOCK_ROWS, _MAX_TABLE_VALUES // max(1, len(self._columns)))
-        if self._options.layout == "block":
-            return min(_BLOCK_TABLE_ROWS, most // BLOCK_ROWS * BLOCK_ROWS)
-        return None if self._gzip is None else min(_GZIP_ROWS, most)
 
     def _prepare_keys(self) -> None:
         """Pack what stands before the values of each feature."""

@@ -16,6 +16,8 @@ from pathlib import Path
 
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 writes a huge number where there is no limit."""
+_STACK_BYTES = 8 << 20
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +41,70 @@ def peak_memory_bytes() -> int:
     return own + max(live, ended)
 
 
-def available_memory_bytes(files: CgroupFiles | None = None) -> int:
-    """Bytes that can still be used: what the host has available, capped by cgroup limits.
+def available_memory_bytes(files: CgroupFiles | None = None, *, new_threads: int = 0) -> int:
+    """Bytes that can still be used: what the host has, capped by the cgroup's limits and ulimit's.
 
-    Page cache counts as usable: the kernel drops it before it kills.
+    Page cache counts as usable: the kernel drops it before it kills. new_threads: that will be
+    begun, whose stacks are address space.
     """
     import psutil
 
-    host = int(psutil.virtual_memory().available)
-    left = _cgroup_memory_left(files or CgroupFiles())
-    return host if left is None else max(0, min(host, left))
+    left = (_cgroup_memory_left(files or CgroupFiles()), address_space_left(new_threads))
+    bounds = [n_bytes for n_bytes in left if n_bytes is not None]
+    return max(0, min([int(psutil.virtual_memory().available), *bounds]))
+
+
+def address_space_left(new_threads: int = 0) -> int | None:
+    """Bytes of `ulimit -v` and `ulimit -d` that are not taken; None where there is no such limit.
+
+    Both count what is reserved and never touched, such as the stacks of threads.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
+    sizes = _status_of("self")
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    stack = _STACK_BYTES if stack in (resource.RLIM_INFINITY, -1) else stack
+    rooms = []
+    for limit, used in (("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")):
+        most = resource.getrlimit(getattr(resource, limit))[0]
+        if most != resource.RLIM_INFINITY and used in sizes:
+            rooms.append(max(0, most - sizes[used] - new_threads * stack))
+    return min(rooms, default=None)
+
+
+def tree_memory_bytes() -> int:
+    """Resident bytes of this process and its children now; some microseconds without children."""
+    own = _resident_of("self")
+    if own is None:
+        import psutil
+
+        own = int(psutil.Process().memory_info().rss)
+    if not _has_children():
+        return own
+    return own + sum(_resident_of(str(pid)) or 0 for pid in _child_pids())
+
+
+def _resident_of(pid: str) -> int | None:
+    try:
+        with open(f"/proc/{pid}/statm", "rb", buffering=0) as file:
+            return int(file.read(128).split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return None
+
+
+def _has_children() -> bool:
+    """Whether there may be any: the kernel is asked, without waiting for one."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def available_cpus(files: CgroupFiles | None = None) -> int:
@@ -63,14 +119,21 @@ def available_cpus(files: CgroupFiles | None = None) -> int:
 
 def _peak_of_process(pid: str) -> int | None:
     """VmHWM: unlike ru_maxrss it starts anew at exec and not with the parent's size."""
+    return _status_of(pid).get("VmHWM")
+
+
+def _status_of(pid: str) -> dict[str, int]:
+    """The sizes in a process's status, in bytes; none where there is no /proc."""
     try:
         status = Path("/proc", pid, "status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return None
+        return {}
+    fields = (line.split() for line in status.splitlines())
+    return {
+        words[0].rstrip(":"): int(words[1]) * 1024
+        for words in fields
+        if len(words) == 3 and words[2] == "kB"
+    }
 
 
 def _child_pids() -> list[int]:

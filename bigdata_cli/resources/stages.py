@@ -1,11 +1,11 @@
-"""Which stage of a conversion the processor time goes into."""
+"""Which stage of a conversion the processor time goes into, and which phase it is in."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 STAGES = {
@@ -50,6 +50,33 @@ class StageTimes:
             seconds = dict(self._seconds)
         seconds["other"] = max(0.0, time.process_time() - sum(seconds.values()))
         return {name: seconds[name] for name in STAGES if name in seconds}
+
+
+PHASES = {
+    "sampling": "the source is looked at",
+    "converting": "every shard, once",
+    "reconciling": "shards again that a wrong guess touched",
+    "committing": "files get their names",
+}
+"""The phases of a conversion, one after the other."""
+
+_listeners: list[Callable[[str], None]] = []
+
+
+def begin_phase(name: str) -> None:
+    """What follows, in all threads, is this phase: one of `PHASES`, or of a training."""
+    for listener in tuple(_listeners):
+        listener(name)
+
+
+@contextmanager
+def listen_to_phases(listener: Callable[[str], None]) -> Iterator[None]:
+    """Meanwhile the listener is told each phase that begins."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 _measured: list[StageTimes] = []

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.errors import BudgetError
 from bigdata_cli.schema.buffers import booleans_of, numbers_of
 from bigdata_cli.schema.dtype import code_dtype
 
 MAX_CATEGORIES = 65_536
 """A text column with more distinct values than this is not a category."""
+
+
+DISTINCT_BYTES = 250
+"""Of a distinct text in memory: itself, and its places in the sets of a shard and of the whole."""
 
 
 def dictionary_lookup(dictionary: pa.Array, vocabulary: Sequence[str]) -> np.ndarray:
@@ -50,3 +55,20 @@ def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozens
         return None
     joined = a | b if not b <= a else a
     return joined if len(joined) <= MAX_CATEGORIES else None
+
+
+def check_vocabularies(
+    names: Sequence[str], distinct: Sequence[frozenset[str] | None], max_bytes: int
+) -> None:
+    """Raise BudgetError where the distinct texts of all columns take more than `max_bytes`."""
+    counts = [0 if values is None else len(values) for values in distinct]
+    if sum(counts) * DISTINCT_BYTES <= max_bytes:
+        return
+    largest = sorted(zip(counts, names, strict=True), reverse=True)[:5]
+    raise BudgetError(
+        f"{sum(counts):,} distinct texts in {sum(map(bool, counts)):,} columns that may be "
+        f"categories do not fit into the memory limit; most are in "
+        + ", ".join(f'"{name}" ({count:,})' for count, name in largest),
+        hint=" ".join(f"--type '{name}=text'" for _, name in largest)
+        + ", or a larger --memory-limit",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bigdata_cli.schema.dtype import Kind, Schema, kind_of
 from bigdata_cli.schema.lattice import Form, Observed, TypeOptions, resolve
@@ -126,12 +127,19 @@ def sample_units(
             yield parse_unit(reader, source, piece, None, fields[piece.file], plan)
 
 
+class Counted(NamedTuple):
+    """What is kept of a chunk of a sample; its values would be most of the memory until then."""
+
+    rows: int
+    statistics: tuple[ColumnStatistics, ...]
+
+
 class SampleTaker:
     """Chunks of a sample, and the plan that follows from them."""
 
     def __init__(self, plan: ParsePlan) -> None:
         self.plan = plan
-        self.chunks: list[Chunk] = []
+        self.chunks: list[Counted] = []
         self.ranges: list[ByteRange] = []
 
     @property
@@ -146,8 +154,8 @@ class SampleTaker:
         """Learn from a unit; False for one that could not be parsed."""
         if unit.chunk is None or unit.error is not None:
             return False
-        self.chunks.append(unit.chunk)
         self.plan = replace(self.plan, columns=learn(self.plan.columns, unit.chunk))
+        self.chunks.append(Counted(unit.chunk.rows, unit.chunk.statistics))
         self.ranges.append(ByteRange(unit.piece.file, unit.start, unit.chunk.position))
         return True
 

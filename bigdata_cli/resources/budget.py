@@ -1,0 +1,246 @@
+"""How much memory may be taken, and how work is cut so that no more is.
+
+The limit is that of the resident memory of the process and its children. It is kept by arithmetic
+beforehand: what a thread, a unit in flight and a table in the making take follows from the rows
+that a sample shows (`Work`), and `plan_budget` finds the largest cut that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bigdata_cli.errors import BudgetError
+from bigdata_cli.resources.memory import (
+    address_space_left,
+    available_memory_bytes,
+    tree_memory_bytes,
+)
+from bigdata_cli.resources.sizes import format_size
+
+_OTHER_THREADS = 8
+"""Besides those of the jobs: shards, feeds, the recorder."""
+_MOST_DEALT_BYTES = 512 << 20
+MB = 1_000_000
+LARGEST_DEFAULT_BYTES = 2_000 * MB
+DEFAULT_SHARE = 1 / 4
+START_BYTES = 220 * MB
+"""Python, the libraries, and the compiled kernels while they are loaded."""
+ADDRESS_BYTES = 700 * MB
+"""Of address space, that Python and the libraries reserve."""
+IDLE_BYTES = 160 * MB
+"""The same once the code that has run is given back (`allocator.drop_idle_pages`)."""
+HEAP_SHARE = 1.35
+"""What a heap that keeps what is freed takes, against what is in use; measured."""
+SMALLEST_UNIT_BYTES = 1 << 18
+SLOW_UNIT_BYTES = 1 << 20
+"""Units below this cost time, so that fewer jobs are taken first."""
+_BATCH_BYTES = tuple(16 * MB >> halvings for halvings in range(7))
+_ROUNDING_BYTES = 8 * MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a conversion takes besides the program itself, in bytes, as a sample shows it.
+
+    unit_bytes: of source, parsed at a time where memory is no matter. scratch_share, chunk_share:
+    of a thread that parses and of what it gives, per byte of the unit; chunk_bytes, part_bytes: of
+    a chunk however small while it is taken in, and while it waits in a table, which matters where
+    there are many columns. table_bytes: of a table given to the encoder, None for chunks as they are;
+    encode_share, encode_bytes: of what the encoder makes of it, per byte of the table, and however
+    small it is; kept_bytes: what is left of each table until its shard is finished. rows_bytes: of
+    all tables of a shard. fed_units: units that a stream holds before they are parsed.
+    fixed_bytes: what does not depend on how the work is cut.
+    """
+
+    unit_bytes: int
+    scratch_share: float
+    chunk_share: float
+    chunk_bytes: int = 0
+    part_bytes: int = 0
+    table_bytes: int | None = None
+    encode_share: float = 1.0
+    encode_bytes: int = 0
+    kept_bytes: int = 0
+    shard_bytes: int = 0
+    fed_units: int = 0
+    fixed_bytes: int = 0
+
+    def bytes(self, *, jobs: int, unit_bytes: int, batch_bytes: int | None) -> int:
+        """All of it, where units and tables are no larger than this."""
+        chunk = self.chunk_share * unit_bytes + self.chunk_bytes
+        table, parts = chunk, 1.0
+        if self.table_bytes is not None:
+            table = min(self.table_bytes, batch_bytes or self.table_bytes)
+            parts = 1 + table / max(1.0, self.chunk_share * unit_bytes)
+        waiting = table + parts * self.part_bytes
+        parsing = jobs * self.scratch_share * unit_bytes + (jobs + 2) * chunk
+        encoding = jobs * (self.encode_share * table + self.encode_bytes)
+        kept = self.kept_bytes * self.shard_bytes / max(1.0, table)
+        fed = self.fed_units * unit_bytes
+        return int(parsing + encoding + (jobs + 1) * waiting + kept + fed) + self.fixed_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryBudget:
+    """How a conversion is cut so that it stays below its limit.
+
+    expected_bytes: the peak that is reckoned with. unit_bytes: of source, parsed at a time.
+    batch_bytes: the most in memory of a table given to the encoder, None where the format's own
+    choice fits; it alone changes what is written, and follows from the limit and the rows, not from
+    `jobs`. returns_memory: what is freed is given back at once.
+    """
+
+    limit_bytes: int
+    expected_bytes: int
+    jobs: int
+    unit_bytes: int
+    batch_bytes: int | None
+    returns_memory: bool
+
+    @property
+    def dealt_bytes(self) -> int:
+        """Of the tables in the making of all shards that take turns: a power of two."""
+        room = max(1 << 20, (self.limit_bytes - IDLE_BYTES) // 3)
+        return min(_MOST_DEALT_BYTES, 1 << (room.bit_length() - 1))
+
+    @property
+    def vocabulary_bytes(self) -> int:
+        """Of the distinct texts of all columns."""
+        return max(1 << 20, (self.limit_bytes - IDLE_BYTES) // 2)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def check_limit(given_bytes: int | None) -> None:
+    """Raise BudgetError where nothing at all could be converted; before any library is loaded."""
+    if given_bytes is not None and given_bytes < START_BYTES:
+        raise too_small(given_bytes, START_BYTES, is_given=True)
+    left = address_space_left()
+    if left is not None and left < ADDRESS_BYTES:
+        raise BudgetError(
+            f"ulimit leaves {left:,} bytes of address space (-v) or data (-d), of which the "
+            f"libraries alone need {format_size(ADDRESS_BYTES)}, most of it never touched",
+            hint="ulimit -v unlimited; --memory-limit bounds the memory that is really taken",
+        )
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """What memory that runs out raises, as BudgetError."""
+    try:
+        yield
+    except MemoryError as error:  # pyarrow's is one
+        raise BudgetError(
+            f"memory ran out: {error}" if str(error) else "memory ran out",
+            hint="--memory-limit below what is there, or --jobs 1",
+        ) from error
+
+
+def budget_within(given_bytes: int | None, work: Work, *, jobs: int) -> MemoryBudget:
+    """The budget of a conversion in this process: its limit is what was given, or the default.
+
+    It is never more than what there is. Where nothing was given and the default is too little, it
+    is as much as is needed. Raises BudgetError where that is not there.
+    """
+    program_bytes = tree_memory_bytes()
+    reach = program_bytes + available_memory_bytes(new_threads=jobs + _OTHER_THREADS)
+    limit = min(reach, given_bytes or default_limit(reach))
+    smallest = smallest_limit(work, program_bytes)
+    if given_bytes is None:
+        limit = min(reach, max(limit, smallest))
+    if limit < smallest:
+        raise too_small(limit, smallest, is_given=limit == given_bytes)
+    return plan_budget(limit, work, jobs=jobs, program_bytes=program_bytes)
+
+
+def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int = 0) -> MemoryBudget:
+    """The largest cut of the work that stays below the limit.
+
+    program_bytes: what the process takes already, where that is more than a program that only
+    converts. Smaller units come first, then a heap that keeps nothing, then fewer jobs; smaller
+    tables, which change the files, only where a single job would not fit otherwise. Raises
+    BudgetError with the smallest limit that would do.
+    """
+    batch_bytes = _batch_bytes(limit_bytes, work, program_bytes)
+    for returns_memory, n_jobs, unit_bytes in _cuts(work.unit_bytes, jobs):
+        taken = work.bytes(jobs=n_jobs, unit_bytes=unit_bytes, batch_bytes=batch_bytes)
+        expected = _expected(taken, returns_memory, program_bytes)
+        if expected <= limit_bytes:
+            return MemoryBudget(
+                limit_bytes=limit_bytes,
+                expected_bytes=expected,
+                jobs=n_jobs,
+                unit_bytes=unit_bytes,
+                batch_bytes=batch_bytes,
+                returns_memory=returns_memory,
+            )
+    raise too_small(limit_bytes, smallest_limit(work, program_bytes), is_given=True)
+
+
+def smallest_limit(work: Work, program_bytes: int = 0) -> int:
+    """The smallest limit that a conversion can keep to, rounded up."""
+    needed = min(
+        _expected(_least(work, batch_bytes), True, program_bytes)
+        for batch_bytes in (None, *_BATCH_BYTES)
+    )
+    return -(-needed // _ROUNDING_BYTES) * _ROUNDING_BYTES
+
+
+def too_small(limit_bytes: int, smallest_bytes: int, *, is_given: bool) -> BudgetError:
+    """The error for memory in which the work cannot be done. is_given: as --memory-limit."""
+    needed = f"{format_size(smallest_bytes)} ({smallest_bytes:,} bytes)"
+    if is_given:
+        return BudgetError(
+            f"--memory-limit of {limit_bytes:,} bytes is too little: this needs about {needed}",
+            hint=f"--memory-limit {smallest_bytes // MB}MB is the smallest that would do",
+        )
+    return BudgetError(
+        f"{limit_bytes:,} bytes of memory are left for this process, by what the system has, the "
+        f"limits of its control group and ulimit: this needs about {needed}",
+        hint="more memory, or fewer columns (--drop, --columns)",
+    )
+
+
+def _batch_bytes(limit_bytes: int, work: Work, program_bytes: int) -> int | None:
+    """The largest tables with which one job fits; the least needy where none does."""
+    for batch_bytes in (None, *_BATCH_BYTES):
+        if _expected(_least(work, batch_bytes), True, program_bytes) <= limit_bytes:
+            return batch_bytes
+    return None
+
+
+def _least(work: Work, batch_bytes: int | None) -> int:
+    """What one job takes with the units that suit it best."""
+    units = {unit_bytes for _, _, unit_bytes in _cuts(work.unit_bytes, 1)}
+    return min(work.bytes(jobs=1, unit_bytes=unit, batch_bytes=batch_bytes) for unit in units)
+
+
+def _expected(taken: int, returns_memory: bool, program_bytes: int) -> int:
+    """The peak of a process whose work takes so much."""
+    if returns_memory:
+        return max(START_BYTES, program_bytes, int(max(IDLE_BYTES, program_bytes) + taken))
+    return int(max(START_BYTES, program_bytes) + HEAP_SHARE * taken)
+
+
+def _cuts(unit_bytes: int, jobs: int) -> Iterator[tuple[bool, int, int]]:
+    """(heap gives back, jobs, unit), the fastest first."""
+    units = [unit_bytes]
+    while units[-1] // 2 >= SMALLEST_UNIT_BYTES:
+        units.append(units[-1] // 2)
+    fast = [unit for unit in units if unit >= SLOW_UNIT_BYTES]
+    yield from ((False, jobs, unit) for unit in fast)
+    yield from ((True, n_jobs, unit) for n_jobs in range(jobs, 1, -1) for unit in fast)
+    yield from ((True, 1, unit) for unit in units)
+
+
+def default_limit(available_bytes: int) -> int:
+    """The limit where none is given: a quarter of what is available, at most 2 GB.
+
+    >>> default_limit(6_000_000_000), default_limit(64_000_000_000)
+    (1500000000, 2000000000)
+    """
+    return min(LARGEST_DEFAULT_BYTES, int(available_bytes * DEFAULT_SHARE))
