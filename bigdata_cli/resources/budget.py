@@ -48,11 +48,11 @@ class Work:
     unit_bytes: of source, parsed at a time where memory is no matter. scratch_share, chunk_share:
     of a thread that parses and of what it gives, per byte of the unit; chunk_bytes, part_bytes: of
     a chunk however small while it is taken in, and while it waits in a table, which matters where
-    there are many columns. table_bytes: of a table given to the encoder, None for chunks as they are;
-    encode_share, encode_bytes: of what the encoder makes of it, per byte of the table, and however
-    small it is; kept_bytes: what is left of each table until its shard is finished. rows_bytes: of
-    all tables of a shard. fed_units: units that a stream holds before they are parsed.
-    fixed_bytes: what does not depend on how the work is cut.
+    there are many columns. table_bytes: of a table given to the encoder, None for chunks as they
+    are; encode_share, encode_bytes: of what the encoder makes of it, per byte of the table, and
+    however small it is; kept_bytes: what is left of each table until its shard is finished.
+    rows_bytes: of all tables of a shard. fed_units: units that a stream holds before they are
+    parsed. fixed_bytes: what does not depend on how the work is cut.
     """
 
     unit_bytes: int
@@ -118,7 +118,11 @@ class MemoryBudget:
 def check_limit(given_bytes: int | None) -> None:
     """Raise BudgetError where nothing at all could be converted; before any library is loaded."""
     if given_bytes is not None and given_bytes < START_BYTES:
-        raise too_small(given_bytes, START_BYTES, is_given=True)
+        raise BudgetError(
+            f"--memory-limit of {given_bytes:,} bytes is too little: the program alone needs about "
+            f"{format_size(START_BYTES)}",
+            hint=f"--memory-limit {START_BYTES // MB}MB is the least, and enough for small tables",
+        )
     left = address_space_left()
     if left is not None and left < ADDRESS_BYTES:
         raise BudgetError(

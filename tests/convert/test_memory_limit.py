@@ -1,0 +1,122 @@
+"""`--memory-limit`, as the kernel measures it, and the record of memory over time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pytest
+
+from bigdata_cli import open_dataset
+from bigdata_cli.convert.run import convert
+from bigdata_cli.errors import BudgetError, UsageError
+from bigdata_cli.sample import SampleOptions, write_sample
+
+LAYOUTS = [("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows")]
+N_ROWS = 150_000
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("memory") / "sensors.csv"
+    with path.open("wb") as stream:
+        write_sample(SampleOptions(kind="sensors", n_rows=N_ROWS), stream)
+    return path
+
+
+class Ended(NamedTuple):
+    """A command: its exit status, what it printed, and its memory as the kernel measured it."""
+
+    status: int
+    output: str
+    complaint: str
+    peak_bytes: int
+
+
+def run(*words: object, folder: Path, address_kib: int | None = None) -> Ended:
+    """The command line, in a folder and an address space of its own."""
+    command = [sys.executable, "-m", "bigdata_cli", "convert", *map(str, words)]
+    if address_kib is not None:
+        command = ["sh", "-c", f'ulimit -v {address_kib}; exec "$@"', "sh", *command]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    peak = json.loads(done.stdout)["peak_memory_bytes"] if done.stdout.startswith("{") else 0
+    return Ended(done.returncode, done.stdout, done.stderr, peak)
+
+
+@pytest.mark.parametrize(("to", "layout"), LAYOUTS)
+def test_the_process_stays_below_its_limit(source, tmp_path, to, layout):
+    words = [source, "--to", to, "--layout", layout, "--label", "label", "--json", "--quiet"]
+    run(*words, "-o", "warm", folder=tmp_path)  # kernels that are compiled need memory of their own
+    limit = 256_000_000
+    done = run(*words, "-o", "out", "--memory-limit", limit, folder=tmp_path)
+    assert done.status == 0, done.complaint
+    assert 0 < done.peak_bytes <= limit
+    assert json.loads(done.output)["memory"]["limit_bytes"] == limit
+    assert open_dataset(tmp_path / "out").rows == N_ROWS
+
+
+def test_a_limit_that_is_too_small_names_the_smallest_and_that_one_does(source, tmp_path):
+    with pytest.raises(BudgetError, match="100,000,000 bytes is too little") as caught:
+        convert(source, to="npy", output=tmp_path / "out", memory_limit="100MB")
+    assert not (tmp_path / "out").exists()
+    limit = re.findall(r"--memory-limit (\d+MB)", caught.value.hint)
+    words = [source, "--to", "npy", "-o", "out"]
+    done = run(*words, "--memory-limit", *limit, folder=tmp_path)
+    if done.status == 4:  # enough for the program, and this file needs more
+        limit = re.findall(r"--memory-limit (\d+MB) is the smallest", done.complaint)
+        done = run(*words, "--memory-limit", *limit, folder=tmp_path)
+    assert done.status == 0, done.complaint
+
+
+def test_an_address_space_that_is_too_small_is_a_message_and_leaves_nothing(source, tmp_path):
+    done = run(source, "--to", "npy", "-o", "out", folder=tmp_path, address_kib=1_300_000)
+    assert done.status in (0, 4), done.complaint
+    assert "Traceback" not in done.complaint
+    assert (tmp_path / "out").exists() == (done.status == 0)
+
+
+def test_the_same_rows_whatever_the_limit(source, tmp_path):
+    for limit in ("256MB", "4GB"):
+        convert(source, to="parquet", output=tmp_path / limit, memory_limit=limit)
+    small, large = (list(open_dataset(tmp_path / limit).read()) for limit in ("256MB", "4GB"))
+    assert pa.Table.from_batches(small).equals(pa.Table.from_batches(large))
+
+
+def test_the_log_and_the_plot_show_the_phases(source, tmp_path):
+    pytest.importorskip("matplotlib")
+    log, plot = tmp_path / "memory.csv", tmp_path / "memory.svg"
+    report = convert(
+        source, to="npy", output=tmp_path / "out", memory_log=log, memory_plot=plot, jobs=1
+    )
+    with log.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["seconds", "rss_bytes", "phase"]
+    phases = list(dict.fromkeys(row["phase"] for row in rows if row["phase"]))
+    assert phases == ["sampling", "converting", "committing"]
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    assert report.memory is not None
+    assert max(int(row["rss_bytes"]) for row in rows) <= report.peak_memory_bytes
+    assert plot.read_text().lstrip().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"memory_plot": "missing/plot.png"}, "there is no folder"),
+        ({"memory_plot": "plot.bmp"}, "is not a kind of picture"),
+        ({"memory_log": "missing/log.csv"}, "there is no folder"),
+        ({"memory_limit": 0}, "memory-limit"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_work(source, tmp_path, monkeypatch, options, told):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((UsageError, BudgetError), match=told):
+        convert(source, to="npy", output="out", **options)
+    assert list(tmp_path.iterdir()) == []
