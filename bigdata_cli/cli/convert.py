@@ -128,8 +128,8 @@ bad_row_options = compose(
         "max_line_bytes",
         type=Size(),
         default="16MB",
-        show_default=True,
-        help="A record that is longer is an error: a quote that is never closed.",
+        help="A record that is longer is an error: a quote that is never closed.  "
+        "[default: 16MB, less where --memory-limit has no room for that]",
     ),
 )
 

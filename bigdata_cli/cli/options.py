@@ -19,24 +19,6 @@ quiet_option = click.option(
 )
 
 
-def memory_record_options(command: Any) -> Any:
-    """--memory-plot and --memory-log."""
-    return compose(
-        click.option(
-            "--memory-plot",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Draw memory over time into a .png, .svg or .pdf (extra: plot).",
-        ),
-        click.option(
-            "--memory-log",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Write memory over time as a CSV: seconds, rss_bytes, phase.",
-        ),
-    )(command)
-
-
 class Name(click.ParamType):
     """One of a few names, with a suggestion for one that is not among them."""
 
@@ -179,6 +161,23 @@ def compose(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return command
 
     return decorate
+
+
+memory_record_options = compose(
+    click.option(
+        "--memory-plot",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Draw memory over time into a .png, .svg or .pdf (extra: plot).",
+    ),
+    click.option(
+        "--memory-log",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write memory over time as a CSV: seconds, rss_bytes, phase.",
+    ),
+)
+"""What is recorded of memory, for commands that take their time."""
 
 
 def _one_line(error: UsageError) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from bigdata_cli.cli.options import json_option, quiet_option
+from bigdata_cli.cli.options import json_option, memory_record_options, quiet_option
 
 if TYPE_CHECKING:
     from bigdata_cli.training.report import TrainProgress, TrainReport
@@ -39,6 +39,7 @@ SECONDS_BETWEEN_LINES = 5.0
     show_default=True,
     help="Of all that is random.",
 )
+@memory_record_options
 @json_option
 @quiet_option
 def train_command(
@@ -48,6 +49,8 @@ def train_command(
     epochs: int | None,
     batch_size: int,
     seed: int,
+    memory_plot: Path | None,
+    memory_log: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -73,6 +76,8 @@ def train_command(
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
+            memory_plot=memory_plot,
+            memory_log=memory_log,
             progress=display.show,
         )
     finally:
@@ -135,7 +140,8 @@ def progress_line(progress: TrainProgress) -> str:
 def print_report(report: TrainReport) -> None:
     """Print what a training did."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.cli.render import print_memory, print_pairs, sanitize
+    from bigdata_cli.resources.sizes import format_size
 
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     metric = "not defined" if report.metric_value is None else f"{report.metric_value:.4g}"
@@ -156,8 +162,11 @@ def print_report(report: TrainReport) -> None:
             "loss, held out": f"{report.held_out_loss:.4g} "
             f"(a constant: {report.constant_loss:.4g})",
             report.metric: f"{metric} (held out)",
+            "peak memory": format_size(report.peak_memory_bytes),
         }
     )
+    if report.memory is not None:
+        print_memory(report.memory)
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     if report.passed:

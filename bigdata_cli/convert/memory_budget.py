@@ -6,14 +6,15 @@ of long records; `python -m benchmarks.limits` compares what is expected with wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.resources.budget import MemoryBudget, Work, budget_within
+from bigdata_cli.resources.budget import Work, budget_within
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.schema.dtype import Column, Kind, item_bytes
-from bigdata_cli.sources.blocks import LOOKAHEAD_BYTES, UNIT_BYTES
+from bigdata_cli.sources.blocks import LOOKAHEAD_BYTES, MAX_RECORD_BYTES, UNIT_BYTES
 
 if TYPE_CHECKING:
     from bigdata_cli.convert.plan import Prepared
@@ -28,8 +29,6 @@ _STATE_COLUMN_BYTES = 6_000
 """Of a column, whatever is in flight: its states in the plan, the ledger and the shards."""
 _DISTINCT_BYTES = 150
 """Of a distinct text besides its bytes, in the sets of a shard, the ledger and the plan."""
-_LONGEST_COPIES = 4
-"""How often a record of the greatest length may be there, besides what is in flight anyway."""
 _FEED_BYTES, _FED_UNITS = 8 << 20, 4
 _WINDOW_BYTES = {"xz": 70_000_000, "zstd": 10_000_000, "bzip2": 5_000_000}
 """Of decompressors that look back further than gzip does."""
@@ -41,13 +40,21 @@ _FRAMING_BYTES = 14
 """Of a value in a record of TFRecord, besides its name and itself."""
 
 
-def plan_memory(prepared: Prepared) -> MemoryBudget:
-    """How a conversion is cut so that it stays below its memory limit.
+def within_memory(prepared: Prepared) -> Prepared:
+    """The conversion, cut so that it stays below its memory limit.
 
     Raises BudgetError where no cut does, with the smallest limit that would do.
     """
-    jobs = prepared.options.jobs or available_cpus()
-    return budget_within(prepared.options.memory_limit, work_of(prepared), jobs=jobs)
+    options, sample = prepared.options, prepared.sample
+    jobs = options.jobs or available_cpus()
+    memory = budget_within(options.memory_limit, work_of(prepared), jobs=jobs)
+    plan = replace(sample.plan, max_record_bytes=memory.max_record_bytes)
+    return replace(
+        prepared,
+        options=replace(options, max_line_bytes=memory.max_record_bytes),
+        sample=replace(sample, plan=plan),
+        memory=memory,
+    )
 
 
 def work_of(prepared: Prepared) -> Work:
@@ -74,9 +81,12 @@ def work_of(prepared: Prepared) -> Work:
         kept_bytes=n_columns * 200 if is_parquet else 0,
         shard_bytes=_SHARD_TABLES * (options.shard_bytes or DEFAULT_SHARD_BYTES),
         fed_units=_FED_UNITS if prepared.source.is_stream else 0,
+        record_bytes=options.max_line_bytes,
+        longest_bytes=max(longest, LOOKAHEAD_BYTES),
+        record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
+        record_copies=8 if prepared.form.name == "hdf5" else 5,
         fixed_bytes=n_columns * (_STATE_COLUMN_BYTES + _open_column_bytes(prepared))
         + _vocabulary_bytes(prepared)
-        + _LONGEST_COPIES * max(longest, LOOKAHEAD_BYTES)
         + _stream_bytes(prepared),
     )
 

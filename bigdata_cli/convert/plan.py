@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.convert.commit import check_output, disk_error
-from bigdata_cli.convert.memory_budget import plan_memory
+from bigdata_cli.convert.memory_budget import within_memory
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
 from bigdata_cli.convert.portions import MOST_SHARDS, BySize, Dealt, Evenly, StreamLayout
 from bigdata_cli.convert.rebatch import Rebatcher
@@ -134,7 +134,7 @@ def prepare(
         stem=source.stem,
         n_shards=options.shards or 1,
     )
-    prepared = replace(prepared, memory=plan_memory(prepared))
+    prepared = within_memory(prepared)
     if source.is_stream:
         return _with_layout(prepared)
     if options.shards is None:

@@ -160,10 +160,10 @@ def run(
     """
     check_limit(options.memory_limit)
     times = StageTimes() if options.profile else None
-    outputs = RecordFiles(plot=options.memory_plot, log=options.memory_log)
+    files = RecordFiles.of(options.memory_plot, options.memory_log)
     with (
         record_memory(
-            outputs,
+            files,
             title=f"bigdata convert, {options.to}",
             limit_bytes=options.memory_limit,
             relieve=drop_idle_pages,

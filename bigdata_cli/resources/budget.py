@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bigdata_cli.errors import BudgetError
 from bigdata_cli.resources.memory import (
@@ -35,6 +35,8 @@ IDLE_BYTES = 160 * MB
 HEAP_SHARE = 1.35
 """What a heap that keeps what is freed takes, against what is in use; measured."""
 SMALLEST_UNIT_BYTES = 1 << 18
+_LEAST_RECORD_BYTES = 1 * MB
+_RECORD_SHARE = 12
 SLOW_UNIT_BYTES = 1 << 20
 """Units below this cost time, so that fewer jobs are taken first."""
 _BATCH_BYTES = tuple(16 * MB >> halvings for halvings in range(7))
@@ -51,8 +53,11 @@ class Work:
     there are many columns. table_bytes: of a table given to the encoder, None for chunks as they
     are; encode_share, encode_bytes: of what the encoder makes of it, per byte of the table, and
     however small it is; kept_bytes: what is left of each table until its shard is finished.
-    rows_bytes: of all tables of a shard. fed_units: units that a stream holds before they are
-    parsed. fixed_bytes: what does not depend on how the work is cut.
+    shard_bytes: of all tables of a shard. fed_units: units that a stream holds before they are
+    parsed. record_bytes: what a record may take at most, longest_bytes: what one took in the
+    sample; record_is_given: the user has said so; record_copies: how often the longest record is
+    there, as it was read, parsed, in a table and encoded. fixed_bytes: what does not depend on how
+    the work is cut.
     """
 
     unit_bytes: int
@@ -66,21 +71,46 @@ class Work:
     kept_bytes: int = 0
     shard_bytes: int = 0
     fed_units: int = 0
+    record_bytes: int = 0
+    longest_bytes: int = 0
+    record_is_given: bool = False
+    record_copies: int = 5
     fixed_bytes: int = 0
 
-    def bytes(self, *, jobs: int, unit_bytes: int, batch_bytes: int | None) -> int:
-        """All of it, where units and tables are no larger than this."""
-        chunk = self.chunk_share * unit_bytes + self.chunk_bytes
+    def bytes(self, cut: Cut) -> int:
+        """All of it, where the work is cut so."""
+        chunk = self.chunk_share * cut.unit_bytes + self.chunk_bytes
         table, parts = chunk, 1.0
         if self.table_bytes is not None:
-            table = min(self.table_bytes, batch_bytes or self.table_bytes)
-            parts = 1 + table / max(1.0, self.chunk_share * unit_bytes)
+            table = min(self.table_bytes, cut.batch_bytes or self.table_bytes)
+            parts = 1 + table / max(1.0, self.chunk_share * cut.unit_bytes)
         waiting = table + parts * self.part_bytes
-        parsing = jobs * self.scratch_share * unit_bytes + (jobs + 2) * chunk
-        encoding = jobs * (self.encode_share * table + self.encode_bytes)
+        parsing = cut.jobs * self.scratch_share * cut.unit_bytes + (cut.jobs + 2) * chunk
+        encoding = cut.jobs * (self.encode_share * table + self.encode_bytes)
         kept = self.kept_bytes * self.shard_bytes / max(1.0, table)
-        fed = self.fed_units * unit_bytes
-        return int(parsing + encoding + (jobs + 1) * waiting + kept + fed) + self.fixed_bytes
+        fed = self.fed_units * cut.unit_bytes
+        records = self.record_copies * cut.record_bytes
+        taken = parsing + encoding + (cut.jobs + 1) * waiting + kept + fed + records
+        return int(taken) + self.fixed_bytes
+
+    def record_within(self, limit_bytes: int) -> int:
+        """The longest record that there is room for: as many bytes as the user has said, or less
+        than usual where the limit is low, but never less than the sample needs."""
+        if self.record_is_given:
+            return self.record_bytes
+        room = max(_LEAST_RECORD_BYTES, 2 * self.longest_bytes, limit_bytes - IDLE_BYTES)
+        share = max(_LEAST_RECORD_BYTES, 2 * self.longest_bytes, room // _RECORD_SHARE)
+        return min(self.record_bytes, share)
+
+
+class Cut(NamedTuple):
+    """How work is cut: threads, bytes of source parsed at a time, the most in memory of a table
+    (None: the format's own choice), and the longest record."""
+
+    jobs: int
+    unit_bytes: int
+    batch_bytes: int | None
+    record_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +120,8 @@ class MemoryBudget:
     expected_bytes: the peak that is reckoned with. unit_bytes: of source, parsed at a time.
     batch_bytes: the most in memory of a table given to the encoder, None where the format's own
     choice fits; it alone changes what is written, and follows from the limit and the rows, not from
-    `jobs`. returns_memory: what is freed is given back at once.
+    `jobs`. max_record_bytes: a longer one is an error. returns_memory: what is freed is given back
+    at once.
     """
 
     limit_bytes: int
@@ -98,6 +129,7 @@ class MemoryBudget:
     jobs: int
     unit_bytes: int
     batch_bytes: int | None
+    max_record_bytes: int
     returns_memory: bool
 
     @property
@@ -118,11 +150,7 @@ class MemoryBudget:
 def check_limit(given_bytes: int | None) -> None:
     """Raise BudgetError where nothing at all could be converted; before any library is loaded."""
     if given_bytes is not None and given_bytes < START_BYTES:
-        raise BudgetError(
-            f"--memory-limit of {given_bytes:,} bytes is too little: the program alone needs about "
-            f"{format_size(START_BYTES)}",
-            hint=f"--memory-limit {START_BYTES // MB}MB is the least, and enough for small tables",
-        )
+        raise too_small(given_bytes, START_BYTES, is_given=True)
     left = address_space_left()
     if left is not None and left < ADDRESS_BYTES:
         raise BudgetError(
@@ -169,10 +197,11 @@ def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int =
     tables, which change the files, only where a single job would not fit otherwise. Raises
     BudgetError with the smallest limit that would do.
     """
+    record_bytes = work.record_within(limit_bytes)
     batch_bytes = _batch_bytes(limit_bytes, work, program_bytes)
-    for returns_memory, n_jobs, unit_bytes in _cuts(work.unit_bytes, jobs):
-        taken = work.bytes(jobs=n_jobs, unit_bytes=unit_bytes, batch_bytes=batch_bytes)
-        expected = _expected(taken, returns_memory, program_bytes)
+    for returns_memory, n_jobs, unit_bytes in _cuts(work, jobs):
+        cut = Cut(n_jobs, unit_bytes, batch_bytes, record_bytes)
+        expected = _expected(work.bytes(cut), returns_memory, program_bytes)
         if expected <= limit_bytes:
             return MemoryBudget(
                 limit_bytes=limit_bytes,
@@ -180,6 +209,7 @@ def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int =
                 jobs=n_jobs,
                 unit_bytes=unit_bytes,
                 batch_bytes=batch_bytes,
+                max_record_bytes=record_bytes,
                 returns_memory=returns_memory,
             )
     raise too_small(limit_bytes, smallest_limit(work, program_bytes), is_given=True)
@@ -187,11 +217,16 @@ def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int =
 
 def smallest_limit(work: Work, program_bytes: int = 0) -> int:
     """The smallest limit that a conversion can keep to, rounded up."""
-    needed = min(
-        _expected(_least(work, batch_bytes), True, program_bytes)
-        for batch_bytes in (None, *_BATCH_BYTES)
-    )
-    return -(-needed // _ROUNDING_BYTES) * _ROUNDING_BYTES
+    limit = -(-START_BYTES // _ROUNDING_BYTES) * _ROUNDING_BYTES
+    while True:
+        needed = min(
+            _expected(_least(work, limit, batch_bytes), True, program_bytes)
+            for batch_bytes in (None, *_BATCH_BYTES)
+        )
+        if needed <= limit:
+            return limit
+        # A larger limit has room for longer records, a part of it only: this ends.
+        limit = -(-needed // _ROUNDING_BYTES) * _ROUNDING_BYTES
 
 
 def too_small(limit_bytes: int, smallest_bytes: int, *, is_given: bool) -> BudgetError:
@@ -210,17 +245,19 @@ def too_small(limit_bytes: int, smallest_bytes: int, *, is_given: bool) -> Budge
 
 
 def _batch_bytes(limit_bytes: int, work: Work, program_bytes: int) -> int | None:
-    """The largest tables with which one job fits; the least needy where none does."""
+    """The largest tables with which one job fits; the format's own where none does."""
     for batch_bytes in (None, *_BATCH_BYTES):
-        if _expected(_least(work, batch_bytes), True, program_bytes) <= limit_bytes:
+        taken = _least(work, limit_bytes, batch_bytes)
+        if _expected(taken, True, program_bytes) <= limit_bytes:
             return batch_bytes
     return None
 
 
-def _least(work: Work, batch_bytes: int | None) -> int:
+def _least(work: Work, limit_bytes: int, batch_bytes: int | None) -> int:
     """What one job takes with the units that suit it best."""
-    units = {unit_bytes for _, _, unit_bytes in _cuts(work.unit_bytes, 1)}
-    return min(work.bytes(jobs=1, unit_bytes=unit, batch_bytes=batch_bytes) for unit in units)
+    record_bytes = work.record_within(limit_bytes)
+    units = {unit_bytes for _, _, unit_bytes in _cuts(work, 1)}
+    return min(work.bytes(Cut(1, unit, batch_bytes, record_bytes)) for unit in units)
 
 
 def _expected(taken: int, returns_memory: bool, program_bytes: int) -> int:
@@ -230,10 +267,11 @@ def _expected(taken: int, returns_memory: bool, program_bytes: int) -> int:
     return int(max(START_BYTES, program_bytes) + HEAP_SHARE * taken)
 
 
-def _cuts(unit_bytes: int, jobs: int) -> Iterator[tuple[bool, int, int]]:
+def _cuts(work: Work, jobs: int) -> Iterator[tuple[bool, int, int]]:
     """(heap gives back, jobs, unit), the fastest first."""
-    units = [unit_bytes]
-    while units[-1] // 2 >= SMALLEST_UNIT_BYTES:
+    units = [work.unit_bytes]
+    # A record is looked at by each unit that it goes through.
+    while units[-1] // 2 >= max(SMALLEST_UNIT_BYTES, work.longest_bytes // 4):
         units.append(units[-1] // 2)
     fast = [unit for unit in units if unit >= SLOW_UNIT_BYTES]
     yield from ((False, jobs, unit) for unit in fast)

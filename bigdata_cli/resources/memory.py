@@ -42,7 +42,7 @@ def peak_memory_bytes() -> int:
 
 
 def available_memory_bytes(files: CgroupFiles | None = None, *, new_threads: int = 0) -> int:
-    """Bytes that can still be used: what the host has, capped by the cgroup's limits and ulimit's.
+    """Bytes that can still be used: what the host has, capped by cgroup limits and ulimit.
 
     Page cache counts as usable: the kernel drops it before it kills. new_threads: that will be
     begun, whose stacks are address space.

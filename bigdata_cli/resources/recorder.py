@@ -168,6 +168,13 @@ class RecordFiles:
     plot: Path | None = None
     log: Path | None = None
 
+    @classmethod
+    def of(cls, plot: str | Path | None, log: str | Path | None) -> Self:
+        """From names as they are given."""
+        return cls(
+            plot=None if plot is None else Path(plot), log=None if log is None else Path(log)
+        )
+
     def check(self) -> None:
         """Raise UsageError where a file cannot be written, MissingDependencyError without
         matplotlib; before any work."""

@@ -15,6 +15,8 @@ MAX_CATEGORIES = 65_536
 """A text column with more distinct values than this is not a category."""
 
 
+MAX_CATEGORY_BYTES = 4_096
+"""Nor is one with a longer value: vocabularies are in memory, and in the manifest."""
 DISTINCT_BYTES = 250
 """Of a distinct text in memory: itself, and its places in the sets of a shard and of the whole."""
 
@@ -55,6 +57,12 @@ def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozens
         return None
     joined = a | b if not b <= a else a
     return joined if len(joined) <= MAX_CATEGORIES else None
+
+
+def may_be_categories(values: pa.StringArray) -> bool:
+    """Whether none of the distinct values of a column is too long for a category."""
+    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, values.offset * 4)
+    return len(values) == 0 or int(np.diff(offsets).max()) <= MAX_CATEGORY_BYTES
 
 
 def check_vocabularies(

@@ -11,7 +11,7 @@ from bigdata_cli.schema.buffers import array_of, numbers_of
 from bigdata_cli.schema.dtype import Kind, arrow_type, kind_of
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
+from bigdata_cli.schema.vocabulary import MAX_CATEGORIES, may_be_categories
 from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.cells import encode_dictionary, gather_text, measure, text_offsets
@@ -96,6 +96,8 @@ def _text_column(
     if n_values < 0:
         return text, None
     values = text.take(array_of(firsts[:n_values]))
+    if not state.fixed and not may_be_categories(values):
+        return text, None
     distinct = frozenset(values.to_pylist())
     if state.dtype != "category":
         return text, distinct

@@ -25,7 +25,7 @@ _EPOCH = dt.datetime(1970, 1, 1)
 
 UNCLOSED_HINT = (
     "a quote that is never closed? --quote none reads quotes as characters; "
-    "--max-line-size allows more"
+    "--max-line-size allows more, and a larger --memory-limit has room for more"
 )
 
 

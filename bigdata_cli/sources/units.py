@@ -72,7 +72,8 @@ def _parse(
                     f"a record is longer than {plan.max_record_bytes:,} bytes",
                     hint=UNCLOSED_HINT,
                 ) from None
-            beyond *= 4
+            # No further than tells that a record is too long.
+            beyond = min(4 * beyond, plan.max_record_bytes + LOOKAHEAD_BYTES)
 
 
 def parse_whole(

@@ -13,7 +13,7 @@ from bigdata_cli.schema.dtype import Kind, kind_of
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
+from bigdata_cli.schema.vocabulary import MAX_CATEGORIES, may_be_categories
 from bigdata_cli.sources.blocks import ByteRange
 from bigdata_cli.sources.columns import column_statistics, text_statistics, typed_array
 from bigdata_cli.sources.odd import OddValue, RecordError, too_many_categories
@@ -88,8 +88,9 @@ def _text(values: Values, state: ColumnState, observed: Observed) -> _Column:
     array = text
     if state.distinct is not None:
         encoded = text.dictionary_encode()
-        if len(encoded.dictionary) <= MAX_CATEGORIES:
-            distinct = frozenset(encoded.dictionary.to_pylist())
+        known = encoded.dictionary
+        if len(known) <= MAX_CATEGORIES and (state.fixed or may_be_categories(known)):
+            distinct = frozenset(known.to_pylist())
             array = encoded if state.dtype == "category" else text
     if state.dtype == "category" and distinct is None:
         state = too_many_categories(state)

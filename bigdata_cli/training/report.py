@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bigdata_cli.resources.recorder import MemoryRecord
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainProgress:
@@ -30,7 +32,8 @@ class TrainReport:
     included. first_loss, last_loss: the mean loss of the untrained and of the trained model on
     the rows of the last steps; held_out_loss, constant_loss: of the model and of the best constant
     on the rows held out. Regression losses are of the standardised label, the RMSE is in its
-    units. metric_value: None where there are too few rows for it.
+    units. metric_value: None where there are too few rows for it. memory: over time, with its
+    phases.
     """
 
     dataset: Path
@@ -58,10 +61,14 @@ class TrainReport:
     notes: tuple[str, ...]
     passed: bool
     reason: str
+    peak_memory_bytes: int = 0
+    memory: MemoryRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values; a loss that is not finite is None."""
         values = dict(vars(self))
+        values["phases"] = None if self.memory is None else self.memory.phase_seconds()
+        del values["memory"]
         values["dataset"] = str(self.dataset)
         values["versions"] = dict(self.versions)
         for name in ("features", "devices", "notes"):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.resources.budget import memory_errors
+from bigdata_cli.resources.recorder import RecordFiles, record_memory
+from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.examples import Examples, ExampleStream
 from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.judgement import Verdict, judge, metric_value, row_losses
@@ -30,6 +34,8 @@ def train(
     epochs: int | None = None,
     batch_size: int = 512,
     seed: int = 0,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
     progress: ProgressListener | None = None,
 ) -> TrainReport:
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
@@ -38,6 +44,7 @@ def train(
     cross-entropy and AUC; integers or categories with up to 100 values: cross-entropy and
     accuracy; other numbers and times: mean squared error and RMSE. epochs: by default enough for
     about 2,000 steps, at least 1. A fifth of the rows, up to 64 MB of them, is held out.
+    memory_plot, memory_log: files for a picture of the memory over time, and for its samples.
 
     The report says whether the model learned; a model that did not is no exception. Raises
     UsageError for a label that cannot be learned, MissingDependencyError without TensorFlow,
@@ -46,6 +53,22 @@ def train(
     _check("batch_size", batch_size)
     if epochs is not None:
         _check("epochs", epochs)
+    files = RecordFiles.of(memory_plot, memory_log)
+    with record_memory(files, title="bigdata train") as recorder, memory_errors():
+        report = _train(dataset, label, epochs, batch_size, seed, progress)
+    record = recorder.record()
+    return replace(report, peak_memory_bytes=record.peak_bytes, memory=record)
+
+
+def _train(
+    dataset: str | Path | Dataset,
+    label: str | None,
+    epochs: int | None,
+    batch_size: int,
+    seed: int,
+    progress: ProgressListener | None,
+) -> TrainReport:
+    begin_phase("loading")
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     target = plan_target(opened, label)
     features = plan_features(opened, target.column.name)
@@ -54,8 +77,10 @@ def train(
 
     stream = ExampleStream(opened, features, target, batch_size=batch_size, seed=seed)
     model = Perceptron(features, target, seed=seed)
+    begin_phase("training")
     n_epochs = epochs or _default_epochs(stream.expected_batches)
     result = run_epochs(model, stream, epochs=n_epochs, batch_size=batch_size, progress=progress)
+    begin_phase("evaluating")
     held_out = stream.held_out()
     logits = model.predict(held_out)
     constant = stream.best_constant()

@@ -55,6 +55,22 @@ def test_json_is_all_that_stdout_has(folder: Path) -> None:
     assert report["metric"] == "AUC"
 
 
+def test_memory_over_time_with_its_phases(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "memory.csv"
+    words = (folder, "--epochs", 10, "--label", "isFraud", "--json", "--memory-log", log)
+    report = json.loads(run(*words).stdout)
+    rows = [line.split(",") for line in log.read_text().splitlines()[1:]]
+    assert 0 < max(int(row[1]) for row in rows) <= report["peak_memory_bytes"]
+    phases = list(dict.fromkeys(row[2] for row in rows if row[2]))
+    assert phases == list(report["phases"]) == ["loading", "training", "evaluating"]
+
+
+def test_a_plot_that_cannot_be_written_is_said_before_any_work(folder: Path) -> None:
+    result = run(folder, "--label", "isFraud", "--memory-plot", "missing/plot.png")
+    assert result.exit_code == 2
+    assert "there is no folder" in result.stderr
+
+
 def test_a_label_of_noise_is_exit_status_1(folder: Path) -> None:
     result = run(folder, "--label", "noise", "--epochs", 2, "--json")
     assert result.exit_code == 1

@@ -1,0 +1,213 @@
+"""Whether the memory limit holds: the peak of the process tree for each format, layout and limit.
+
+`python -m benchmarks.limits [--size 2GB] [--limits 256MB,512MB,1GB,4GB]`: each conversion is a
+process of its own, measured from outside (`process.py`): the sum over the tree every 50 ms, and the
+kernel's own maximum. Writes `limits.json`, and from it the tables of `docs/memory.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.inputs import BENCH_FOLDER, input_path
+from benchmarks.process import CommandError, run_measured
+from benchmarks.suites import LAYOUTS, conversion
+from bigdata_cli.resources.sizes import format_size, parse_size
+
+RESULTS = Path(__file__).parent / "limits.json"
+PAGE = Path(__file__).parent.parent / "docs" / "memory.md"
+BEGIN, END = "<!-- limits: written by benchmarks/limits.py -->", "<!-- end of limits -->"
+LIMITS = ("256MB", "512MB", "1GB", "4GB")
+WARM_BYTES = 12_000_000
+WIDE_COLUMNS = 10_000
+LONG_RECORD_BYTES = 12_000_000
+
+Json = dict[str, Any]
+
+
+def measure(size: int, limits: Sequence[int], *, folder: Path) -> Json:
+    """Convert each kind of file into each layout under each limit; returns `limits.json`."""
+    rows = []
+    for kind, n_bytes in (("transactions", size), ("sensors", size // 10)):
+        source, warm = _source(kind, n_bytes, folder), _source(kind, WARM_BYTES, folder)
+        for form, layout in LAYOUTS:
+            arguments = conversion(kind, form, layout)
+            _run(warm, arguments, folder, None)  # compiles kernels, which takes memory once
+            for limit in limits:
+                row = {"kind": kind, "format": form, "layout": layout, "limit_bytes": limit}
+                row |= _run(source, arguments, folder, limit)
+                rows.append({**row, "source_bytes": source.stat().st_size})
+                print(_line(rows[-1]), flush=True)
+    for kind in ("wide", "long"):
+        source = _special(kind, folder, min(size, 200_000_000))
+        for form in ("parquet", "hdf5", "npy", "tfrecord"):
+            layout = "matrix" if kind == "wide" and form in ("hdf5", "npy") else "columns"
+            arguments = ["--to", form]
+            if layout == "matrix":
+                arguments += ["--layout", "matrix"]
+            for limit in limits:
+                row = {"kind": kind, "format": form, "layout": layout, "limit_bytes": limit}
+                if form in ("parquet", "tfrecord"):
+                    row["layout"] = "rows"
+                row |= _run(source, arguments, folder, limit)
+                rows.append({**row, "source_bytes": source.stat().st_size})
+                print(_line(rows[-1]), flush=True)
+    return {
+        "machine": {"cores": os.cpu_count(), "memory_bytes": psutil.virtual_memory().total},
+        "rows": rows,
+    }
+
+
+def _source(kind: str, n_bytes: int, folder: Path) -> Path:
+    """An input; it is made by another process, so that this one stays small."""
+    path = input_path(kind, n_bytes, folder=folder)
+    if not path.exists():
+        command = [sys.executable, "-m", "benchmarks.inputs", kind, str(n_bytes)]
+        subprocess.run([*command, "--folder", str(folder)], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def _special(kind: str, folder: Path, n_bytes: int) -> Path:
+    """A table of 10,000 columns; or records of which one in a hundred has 12 MB."""
+    path = folder / f"{kind}-{format_size(n_bytes).replace(' ', '')}.csv"
+    if path.exists():
+        return path
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="ascii") as file:
+        if kind == "wide":
+            file.write(",".join(f"c{i}" for i in range(WIDE_COLUMNS)) + "\n")
+            row = 0
+            while file.tell() < n_bytes:
+                row += 1
+                file.write(",".join(str(row * i % 1009) for i in range(WIDE_COLUMNS)) + "\n")
+        else:
+            file.write("id,text\n")
+            row = 0
+            while file.tell() < n_bytes:
+                row += 1
+                length = LONG_RECORD_BYTES if row % 100 == 0 else row * 7919 % 200
+                file.write(f"{row},{'x' * length}\n")
+    partial.rename(path)
+    return path
+
+
+def _run(source: Path, arguments: Sequence[str], folder: Path, limit: int | None) -> Json:
+    """One conversion: its peak, and what was expected; or the smallest limit, where refused."""
+    output = folder / "limits-out"
+    shutil.rmtree(output, ignore_errors=True)
+    line = [sys.executable, "-m", "bigdata_cli", "convert", str(source), *arguments]
+    line += ["--output", str(output), "--json", "--quiet"]
+    if limit is not None:
+        line += ["--memory-limit", str(limit)]
+    try:
+        measured = run_measured(line, environment={})
+    except CommandError as error:
+        if "status 4" not in str(error):
+            raise
+        return {"refused": str(error).partition("Hint: ")[2].strip()}
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+    budget = measured.answer["memory"]
+    return {
+        "peak_rss_bytes": measured.peak_rss_bytes,
+        "expected_bytes": budget["expected_bytes"],
+        "jobs": budget["jobs"],
+        "unit_bytes": budget["unit_bytes"],
+        "batch_bytes": budget["batch_bytes"],
+        "seconds": round(measured.seconds, 2),
+    }
+
+
+def holds(row: Json) -> bool:
+    """Whether the peak was within the limit; a conversion that was refused took nothing."""
+    return "refused" in row or row["peak_rss_bytes"] <= row["limit_bytes"]
+
+
+def _line(row: Json) -> str:
+    name = f"{row['kind']:13}{row['format']:9}{row['layout']:8}{format_size(row['limit_bytes']):>8}"
+    if "refused" in row:
+        return f"{name}  refused: {row['refused']}"
+    verdict = "holds" if holds(row) else "OVER THE LIMIT"
+    return (
+        f"{name}  {format_size(row['peak_rss_bytes']):>8}"
+        f"  ({format_size(row['expected_bytes'])} expected)  {row['seconds']:6.1f} s  {verdict}"
+    )
+
+
+def write_page(results: Json, page: Path) -> None:
+    """Put the tables between their marks."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}", encoding="utf-8")
+
+
+def tables(results: Json) -> str:
+    """A table per kind of file: a row per layout, a column per limit."""
+    rows = results["rows"]
+    machine = results["machine"]
+    introduction = (
+        f"Measured on {machine['cores']} cores with {format_size(machine['memory_bytes'])} of "
+        "memory, with the kernels compiled. In each cell: the peak, and the seconds that it took.\n"
+    )
+    parts = [introduction]
+    titles = {
+        "transactions": "short texts and numbers",
+        "sensors": "28 floats",
+        "wide": "10,000 columns of integers",
+        "long": "one record in a hundred has 12 MB",
+    }
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        mine = [row for row in rows if row["kind"] == kind]
+        limits = list(dict.fromkeys(row["limit_bytes"] for row in mine))
+        size = format_size(mine[0]["source_bytes"])
+        parts.append(f"**{size}, {titles[kind]}**\n")
+        parts.append("| layout | " + " | ".join(f"≤ {format_size(n)}" for n in limits) + " |")
+        parts.append("|---|" + "---:|" * len(limits))
+        for form, layout in dict.fromkeys((row["format"], row["layout"]) for row in mine):
+            cells = [_cell(row) for row in mine if (row["format"], row["layout"]) == (form, layout)]
+            parts.append(f"| {form} {layout} | " + " | ".join(cells) + " |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(row: Json) -> str:
+    if "refused" in row:
+        return "refused"
+    shown = f"{row['peak_rss_bytes'] / 1e6:.0f} MB, {row['seconds']:.1f} s"
+    return shown if holds(row) else f"**over: {shown}**"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write the page; returns 1 where a limit did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
+    parser.add_argument("--size", type=parse_size, default=2_000_000_000, help="default 2GB")
+    parser.add_argument("--limits", default=",".join(LIMITS), help="default " + ",".join(LIMITS))
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
+    parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE")
+    parser.add_argument("--write-only", action="store_true", help="the page, of results there are")
+    options = parser.parse_args(arguments)
+    if options.write_only:
+        results = json.loads(options.results.read_text(encoding="utf-8"))
+    else:
+        limits = [parse_size(text) for text in options.limits.split(",")]
+        results = measure(options.size, limits, folder=BENCH_FOLDER)
+        options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_page(results, options.page)
+    over = [row for row in results["rows"] if not holds(row)]
+    print(f"{len(results['rows'])} conversions, {len(over)} over their limit")
+    return int(bool(over))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
