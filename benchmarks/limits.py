@@ -1,8 +1,11 @@
 """Whether the memory limit holds: the peak of the process tree for each format, layout and limit.
 
 `python -m benchmarks.limits [--size 2GB] [--limits 256MB,512MB,1GB,4GB]`: each conversion is a
-process of its own, measured from outside (`process.py`): the sum over the tree every 50 ms, and the
-kernel's own maximum. Writes `limits.json`, and from it the tables of `docs/memory.md`.
+process of its own, in a control group with the same limit where the system lets one be made
+(`cgroup.py`), so that the kernel kills what takes more; and measured from outside (`process.py`):
+the sum over the tree every 50 ms, and the kernel's own maximum. A file 20 times larger than the
+lowest limit is converted under it, too. Writes `limits.json`, and from it the tables of
+`docs/memory.md`.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
+from benchmarks.cgroup import inside, memory_group
 from benchmarks.inputs import BENCH_FOLDER, input_path
 from benchmarks.process import CommandError, run_measured
 from benchmarks.suites import LAYOUTS, conversion
@@ -31,45 +35,70 @@ LIMITS = ("256MB", "512MB", "1GB", "4GB")
 WARM_BYTES = 12_000_000
 WIDE_COLUMNS = 10_000
 LONG_RECORD_BYTES = 12_000_000
+SPECIAL_BYTES = 200_000_000
+TIMES_LARGER = 20
+BASIC_LAYOUTS = (("parquet", "rows"), ("hdf5", "columns"), ("npy", "columns"), ("tfrecord", "rows"))
+WIDE_LAYOUTS = (("parquet", "rows"), ("hdf5", "matrix"), ("npy", "matrix"), ("tfrecord", "rows"))
 
 Json = dict[str, Any]
 
 
+class Case(NamedTuple):
+    """A kind of file, its bytes, and what it is converted to under which limits."""
+
+    kind: str
+    n_bytes: int
+    layouts: Sequence[tuple[str, str]]
+    limits: Sequence[int]
+
+
+def cases(size: int, limits: Sequence[int]) -> Iterator[Case]:
+    """All that is measured; `size` is that of the main file."""
+    yield Case("transactions", size, LAYOUTS, limits)
+    yield Case("sensors", size // 10, LAYOUTS, limits)
+    yield Case("wide", min(size, SPECIAL_BYTES), WIDE_LAYOUTS, limits)
+    yield Case("long", min(size, SPECIAL_BYTES), BASIC_LAYOUTS, limits)
+    yield Case("transactions", TIMES_LARGER * min(limits), BASIC_LAYOUTS, [min(limits)])
+
+
 def measure(size: int, limits: Sequence[int], *, folder: Path) -> Json:
-    """Convert each kind of file into each layout under each limit; returns `limits.json`."""
-    rows = []
-    for kind, n_bytes in (("transactions", size), ("sensors", size // 10)):
-        source, warm = _source(kind, n_bytes, folder), _source(kind, WARM_BYTES, folder)
-        for form, layout in LAYOUTS:
-            arguments = conversion(kind, form, layout)
-            _run(warm, arguments, folder, None)  # compiles kernels, which takes memory once
-            for limit in limits:
-                row = {"kind": kind, "format": form, "layout": layout, "limit_bytes": limit}
-                row |= _run(source, arguments, folder, limit)
-                rows.append({**row, "source_bytes": source.stat().st_size})
-                print(_line(rows[-1]), flush=True)
-    for kind in ("wide", "long"):
-        source = _special(kind, folder, min(size, 200_000_000))
-        for form in ("parquet", "hdf5", "npy", "tfrecord"):
-            layout = "matrix" if kind == "wide" and form in ("hdf5", "npy") else "columns"
-            arguments = ["--to", form]
-            if layout == "matrix":
-                arguments += ["--layout", "matrix"]
-            for limit in limits:
-                row = {"kind": kind, "format": form, "layout": layout, "limit_bytes": limit}
-                if form in ("parquet", "tfrecord"):
-                    row["layout"] = "rows"
-                row |= _run(source, arguments, folder, limit)
-                rows.append({**row, "source_bytes": source.stat().st_size})
-                print(_line(rows[-1]), flush=True)
+    """Convert each file into each layout under each limit; returns `limits.json`."""
+    results = []
+    with memory_group(min(limits)) as group:
+        by_kernel = group is not None
+    for case in cases(size, limits):
+        source = _source(case.kind, case.n_bytes, folder)
+        rows = []
+        for form, layout in case.layouts:
+            arguments = _conversion(case.kind, form, layout)
+            if case.kind in ("transactions", "sensors"):
+                warm = _source(case.kind, WARM_BYTES, folder)
+                _run(warm, arguments, folder, None)  # compiles kernels, which takes memory once
+            for limit in case.limits:
+                row = {"format": form, "layout": layout, "limit_bytes": limit}
+                rows.append(row | _run(source, arguments, folder, limit))
+                print(_line(case.kind, rows[-1]), flush=True)
+        results.append(
+            {"kind": case.kind, "source_bytes": source.stat().st_size, "conversions": rows}
+        )
     return {
         "machine": {"cores": os.cpu_count(), "memory_bytes": psutil.virtual_memory().total},
-        "rows": rows,
+        "by_kernel": by_kernel,
+        "cases": results,
     }
+
+
+def _conversion(kind: str, form: str, layout: str) -> Sequence[str]:
+    """The arguments; the files of `_special` have no label."""
+    if kind in ("transactions", "sensors"):
+        return conversion(kind, form, layout)
+    return ["--to", form, *(["--layout", layout] if layout == "matrix" else [])]
 
 
 def _source(kind: str, n_bytes: int, folder: Path) -> Path:
     """An input; it is made by another process, so that this one stays small."""
+    if kind in ("wide", "long"):
+        return _special(kind, folder, n_bytes)
     path = input_path(kind, n_bytes, folder=folder)
     if not path.exists():
         command = [sys.executable, "-m", "benchmarks.inputs", kind, str(n_bytes)]
@@ -107,14 +136,19 @@ def _run(source: Path, arguments: Sequence[str], folder: Path, limit: int | None
     shutil.rmtree(output, ignore_errors=True)
     line = [sys.executable, "-m", "bigdata_cli", "convert", str(source), *arguments]
     line += ["--output", str(output), "--json", "--quiet"]
-    if limit is not None:
-        line += ["--memory-limit", str(limit)]
     try:
-        measured = run_measured(line, environment={})
+        if limit is None:
+            measured = run_measured(line, environment={})
+        else:
+            line += ["--memory-limit", str(limit)]
+            with memory_group(limit) as group:
+                measured = run_measured([*inside(group), *line], environment={})
     except CommandError as error:
-        if "status 4" not in str(error):
-            raise
-        return {"refused": str(error).partition("Hint: ")[2].strip()}
+        if "status 4" in str(error):
+            return {"refused": str(error).partition("Hint: ")[2].strip()}
+        if "status -9" in str(error):
+            return {"killed": True}
+        raise
     finally:
         shutil.rmtree(output, ignore_errors=True)
     budget = measured.answer["memory"]
@@ -130,13 +164,17 @@ def _run(source: Path, arguments: Sequence[str], folder: Path, limit: int | None
 
 def holds(row: Json) -> bool:
     """Whether the peak was within the limit; a conversion that was refused took nothing."""
+    if "killed" in row:
+        return False
     return "refused" in row or row["peak_rss_bytes"] <= row["limit_bytes"]
 
 
-def _line(row: Json) -> str:
-    name = f"{row['kind']:13}{row['format']:9}{row['layout']:8}{format_size(row['limit_bytes']):>8}"
+def _line(kind: str, row: Json) -> str:
+    name = f"{kind:13}{row['format']:9}{row['layout']:8}{format_size(row['limit_bytes']):>8}"
     if "refused" in row:
         return f"{name}  refused: {row['refused']}"
+    if "killed" in row:
+        return f"{name}  KILLED"
     verdict = "holds" if holds(row) else "OVER THE LIMIT"
     return (
         f"{name}  {format_size(row['peak_rss_bytes']):>8}"
@@ -152,38 +190,50 @@ def write_page(results: Json, page: Path) -> None:
     page.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}", encoding="utf-8")
 
 
+TITLES = {
+    "transactions": "short texts and numbers",
+    "sensors": "28 floats",
+    "wide": "10,000 columns of integers",
+    "long": "one record in a hundred has 12 MB",
+}
+
+
 def tables(results: Json) -> str:
-    """A table per kind of file: a row per layout, a column per limit."""
-    rows = results["rows"]
+    """A table per file: a row per layout, a column per limit."""
     machine = results["machine"]
+    witness = (
+        "Each process was in a control group of that limit: the kernel would have killed it."
+        if results["by_kernel"]
+        else "No control group could be made; the peak is the kernel's own maximum."
+    )
     introduction = (
         f"Measured on {machine['cores']} cores with {format_size(machine['memory_bytes'])} of "
-        "memory, with the kernels compiled. In each cell: the peak, and the seconds that it took.\n"
+        "memory, with the kernels compiled. In each cell: the peak of the resident memory, and "
+        f"the seconds that it took. {witness}\n"
     )
     parts = [introduction]
-    titles = {
-        "transactions": "short texts and numbers",
-        "sensors": "28 floats",
-        "wide": "10,000 columns of integers",
-        "long": "one record in a hundred has 12 MB",
-    }
-    for kind in dict.fromkeys(row["kind"] for row in rows):
-        mine = [row for row in rows if row["kind"] == kind]
-        limits = list(dict.fromkeys(row["limit_bytes"] for row in mine))
-        size = format_size(mine[0]["source_bytes"])
-        parts.append(f"**{size}, {titles[kind]}**\n")
+    for case in results["cases"]:
+        rows = case["conversions"]
+        limits = list(dict.fromkeys(row["limit_bytes"] for row in rows))
+        times = case["source_bytes"] / min(limits)
+        parts.append(
+            f"**{format_size(case['source_bytes'])}, {TITLES[case['kind']]}**: up to "
+            f"{times:.1f} times the limit\n"
+        )
         parts.append("| layout | " + " | ".join(f"≤ {format_size(n)}" for n in limits) + " |")
         parts.append("|---|" + "---:|" * len(limits))
-        for form, layout in dict.fromkeys((row["format"], row["layout"]) for row in mine):
-            cells = [_cell(row) for row in mine if (row["format"], row["layout"]) == (form, layout)]
+        for form, layout in dict.fromkeys((row["format"], row["layout"]) for row in rows):
+            cells = [_cell(row) for row in rows if (row["format"], row["layout"]) == (form, layout)]
             parts.append(f"| {form} {layout} | " + " | ".join(cells) + " |")
         parts.append("")
     return "\n".join(parts)
 
 
 def _cell(row: Json) -> str:
+    if "killed" in row:
+        return "**killed**"
     if "refused" in row:
-        return "refused"
+        return "refused: " + row["refused"].removeprefix("--memory-limit ").partition(" ")[0]
     shown = f"{row['peak_rss_bytes'] / 1e6:.0f} MB, {row['seconds']:.1f} s"
     return shown if holds(row) else f"**over: {shown}**"
 
@@ -204,8 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = measure(options.size, limits, folder=BENCH_FOLDER)
         options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write_page(results, options.page)
-    over = [row for row in results["rows"] if not holds(row)]
-    print(f"{len(results['rows'])} conversions, {len(over)} over their limit")
+    rows = [row for case in results["cases"] for row in case["conversions"]]
+    over = [row for row in rows if not holds(row)]
+    print(f"{len(rows)} conversions, {len(over)} over their limit")
     return int(bool(over))
 
 

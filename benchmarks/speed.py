@@ -1,6 +1,6 @@
 """How fast, how big and how much memory: ours and what others would use instead, in turn.
 
-`python -m benchmarks.speed [--size 1GB] [--repeats 3] [--only parquet,text] [--large]`:
+`python -m benchmarks.speed [--size 1GB] [--repeats 3] [--only parquet,text --update] [--large]`:
 the commands of each group (`suites.py`) run as processes of their own, A B C, A B C, with the
 input in the page cache and memory that is free for certain (`ready_memory`). Before that each runs
 once on a small input, which compiles our kernels into numba's cache, loads the libraries from the
@@ -20,9 +20,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -243,38 +244,48 @@ def _failed(group: Group, reason: str) -> dict[str, Any]:
     }
 
 
-def measure(options: SpeedOptions) -> dict[str, Any]:
-    """Run the groups; returns what `results.json` holds."""
+def measure(
+    options: SpeedOptions, known: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
+    """Run the groups; yields what `results.json` holds after each of them.
+
+    known: the results of an earlier run, whose other groups are kept.
+    """
     harness = Harness(options)
     chosen = [
         group
         for group in groups(memory_sizes=options.memory_sizes, layouts=options.layouts)
         if not options.only or any(group.name.startswith(name) for name in options.only)
     ]
+    order = [group.name for group in groups(memory_sizes=MEMORY_SIZES)]
+    results = {group["name"]: group for group in known.get("groups", ())}
     started = time.monotonic()
-    results = []
     for group in chosen:
         try:
-            results.append(harness.run_group(group))
+            results[group.name] = harness.run_group(group)
         except CommandError as error:
             # The others are still worth their while; the row says what happened.
             print(error, file=sys.stderr)
-            results.append(_failed(group, str(error).splitlines()[-1]))
+            results[group.name] = _failed(group, str(error).splitlines()[-1])
         minutes = (time.monotonic() - started) / 60
         print(f"{minutes:5.1f} min  {group.section}: {group.name}", flush=True)
-    return {
-        "machine": {
-            "cores": os.cpu_count(),
-            "memory_bytes": psutil.virtual_memory().total,
-            "system": platform.system(),
-        },
-        "versions": {"python": platform.python_version(), **harness.versions},
-        "size": options.size,
-        "repeats": options.repeats,
-        "threads": options.threads,
-        "minutes": round((time.monotonic() - started) / 60, 1),
-        "groups": results,
-    }
+        yield {
+            "machine": {
+                "cores": os.cpu_count(),
+                "memory_bytes": psutil.virtual_memory().total,
+                "system": platform.system(),
+            },
+            "versions": {
+                **known.get("versions", {}),
+                "python": platform.python_version(),
+                **harness.versions,
+            },
+            "size": options.size,
+            "repeats": options.repeats,
+            "threads": options.threads,
+            "minutes": round(minutes, 1),
+            "groups": [results[name] for name in order if name in results],
+        }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -286,6 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, help="runs of each command; default 3")
     parser.add_argument("--only", default="", help="names of groups, or how they begin, by commas")
     parser.add_argument("--memory-sizes", help="of the inputs for memory; default 1GB,2GB")
+    parser.add_argument("--update", action="store_true", help="keep the results of other groups")
     parser.add_argument("--quick", action="store_true", help="50 MB, one run of each")
     parser.add_argument("--large", action="store_true", help="memory at 10 GB too")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
@@ -309,8 +321,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.memory_sizes:
         sizes = tuple(parse_size(size) for size in given.memory_sizes.split(","))
         options = replace(options, memory_sizes=sizes)
-    results = measure(options)
-    given.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    known = json.loads(given.results.read_text()) if given.update else {}
+    results: dict[str, Any] | None = None
+    for results in measure(options, known):
+        # After each group, so that a run which is broken off was not for nothing.
+        given.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    if results is None:
+        parser.error(f"there is no group {given.only}")
     from benchmarks.report import summary, write_report
 
     write_report(results, given.page)

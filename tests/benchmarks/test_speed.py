@@ -25,7 +25,8 @@ def results(tmp_path_factory):
         folder=tmp_path_factory.mktemp("bench"),
         warm_bytes=TINY // 2,
     )
-    return measure(options)
+    *_, results = measure(options)
+    return results
 
 
 def test_every_command_of_a_group_runs_in_each_cycle(results):
@@ -95,7 +96,7 @@ def test_a_command_that_fails_does_not_lose_the_others(tmp_path, monkeypatch):
         asked=(Asked(work="CSV → papyrus", ours="bigdata", measure="peak bytes"),),
     )
     monkeypatch.setattr("benchmarks.speed.groups", lambda **_: iter((broken,)))
-    found = measure(SpeedOptions(size=TINY, repeats=1, folder=tmp_path))
+    *_, found = measure(SpeedOptions(size=TINY, repeats=1, folder=tmp_path))
     assert found["groups"][0]["failed"]
     (figure,) = figures(found)
     assert figure.value is None

@@ -13,13 +13,20 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 
+from benchmarks.cgroup import inside, memory_group
 from bigdata_cli import open_dataset
 from bigdata_cli.convert.run import convert
 from bigdata_cli.errors import BudgetError, UsageError
+from bigdata_cli.resources.budget import START_BYTES
+from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.sample import SampleOptions, write_sample
 
 LAYOUTS = [("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows")]
 N_ROWS = 150_000
+LIMIT = 256_000_000
+TIMES = 1 + 20 * (LIMIT - START_BYTES) // 40_000_000
+WIDE_ROWS = 150
+LONG_BYTES = 4_000_000
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +34,44 @@ def source(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("memory") / "sensors.csv"
     with path.open("wb") as stream:
         write_sample(SampleOptions(kind="sensors", n_rows=N_ROWS), stream)
+    return path
+
+
+@pytest.fixture(scope="module")
+def large(source, tmp_path_factory) -> Path:
+    """So large that the room between the program and the limit is a twentieth of it."""
+    return repeated(source, TIMES, tmp_path_factory.mktemp("large") / "large.csv")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("wide") / "wide.csv"
+    names = ",".join(f"c{place}" for place in range(10_000))
+    rows = (
+        ",".join(str(row * place % 1009) for place in range(10_000)) for row in range(WIDE_ROWS)
+    )
+    path.write_text("\n".join([names, *rows]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_records(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("long") / "long.csv"
+    with path.open("w") as file:
+        file.write("id,text\n")
+        for row in range(2_000):
+            n_bytes = LONG_BYTES if row % 200 == 100 else row * 7919 % 200
+            file.write(f"{row},{'x' * n_bytes}\n")
+    return path
+
+
+def repeated(source: Path, times: int, path: Path) -> Path:
+    """The rows of a file many times over."""
+    header, _, rows = source.read_bytes().partition(b"\n")
+    with path.open("wb") as file:
+        file.write(header + b"\n")
+        for _ in range(times):
+            file.write(rows)
     return path
 
 
@@ -39,26 +84,72 @@ class Ended(NamedTuple):
     peak_bytes: int
 
 
-def run(*words: object, folder: Path, address_kib: int | None = None) -> Ended:
-    """The command line, in a folder and an address space of its own."""
+def run(
+    *words: object, folder: Path, address_kib: int | None = None, group: Path | None = None
+) -> Ended:
+    """The command line, in a folder, an address space and a control group of its own."""
     command = [sys.executable, "-m", "bigdata_cli", "convert", *map(str, words)]
     if address_kib is not None:
         command = ["sh", "-c", f'ulimit -v {address_kib}; exec "$@"', "sh", *command]
+    command = [*inside(group), *command]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     peak = json.loads(done.stdout)["peak_memory_bytes"] if done.stdout.startswith("{") else 0
     return Ended(done.returncode, done.stdout, done.stderr, peak)
 
 
-@pytest.mark.parametrize(("to", "layout"), LAYOUTS)
-def test_the_process_stays_below_its_limit(source, tmp_path, to, layout):
-    words = [source, "--to", to, "--layout", layout, "--label", "label", "--json", "--quiet"]
-    run(*words, "-o", "warm", folder=tmp_path)  # kernels that are compiled need memory of their own
-    limit = 256_000_000
-    done = run(*words, "-o", "out", "--memory-limit", limit, folder=tmp_path)
+def run_within(limit: int, *words: object, folder: Path) -> Ended:
+    """A conversion under a limit, which must hold; the kernel kills it beyond, where it can."""
+    with memory_group(limit) as group:
+        done = run(*words, "--memory-limit", limit, "--json", "--quiet", folder=folder, group=group)
     assert done.status == 0, done.complaint
     assert 0 < done.peak_bytes <= limit
     assert json.loads(done.output)["memory"]["limit_bytes"] == limit
-    assert open_dataset(tmp_path / "out").rows == N_ROWS
+    return done
+
+
+@pytest.mark.parametrize(("to", "layout"), LAYOUTS)
+def test_20_times_the_room_that_the_limit_leaves(source, large, tmp_path, to, layout):
+    words = ["--to", to, "--layout", layout, "--label", "label"]
+    run(source, *words, "-o", "warm", folder=tmp_path)  # compiling takes memory of its own, once
+    run_within(LIMIT, large, *words, "-o", "out", folder=tmp_path)
+    assert open_dataset(tmp_path / "out").rows == TIMES * N_ROWS
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("to", "layout"), LAYOUTS)
+def test_20_times_the_limit(source, tmp_path, to, layout):
+    words = ["--to", to, "--layout", layout, "--label", "label"]
+    run(source, *words, "-o", "warm", folder=tmp_path)
+    times = -(-20 * LIMIT // source.stat().st_size)
+    huge = repeated(source, times, tmp_path / "huge.csv")
+    run_within(LIMIT, huge, *words, "-o", "out", folder=tmp_path)
+    assert open_dataset(tmp_path / "out").rows == times * N_ROWS
+
+
+@pytest.mark.parametrize("to", ["parquet", "hdf5", "npy", "tfrecord"])
+def test_ten_thousand_columns(wide, tmp_path, to):
+    limit = smallest_limit(wide, "--to", to, "-o", "out", folder=tmp_path)
+    run_within(limit, wide, "--to", to, "-o", "out", folder=tmp_path)
+    assert open_dataset(tmp_path / "out").rows == WIDE_ROWS
+
+
+@pytest.mark.parametrize("to", ["parquet", "hdf5", "npy", "tfrecord"])
+def test_long_records_among_short_ones(long_records, tmp_path, to):
+    words = [long_records, "--to", to, "-o", "out"]
+    run_within(smallest_limit(*words, folder=tmp_path), *words, folder=tmp_path)
+    texts = next(iter(open_dataset(tmp_path / "out").read(["text"], max_rows=1000)))
+    assert max(map(len, texts.column("text").to_pylist())) == LONG_BYTES
+
+
+def smallest_limit(*words: object, folder: Path) -> int:
+    """The limit that a refusal names as the smallest; as often as it takes to be accepted."""
+    limit = "1MB"
+    for _ in range(4):
+        done = run(*words, "--memory-limit", limit, "--dry-run", folder=folder)
+        if done.status == 0:
+            break
+        limit = re.findall(r"--memory-limit (\d+MB) is the smallest", done.complaint)[0]
+    return parse_size(limit)
 
 
 def test_a_limit_that_is_too_small_names_the_smallest_and_that_one_does(source, tmp_path):
