@@ -16,8 +16,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import psutil
@@ -85,7 +87,28 @@ def measure(size: int, limits: Sequence[int], *, folder: Path) -> Json:
         "machine": {"cores": os.cpu_count(), "memory_bytes": psutil.virtual_memory().total},
         "by_kernel": by_kernel,
         "cases": results,
+        "compiling": _compiling(folder),
     }
+
+
+def _compiling(folder: Path) -> list[Json]:
+    """The peaks of conversions that find no compiled kernel, without a limit."""
+    rows = []
+    source = _source("transactions", WARM_BYTES, folder)
+    for form, layout in BASIC_LAYOUTS:
+        arguments = _conversion("transactions", form, layout)
+        with tempfile.TemporaryDirectory() as empty:
+            cold = _run(source, arguments, folder, None, {"NUMBA_CACHE_DIR": empty})
+        warm = _run(source, arguments, folder, None)
+        rows.append(
+            {
+                "format": form,
+                "layout": layout,
+                "more_bytes": cold["peak_rss_bytes"] - warm["peak_rss_bytes"],
+                "seconds": round(cold["seconds"] - warm["seconds"], 1),
+            }
+        )
+    return rows
 
 
 def _conversion(kind: str, form: str, layout: str) -> Sequence[str]:
@@ -130,7 +153,13 @@ def _special(kind: str, folder: Path, n_bytes: int) -> Path:
     return path
 
 
-def _run(source: Path, arguments: Sequence[str], folder: Path, limit: int | None) -> Json:
+def _run(
+    source: Path,
+    arguments: Sequence[str],
+    folder: Path,
+    limit: int | None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Json:
     """One conversion: its peak, and what was expected; or the smallest limit, where refused."""
     output = folder / "limits-out"
     shutil.rmtree(output, ignore_errors=True)
@@ -138,11 +167,11 @@ def _run(source: Path, arguments: Sequence[str], folder: Path, limit: int | None
     line += ["--output", str(output), "--json", "--quiet"]
     try:
         if limit is None:
-            measured = run_measured(line, environment={})
+            measured = run_measured(line, environment=environment)
         else:
             line += ["--memory-limit", str(limit)]
             with memory_group(limit) as group:
-                measured = run_measured([*inside(group), *line], environment={})
+                measured = run_measured([*inside(group), *line], environment=environment)
     except CommandError as error:
         if "status 4" in str(error):
             return {"refused": str(error).partition("Hint: ")[2].strip()}
@@ -226,6 +255,11 @@ def tables(results: Json) -> str:
             cells = [_cell(row) for row in rows if (row["format"], row["layout"]) == (form, layout)]
             parts.append(f"| {form} {layout} | " + " | ".join(cells) + " |")
         parts.append("")
+    compiling = ", ".join(
+        f"{row['format']} {row['more_bytes'] / 1e6:.0f} MB and {row['seconds']:.0f} s"
+        for row in results["compiling"]
+    )
+    parts.append(f"What compiling adds to the first conversion on a machine: {compiling}.\n")
     return "\n".join(parts)
 
 
