@@ -185,7 +185,9 @@ def budget_within(given_bytes: int | None, work: Work, *, jobs: int) -> MemoryBu
     if given_bytes is None:
         limit = min(reach, max(limit, smallest))
     if limit < smallest:
-        raise too_small(limit, smallest, is_given=limit == given_bytes)
+        # The next process may be a little larger than this one.
+        named = smallest_limit(work, program_bytes + 2 * _ROUNDING_BYTES)
+        raise too_small(limit, named, is_given=limit == given_bytes)
     return plan_budget(limit, work, jobs=jobs, program_bytes=program_bytes)
 
 
