@@ -128,7 +128,12 @@ def test_20_times_the_limit(source, tmp_path, to, layout):
 
 @pytest.mark.parametrize(
     ("to", "layout"),
-    [("parquet", "rows"), ("npy", "matrix"), ("hdf5", "matrix"), ("tfrecord", "block")],
+    [
+        ("parquet", "rows"),
+        pytest.param("npy", "matrix", marks=pytest.mark.slow),
+        pytest.param("hdf5", "matrix", marks=pytest.mark.slow),
+        pytest.param("tfrecord", "block", marks=pytest.mark.slow),
+    ],
 )
 def test_ten_thousand_columns(wide, tmp_path, to, layout):
     words = [wide, "--to", to, "--layout", layout, "-o", "out"]
