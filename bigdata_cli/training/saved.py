@@ -40,6 +40,7 @@ MODEL_VERSION = 1
 MODEL_SUFFIX = ".keras"
 PREDICT_ROWS = 8192
 """Rows that a model is given at a time: what lies between its layers is of so many."""
+FEWEST_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +71,19 @@ class TrainedModel:
         """The logits of examples, or the standardised label: float64 (rows, outputs)."""
         logits = np.empty((len(examples), len(self.target.start)))
         for first in range(0, len(examples), PREDICT_ROWS):
-            rows = slice(first, first + PREDICT_ROWS)
-            inputs = model_inputs(self.features, examples.dense[rows], examples.codes[rows])
-            logits[rows] = self.keras_model.predict_on_batch(inputs)
+            piece = examples.take(slice(first, first + PREDICT_ROWS))
+            # A backend compiles for each number of rows: there are few, as they are filled up.
+            padded = piece.take(_padded(len(piece)))
+            inputs = model_inputs(self.features, padded.dense, padded.codes)
+            outputs = self.keras_model.predict_on_batch(inputs)
+            logits[first : first + len(piece)] = outputs[: len(piece)]
         return logits
+
+
+def _padded(n_rows: int) -> np.ndarray:
+    """The places of so many rows, the first one again until they are a power of two."""
+    most = 1 << max(FEWEST_ROWS.bit_length() - 1, (n_rows - 1).bit_length())
+    return np.r_[np.arange(n_rows), np.zeros(most - n_rows, np.intp)]
 
 
 def model_inputs(features: FeaturePlan, dense: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
