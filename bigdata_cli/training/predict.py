@@ -40,14 +40,15 @@ class PredictProgress:
 class PredictReport:
     """What was predicted.
 
-    output: the file, None for standard output. members: models whose predictions are averaged.
+    model: where it was loaded from, None where it was in memory. output: the file, None for standard
+    output. members: models whose predictions are averaged.
     columns: of the file, in order. positive: the value that `probability` is the probability of,
     None where there is no such column for one value. not_finite: rows whose prediction is NaN or
     infinite, which are written without one. evaluation: against the dataset's label, None where it
     has none. memory: over time, with its phases.
     """
 
-    model: Path
+    model: Path | None
     dataset: Path
     output: Path | None
     label: str
@@ -70,7 +71,8 @@ class PredictReport:
         values = dict(vars(self))
         values["phases"] = None if self.memory is None else self.memory.phase_seconds()
         del values["memory"]
-        values["model"], values["dataset"] = str(self.model), str(self.dataset)
+        values["model"] = None if self.model is None else str(self.model)
+        values["dataset"] = str(self.dataset)
         values["output"] = STDOUT if self.output is None else str(self.output)
         values["columns"], values["notes"] = list(self.columns), list(self.notes)
         values["evaluation"] = None if self.evaluation is None else self.evaluation.to_json()
@@ -149,12 +151,12 @@ def check_output(output: str | Path, *, force: bool) -> Path | None:
 
 def _loaded(
     model: str | Path | TrainedModel | Bag, backend: str | None
-) -> tuple[TrainedModel | Bag, Path]:
+) -> tuple[TrainedModel | Bag, Path | None]:
     from bigdata_cli.training.bagging import load_predictor
 
     if isinstance(model, str | Path):
         return load_predictor(model, backend=backend), Path(model)
-    return model, Path()
+    return model, None
 
 
 @contextmanager
@@ -223,7 +225,7 @@ class _Run:
                 columns = {name: carried_column(empty.column(name)) for name in self._carried}
                 writer.write(columns | self._predictions.of_no_rows())
 
-    def report(self, model: Path, output: Path | None, seconds: float) -> PredictReport:
+    def report(self, model: Path | None, output: Path | None, seconds: float) -> PredictReport:
         """What was written, and how good it is."""
         import keras
 

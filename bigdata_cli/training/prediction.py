@@ -11,6 +11,8 @@ import pyarrow as pa
 from bigdata_cli.schema.dtype import Kind, arrow_type
 from bigdata_cli.training.target import Target, Task
 
+ROW_GROUP_ROWS = 1 << 17
+ROW_GROUP_BYTES = 1 << 24
 _COMPRESSION = "zstd"
 
 
@@ -112,17 +114,29 @@ def carried_column(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 class TableWriter:
     """Writes blocks of columns as Parquet or CSV; a context manager.
 
-    A row group, or a piece of the CSV, is a block. Nulls are empty in a CSV.
+    Row groups have ROW_GROUP_ROWS rows or, where that is less, about ROW_GROUP_BYTES. Nulls are
+    empty in a CSV.
     """
 
     def __init__(self, sink: IO[bytes], *, is_csv: bool) -> None:
         self._sink = sink
         self._is_csv = is_csv
         self._writer: Any = None
+        self._held: list[pa.Table] = []
 
     def write(self, columns: dict[str, pa.Array | pa.ChunkedArray]) -> None:
         """Append rows; every block has the same columns."""
-        table = pa.table(columns)
+        self._held.append(pa.table(columns))
+        rows = sum(table.num_rows for table in self._held)
+        n_bytes = sum(table.nbytes for table in self._held)
+        if self._is_csv or rows >= ROW_GROUP_ROWS or n_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        table = pa.concat_tables(self._held)
+        self._held = []
         if self._writer is None:
             self._writer = self._open(table.schema)
         self._writer.write_table(table)
@@ -149,5 +163,7 @@ class TableWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._flush()
         if self._writer is not None:
             self._writer.close()
