@@ -15,17 +15,19 @@ _MEMBERS = {BIGDATA_MEMBER, _CONFIG_MEMBER, _WEIGHTS_MEMBER, "metadata.json"}
 _MAX_JSON_BYTES = 1 << 29
 _MAX_LAYER_BYTES = 1 << 28
 """Layers that have more than this are as large as the weights in the file say."""
-_CLASSES = frozenset(
-    # What a bigdata model is made of: layers and operations on numbers, ...
-    "Functional InputLayer Dense Dropout Concatenate Embedding Flatten Reshape Activation ReLU "
-    "BatchNormalization LayerNormalization CategoryEncoding Add Subtract Multiply GetItem OneHot "
-    "__keras_tensor__ __slice__ __ellipsis__ DTypePolicy "
-    # ... initializers and regularizers of them, ...
-    "Zeros Ones Constant HeUniform HeNormal GlorotUniform GlorotNormal RandomUniform RandomNormal "
-    "L1 L2 L1L2 "
-    # ... and optimizers.
-    "Adam AdamW SGD RMSprop".split()
+_LAYERS = (
+    *("Functional", "InputLayer", "Dense", "Dropout", "Concatenate", "Embedding", "Flatten"),
+    *("Reshape", "Activation", "ReLU", "BatchNormalization", "LayerNormalization"),
+    *("CategoryEncoding", "Add", "Subtract", "Multiply", "GetItem", "OneHot", "DTypePolicy"),
+    *("__keras_tensor__", "__slice__", "__ellipsis__"),
 )
+_INITIALIZERS = (
+    *("Zeros", "Ones", "Constant", "HeUniform", "HeNormal", "GlorotUniform", "GlorotNormal"),
+    *("RandomUniform", "RandomNormal", "L1", "L2", "L1L2"),
+)
+_OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop")
+_CLASSES = frozenset((*_LAYERS, *_INITIALIZERS, *_OPTIMIZERS))
+"""What a network of ours is made of: all of it works on numbers, and on nothing else."""
 
 
 class ArchiveError(ValueError):
@@ -54,8 +56,8 @@ def _check_members(archive: zipfile.ZipFile, file_bytes: int) -> None:
     if BIGDATA_MEMBER not in names:
         if {_CONFIG_MEMBER, _WEIGHTS_MEMBER} <= set(names):
             raise ArchiveError(
-                f"it is a Keras model that bigdata did not write: it has no {BIGDATA_MEMBER}, which "
-                "says what it reads"
+                f"it is a Keras model that bigdata did not write: it has no {BIGDATA_MEMBER} "
+                "that says what it reads"
             )
         raise ArchiveError(f"it has no {BIGDATA_MEMBER}")
     strange = [name for name in names if name not in _MEMBERS and name != "assets/"]

@@ -40,12 +40,11 @@ class PredictProgress:
 class PredictReport:
     """What was predicted.
 
-    model: where it was loaded from, None where it was in memory. output: the file, None for standard
-    output. members: models whose predictions are averaged.
-    columns: of the file, in order. positive: the value that `probability` is the probability of,
-    None where there is no such column for one value. not_finite: rows whose prediction is NaN or
-    infinite, which are written without one. evaluation: against the dataset's label, None where it
-    has none. memory: over time, with its phases.
+    model: where it was loaded from, None where it was in memory. output: the file, None for
+    standard output. members: models whose predictions are averaged. columns: of the file, in order.
+    positive: the value of a binary label that `probability` is of. not_finite: rows whose
+    prediction is NaN or infinite, which are written without one. evaluation: against the dataset's
+    label, None where it has none. memory: over time, with its phases.
     """
 
     model: Path | None
@@ -120,8 +119,8 @@ def predict(
         begin_phase("predicting")
         began = time.perf_counter()
         with _sink(target) as sink:
-            run.write(sink, is_csv=target is None or target.suffix == ".csv", progress=progress,
-                      batch_size=batch_size)  # fmt: skip
+            is_csv = target is None or target.suffix == ".csv"
+            run.write(sink, is_csv=is_csv, batch_size=batch_size, progress=progress)
         seconds = time.perf_counter() - began
     record = recorder.record()
     report = run.report(path, target, seconds)

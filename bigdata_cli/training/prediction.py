@@ -82,7 +82,9 @@ def _value_texts(target: Target, values: pa.Array) -> list[str]:
     """The values as they stand in a CSV."""
     if target.column.kind is Kind.BOOL:
         return [str(value).lower() for value in values.to_pylist()]
-    return [f"{value:g}" if isinstance(value, float) else str(value) for value in values.to_pylist()]
+    return [
+        f"{value:g}" if isinstance(value, float) else str(value) for value in values.to_pylist()
+    ]
 
 
 def _in_units(values: np.ndarray, target: Target, missing: np.ndarray | None) -> pa.Array:

@@ -224,7 +224,9 @@ def _from_json(
     """Features, target, schema, state and backend of a model; JsonError where they are wrong."""
     version = document.field("model_version").count()
     if version != MODEL_VERSION:
-        newer = " by a newer bigdata (pip install -U bigdata-cli)" if version > MODEL_VERSION else ""
+        newer = (
+            " by a newer bigdata (pip install -U bigdata-cli)" if version > MODEL_VERSION else ""
+        )
         raise JsonError(f"it was written{newer} as version {version}, not {MODEL_VERSION}")
     schema = schema_from_json(document.field("columns").value)
     features = _features(document.field("features"), schema)
