@@ -228,7 +228,9 @@ def test_classes_that_the_model_does_not_know_are_no_label(folder: Path, tmp_pat
     [
         (example_table(ROWS).drop_columns(["x"]), 'lacks 1 of .*: "x"', "It has: id"),
         (
-            example_table(ROWS).rename_columns([*"id Place place kind grade price fraud".split()]),
+            example_table(ROWS).rename_columns(
+                [*["id", "Place", "place", "kind", "grade", "price", "fraud"]]
+            ),
             '"x"',
             "It has",
         ),
