@@ -5,8 +5,8 @@ positive one has the higher score, a tie counting half: the Mann-Whitney statist
 McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
 Radiology 143, 1982). So the counts of both classes at each distinct score are enough. Where there
 are more distinct scores than `max_bins`, neighbours are counted together, by the leading bits of
-the score's number among all floats; pairs within a bin are taken as ties then, and half of them is
-the most by which that can be wrong.
+the score's number among all floats; pairs within a bin of several scores are taken as ties then,
+and half of them is the most by which that can be wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from bigdata_cli.training.judgement import row_losses
 from bigdata_cli.training.target import Task
 
 MAX_BINS = 1 << 18
-"""Of 32 bytes each."""
+"""Of 40 bytes each."""
+_HEAVY = 8
+"""A score of more than this share of `max_bins` rows stays alone, however wide the bins become: it
+is of a network that is dead for many rows, and its ties are real ones."""
 _PENDING_ROWS = 1 << 17
 _SIGN = np.uint64(1 << 63)
 _KEY_BITS = 64
@@ -96,6 +99,7 @@ class RocAuc:
         bins = np.empty(len(keys), _BIN)
         bins["low"] = bins["high"] = keys
         bins["negatives"], bins["positives"] = ~positive, positive
+        bins["alone"] = False
         self._join(bins)
 
     def _join(self, bins: np.ndarray) -> None:
@@ -105,12 +109,18 @@ class RocAuc:
         joined = joined[np.argsort(joined["low"], kind="stable")]
         joined = _grouped(joined, self._shift)
         if len(joined) > self._max_bins:
-            self._shift = _least_shift(joined["low"], self._max_bins)
+            rows = joined["negatives"] + joined["positives"]
+            heavy = rows * self._max_bins > _HEAVY * rows.sum()
+            joined["alone"] = heavy & (joined["low"] == joined["high"])
+            self._shift = _least_shift(joined, self._max_bins)
             joined = _grouped(joined, self._shift)
         self._bins = joined
 
 
-_BIN = np.dtype([("low", "u8"), ("high", "u8"), ("negatives", "i8"), ("positives", "i8")])
+_BIN = np.dtype(
+    [("low", "u8"), ("high", "u8"), ("negatives", "i8"), ("positives", "i8"), ("alone", "?")],
+    align=True,
+)
 
 
 def _empty_bins() -> np.ndarray:
@@ -132,24 +142,34 @@ def score_keys(scores: np.ndarray) -> np.ndarray:
 
 def _grouped(bins: np.ndarray, shift: int) -> np.ndarray:
     """Sorted bins, with those together whose keys agree but for the last `shift` bits."""
+    bins = _summed(bins, bins["low"][1:] != bins["low"][:-1])
+    return _summed(bins, _borders(bins, shift)) if shift else bins
+
+
+def _summed(bins: np.ndarray, borders: np.ndarray) -> np.ndarray:
+    """Sorted bins (n,), together where there is no border between them: bool (n - 1,)."""
     if len(bins) == 0:
         return bins
-    places = bins["low"] >> np.uint64(shift)
-    starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
-    grouped = np.empty(len(starts), _BIN)
-    grouped["low"] = bins["low"][starts]
-    grouped["high"] = np.maximum.reduceat(bins["high"], starts)
-    grouped["negatives"] = np.add.reduceat(bins["negatives"], starts)
-    grouped["positives"] = np.add.reduceat(bins["positives"], starts)
-    return grouped
+    starts = np.flatnonzero(np.r_[True, borders])
+    summed = np.empty(len(starts), _BIN)
+    summed["low"] = bins["low"][starts]
+    summed["high"] = np.maximum.reduceat(bins["high"], starts)
+    summed["alone"] = np.logical_or.reduceat(bins["alone"], starts)
+    for name in ("negatives", "positives"):
+        summed[name] = np.add.reduceat(bins[name], starts)
+    return summed
 
 
-def _least_shift(keys: np.ndarray, max_bins: int) -> int:
-    """The fewest last bits to leave out so that sorted keys have up to `max_bins` values."""
-    # Two neighbours differ in the first bit of their difference, and in none before.
-    differing = keys[1:] ^ keys[:-1]
+def _borders(bins: np.ndarray, shift: int) -> np.ndarray:
+    """Between which neighbours of bins with different lowest keys a border is: bool (n - 1,)."""
+    differing = bins["low"][1:] ^ bins["low"][:-1]
+    return (differing >> np.uint64(shift) != 0) | bins["alone"][1:] | bins["alone"][:-1]
+
+
+def _least_shift(bins: np.ndarray, max_bins: int) -> int:
+    """The fewest last bits to leave out so that up to `max_bins` remain."""
     for shift in range(1, _KEY_BITS):
-        if np.count_nonzero(differing >> np.uint64(shift)) < max_bins:
+        if np.count_nonzero(_borders(bins, shift)) < max_bins:
             return shift
     return _KEY_BITS - 1
 

@@ -129,13 +129,11 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         options = {"features": model.features, "target": model.target, "block_rows": 4096}
         evaluate(Mean(), open_dataset(folder), **options)
         tracemalloc.start()
-        arrow_before, arrow_peak = pa.total_allocated_bytes(), 0
-
-        def look(_: int) -> None:
-            nonlocal arrow_peak
-            arrow_peak = max(arrow_peak, pa.total_allocated_bytes() - arrow_before)
-
-        evaluate(Mean(), open_dataset(folder), progress=look, **options)
-        peaks.append(tracemalloc.get_traced_memory()[1] + arrow_peak)
+        arrow = [pa.total_allocated_bytes()]
+        evaluate(
+            Mean(), open_dataset(folder), **options,
+            progress=lambda _, arrow=arrow: arrow.append(pa.total_allocated_bytes()),
+        )  # fmt: skip
+        peaks.append(tracemalloc.get_traced_memory()[1] + max(arrow) - arrow[0])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0] + 500_000

@@ -1,4 +1,4 @@
-"""Predictions of every row, in order, from every format; of one model or a bag; in bounded memory."""
+"""Predictions of every row, in order, from every format, of a model or a bag, in bounded memory."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_a_bag_that_is_damaged_is_refused(models: Path, folder: Path, tmp_path: 
         predict(bag, folder, output=out)
     copied()
     (bag / member_name(1)).unlink()
-    with pytest.raises(DataError, match="member-01.keras is missing"):
+    with pytest.raises(DataError, match=r"member-01.keras is missing"):
         predict(bag, folder, output=out)
     copied()
     save_model(bag / member_name(1), network_of(folder, "price"))
@@ -288,7 +288,7 @@ def test_a_bag_that_is_damaged_is_refused(models: Path, folder: Path, tmp_path: 
     copied()
     text = (bag / "bag.json").read_text()
     (bag / "bag.json").write_text(text.replace("member-01.keras", "../member-01.keras"))
-    with pytest.raises(DataError, match="should be member-01.keras"):
+    with pytest.raises(DataError, match=r"should be member-01.keras"):
         predict(bag, folder, output=out)
     assert not out.exists()
 
