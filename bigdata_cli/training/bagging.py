@@ -65,7 +65,7 @@ def averaged(task: Task, logits: Sequence[np.ndarray]) -> np.ndarray:
     """The logits of the mean of probabilities, or the mean of labels: float64 (rows, outputs).
 
     >>> logit = averaged(Task.BINARY, [np.array([[0.0]]), np.array([[800.0]])])
-    >>> float(1 / (1 + np.exp(-logit[0, 0])))
+    >>> round(float(1 / (1 + np.exp(-logit[0, 0]))), 9)
     0.75
     """
     if task is Task.REGRESSION:

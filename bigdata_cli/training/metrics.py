@@ -65,7 +65,10 @@ class RocAuc:
         other._count_pending()
         self._nan_scores += other._nan_scores
         self._shift = max(self._shift, other._shift)
-        self._join(other._bins)
+        bins = np.concatenate([self._bins, other._bins])
+        bins["alone"] = False  # what is alone here may lie within a bin there
+        self._bins = _empty_bins()
+        self._join(bins)
 
     @property
     def value(self) -> float:

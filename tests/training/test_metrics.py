@@ -86,6 +86,17 @@ def test_the_bound_is_small_and_memory_is_bounded() -> None:
     assert peak < 100_000_000
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_merged_counts_with_a_heavy_score_keep_their_bound(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=(2, 3000))
+    scores[0, ::3] = 0.2
+    y = (random.random((2, 3000)) < 1 / (1 + np.exp(-scores))).astype(float)
+    a, b = (streamed(scores[i], y[i], cuts=3, max_bins=64) for i in (0, 1))
+    a.merge(b)
+    assert abs(a.value - auc(scores.ravel(), y.ravel())) <= a.error_bound + 1e-12
+
+
 def test_many_equal_scores_cost_no_exactness() -> None:
     random = np.random.default_rng(0)
     scores = random.normal(size=20_000)
