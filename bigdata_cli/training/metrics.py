@@ -202,7 +202,8 @@ class TaskMetrics:
         if len(y) == 0:
             return
         self.rows += len(y)
-        self._loss_sum += float(row_losses(self._task, logits, y).sum())
+        with np.errstate(all="ignore"):  # a loss that is not finite says so itself
+            self._loss_sum += float(row_losses(self._task, logits, y).sum())
         if self._task is Task.BINARY:
             self._auc.add(logits[:, 0], y)
         elif self._task is Task.CLASSES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -43,14 +45,14 @@ class PredictionColumns:
         self.not_finite += int(len(good) - good.sum())
         missing = None if good.all() else ~good
         target = self._target
+        safe = np.where(good[:, np.newaxis], logits, 0.0)
         if target.task is Task.REGRESSION:
-            values = logits[:, 0] * target.scale + target.center
+            values = safe[:, 0] * target.scale + target.center
             return {"prediction": _in_units(values, target, missing)}
         if target.task is Task.BINARY:
-            of_values = np.exp(-np.logaddexp(0.0, np.hstack([logits, -logits])))
+            of_values = np.exp(-np.logaddexp(0.0, np.hstack([safe, -safe])))
             columns = {"probability": pa.array(of_values[:, 1], mask=missing)}
         else:
-            safe = np.where(good[:, np.newaxis], logits, 0.0)
             of_values = np.exp(safe - np.logaddexp.reduce(safe, axis=1, keepdims=True))
             best = safe.argmax(axis=1)
             columns = {
@@ -99,11 +101,11 @@ def _in_units(values: np.ndarray, target: Target, missing: np.ndarray | None) ->
 
 
 def _whole(values: np.ndarray, dtype: type[np.signedinteger[Any]]) -> np.ndarray:
-    """Rounded to integers; those beyond the dtype at its end, what is not finite 0."""
+    """Rounded to integers; those beyond the dtype at its end."""
     info = np.iinfo(dtype)
     # float64 cannot hold the largest int64, but the number before it.
     top = np.nextafter(float(info.max) + 1, 0)
-    return np.clip(np.nan_to_num(np.rint(values), nan=0.0), info.min, top).astype(dtype)
+    return np.clip(np.rint(values), info.min, top).astype(dtype)
 
 
 def carried_column(array: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -147,11 +149,12 @@ class TableWriter:
         if self._is_csv:
             import pyarrow.csv
 
-            return pyarrow.csv.CSVWriter(
-                self._sink,
-                schema,
-                write_options=pyarrow.csv.WriteOptions(quoting_header="needed"),
-            )
+            # Its own header has quotes around every name.
+            header = io.StringIO()
+            csv.writer(header, lineterminator="\n").writerow(schema.names)
+            self._sink.write(header.getvalue().encode())
+            options = pyarrow.csv.WriteOptions(include_header=False)
+            return pyarrow.csv.CSVWriter(self._sink, schema, write_options=options)
         import pyarrow.parquet
 
         return pyarrow.parquet.ParquetWriter(self._sink, schema, compression=_COMPRESSION)
