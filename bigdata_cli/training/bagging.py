@@ -84,7 +84,7 @@ def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
 
     Raises UsageError where there is none or it is not finished, DataError where it is damaged.
     """
-    members = []
+    members: list[TrainedModel] = []
     for name, digest in _member_files(folder):
         path = folder / name
         if not path.is_file():
