@@ -32,7 +32,7 @@ from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
-from bigdata_cli.training.features import CodeFeature, FeaturePlan, NumberFeature
+from bigdata_cli.training.features import MAX_BUCKETS, CodeFeature, FeaturePlan, NumberFeature
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.whole_file import whole_file
 
@@ -255,6 +255,10 @@ def _features(entry: Field, schema: Schema) -> FeaturePlan:
 def _code(entry: Field, schema: Schema) -> CodeFeature:
     name = _column(entry.field("name"), schema)
     n_values = entry.field("n_values")
+    if entry.field("hashed").truth():
+        if not 2 <= n_values.count() <= MAX_BUCKETS:
+            raise n_values.wrong("a number of buckets")
+        return CodeFeature(name=name, n_values=n_values.count(), hashed=True)
     if schema[name].kind is not Kind.CATEGORY or schema[name].n_values != n_values.count():
         raise n_values.wrong(f'as long as the vocabulary of column "{name}"')
     return CodeFeature(name=name, n_values=n_values.count())
