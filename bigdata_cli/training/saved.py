@@ -69,15 +69,19 @@ class TrainedModel:
 
     def predict(self, examples: Examples) -> np.ndarray:
         """The logits of examples, or the standardised label: float64 (rows, outputs)."""
-        logits = np.empty((len(examples), len(self.target.start)))
-        for first in range(0, len(examples), PREDICT_ROWS):
-            piece = examples.take(slice(first, first + PREDICT_ROWS))
-            # A backend compiles for each number of rows: there are few, as they are filled up.
-            padded = piece.take(_padded(len(piece)))
-            inputs = model_inputs(self.features, padded.dense, padded.codes)
-            outputs = self.keras_model.predict_on_batch(inputs)
-            logits[first : first + len(piece)] = outputs[: len(piece)]
-        return logits
+        return predict_rows(self.keras_model, self.features, examples)
+
+
+def predict_rows(network: Any, features: FeaturePlan, examples: Examples) -> np.ndarray:
+    """What a network gives for examples, in portions of PREDICT_ROWS: float64 (rows, outputs)."""
+    found = np.empty((len(examples), network.outputs[0].shape[-1]))
+    for first in range(0, len(examples), PREDICT_ROWS):
+        piece = examples.take(slice(first, first + PREDICT_ROWS))
+        # A backend compiles for each number of rows: there are few, as they are filled up.
+        padded = piece.take(_padded(len(piece)))
+        outputs = network.predict_on_batch(model_inputs(features, padded.dense, padded.codes))
+        found[first : first + len(piece)] = outputs[: len(piece)]
+    return found
 
 
 def _padded(n_rows: int) -> np.ndarray:
