@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.saved import TrainedModel, load_model
+from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.whole_file import whole_file
 
@@ -58,7 +59,24 @@ class Bag:
 
     def predict(self, examples: Examples) -> np.ndarray:
         """The logits of the mean probabilities, or the mean label: float64 (rows, outputs)."""
-        return averaged(self.target.task, [m.predict(examples) for m in self.members])
+        outputs = predict_rows(self._network, self.features, examples)
+        return averaged(self.target.task, np.split(outputs, len(self.members), axis=1))
+
+    @cached_property
+    def _network(self) -> Any:
+        """All members as one network on the same inputs: one graph instead of one for each."""
+        if len(self.members) == 1:
+            return self.members[0].keras_model
+        import keras
+
+        for place, member in enumerate(self.members):
+            member.keras_model.name = f"member_{place}"
+        inputs = [
+            keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+            for tensor in self.members[0].keras_model.inputs
+        ]
+        outputs = [member.keras_model(inputs) for member in self.members]
+        return keras.Model(inputs, keras.layers.Concatenate()(outputs))
 
 
 def averaged(task: Task, logits: Sequence[np.ndarray]) -> np.ndarray:
@@ -84,7 +102,7 @@ def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
 
     Raises UsageError where there is none or it is not finished, DataError where it is damaged.
     """
-    members = []
+    members: list[TrainedModel] = []
     for name, digest in _member_files(folder):
         path = folder / name
         if not path.is_file():

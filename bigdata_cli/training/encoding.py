@@ -54,6 +54,7 @@ class ExampleEncoder:
             column.name: pa.array(schema[column.name].vocabulary or (), pa.string())
             for column in found
             if schema[column.name].kind is Kind.CATEGORY
+            and column.name not in features.hashed_names
         }
         self._without_nulls = {f.name for f in features.numbers if not f.has_nulls}
         self._unknown: dict[str, int] = {}

@@ -19,7 +19,7 @@ import numpy as np
 from bigdata_cli.training.judgement import row_losses
 from bigdata_cli.training.target import Task
 
-MAX_BINS = 1 << 18
+MAX_BINS = 1 << 17
 """Of 40 bytes each."""
 _HEAVY = 8
 """A score of more than this share of `max_bins` rows stays alone, however wide the bins become: it
@@ -94,21 +94,25 @@ class RocAuc:
         return twice / (2 * pairs), unsure / (2 * pairs)
 
     def _count_pending(self) -> None:
-        if not self._pending:
+        if not self._pending_rows:
             return
         keys = np.concatenate([keys for keys, _ in self._pending])
         positive = np.concatenate([positive for _, positive in self._pending])
         self._pending, self._pending_rows = [], 0
-        bins = np.empty(len(keys), _BIN)
-        bins["low"] = bins["high"] = keys
-        bins["negatives"], bins["positives"] = ~positive, positive
+        order = np.argsort(keys)
+        keys, positive = keys[order], positive[order]
+        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+        bins = np.empty(len(starts), _BIN)
+        bins["low"] = bins["high"] = keys[starts]
+        bins["positives"] = np.add.reduceat(positive.astype(np.int64), starts)
+        bins["negatives"] = np.diff(starts, append=len(keys)) - bins["positives"]
         bins["alone"] = False
         self._join(bins)
 
     def _join(self, bins: np.ndarray) -> None:
-        """Put bins, in any order, into those that there are, and widen all until they fit."""
+        """Put bins into those that there are, and widen all until they fit."""
         joined = np.concatenate([self._bins, bins])
-        # Stable, as one half is sorted already and the sort goes by runs.
+        # Stable, as both are sorted already and that sort goes by runs.
         joined = joined[np.argsort(joined["low"], kind="stable")]
         joined = _grouped(joined, self._shift)
         if len(joined) > self._max_bins:

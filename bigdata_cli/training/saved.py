@@ -32,7 +32,7 @@ from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
-from bigdata_cli.training.features import CodeFeature, FeaturePlan, NumberFeature
+from bigdata_cli.training.features import MAX_BUCKETS, CodeFeature, FeaturePlan, NumberFeature
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.whole_file import whole_file
 
@@ -69,15 +69,19 @@ class TrainedModel:
 
     def predict(self, examples: Examples) -> np.ndarray:
         """The logits of examples, or the standardised label: float64 (rows, outputs)."""
-        logits = np.empty((len(examples), len(self.target.start)))
-        for first in range(0, len(examples), PREDICT_ROWS):
-            piece = examples.take(slice(first, first + PREDICT_ROWS))
-            # A backend compiles for each number of rows: there are few, as they are filled up.
-            padded = piece.take(_padded(len(piece)))
-            inputs = model_inputs(self.features, padded.dense, padded.codes)
-            outputs = self.keras_model.predict_on_batch(inputs)
-            logits[first : first + len(piece)] = outputs[: len(piece)]
-        return logits
+        return predict_rows(self.keras_model, self.features, examples)
+
+
+def predict_rows(network: Any, features: FeaturePlan, examples: Examples) -> np.ndarray:
+    """What a network gives for examples, in portions of PREDICT_ROWS: float64 (rows, outputs)."""
+    found = np.empty((len(examples), network.outputs[0].shape[-1]))
+    for first in range(0, len(examples), PREDICT_ROWS):
+        piece = examples.take(slice(first, first + PREDICT_ROWS))
+        # A backend compiles for each number of rows: there are few, as they are filled up.
+        padded = piece.take(_padded(len(piece)))
+        outputs = network.predict_on_batch(model_inputs(features, padded.dense, padded.codes))
+        found[first : first + len(piece)] = outputs[: len(piece)]
+    return found
 
 
 def _padded(n_rows: int) -> np.ndarray:
@@ -255,6 +259,10 @@ def _features(entry: Field, schema: Schema) -> FeaturePlan:
 def _code(entry: Field, schema: Schema) -> CodeFeature:
     name = _column(entry.field("name"), schema)
     n_values = entry.field("n_values")
+    if entry.field("hashed").truth():
+        if not 2 <= n_values.count() <= MAX_BUCKETS:
+            raise n_values.wrong("a number of buckets")
+        return CodeFeature(name=name, n_values=n_values.count(), hashed=True)
     if schema[name].kind is not Kind.CATEGORY or schema[name].n_values != n_values.count():
         raise n_values.wrong(f'as long as the vocabulary of column "{name}"')
     return CodeFeature(name=name, n_values=n_values.count())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,14 @@ def example_table(n_rows: int = N_ROWS, *, seed: int = 0) -> pa.Table:
     )
 
 
-def network(dataset: Dataset, label: str, *, seed: int = 0) -> TrainedModel:
+def network(
+    dataset: Dataset, label: str, *, seed: int = 0, hashed: Mapping[str, int] | None = None
+) -> TrainedModel:
     """An untrained network for a label, whose answers depend on every feature."""
     import keras
 
     target = plan_target(dataset, label)
-    features = plan_features(dataset, label)
+    features = plan_features(dataset, label, hashed=hashed)
     inputs, parts = [], []
     if features.width:
         inputs.append(keras.Input((features.width,), dtype="float32", name="numbers"))
@@ -82,5 +85,5 @@ def _encoded(codes, n_values: int, seed: int):
     return keras.layers.Embedding(n_values + 1, 4, embeddings_initializer=uniform)(codes + 1)
 
 
-def network_of(folder: Path, label: str, *, seed: int = 0) -> TrainedModel:
-    return network(open_dataset(folder), label, seed=seed)
+def network_of(folder: Path, label: str, **options) -> TrainedModel:
+    return network(open_dataset(folder), label, **options)

@@ -66,6 +66,22 @@ def test_a_model_comes_back_as_it_was(folder: Path, tmp_path: Path, label: str) 
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
+def test_hashed_columns_may_be_text_or_categories(folder: Path, tmp_path: Path) -> None:
+    model = network_of(folder, "fraud", hashed={"place": 50})
+    save_model(tmp_path / "m.keras", model)
+    loaded = load_model(tmp_path / "m.keras")
+    assert loaded.features == model.features
+    assert loaded.features.hashed_names == {"place"}
+    known, _ = examples_of(loaded, folder)
+    texts = write_dataset(
+        tmp_path / "d", replaced("place", pa.array([f"p{i % 40:02d}" for i in range(ROWS)]))
+    )
+    examples, encoder = examples_of(loaded, texts)
+    np.testing.assert_array_equal(examples.codes[:, 0], known.codes[:, 0])
+    assert len(np.unique(known.codes[:, 0])) > 20
+    assert encoder.notes == ()
+
+
 def test_keras_loads_it_too(saved: Path, model: TrainedModel) -> None:
     import keras
 
@@ -313,6 +329,10 @@ HOSTILE = {
     ),
     "features": (described(lambda m: m["features"]["numbers"].pop()), "takes inputs of"),
     "nan": (described(lambda m: m["target"].update(center=float("nan"))), "NaN is not JSON"),
+    "buckets": (
+        described(lambda m: m["features"]["codes"][0].update(hashed=True, n_values=2**40)),
+        "a number of buckets",
+    ),
     "no json": (with_member("bigdata.json", b"\xff{"), "not JSON"),
     "plain keras": (without("bigdata.json"), "bigdata did not write"),
     "no weights": (without("model.weights.h5"), "has no model.weights.h5"),
