@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.arrays import CategoryCodes
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.sampling import RowSample
+from bigdata_cli.training.sampling import STEP, RowSample, mix
 from bigdata_cli.training.target import Target, Task
 
 HELD_OUT_EVERY = 5
 """One row of so many is held out, and fewer where they would exceed HELD_OUT_BYTES."""
 HELD_OUT_BYTES = 64_000_000
+SAMPLE_BYTES = 64_000_000
 WINDOW_BATCHES = 64
 WINDOW_BYTES = 32_000_000
 
@@ -76,12 +78,8 @@ class HeldOutRows:
 
 
 def _hash(block: np.ndarray, shard: int) -> np.ndarray:
-    """The splitmix64 finaliser of a block's number, uint64."""
-    with np.errstate(over="ignore"):
-        x = block.astype(np.uint64) + np.uint64((shard + 1) * 0x9E3779B97F4A7C15 % 2**64)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+    """A hash of a block's number, uint64."""
+    return mix(block.astype(np.uint64) + np.uint64((shard + 1) * STEP % 2**64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +103,10 @@ class ExampleStream:
     """The examples of a dataset in shuffled windows, epoch after epoch.
 
     Shards come in a new order each epoch and rows are permuted within windows of up to
-    WINDOW_BATCHES batches. Memory holds one window, one batch of the reader, and the held-out
-    rows. After the first epoch that was read `held_out`, `null_labels`, `class_counts` and `y_sum`
-    are complete, for the shards of this worker.
+    WINDOW_BATCHES batches. Memory holds one window, one batch of the reader, the held-out rows,
+    and a sample that has no more than SAMPLE_BYTES, which is read but once. After the first epoch
+    that was read `held_out`, `null_labels`, `class_counts` and `y_sum` are complete, for the shards
+    of this worker.
     """
 
     def __init__(
@@ -136,6 +135,9 @@ class ExampleStream:
         self._read_rows = min(dataset.read_rows(self._columns), self._window_rows)
         coded = [column for column in dataset.schema if column.name not in features.hashed_names]
         self._coded = CategoryCodes(Schema(tuple(coded)))
+        sample_bytes = self.expected_batches * reading.batch_size * row_bytes
+        self._keeps_sample = reading.sample is not None and sample_bytes <= SAMPLE_BYTES
+        self._kept: dict[int, Examples] = {}
         self._held: list[Examples] = []
         self._is_collected = False
         self.null_labels = 0
@@ -215,25 +217,42 @@ class ExampleStream:
 
     def _shard(self, shard: int, *, collect: bool) -> Iterator[Examples]:
         """The training examples of a shard, without those held out and those without a label."""
+        if shard in self._kept:
+            yield self._kept[shard]
+            return
+        pieces = []
+        for piece in self._read_shard(shard, collect=collect):
+            yield piece
+            if self._keeps_sample:
+                pieces.append(piece)
+        if self._keeps_sample:
+            self._kept[shard] = join(pieces) if pieces else self.no_examples()
+
+    def _read_shard(self, shard: int, *, collect: bool) -> Iterator[Examples]:
         choose = self._choice(shard)
         names = [column.name for column in self._columns]
         for batch in self._dataset.read(names, max_rows=self._read_rows, shards=[shard]):
             coded = self._coded.apply(batch)
             y = self._target.encode(coded.column(self._target.column.name))
-            known = ~np.isnan(y)
+            known = np.flatnonzero(~np.isnan(y))
+            trained, held = choose.split(y[known])
+            if collect:
+                self.null_labels += len(y) - len(known)
+                learned = y[known[trained]]
+                self.class_counts += self._classes_of(learned)
+                self.y_sum += float(learned.sum())
+            if self._reading.sample is not None:  # a few of the rows, and only they are encoded
+                wanted = trained if held is None or not collect else trained | held
+                coded, y = coded.take(pa.array(known[wanted])), y[known[wanted]]
+                trained, held = trained[wanted], None if held is None else held[wanted]
+                known = np.arange(len(y))
             dense, codes = self._features.encode(coded)
             examples = Examples(dense, codes, y.astype(np.float32))
-            if not known.all():
+            if len(known) < len(y):
                 examples = examples.take(known)
-            trained_places, held_places = choose.split(examples.y)
-            trained = examples.take(trained_places)
-            if collect:
-                self.null_labels += len(y) - len(examples)
-                self.class_counts += self._classes_of(trained.y)
-                self.y_sum += float(trained.y.sum(dtype=np.float64))
-                if held_places is not None and held_places.any():
-                    self._held.append(examples.take(held_places))
-            yield trained
+            if collect and held is not None and held.any():
+                self._held.append(examples.take(held))
+            yield examples.take(trained)
 
 
 class _RowChoice:
