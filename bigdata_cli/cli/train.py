@@ -121,11 +121,28 @@ STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 def train_command(
     dataset: Path,
     *,
+    label: str | None,
+    epochs: int | None,
+    batch_size: int,
+    seed: int,
+    hidden: tuple[int, ...],
+    dropout: float,
+    hashed: dict[str, int],
+    balanced: bool,
     sample: float | None,
     stratify: bool,
+    evaluate_on: Path | None,
+    save: Path | None,
+    resume: bool,
+    force: bool,
+    backend: str | None,
+    strategy: str,
+    devices: int | None,
+    require_gpu: bool,
+    memory_plot: Path | None,
+    memory_log: Path | None,
     as_json: bool,
     quiet: bool,
-    **options: Any,
 ) -> None:
     """Train a small model on a dataset, to prove that it works.
 
@@ -145,10 +162,32 @@ def train_command(
         raise click.UsageError("--stratify is of --sample", click.get_current_context())
     rows = None
     if sample is not None:
-        rows = RowSample(share=sample, seed=options["seed"], stratify=stratify)
+        rows = RowSample(share=sample, seed=seed, stratify=stratify)
     display = TrainDisplay(sys.stderr, quiet=quiet)
     try:
-        report = train(dataset, sample=rows, progress=display.show, **options)
+        report = train(
+            dataset,
+            label=label,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            hidden=hidden,
+            dropout=dropout,
+            hashed=hashed,
+            balanced=balanced,
+            sample=rows,
+            evaluate_on=evaluate_on,
+            save=save,
+            resume=resume,
+            force=force,
+            backend=backend,
+            strategy=strategy,
+            devices=devices,
+            require_gpu=require_gpu,
+            memory_plot=memory_plot,
+            memory_log=memory_log,
+            progress=display.show,
+        )
     finally:
         display.close()
     if report.worker == 0:

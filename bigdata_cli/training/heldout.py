@@ -24,7 +24,7 @@ class HeldOut:
     """Predictions of rows that were held out, or of another dataset.
 
     logits (rows, outputs) and y (rows,) are what the judgement is made of; weights: what each row
-    counts (rows,). evaluation: loss and metric, of all rows of the other dataset where there is one.
+    counts (rows,). evaluation: loss and metric, of another dataset over all of its rows.
     """
 
     logits: np.ndarray

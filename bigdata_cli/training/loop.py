@@ -143,6 +143,8 @@ class TrainingLoop:
         Returns the losses of the steps, of the model and of the untrained one: (steps, 2).
         """
         sizes = self._sizes(rows)
+        if not len(sizes):
+            return np.empty((0, 2))
         totals = sizes.sum(axis=1)
         mine = sizes[:, self._backend.worker.rank]
         if window is None:
@@ -154,10 +156,8 @@ class TrainingLoop:
             pending.append(self._trainer.step(window.take(batch), weights[batch], total))
             first += size
         untrained = row_losses(self._target.task, self._start, window.y) * weights
-        ends = np.cumsum(mine)
-        sums = np.concatenate([[0.0], np.cumsum(untrained, dtype=np.float64)])
-        untrained_parts = (sums[ends] - sums[ends - mine]) / totals
-        parts = np.stack([self._trainer.losses(pending), untrained_parts], axis=1)
+        sums = [part.sum() for part in np.split(untrained, np.cumsum(mine)[:-1])]
+        parts = np.stack([self._trainer.losses(pending), sums / totals], axis=1)
         losses = self._backend.gather(parts).sum(axis=0)
         self._losses.append(losses)
         self._steps += len(losses)

@@ -47,7 +47,8 @@ def build_network(
         codes = keras.Input((len(features.codes),), dtype="int32", name="codes")
         inputs.append(codes)
         parts += [
-            _encoded(codes[:, place], place, feature) for place, feature in enumerate(features.codes)
+            _encoded(codes[:, place], place, feature)
+            for place, feature in enumerate(features.codes)
         ]
     x = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="features")(parts)
     for depth, units in enumerate(hidden):
@@ -79,9 +80,7 @@ def _encoded(codes: Any, place: int, feature: CodeFeature) -> Any:
     )(codes + 1)
 
 
-def _initial_weights(
-    network: Any, target: Target, random: np.random.Generator
-) -> list[np.ndarray]:
+def _initial_weights(network: Any, target: Target, random: np.random.Generator) -> list[np.ndarray]:
     """He's uniform kernels (2015), small uniform embeddings, biases 0; the label's start."""
     weights = []
     for variable in network.weights:

@@ -96,7 +96,9 @@ def _repeated_step_seconds(trainer: Trainer, result: LoopResult, *, total_rows: 
     try:
         for _ in range(REPEATS):
             began = time.perf_counter()
-            trainer.losses([trainer.step(batch, weights, total_rows) for _ in range(REPEATED_STEPS)])
+            trainer.losses(
+                [trainer.step(batch, weights, total_rows) for _ in range(REPEATED_STEPS)]
+            )
             best = min(best, (time.perf_counter() - began) / REPEATED_STEPS)
     finally:
         trainer.restore(snapshot)

@@ -19,7 +19,7 @@ from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.backends import Backend, DeviceOptions, Trainer, open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
 from bigdata_cli.training.examples import ExampleStream, Reading
-from bigdata_cli.training.features import FeaturePlan, plan_features
+from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.heldout import HeldOut, predict_held_out
 from bigdata_cli.training.judgement import Verdict, balanced_weights, best_constant, judge
 from bigdata_cli.training.loop import LoopResult, ProgressListener, Schedule, TrainingLoop

@@ -43,7 +43,7 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
-    """Where to train: `strategy` of STRATEGIES, `devices` None for all, and whether on GPUs only."""
+    """Where to train: `strategy` of STRATEGIES, `devices` None for all, whether on GPUs only."""
 
     strategy: str = "auto"
     devices: int | None = None

@@ -93,9 +93,7 @@ class JaxTrainer:
         trainable, others, of_optimizer = state
 
         def loss_of(trainable: Any) -> tuple[Any, Any]:
-            logits, changed = self.network.stateless_call(
-                trainable, others, inputs, training=True
-            )
+            logits, changed = self.network.stateless_call(trainable, others, inputs, training=True)
             losses = network_row_losses(self._target.task, logits, y)
             return (losses * weights).sum() / total_rows, changed
 
@@ -118,9 +116,7 @@ class JaxTrainer:
         padded = _padded(examples, self._most_rows)
         weights = np.pad(weights, (0, self._most_rows - len(weights)))
         total = np.float32(total_rows)
-        loss, self._state = self._step(
-            self._state, self._inputs(padded), padded.y, weights, total
-        )
+        loss, self._state = self._step(self._state, self._inputs(padded), padded.y, weights, total)
         return loss
 
     def losses(self, pending: list[Any]) -> np.ndarray:

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -163,17 +164,17 @@ class TensorflowTrainer:
         y = of_replica(lambda piece: convert(piece[0].y))
         return self._step(inputs, y, of_replica(lambda piece: convert(piece[1])), total)
 
-    def _pieces(
-        self, examples: Examples, weights: np.ndarray
-    ) -> list[tuple[Examples, np.ndarray]]:
+    def _pieces(self, examples: Examples, weights: np.ndarray) -> list[tuple[Examples, np.ndarray]]:
         """The rows in as many parts of nearly one size as this worker has replicas."""
         n_replicas = len(self._distribution.extended.worker_devices)
         ends = np.linspace(0, len(examples), n_replicas + 1).astype(int)
-        cuts = [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
+        cuts = [slice(start, stop) for start, stop in pairwise(ends)]
         return [(examples.take(cut), weights[cut]) for cut in cuts]
 
     def _local_place(self, context: Any) -> int:
-        return int(context.replica_id_in_sync_group) % len(self._distribution.extended.worker_devices)
+        return int(context.replica_id_in_sync_group) % len(
+            self._distribution.extended.worker_devices
+        )
 
     def losses(self, pending: list[Any]) -> np.ndarray:
         return np.array([float(loss) for loss in pending])
