@@ -96,9 +96,16 @@ def train(
     with record_memory(files, title="bigdata train") as recorder, memory_errors():
         begin_phase("loading")
         opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
-        report = _Training(opened, options).run(progress)
+        report = train_with(opened, options, progress)
     record = recorder.record()
     return replace(report, peak_memory_bytes=record.peak_bytes, memory=record)
+
+
+def train_with(
+    dataset: Dataset, options: TrainOptions, progress: ProgressListener | None = None
+) -> TrainReport:
+    """`train` as the options say, without a record of the memory."""
+    return _Training(dataset, options).run(progress)
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,7 @@ class _Training:
         self._dataset = dataset
         self._options = options
         self._target = plan_target(dataset, options.label)
+        check_sample(options.sample, self._target)
         name = self._target.column.name
         self._features = plan_features(dataset, name, hashed=options.hashed)
         if options.balanced:
@@ -321,6 +329,15 @@ class _Training:
         if self._options.resume and not first_epoch:
             return (f"{self._options.save} was not there: the training began anew",)
         return ()
+
+
+def check_sample(sample: RowSample | None, target: Target) -> None:
+    """Raise UsageError where a sample is to keep the share of classes that there are not."""
+    if sample is not None and sample.stratify and target.task is Task.REGRESSION:
+        raise UsageError(
+            f'--stratify: the label "{target.column.name}" is a number, not a class',
+            hint="without --stratify",
+        )
 
 
 def balanced_target(target: Target) -> Target:

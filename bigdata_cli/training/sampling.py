@@ -26,7 +26,7 @@ class RowSample:
 
     share: float
     seed: int = 0
-    stratify: bool = True
+    stratify: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.share, int | float) and 0 < self.share <= 1):
