@@ -242,6 +242,7 @@ class ExampleStream:
                 self.class_counts += self._classes_of(learned)
                 self.y_sum += float(learned.sum())
             if self._reading.sample is not None:  # a few of the rows, and only they are encoded
+                assert isinstance(trained, np.ndarray)
                 wanted = trained if held is None or not collect else trained | held
                 coded, y = coded.take(pa.array(known[wanted])), y[known[wanted]]
                 trained, held = trained[wanted], None if held is None else held[wanted]

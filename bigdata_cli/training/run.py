@@ -92,19 +92,33 @@ def train(
         backend=backend,
         devices=DeviceOptions(strategy=strategy, devices=devices, require_gpu=require_gpu),
     )
+    return train_with(
+        dataset, options, memory_plot=memory_plot, memory_log=memory_log, progress=progress
+    )
+
+
+def train_with(
+    dataset: str | Path | Dataset,
+    options: TrainOptions,
+    *,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
+    progress: ProgressListener | None = None,
+) -> TrainReport:
+    """`train`, with its options as one."""
     files = RecordFiles.of(memory_plot, memory_log)
     with record_memory(files, title="bigdata train") as recorder, memory_errors():
         begin_phase("loading")
         opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
-        report = train_with(opened, options, progress)
+        report = run_training(opened, options, progress)
     record = recorder.record()
     return replace(report, peak_memory_bytes=record.peak_bytes, memory=record)
 
 
-def train_with(
+def run_training(
     dataset: Dataset, options: TrainOptions, progress: ProgressListener | None = None
 ) -> TrainReport:
-    """`train` as the options say, without a record of the memory."""
+    """One training, without a record of the memory."""
     return _Training(dataset, options).run(progress)
 
 

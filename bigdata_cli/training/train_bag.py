@@ -37,7 +37,7 @@ from bigdata_cli.training.heldout import KeptPredictions
 from bigdata_cli.training.judgement import Verdict, balanced_weights, best_constant, judge
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainProgress, TrainReport
-from bigdata_cli.training.run import check_sample, train_with
+from bigdata_cli.training.run import check_sample, run_training
 from bigdata_cli.training.saved import MODEL_SUFFIX
 from bigdata_cli.training.target import Target, Task, plan_target
 
@@ -283,7 +283,7 @@ class _BagTraining:
                 progress(index, one)
 
         try:
-            return train_with(
+            return run_training(
                 self._dataset, member_options(self._options, self._folder, index), listener
             )
         except BaseException as error:
