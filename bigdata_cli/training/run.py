@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.dataset import Dataset, open_dataset
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import UsageError, WorkerLostError
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.recorder import RecordFiles, record_memory
 from bigdata_cli.resources.stages import begin_phase
@@ -34,6 +34,8 @@ DEFAULT_STEPS = 2_000
 """Where the number of epochs is left open, there are enough for about so many steps."""
 MOST_DEFAULT_EPOCHS = 100
 SHORTEST_LAST_STEPS = 64
+UNEVEN = 1.1
+"""Workers are told of where one has so many times the rows of another."""
 
 
 def train(
@@ -103,17 +105,20 @@ def train(
 
 @dataclass(frozen=True)
 class _Totals:
-    """What the streams of all workers have counted."""
+    """What the streams of all workers have counted; worker_rows: those of each (workers,)."""
 
     class_counts: np.ndarray
     null_labels: int
     y_sum: float
+    worker_rows: np.ndarray
 
     @classmethod
     def of(cls, backend: Backend, stream: ExampleStream) -> _Totals:
         counted = [stream.null_labels, stream.y_sum, *stream.class_counts]
-        null_labels, y_sum, *counts = backend.gather(np.array(counted, np.float64)).sum(axis=0)
-        return cls(np.array(counts).astype(np.int64), int(null_labels), float(y_sum))
+        table = backend.gather(np.array(counted, np.float64))
+        null_labels, y_sum, *counts = table.sum(axis=0)
+        rows = table[:, 2:].sum(axis=1).astype(np.int64)
+        return cls(np.array(counts).astype(np.int64), int(null_labels), float(y_sum), rows)
 
     @property
     def rows(self) -> int:
@@ -141,7 +146,8 @@ class _Training:
     def run(self, progress: ProgressListener | None) -> TrainReport:
         backend = open_backend(self._options.backend, self._options.devices)
         try:
-            return self._run(backend, progress)
+            with _lost_workers(backend):
+                return self._run(backend, progress)
         finally:
             backend.close()
 
@@ -306,6 +312,7 @@ class _Training:
             notes=(
                 *self._features.notes,
                 *_label_notes(target, totals.null_labels),
+                *_dealing_notes(totals),
                 *self._resume_notes(first_epoch),
                 *evaluation.notes,
                 *verdict.doubts,
@@ -321,6 +328,22 @@ class _Training:
         if self._options.resume and not first_epoch:
             return (f"{self._options.save} was not there: the training began anew",)
         return ()
+
+
+@contextmanager
+def _lost_workers(backend: Backend) -> Iterator[None]:
+    """What another worker's end makes of this one's steps, as WorkerLostError."""
+    try:
+        yield
+    except backend.lost_worker_errors as error:
+        if backend.worker.count == 1:
+            raise
+        raise WorkerLostError(
+            f"worker {backend.worker.rank} of {backend.worker.count} cannot go on: "
+            f"{str(error).splitlines()[0][:300]}",
+            hint="the messages of the other workers say what happened; --save and --resume go on "
+            "after the last epoch",
+        ) from error
 
 
 def balanced_target(target: Target) -> Target:
@@ -372,6 +395,18 @@ def _label_notes(target: Target, null_labels: int) -> tuple[str, ...]:
     if target.task is Task.BINARY and vocabulary is not None:
         notes.append(f'"{vocabulary[1]}" is the positive class of the label')
     return tuple(notes)
+
+
+def _dealing_notes(totals: _Totals) -> tuple[str, ...]:
+    """A note where the shards give some workers much more to do than others."""
+    least, most = int(totals.worker_rows.min()), int(totals.worker_rows.max())
+    if most <= UNEVEN * least:
+        return ()
+    n_workers = len(totals.worker_rows)
+    return (
+        f"the workers have {least:,} to {most:,} rows: those with fewer take part in the last "
+        f"steps of an epoch without any (a multiple of {n_workers} shards deals evenly)",
+    )
 
 
 def _path_of(dataset: str | Path | Dataset | None) -> Path | None:
