@@ -82,6 +82,12 @@ STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 )
 @click.option("--stratify", is_flag=True, help="Take the sample of each class apart.")
 @click.option(
+    "--bag",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Train N models, each on its own --sample, and average them; --save names a folder.",
+)
+@click.option(
     "--eval",
     "evaluate_on",
     type=click.Path(path_type=Path),
@@ -131,6 +137,7 @@ def train_command(
     balanced: bool,
     sample: float | None,
     stratify: bool,
+    bag: int | None,
     evaluate_on: Path | None,
     save: Path | None,
     resume: bool,
@@ -184,6 +191,7 @@ def train_command(
             strategy=strategy,
             devices=devices,
             require_gpu=require_gpu,
+            bag=bag,
             memory_plot=memory_plot,
             memory_log=memory_log,
             progress=display.show,
@@ -273,6 +281,8 @@ def print_report(report: TrainReport) -> None:
         report.metric: _metric(report),
         "peak memory": format_size(report.peak_memory_bytes),
     }
+    if report.member_metrics:
+        pairs["bag"] = _members(report)
     if report.saved is not None:
         pairs["saved"] = report.saved
     print_pairs(pairs)
@@ -290,6 +300,12 @@ def _devices(report: TrainReport) -> str:
         return named
     workers = f" in {report.workers:,} workers" if report.workers > 1 else ""
     return f"{named} ({report.strategy}: {report.replicas:,} devices{workers})"
+
+
+def _members(report: TrainReport) -> str:
+    known = [value for value in report.member_metrics if value is not None]
+    ends = f": {report.metric} {min(known):.4g} to {max(known):.4g} each" if known else ""
+    return f"{len(report.member_metrics):,} models{ends}"
 
 
 def _metric(report: TrainReport) -> str:

@@ -136,7 +136,7 @@ class ExampleStream:
         self._read_rows = min(dataset.read_rows(self._columns), self._window_rows)
         coded = [column for column in dataset.schema if column.name not in features.hashed_names]
         self._coded = CategoryCodes(Schema(tuple(coded)))
-        self._held: list[Examples] = []
+        self._held: dict[int, list[Examples]] = {}
         self._is_collected = False
         self.null_labels = 0
         self.class_counts = np.zeros(max(1, target.n_classes), np.int64)
@@ -162,9 +162,12 @@ class ExampleStream:
         return int(self.class_counts.sum())
 
     def held_out(self) -> Examples:
-        """The rows held out; empty before the first epoch."""
-        self._held = [join(self._held)] if self._held else [self.no_examples()]
-        return self._held[0]
+        """The rows held out, in the dataset's order; none before the first epoch."""
+        pieces = [piece for shard in sorted(self._held) for piece in self._held[shard]]
+        if not pieces:
+            return self.no_examples()
+        self._held = {0: [join(pieces)]}
+        return self._held[0][0]
 
     def no_examples(self) -> Examples:
         """Examples without a row."""
@@ -232,7 +235,7 @@ class ExampleStream:
                 self.class_counts += self._classes_of(trained.y)
                 self.y_sum += float(trained.y.sum(dtype=np.float64))
                 if held_places is not None and held_places.any():
-                    self._held.append(examples.take(held_places))
+                    self._held.setdefault(shard, []).append(examples.take(held_places))
             yield trained
 
 

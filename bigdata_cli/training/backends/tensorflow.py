@@ -38,7 +38,7 @@ class TensorflowBackend:
         options.check_gpu(self.name, len(gpus), _physical_devices(tf))
         cluster = _cluster(os.environ.get("TF_CONFIG"))
         self.strategy = _strategy_name(options, cluster, len(gpus))
-        self.lost_worker_errors = (tf.errors.OpError, RuntimeError)
+        self.lost_worker_errors: tuple[type[Exception], ...] = (tf.errors.OpError, RuntimeError)
         self._distribution = None
         if self.strategy == "mirrored":
             names = _logical_devices(tf, options.devices, n_gpus=len(gpus))

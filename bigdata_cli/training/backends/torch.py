@@ -32,7 +32,7 @@ class TorchBackend:
         self.worker = _worker(options)
         self.strategy = "multiworker" if self.worker.count > 1 else "none"
         self.replicas = self.worker.count
-        self.lost_worker_errors = (RuntimeError,)
+        self.lost_worker_errors: tuple[type[Exception], ...] = (RuntimeError,)
         self._device = torch.device("cpu")
         if n_gpus:
             local = int(os.environ.get("LOCAL_RANK", "0")) if self.worker.count > 1 else 0
