@@ -20,9 +20,7 @@ from bigdata_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from bigdata_cli.training.options import TrainOptions
     from bigdata_cli.training.report import TrainProgress, TrainReport
-    from bigdata_cli.training.train_bag import BagReport
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -85,9 +83,9 @@ STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 @click.option("--stratify", is_flag=True, help="Take the sample of each class apart.")
 @click.option(
     "--bag",
-    type=click.IntRange(min=2, max=100),
+    type=click.IntRange(min=2),
     metavar="N",
-    help="Train N models, each on a sample of its own, into the folder of --save.",
+    help="Train N models, each on its own --sample, and average them; --save names a folder.",
 )
 @click.option(
     "--eval",
@@ -100,7 +98,7 @@ STRATEGIES = ("auto", "none", "mirrored", "multiworker")
     "--save",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the model to a .keras file after every epoch; with --bag, a folder.",
+    help="Write the model to a .keras file after every epoch.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the file of --save, where it is there.")
 @click.option("--force", is_flag=True, help="Replace the file of --save.")
@@ -162,8 +160,9 @@ def train_command(
     \b
     bigdata train trips-tfrecord --label tipped --save tips.keras
     """
-    from bigdata_cli.training.backends import DeviceOptions
-    from bigdata_cli.training.options import TrainOptions
+    from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.errors import SmokeTestError
+    from bigdata_cli.training.run import train
     from bigdata_cli.training.sampling import RowSample
 
     if stratify and sample is None:
@@ -171,90 +170,39 @@ def train_command(
     rows = None
     if sample is not None:
         rows = RowSample(share=sample, seed=seed, stratify=stratify)
-    options = TrainOptions(
-        label=label,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        hidden=hidden,
-        dropout=dropout,
-        hashed=hashed,
-        balanced=balanced,
-        sample=rows,
-        evaluate_on=evaluate_on,
-        save=save,
-        resume=resume,
-        force=force,
-        backend=backend,
-        devices=DeviceOptions(strategy=strategy, devices=devices, require_gpu=require_gpu),
-    )
     display = TrainDisplay(sys.stderr, quiet=quiet)
-    report: TrainReport | BagReport
     try:
-        if bag is None:
-            report = _trained(dataset, options, memory_plot, memory_log, display)
-        else:
-            report = _trained_bag(dataset, options, bag, memory_plot, memory_log, display)
+        report = train(
+            dataset,
+            label=label,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            hidden=hidden,
+            dropout=dropout,
+            hashed=hashed,
+            balanced=balanced,
+            sample=rows,
+            evaluate_on=evaluate_on,
+            save=save,
+            resume=resume,
+            force=force,
+            backend=backend,
+            strategy=strategy,
+            devices=devices,
+            require_gpu=require_gpu,
+            bag=bag,
+            memory_plot=memory_plot,
+            memory_log=memory_log,
+            progress=display.show,
+        )
     finally:
         display.close()
-    _finish(report, as_json=as_json, quiet=quiet)
-
-
-def _trained(
-    dataset: Path,
-    options: TrainOptions,
-    memory_plot: Path | None,
-    memory_log: Path | None,
-    display: TrainDisplay,
-) -> TrainReport:
-    from bigdata_cli.training.run import train_with
-
-    return train_with(
-        dataset,
-        options,
-        memory_plot=memory_plot,
-        memory_log=memory_log,
-        progress=display.show,
-    )
-
-
-def _trained_bag(
-    dataset: Path,
-    options: TrainOptions,
-    members: int,
-    memory_plot: Path | None,
-    memory_log: Path | None,
-    display: TrainDisplay,
-) -> BagReport:
-    from bigdata_cli.training.train_bag import train_bag
-
-    def show(index: int, progress: TrainProgress) -> None:
-        display.show(progress, of=f"model {index + 1:,} of {members:,}")
-
-    return train_bag(
-        dataset,
-        options,
-        members=members,
-        memory_plot=memory_plot,
-        memory_log=memory_log,
-        progress=show,
-    )
-
-
-def _finish(report: TrainReport | BagReport, *, as_json: bool, quiet: bool) -> None:
-    """Print a report, and fail where nothing was learned."""
-    from bigdata_cli.cli.render import emit_json
-    from bigdata_cli.errors import SmokeTestError
-    from bigdata_cli.training.report import TrainReport
-
-    is_told = not isinstance(report, TrainReport) or report.worker == 0
-    if is_told and as_json:
-        emit_json(report.to_json())
-    elif is_told and not quiet:
-        if isinstance(report, TrainReport):
+    if report.worker == 0:
+        if as_json:
+            emit_json(report.to_json())
+        elif not quiet:
             print_report(report)
-        else:
-            print_bag(report)
     if not report.passed:
         raise SmokeTestError(
             f"{report.dataset}, label {report.label}: {report.reason}",
@@ -269,27 +217,23 @@ class TrainDisplay:
         self._stream = stream
         self._quiet = quiet
         self._bar: Any = None
-        self._of = ""
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
 
-    def show(self, progress: TrainProgress, of: str = "training") -> None:
-        """Show where the training of that name stands, where that is due."""
+    def show(self, progress: TrainProgress) -> None:
+        """Show where the training stands, where that is due."""
         if self._quiet:
             return
         if self._stream.isatty():
-            self._show_bar(progress, of)
+            self._show_bar(progress)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            print(progress_line(progress, of), file=self._stream, flush=True)
+            print(progress_line(progress), file=self._stream, flush=True)
 
-    def _show_bar(self, progress: TrainProgress, of: str) -> None:
+    def _show_bar(self, progress: TrainProgress) -> None:
         from tqdm import tqdm
 
-        if self._bar is not None and self._of != of:
-            self.close()
         if self._bar is None:
-            self._of = of
-            self._bar = tqdm(desc=of, unit=" steps", file=self._stream, dynamic_ncols=True)
+            self._bar = tqdm(desc="training", unit=" steps", file=self._stream, dynamic_ncols=True)
         self._bar.total = progress.expected_steps
         self._bar.set_postfix_str(f"loss {progress.loss:.4g}", refresh=False)
         self._bar.update(progress.step - self._bar.n)
@@ -301,10 +245,10 @@ class TrainDisplay:
             self._bar = None
 
 
-def progress_line(progress: TrainProgress, of: str = "training") -> str:
+def progress_line(progress: TrainProgress) -> str:
     """Epoch, step, rows and loss on one line."""
     return (
-        f"{of}: epoch {progress.epoch:,} of {progress.epochs:,}, "
+        f"training: epoch {progress.epoch:,} of {progress.epochs:,}, "
         f"step {progress.step:,} of about {progress.expected_steps:,}, "
         f"{progress.rows:,} rows, loss {progress.loss:.4g}"
     )
@@ -337,6 +281,8 @@ def print_report(report: TrainReport) -> None:
         report.metric: _metric(report),
         "peak memory": format_size(report.peak_memory_bytes),
     }
+    if report.member_metrics:
+        pairs["bag"] = _members(report)
     if report.saved is not None:
         pairs["saved"] = report.saved
     print_pairs(pairs)
@@ -348,54 +294,18 @@ def print_report(report: TrainReport) -> None:
         click.echo(f"Passed: {sanitize(report.reason)}")
 
 
-def print_bag(report: BagReport) -> None:
-    """Print what the training of a bag came to."""
-    from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_memory, print_pairs, print_table, sanitize
-    from bigdata_cli.resources.sizes import format_size
-    from bigdata_cli.training.predict import metric_text
-
-    evaluation = report.evaluation
-    before = len(report.members) - report.trained
-    pairs: dict[str, object] = {
-        "dataset": report.dataset,
-        "label": f"{report.label} ({report.task})",
-        "models": f"{len(report.members):,} of {report.asked:,}"
-        + (f" ({before:,} of them before)" if before else ""),
-        "sample": f"{100 * report.sample:g} % of the rows for each"
-        + (", of each class apart" if report.stratify else ""),
-        "time": format_duration(report.seconds),
-        "saved": report.folder,
-    }
-    if evaluation is not None:
-        where = "held out" if report.evaluated_on is None else f"{report.evaluated_on}"
-        pairs[evaluation.metric] = f"{metric_text(evaluation)} ({where}, {evaluation.rows:,} rows)"
-    pairs["peak memory"] = format_size(report.peak_memory_bytes)
-    print_pairs(pairs)
-    rows = [
-        [index + 1, f"{member['trained_rows']:,}", _rounded(member["metric_value"])]
-        for index, member in enumerate(report.members)
-    ]
-    metric = report.members[0]["metric"] if report.members else "metric"
-    print_table(None, ["model", "rows", str(metric)], rows)
-    if report.memory is not None:
-        print_memory(report.memory)
-    for note in report.notes:
-        click.echo(f"Note: {sanitize(note)}")
-    if report.passed:
-        click.echo(f"Passed: {sanitize(report.reason)}")
-
-
-def _rounded(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "not defined"
-
-
 def _devices(report: TrainReport) -> str:
     named = ", ".join(report.devices)
     if report.replicas == 1:
         return named
     workers = f" in {report.workers:,} workers" if report.workers > 1 else ""
     return f"{named} ({report.strategy}: {report.replicas:,} devices{workers})"
+
+
+def _members(report: TrainReport) -> str:
+    known = [value for value in report.member_metrics if value is not None]
+    ends = f": {report.metric} {min(known):.4g} to {max(known):.4g} each" if known else ""
+    return f"{len(report.member_metrics):,} models{ends}"
 
 
 def _metric(report: TrainReport) -> str:

@@ -97,49 +97,23 @@ def averaged(task: Task, logits: Sequence[np.ndarray]) -> np.ndarray:
     return np.logaddexp.reduce(shares) - np.log(len(logits))
 
 
-@dataclass(frozen=True, kw_only=True)
-class MemberEntry:
-    """A trained member: its file, and what its training came to as plain JSON."""
-
-    name: str
-    sha256: str
-    report: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BagRecord:
-    """What a bag's folder says of itself: the members asked for, those trained, and how.
-
-    trained_as: what decides about the members, as plain JSON. report: of all together, None until
-    all are there.
-    """
-
-    asked: int
-    trained_as: Mapping[str, Any]
-    members: tuple[MemberEntry, ...] = ()
-    report: Mapping[str, Any] | None = None
-
-
 def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
     """The bag in a folder, all of its members in memory.
 
     Raises UsageError where there is none or it is not finished, DataError where it is damaged.
     """
-    record = read_bag(folder)
-    if len(record.members) < record.asked:
-        raise UsageError(
-            f"{folder} is not finished: {len(record.members):,} of its {record.asked:,} members "
-            "are trained",
-            hint=_again(folder),
-        )
     members: list[TrainedModel] = []
-    for entry in record.members:
-        check_member(folder, entry)
-        member = load_model(folder / entry.name, backend=backend)
-        if members and _what_is_read(member) != _what_is_read(members[0]):
+    for name, digest in _member_files(folder):
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{folder} is damaged: {name} is missing", hint=_again(folder))
+        if _digest(path) != digest:
             raise DataError(
-                f"{folder} is damaged: {entry.name} reads other columns than the first one"
+                f"{folder} is damaged: {name} is not what was written", hint=_again(folder)
             )
+        member = load_model(path, backend=backend)
+        if members and _what_is_read(member) != _what_is_read(members[0]):
+            raise DataError(f"{folder} is damaged: {name} reads other columns than the first one")
         members.append(member)
     return Bag(members=tuple(members))
 
@@ -159,83 +133,49 @@ def member_name(index: int) -> str:
     return f"member-{index:02d}.keras"
 
 
-def member_entry(folder: Path, index: int, report: Mapping[str, Any]) -> MemberEntry:
-    """The entry of a member whose file is there."""
-    name = member_name(index)
-    return MemberEntry(name=name, sha256=_digest(folder / name), report=report)
-
-
-def check_member(folder: Path, entry: MemberEntry) -> None:
-    """Raise DataError where a member's file is not what was written."""
-    path = folder / entry.name
-    if not path.is_file():
-        raise DataError(f"{folder} is damaged: {entry.name} is missing", hint=_anew(folder))
-    if _digest(path) != entry.sha256:
-        raise DataError(
-            f"{folder} is damaged: {entry.name} is not what was written", hint=_anew(folder)
-        )
-
-
-def write_bag(folder: Path, record: BagRecord) -> None:
-    """Write a bag's record, which is there as a whole or as it was before."""
+def write_bag(folder: Path, members: int, report: Mapping[str, Any]) -> None:
+    """Write what makes a folder with that many members a bag; report: plain JSON, for people."""
+    names = [member_name(index) for index in range(members)]
     values = {
         "bag_version": BAG_VERSION,
         "tool_version": __version__,
-        "asked": record.asked,
-        "trained_as": dict(record.trained_as),
-        "members": [{**vars(entry), "report": dict(entry.report)} for entry in record.members],
-        "report": None if record.report is None else dict(record.report),
+        "members": [{"name": name, "sha256": _digest(folder / name)} for name in names],
+        "report": dict(report),
     }
     with whole_file(folder / BAG_NAME) as partial:
         partial.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_bag(folder: Path) -> BagRecord:
-    """The record in a bag's folder; UsageError where there is none, DataError where it is damaged.
-
-    The files of the members are not looked at.
-    """
+def _member_files(folder: Path) -> list[tuple[str, str]]:
+    """The names and checksums of the members, as the folder's JSON says."""
     path = folder / BAG_NAME
     if not path.is_file():
+        begun = len(list(folder.glob("member-*.keras")))
         raise UsageError(
-            f"{folder} is not a bag: it has no {BAG_NAME}",
-            hint=f"bigdata train DATASET --sample 0.1 --bag 10 --save {folder}",
+            f"{folder} is not a bag: it has no {BAG_NAME}"
+            + (f", as only {begun:,} of its members are trained" if begun else ""),
+            hint=_again(folder) if begun else f"bigdata train DATASET --bag 10 --save {folder}",
         )
     try:
         if path.stat().st_size > _MAX_BAG_BYTES:
             raise JsonError(f"it has more than {_MAX_BAG_BYTES:,} bytes")
-        return _record(parse_json(path.read_bytes()))
+        document = parse_json(path.read_bytes())
+        version = document.field("bag_version").count()
+        if version != BAG_VERSION:
+            raise JsonError(f"it is of version {version}, not {BAG_VERSION}")
+        members = document.field("members").items()
+        if not 1 <= len(members) <= MOST_MEMBERS:
+            raise document.field("members").wrong(f"a list of up to {MOST_MEMBERS} members")
+        return [_member_file(entry, index) for index, entry in enumerate(members)]
     except JsonError as error:
-        raise DataError(f"{path} is damaged: {error}", hint=_anew(folder)) from error
+        raise DataError(f"{path} is damaged: {error}") from error
 
 
-def _record(document: Field) -> BagRecord:
-    version = document.field("bag_version").count()
-    if version != BAG_VERSION:
-        raise JsonError(f"it is of version {version}, not {BAG_VERSION}")
-    asked, members = document.field("asked"), document.field("members")
-    if not 1 <= asked.count() <= MOST_MEMBERS:
-        raise asked.wrong(f"a number of members up to {MOST_MEMBERS}")
-    if len(members.items()) > asked.count():
-        raise members.wrong(f"a list of up to {asked.count()} members")
-    report = document.field("report")
-    return BagRecord(
-        asked=asked.count(),
-        trained_as={key: entry.value for key, entry in document.field("trained_as").entries()},
-        members=tuple(_member(entry, index) for index, entry in enumerate(members.items())),
-        report=None if report.value is None else {k: v.value for k, v in report.entries()},
-    )
-
-
-def _member(entry: Field, index: int) -> MemberEntry:
+def _member_file(entry: Field, index: int) -> tuple[str, str]:
     name = entry.field("name")
     if name.text() != member_name(index):  # and no other, so that none leads out of the folder
         raise name.wrong(member_name(index))
-    return MemberEntry(
-        name=name.text(),
-        sha256=entry.field("sha256").text(),
-        report={key: value.value for key, value in entry.field("report").entries()},
-    )
+    return name.text(), entry.field("sha256").text()
 
 
 def _what_is_read(model: TrainedModel) -> tuple[Any, ...]:
@@ -243,11 +183,7 @@ def _what_is_read(model: TrainedModel) -> tuple[Any, ...]:
 
 
 def _again(folder: Path) -> str:
-    return f"the same `bigdata train … --bag N --save {folder}` with --resume trains the others"
-
-
-def _anew(folder: Path) -> str:
-    return f"bigdata train … --bag N --save {folder} --force trains all members anew"
+    return f"the same `bigdata train … --save {folder}` trains what is missing"
 
 
 def _digest(path: Path) -> str:

@@ -65,7 +65,7 @@ class Checkpoint:
             "epochs": epochs,
             "steps": int(network.optimizer.iterations),
             "options": self._options.settled(),
-            "dataset": fingerprint(self._dataset),
+            "dataset": _fingerprint(self._dataset),
         }
         model = TrainedModel(
             keras_model=network,
@@ -89,7 +89,7 @@ class Checkpoint:
             raise DataError(f"{self.path} does not say how far its training is")
         self._check_columns(model)
         self._check_options(state)
-        if state.get("dataset") != fingerprint(self._dataset):
+        if state.get("dataset") != _fingerprint(self._dataset):
             raise UsageError(
                 f"{self.path} was trained on other rows than those of {self._dataset.path}",
                 hint="--force instead of --resume trains anew",
@@ -150,7 +150,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def fingerprint(dataset: Dataset) -> str:
+def _fingerprint(dataset: Dataset) -> str:
     """What tells the rows of a dataset apart: a digest of its files' checksums."""
     digest = hashlib.sha256()
     for shard in dataset.shards:

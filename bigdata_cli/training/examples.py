@@ -138,7 +138,7 @@ class ExampleStream:
         sample_bytes = self.expected_batches * reading.batch_size * row_bytes
         self._keeps_sample = reading.sample is not None and sample_bytes <= SAMPLE_BYTES
         self._kept: dict[int, Examples] = {}
-        self._held: list[Examples] = []
+        self._held: dict[int, list[Examples]] = {}
         self._is_collected = False
         self.null_labels = 0
         self.class_counts = np.zeros(max(1, target.n_classes), np.int64)
@@ -164,9 +164,12 @@ class ExampleStream:
         return int(self.class_counts.sum())
 
     def held_out(self) -> Examples:
-        """The rows held out; empty before the first epoch."""
-        self._held = [join(self._held)] if self._held else [self.no_examples()]
-        return self._held[0]
+        """The rows held out, in the dataset's order; none before the first epoch."""
+        pieces = [piece for shard in sorted(self._held) for piece in self._held[shard]]
+        if not pieces:
+            return self.no_examples()
+        self._held = {0: [join(pieces)]}
+        return self._held[0][0]
 
     def no_examples(self) -> Examples:
         """Examples without a row."""
@@ -252,7 +255,7 @@ class ExampleStream:
             if len(known) < len(y):
                 examples = examples.take(known)
             if collect and held is not None and held.any():
-                self._held.append(examples.take(held))
+                self._held.setdefault(shard, []).append(examples.take(held))
             yield examples.take(trained)
 
 

@@ -64,7 +64,7 @@ def predict_held_out(
         )
     else:
         other = _opened(options.evaluate_on)
-        kept = KeptPredictions(trainer.predict, other.rows, outputs=len(target.start))
+        kept = _Kept(trainer.predict, other.rows, outputs=len(target.start))
         evaluation = evaluate(kept, other, features=features, target=target, schema=stream.schema)
         logits, y = kept.logits, kept.y
     weights = np.ones(len(y))
@@ -82,7 +82,7 @@ def gather_rows(backend: Backend, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([part[:n] for part, n in zip(parts, counts, strict=True)])
 
 
-class KeptPredictions:
+class _Kept:
     """Predicts, and keeps what was said of every so manieth row, within HELD_OUT_BYTES."""
 
     def __init__(
@@ -105,12 +105,10 @@ class KeptPredictions:
 
     @property
     def logits(self) -> np.ndarray:
-        """What was kept: float64 (rows, outputs)."""
         return np.concatenate(self._logits)
 
     @property
     def y(self) -> np.ndarray:
-        """The labels of what was kept: float64 (rows,)."""
         return np.concatenate(self._y)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.training.backends import DeviceOptions
+from bigdata_cli.training.bagging import MOST_MEMBERS
 from bigdata_cli.training.model import DROPOUT, HIDDEN_UNITS
 from bigdata_cli.training.sampling import RowSample
 
@@ -27,7 +29,7 @@ class TrainOptions:
     of text columns. balanced: every class counts alike. sample: the share of the rows to train on;
     evaluate_on: another dataset for the metric, in place of rows that are held out. save: the file
     that gets the model after every epoch; resume: go on from it; force: replace it. backend: None
-    for what is installed.
+    for what is installed. bag: so many models, each on a sample of its own, in a folder `save`.
     """
 
     label: str | None = None
@@ -45,6 +47,7 @@ class TrainOptions:
     force: bool = False
     backend: str | None = None
     devices: DeviceOptions = field(default_factory=DeviceOptions)
+    bag: int | None = None
 
     def __post_init__(self) -> None:
         _check_count("batch_size", self.batch_size, BATCH_SIZE)
@@ -62,9 +65,27 @@ class TrainOptions:
                 f"dropout is {self.dropout}; it is at least 0 and less than 1",
                 hint=f"--dropout {DROPOUT}",
             )
+        if self.bag is not None:
+            self._check_bag(self.bag)
         if self.resume and self.save is None:
             raise UsageError(
                 "--resume goes on from the file that --save names", hint="--save model.keras"
+            )
+
+    def _check_bag(self, bag: int) -> None:
+        if not 2 <= bag <= MOST_MEMBERS:
+            raise UsageError(f"a bag of {bag} models; it has 2 to {MOST_MEMBERS}", hint="--bag 10")
+        if self.sample is None:
+            raise UsageError(
+                "--bag trains each model on a sample of its own, and there is none",
+                hint="--sample 0.05",
+            )
+        workers = "TF_CONFIG" in os.environ or os.environ.get("WORLD_SIZE", "1") != "1"
+        strategy = self.devices.strategy
+        if strategy == "multiworker" or (workers and strategy == "auto"):
+            raise UsageError(
+                "--bag trains one model after the other in one process, not with workers",
+                hint="--strategy none",
             )
 
     def settled(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ REPEATED_STEPS = 16
 REPEATS = 5
 """The fastest of so many times counts: others had to share the processors."""
 COMPUTE_BOUND_SHARE = 0.1
-INPUT_BOUND_SHARE = 1 / 3
+WAITED_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,9 @@ class Pace:
     """How fast steps are, in seconds: on the stream, and on one batch again and again.
 
     waited_share: of the time on the stream, what was spent waiting for rows. bound: "input" where
-    more than a third of a step on the stream is what streaming costs, "compute" where it is at most
-    a tenth, else "balanced"; None where there were no whole batches to measure with.
+    that is more than a fifth; "compute" where a step on the stream takes at most a tenth more than
+    on a repeated batch; else "balanced", as where steps share the processors with the reading.
+    None where there were no whole batches to measure with.
     """
 
     step_seconds: float
@@ -77,14 +78,24 @@ def measure_pace(
             bound=None,
         )
     repeated = _repeated_step_seconds(trainer, result, total_rows=int(sizes.sum()))
-    beyond = 1 - repeated / max(step_seconds, 1e-9)
-    bound = "compute" if beyond <= COMPUTE_BOUND_SHARE else "balanced"
     return Pace(
         step_seconds=step_seconds,
         repeated_step_seconds=repeated,
         waited_share=waited_share,
-        bound="input" if beyond > INPUT_BOUND_SHARE else bound,
+        bound=which_bound(step_seconds, repeated, waited_share),
     )
+
+
+def which_bound(step_seconds: float, repeated_step_seconds: float, waited_share: float) -> str:
+    """What bounds a training whose steps take so long.
+
+    >>> which_bound(2e-3, 1e-3, 0.5), which_bound(1.05e-3, 1e-3, 0), which_bound(2e-3, 1e-3, 0)
+    ('input', 'compute', 'balanced')
+    """
+    if waited_share > WAITED_SHARE:
+        return "input"
+    is_compute = step_seconds <= (1 + COMPUTE_BOUND_SHARE) * repeated_step_seconds
+    return "compute" if is_compute else "balanced"
 
 
 def _repeated_step_seconds(trainer: Trainer, result: LoopResult, *, total_rows: int) -> float:

@@ -41,7 +41,9 @@ class TrainReport:
     balanced classes losses are weighted. Regression losses are of the standardised label, the RMSE
     is in its units. metric_value: None where there are too few rows for it, wrong by at most
     metric_error_bound. evaluated_on: the dataset that the metric is of, None for rows held out.
-    saved: the file that has the model. memory: over time, with its phases.
+    saved: the file that has the model, or the folder of the bag; member_metrics: of the models of a
+    bag, whose metric and held-out loss are those of their average, all else sums or means. memory:
+    over time, with its phases.
     """
 
     dataset: Path
@@ -81,6 +83,7 @@ class TrainReport:
     notes: tuple[str, ...]
     passed: bool
     reason: str
+    member_metrics: tuple[float | None, ...] = ()
     peak_memory_bytes: int = 0
     memory: MemoryRecord | None = None
 
@@ -93,7 +96,7 @@ class TrainReport:
             values[name] = None if values[name] is None else str(values[name])
         values["versions"] = dict(self.versions)
         values["pace"] = _finite(self.pace.to_json())
-        for name in ("features", "hidden", "devices", "notes"):
+        for name in ("features", "hidden", "devices", "notes", "member_metrics"):
             values[name] = list(values[name])
         return _finite(values)
 

@@ -106,6 +106,8 @@ class Backend(Protocol):
     strategy: str
     replicas: int
     worker: Worker
+    lost_worker_errors: tuple[type[Exception], ...]
+    """What is raised where another worker is not there any more."""
 
     def scope(self) -> AbstractContextManager[Any]:
         """Where models are made or loaded."""

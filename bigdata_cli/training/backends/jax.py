@@ -24,6 +24,7 @@ class JaxBackend:
     strategy = "none"
     replicas = 1
     worker = Worker()
+    lost_worker_errors: tuple[type[Exception], ...] = ()
 
     def __init__(self, options: DeviceOptions) -> None:
         self._jax = jax = import_framework(self.name)

@@ -38,6 +38,7 @@ class TensorflowBackend:
         options.check_gpu(self.name, len(gpus), _physical_devices(tf))
         cluster = _cluster(os.environ.get("TF_CONFIG"))
         self.strategy = _strategy_name(options, cluster, len(gpus))
+        self.lost_worker_errors: tuple[type[Exception], ...] = (tf.errors.OpError, RuntimeError)
         self._distribution = None
         if self.strategy == "mirrored":
             names = _logical_devices(tf, options.devices, n_gpus=len(gpus))
@@ -135,8 +136,10 @@ class TensorflowTrainer:
             logits = self.network(inputs, training=True)
             losses = network_row_losses(self._target.task, logits, y)
             loss = self._tf.reduce_sum(losses * weights) / total_rows
+        # Those of embeddings are lists of rows, which Adam would square before it adds them up.
+        gradients = [self._tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
         # In a replica, apply adds the gradients of all replicas up.
-        self.network.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.network.optimizer.apply(gradients, variables)
         return loss
 
     def _take_steps(self, inputs: Any, y: Any, weights: Any, total_rows: Any) -> Any:
@@ -220,10 +223,17 @@ def _strategy_name(options: DeviceOptions, cluster: tuple[str, ...], n_gpus: int
             hint='TF_CONFIG=\'{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
             '"task": {"type": "worker", "index": 0}}\'',
         )
-    if options.strategy != "auto":
-        return options.strategy
-    if len(cluster) > 1:
+    is_auto = options.strategy == "auto"
+    if options.strategy == "multiworker" or (is_auto and len(cluster) > 1):
+        if options.devices is not None:
+            raise UsageError(
+                f"--devices {options.devices} is of one process, and TF_CONFIG names "
+                f"{len(cluster)}, each of which uses all of its devices",
+                hint="without --devices",
+            )
         return "multiworker"
+    if not is_auto:
+        return options.strategy
     return "mirrored" if (options.devices or n_gpus) > 1 else "none"
 
 

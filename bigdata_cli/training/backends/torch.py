@@ -32,6 +32,7 @@ class TorchBackend:
         self.worker = _worker(options)
         self.strategy = "multiworker" if self.worker.count > 1 else "none"
         self.replicas = self.worker.count
+        self.lost_worker_errors: tuple[type[Exception], ...] = (RuntimeError,)
         self._device = torch.device("cpu")
         if n_gpus:
             local = int(os.environ.get("LOCAL_RANK", "0")) if self.worker.count > 1 else 0
@@ -97,9 +98,7 @@ class TorchTrainer:
         self._has_numbers, self._has_codes = "float32" in dtypes, "int32" in dtypes
         self._module = network
         if worker.count > 1:
-            self._module = torch.nn.parallel.DistributedDataParallel(
-                network, broadcast_buffers=False
-            )
+            self._module = torch.nn.parallel.DistributedDataParallel(network)
 
     def _inputs(self, examples: Examples) -> list[Any]:
         used = [examples.dense] if self._has_numbers else []
