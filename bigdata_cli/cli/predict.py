@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from bigdata_cli.cli.options import (
+    BACKENDS,
     ColumnList,
     Name,
     joined,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from bigdata_cli.training.predict import PredictProgress, PredictReport
 
 SECONDS_BETWEEN_LINES = 5.0
-BACKENDS = ("tensorflow", "torch", "jax")
 
 
 @click.command("predict")

@@ -17,6 +17,7 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +155,13 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
 
 
 def _keras_for(backend: str | None, trained_on: str) -> Any:
-    """Keras on the backend that is asked for, else the one that runs, else the model's."""
+    """Keras on the backend that is asked for, else the one that runs, else the model's.
+
+    Where that is not installed, any other does as well.
+    """
     runs = "keras" in sys.modules or os.environ.get("KERAS_BACKEND") in BACKENDS
-    chosen = choose_backend(backend or (None if runs else trained_on))
+    is_there = trained_on in sys.modules or find_spec(trained_on) is not None
+    chosen = choose_backend(backend or (trained_on if is_there and not runs else None))
     if chosen == "tensorflow":
         import_tensorflow(purpose="this model")  # without its messages
     else:

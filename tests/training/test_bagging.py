@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -221,6 +222,8 @@ def test_a_sample_is_trained_on_the_same_rows_in_every_epoch(folder: Path) -> No
 @pytest.mark.slow
 def test_memory_is_that_of_one_member(folder: Path, tmp_path: Path) -> None:
     peaks = []
+    quiet = ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")  # what this process has set itself
+    environment = {name: value for name, value in os.environ.items() if name not in quiet}
     for members in (2, 12):
         code = (
             "import sys\nfrom tests.training.test_bagging import OPTIONS\n"
@@ -231,7 +234,7 @@ def test_memory_is_that_of_one_member(folder: Path, tmp_path: Path) -> None:
         )
         done = subprocess.run(
             [sys.executable, "-c", code, folder, tmp_path / str(members), str(members)],
-            capture_output=True, text=True, check=True,
+            capture_output=True, text=True, check=True, env=environment,
         )  # fmt: skip
         assert done.stderr == ""
         peaks.append(int(done.stdout.split()[-1]))
