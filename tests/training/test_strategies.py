@@ -125,7 +125,7 @@ def two_workers(arguments: list[str]) -> list[subprocess.Popen[str]]:
 
 
 def variables(path: Path) -> dict[str, np.ndarray]:
-    """The weights of a saved model and its optimizer's state, which tells of the gradients' size."""
+    """The weights of a saved model, and the optimizer's state: it tells how large gradients are."""
     network = load_model(path).keras_model
     found = {v.path: np.array(v) for v in network.weights}
     state = enumerate(network.optimizer.variables)
