@@ -61,9 +61,11 @@ class Checkpoint:
 
     def save(self, network: Any, epochs: int) -> None:
         """Write the model after so many epochs."""
+        from keras import ops
+
         state = {
             "epochs": epochs,
-            "steps": int(network.optimizer.iterations),
+            "steps": int(ops.convert_to_numpy(network.optimizer.iterations)),
             "options": self._options.settled(),
             "dataset": _fingerprint(self._dataset),
         }

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from bigdata_cli.dataset import Dataset, open_dataset
+from bigdata_cli.errors import UsageError
+from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.backends import Backend, Trainer
+from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.evaluate import Evaluation, evaluate
 from bigdata_cli.training.examples import HELD_OUT_BYTES, Examples, ExampleStream
 from bigdata_cli.training.features import FeaturePlan
@@ -63,7 +66,7 @@ def predict_held_out(
             null_labels=0,
         )
     else:
-        other = _opened(options.evaluate_on)
+        other = opened(options.evaluate_on)
         kept = _Kept(trainer.predict, other.rows, outputs=len(target.start))
         evaluation = evaluate(kept, other, features=features, target=target, schema=stream.schema)
         logits, y = kept.logits, kept.y
@@ -112,5 +115,13 @@ class _Kept:
         return np.concatenate(self._y)
 
 
-def _opened(dataset: str | Path | Dataset) -> Dataset:
+def opened(dataset: str | Path | Dataset) -> Dataset:
+    """The dataset itself, or the one in a folder."""
     return dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+
+
+def check_other(other: Dataset, features: FeaturePlan, target: Target, schema: Schema) -> None:
+    """Raise UsageError where a dataset to measure on has other columns, or no such label."""
+    problem = ExampleEncoder(other, features, target, schema).label_problem
+    if problem is not None:
+        raise UsageError(f"--eval: {problem}", hint="without --eval, a fifth of the rows is used")

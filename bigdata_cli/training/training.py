@@ -17,7 +17,7 @@ from bigdata_cli.training.backends import Backend, Trainer, open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
 from bigdata_cli.training.examples import ExampleStream, Reading
 from bigdata_cli.training.features import plan_features
-from bigdata_cli.training.heldout import predict_held_out
+from bigdata_cli.training.heldout import check_other, opened, predict_held_out
 from bigdata_cli.training.judgement import balanced_weights
 from bigdata_cli.training.loop import ProgressListener, Schedule, TrainingLoop
 from bigdata_cli.training.model import build_network, set_dropout_steps
@@ -48,6 +48,9 @@ class Training:
         self._features = plan_features(dataset, name, hashed=options.hashed)
         if options.balanced:
             self._target = balanced_target(self._target)
+        if options.evaluate_on is not None:
+            other = opened(options.evaluate_on)
+            check_other(other, self._features, self._target, dataset.schema)
         self._checkpoint = None
         if options.save is not None:
             self._checkpoint = Checkpoint(
