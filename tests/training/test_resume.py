@@ -1,0 +1,203 @@
+"""A training that was saved goes on as if it had never ended, and only where it can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bigdata_cli.dataset import open_dataset
+from bigdata_cli.errors import UsageError
+from bigdata_cli.training.bagging import load_bag
+from bigdata_cli.training.evaluate import evaluate
+from bigdata_cli.training.report import TrainProgress, TrainReport
+from bigdata_cli.training.run import train
+from bigdata_cli.training.sampling import RowSample
+from bigdata_cli.training.saved import load_model
+from tests.datasets import edited_manifest, write_dataset
+from tests.training.models import example_table
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("d") / "d", example_table(1200), n_shards=2)
+
+
+def quick(folder: Path, path: Path | None, **options: Any) -> TrainReport:
+    chosen = {"label": "fraud", "epochs": 4, "batch_size": 64, "hidden": (8,), **options}
+    return train(folder, save=path, **chosen)
+
+
+def variables(path: Path) -> list[np.ndarray]:
+    network = load_model(path).keras_model
+    return [np.array(v) for v in (*network.weights, *network.optimizer.variables)]
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("m") / "whole.keras"
+    report = quick(folder, path)
+    assert (report.saved, report.epochs, report.resumed_epochs) == (path, 4, 0)
+    return path
+
+
+@pytest.fixture(scope="module")
+def half(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("m") / "half.keras"
+    quick(folder, path, epochs=2)
+    return path
+
+
+def copy_of(path: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "m.keras"
+    copy.write_bytes(path.read_bytes())
+    return copy
+
+
+def test_a_resumed_training_ends_with_the_same_weights(
+    folder: Path, whole: Path, half: Path, tmp_path: Path
+) -> None:
+    path = copy_of(half, tmp_path)
+    report = quick(folder, path, resume=True)
+    assert (report.epochs, report.resumed_epochs) == (4, 2)
+    for resumed, uninterrupted in zip(variables(path), variables(whole), strict=True):
+        np.testing.assert_array_equal(resumed, uninterrupted)
+
+
+def test_an_interrupted_training_goes_on_from_the_last_epoch(
+    folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    def interrupt(progress: TrainProgress) -> None:
+        if progress.epoch == 3:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "m.keras"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        quick(folder, path, progress=interrupt)
+    assert caught.value.__notes__ == [
+        f"{path} has 2 epochs; with --resume the same command goes on"
+    ]
+    quick(folder, path, resume=True)
+    for resumed, uninterrupted in zip(variables(path), variables(whole), strict=True):
+        np.testing.assert_array_equal(resumed, uninterrupted)
+
+
+def test_a_file_that_is_not_there_yet_is_a_training_from_the_start(
+    folder: Path, tmp_path: Path
+) -> None:
+    report = quick(folder, tmp_path / "m.keras", epochs=1, resume=True)
+    assert report.resumed_epochs == 0
+    assert any("began anew" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 32}, "--batch-size 64, which is 32 now"),
+        ({"seed": 1}, "--seed 0, which is 1 now"),
+        ({"hidden": (8, 8)}, "--hidden 8, which is 8,8 now"),
+        ({"dropout": 0.5}, "--dropout 0.25"),
+        ({"balanced": True}, "--balanced off, which is on now"),
+        ({"sample": RowSample(share=0.5)}, "--sample off, which is 0.5 now"),
+        ({"label": "kind"}, 'it has learned "fraud", and the label is "kind"'),
+        ({"epochs": 2}, "has had 2 epochs already, and 2 are asked for"),
+    ],
+)
+def test_another_training_does_not_go_on(
+    folder: Path, half: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    path = copy_of(half, tmp_path)
+    with pytest.raises(UsageError, match=message):
+        quick(folder, path, resume=True, **options)
+    assert path.read_bytes() == half.read_bytes()
+
+
+def test_columns_that_the_model_was_not_trained_on(half: Path, tmp_path: Path) -> None:
+    table = example_table(1200)
+    renamed = table.rename_columns(["z" if name == "x" else name for name in table.column_names])
+    other = write_dataset(tmp_path / "d", renamed)
+    with pytest.raises(UsageError, match=r"does not fit .*d: column \"x\" is not there, and was"):
+        quick(other, copy_of(half, tmp_path), resume=True)
+
+
+def test_other_rows_of_the_same_columns(half: Path, tmp_path: Path) -> None:
+    other = write_dataset(tmp_path / "d", example_table(1200, seed=1), n_shards=2)
+    with pytest.raises(UsageError, match="was trained on other rows"):
+        quick(other, copy_of(half, tmp_path), resume=True)
+
+
+def test_a_file_is_not_replaced_unasked(folder: Path, half: Path, tmp_path: Path) -> None:
+    path = copy_of(half, tmp_path)
+    with pytest.raises(UsageError, match="exists") as caught:
+        quick(folder, path)
+    assert caught.value.hint == "--resume goes on from it, --force replaces it"
+    assert quick(folder, path, epochs=1, force=True).epochs == 1
+
+
+@pytest.mark.parametrize("name", ["m.h5", "nowhere/m.keras"])
+def test_where_a_model_cannot_be_saved(folder: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="--save"):
+        quick(folder, tmp_path / name)
+
+
+def test_resume_needs_a_file(folder: Path) -> None:
+    with pytest.raises(UsageError, match="--resume goes on from the file"):
+        quick(folder, None, resume=True)
+
+
+def test_a_loss_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
+    y = np.random.default_rng(0).normal(size=500)
+    y[250] = np.inf
+    folder = write_dataset(tmp_path / "d", pa.table({"x": np.arange(500), "y": y}))
+    with edited_manifest(folder) as manifest:
+        manifest["columns"][1]["statistics"]["infinite"] = 0
+    report = train(folder, label="y", batch_size=32, epochs=3, save=tmp_path / "m.keras")
+    assert "the loss became" in report.reason
+    assert report.saved is None
+    assert not (tmp_path / "m.keras").exists()
+
+
+class TestBag:
+    def test_members_have_samples_of_their_own_and_are_judged_together(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        options = {"bag": 3, "sample": RowSample(share=0.5)}
+        report = quick(folder, tmp_path / "bag", **options)
+        assert len(report.member_metrics) == 3
+        assert len(set(report.member_metrics)) > 1
+        assert report.trained_rows == pytest.approx(0.5 * 0.8 * 1200, abs=5)
+        assert report.saved == tmp_path / "bag"
+        bag = load_bag(tmp_path / "bag")
+        of_all = evaluate(
+            bag, open_dataset(folder), features=bag.features, target=bag.target, schema=bag.schema
+        )
+        assert of_all.value == pytest.approx(report.metric_value, abs=0.06)
+        assert report.metric_value > np.mean(report.member_metrics) - 0.01  # type: ignore[operator]
+        with pytest.raises(UsageError, match="a bag that is finished"):
+            quick(folder, tmp_path / "bag", **options)
+        before = {path.name: path.read_bytes() for path in (tmp_path / "bag").iterdir()}
+        (tmp_path / "bag" / "bag.json").unlink()
+        (tmp_path / "bag" / "member-01.keras").unlink()
+        again = quick(folder, tmp_path / "bag", resume=True, **options)
+        assert again.metric_value == pytest.approx(report.metric_value)
+        assert {path.name for path in (tmp_path / "bag").iterdir()} == set(before)
+        for name in ("member-00.keras", "member-02.keras"):
+            assert (tmp_path / "bag" / name).read_bytes() == before[name]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"bag": 3}, "a sample of its own"),
+            ({"bag": 1, "sample": RowSample(share=0.5)}, "2 to 100"),
+            (
+                {"bag": 3, "sample": RowSample(share=0.5), "strategy": "multiworker"},
+                "not with workers",
+            ),
+        ],
+    )
+    def test_what_is_no_bag(self, folder: Path, options: dict[str, Any], message: str) -> None:
+        with pytest.raises(UsageError, match=message):
+            quick(folder, None, **options)
