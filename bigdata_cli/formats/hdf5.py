@@ -39,6 +39,7 @@ from bigdata_cli.formats.base import (
     check_options,
     parse_compression,
     partial_path,
+    rows_of_file,
 )
 from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
 from bigdata_cli.formats.discardable import DiscardableFile
@@ -57,7 +58,9 @@ from bigdata_cli.formats.hdf5_read import (
     check_columns_file,
     check_matrix_file,
     count_file_rows,
+    file_rows,
     has_zone,
+    matrix_slices,
     opened,
     read_columns,
     read_matrix,
@@ -120,15 +123,38 @@ class Hdf5Format(Format):
         *,
         columns: Sequence[str] | None = None,
         max_rows: int = 65_536,
+        rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a shard; see `Format.read`. Links to other files are not followed."""
         names = schema.names if columns is None else tuple(columns)
-        for file in files:
-            with opened(folder / file) as source:
-                if options.layout == "matrix":
-                    yield from read_matrix(source, schema, options, names, max_rows)
-                else:
-                    yield from read_columns(source, schema, names, max_rows)
+        for source, part in _files_of(folder, files, rows):
+            if options.layout == "matrix":
+                yield from read_matrix(source, schema, options, names, max_rows, part)
+            else:
+                yield from read_columns(source, schema, names, max_rows, part)
+
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int:
+        """Those of a compressed chunk; what is not compressed is read from anywhere."""
+        if parse_compression(self, options)[0] == "none":
+            return 1
+        encoder = Hdf5Encoder(schema, options, compress=None)
+        return encoder.matrix_rows if encoder.is_matrix else encoder.table_rows
+
+    def read_matrix(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """The rows of a shard as they are stored; see `Format.read_matrix`."""
+        for source, part in _files_of(folder, files, rows):
+            for X, y in matrix_slices(source, schema, options, schema.names, max_rows, part):
+                assert X is not None  # a matrix has a feature
+                yield X, y
 
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
@@ -149,6 +175,18 @@ class Hdf5Format(Format):
             with opened(folder / file) as source:
                 total += count_file_rows(source)
         return total
+
+
+def _files_of(
+    folder: Path, files: Sequence[str], rows: range | None
+) -> Iterator[tuple[h5py.File, range | None]]:
+    """The open files of a shard one after the other, and which of their rows are asked for."""
+    before = 0
+    for file in files:
+        with opened(folder / file) as source:
+            yield source, rows_of_file(rows, before)
+            if len(files) > 1:
+                before += file_rows(source)
 
 
 class Hdf5Writer(ShardWriter):

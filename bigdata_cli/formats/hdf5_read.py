@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import arrow_column, matrix_columns
-from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.formats.base import StorageOptions, clipped, feature_columns
 from bigdata_cli.formats.hdf5_encode import TEXT_BYTES, VOCABULARY, dataset_name, stored_dtype
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
@@ -93,9 +93,18 @@ def _expected(
     return dataset
 
 
+def _datasets(source: h5py.File) -> list[h5py.Dataset]:
+    return [_dataset(source, name) for name in source if name != VOCABULARY]
+
+
+def file_rows(source: h5py.File) -> int:
+    """The rows that the datasets of a file promise."""
+    return _equal_length(source, _datasets(source))
+
+
 def count_file_rows(source: h5py.File) -> int:
     """The rows of a file: all its datasets are read to their ends, and have equal lengths."""
-    datasets = [_dataset(source, name) for name in source if name != VOCABULARY]
+    datasets = _datasets(source)
     rows = _equal_length(source, datasets)
     for dataset in datasets:
         for _ in _slices(source, [dataset], 65_536):
@@ -195,9 +204,12 @@ def _equal_length(source: h5py.File, datasets: Sequence[h5py.Dataset]) -> int:
 
 
 def _slices(
-    source: h5py.File, datasets: Sequence[h5py.Dataset], max_rows: int
+    source: h5py.File,
+    datasets: Sequence[h5py.Dataset],
+    max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[list[np.ndarray]]:
-    """The rows of datasets of equal length, side by side, a few megabytes at a time."""
+    """Rows of datasets of equal length, side by side, a few megabytes at a time."""
     n_rows = _equal_length(source, datasets)
     row_bytes = sum(
         (TEXT_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
@@ -205,12 +217,17 @@ def _slices(
         for dataset in datasets
     )
     step = max(1, min(max_rows, _READ_BYTES // max(1, row_bytes)))
-    for start in range(0, n_rows, step):
-        yield [dataset[start : min(n_rows, start + step)] for dataset in datasets]
+    rows = clipped(rows, n_rows)
+    for start in range(rows.start, rows.stop, step):
+        yield [dataset[start : min(rows.stop, start + step)] for dataset in datasets]
 
 
 def read_columns(
-    source: h5py.File, schema: Schema, names: Sequence[str], max_rows: int
+    source: h5py.File,
+    schema: Schema,
+    names: Sequence[str],
+    max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     columns = [schema[name] for name in names]
     datasets: list[h5py.Dataset] = []
@@ -223,7 +240,7 @@ def read_columns(
     for name in masks:
         mask = dataset_name(name) + VALIDITY_SUFFIX
         datasets.append(_expected(source, mask, np.dtype(bool)))
-    for parts in _slices(source, datasets, max_rows):
+    for parts in _slices(source, datasets, max_rows, rows):
         arrays = []
         for column, values in zip(columns, parts[: len(columns)], strict=True):
             valid = parts[masks[column.name]] if column.name in masks else None
@@ -247,13 +264,15 @@ def _arrow(
         raise _damaged(source.filename, error.message) from error
 
 
-def read_matrix(
+def matrix_slices(
     source: h5py.File,
     schema: Schema,
     options: StorageOptions,
     names: Sequence[str],
     max_rows: int,
-) -> Iterator[pa.RecordBatch]:
+    rows: range | None = None,
+) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
+    """Rows of `X` and of `y` as they are stored; None where no column of theirs is asked for."""
     features = feature_columns(schema, options)
     datasets: dict[str, h5py.Dataset] = {}
     if any(name != options.label for name in names):
@@ -261,11 +280,21 @@ def read_matrix(
         datasets["X"] = _expected(source, "X", dtype, (len(features),))
     if options.label is not None and options.label in names:
         datasets["y"] = _expected(source, "y", stored_dtype(schema[options.label]))
-    for parts in _slices(source, list(datasets.values()), max_rows):
+    for parts in _slices(source, list(datasets.values()), max_rows, rows):
         by_name = dict(zip(datasets, parts, strict=True))
+        yield by_name.get("X"), by_name.get("y")
+
+
+def read_matrix(
+    source: h5py.File,
+    schema: Schema,
+    options: StorageOptions,
+    names: Sequence[str],
+    max_rows: int,
+    rows: range | None = None,
+) -> Iterator[pa.RecordBatch]:
+    for X, y in matrix_slices(source, schema, options, names, max_rows, rows):
         try:
-            yield matrix_columns(
-                by_name.get("X"), by_name.get("y"), schema, options, columns=list(names)
-            )
+            yield matrix_columns(X, y, schema, options, columns=list(names))
         except VerificationError as error:
             raise _damaged(source.filename, error.message) from error
