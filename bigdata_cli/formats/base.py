@@ -94,6 +94,17 @@ class ShardWriter(ABC):
         """Close and remove what was written; safe to call at any time, also twice."""
 
 
+class RowAccess(ABC):
+    """The open files of a shard, whose rows can be had one by one."""
+
+    @abstractmethod
+    def take(self, rows: np.ndarray) -> pa.RecordBatch:
+        """The rows of these numbers, int64 (n,), ascending, none twice, as `Format.read` has them.
+
+        Raises VerificationError where a file does not hold them.
+        """
+
+
 class Format(ABC):
     """A storage format: its layouts, and how to write and read a shard."""
 
@@ -147,6 +158,22 @@ class Format(ABC):
         """
 
     @abstractmethod
+    has_row_access = False
+    """Whether there is `open_rows`."""
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> RowAccess:
+        """Some columns of a shard, for reading single rows."""
+        raise UsageError(f"{self.name} gives no single rows", hint="--to npy, or --to hdf5")
+
+    @abstractmethod
     def block_rows(self, schema: Schema, options: StorageOptions) -> int | None:
         """How many rows, counted from a shard's first, are best read together.
 
@@ -164,13 +191,14 @@ class Format(ABC):
         max_rows: int = 65_536,
         rows: range | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """The rows of a shard of the layout matrix as they are stored: (X, y), y None without label.
+        """The rows of a shard of the layout matrix as they are stored: (X, y).
 
-        X is (rows, features) of the matrix dtype, y (rows,) of the label's; both are the caller's.
+        X is (rows, features) of the matrix dtype, y (rows,) of the label's, None where there is no
+        label; both are the caller's.
         `files`, `max_rows` and `rows` are those of `read`.
         """
         raise UsageError(
-            f"{self.name} has no layout matrix", hint="--to npy --layout matrix, or --to hdf5"
+            f"{self.name} has no layout matrix", hint="--to npy --layout matrix, or --to hdf5 --layout matrix"
         )
 
     @abstractmethod

@@ -67,6 +67,7 @@ from bigdata_cli.formats.hdf5_read import (
     shown_name,
     unit_attributes,
 )
+from bigdata_cli.formats.hdf5_rows import Hdf5Rows
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 
@@ -127,11 +128,15 @@ class Hdf5Format(Format):
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a shard; see `Format.read`. Links to other files are not followed."""
         names = schema.names if columns is None else tuple(columns)
-        for source, part in _files_of(folder, files, rows):
-            if options.layout == "matrix":
-                yield from read_matrix(source, schema, options, names, max_rows, part)
-            else:
-                yield from read_columns(source, schema, names, max_rows, part)
+        before = 0
+        for file in files:
+            with opened(folder / file) as source:
+                part = rows_of_file(rows, before)
+                if options.layout == "matrix":
+                    yield from read_matrix(source, schema, options, names, max_rows, part)
+                else:
+                    yield from read_columns(source, schema, names, max_rows, part)
+                before += file_rows(source) if len(files) > 1 else 0
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int:
         """Those of a compressed chunk; what is not compressed is read from anywhere."""
@@ -139,6 +144,19 @@ class Hdf5Format(Format):
             return 1
         encoder = Hdf5Encoder(schema, options, compress=None)
         return encoder.matrix_rows if encoder.is_matrix else encoder.table_rows
+
+    has_row_access = True
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> Hdf5Rows:
+        return Hdf5Rows(folder, files, schema, options, columns)
 
     def read_matrix(
         self,
@@ -151,10 +169,14 @@ class Hdf5Format(Format):
         rows: range | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """The rows of a shard as they are stored; see `Format.read_matrix`."""
-        for source, part in _files_of(folder, files, rows):
-            for X, y in matrix_slices(source, schema, options, schema.names, max_rows, part):
-                assert X is not None  # a matrix has a feature
-                yield X, y
+        before = 0
+        for file in files:
+            with opened(folder / file) as source:
+                part = rows_of_file(rows, before)
+                for X, y in matrix_slices(source, schema, options, schema.names, max_rows, part):
+                    assert X is not None  # a matrix has a feature
+                    yield X, y
+                before += file_rows(source) if len(files) > 1 else 0
 
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
@@ -175,18 +197,6 @@ class Hdf5Format(Format):
             with opened(folder / file) as source:
                 total += count_file_rows(source)
         return total
-
-
-def _files_of(
-    folder: Path, files: Sequence[str], rows: range | None
-) -> Iterator[tuple[h5py.File, range | None]]:
-    """The open files of a shard one after the other, and which of their rows are asked for."""
-    before = 0
-    for file in files:
-        with opened(folder / file) as source:
-            yield source, rows_of_file(rows, before)
-            if len(files) > 1:
-                before += file_rows(source)
 
 
 class Hdf5Writer(ShardWriter):

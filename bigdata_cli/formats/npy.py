@@ -39,6 +39,7 @@ from bigdata_cli.formats.npy_read import (
     FEATURES,
     LABEL,
     OFFSETS_SUFFIX,
+    NpyRows,
     check_column_files,
     check_matrix_files,
     count_column_rows,
@@ -285,6 +286,19 @@ class NpyFormat(Format):
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int:
         return 1
+
+    has_row_access = True
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> NpyRows:
+        return NpyRows(folder, files, schema, options, columns)
 
     def read_matrix(
         self,

@@ -11,7 +11,13 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
-from bigdata_cli.formats.base import ShardName, StorageOptions, clipped, feature_columns
+from bigdata_cli.formats.base import (
+    RowAccess,
+    ShardName,
+    StorageOptions,
+    clipped,
+    feature_columns,
+)
 from bigdata_cli.formats.npy_file import open_npy
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
@@ -70,6 +76,7 @@ class ColumnFiles:
     def __init__(self, column: Column, parts: Mapping[str, Path], *, is_whole: bool = True) -> None:
         self.column = column
         names = value_parts(column)
+        self._bytes: np.ndarray = np.empty(0, np.uint8)
         self._path = parts[names[0]]
         if column.kind is Kind.TEXT:
             self._values = open_npy(self._path, dtype=np.dtype(np.int64))
@@ -93,6 +100,28 @@ class ColumnFiles:
         limit = self._values[start] + _MAX_BATCH_TEXT_BYTES
         fitting = int(np.searchsorted(self._values[start : stop + 1], limit, side="right")) - 1
         return start + max(1, min(fitting, stop - start))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The mapped arrays, by the part of the name that each file has."""
+        parts = value_parts(self.column)
+        found = dict(zip(parts, (self._values, self._bytes), strict=False))
+        if self._valid is not None:
+            found[self.column.name + VALIDITY_SUFFIX] = self._valid
+        return found
+
+    def take(self, rows: np.ndarray) -> pa.Array:
+        """The values of single rows, in order."""
+        valid = None if self._valid is None else self._valid[rows]
+        try:
+            if self.column.kind is not Kind.TEXT:
+                return arrow_column(self._values[rows], valid, self.column)
+            starts, ends = self._values[rows], self._values[rows + 1]
+            offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(ends - starts)])
+            parts = [self._bytes[a:b] for a, b in zip(starts, ends, strict=True)]
+            content = np.concatenate([np.empty(0, np.uint8), *parts])
+            return arrow_text(offsets, content, valid, self.column)
+        except VerificationError as error:
+            raise VerificationError(f"{self._path}: {error.message}") from error
 
     def read(self, start: int, stop: int) -> pa.Array:
         valid = None if self._valid is None else np.array(self._valid[start:stop])
@@ -196,6 +225,36 @@ def matrix_slices(
             np.array(features[start:stop]),
             None if labels is None else np.array(labels[start:stop]),
         )
+
+
+class NpyRows(RowAccess):
+    """Single rows of a shard, from its mapped files."""
+
+    def __init__(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        columns: Sequence[str],
+    ) -> None:
+        self._source = schema, options
+        self._columns = list(columns)
+        self._files: list[ColumnFiles] = []
+        self._path = folder / files[0]
+        if options.layout == "matrix":
+            self._X, self._y, self._rows = open_matrix(folder, files, schema, options)
+        else:
+            self._files, self._rows = open_columns(folder, files, schema, columns)
+
+    def take(self, rows: np.ndarray) -> pa.RecordBatch:
+        if len(rows) and rows[-1] >= self._rows:
+            raise VerificationError(f"{self._path} has {self._rows:,} rows")
+        if self._files:
+            arrays = [file.take(rows) for file in self._files]
+            return pa.RecordBatch.from_arrays(arrays, names=self._columns)
+        y = None if self._y is None else self._y[rows]
+        return matrix_columns(self._X[rows], y, *self._source, columns=self._columns)
 
 
 def open_matrix(

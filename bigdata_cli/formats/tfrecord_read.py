@@ -21,6 +21,7 @@ from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
+from bigdata_cli.schema.buffers import array_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
 _PIECE_BYTES = 4 << 20
@@ -367,8 +368,8 @@ def _numbers(slots: np.ndarray, valid: np.ndarray | None, place: _Place, layout:
         values = slots.astype(np.uint32).view(np.float32)
         if layout == "packed":
             valid = ~np.isnan(values)
-        mask = None if valid is None else ~valid
-        return pa.array(values.astype(column.dtype, copy=False), mask=mask, from_pandas=False)
+            valid = None if valid.all() else valid
+        return array_of(values.astype(column.dtype, copy=False), valid)
     if valid is not None:
         slots = np.where(valid, slots, 0)
     if column.kind is Kind.BOOL or column.kind is Kind.INT:

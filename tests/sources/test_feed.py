@@ -21,7 +21,7 @@ from bigdata_cli.sources.boundary import (
 )
 from bigdata_cli.sources.dialect import TEXT_LINES, Dialect
 from bigdata_cli.sources.feed import Feed, read_head
-from bigdata_cli.sources.prefetch import Prefetch
+from bigdata_cli.resources.prefetch import Prefetch
 from bigdata_cli.sources.rules import compile_rules
 
 DIALECTS = [
