@@ -275,7 +275,8 @@ class Dataset:
         if texts:
             raise UsageError(
                 f"these columns are text and have no number: {', '.join(texts)}",
-                hint="dtype=None gives text, or columns=[…] others; or convert with --drop or --type COL=category",
+                hint="dtype=None gives text, columns=[…] leaves columns out; or convert with "
+                "--drop or --type COL=category",
             )
         return features
 

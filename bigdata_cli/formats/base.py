@@ -157,7 +157,6 @@ class Format(ABC):
         Raises VerificationError where a file does not hold what it should.
         """
 
-    @abstractmethod
     has_row_access = False
     """Whether there is `open_rows`."""
 
@@ -198,7 +197,8 @@ class Format(ABC):
         `files`, `max_rows` and `rows` are those of `read`.
         """
         raise UsageError(
-            f"{self.name} has no layout matrix", hint="--to npy --layout matrix, or --to hdf5 --layout matrix"
+            f"{self.name} has no layout matrix",
+            hint="--to npy --layout matrix, or --to hdf5 --layout matrix",
         )
 
     @abstractmethod

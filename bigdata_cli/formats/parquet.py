@@ -380,7 +380,8 @@ def _groups_of(
         sizes = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
     if rows is None:
         return list(range(len(sizes))), 0, math.inf
-    groups, skipped, end = [], 0, 0
+    groups: list[int] = []
+    skipped = end = 0
     for group, size in enumerate(sizes):
         start, end = end, end + size
         if start < rows.stop and rows.start < end:

@@ -1,4 +1,4 @@
-"""Arrow columns to NumPy: category codes, masks, plain numbers. Nothing here runs Python per row."""
+"""Arrow columns to NumPy: category codes, masks, plain numbers. No Python runs per row."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ def _series(
         categories = pd.Index(list(column.vocabulary or ()), dtype=_text_dtype())
         return pd.Categorical.from_codes(codes, categories=categories)
     if column.kind is Kind.TEXT:
-        texts = values if valid is None else np.where(valid, values, None)
+        texts = values.copy()
+        if valid is not None:
+            texts[~valid] = None
         return pd.array(texts, dtype=_text_dtype())
     if values.dtype.kind == "M" and column.kind is Kind.DATE:
         return pd.array(values.astype("datetime64[s]"))

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -265,7 +265,7 @@ class BatchStream:
         waiting = iter(pieces)
         try:
             while True:
-                while len(running) < self.threads and (piece := next(waiting, None)) is not None:
+                for piece in islice(waiting, self.threads - len(running)):
                     running.append(pool.submit(lambda piece: list(self._decode(piece)), piece))
                 if not running:
                     return

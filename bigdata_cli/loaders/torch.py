@@ -6,15 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch.utils.data import Dataset as MapDataset
-from torch.utils.data import IterableDataset, get_worker_info
 
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.by_number import RowsByNumber
 from bigdata_cli.loaders.encode import Encoder, make_encoder
 from bigdata_cli.loaders.order import check_epoch, split_rows
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
+
+try:
+    import torch
+    from torch.utils.data import Dataset as MapDataset
+    from torch.utils.data import IterableDataset, get_worker_info
+except ModuleNotFoundError as error:
+    raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
@@ -24,7 +28,10 @@ _CURRENT, _WORKERS, _RESUMED, _GIVEN, _NEXT = range(5)
 """Places in the memory that a loader's workers share: the epoch begun last, the workers that began
 it, the epoch that a state resumes (-1: none) and the batches given of it, and from there on the
 next epoch of each worker."""
-_WIDER = {np.dtype("uint16"): np.dtype("int32"), np.dtype("uint32"): np.dtype("int64")}
+_WIDER: dict[np.dtype, np.dtype] = {
+    np.dtype("uint16"): np.dtype("int32"),
+    np.dtype("uint32"): np.dtype("int64"),
+}
 """torch has these dtypes and hardly an operation for them."""
 
 
