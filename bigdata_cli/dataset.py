@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+
+    from bigdata_cli.loaders.stream import BatchStream
 
 READ_BYTES = 16_000_000
 """About how much is read at a time where the caller does not say how many rows."""
@@ -135,8 +137,10 @@ class Dataset:
         days, a timestamp as seconds since 1970). Raises UsageError for a column or a shard that
         there is not, VerificationError where a shard is not what the manifest says.
         """
+        from bigdata_cli.loaders.order import check_count
+
         names = None if columns is None else [c.name for c in self.select(columns)]
-        _check_positive("max_rows", max_rows)
+        check_count("max_rows", max_rows)
         indices = range(len(self.shards)) if shards is None else tuple(shards)
         for index in indices:
             if not 0 <= index < len(self.shards):
@@ -147,29 +151,60 @@ class Dataset:
         self, names: list[str] | None, max_rows: int, indices: Sequence[int]
     ) -> Iterator[pa.RecordBatch]:
         for index in indices:
-            shard = self.shards[index]
-            self._check_files(shard)
-            rows = 0
-            for batch in self.format.read(
-                self.path,
-                shard.file_names,
-                self.schema,
-                self.storage,
-                columns=names,
-                max_rows=max_rows,
-            ):
-                rows += batch.num_rows
-                if batch.num_rows:
-                    yield batch
-            if rows != shard.rows:
-                raise VerificationError(
-                    f"{self.path / shard.file_names[0]} has {rows:,} rows; "
-                    f"the manifest says {shard.rows:,}",
-                    hint=f"bigdata verify {self.path}",
-                )
+            yield from self.read_shard(index, names, max_rows=max_rows)
 
-    def _check_files(self, shard: ShardEntry) -> None:
-        for file in shard.files:
+    def read_shard(
+        self,
+        index: int,
+        columns: Sequence[str] | None = None,
+        *,
+        rows: range | None = None,
+        max_rows: int = 65_536,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of one shard (None: all) as `read` gives them, by random access where there is."""
+        self.check_files(index)
+        shard = self.shards[index]
+        found = 0
+        for batch in self.format.read(
+            self.path,
+            shard.file_names,
+            self.schema,
+            self.storage,
+            columns=columns,
+            max_rows=max_rows,
+            rows=rows,
+        ):
+            found += batch.num_rows
+            if batch.num_rows:
+                yield batch
+        self._check_rows(shard, rows, found)
+
+    def read_matrix(
+        self, index: int, *, rows: range | None = None, max_rows: int = 65_536
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Rows of one shard of the layout matrix as they are stored: (X, y)."""
+        self.check_files(index)
+        shard = self.shards[index]
+        found = 0
+        for X, y in self.format.read_matrix(
+            self.path, shard.file_names, self.schema, self.storage, max_rows=max_rows, rows=rows
+        ):
+            found += len(X)
+            yield X, y
+        self._check_rows(shard, rows, found)
+
+    def _check_rows(self, shard: ShardEntry, rows: range | None, found: int) -> None:
+        if found != (shard.rows if rows is None else len(rows)):
+            ended = found if rows is None else rows.start + found
+            raise VerificationError(
+                f"{self.path / shard.file_names[0]} has {ended:,} rows; "
+                f"the manifest says {shard.rows:,}",
+                hint=f"bigdata verify {self.path}",
+            )
+
+    def check_files(self, index: int) -> None:
+        """Raise VerificationError where the files of a shard are not there, as they were."""
+        for file in self.shards[index].files:
             problem = file_problem(self.path, file.name)
             if problem is None:
                 n_bytes = (self.path / file.name).stat().st_size
@@ -207,16 +242,6 @@ class Dataset:
         )
         return int(min(65_536, max(256, READ_BYTES / max(per_row, 1.0))))
 
-    def _coded(
-        self, chosen: tuple[Column, ...], batch_size: int, *, drop_remainder: bool = False
-    ) -> Iterator[pa.RecordBatch]:
-        """Batches of exactly `batch_size` rows with categories as codes."""
-        from bigdata_cli.loaders.arrays import CategoryCodes, rebatch
-
-        codes = CategoryCodes(Schema(chosen))
-        read = self.read([column.name for column in chosen], max_rows=self.read_rows(chosen))
-        return rebatch(map(codes.apply, read), batch_size, drop_remainder=drop_remainder)
-
     def batches(
         self,
         batch_size: int,
@@ -233,21 +258,25 @@ class Dataset:
         is there only in the batches that need it. The arrays are the caller's own.
         Raises UsageError where a column named "COL.valid" and COL are both asked for.
         """
-        from bigdata_cli.loaders.arrays import check_mask_names, numpy_batch
+        return iter(
+            self.to_numpy_batches(
+                batch_size, columns=columns, dtype=None, drop_remainder=drop_remainder
+            )
+        )
 
-        _check_positive("batch_size", batch_size)
-        chosen = self.select(columns)
-        check_mask_names(chosen)
-        return map(numpy_batch, self._coded(chosen, batch_size, drop_remainder=drop_remainder))
-
-    def features(self, label: str | None) -> tuple[Column, ...]:
-        """The columns of X: all but the label, in order; UsageError where one is text."""
-        features = tuple(column for column in self.schema if column.name != label)
+    def features(
+        self, label: str | None, columns: Sequence[str] | None = None
+    ) -> tuple[Column, ...]:
+        """The columns of X: all or those named, but for the label; UsageError where one is text."""
+        features = tuple(column for column in self.select(columns) if column.name != label)
         texts = [column.name for column in features if column.kind is Kind.TEXT]
+        if not features:
+            raise UsageError(f'there is no column besides the label "{label}"')
         if texts:
             raise UsageError(
                 f"these columns are text and have no number: {', '.join(texts)}",
-                hint="batches() gives text; or convert with --drop or --type COL=category",
+                hint="dtype=None gives text, columns=[…] leaves columns out; or convert with "
+                "--drop or --type COL=category",
             )
         return features
 
@@ -292,15 +321,7 @@ class Dataset:
         2**53. y has the label's dtype (codes for a category); where the label has nulls and is
         neither float nor date, y is float64 with NaN. Raises UsageError for text columns.
         """
-        import numpy as np
-
-        _check_positive("batch_size", batch_size)
-        target, y_dtype = self.label(label), self.label_dtype(label)
-        features = self.features(target.name)
-        return (
-            _matrix(batch, target, features, np.dtype(dtype), y_dtype)
-            for batch in self._coded((*features, target), batch_size)
-        )
+        return iter(self.to_numpy_batches(batch_size, label=label, dtype=dtype))
 
     def iter_pandas(self, chunksize: int = 65_536) -> Iterator[pd.DataFrame]:
         """The rows as DataFrames of `chunksize` rows, each with the same dtypes.
@@ -309,41 +330,152 @@ class Dataset:
         has nulls anywhere in the dataset; dates datetime64[s], timestamps datetime64[us] or [ns]
         (UTC where they are); categories Categorical with the whole vocabulary; text is str.
         """
-        from bigdata_cli.loaders.frames import data_frame
+        from bigdata_cli.loaders.frames import FrameEncoder
+        from bigdata_cli.loaders.order import check_count
+        from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 
-        _check_positive("chunksize", chunksize)
-        chosen = self.schema.columns
-        nullable = {c.name for c in chosen if self.statistics(c.name).nulls}
-        return (
-            data_frame(batch, self.schema, nullable) for batch in self._coded(chosen, chunksize)
+        check_count("chunksize", chunksize)
+        return iter(BatchStream(self, FrameEncoder(self), StreamOptions(batch_size=chunksize)))
+
+    def to_numpy_batches(
+        self,
+        batch_size: int,
+        *,
+        label: str | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = "float32",
+        drop_remainder: bool = False,
+        rank: int = 0,
+        world: int = 1,
+    ) -> BatchStream:
+        """The rows as (X, y) of NumPy arrays, epoch after epoch; see `BatchStream`.
+
+        X and y are those of `xy_batches`; dtype=None gives dicts as `batches` does, and (dict, y)
+        where a label is named. shuffle: another order in every epoch, the same for the same
+        seed. split: a slice of the dataset's rows ("[:80%]", "[80%:]", "[100000:]"). rank, world:
+        this reader's part of the rows.
+        """
+        from bigdata_cli.loaders.encode import make_encoder
+        from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+
+        options = StreamOptions(
+            batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
+            drop_remainder=drop_remainder, rank=rank, world=world,
+        )  # fmt: skip
+        encoder = make_encoder(self, label=label, columns=columns, dtype=dtype)
+        return BatchStream(self, encoder, options)
+
+    def generator(
+        self,
+        batch_size: int,
+        *,
+        label: str | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = "float32",
+        drop_remainder: bool = False,
+        epochs: int | None = None,
+    ) -> Iterator[Any]:
+        """What `to_numpy_batches` gives, for so many epochs without a break (None: for ever).
+
+        For `model.fit`, `train_on_batch` and `partial_fit`.
+        """
+        stream = self.to_numpy_batches(
+            batch_size, label=label, shuffle=shuffle, seed=seed, split=split, columns=columns,
+            dtype=dtype, drop_remainder=drop_remainder,
+        )  # fmt: skip
+        return stream.for_epochs(epochs)
+
+    def to_tf(
+        self,
+        batch_size: int,
+        *,
+        label: str | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = "float32",
+        drop_remainder: bool = False,
+        rank: int = 0,
+        world: int = 1,
+        prefetch: int = 8,
+        state: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """A `tf.data.Dataset` of the batches of `to_numpy_batches`; see `TensorflowBatches`.
+
+        dtype=None gives dicts of tensors by column, text as tf.string. prefetch: batches ahead.
+        state: where to go on, of the `state_at` of a stream with the same options.
+        """
+        from bigdata_cli.loaders.stream import StreamOptions
+        from bigdata_cli.loaders.tensorflow import tf_dataset
+
+        options = StreamOptions(
+            batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
+            drop_remainder=drop_remainder, rank=rank, world=world,
+        )  # fmt: skip
+        return tf_dataset(
+            self, options, label=label, columns=columns, dtype=dtype, prefetch=prefetch, state=state
         )
 
+    def to_torch(
+        self,
+        batch_size: int,
+        *,
+        label: str | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = "float32",
+        drop_remainder: bool = False,
+        rank: int | None = None,
+        world: int | None = None,
+    ) -> Any:
+        """A torch `IterableDataset` of whole batches of tensors; see `loaders.torch.TorchBatches`.
 
-def _matrix(
-    batch: pa.RecordBatch,
-    target: Column,
-    features: tuple[Column, ...],
-    dtype: np.dtype,
-    y_dtype: np.dtype,
-) -> tuple[np.ndarray, np.ndarray]:
-    import numpy as np
+        For `DataLoader(…, batch_size=None, num_workers=…, pin_memory=…)`, whose workers share the
+        rows. rank, world: those of `torch.distributed` by default, where it is initialised.
+        """
+        from bigdata_cli.loaders.torch import torch_batches
 
-    from bigdata_cli.loaders.arrays import column_values, numbers
+        return torch_batches(
+            self, batch_size, label=label, shuffle=shuffle, seed=seed, split=split,
+            columns=columns, dtype=dtype, drop_remainder=drop_remainder, rank=rank, world=world,
+        )  # fmt: skip
 
-    X = np.empty((batch.num_rows, len(features)), dtype)
-    for place, column in enumerate(features):
-        X[:, place] = numbers(batch.column(column.name))
-    array = batch.column(target.name)
-    y, valid = column_values(array)
-    if valid is not None or (y_dtype.kind == "f" and y.dtype.kind != "f"):
-        return X, numbers(array).astype(y_dtype if y_dtype.kind == "f" else np.float64)
-    return X, y
+    def to_torch_map(
+        self,
+        *,
+        label: str | None = None,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = "float32",
+    ) -> Any:
+        """A map-style torch dataset of npy or HDF5 rows; see `loaders.torch.TorchRows`.
+
+        Raises UsageError for the other formats, whose rows cannot be had one by one.
+        """
+        from bigdata_cli.loaders.torch import torch_rows
+
+        return torch_rows(self, label=label, split=split, columns=columns, dtype=dtype)
+
+    def memmap(self) -> list[dict[str, np.ndarray] | tuple[np.ndarray, np.ndarray | None]]:
+        """The arrays of an npy dataset, one entry per shard, mapped into memory and not copied.
+
+        Layout columns: a dict of arrays (rows,) by column as they are stored, with "COL.valid"
+        where a shard has nulls, and "COL.offsets" and "COL.bytes" for text. Layout matrix: (X, y),
+        y None without a label. Read-only. Raises UsageError for other formats.
+        """
+        from bigdata_cli.loaders.by_number import memmaps
+
+        return memmaps(self)
 
 
 _MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY)
 """The kinds that have no value of their own for a null."""
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise UsageError(f"{name} is {value!r}; it is a positive number of rows")

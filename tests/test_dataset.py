@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import datetime
 import pickle
-import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.loaders.arrays import rebatch
 from bigdata_cli.manifest import MANIFEST_NAME
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
@@ -314,44 +309,3 @@ class TestPandas:
         assert frame["a"].isna().all()
         (batch,) = dataset.batches(5)
         np.testing.assert_array_equal(batch["a.valid"], [False, False])
-
-
-class TestRebatch:
-    @given(
-        sizes=st.lists(st.integers(0, 30), max_size=20),
-        batch_rows=st.integers(1, 40),
-        drop=st.booleans(),
-    )
-    @settings(max_examples=100, deadline=None)
-    def test_keeps_every_row_in_order(self, sizes: list[int], batch_rows: int, drop: bool) -> None:
-        total = sum(sizes)
-        source = iter(np.split(np.arange(total), np.cumsum(sizes)))
-        batches = [pa.record_batch({"a": pa.array(values)}) for values in source]
-        result = list(rebatch(batches, batch_rows, drop_remainder=drop))
-        assert all(batch.num_rows == batch_rows for batch in result[:-1])
-        kept = total - total % batch_rows if drop else total
-        rows = [value for batch in result for value in batch.column(0).to_pylist()]
-        assert rows == list(range(kept))
-
-    def test_holds_few_batches(self) -> None:
-        alive = most = 0
-
-        def gone() -> None:
-            nonlocal alive
-            alive -= 1
-
-        def source() -> Iterator[pa.RecordBatch]:
-            nonlocal alive, most
-            for i in range(200):
-                batch = pa.record_batch({"a": np.arange(10) + i})
-                weakref.finalize(batch, gone)
-                alive += 1
-                most = max(most, alive)
-                yield batch
-                del batch
-
-        for batch_rows in (3, 10, 25):
-            alive = most = 0
-            for _ in rebatch(source(), batch_rows):
-                pass
-            assert most <= batch_rows // 10 + 3

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
-from bigdata_cli.schema.buffers import booleans_of, numbers_of
+from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
@@ -230,36 +230,35 @@ def arrow_column(values: np.ndarray, valid: np.ndarray | None, column: Column) -
 
     Raises VerificationError for a code beyond the vocabulary.
     """
-    mask = None if valid is None else ~np.asarray(valid, bool)
+    if valid is not None:
+        valid = np.asarray(valid, bool)
     if column.kind is Kind.NULL:
         return pa.nulls(len(values), pa.bool_())
     if column.kind is Kind.CATEGORY:
-        return _arrow_category(values, mask, column)
+        return _arrow_category(values, valid, column)
     if column.kind in (Kind.DATE, Kind.TIMESTAMP):
         ticks = values.view(np.int64) if values.dtype.kind == "M" else values
         integer = np.int32 if column.kind is Kind.DATE else np.int64
-        if mask is not None:
-            ticks = np.where(mask, 0, ticks)
+        if valid is not None:
+            ticks = np.where(valid, ticks, 0)
         if column.kind is Kind.DATE and len(ticks) and (ticks != ticks.astype(np.int32)).any():
             raise VerificationError(f'column "{column.name}" has a date that is out of range')
-        numbers = pa.array(ticks.astype(integer, copy=False), mask=mask)
-        return numbers.view(arrow_type(column.dtype))
-    if column.kind is Kind.BOOL:
-        values = values.astype(bool, copy=False)
-    return pa.array(values, arrow_type(column.dtype), mask=mask, from_pandas=False)
+        return array_of(ticks.astype(integer, copy=False), valid).view(arrow_type(column.dtype))
+    dtype = bool if column.kind is Kind.BOOL else column.dtype
+    return array_of(values.astype(dtype, copy=False), valid)
 
 
-def _arrow_category(codes: np.ndarray, mask: np.ndarray | None, column: Column) -> pa.Array:
+def _arrow_category(codes: np.ndarray, valid: np.ndarray | None, column: Column) -> pa.Array:
     vocabulary = pa.array(column.vocabulary or (), pa.string())
-    if mask is not None:
-        codes = np.where(mask, 0, codes)
-    known = codes if mask is None else codes[~mask]
+    if valid is not None:
+        codes = np.where(valid, codes, 0)
+    known = codes if valid is None else codes[valid]
     if len(known) and not 0 <= known.min() <= known.max() < len(vocabulary):
         raise VerificationError(
             f'column "{column.name}" has the code {known.max()}, and its vocabulary '
             f"has {len(vocabulary)} values"
         )
-    indices = pa.array(codes.astype(np.int32), mask=mask)
+    indices = array_of(codes.astype(np.int32), valid)
     return pa.DictionaryArray.from_arrays(indices, vocabulary)
 
 
@@ -313,10 +312,11 @@ def matrix_columns(
 
 
 def _arrow_feature(values: np.ndarray, column: Column) -> pa.Array:
-    nulls = np.isnan(values)
+    valid = ~np.isnan(values)
+    is_whole = bool(valid.all())
     if column.kind is not Kind.CATEGORY:
-        return pa.array(values, mask=nulls, from_pandas=False)
-    codes = np.where(nulls, 0, values)
+        return array_of(values, None if is_whole else valid)
+    codes = np.where(valid, values, 0)
     if not ((codes >= 0) & (codes < 2**31)).all() or (codes != np.floor(codes)).any():
         raise VerificationError(f'column "{column.name}" holds what is not a code')
-    return _arrow_category(codes.astype(np.int64), nulls if nulls.any() else None, column)
+    return _arrow_category(codes.astype(np.int64), None if is_whole else valid, column)

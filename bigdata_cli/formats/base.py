@@ -18,6 +18,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 PARTIAL_SUFFIX = ".partial"
@@ -93,6 +94,17 @@ class ShardWriter(ABC):
         """Close and remove what was written; safe to call at any time, also twice."""
 
 
+class RowAccess(ABC):
+    """The open files of a shard, whose rows can be had one by one."""
+
+    @abstractmethod
+    def take(self, rows: np.ndarray) -> pa.RecordBatch:
+        """The rows of these numbers, int64 (n,), ascending, none twice, as `Format.read` has them.
+
+        Raises VerificationError where a file does not hold them.
+        """
+
+
 class Format(ABC):
     """A storage format: its layouts, and how to write and read a shard."""
 
@@ -132,15 +144,62 @@ class Format(ABC):
         *,
         columns: Sequence[str] | None = None,
         max_rows: int = 65_536,
+        rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a shard in order, in batches of at most `max_rows`, in bounded memory.
 
-        `files` are the shard's file names as in the manifest. Columns have the types of
+        `files` are the shard's file names as in the manifest. `rows` are those of the shard that
+        are read, by random access where the files allow it (`block_rows`); None for all. Rows
+        that there are not are left out. Columns have the types of
         `schema.arrow()`, categories with the schema's vocabulary as their dictionary. What a
         layout stores only as a number (a matrix) comes back as the number it stores: features of
         the matrix dtype with null for NaN, categories as categories, the label as its own type.
         Raises VerificationError where a file does not hold what it should.
         """
+
+    has_row_access = False
+    """Whether there is `open_rows`."""
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> RowAccess:
+        """Some columns of a shard, for reading single rows."""
+        raise UsageError(f"{self.name} gives no single rows", hint="--to npy, or --to hdf5")
+
+    @abstractmethod
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int | None:
+        """How many rows, counted from a shard's first, are best read together.
+
+        A range of rows that begins at a multiple of them costs what its rows cost. None where a
+        shard can only be read on from its start.
+        """
+
+    def read_matrix(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """The rows of a shard of the layout matrix as they are stored: (X, y).
+
+        X is (rows, features) of the matrix dtype, y (rows,) of the label's, None where there is no
+        label; both are the caller's.
+        `files`, `max_rows` and `rows` are those of `read`.
+        """
+        raise UsageError(
+            f"{self.name} has no layout matrix",
+            hint="--to npy --layout matrix, or --to hdf5 --layout matrix",
+        )
 
     @abstractmethod
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
@@ -163,6 +222,24 @@ class Format(ABC):
     def sidecars(self, dataset: Mapping[str, Any]) -> dict[str, str]:
         """Extra text files of a dataset (name → content), from its manifest as JSON."""
         return {}
+
+
+def clipped(rows: range | None, n_rows: int) -> range:
+    """Those of the rows asked for that there are; all where `rows` is None.
+
+    >>> clipped(range(5, 20), 10), clipped(None, 3), clipped(range(5, 9), 2)
+    (range(5, 10), range(0, 3), range(2, 2))
+    """
+    if rows is None:
+        return range(n_rows)
+    return range(min(rows.start, n_rows), min(rows.stop, n_rows))
+
+
+def rows_of_file(rows: range | None, before: int) -> range | None:
+    """The rows of a shard as rows of one of its files, that has `before` rows before it."""
+    if rows is None:
+        return None
+    return range(max(0, rows.start - before), max(0, rows.stop - before))
 
 
 def check_options(form: Format, schema: Schema, options: StorageOptions) -> None:

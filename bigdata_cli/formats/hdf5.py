@@ -39,6 +39,7 @@ from bigdata_cli.formats.base import (
     check_options,
     parse_compression,
     partial_path,
+    rows_of_file,
 )
 from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
 from bigdata_cli.formats.discardable import DiscardableFile
@@ -57,13 +58,16 @@ from bigdata_cli.formats.hdf5_read import (
     check_columns_file,
     check_matrix_file,
     count_file_rows,
+    file_rows,
     has_zone,
+    matrix_slices,
     opened,
     read_columns,
     read_matrix,
     shown_name,
     unit_attributes,
 )
+from bigdata_cli.formats.hdf5_rows import Hdf5Rows
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 
@@ -120,15 +124,59 @@ class Hdf5Format(Format):
         *,
         columns: Sequence[str] | None = None,
         max_rows: int = 65_536,
+        rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a shard; see `Format.read`. Links to other files are not followed."""
         names = schema.names if columns is None else tuple(columns)
+        before = 0
         for file in files:
             with opened(folder / file) as source:
+                part = rows_of_file(rows, before)
                 if options.layout == "matrix":
-                    yield from read_matrix(source, schema, options, names, max_rows)
+                    yield from read_matrix(source, schema, options, names, max_rows, part)
                 else:
-                    yield from read_columns(source, schema, names, max_rows)
+                    yield from read_columns(source, schema, names, max_rows, part)
+                before += file_rows(source) if len(files) > 1 else 0
+
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int:
+        """Those of a compressed chunk; what is not compressed is read from anywhere."""
+        if parse_compression(self, options)[0] == "none":
+            return 1
+        encoder = Hdf5Encoder(schema, options, compress=None)
+        return encoder.matrix_rows if encoder.is_matrix else encoder.table_rows
+
+    has_row_access = True
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> Hdf5Rows:
+        return Hdf5Rows(folder, files, schema, options, columns)
+
+    def read_matrix(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """The rows of a shard as they are stored; see `Format.read_matrix`."""
+        before = 0
+        for file in files:
+            with opened(folder / file) as source:
+                part = rows_of_file(rows, before)
+                for X, y in matrix_slices(source, schema, options, schema.names, max_rows, part):
+                    assert X is not None  # a matrix has a feature
+                    yield X, y
+                before += file_rows(source) if len(files) > 1 else 0
 
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions

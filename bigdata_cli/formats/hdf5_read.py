@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import arrow_column, matrix_columns
-from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.formats.base import StorageOptions, clipped, feature_columns
 from bigdata_cli.formats.hdf5_encode import TEXT_BYTES, VOCABULARY, dataset_name, stored_dtype
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 MAX_ATTRIBUTE_STRINGS = 4_000
 """An attribute holds 64 KB, and 16 bytes of a string are in it."""
-_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
+DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
 _READ_BYTES = 16 << 20
 _MAX_CHUNK_BYTES = 1 << 28
 """Of a row, or of a chunk, which HDF5 decompresses as a whole: ours have far less."""
@@ -50,11 +50,11 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r", locking="best-effort") as source:
             yield source
-    except _DAMAGE as error:
-        raise _damaged(path, str(error)) from error
+    except DAMAGE as error:
+        raise damaged(path, str(error)) from error
 
 
-def _damaged(path: Path | str, what: str) -> VerificationError:
+def damaged(path: Path | str, what: str) -> VerificationError:
     return VerificationError(
         f"{path}: {what}",
         hint="the file is damaged: bigdata convert … --force writes the dataset again",
@@ -67,15 +67,15 @@ def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         what = "is not there" if link is None else "is a link"
-        raise _damaged(path, f'the dataset "{name}" {what}')
+        raise damaged(path, f'the dataset "{name}" {what}')
     dataset = group[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise _damaged(path, f'"{name}" is not a dataset')
+        raise damaged(path, f'"{name}" is not a dataset')
     if dataset.external or dataset.is_virtual:
-        raise _damaged(path, f'the dataset "{name}" lies in another file')
+        raise damaged(path, f'the dataset "{name}" lies in another file')
     sizes = (dataset.shape or (0,))[1:], dataset.chunks or ()
     if max(math.prod(size) for size in sizes) * dataset.dtype.itemsize > _MAX_CHUNK_BYTES:
-        raise _damaged(path, f'the dataset "{name}" has rows or chunks that are too large')
+        raise damaged(path, f'the dataset "{name}" has rows or chunks that are too large')
     return dataset
 
 
@@ -89,14 +89,23 @@ def _expected(
         same = h5py.check_string_dtype(dataset.dtype) is not None and dataset.ndim == 1
     if not same:
         found = f"{dataset.dtype} {dataset.shape}"
-        raise _damaged(source.filename, f'the dataset "{name}" is {found}, and should be {dtype}')
+        raise damaged(source.filename, f'the dataset "{name}" is {found}, and should be {dtype}')
     return dataset
+
+
+def _datasets(source: h5py.File) -> list[h5py.Dataset]:
+    return [_dataset(source, name) for name in source if name != VOCABULARY]
+
+
+def file_rows(source: h5py.File) -> int:
+    """The rows that the datasets of a file promise."""
+    return equal_length(source, _datasets(source))
 
 
 def count_file_rows(source: h5py.File) -> int:
     """The rows of a file: all its datasets are read to their ends, and have equal lengths."""
-    datasets = [_dataset(source, name) for name in source if name != VOCABULARY]
-    rows = _equal_length(source, datasets)
+    datasets = _datasets(source)
+    rows = equal_length(source, datasets)
     for dataset in datasets:
         for _ in _slices(source, [dataset], 65_536):
             pass
@@ -116,7 +125,7 @@ def check_columns_file(source: h5py.File, schema: Schema) -> int:
         if column.kind is Kind.CATEGORY:
             _check_strings(source, datasets[-1], "vocabulary", name, column.vocabulary or ())
     _check_no_others(source, known)
-    return _equal_length(source, datasets)
+    return equal_length(source, datasets)
 
 
 def check_matrix_file(source: h5py.File, schema: Schema, options: StorageOptions) -> int:
@@ -138,7 +147,7 @@ def check_matrix_file(source: h5py.File, schema: Schema, options: StorageOptions
             name = dataset_name(label.name)
             _check_strings(source, datasets[-1], "vocabulary", name, label.vocabulary or ())
     _check_no_others(source, {"X", VOCABULARY, *(("y",) if options.label is not None else ())})
-    return _equal_length(source, datasets)
+    return equal_length(source, datasets)
 
 
 def _dtype(column: Column) -> np.dtype:
@@ -148,7 +157,7 @@ def _dtype(column: Column) -> np.dtype:
 def _check_no_others(source: h5py.File, known: set[str]) -> None:
     for name in source:
         if name not in known:
-            raise _damaged(source.filename, f'the dataset "{name}" is of no column')
+            raise damaged(source.filename, f'the dataset "{name}" is of no column')
 
 
 def _check_attributes(
@@ -157,7 +166,7 @@ def _check_attributes(
     for name, text in attributes.items():
         if dataset.attrs.get(name) != text:
             what = f'the attribute "{name}" of "{dataset.name[1:]}" is not "{text}"'
-            raise _damaged(source.filename, what)
+            raise damaged(source.filename, what)
 
 
 def _check_strings(
@@ -176,62 +185,76 @@ def _check_strings(
     else:
         group = source.get(VOCABULARY, getlink=True)
         if not isinstance(group, h5py.HardLink) or not isinstance(source[VOCABULARY], h5py.Group):
-            raise _damaged(source.filename, f'"{VOCABULARY}" is not there')
+            raise damaged(source.filename, f'"{VOCABULARY}" is not there')
         stored = _dataset(source[VOCABULARY], name)
         if stored.shape == size:
             found = [value.decode() for value in stored[:]]
     if found != list(expected):
-        raise _damaged(source.filename, f'{attribute} of "{name}" are not those of the manifest')
+        raise damaged(source.filename, f'{attribute} of "{name}" are not those of the manifest')
 
 
-def _equal_length(source: h5py.File, datasets: Sequence[h5py.Dataset]) -> int:
+def equal_length(source: h5py.File, datasets: Sequence[h5py.Dataset]) -> int:
     if not datasets:
-        raise _damaged(source.filename, "it has no datasets")
+        raise damaged(source.filename, "it has no datasets")
     lengths = {dataset.shape[0] if dataset.ndim else -1 for dataset in datasets}
     if len(lengths) != 1 or -1 in lengths:
         what = ", ".join(f"{dataset.name[1:]} {dataset.shape}" for dataset in datasets[:8])
-        raise _damaged(source.filename, f"its datasets differ in length: {what}")
+        raise damaged(source.filename, f"its datasets differ in length: {what}")
     return lengths.pop()
 
 
 def _slices(
-    source: h5py.File, datasets: Sequence[h5py.Dataset], max_rows: int
+    source: h5py.File,
+    datasets: Sequence[h5py.Dataset],
+    max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[list[np.ndarray]]:
-    """The rows of datasets of equal length, side by side, a few megabytes at a time."""
-    n_rows = _equal_length(source, datasets)
+    """Rows of datasets of equal length, side by side, a few megabytes at a time."""
+    n_rows = equal_length(source, datasets)
     row_bytes = sum(
         (TEXT_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
         * int(np.prod(dataset.shape[1:]))
         for dataset in datasets
     )
     step = max(1, min(max_rows, _READ_BYTES // max(1, row_bytes)))
-    for start in range(0, n_rows, step):
-        yield [dataset[start : min(n_rows, start + step)] for dataset in datasets]
+    rows = clipped(rows, n_rows)
+    for start in range(rows.start, rows.stop, step):
+        yield [dataset[start : min(rows.stop, start + step)] for dataset in datasets]
+
+
+def open_columns(
+    source: h5py.File, columns: Sequence[Column]
+) -> tuple[list[h5py.Dataset], dict[str, h5py.Dataset]]:
+    """The datasets of columns, and the masks of those that have one, by their names."""
+    values, masks = [], {}
+    for column in columns:
+        name = dataset_name(column.name)
+        values.append(_expected(source, name, _dtype(column)))
+        mask = name + VALIDITY_SUFFIX
+        if source.get(mask, getlink=True) is not None:
+            masks[column.name] = _expected(source, mask, np.dtype(bool))
+    return values, masks
 
 
 def read_columns(
-    source: h5py.File, schema: Schema, names: Sequence[str], max_rows: int
+    source: h5py.File,
+    schema: Schema,
+    names: Sequence[str],
+    max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     columns = [schema[name] for name in names]
-    datasets: list[h5py.Dataset] = []
-    masks: dict[str, int] = {}
-    for column in columns:
-        name = dataset_name(column.name)
-        datasets.append(_expected(source, name, _dtype(column)))
-        if source.get(name + VALIDITY_SUFFIX, getlink=True) is not None:
-            masks[column.name] = len(columns) + len(masks)
-    for name in masks:
-        mask = dataset_name(name) + VALIDITY_SUFFIX
-        datasets.append(_expected(source, mask, np.dtype(bool)))
-    for parts in _slices(source, datasets, max_rows):
-        arrays = []
-        for column, values in zip(columns, parts[: len(columns)], strict=True):
-            valid = parts[masks[column.name]] if column.name in masks else None
-            arrays.append(_arrow(values, valid, column, source))
+    values, masks = open_columns(source, columns)
+    for parts in _slices(source, [*values, *masks.values()], max_rows, rows):
+        valid = dict(zip(masks, parts[len(columns) :], strict=True))
+        arrays = [
+            arrow_values(part, valid.get(column.name), column, source)
+            for column, part in zip(columns, parts, strict=False)
+        ]
         yield pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
-def _arrow(
+def arrow_values(
     values: np.ndarray, valid: np.ndarray | None, column: Column, source: h5py.File
 ) -> pa.Array:
     if valid is not None:
@@ -242,9 +265,37 @@ def _arrow(
         mask = None if valid is None else ~valid
         return pa.array(values, pa.large_binary(), mask=mask).cast(pa.string())
     except pa.ArrowInvalid as error:
-        raise _damaged(source.filename, f'column "{column.name}": {error}') from error
+        raise damaged(source.filename, f'column "{column.name}": {error}') from error
     except VerificationError as error:
-        raise _damaged(source.filename, error.message) from error
+        raise damaged(source.filename, error.message) from error
+
+
+def open_matrix(
+    source: h5py.File, schema: Schema, options: StorageOptions, names: Sequence[str]
+) -> dict[str, h5py.Dataset]:
+    """The datasets `X` and `y`, as far as a column of theirs is asked for."""
+    datasets: dict[str, h5py.Dataset] = {}
+    if any(name != options.label for name in names):
+        n_features = len(feature_columns(schema, options))
+        datasets["X"] = _expected(source, "X", np.dtype(options.matrix_dtype), (n_features,))
+    if options.label is not None and options.label in names:
+        datasets["y"] = _expected(source, "y", stored_dtype(schema[options.label]))
+    return datasets
+
+
+def matrix_slices(
+    source: h5py.File,
+    schema: Schema,
+    options: StorageOptions,
+    names: Sequence[str],
+    max_rows: int,
+    rows: range | None = None,
+) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
+    """Rows of `X` and of `y` as they are stored; None where no column of theirs is asked for."""
+    datasets = open_matrix(source, schema, options, names)
+    for parts in _slices(source, list(datasets.values()), max_rows, rows):
+        by_name = dict(zip(datasets, parts, strict=True))
+        yield by_name.get("X"), by_name.get("y")
 
 
 def read_matrix(
@@ -253,19 +304,10 @@ def read_matrix(
     options: StorageOptions,
     names: Sequence[str],
     max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    features = feature_columns(schema, options)
-    datasets: dict[str, h5py.Dataset] = {}
-    if any(name != options.label for name in names):
-        dtype = np.dtype(options.matrix_dtype)
-        datasets["X"] = _expected(source, "X", dtype, (len(features),))
-    if options.label is not None and options.label in names:
-        datasets["y"] = _expected(source, "y", stored_dtype(schema[options.label]))
-    for parts in _slices(source, list(datasets.values()), max_rows):
-        by_name = dict(zip(datasets, parts, strict=True))
+    for X, y in matrix_slices(source, schema, options, names, max_rows, rows):
         try:
-            yield matrix_columns(
-                by_name.get("X"), by_name.get("y"), schema, options, columns=list(names)
-            )
+            yield matrix_columns(X, y, schema, options, columns=list(names))
         except VerificationError as error:
-            raise _damaged(source.filename, error.message) from error
+            raise damaged(source.filename, error.message) from error

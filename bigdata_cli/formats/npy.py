@@ -39,10 +39,12 @@ from bigdata_cli.formats.npy_read import (
     FEATURES,
     LABEL,
     OFFSETS_SUFFIX,
+    NpyRows,
     check_column_files,
     check_matrix_files,
     count_column_rows,
     count_matrix_rows,
+    matrix_slices,
     read_columns,
     read_matrix,
     value_parts,
@@ -273,11 +275,42 @@ class NpyFormat(Format):
         *,
         columns: Sequence[str] | None = None,
         max_rows: int = 65_536,
+        rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
         names = list(schema.names if columns is None else columns)
         if options.layout == "matrix":
-            return read_matrix(folder, files, schema, options, columns=names, max_rows=max_rows)
-        return read_columns(folder, files, schema, columns=names, max_rows=max_rows)
+            return read_matrix(
+                folder, files, schema, options, columns=names, max_rows=max_rows, rows=rows
+            )
+        return read_columns(folder, files, schema, columns=names, max_rows=max_rows, rows=rows)
+
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int:
+        return 1
+
+    has_row_access = True
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> NpyRows:
+        return NpyRows(folder, files, schema, options, columns)
+
+    def read_matrix(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        return matrix_slices(folder, files, schema, options, max_rows=max_rows, rows=rows)
 
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions

@@ -11,7 +11,13 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
-from bigdata_cli.formats.base import ShardName, StorageOptions, feature_columns
+from bigdata_cli.formats.base import (
+    RowAccess,
+    ShardName,
+    StorageOptions,
+    clipped,
+    feature_columns,
+)
 from bigdata_cli.formats.npy_file import open_npy
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
@@ -64,17 +70,19 @@ def _bases(required: Sequence[str]) -> set[str]:
     return {*required, *(part.removesuffix(OFFSETS_SUFFIX) for part in required)}
 
 
-class _ColumnFiles:
-    """The open files of one column."""
+class ColumnFiles:
+    """The open files of one column; `is_whole` says whether all of them is looked at."""
 
-    def __init__(self, column: Column, parts: Mapping[str, Path]) -> None:
+    def __init__(self, column: Column, parts: Mapping[str, Path], *, is_whole: bool = True) -> None:
         self.column = column
         names = value_parts(column)
+        self._bytes: np.ndarray = np.empty(0, np.uint8)
         self._path = parts[names[0]]
         if column.kind is Kind.TEXT:
             self._values = open_npy(self._path, dtype=np.dtype(np.int64))
             self._bytes = open_npy(parts[names[1]], dtype=np.dtype(np.uint8))
-            check_offsets(self._values, len(self._bytes), self._path)
+            n_bytes = len(self._bytes)
+            check_offsets(self._values, n_bytes, self._path, is_whole=is_whole)
             self.rows = len(self._values) - 1
         else:
             dtype = numpy_dtype(column.dtype, n_values=column.n_values)
@@ -93,6 +101,28 @@ class _ColumnFiles:
         fitting = int(np.searchsorted(self._values[start : stop + 1], limit, side="right")) - 1
         return start + max(1, min(fitting, stop - start))
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The mapped arrays, by the part of the name that each file has."""
+        parts = value_parts(self.column)
+        found = dict(zip(parts, (self._values, self._bytes), strict=False))
+        if self._valid is not None:
+            found[self.column.name + VALIDITY_SUFFIX] = self._valid
+        return found
+
+    def take(self, rows: np.ndarray) -> pa.Array:
+        """The values of single rows, in order."""
+        valid = None if self._valid is None else self._valid[rows]
+        try:
+            if self.column.kind is not Kind.TEXT:
+                return arrow_column(self._values[rows], valid, self.column)
+            starts, ends = self._values[rows], self._values[rows + 1]
+            offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(ends - starts)])
+            parts = [self._bytes[a:b] for a, b in zip(starts, ends, strict=True)]
+            content = np.concatenate([np.empty(0, np.uint8), *parts])
+            return arrow_text(offsets, content, valid, self.column)
+        except VerificationError as error:
+            raise VerificationError(f"{self._path}: {error.message}") from error
+
     def read(self, start: int, stop: int) -> pa.Array:
         valid = None if self._valid is None else np.array(self._valid[start:stop])
         try:
@@ -105,29 +135,53 @@ class _ColumnFiles:
             raise VerificationError(f"{self._path}: {error.message}") from error
 
 
-def check_offsets(offsets: np.ndarray, n_bytes: int, path: Path) -> None:
-    """Raise VerificationError where offsets do not ascend from 0 to `n_bytes`."""
+def check_offsets(offsets: np.ndarray, n_bytes: int, path: Path, *, is_whole: bool = True) -> None:
+    """Raise VerificationError where offsets do not ascend from 0 to `n_bytes`.
+
+    Only their ends are looked at where not `is_whole`.
+    """
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != n_bytes:
         raise VerificationError(
             f"{path} is damaged: it does not span the {n_bytes:,} bytes of text"
         )
-    for start in range(0, len(offsets) - 1, _BLOCK_ROWS):
+    for start in range(0, len(offsets) - 1, _BLOCK_ROWS) if is_whole else ():
         piece = offsets[start : start + _BLOCK_ROWS + 1]
         if (piece[1:] < piece[:-1]).any():
             raise VerificationError(f"{path} is damaged: its offsets do not ascend")
 
 
-def read_columns(
-    folder: Path, files: Sequence[str], schema: Schema, *, columns: Sequence[str], max_rows: int
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a shard of the layout columns, as `Format.read` gives them."""
+def open_columns(
+    folder: Path,
+    files: Sequence[str],
+    schema: Schema,
+    columns: Sequence[str],
+    *,
+    is_whole: bool = True,
+) -> tuple[list[ColumnFiles], int]:
+    """The open files of columns of a shard of the layout columns, and its rows."""
     required = [part for column in schema for part in value_parts(column)]
     parts = _parts(files, required, folder)
-    sources = [_ColumnFiles(schema[name], parts) for name in columns]
-    rows = _common_length({parts[value_parts(s.column)[0]]: s.rows for s in sources}, folder)
-    start = 0
-    while start < rows:
-        stop = min(start + max_rows, rows)
+    sources = [ColumnFiles(schema[name], parts, is_whole=is_whole) for name in columns]
+    return sources, _common_length(
+        {parts[value_parts(s.column)[0]]: s.rows for s in sources}, folder
+    )
+
+
+def read_columns(
+    folder: Path,
+    files: Sequence[str],
+    schema: Schema,
+    *,
+    columns: Sequence[str],
+    max_rows: int,
+    rows: range | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a shard of the layout columns, as `Format.read` gives them."""
+    sources, n_rows = open_columns(folder, files, schema, columns, is_whole=rows is None)
+    rows = clipped(rows, n_rows)
+    start = rows.start
+    while start < rows.stop:
+        stop = min(start + max_rows, rows.stop)
         for source in sources:
             stop = source.last_row(start, stop)
         arrays = [source.read(start, stop) for source in sources]
@@ -143,24 +197,67 @@ def read_matrix(
     *,
     columns: Sequence[str],
     max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a shard of the layout matrix, as `Format.read` gives them."""
-    features, labels, rows = _open_matrix(folder, files, schema, options)
-    for start in range(0, rows, max_rows):
-        stop = min(start + max_rows, rows)
+    for X, y in matrix_slices(folder, files, schema, options, max_rows=max_rows, rows=rows):
         try:
-            yield matrix_columns(
-                np.array(features[start:stop]),
-                None if labels is None else np.array(labels[start:stop]),
-                schema,
-                options,
-                columns=columns,
-            )
+            yield matrix_columns(X, y, schema, options, columns=columns)
         except VerificationError as error:
-            raise VerificationError(f"{features.filename}: {error.message}") from error
+            raise VerificationError(f"{folder / files[0]}: {error.message}") from error
 
 
-def _open_matrix(
+def matrix_slices(
+    folder: Path,
+    files: Sequence[str],
+    schema: Schema,
+    options: StorageOptions,
+    *,
+    max_rows: int,
+    rows: range | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """The rows of a shard of the layout matrix, as `Format.read_matrix` gives them."""
+    features, labels, n_rows = open_matrix(folder, files, schema, options)
+    rows = clipped(rows, n_rows)
+    for start in range(rows.start, rows.stop, max_rows):
+        stop = min(start + max_rows, rows.stop)
+        yield (
+            np.array(features[start:stop]),
+            None if labels is None else np.array(labels[start:stop]),
+        )
+
+
+class NpyRows(RowAccess):
+    """Single rows of a shard, from its mapped files."""
+
+    def __init__(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        columns: Sequence[str],
+    ) -> None:
+        self._source = schema, options
+        self._columns = list(columns)
+        self._files: list[ColumnFiles] = []
+        self._path = folder / files[0]
+        if options.layout == "matrix":
+            self._X, self._y, self._rows = open_matrix(folder, files, schema, options)
+        else:
+            self._files, self._rows = open_columns(folder, files, schema, columns)
+
+    def take(self, rows: np.ndarray) -> pa.RecordBatch:
+        if len(rows) and rows[-1] >= self._rows:
+            raise VerificationError(f"{self._path} has {self._rows:,} rows")
+        if self._files:
+            arrays = [file.take(rows) for file in self._files]
+            return pa.RecordBatch.from_arrays(arrays, names=self._columns)
+        y = None if self._y is None else self._y[rows]
+        return matrix_columns(self._X[rows], y, *self._source, columns=self._columns)
+
+
+def open_matrix(
     folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
 ) -> tuple[np.memmap, np.memmap | None, int]:
     """The features, the label, and the number of rows of a shard of the layout matrix."""
@@ -185,7 +282,7 @@ def check_matrix_files(
     folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
 ) -> int:
     """The rows of a shard of the layout matrix, whose files are those of the schema."""
-    _, labels, rows = _open_matrix(folder, files, schema, options)
+    _, labels, rows = open_matrix(folder, files, schema, options)
     if len(files) != 1 + (labels is not None):
         raise VerificationError(f"a shard in {folder} has {len(files)} files, which is too many")
     return rows
@@ -197,7 +294,7 @@ def check_column_files(folder: Path, files: Sequence[str], schema: Schema) -> in
     others = set(files) - {path.name for path in parts.values()}
     if others:
         raise VerificationError(f"{folder / min(others)} is of no column")
-    lengths = {parts[value_parts(column)[0]]: _ColumnFiles(column, parts).rows for column in schema}
+    lengths = {parts[value_parts(column)[0]]: ColumnFiles(column, parts).rows for column in schema}
     return _common_length(lengths, folder)
 
 

@@ -7,6 +7,7 @@ tells where the pages are, the footer, is written at the end with the offsets th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     check_options,
+    clipped,
     parse_compression,
     partial_path,
+    rows_of_file,
 )
 from bigdata_cli.formats.parquet_encoding import choose_encodings
 from bigdata_cli.formats.thrift_compact import Encoded, Struct, encode_struct, parse_struct
@@ -260,19 +263,27 @@ class ParquetFormat(Format):
         *,
         columns: Sequence[str] | None = None,
         max_rows: int = 65_536,
+        rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
         names = list(schema.names if columns is None else columns)
         wanted = [schema[name] for name in names]
         categories = [column.name for column in wanted if column.kind is Kind.CATEGORY]
+        before = 0
         for file_name in files:
             path = folder / file_name
             with _opened(path, read_dictionary=categories) as file:
                 _check_columns(path, file, wanted)
-                for batch in _batches(path, file, names, max_rows):
+                part = rows_of_file(rows, before)
+                before += file.metadata.num_rows
+                for batch in _batches(path, file, names, max_rows, part):
                     arrays = [_logical(batch.column(c.name), c, path) for c in wanted]
                     whole = pa.RecordBatch.from_arrays(arrays, names=names)
                     for start in range(0, whole.num_rows, max_rows):
                         yield whole.slice(start, max_rows)
+
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int:
+        """Those of a row group, as a conversion without a memory limit makes them."""
+        return row_group_rows(schema)
 
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
@@ -337,17 +348,47 @@ def _damage_of(path: Path) -> Iterator[None]:
 
 
 def _batches(
-    path: Path, file: pq.ParquetFile, names: list[str] | None, max_rows: int
+    path: Path,
+    file: pq.ParquetFile,
+    names: list[str] | None,
+    max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The file's record batches; larger than `max_rows` where that is few, for speed."""
+    """Record batches of the rows; larger than `max_rows` where that is few, for speed."""
+    groups, skipped, left = _groups_of(path, file, rows)
     with _damage_of(path):
-        batches = file.iter_batches(batch_size=max(max_rows, 8192), columns=names)
-    while True:
+        batches = file.iter_batches(
+            batch_size=max(max_rows, 8192), columns=names, row_groups=groups
+        )
+    while left:
         with _damage_of(path):
             batch: Any = next(batches, None)
         if batch is None:
             return
-        yield batch
+        if skipped < batch.num_rows:
+            wanted = batch.slice(skipped, int(min(left, batch.num_rows)))
+            left -= wanted.num_rows
+            yield wanted
+        skipped = max(0, skipped - batch.num_rows)
+
+
+def _groups_of(
+    path: Path, file: pq.ParquetFile, rows: range | None
+) -> tuple[list[int], int, float]:
+    """The row groups that hold the rows, how many of theirs come before, how many are wanted."""
+    with _damage_of(path):
+        sizes = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
+    if rows is None:
+        return list(range(len(sizes))), 0, math.inf
+    groups: list[int] = []
+    skipped = end = 0
+    for group, size in enumerate(sizes):
+        start, end = end, end + size
+        if start < rows.stop and rows.start < end:
+            if not groups:
+                skipped = rows.start - start
+            groups.append(group)
+    return groups, skipped, len(clipped(rows, end))
 
 
 def _check_columns(path: Path, file: pq.ParquetFile, wanted: Sequence[Column]) -> None:

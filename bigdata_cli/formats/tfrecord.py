@@ -26,6 +26,7 @@ from bigdata_cli.formats.base import (
     check_options,
     parse_compression,
     partial_path,
+    rows_of_file,
 )
 from bigdata_cli.formats.deflate import gzip_member
 from bigdata_cli.formats.tfrecord_layout import (
@@ -105,13 +106,28 @@ class TfrecordFormat(Format):
         *,
         columns: Sequence[str] | None = None,
         max_rows: int = 65_536,
+        rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a shard; floats have float32's precision. See `Format.read`."""
         wanted = schema.names if columns is None else tuple(columns)
+        before = 0
         for file in files:
             yield from tfrecord_read.read_batches(
-                folder / file, schema, options, columns=wanted, max_rows=max_rows
+                folder / file,
+                schema,
+                options,
+                columns=wanted,
+                max_rows=max_rows,
+                rows=rows_of_file(rows, before),
             )
+            if rows is not None and len(files) > 1:
+                before += tfrecord_read.count_rows(folder / file, options.layout)
+
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int | None:
+        """Records are stepped over; a compressed file can only be read from its start."""
+        if parse_compression(self, options)[0] != "none":
+            return None
+        return BLOCK_ROWS if options.layout == "block" else 1
 
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions

@@ -24,8 +24,8 @@ _VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
 
 
 @njit(nogil=True, cache=True)
-def scan_records(data, start, end, max_records):
-    """Find whole records in data[start:end] and check their CRCs.
+def scan_records(data, start, end, max_records, all_crcs):
+    """Find whole records in data[start:end] and check their CRCs; of lengths only if not all_crcs.
 
     data: uint8, with SLACK bytes after `end`, as for all kernels here. Returns starts and ends of
     Examples, int64 (records,); where the next record begins; and what is to be said of that
@@ -45,7 +45,7 @@ def scan_records(data, start, end, max_records):
             return starts[:n], ends[:n], at, MORE
         begin = at + 12
         stop = begin + np.int64(length)
-        if load_u32(data, stop) != masked_crc32c(data, begin, stop):
+        if all_crcs and load_u32(data, stop) != masked_crc32c(data, begin, stop):
             return starts[:n], ends[:n], at, DATA_CRC
         starts[n] = begin
         ends[n] = stop
@@ -393,6 +393,33 @@ def count_rows_of_blocks(data, starts, ends):
                 rows = count
         total += max(rows, np.int64(0))
     return total, np.int64(OK), 0
+
+
+@njit(nogil=True, cache=True)
+def count_first_lists(data, starts, ends, rows):
+    """Fill rows (records,) with the length of each record's first list: (what is wrong, record)."""
+    nothing = np.empty(1, np.int64)
+    for j in range(len(starts)):
+        rows[j] = 0
+        at = starts[j]
+        while at < ends[j]:
+            at, number, wire, begin, stop = _next_field(data, at, ends[j])
+            if at < 0:
+                return NOT_A_MESSAGE, j
+            if number != 1 or wire != _MESSAGE or begin == stop:
+                continue
+            begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+            if begin < 0 or number != 1 or wire != _MESSAGE:
+                return NOT_A_MESSAGE, j
+            key, _, value, value_end = _read_entry(data, entry, entry_end)
+            if key < 0:
+                return NOT_A_MESSAGE, j
+            count = _count_values(data, value, value_end, nothing)
+            if count < 0:
+                return count, j
+            rows[j] = count
+            break
+    return OK, 0
 
 
 @njit(nogil=True, cache=True)

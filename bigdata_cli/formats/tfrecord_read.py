@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 
@@ -19,9 +21,12 @@ from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
+from bigdata_cli.schema.buffers import array_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
 _PIECE_BYTES = 4 << 20
+_STEP_RECORDS = 1_024
+"""Of so many records one place is kept, to begin to read at."""
 _MAX_RECORD_BYTES = 1 << 31
 """What a protobuf message can have."""
 _MAX_VALUES = 1 << 21
@@ -72,14 +77,20 @@ def _open(path: Path) -> FileIO | gzip.GzipFile:
         raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
-    """The records of a file, at most `max_records` at a time.
+def _read_records(
+    path: Path, max_records: int, *, at: RecordPlace | None = None, all_crcs: bool = True
+) -> Iterator[_Records]:
+    """The records of a file from `at` (its start) on, at most `max_records` at a time.
 
-    Raises VerificationError for a wrong CRC, a record that is cut off, a damaged gzip member.
+    Raises VerificationError for a wrong CRC (of lengths only, where not `all_crcs`), a record that
+    is cut off, a damaged gzip member.
     """
     buffer = np.empty(_PIECE_BYTES + SLACK, np.uint8)
-    start = filled = offset = n_records = 0
+    start = filled = 0
+    offset, n_records = (at.byte, at.record) if at is not None else (0, 0)
     with _open(path) as file:
+        if offset:
+            file.seek(offset)
         while True:
             try:
                 n_read = file.readinto(memoryview(buffer)[filled:-SLACK])
@@ -91,7 +102,7 @@ def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
             status = decode.OK
             while status == decode.OK:
                 starts, ends, start, status = decode.scan_records(
-                    buffer, start, filled, max_records
+                    buffer, start, filled, max_records, all_crcs
                 )
                 if len(starts):
                     yield _Records(
@@ -117,6 +128,56 @@ def _read_records(path: Path, max_records: int) -> Iterator[_Records]:
                 target = np.empty(2 * len(buffer), np.uint8) if crowded else buffer
                 target[:rest] = buffer[start:filled].copy()
                 buffer, offset, start, filled = target, offset + start, 0, rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordPlace:
+    """Where a record begins: the byte of the file, its number, and the row that is its first."""
+
+    byte: int
+    record: int
+    row: int
+
+
+def _place_of(path: Path, layout: str, row: int) -> RecordPlace:
+    """A record at or shortly before the one with a row, to begin to read at."""
+    if row == 0 or path.name.endswith(".gz"):
+        return RecordPlace(byte=0, record=0, row=0)
+    try:
+        known = path.stat()
+    except OSError as error:
+        raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
+    places = _record_places(path, known.st_size, known.st_mtime_ns, layout)
+    found = max(0, int(np.searchsorted(places[:, 2], row, side="right")) - 1)
+    byte, record, first = places[found].tolist()
+    return RecordPlace(byte=byte, record=record, row=first)
+
+
+@lru_cache(maxsize=512)
+def _record_places(path: Path, n_bytes: int, mtime_ns: int, layout: str) -> np.ndarray:
+    """Where every _STEP_RECORDS-th record of a file begins: int64 (n, 3), as in RecordPlace.
+
+    Records are stepped over by their lengths. `n_bytes` and `mtime_ns` tell a file from another
+    one that had its name.
+    """
+    step = 1 if layout == "block" else _STEP_RECORDS
+    found = [np.zeros((1, 3), np.int64)]
+    row = 0
+    for records in _read_records(path, 1 << 16, all_crcs=False):
+        rows = np.ones(len(records.starts), np.int64)
+        if layout == "block":
+            status, record = decode.count_first_lists(
+                records.data, records.starts, records.ends, rows
+            )
+            if status != decode.OK:
+                raise records.error(record, f"a feature {_WRONG[status]}")
+        numbers = records.first + np.arange(len(rows))
+        places = np.stack(
+            [records.starts - 12 + records.offset, numbers, row + np.cumsum(rows) - rows], axis=1
+        )
+        found.append(places[numbers % step == 0])
+        row += int(rows.sum())
+    return np.concatenate(found)
 
 
 def count_rows(path: Path, layout: str) -> int:
@@ -307,8 +368,8 @@ def _numbers(slots: np.ndarray, valid: np.ndarray | None, place: _Place, layout:
         values = slots.astype(np.uint32).view(np.float32)
         if layout == "packed":
             valid = ~np.isnan(values)
-        mask = None if valid is None else ~valid
-        return pa.array(values.astype(column.dtype, copy=False), mask=mask, from_pandas=False)
+            valid = None if valid.all() else valid
+        return array_of(values.astype(column.dtype, copy=False), valid)
     if valid is not None:
         slots = np.where(valid, slots, 0)
     if column.kind is Kind.BOOL or column.kind is Kind.INT:
@@ -326,22 +387,41 @@ def read_batches(
     *,
     columns: Sequence[str],
     max_rows: int,
+    rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file as record batches of `columns`, at most `max_rows` each.
 
+    rows: those that are wanted, None for all; records before them are not decoded.
     Raises VerificationError, with the number of the record and its byte, where the file or a
     record is damaged or does not hold what the schema says.
     """
     decoder = _Decoder(schema, options, columns)
     most = max(1, min(max_rows, _MAX_VALUES // max(1, decoder.n_slot_rows)))
-    for records in _read_records(path, most):
-        rows = decoder.block_rows(records)
-        first = 0
-        while first < len(rows):
+    place = None
+    if rows is not None:
+        if not rows:
+            return
+        place = _place_of(path, options.layout, rows.start)
+    row = 0 if place is None else place.row
+    stop = math.inf if rows is None else rows.stop
+    for records in _read_records(path, most, at=place):
+        counts = decoder.block_rows(records)
+        ends = row + np.cumsum(counts)
+        first = 0 if rows is None else int(np.searchsorted(ends, rows.start, side="right"))
+        while first < len(counts) and ends[first] - counts[first] < stop:
             # As many records as fit, and at least one.
-            ends = np.cumsum(rows[first:])
-            last = first + max(1, int(np.searchsorted(ends, most, side="right")))
-            batch = decoder.decode(records, rows, first, last)
+            begin = int(ends[first] - counts[first])
+            last = first + max(1, int(np.searchsorted(ends[first:], begin + most, side="right")))
+            if stop < math.inf:
+                last = min(last, int(np.searchsorted(ends, stop, side="left")) + 1)
+            batch = decoder.decode(records, counts, first, last)
+            if rows is not None:
+                low = max(0, rows.start - begin)
+                batch = batch.slice(low, max(0, rows.stop - begin - low))
             for start in range(0, batch.num_rows, max_rows):
                 yield batch.slice(start, max_rows)
             first = last
+        if len(ends):
+            row = int(ends[-1])
+        if row >= stop:
+            return

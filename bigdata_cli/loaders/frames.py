@@ -1,51 +1,61 @@
-"""Arrow batches to pandas DataFrames whose dtypes do not change from one to the next."""
+"""Rows as pandas DataFrames whose dtypes do not change from one to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from bigdata_cli.loaders.arrays import column_values
-from bigdata_cli.schema.dtype import Column, Kind, Schema
+from bigdata_cli.loaders.encode import ColumnsEncoder, may_be_null
+from bigdata_cli.schema.dtype import Column, Kind
 
-
-def data_frame(batch: pa.RecordBatch, schema: Schema, nullable: Collection[str]) -> pd.DataFrame:
-    """A batch (categories as codes) as a DataFrame.
-
-    nullable: the columns that have nulls somewhere in the dataset.
-    """
-    return pd.DataFrame(
-        {
-            name: _series(array, schema[name], name in nullable)
-            for name, array in zip(batch.schema.names, batch.columns, strict=True)
-        },
-        columns=list(batch.schema.names),
-    )
+if TYPE_CHECKING:
+    from bigdata_cli.dataset import Dataset
 
 
-def _series(array: pa.Array, column: Column, has_nulls: bool) -> pd.api.extensions.ExtensionArray:
+class FrameEncoder(ColumnsEncoder):
+    """All columns of a dataset as a DataFrame."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(dataset, dataset.schema.columns)
+        self._nullable = {c.name for c in dataset.schema if may_be_null(dataset, c)}
+
+    def batch(self, arrays: Sequence[np.ndarray]) -> pd.DataFrame:
+        masks = dict(zip(self.masked, arrays[len(self.columns) :], strict=True))
+        series = {
+            column.name: _series(values, masks.get(column.name), column, self._nullable)
+            for column, values in zip(self.columns, arrays, strict=False)
+        }
+        return pd.DataFrame(series, columns=[column.name for column in self.columns])
+
+
+def _series(
+    values: np.ndarray, valid: np.ndarray | None, column: Column, nullable: set[str]
+) -> pd.api.extensions.ExtensionArray | np.ndarray:
     if column.kind is Kind.CATEGORY:
-        codes, valid = column_values(array.cast(pa.int32()))
+        codes = values.astype(np.int32)
         if valid is not None:
             codes[~valid] = -1
         categories = pd.Index(list(column.vocabulary or ()), dtype=_text_dtype())
         return pd.Categorical.from_codes(codes, categories=categories)
     if column.kind is Kind.TEXT:
-        return pd.array(array.to_numpy(zero_copy_only=False), dtype=_text_dtype())
-    if pa.types.is_date32(array.type):
-        return pd.array(column_values(array)[0].astype("datetime64[s]"))
-    if pa.types.is_timestamp(array.type):
-        stamps = pd.DatetimeIndex(column_values(array)[0])
-        return (stamps.tz_localize("UTC") if array.type.tz else stamps).array
-    values, valid = column_values(array)
-    if valid is None and not (has_nulls and values.dtype.kind in "biu"):
+        texts = values.copy()
+        if valid is not None:
+            texts[~valid] = None
+        return pd.array(texts, dtype=_text_dtype())
+    if values.dtype.kind == "M" and column.kind is Kind.DATE:
+        return pd.array(values.astype("datetime64[s]"))
+    if values.dtype.kind == "M":
+        stamps = pd.DatetimeIndex(values)
+        return (stamps.tz_localize("UTC") if "UTC" in column.dtype else stamps).array
+    if values.dtype.kind == "f" or column.name not in nullable:
         return values
-    missing = ~valid if valid is not None else values != values
+    missing = np.zeros(len(values), bool) if valid is None else ~valid
     if values.dtype.kind == "b":
-        return pd.arrays.BooleanArray(values, missing)
-    return pd.arrays.IntegerArray(values, missing)
+        return pd.arrays.BooleanArray(values.copy(), missing)
+    return pd.arrays.IntegerArray(values.copy(), missing)
 
 
 def _text_dtype() -> pd.StringDtype:

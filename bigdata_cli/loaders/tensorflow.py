@@ -6,16 +6,21 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import MissingDependencyError
+from bigdata_cli.loaders.encode import ArraySpec, make_encoder
+from bigdata_cli.loaders.order import check_count
+from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
 
 PREFETCH_BATCHES = 8
+HANDOVER_BYTES = 4_000_000
+"""Of the batches that TensorFlow is handed at a time."""
 _NOTICE = re.compile(rb"WARNING: All log messages before absl|[IW]0000 ")
 
 
@@ -110,34 +115,38 @@ class BatchFeed:
             raise
 
 
-def tensorflow_dataset(
+def tf_dataset(
     dataset: Dataset,
-    batch_size: int,
+    options: StreamOptions,
     *,
-    label: str | None = None,
-    dtype: str = "float32",
-    prefetch: int = PREFETCH_BATCHES,
+    label: str | None,
+    columns: Sequence[str] | None,
+    dtype: str | None,
+    prefetch: int,
+    state: Mapping[str, Any] | None,
 ) -> Any:
-    """A `tf.data.Dataset` of (X, y) as `Dataset.xy_batches` gives them.
+    """A `tf.data.Dataset` of the batches of a stream; see `Dataset.to_tf`.
 
-    X is of `dtype`, shape (batch, features); y of the label's dtype, shape (batch,), a date or
-    timestamp as int64 days or ticks. Raises UsageError for text columns.
+    Every iteration is the next epoch. The generator hands over several batches at a time, and
+    TensorFlow cuts them: a Python call per batch costs more than reading it.
     """
-    import numpy as np
+    tf = import_tensorflow(purpose="to_tf")
+    check_count("prefetch", prefetch)
+    encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
+    stream = BatchStream(dataset, encoder, options)
+    if state is not None:
+        stream.load_state_dict(state)
+    rows = options.batch_size if options.drop_remainder else None
 
-    tf = import_tensorflow(purpose="a tf.data.Dataset")
+    def signature(array: ArraySpec) -> Any:
+        is_text = array.dtype == object
+        return tf.TensorSpec(
+            (None, rows, *array.row_shape), tf.string if is_text else tf.as_dtype(array.dtype)
+        )
 
-    def plain(y: np.ndarray) -> np.ndarray:
-        return y.view(np.int64) if y.dtype.kind == "M" else y
-
-    y_dtype = dataset.label_dtype(label)
-    signature = (
-        tf.TensorSpec((None, len(dataset.features(dataset.label(label).name))), dtype),
-        tf.TensorSpec((None,), "int64" if y_dtype.kind == "M" else y_dtype),
+    stacked = tf.data.Dataset.from_generator(
+        lambda: stream.stacked(HANDOVER_BYTES), output_signature=encoder.structure(signature)
     )
-
-    def make() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for X, y in dataset.xy_batches(batch_size, label=label, dtype=dtype):
-            yield X, plain(y)
-
-    return BatchFeed(make, signature, prefetch=prefetch).dataset
+    return stacked.flat_map(
+        lambda *parts: tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0])
+    ).prefetch(prefetch)

@@ -19,10 +19,19 @@ def booleans_of(array: pa.Array) -> np.ndarray:
     return np.unpackbits(packed, bitorder="little")[first : first + n].view(bool)
 
 
-def array_of(values: np.ndarray) -> pa.Array:
-    """An array of integers, floats or booleans, without nulls; of numbers it is not a copy."""
+def array_of(values: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
+    """An array of integers, floats or booleans; of numbers it is not a copy.
+
+    valid: bool (n,), False where it is null; None where no value is.
+    """
+    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
     if values.dtype == bool:
         buffer = pa.py_buffer(np.packbits(values, bitorder="little"))
-        return pa.Array.from_buffers(pa.bool_(), len(values), [None, buffer])
+        return pa.Array.from_buffers(pa.bool_(), len(values), [bitmap, buffer])
     buffer = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [bitmap, buffer])
+
+
+def validity_of(array: pa.Array) -> np.ndarray | None:
+    """Which values are not null: bool (n,); None where none is."""
+    return None if array.null_count == 0 else booleans_of(array.is_valid())

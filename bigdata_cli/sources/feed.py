@@ -16,6 +16,7 @@ import numpy as np
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.resources.prefetch import Prefetch
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.blocks import (
     LOOKAHEAD_BYTES,
@@ -29,7 +30,6 @@ from bigdata_cli.sources.boundary import OUTSIDE, count_line_ends, last_record, 
 from bigdata_cli.sources.decompress import ByteStream
 from bigdata_cli.sources.odd import UNCLOSED_HINT, RecordError
 from bigdata_cli.sources.origin import Cancelled
-from bigdata_cli.sources.prefetch import Prefetch
 from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.row_source import Portions, all_in_one
 from bigdata_cli.sources.rules import compile_rules

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import pyarrow as pa
 
 from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.resources.prefetch import Prefetch
 from bigdata_cli.resources.stages import stage
-from bigdata_cli.sources.prefetch import Prefetch
 from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.row_source import Portions
 from bigdata_cli.sources.units import Unit

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,76 @@ class FormatContract:
         assert {batch.num_rows for batch in batches} <= set(range(1, 65))
         expected = self.expected(table, schema, options)
         assert_same_rows(pa.Table.from_batches(batches), expected)
+
+    @pytest.mark.parametrize("compression", [None, "gzip"])
+    def test_a_range_of_rows(self, layout: str, compression: str | None, tmp_path: Path) -> None:
+        if compression not in (None, *self.form.compressions):
+            return
+        schema, options = self.schema(layout), self.options(layout, compression=compression)
+        probe = self.form.writer(tmp_path, ShardName(stem="p", index=0, count=1), schema, options)
+        probe.abort()
+        # Several row groups, chunks, blocks, and steps of records.
+        n_rows = max(2500, 2 * self.batch_rows(probe) + 17)
+        table = self.table(schema, layout, n_rows)
+        files = self.write(tmp_path, table, schema, options)
+        expected = self.expected(table, schema, options)
+        ends = [0, 1, 99, 100, 101, 1023, 1024, 1025, n_rows // 2, n_rows - 1, n_rows]
+        for start, stop in [*pairwise(ends), (0, n_rows), (3, n_rows - 3), (90, 1100), (7, 7)]:
+            actual = self.read(
+                tmp_path, files, schema, options, rows=range(start, stop), max_rows=500
+            )
+            assert_same_rows(actual, expected.slice(start, stop - start))
+
+    def test_rows_beyond_the_end_are_left_out(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        table = self.table(schema, layout, 300)
+        files = self.write(tmp_path, table, schema, options)
+        expected = self.expected(table, schema, options)
+        for rows, kept in [(range(290, 400), 10), (range(300, 310), 0), (range(999, 1000), 0)]:
+            actual = self.read(tmp_path, files, schema, options, rows=rows)
+            assert_same_rows(actual, expected.slice(rows.start, kept))
+
+    def test_a_range_over_the_files_of_a_shard(self, layout: str, tmp_path: Path) -> None:
+        if self.format_name == "npy":
+            return  # a shard is one array in as many files as it has columns
+        schema, options = self.schema(layout), self.options(layout)
+        table = self.table(schema, layout, 300)
+        files = []
+        for index, start in enumerate((0, 120)):
+            name = ShardName(stem="data", index=index, count=2)
+            part = table.slice(start, 120 if index == 0 else 180)
+            files += self.write(tmp_path, part, schema, options, name=name)
+        expected = self.expected(table, schema, options)
+        for rows in (range(50, 60), range(110, 130), range(120, 300), range(299, 300)):
+            actual = self.read(tmp_path, files, schema, options, rows=rows)
+            assert_same_rows(actual, expected.slice(rows.start, len(rows)))
+
+    def test_a_matrix_as_it_is_stored(self, layout: str, tmp_path: Path) -> None:
+        schema, options = self.schema(layout), self.options(layout)
+        table = self.table(schema, layout, 300)
+        files = self.write(tmp_path, table, schema, options)
+        if layout != "matrix":
+            if "matrix" in self.form.layouts:
+                return
+            with pytest.raises(UsageError, match="no layout matrix"):
+                next(iter(self.form.read_matrix(tmp_path, files, schema, options)))
+            return
+        slices = list(
+            self.form.read_matrix(
+                tmp_path, files, schema, options, rows=range(20, 290), max_rows=50
+            )
+        )
+        assert max(len(X) for X, _ in slices) <= 50
+        X = np.concatenate([X for X, _ in slices])
+        y = np.concatenate([y for _, y in slices if y is not None])
+        assert (X.dtype, y.dtype) == (options.matrix_dtype, np.int8)
+        expected = self.expected(table, schema, options).slice(20, 270)
+        names = [name for name in schema.names if name != "label"]
+        for place, name in enumerate(names):
+            if schema[name].kind is not Kind.CATEGORY:
+                column = expected.column(name).to_numpy()
+                np.testing.assert_array_equal(X[:, place], column, err_msg=name)
+        np.testing.assert_array_equal(y, expected.column("label").to_numpy())
 
     def test_categories_come_back_with_the_vocabulary(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)

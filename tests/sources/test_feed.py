@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError
+from bigdata_cli.resources.prefetch import Prefetch
 from bigdata_cli.sources import SourceOptions, open_source
 from bigdata_cli.sources.boundary import (
     OUTSIDE,
@@ -21,7 +22,6 @@ from bigdata_cli.sources.boundary import (
 )
 from bigdata_cli.sources.dialect import TEXT_LINES, Dialect
 from bigdata_cli.sources.feed import Feed, read_head
-from bigdata_cli.sources.prefetch import Prefetch
 from bigdata_cli.sources.rules import compile_rules
 
 DIALECTS = [

@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import MissingDependencyError, UsageError, VerificationError
-from bigdata_cli.loaders.tensorflow import BatchFeed, tensorflow_dataset
+from bigdata_cli.loaders.tensorflow import BatchFeed
 from bigdata_cli.training.report import TrainProgress, TrainReport
 from bigdata_cli.training.run import train
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
@@ -179,28 +178,7 @@ class TestFailing:
         assert report.notes or not report.passed
 
 
-class TestTensorflowLoader:
-    def test_gives_what_xy_batches_gives(self, folder: Path) -> None:
-        dataset = open_dataset(folder)
-        batches = list(tensorflow_dataset(dataset, 300, label="yes"))
-        assert [len(y) for _, y in batches] == [300] * 6 + [200]
-        for (X, y), (expected_X, expected_y) in zip(
-            batches, dataset.xy_batches(300, label="yes"), strict=True
-        ):
-            np.testing.assert_array_equal(X.numpy(), expected_X)
-            np.testing.assert_array_equal(y.numpy(), expected_y)
-            assert y.dtype.name == "int8"
-
-    def test_can_be_iterated_again(self, folder: Path) -> None:
-        stream = tensorflow_dataset(open_dataset(folder), 1000, label="number")
-        assert len(list(stream)) == len(list(stream)) == 2
-
-    def test_a_date_label_is_days(self, tmp_path: Path) -> None:
-        day = np.datetime64("2020-01-01") + np.arange(3)
-        dataset = open_dataset(write_dataset(tmp_path / "d", pa.table({"x": [1, 2, 3], "d": day})))
-        ((_, y),) = tensorflow_dataset(dataset, 10, label="d")
-        assert y.numpy().tolist() == [18262, 18263, 18264]
-
+class TestBatchFeed:
     def test_an_error_comes_out_as_it_was(self) -> None:
         import tensorflow as tf
 

@@ -1,0 +1,132 @@
+"""Single rows of an HDF5 shard.
+
+Where chunks are stored as they are, their rows are at known places of the file, and one gather from
+the mapped file takes them. Compressed chunks and text are read through HDF5.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.errors import VerificationError
+from bigdata_cli.formats.arrays import matrix_columns
+from bigdata_cli.formats.base import RowAccess, StorageOptions
+from bigdata_cli.formats.hdf5_read import (
+    DAMAGE,
+    arrow_values,
+    damaged,
+    equal_length,
+    open_columns,
+    open_matrix,
+)
+from bigdata_cli.schema.dtype import Schema
+
+
+class Hdf5Rows(RowAccess):
+    """Single rows of a shard; its files stay open."""
+
+    def __init__(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        columns: Sequence[str],
+    ) -> None:
+        if len(files) != 1:
+            raise VerificationError(f"a shard in {folder} has {len(files)} files, and not one")
+        self._path = folder / files[0]
+        self._source = schema, options
+        self._columns = [schema[name] for name in columns]
+        try:
+            self._file = h5py.File(self._path, "r", locking="best-effort")
+            if options.layout == "matrix":
+                self._datasets = open_matrix(self._file, schema, options, columns)
+            else:
+                values, masks = open_columns(self._file, self._columns)
+                self._datasets = dict(zip(columns, values, strict=True))
+                self._masks = {name: _places(mask, self._path) for name, mask in masks.items()}
+            self._rows = equal_length(self._file, list(self._datasets.values()))
+            self._values = {n: _places(found, self._path) for n, found in self._datasets.items()}
+        except DAMAGE as error:
+            raise damaged(self._path, str(error)) from error
+
+    def take(self, rows: np.ndarray) -> pa.RecordBatch:
+        if len(rows) and rows[-1] >= self._rows:
+            raise VerificationError(f"{self._path} has {self._rows:,} rows")
+        try:
+            values = {name: found.take(rows) for name, found in self._values.items()}
+            schema, options = self._source
+            names = [column.name for column in self._columns]
+            if options.layout == "matrix":
+                return matrix_columns(
+                    values.get("X"), values.get("y"), schema, options, columns=names
+                )
+            valid = {name: mask.take(rows) for name, mask in self._masks.items()}
+            arrays = [
+                arrow_values(values[name], valid.get(name), schema[name], self._file)
+                for name in names
+            ]
+            return pa.RecordBatch.from_arrays(arrays, names=names)
+        except DAMAGE as error:
+            raise damaged(self._path, str(error)) from error
+
+
+class _Selected:
+    """Rows of a dataset, read by HDF5."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._dataset = dataset
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return self._dataset[rows]
+
+
+class _Mapped:
+    """Rows of a dataset, gathered from the mapped file. starts: the byte of each chunk, int64."""
+
+    def __init__(
+        self, dataset: h5py.Dataset, starts: np.ndarray, chunk_rows: int, path: Path
+    ) -> None:
+        self._dtype = dataset.dtype
+        self._row_shape = dataset.shape[1:]
+        self._row_bytes = self._dtype.itemsize * int(np.prod(self._row_shape, dtype=np.int64))
+        self._starts = starts
+        self._chunk_rows = chunk_rows
+        with open(path, "rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        last = len(self._map) - chunk_rows * self._row_bytes
+        if len(starts) and not 0 <= starts.min() <= starts.max() <= last:
+            raise damaged(path, f'chunks of "{dataset.name[1:]}" are beyond its end')
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        chunk, place = np.divmod(rows, self._chunk_rows)
+        at = self._starts[chunk] + place * self._row_bytes
+        # Rows may begin at any byte: as many overlapping items as there are bytes.
+        item = np.dtype((np.void, self._row_bytes))
+        n_items = len(self._map) - self._row_bytes + 1
+        items = np.ndarray((n_items,), item, buffer=self._map, strides=(1,))
+        return items[at].view(self._dtype).reshape(len(rows), *self._row_shape)
+
+
+def _places(dataset: h5py.Dataset, path: Path) -> _Selected | _Mapped:
+    """How the rows of a dataset are had."""
+    plist = dataset.id.get_create_plist()
+    if dataset.dtype.kind == "O" or dataset.chunks is None or plist.get_nfilters():
+        return _Selected(dataset)
+    chunk_rows, whole_rows = dataset.chunks[0], dataset.chunks[1:] == dataset.shape[1:]
+    starts = np.full(-(-dataset.shape[0] // chunk_rows), -1, np.int64)
+    for index in range(dataset.id.get_num_chunks()):
+        chunk = dataset.id.get_chunk_info(index)
+        if chunk.filter_mask or chunk.byte_offset is None:
+            return _Selected(dataset)
+        starts[chunk.chunk_offset[0] // chunk_rows] = chunk.byte_offset
+    if not whole_rows or (starts < 0).any():  # what was never written has no place
+        return _Selected(dataset)
+    return _Mapped(dataset, starts, chunk_rows, path)

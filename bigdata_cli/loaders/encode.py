@@ -1,0 +1,331 @@
+"""What a loader makes of rows: arrays of fixed dtypes that a window is filled with, and batches.
+
+An encoder is a value: it holds no open file, and goes to other processes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.errors import DataError, UsageError, VerificationError
+from bigdata_cli.loaders.arrays import (
+    CategoryCodes,
+    check_mask_names,
+    column_values,
+    numbers,
+    write_numbers,
+)
+from bigdata_cli.schema.dtype import (
+    VALIDITY_SUFFIX,
+    Column,
+    Kind,
+    Schema,
+    item_bytes,
+    numpy_dtype,
+)
+
+if TYPE_CHECKING:
+    from bigdata_cli.dataset import Dataset
+
+_TILE_BYTES = 1 << 20
+"""Of a matrix that is written column by column: it stays in a core's cache."""
+_PYTHON_TEXT_BYTES = 50
+"""What a Python string takes besides its text."""
+_MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY, Kind.TEXT)
+"""The kinds that have no value of their own for a null."""
+_DATETIMES = (Kind.DATE, Kind.TIMESTAMP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArraySpec:
+    """One array of a window: its name, its dtype, and the shape of a row."""
+
+    name: str
+    dtype: np.dtype
+    row_shape: tuple[int, ...] = ()
+
+    def empty(self, n_rows: int) -> np.ndarray:
+        """An array for so many rows."""
+        return np.empty((n_rows, *self.row_shape), self.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        return self.dtype.itemsize * int(np.prod(self.row_shape, dtype=np.int64))
+
+
+class Encoder(ABC):
+    """Rows of some columns as arrays."""
+
+    specs: tuple[ArraySpec, ...]
+    columns: tuple[Column, ...]
+    """What is read of the dataset."""
+    row_bytes: float
+    """Bytes of a row in all arrays, about."""
+
+    def empty(self, n_rows: int) -> list[np.ndarray]:
+        """The arrays of a window."""
+        return [spec.empty(n_rows) for spec in self.specs]
+
+    @abstractmethod
+    def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
+        """The arrays of a batch that was read; each is new or may not be written to."""
+
+    def takes_matrix(self) -> bool:
+        """Whether `encode_matrix` takes the rows as a layout matrix stores them."""
+        return False
+
+    def encode_matrix(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
+        """The arrays of rows of a stored matrix and its label."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def batch(self, arrays: Sequence[Any]) -> Any:
+        """What a caller gets of some rows of the arrays, or of what was made of them."""
+
+    def structure(self, of_array: Callable[[ArraySpec], Any]) -> Any:
+        """A batch with something in the place of each array."""
+        return self.batch([of_array(spec) for spec in self.specs])
+
+
+class XyEncoder(Encoder):
+    """(X, y): X of `dtype`, shape (rows, features), y of `y_dtype`, shape (rows,).
+
+    plain: a label that is a date or a timestamp is int64 days or ticks (float64 with NaN where
+    some are null), as frameworks have no other dtype for it.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        features: Sequence[Column],
+        label: Column,
+        *,
+        dtype: str = "float32",
+        plain: bool = False,
+    ) -> None:
+        x_dtype = float_dtype(dtype)
+        y_dtype = dataset.label_dtype(label.name)
+        if plain and y_dtype.kind == "M":
+            y_dtype = np.dtype("float64" if may_be_null(dataset, label) else "int64")
+        self.columns = (*features, label)
+        self.specs = (
+            ArraySpec(name="X", dtype=x_dtype, row_shape=(len(features),)),
+            ArraySpec(name="y", dtype=y_dtype),
+        )
+        self.row_bytes = sum(spec.row_bytes for spec in self.specs)
+        self._label = label
+        self._codes = CategoryCodes(Schema(self.columns))
+        self._places = _matrix_places(dataset, features, label)
+
+    def takes_matrix(self) -> bool:
+        return self._places is not None
+
+    def encode_matrix(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
+        assert y is not None
+        if isinstance(self._places, list):
+            X = X[:, self._places]
+        return [self._cast(X), self._plain(y)]
+
+    def _cast(self, X: np.ndarray) -> np.ndarray:
+        try:
+            with np.errstate(over="raise"):
+                return X.astype(self.specs[0].dtype, copy=False)
+        except FloatingPointError as error:
+            raise _beyond(self.specs[0].dtype, "a feature") from error
+
+    def _plain(self, y: np.ndarray) -> np.ndarray:
+        wanted = self.specs[1].dtype
+        if y.dtype.kind != "M" or wanted.kind == "M":
+            return y.astype(wanted, copy=False)
+        ticks = y.view(np.int64)
+        if wanted.kind == "f":
+            return np.where(np.isnat(y), np.nan, ticks)
+        if np.isnat(y).any():
+            raise _null_unknown(self._label)
+        return ticks
+
+    def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
+        coded = self._codes.apply(batch)
+        X = self.specs[0].empty(coded.num_rows)
+        step = max(64, _TILE_BYTES // max(1, self.specs[0].row_bytes))
+        for start in range(0, coded.num_rows, step):
+            for place, column in enumerate(self.columns[:-1]):
+                part = coded.column(place).slice(start, step)
+                try:
+                    write_numbers(part, X[start : start + step, place])
+                except FloatingPointError as error:
+                    raise _beyond(X.dtype, f'column "{column.name}"') from error
+        return [X, self._label_values(coded.column(len(self.columns) - 1))]
+
+    def _label_values(self, array: pa.Array) -> np.ndarray:
+        values, valid = column_values(array)
+        wanted = self.specs[1].dtype
+        if valid is None or values.dtype.kind in "fM":
+            return self._plain(values)
+        if wanted.kind != "f":
+            raise _null_unknown(self._label)
+        return numbers(array).astype(wanted, copy=False)
+
+    def batch(self, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        X, y = arrays
+        return X, y
+
+
+class ColumnsEncoder(Encoder):
+    """Arrays by column, with a mask "COL.valid" where a column has nulls.
+
+    With a label, (columns, y), y as `XyEncoder` has it. plain: dates and timestamps are int64 days
+    and ticks with a mask, and masks are in every batch; else they have NaT, and masks are in the
+    batches that need them.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        columns: Sequence[Column],
+        *,
+        label: Column | None = None,
+        plain: bool = False,
+    ) -> None:
+        self.columns = (*columns, label) if label is not None else tuple(columns)
+        self._features = tuple(columns)
+        self._plain = plain
+        self._codes = CategoryCodes(Schema(self.columns))
+        self._label = XyEncoder(dataset, (), label, plain=plain) if label is not None else None
+        self._dtypes = {column.name: self._dtype(dataset, column) for column in columns}
+        masked = (*_MASKED, *_DATETIMES) if plain else _MASKED
+        self.masked = tuple(
+            column.name
+            for column in columns
+            if column.kind in masked
+            and self._dtypes[column.name].kind != "f"
+            and may_be_null(dataset, column)
+        )
+        self.specs = (
+            *(ArraySpec(name=name, dtype=dtype) for name, dtype in self._dtypes.items()),
+            *(ArraySpec(name=n + VALIDITY_SUFFIX, dtype=np.dtype(bool)) for n in self.masked),
+            *(self._label.specs[1:] if self._label is not None else ()),
+        )
+        self.row_bytes = sum(spec.row_bytes for spec in self.specs) + sum(
+            item_bytes(
+                "text",
+                mean_text_bytes=_PYTHON_TEXT_BYTES
+                + dataset.statistics(column.name).mean_text_bytes,
+            )
+            for column in columns
+            if column.kind is Kind.TEXT
+        )
+
+    def _dtype(self, dataset: Dataset, column: Column) -> np.dtype:
+        is_feature = dataset.storage.layout == "matrix" and column.name != dataset.storage.label
+        if is_feature and column.kind is not Kind.CATEGORY:
+            return np.dtype(dataset.storage.matrix_dtype)
+        if column.kind is Kind.TEXT:
+            return np.dtype(object)
+        if self._plain and column.kind in _DATETIMES:
+            return np.dtype(np.int64)
+        return numpy_dtype(column.dtype, n_values=column.n_values)
+
+    def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
+        coded = self._codes.apply(batch)
+        values, masks = [], {}
+        for place, column in enumerate(self._features):
+            array, valid = column_values(coded.column(place))
+            wanted = self._dtypes[column.name]
+            if array.dtype.kind == "M" and wanted.kind != "M":
+                array = array.view(np.int64) if valid is None else _ticks(array, valid)
+            values.append(array.astype(wanted, copy=False))
+            if column.name in self.masked:
+                masks[column.name] = np.ones(len(array), bool) if valid is None else valid
+            elif valid is not None and wanted.kind not in "fM":
+                raise _null_unknown(column)
+        arrays = [*values, *(masks[name] for name in self.masked)]
+        if self._label is not None:
+            arrays.append(self._label.encode(coded.select([len(self._features)]))[1])
+        return arrays
+
+    def batch(self, arrays: Sequence[Any]) -> Any:
+        count = len(self._features)
+        batch = {c.name: array for c, array in zip(self._features, arrays[:count], strict=True)}
+        for name, mask in zip(self.masked, arrays[count : count + len(self.masked)], strict=True):
+            if self._plain or not mask.all():
+                batch[name + VALIDITY_SUFFIX] = mask
+        return batch if self._label is None else (batch, arrays[-1])
+
+
+def _ticks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    return np.where(valid, values.view(np.int64), 0)
+
+
+def float_dtype(dtype: str) -> np.dtype:
+    """The dtype of a feature matrix; UsageError where it is not one that holds all columns."""
+    if str(dtype) not in ("float32", "float64"):
+        raise UsageError(
+            f"dtype is {dtype!r}; a feature matrix is float32 or float64",
+            hint="dtype=None gives every column with its own dtype",
+        )
+    return np.dtype(str(dtype))
+
+
+def may_be_null(dataset: Dataset, column: Column) -> bool:
+    """Whether a column has nulls; where the manifest does not say, it may."""
+    known = dataset.manifest.statistics.get(column.name)
+    return known is None or known.nulls > 0
+
+
+def _matrix_places(
+    dataset: Dataset, features: Sequence[Column], label: Column
+) -> list[int] | slice | None:
+    """Which columns of a stored matrix are the features; None where they are not all in one."""
+    if dataset.storage.layout != "matrix" or label.name != dataset.storage.label:
+        return None
+    stored = [column.name for column in dataset.schema if column.name != label.name]
+    wanted = [column.name for column in features]
+    if wanted == stored:
+        return slice(None)
+    return [stored.index(name) for name in wanted] if label.name not in wanted else None
+
+
+def _beyond(dtype: np.dtype, what: str) -> DataError:
+    return DataError(f"{what} has a number beyond the range of {dtype}", hint='dtype="float64"')
+
+
+def _null_unknown(column: Column) -> VerificationError:
+    return VerificationError(
+        f'column "{column.name}" has nulls, and the manifest says that it has none',
+        hint="bigdata verify DATASET",
+    )
+
+
+def make_encoder(
+    dataset: Dataset,
+    *,
+    label: str | None,
+    columns: Sequence[str] | None,
+    dtype: str | None,
+    plain: bool = False,
+) -> Encoder:
+    """The encoder of (X, y), or of columns where `dtype` is None, with y where a label is named.
+
+    Raises UsageError for columns or a label that cannot be had so.
+    """
+    if dtype is not None:
+        target = dataset.label(label)
+        return XyEncoder(
+            dataset, dataset.features(target.name, columns), target, dtype=dtype, plain=plain
+        )
+    chosen = dataset.select(columns)
+    check_mask_names(chosen)
+    if label is None:
+        return ColumnsEncoder(dataset, chosen, plain=plain)
+    target = dataset.schema[label]
+    features = tuple(column for column in chosen if column.name != label)
+    if not features:
+        raise UsageError(f'there is no column besides the label "{label}"')
+    return ColumnsEncoder(dataset, features, label=target, plain=plain)

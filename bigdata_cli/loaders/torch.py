@@ -1,0 +1,259 @@
+"""Datasets for torch: whole batches of tensors for a DataLoader, or rows by their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bigdata_cli.errors import MissingDependencyError, UsageError
+from bigdata_cli.loaders.by_number import RowsByNumber
+from bigdata_cli.loaders.encode import Encoder, make_encoder
+from bigdata_cli.loaders.order import check_epoch, split_rows
+from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
+
+try:
+    import torch
+    from torch.utils.data import Dataset as MapDataset
+    from torch.utils.data import IterableDataset, get_worker_info
+except ModuleNotFoundError as error:
+    raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
+
+if TYPE_CHECKING:
+    from bigdata_cli.dataset import Dataset
+
+MAX_WORKERS = 1_024
+_CURRENT, _WORKERS, _RESUMED, _GIVEN, _NEXT = range(5)
+"""Places in the memory that a loader's workers share: the epoch begun last, the workers that began
+it, the epoch that a state resumes (-1: none) and the batches given of it, and from there on the
+next epoch of each worker."""
+_WIDER: dict[np.dtype, np.dtype] = {
+    np.dtype("uint16"): np.dtype("int32"),
+    np.dtype("uint32"): np.dtype("int64"),
+}
+"""torch has these dtypes and hardly an operation for them."""
+
+
+def _tensor(values: Any) -> Any:
+    """A tensor on an array's memory, or of one value; text is str, or a list of str."""
+    array = np.asarray(values)
+    if array.dtype.kind in "OU":
+        return array.tolist()
+    return torch.from_numpy(array.astype(_WIDER.get(array.dtype, array.dtype), copy=False))
+
+
+def _tensors(value: Any) -> Any:
+    """A batch with tensors for its arrays."""
+    if isinstance(value, dict):
+        return {name: _tensor(array) for name, array in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_tensors(part) for part in value)
+    return _tensor(value)
+
+
+def torch_batches(
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    label: str | None,
+    shuffle: bool,
+    seed: int,
+    split: str | None,
+    columns: Sequence[str] | None,
+    dtype: str | None,
+    drop_remainder: bool,
+    rank: int | None,
+    world: int | None,
+) -> TorchBatches:
+    """See `Dataset.to_torch`."""
+    rank, world = _rank_and_world(rank, world)
+    options = StreamOptions(
+        batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
+        drop_remainder=drop_remainder, rank=rank, world=world,
+    )  # fmt: skip
+    encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
+    return TorchBatches(BatchStream(dataset, encoder, options))
+
+
+def _rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
+    if rank is not None and world is not None:
+        return rank, world
+    if rank is not None or world is not None:
+        raise UsageError("rank and world go together", hint="rank=0, world=2")
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+class TorchBatches(IterableDataset):
+    """Whole batches of a stream as tensors, dealt to the workers of a DataLoader.
+
+    Each worker opens files of its own. Every iteration is the next epoch, or that of `set_epoch`;
+    what both know lies in memory that the workers share, also where they persist.
+    """
+
+    def __init__(self, stream: BatchStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._shared = torch.zeros(_NEXT + MAX_WORKERS, dtype=torch.int64).share_memory_()
+        self._shared[_RESUMED] = -1
+        self._part: tuple[int, BatchStream] | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration this epoch, from its beginning."""
+        check_epoch(epoch)
+        self._stream.set_epoch(epoch)
+        self._shared[_NEXT:] = self._shared[_CURRENT] = int(epoch)
+        self._shared[_RESUMED] = -1
+
+    def __iter__(self) -> Iterator[Any]:
+        worker, workers = self._place()
+        epoch = int(self._shared[_NEXT + worker])
+        given = 0
+        if int(self._shared[_RESUMED]) == epoch:
+            self._check_workers(workers)
+            given = self._shares(epoch, int(self._shared[_GIVEN]), workers)[worker]
+        reader = self._stream if workers == 0 else self._part_of(worker, workers)
+        reader.load_state_dict(reader.state_at(epoch, given))
+        if worker == 0:
+            self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
+        self._shared[_NEXT + worker] = epoch + 1
+        return map(_tensors, iter(reader))
+
+    def _place(self) -> tuple[int, int]:
+        """Which worker this process is, of how many; 0 of 0 where it is none."""
+        info = get_worker_info()
+        if info is None:
+            return 0, 0
+        if info.num_workers > MAX_WORKERS:
+            raise UsageError(f"there are {info.num_workers} workers; {MAX_WORKERS} are possible")
+        return info.id, info.num_workers
+
+    def _check_workers(self, workers: int) -> None:
+        known = int(self._shared[_WORKERS])
+        if workers != known:
+            raise UsageError(
+                f"the state is of {known} workers, and there are {workers}: they share the rows "
+                "in another way",
+                hint=f"DataLoader(…, num_workers={known})",
+            )
+
+    def _part_of(self, worker: int, workers: int) -> BatchStream:
+        """The stream of this worker; the same for each epoch."""
+        if self._part is None or self._part[0] != workers:
+            self._part = workers, self._stream.part(worker, workers)
+        return self._part[1]
+
+    def batches_in(self, epoch: int, *, num_workers: int = 0) -> int:
+        """How many batches a DataLoader with so many workers gives in an epoch."""
+        return sum(self._totals(epoch, num_workers))
+
+    def _totals(self, epoch: int, workers: int) -> list[int]:
+        if workers == 0:
+            return [self._stream.batches_in(epoch)]
+        return [self._stream.part(w, workers).batches_in(epoch) for w in range(workers)]
+
+    def _shares(self, epoch: int, batches: int, workers: int) -> list[int]:
+        """How many of the first `batches` came from each worker: a DataLoader takes them in turns.
+
+        A worker that has no more is left out.
+        """
+        totals = self._totals(epoch, workers)
+        shares = [0] * len(totals)
+        if not 0 <= batches <= sum(totals):
+            raise UsageError(f"epoch {epoch} has {sum(totals):,} batches, and not {batches:,}")
+        while batches > 0:
+            waiting = [w for w, total in enumerate(totals) if shares[w] < total]
+            left = min(totals[w] - shares[w] for w in waiting)
+            rounds = max(1, min(batches // len(waiting), left))
+            for w in waiting[:batches]:
+                shares[w] += rounds
+                batches -= rounds
+        return shares
+
+    def state_dict(self, *, batches: int | None = None) -> dict[str, Any]:
+        """Where the iteration begun last is: JSON values.
+
+        batches: how many batches of the epoch were taken from the DataLoader. It must be told
+        where workers read, who are ahead of what was taken; else it is known.
+        """
+        workers = int(self._shared[_WORKERS])
+        if workers == 0 and batches is None:
+            return {**self._stream.state_dict(), "workers": 0}
+        if batches is None:
+            raise UsageError(
+                f"{workers} workers read ahead of what was taken from the DataLoader",
+                hint="state_dict(batches=N), with the number of batches taken in this epoch",
+            )
+        epoch = int(self._shared[_CURRENT])
+        self._shares(epoch, batches, workers)
+        return {**self._stream.state_at(epoch, 0), "batches": batches, "workers": workers}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on in the next iteration with exactly the batches that were still to come.
+
+        Raises UsageError for the state of another dataset or of other options; in the iteration
+        where the DataLoader has another number of workers.
+        """
+        check_state(state)
+        workers = state.get("workers")
+        if type(workers) is not int or not 0 <= workers <= MAX_WORKERS:
+            raise UsageError("the state is not of a torch dataset: it has no number of workers")
+        epoch, batches = state["epoch"], state["batches"]
+        self._stream.load_state_dict({**state, "batches": 0 if workers else batches})
+        self._shares(epoch, batches, workers)
+        self._shared[_NEXT:] = self._shared[_CURRENT] = self._shared[_RESUMED] = epoch
+        self._shared[_GIVEN], self._shared[_WORKERS] = batches, workers
+
+
+def torch_rows(
+    dataset: Dataset,
+    *,
+    label: str | None,
+    split: str | None,
+    columns: Sequence[str] | None,
+    dtype: str | None,
+) -> TorchRows:
+    """See `Dataset.to_torch_map`."""
+    encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
+    return TorchRows(dataset, encoder, split_rows(split, dataset.rows))
+
+
+class TorchRows(MapDataset):
+    """Rows by their number, as tensors, for samplers of torch.
+
+    `rows[7]` is one row. `rows[[3, 1, 4]]` is a batch, read at once: that is what a DataLoader
+    gets with `sampler=BatchSampler(RandomSampler(rows), 512, drop_last=False), batch_size=None`.
+    With its own `batch_size` a DataLoader calls `__getitems__`, and puts the rows together again.
+    """
+
+    def __init__(self, dataset: Dataset, encoder: Encoder, rows: range) -> None:
+        self._encoder = encoder
+        self._rows = rows
+        self._by_number = RowsByNumber(dataset, encoder)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _take(self, numbers: Sequence[int]) -> list[np.ndarray]:
+        wanted = np.asarray(numbers, np.int64).reshape(-1)
+        n_rows = len(self._rows)
+        if len(wanted) and not (-n_rows <= wanted.min() and wanted.max() < n_rows):
+            raise IndexError(f"there are {n_rows:,} rows")
+        return self._by_number.take(self._rows.start + wanted % max(1, n_rows))
+
+    def __getitem__(self, index: Any) -> Any:
+        if hasattr(index, "__index__"):
+            return self.__getitems__([index.__index__()])[0]
+        return _tensors(self._encoder.batch(self._take(index)))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """The rows one by one, read at once."""
+        arrays = self._take(indices)
+        return [
+            _tensors(self._encoder.batch([array[row] for array in arrays]))
+            for row in range(len(arrays[0]))
+        ]

@@ -1,0 +1,38 @@
+"""Datasets that all loaders read, and windows so small that these have many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.loaders import stream
+from tests.datasets import LAYOUTS
+from tests.loaders import tables
+
+CASES = [*LAYOUTS, ("tfrecord", "rows gzip"), ("hdf5", "matrix gzip"), ("hdf5", "columns gzip")]
+
+
+@pytest.fixture(scope="session", params=CASES, ids="-".join)
+def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A dataset of 1,003 rows in 5 shards, in each format and layout."""
+    format_name, layout = request.param
+    layout, _, compression = layout.partition(" ")
+    folder = tmp_path_factory.mktemp("stored") / "d"
+    return tables.dataset(folder, format_name, layout, compression=compression or None)
+
+
+@pytest.fixture(scope="session")
+def npy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return tables.dataset(tmp_path_factory.mktemp("npy") / "d", "npy", "columns")
+
+
+@pytest.fixture(autouse=True)
+def small_windows() -> Iterator[None]:
+    """Windows of about 200 rows and pieces of about 50, of the tables here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "WINDOW_BYTES", 6_000)
+        patch.setattr(stream, "ORDERED_WINDOW_BYTES", 3_000)
+        patch.setattr(stream, "PIECE_BYTES", 1_500)
+        yield
