@@ -76,7 +76,7 @@ def predict_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write what a trained model says of every row of a dataset, in its order.
+    """Predict every row of a dataset with a saved model.
 
     MODEL is a file that `bigdata train --save` wrote, or the folder of a bag (`--bag`), whose
     members' predictions are averaged. Written are, for a label of two values, the probability of
