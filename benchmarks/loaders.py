@@ -301,7 +301,7 @@ def report(measured: dict[str, Any]) -> str:
     ):
         times = rate(ours, dataset) / rate(name, dataset)
         lines.append(
-            f"| {_OTHERS[name]} | {_cell(found[name, dataset])} | `{_TITLES[ours].strip('`')}` of "
+            f"| {_OTHERS[name]} | {_cell(found[name, dataset])} | {_TITLES[ours]} of "
             f"{dataset}: {rate(ours, dataset):,.0f} | {times:.1f} |"
         )
     return "\n".join(lines) + "\n"

@@ -263,7 +263,8 @@ def test_a_foreign_state_is_refused(npy: Dataset, tmp_path: Path) -> None:
     state = make().state_dict()
     for other in (
         make(seed=1), make(batch_size=41), make(shuffle=False), make(split="[:50%]"),
-        make(columns=["id", "fare"]), make(dtype="float64"), make(rank=0, world=2), make(other_dataset),
+        make(columns=["id", "fare"]), make(dtype="float64"), make(rank=0, world=2),
+        make(other_dataset),
     ):  # fmt: skip
         with pytest.raises(UsageError, match="not of this stream"):
             other.load_state_dict(state)
