@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
+from tests.loaders import tables
 from tests.loaders.tables import CITIES, FEATURES, N_ROWS, expected_x
 
 BATCH = 40
@@ -251,7 +253,9 @@ def test_the_end_of_an_epoch_is_the_beginning_of_the_next(npy: Dataset) -> None:
     assert [y.tolist() for _, y in stream] == second
 
 
-def test_a_foreign_state_is_refused(npy: Dataset, stored: Dataset) -> None:
+def test_a_foreign_state_is_refused(npy: Dataset, tmp_path: Path) -> None:
+    other_dataset = tables.dataset(tmp_path / "d", "npy", "matrix")
+
     def make(dataset: Dataset = npy, **options: Any) -> Any:
         whole = {"columns": FEATURES, "batch_size": BATCH, "shuffle": True, **options}
         return dataset.to_numpy_batches(**whole)
@@ -259,7 +263,8 @@ def test_a_foreign_state_is_refused(npy: Dataset, stored: Dataset) -> None:
     state = make().state_dict()
     for other in (
         make(seed=1), make(batch_size=41), make(shuffle=False), make(split="[:50%]"),
-        make(columns=["id", "fare"]), make(dtype="float64"), make(rank=0, world=2), make(stored),
+        make(columns=["id", "fare"]), make(dtype="float64"), make(rank=0, world=2),
+        make(other_dataset),
     ):  # fmt: skip
         with pytest.raises(UsageError, match="not of this stream"):
             other.load_state_dict(state)

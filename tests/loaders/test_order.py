@@ -120,5 +120,5 @@ def test_complementary_splits_have_every_row_once(n_rows, percent):
      "[1e3:]", 7, ""],
 )  # fmt: skip
 def test_other_splits_are_refused(split):
-    with pytest.raises(UsageError, match="split|%"):
+    with pytest.raises(UsageError, match=r"split|%"):
         split_rows(split, 1000)
