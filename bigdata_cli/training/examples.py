@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
@@ -184,19 +185,20 @@ class ExampleStream:
         """
         collect, self._is_collected = not self._is_collected, True
         random = np.random.default_rng([self._reading.seed, number])
-        pieces: list[Examples] = []
-        n_rows = 0
+        window = self._window(random)
         for place in random.permutation(len(self._shards)).tolist():
             for piece in self._shard(self._shards[place], collect=collect):
-                pieces.append(piece)
-                n_rows += len(piece)
-                while n_rows >= self._window_rows:
-                    window = join(pieces)
-                    yield window.take(random.permutation(self._window_rows))
-                    pieces = [window.take(slice(self._window_rows, None))]
-                    n_rows = len(pieces[0])
-        if n_rows:
-            yield join(pieces).take(random.permutation(n_rows))
+                taken = 0
+                while taken < len(piece):
+                    taken += window.add(piece, taken)
+                    if window.is_full:
+                        yield window.examples
+                        window = self._window(random)
+        if window.rows:
+            yield window.taken()
+
+    def _window(self, random: np.random.Generator) -> _Window:
+        return _Window(self._features, random.permutation(self._window_rows))
 
     def count_classes(self) -> np.ndarray:
         """How many rows of each class are trained on: int64 (n_classes,), from the labels alone."""
@@ -216,27 +218,78 @@ class ExampleStream:
     def _classes_of(self, y: np.ndarray) -> np.ndarray:
         return np.bincount(_classes(self._target, y), minlength=len(self.class_counts))
 
-    def _shard(self, shard: int, *, collect: bool) -> Iterator[Examples]:
-        """The training examples of a shard, without those held out and those without a label."""
+    def _shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
+        """The rows of a shard, and which of them are trained on: not those held out or unlabelled."""
         choose = self._choice(shard)
         names = [column.name for column in self._columns]
         for batch in self._dataset.read(names, max_rows=self._read_rows, shards=[shard]):
             coded = self._coded.apply(batch)
             y = self._target.encode(coded.column(self._target.column.name))
             known = ~np.isnan(y)
-            dense, codes = self._features.encode(coded)
-            examples = Examples(dense, codes, y.astype(np.float32))
-            if not known.all():
-                examples = examples.take(known)
-            trained_places, held_places = choose.split(examples.y)
-            trained = examples.take(trained_places)
+            trained_places, held_places = choose.split(y[known])
+            trained = known
+            if held_places is not None or not isinstance(trained_places, slice):
+                trained = known.copy()
+                trained[known] = trained_places
             if collect:
-                self.null_labels += len(y) - len(examples)
-                self.class_counts += self._classes_of(trained.y)
-                self.y_sum += float(trained.y.sum(dtype=np.float64))
+                self.null_labels += int(len(y) - known.sum())
+                self.class_counts += self._classes_of(y[trained])
+                self.y_sum += float(y[trained].sum())
                 if held_places is not None and held_places.any():
-                    self._held.setdefault(shard, []).append(examples.take(held_places))
-            yield trained
+                    rows = np.flatnonzero(known)[held_places]
+                    held = Examples(*self._features.encode(coded.take(rows)), y[rows].astype("f4"))
+                    self._held.setdefault(shard, []).append(held)
+            yield _Piece(coded, y.astype(np.float32), trained)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows as they were read: the batch, labels (rows,), and whether they are trained on (rows,)."""
+
+    batch: pa.RecordBatch
+    y: np.ndarray
+    trained: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+class _Window:
+    """Rows that are shuffled as they come: each is encoded into a place that chance gave it."""
+
+    def __init__(self, features: FeaturePlan, order: np.ndarray) -> None:
+        n_rows = len(order)
+        self._features = features
+        self._order = order
+        self.rows = 0
+        self.examples = Examples(
+            np.empty((n_rows, features.width), np.float32),
+            np.empty((n_rows, len(features.codes)), np.int32),
+            np.empty(n_rows, np.float32),
+        )
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows == len(self._order)
+
+    def add(self, piece: _Piece, start: int) -> int:
+        """Take rows of a piece from the start-th on, as many as fit; returns how many were seen."""
+        trained = piece.trained[start:]
+        room = len(self._order) - self.rows
+        if np.count_nonzero(trained) > room:
+            trained = trained[: int(np.flatnonzero(trained)[room])]
+        places = np.full(len(trained), -1, np.int64)
+        n_taken = np.count_nonzero(trained)
+        places[trained] = self._order[self.rows : self.rows + n_taken]
+        batch = piece.batch.slice(start, len(trained))
+        self._features.place(batch, places, self.examples.dense, self.examples.codes)
+        self.examples.y[places[trained]] = piece.y[start : start + len(trained)][trained]
+        self.rows += n_taken
+        return len(trained)
+
+    def taken(self) -> Examples:
+        """The rows of a window that is not full, in the order of their places."""
+        return self.examples.take(np.sort(self._order[: self.rows]))
 
 
 class _RowChoice:

@@ -157,9 +157,7 @@ class TestAnotherDataset:
         table = example_table(n_rows=100)
         without_x = write_dataset(tmp_path / "x", table.drop(["x"]))
         with pytest.raises(UsageError, match=r'lacks 1 of the columns .*"x"'):
-            train(
-                folder, label="rare", epochs=1, evaluate_on=without_x, save=tmp_path / "m.keras"
-            )
+            train(folder, label="rare", epochs=1, evaluate_on=without_x, save=tmp_path / "m.keras")
         assert not (tmp_path / "m.keras").exists(), "it is said before the training"
         without_label = write_dataset(tmp_path / "y", table.drop(["rare"]))
         with pytest.raises(UsageError, match='no column "rare"'):
