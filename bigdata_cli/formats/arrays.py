@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
-from bigdata_cli.schema.buffers import booleans_of, numbers_of
+from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
@@ -315,6 +315,8 @@ def matrix_columns(
 def _arrow_feature(values: np.ndarray, column: Column) -> pa.Array:
     nulls = np.isnan(values)
     if column.kind is not Kind.CATEGORY:
+        if not nulls.any():
+            return array_of(values)
         return pa.array(values, mask=nulls, from_pandas=False)
     codes = np.where(nulls, 0, values)
     if not ((codes >= 0) & (codes < 2**31)).all() or (codes != np.floor(codes)).any():
