@@ -1,8 +1,8 @@
 """An epoch from the shards of each format, beside the same epoch from an array in memory.
 
-`python -m benchmarks.training` converts generated rows of 28 numbers, trains `bigdata train`'s model
-on them in turns, and writes the table in docs/training.md, and benchmarks/training.json. What is
-asked for is that streaming takes at most a tenth more.
+`python -m benchmarks.training` converts generated rows of 28 numbers, trains the model of
+`bigdata train` on them in turns, and writes the table in docs/training.md, and
+benchmarks/training.json. What is asked for is that streaming takes at most a tenth more.
 """
 
 from __future__ import annotations
@@ -156,14 +156,15 @@ END = "<!-- until here -->"
 def table(compared: Sequence[Compared], *, n_processors: int, turns: int) -> str:
     """What the page has between BEGIN and END."""
     within = sum(one.ratio <= ASKED_RATIO for one in compared)
-    lines = [
+    told = (
         f"{within} of {len(compared)} take at most {ASKED_RATIO:g} times as long from the shards, "
-        f"on {n_processors} processors, medians of {turns} turns.",
-        "",
-        "| dataset | batch | rows | from shards, s | in memory, s | ratio | of processor time "
-        "| reading alone, s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+        f"on {n_processors} processors, medians of {turns} turns."
+    )
+    titles = (
+        *("dataset", "batch", "rows", "from shards, s", "in memory, s", "ratio"),
+        *("of processor time", "reading alone, s"),
+    )
+    lines = [told, "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     lines += [
         f"| {one.format} {one.layout} {one.compression} | {one.batch_size:,} | {one.rows:,} "
         f"| {one.shards_seconds:.2f} | {one.memory_seconds:.2f} | {one.ratio:.2f} "

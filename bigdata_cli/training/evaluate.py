@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.arrays import rebatch
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
@@ -120,11 +119,10 @@ def blocks(
     columns: tuple[str, ...] = (),
     shards: list[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows in blocks of exactly so many, but the last: the encoder's columns and others."""
+    """The rows in blocks of up to so many: the encoder's columns and others."""
     names = tuple(dict.fromkeys((*encoder.columns, *columns)))
     wanted = [dataset.schema[name] for name in names]
-    read = dataset.read(names, max_rows=min(block_rows, dataset.read_rows(wanted)), shards=shards)
-    return rebatch(read, block_rows)
+    return dataset.read(names, max_rows=min(block_rows, dataset.read_rows(wanted)), shards=shards)
 
 
 def _chosen(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.arrays import CategoryCodes
+from bigdata_cli.loaders.arrays import CategoryCodes, rebatch
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.sampling import STEP, RowSample, mix
@@ -104,7 +104,7 @@ class ExampleStream:
 
     Shards come in a new order each epoch and rows are permuted within windows of up to
     WINDOW_BATCHES batches. Memory holds one window, one batch of the reader, the held-out rows,
-    and a sample that has no more than SAMPLE_BYTES, which is read but once. After the first epoch
+    and of a sample the first SAMPLE_BYTES, which are read but once. After the first epoch
     that was read `held_out`, `null_labels`, `class_counts` and `y_sum` are complete, for the shards
     of this worker.
     """
@@ -135,9 +135,8 @@ class ExampleStream:
         self._read_rows = min(dataset.read_rows(self._columns), self._window_rows)
         coded = [column for column in dataset.schema if column.name not in features.hashed_names]
         self._coded = CategoryCodes(Schema(tuple(coded)))
-        sample_bytes = self.expected_batches * reading.batch_size * row_bytes
-        self._keeps_sample = reading.sample is not None and sample_bytes <= SAMPLE_BYTES
-        self._kept: dict[int, Examples] = {}
+        self._sample_room = SAMPLE_BYTES
+        self._kept: dict[int, _Piece] = {}
         self._held: dict[int, list[Examples]] = {}
         self._is_collected = False
         self.null_labels = 0
@@ -186,19 +185,20 @@ class ExampleStream:
         """
         collect, self._is_collected = not self._is_collected, True
         random = np.random.default_rng([self._reading.seed, number])
-        pieces: list[Examples] = []
-        n_rows = 0
+        window = self._window(random)
         for place in random.permutation(len(self._shards)).tolist():
             for piece in self._shard(self._shards[place], collect=collect):
-                pieces.append(piece)
-                n_rows += len(piece)
-                while n_rows >= self._window_rows:
-                    window = join(pieces)
-                    yield window.take(random.permutation(self._window_rows))
-                    pieces = [window.take(slice(self._window_rows, None))]
-                    n_rows = len(pieces[0])
-        if n_rows:
-            yield join(pieces).take(random.permutation(n_rows))
+                taken = 0
+                while taken < len(piece):
+                    taken += window.add(piece, taken)
+                    if window.is_full:
+                        yield window.examples
+                        window = self._window(random)
+        if window.rows:
+            yield window.taken()
+
+    def _window(self, random: np.random.Generator) -> _Window:
+        return _Window(self._features, random.permutation(self._window_rows))
 
     def count_classes(self) -> np.ndarray:
         """How many rows of each class are trained on: int64 (n_classes,), from the labels alone."""
@@ -218,45 +218,112 @@ class ExampleStream:
     def _classes_of(self, y: np.ndarray) -> np.ndarray:
         return np.bincount(_classes(self._target, y), minlength=len(self.class_counts))
 
-    def _shard(self, shard: int, *, collect: bool) -> Iterator[Examples]:
-        """The training examples of a shard, without those held out and those without a label."""
+    def _shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
+        """The rows of a shard, of a sample only those that are in it."""
         if shard in self._kept:
             yield self._kept[shard]
             return
-        pieces = []
+        pieces: list[_Piece] = []
         for piece in self._read_shard(shard, collect=collect):
-            yield piece
-            if self._keeps_sample:
-                pieces.append(piece)
-        if self._keeps_sample:
-            self._kept[shard] = join(pieces) if pieces else self.no_examples()
+            if self._reading.sample is None:
+                yield piece
+                continue
+            taken = piece.of_trained()
+            if len(taken):
+                yield taken
+                self._sample_room -= taken.n_bytes
+                if self._sample_room >= 0:
+                    pieces.append(taken)
+        if pieces and self._sample_room >= 0:
+            self._kept[shard] = _joined(pieces)
 
-    def _read_shard(self, shard: int, *, collect: bool) -> Iterator[Examples]:
+    def _read_shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
+        """The rows of a shard, and which of them are trained on: not those held out or unknown."""
         choose = self._choice(shard)
         names = [column.name for column in self._columns]
         for batch in self._dataset.read(names, max_rows=self._read_rows, shards=[shard]):
             coded = self._coded.apply(batch)
             y = self._target.encode(coded.column(self._target.column.name))
-            known = np.flatnonzero(~np.isnan(y))
-            trained, held = choose.split(y[known])
+            known = ~np.isnan(y)
+            trained_places, held_places = choose.split(y[known])
+            trained = known
+            if held_places is not None or not isinstance(trained_places, slice):
+                trained = known.copy()
+                trained[known] = trained_places
             if collect:
-                self.null_labels += len(y) - len(known)
-                learned = y[known[trained]]
-                self.class_counts += self._classes_of(learned)
-                self.y_sum += float(learned.sum())
-            if self._reading.sample is not None:  # a few of the rows, and only they are encoded
-                assert isinstance(trained, np.ndarray)
-                wanted = trained if held is None or not collect else trained | held
-                coded, y = coded.take(pa.array(known[wanted])), y[known[wanted]]
-                trained, held = trained[wanted], None if held is None else held[wanted]
-                known = np.arange(len(y))
-            dense, codes = self._features.encode(coded)
-            examples = Examples(dense, codes, y.astype(np.float32))
-            if len(known) < len(y):
-                examples = examples.take(known)
-            if collect and held is not None and held.any():
-                self._held.setdefault(shard, []).append(examples.take(held))
-            yield examples.take(trained)
+                self.null_labels += int(len(y) - known.sum())
+                self.class_counts += self._classes_of(y[trained])
+                self.y_sum += float(y[trained].sum())
+                if held_places is not None and held_places.any():
+                    rows = np.flatnonzero(known)[held_places]
+                    held = Examples(*self._features.encode(coded.take(rows)), y[rows].astype("f4"))
+                    self._held.setdefault(shard, []).append(held)
+            yield _Piece(coded, y.astype(np.float32), trained)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows as they were read: the batch, labels (rows,), and whether they are trained on (rows,)."""
+
+    batch: pa.RecordBatch
+    y: np.ndarray
+    trained: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.batch.nbytes + self.y.nbytes + self.trained.nbytes
+
+    def of_trained(self) -> _Piece:
+        """Only the rows that are trained on."""
+        rows = np.flatnonzero(self.trained)
+        return _Piece(self.batch.take(pa.array(rows)), self.y[rows], self.trained[rows])
+
+
+def _joined(pieces: Sequence[_Piece]) -> _Piece:
+    y = np.concatenate([piece.y for piece in pieces])
+    (batch,) = rebatch([piece.batch for piece in pieces], len(y))
+    return _Piece(batch, y, np.ones(len(y), bool))
+
+
+class _Window:
+    """Rows that are shuffled as they come: each is encoded into a place that chance gave it."""
+
+    def __init__(self, features: FeaturePlan, order: np.ndarray) -> None:
+        n_rows = len(order)
+        self._features = features
+        self._order = order
+        self.rows = 0
+        self.examples = Examples(
+            np.empty((n_rows, features.width), np.float32),
+            np.empty((n_rows, len(features.codes)), np.int32),
+            np.empty(n_rows, np.float32),
+        )
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows == len(self._order)
+
+    def add(self, piece: _Piece, start: int) -> int:
+        """Take rows of a piece from the start-th on, as many as fit; returns how many were seen."""
+        trained = piece.trained[start:]
+        room = len(self._order) - self.rows
+        if np.count_nonzero(trained) > room:
+            trained = trained[: int(np.flatnonzero(trained)[room])]
+        places = np.full(len(trained), -1, np.int64)
+        n_taken = np.count_nonzero(trained)
+        places[trained] = self._order[self.rows : self.rows + n_taken]
+        batch = piece.batch.slice(start, len(trained))
+        self._features.place(batch, places, self.examples.dense, self.examples.codes)
+        self.examples.y[places[trained]] = piece.y[start : start + len(trained)][trained]
+        self.rows += n_taken
+        return len(trained)
+
+    def taken(self) -> Examples:
+        """The rows of a window that is not full, in the order of their places."""
+        return self.examples.take(np.sort(self._order[: self.rows]))
 
 
 class _RowChoice:

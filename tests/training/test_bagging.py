@@ -201,7 +201,7 @@ def test_a_sample_is_trained_on_the_same_rows_in_every_epoch(folder: Path) -> No
         ExampleStream(dataset, features, target, Reading(batch_size=64, sample=sample))
         for _ in range(2)
     ]
-    streams[1]._keeps_sample = False
+    streams[1]._sample_room = -1
     place = [feature.name for feature in features.numbers].index("id")
     rows = []
     for epoch in range(2):
@@ -210,7 +210,7 @@ def test_a_sample_is_trained_on_the_same_rows_in_every_epoch(folder: Path) -> No
         np.testing.assert_array_equal(kept.codes, read.codes)
         np.testing.assert_array_equal(kept.y, read.y)
         rows.append(kept.dense[:, place])
-    assert len(streams[0]._kept) == 3
+    assert [len(stream._kept) for stream in streams] == [3, 0]
     assert not np.array_equal(rows[0], rows[1])
     np.testing.assert_array_equal(np.sort(rows[0]), np.sort(rows[1]))
     assert len(np.unique(rows[0])) == len(rows[0]) == pytest.approx(0.2 * N_ROWS, abs=10)
