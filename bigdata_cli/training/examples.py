@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.arrays import CategoryCodes, rebatch
+from bigdata_cli.loaders.arrays import CategoryCodes
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.sampling import STEP, RowSample, mix
@@ -263,7 +263,7 @@ class ExampleStream:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows as they were read: the batch, labels (rows,), and whether they are trained on (rows,)."""
+    """Rows as they were read: the batch, labels and whether they are trained on, both (rows,)."""
 
     batch: pa.RecordBatch
     y: np.ndarray
@@ -284,7 +284,8 @@ class _Piece:
 
 def _joined(pieces: Sequence[_Piece]) -> _Piece:
     y = np.concatenate([piece.y for piece in pieces])
-    (batch,) = rebatch([piece.batch for piece in pieces], len(y))
+    table = pa.Table.from_batches([piece.batch for piece in pieces])
+    (batch,) = table.combine_chunks().to_batches()
     return _Piece(batch, y, np.ones(len(y), bool))
 
 
@@ -313,7 +314,7 @@ class _Window:
         if np.count_nonzero(trained) > room:
             trained = trained[: int(np.flatnonzero(trained)[room])]
         places = np.full(len(trained), -1, np.int64)
-        n_taken = np.count_nonzero(trained)
+        n_taken = int(np.count_nonzero(trained))
         places[trained] = self._order[self.rows : self.rows + n_taken]
         batch = piece.batch.slice(start, len(trained))
         self._features.place(batch, places, self.examples.dense, self.examples.codes)
