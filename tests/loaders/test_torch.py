@@ -45,7 +45,7 @@ def test_epochs_go_on_also_where_workers_persist(npy: Dataset, workers: int) -> 
 
 
 @pytest.mark.parametrize("workers", [0, 2, 3])
-@pytest.mark.parametrize("taken", [0, 7, 26])
+@pytest.mark.parametrize("taken", [1, 7, 26])
 def test_a_loader_goes_on_where_it_was(npy: Dataset, workers: int, taken: int) -> None:
     def make() -> Any:
         return npy.to_torch(BATCH, columns=FEATURES, shuffle=True, seed=2)
@@ -90,6 +90,8 @@ def test_states_that_cannot_be_are_refused(npy: Dataset) -> None:
         npy.to_torch(BATCH, rank=1)
     with pytest.raises(UsageError, match="not 99"):
         batches.state_dict(batches=99)
+    with pytest.raises(UsageError, match="batches is 0"):
+        batches.state_dict(batches=0)
 
 
 def test_a_worker_without_rows_is_told(npy: Dataset) -> None:
