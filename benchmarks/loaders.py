@@ -279,9 +279,9 @@ def report(measured: dict[str, Any]) -> str:
     lines = [
         (
             f"28 floats and a label of `{measured['source']}`, shuffled, batches of "
-            f"{measured['batch']}, on {measured['processors']} processors; the load of the machine, "
-            f"with what else ran on it, was {measured['load']:.1f}. Rows per second, and in brackets "
-            "the MB of memory at the peak above what the framework takes when it is imported."
+            f"{measured['batch']}, on {measured['processors']} processors; the load of the "
+            f"machine, with what else ran on it, was {measured['load']:.1f}. Rows per second, and "
+            "in brackets the MB of memory at the peak above what the framework takes when imported."
         ),
         "",
         "| dataset | " + " | ".join(_TITLES[name] for name in OURS) + " |",

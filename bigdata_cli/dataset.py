@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -405,12 +405,13 @@ class Dataset:
         rank: int = 0,
         world: int = 1,
         prefetch: int = 8,
-        state: Mapping[str, Any] | None = None,
+        start: tuple[int, int] = (0, 0),
     ) -> Any:
-        """A `tf.data.Dataset` of the batches of `to_numpy_batches`; see `TensorflowBatches`.
+        """A `tf.data.Dataset` of the batches of `to_numpy_batches`; each iteration is an epoch.
 
         dtype=None gives dicts of tensors by column, text as tf.string. prefetch: batches ahead.
-        state: where to go on, of the `state_at` of a stream with the same options.
+        start: an epoch, and how many batches of it were taken before: there it goes on. Dates
+        and timestamps are int64 days and ticks.
         """
         from bigdata_cli.loaders.stream import StreamOptions
         from bigdata_cli.loaders.tensorflow import tf_dataset
@@ -420,7 +421,7 @@ class Dataset:
             drop_remainder=drop_remainder, rank=rank, world=world,
         )  # fmt: skip
         return tf_dataset(
-            self, options, label=label, columns=columns, dtype=dtype, prefetch=prefetch, state=state
+            self, options, label=label, columns=columns, dtype=dtype, prefetch=prefetch, start=start
         )
 
     def to_torch(

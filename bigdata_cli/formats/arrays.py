@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
-from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of
+from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
@@ -249,7 +249,7 @@ def arrow_column(values: np.ndarray, valid: np.ndarray | None, column: Column) -
 
 
 def _arrow_category(codes: np.ndarray, valid: np.ndarray | None, column: Column) -> pa.Array:
-    vocabulary = pa.array(column.vocabulary or (), pa.string())
+    vocabulary = text_array(column.vocabulary or ())
     if valid is not None:
         codes = np.where(valid, codes, 0)
     known = codes if valid is None else codes[valid]

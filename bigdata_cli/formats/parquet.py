@@ -33,7 +33,7 @@ from bigdata_cli.formats.base import (
 )
 from bigdata_cli.formats.parquet_encoding import choose_encodings
 from bigdata_cli.formats.thrift_compact import Encoded, Struct, encode_struct, parse_struct
-from bigdata_cli.schema.buffers import array_of, numbers_of
+from bigdata_cli.schema.buffers import array_of, numbers_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
 
 MAGIC = b"PAR1"
@@ -407,7 +407,7 @@ def _logical(array: pa.Array, column: Column, path: Path) -> pa.Array:
     """A column as the schema has it: a category with the dataset's vocabulary."""
     if column.kind is not Kind.CATEGORY:
         return array
-    vocabulary = pa.array(column.vocabulary or (), pa.string())
+    vocabulary = text_array(column.vocabulary or ())
     codes = pc.index_in(array.dictionary, vocabulary).take(array.indices)
     if codes.null_count != array.null_count:
         raise VerificationError(

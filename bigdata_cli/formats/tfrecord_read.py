@@ -21,7 +21,7 @@ from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
-from bigdata_cli.schema.buffers import array_of
+from bigdata_cli.schema.buffers import array_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
 _PIECE_BYTES = 4 << 20
@@ -355,7 +355,7 @@ def _texts(
 
 
 def _categories(texts: pa.Array, column: Column) -> pa.Array:
-    vocabulary = pa.array(column.vocabulary or (), pa.string())
+    vocabulary = text_array(column.vocabulary or ())
     codes = pc.index_in(texts, value_set=vocabulary)
     if codes.null_count != texts.null_count:
         raise VerificationError(f'column "{column.name}" has a value that is not in its vocabulary')

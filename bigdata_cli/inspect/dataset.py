@@ -63,30 +63,30 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
 
 
 def loader_lines(dataset: Dataset) -> dict[str, str]:
-    """Lines of Python that load the dataset in batches, by library.
+    """Lines of Python that load the dataset in shuffled batches, by library.
 
-    (X, y) where there is a label and no text; the lines of tf.data are for such datasets only.
+    (X, y) where there is a label and no text, else a dict by column.
     """
     opened = (
         f"from bigdata_cli import open_dataset\n\ndataset = open_dataset({str(dataset.path)!r})\n"
     )
     label = dataset.storage.label
-    texts = [column.name for column in dataset.schema if column.kind is Kind.TEXT]
-    lines = {
-        "NumPy": f"{opened}for batch in dataset.batches({_BATCH_ROWS}):\n"
-        "    ...  # a dict of arrays, by column",
+    has_text = any(column.kind is Kind.TEXT for column in dataset.schema)
+    if label is not None and not has_text and len(dataset.schema) > 1:
+        arguments, names = f"{_BATCH_ROWS}, shuffle=True", "X, y"
+        shown = f"X: float32 (rows, {len(dataset.schema) - 1}), y: {label!r}"
+    else:
+        arguments, names = f"{_BATCH_ROWS}, shuffle=True, dtype=None", "batch"
+        shown = "a dict by column"
+    return {
+        "NumPy": f"{opened}for {names} in dataset.to_numpy_batches({arguments}):\n"
+        f"    ...  # {shown}",
         "pandas": f"{opened}for frame in dataset.iter_pandas({_BATCH_ROWS}):\n"
         "    ...  # a DataFrame",
+        "tf.data": f"{opened}batches = dataset.to_tf({arguments})  # {shown}",
+        "torch": "from torch.utils.data import DataLoader\n"
+        f"{opened}batches = dataset.to_torch({arguments})\n"
+        "loader = DataLoader(batches, batch_size=None, num_workers=2)\n"
+        f"for {names} in loader:\n"
+        f"    ...  # {shown}",
     }
-    if label is not None and not texts:
-        lines["NumPy"] = (
-            f"{opened}for X, y in dataset.xy_batches({_BATCH_ROWS}):\n"
-            f"    ...  # X: float32 (rows, {len(dataset.schema) - 1}), y: {label!r}"
-        )
-        lines["tf.data"] = (
-            "from bigdata_cli import open_dataset\n"
-            "from bigdata_cli.loaders.tensorflow import tensorflow_dataset\n\n"
-            f"dataset = open_dataset({str(dataset.path)!r})\n"
-            f"batches = tensorflow_dataset(dataset, {_BATCH_ROWS})  # a tf.data.Dataset of (X, y)"
-        )
-    return lines

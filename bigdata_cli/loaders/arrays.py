@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, validity_of
+from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, text_array, validity_of
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Schema, code_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
@@ -21,7 +21,7 @@ class CategoryCodes:
             column.name: column.vocabulary or () for column in schema if column.dtype == "category"
         }
         self._dictionaries = {
-            name: pa.array(values, pa.string()) for name, values in self._vocabularies.items()
+            name: text_array(values) for name, values in self._vocabularies.items()
         }
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:

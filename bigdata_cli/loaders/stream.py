@@ -37,7 +37,7 @@ from bigdata_cli.resources.prefetch import Prefetch
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
 
-WINDOW_BYTES = 32_000_000
+WINDOW_BYTES = 24_000_000
 """Of a window whose rows are permuted: that being filled, one ahead, and that being cut."""
 ORDERED_WINDOW_BYTES = 8_000_000
 PIECE_BYTES = 4_000_000
@@ -71,7 +71,7 @@ class BatchStream:
 
     Each iteration is the next epoch, with the rows in another order where they are shuffled, or
     the one that `set_epoch` names. Batches have exactly `batch_size` rows, the last may have
-    fewer. Their arrays are the caller's own. Memory is that of a few windows of about 32 MB,
+    fewer. Their arrays are the caller's own. Memory is that of a few windows of about 24 MB,
     whatever the dataset's size. `threads` decode.
     """
 

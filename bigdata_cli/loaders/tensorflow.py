@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,7 @@ def tf_dataset(
     columns: Sequence[str] | None,
     dtype: str | None,
     prefetch: int,
-    state: Mapping[str, Any] | None,
+    start: tuple[int, int],
 ) -> Any:
     """A `tf.data.Dataset` of the batches of a stream; see `Dataset.to_tf`.
 
@@ -134,8 +134,7 @@ def tf_dataset(
     check_count("prefetch", prefetch)
     encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
     stream = BatchStream(dataset, encoder, options)
-    if state is not None:
-        stream.load_state_dict(state)
+    stream.load_state_dict(stream.state_at(*start))
     rows = options.batch_size if options.drop_remainder else None
 
     def signature(array: ArraySpec) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.by_number import RowsByNumber
 from bigdata_cli.loaders.encode import Encoder, make_encoder
-from bigdata_cli.loaders.order import check_epoch, split_rows
+from bigdata_cli.loaders.order import check_count, check_epoch, split_rows
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
 
 try:
@@ -100,7 +100,7 @@ class TorchBatches(IterableDataset):
         self._stream = stream
         self._shared = torch.zeros(_NEXT + MAX_WORKERS, dtype=torch.int64).share_memory_()
         self._shared[_RESUMED] = -1
-        self._part: tuple[int, BatchStream] | None = None
+        self._part: tuple[tuple[int, int], BatchStream] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration this epoch, from its beginning."""
@@ -112,11 +112,15 @@ class TorchBatches(IterableDataset):
     def __iter__(self) -> Iterator[Any]:
         worker, workers = self._place()
         epoch = int(self._shared[_NEXT + worker])
+        part = worker
         given = 0
         if int(self._shared[_RESUMED]) == epoch:
             self._check_workers(workers)
-            given = self._shares(epoch, int(self._shared[_GIVEN]), workers)[worker]
-        reader = self._stream if workers == 0 else self._part_of(worker, workers)
+            shares, turn = self._shares(epoch, int(self._shared[_GIVEN]), workers)
+            # A DataLoader begins with its first worker: that goes on for whose turn it was.
+            part = (worker + turn) % max(1, workers)
+            given = shares[part]
+        reader = self._stream if workers == 0 else self._part_of(part, workers)
         reader.load_state_dict(reader.state_at(epoch, given))
         if worker == 0:
             self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
@@ -141,10 +145,10 @@ class TorchBatches(IterableDataset):
                 hint=f"DataLoader(…, num_workers={known})",
             )
 
-    def _part_of(self, worker: int, workers: int) -> BatchStream:
-        """The stream of this worker; the same for each epoch."""
-        if self._part is None or self._part[0] != workers:
-            self._part = workers, self._stream.part(worker, workers)
+    def _part_of(self, part: int, workers: int) -> BatchStream:
+        """The stream of a worker, mostly the same for each epoch."""
+        if self._part is None or self._part[0] != (part, workers):
+            self._part = (part, workers), self._stream.part(part, workers)
         return self._part[1]
 
     def batches_in(self, epoch: int, *, num_workers: int = 0) -> int:
@@ -156,15 +160,16 @@ class TorchBatches(IterableDataset):
             return [self._stream.batches_in(epoch)]
         return [self._stream.part(w, workers).batches_in(epoch) for w in range(workers)]
 
-    def _shares(self, epoch: int, batches: int, workers: int) -> list[int]:
-        """How many of the first `batches` came from each worker: a DataLoader takes them in turns.
+    def _shares(self, epoch: int, batches: int, workers: int) -> tuple[list[int], int]:
+        """How many of the first `batches` came from each worker, and whose turn it is then.
 
-        A worker that has no more is left out.
+        A DataLoader takes them in turns; a worker that has no more is left out.
         """
         totals = self._totals(epoch, workers)
         shares = [0] * len(totals)
         if not 0 <= batches <= sum(totals):
             raise UsageError(f"epoch {epoch} has {sum(totals):,} batches, and not {batches:,}")
+        turn = 0
         while batches > 0:
             waiting = [w for w, total in enumerate(totals) if shares[w] < total]
             left = min(totals[w] - shares[w] for w in waiting)
@@ -172,13 +177,14 @@ class TorchBatches(IterableDataset):
             for w in waiting[:batches]:
                 shares[w] += rounds
                 batches -= rounds
-        return shares
+                turn = (w + 1) % len(totals)
+        return shares, turn
 
     def state_dict(self, *, batches: int | None = None) -> dict[str, Any]:
         """Where the iteration begun last is: JSON values.
 
-        batches: how many batches of the epoch were taken from the DataLoader. It must be told
-        where workers read, who are ahead of what was taken; else it is known.
+        batches: how many batches of the epoch were taken from the DataLoader, at least one. It
+        must be told where workers read, who are ahead of what was taken; else it is known.
         """
         workers = int(self._shared[_WORKERS])
         if workers == 0 and batches is None:
@@ -188,6 +194,7 @@ class TorchBatches(IterableDataset):
                 f"{workers} workers read ahead of what was taken from the DataLoader",
                 hint="state_dict(batches=N), with the number of batches taken in this epoch",
             )
+        check_count("batches", batches)
         epoch = int(self._shared[_CURRENT])
         self._shares(epoch, batches, workers)
         return {**self._stream.state_at(epoch, 0), "batches": batches, "workers": workers}
@@ -246,7 +253,7 @@ class TorchRows(MapDataset):
         return self._by_number.take(self._rows.start + wanted % max(1, n_rows))
 
     def __getitem__(self, index: Any) -> Any:
-        if hasattr(index, "__index__"):
+        if np.ndim(index) == 0:
             return self.__getitems__([index.__index__()])[0]
         return _tensors(self._encoder.batch(self._take(index)))
 

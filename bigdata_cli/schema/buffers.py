@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -30,6 +32,15 @@ def array_of(values: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
         return pa.Array.from_buffers(pa.bool_(), len(values), [bitmap, buffer])
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [bitmap, buffer])
+
+
+def text_array(values: Sequence[str]) -> pa.Array:
+    """An array of strings, none null."""
+    encoded = [value.encode() for value in values]
+    ends = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(value) for value in encoded], out=ends[1:])
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
 def validity_of(array: pa.Array) -> np.ndarray | None:

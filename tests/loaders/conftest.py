@@ -14,6 +14,19 @@ from tests.loaders import tables
 CASES = [*LAYOUTS, ("tfrecord", "rows gzip"), ("hdf5", "matrix gzip"), ("hdf5", "columns gzip")]
 
 
+FEW = {"parquet-rows", "npy-matrix", "hdf5-columns", "tfrecord-rows gzip"}
+"""What loaders in processes of their own are tested with; all the others are slow tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        few = getattr(getattr(item, "cls", None), "few_cases", False)
+        case = getattr(item, "callspec", None)
+        if few and case is not None and "stored" in case.params:
+            if "-".join(case.params["stored"]) not in FEW:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", params=CASES, ids="-".join)
 def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A dataset of 1,003 rows in 5 shards, in each format and layout."""

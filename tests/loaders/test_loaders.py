@@ -173,6 +173,8 @@ class TestNumpy(LoaderContract):
 
 
 class TestTensorflow(LoaderContract):
+    few_cases = True
+
     def make(self, dataset: Dataset, batch_size: int, **options: Any) -> Any:
         return dataset.to_tf(batch_size, **options)
 
@@ -181,6 +183,7 @@ class TestTensorflow(LoaderContract):
 
 
 class TestTorch(LoaderContract):
+    few_cases = True
     workers = 0
 
     def make(self, dataset: Dataset, batch_size: int, **options: Any) -> Any:
@@ -200,6 +203,7 @@ class TestTorch(LoaderContract):
 
 
 class TestTorchWorkers(TestTorch):
+    few_cases = True
     workers = 2
     readers = 2
 
