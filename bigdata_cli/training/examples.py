@@ -21,6 +21,7 @@ HELD_OUT_EVERY = 5
 """One row of so many is held out, and fewer where they would exceed HELD_OUT_BYTES."""
 HELD_OUT_BYTES = 64_000_000
 WINDOW_BATCHES = 64
+WINDOW_ROWS = 65_536
 WINDOW_BYTES = 32_000_000
 
 
@@ -106,9 +107,9 @@ class ExampleStream:
     """The examples of a dataset in shuffled windows, epoch after epoch.
 
     Shards come in a new order each epoch and rows are permuted within windows of up to
-    WINDOW_BATCHES batches. Memory holds one window, one batch of the reader, and the held-out
-    rows. After the first epoch that was read `held_out`, `null_labels`, `class_counts` and `y_sum`
-    are complete, for the shards of this worker.
+    WINDOW_BATCHES batches and WINDOW_ROWS rows, but of one batch at least. Memory holds one window,
+    one batch of the reader, and the held-out rows. After the first epoch that was read `held_out`,
+    `null_labels`, `class_counts` and `y_sum` are complete, for the shards of this worker.
     """
 
     def __init__(
@@ -129,7 +130,8 @@ class ExampleStream:
         self.held_out_every = max(
             HELD_OUT_EVERY, math.ceil(dataset.rows * row_bytes / HELD_OUT_BYTES)
         )
-        batches = min(WINDOW_BATCHES, max(1, WINDOW_BYTES // (row_bytes * reading.batch_size)))
+        rows = min(WINDOW_ROWS, WINDOW_BYTES // row_bytes)
+        batches = min(WINDOW_BATCHES, max(1, rows // reading.batch_size))
         self._window_rows = batches * reading.batch_size
         self._columns = tuple(
             dataset.schema[name] for name in (*features.column_names, target.column.name)
@@ -219,7 +221,7 @@ class ExampleStream:
         return np.bincount(_classes(self._target, y), minlength=len(self.class_counts))
 
     def _shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
-        """The rows of a shard, and which of them are trained on: not those held out or unlabelled."""
+        """The rows of a shard, and which are trained on: not those held out or unlabelled."""
         choose = self._choice(shard)
         names = [column.name for column in self._columns]
         for batch in self._dataset.read(names, max_rows=self._read_rows, shards=[shard]):
@@ -244,7 +246,7 @@ class ExampleStream:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows as they were read: the batch, labels (rows,), and whether they are trained on (rows,)."""
+    """Rows as they were read: the batch, labels (rows,), which are trained on (rows,)."""
 
     batch: pa.RecordBatch
     y: np.ndarray
@@ -279,7 +281,7 @@ class _Window:
         if np.count_nonzero(trained) > room:
             trained = trained[: int(np.flatnonzero(trained)[room])]
         places = np.full(len(trained), -1, np.int64)
-        n_taken = np.count_nonzero(trained)
+        n_taken = int(np.count_nonzero(trained))
         places[trained] = self._order[self.rows : self.rows + n_taken]
         batch = piece.batch.slice(start, len(trained))
         self._features.place(batch, places, self.examples.dense, self.examples.codes)

@@ -30,7 +30,7 @@ def place_numbers(
         place = places[row]
         if place < 0:
             continue
-        value = np.float64(values[row])
+        value = float(values[row])
         missing = value != value
         if missing:
             value = 0.0
