@@ -100,6 +100,10 @@ def test_every_block_of_the_page_on_training_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "training.md", tmp_path) == {"sh", "python"}
 
 
+def test_every_block_of_the_page_on_predict_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "predict.md", tmp_path) == {"sh", "python"}
+
+
 def test_the_page_on_input_names_every_option_of_a_source():
     pages = (ROOT / "docs" / name for name in ("input.md", "inspect.md"))
     text = "".join(page.read_text(encoding="utf-8") for page in pages)

@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "predict": (
         "bigdata_cli.cli.predict:predict_command",
-        "Write what a trained model says of every row of a dataset.",
+        "Predict every row of a dataset with a saved model.",
     ),
     "verify": (
         "bigdata_cli.cli.verify:verify_command",

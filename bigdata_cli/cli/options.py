@@ -13,6 +13,9 @@ from bigdata_cli.errors import UsageError, did_you_mean
 
 Value = TypeVar("Value")
 
+BACKENDS = ("tensorflow", "torch", "jax")
+"""What Keras runs on."""
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout instead of tables."
 )

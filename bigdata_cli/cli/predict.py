@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from bigdata_cli.cli.options import (
+    BACKENDS,
     ColumnList,
     Name,
     joined,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from bigdata_cli.training.predict import PredictProgress, PredictReport
 
 SECONDS_BETWEEN_LINES = 5.0
-BACKENDS = ("tensorflow", "torch", "jax")
 
 
 @click.command("predict")
@@ -76,7 +76,7 @@ def predict_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write what a trained model says of every row of a dataset, in its order.
+    """Predict every row of a dataset with a saved model.
 
     MODEL is a file that `bigdata train --save` wrote, or the folder of a bag (`--bag`), whose
     members' predictions are averaged. Written are, for a label of two values, the probability of

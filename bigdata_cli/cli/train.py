@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from bigdata_cli.cli.options import (
+    BACKENDS,
     ColumnBuckets,
     Name,
     UnitList,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 5.0
 
 
-BACKENDS = ("tensorflow", "torch", "jax")
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 
 

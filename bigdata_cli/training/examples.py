@@ -11,15 +11,16 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.arrays import CategoryCodes
+from bigdata_cli.loaders.arrays import CategoryCodes, rebatch
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.sampling import RowSample
+from bigdata_cli.training.sampling import STEP, RowSample, mix
 from bigdata_cli.training.target import Target, Task
 
 HELD_OUT_EVERY = 5
 """One row of so many is held out, and fewer where they would exceed HELD_OUT_BYTES."""
 HELD_OUT_BYTES = 64_000_000
+SAMPLE_BYTES = 64_000_000
 WINDOW_BATCHES = 64
 WINDOW_ROWS = 65_536
 WINDOW_BYTES = 32_000_000
@@ -78,12 +79,8 @@ class HeldOutRows:
 
 
 def _hash(block: np.ndarray, shard: int) -> np.ndarray:
-    """The splitmix64 finaliser of a block's number, uint64."""
-    with np.errstate(over="ignore"):
-        x = block.astype(np.uint64) + np.uint64((shard + 1) * 0x9E3779B97F4A7C15 % 2**64)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+    """A hash of a block's number, uint64."""
+    return mix(block.astype(np.uint64) + np.uint64((shard + 1) * STEP % 2**64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +105,9 @@ class ExampleStream:
 
     Shards come in a new order each epoch and rows are permuted within windows of up to
     WINDOW_BATCHES batches and WINDOW_ROWS rows, but of one batch at least. Memory holds one window,
-    one batch of the reader, and the held-out rows. After the first epoch that was read `held_out`,
-    `null_labels`, `class_counts` and `y_sum` are complete, for the shards of this worker.
+    one batch of the reader, the held-out rows, and of a sample the first SAMPLE_BYTES, which are
+    read but once. After the first epoch that was read `held_out`, `null_labels`, `class_counts` and
+    `y_sum` are complete, for the shards of this worker.
     """
 
     def __init__(
@@ -139,6 +137,8 @@ class ExampleStream:
         self._read_rows = min(dataset.read_rows(self._columns), self._window_rows)
         coded = [column for column in dataset.schema if column.name not in features.hashed_names]
         self._coded = CategoryCodes(Schema(tuple(coded)))
+        self._sample_room = SAMPLE_BYTES
+        self._kept: dict[int, _Piece] = {}
         self._held: dict[int, list[Examples]] = {}
         self._is_collected = False
         self.null_labels = 0
@@ -221,7 +221,26 @@ class ExampleStream:
         return np.bincount(_classes(self._target, y), minlength=len(self.class_counts))
 
     def _shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
-        """The rows of a shard, and which are trained on: not those held out or unlabelled."""
+        """The rows of a shard, of a sample only those that are in it."""
+        if shard in self._kept:
+            yield self._kept[shard]
+            return
+        pieces: list[_Piece] = []
+        for piece in self._read_shard(shard, collect=collect):
+            if self._reading.sample is None:
+                yield piece
+                continue
+            taken = piece.of_trained()
+            if len(taken):
+                yield taken
+                self._sample_room -= taken.n_bytes
+                if self._sample_room >= 0:
+                    pieces.append(taken)
+        if pieces and self._sample_room >= 0:
+            self._kept[shard] = _joined(pieces)
+
+    def _read_shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
+        """The rows of a shard, and which of them are trained on: not those held out or unknown."""
         choose = self._choice(shard)
         names = [column.name for column in self._columns]
         for batch in self._dataset.read(names, max_rows=self._read_rows, shards=[shard]):
@@ -254,6 +273,21 @@ class _Piece:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.batch.nbytes + self.y.nbytes + self.trained.nbytes
+
+    def of_trained(self) -> _Piece:
+        """Only the rows that are trained on."""
+        rows = np.flatnonzero(self.trained)
+        return _Piece(self.batch.take(pa.array(rows)), self.y[rows], self.trained[rows])
+
+
+def _joined(pieces: Sequence[_Piece]) -> _Piece:
+    y = np.concatenate([piece.y for piece in pieces])
+    (batch,) = rebatch([piece.batch for piece in pieces], len(y))
+    return _Piece(batch, y, np.ones(len(y), bool))
 
 
 class _Window:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,9 @@ class TrainOptions:
                 "--bag trains each model on a sample of its own, and there is none",
                 hint="--sample 0.05",
             )
-        if self.devices.strategy == "multiworker":
+        workers = "TF_CONFIG" in os.environ or os.environ.get("WORLD_SIZE", "1") != "1"
+        strategy = self.devices.strategy
+        if strategy == "multiworker" or (workers and strategy == "auto"):
             raise UsageError(
                 "--bag trains one model after the other in one process, not with workers",
                 hint="--strategy none",

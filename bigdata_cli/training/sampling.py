@@ -14,7 +14,7 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 
-_STEP = 0x9E3779B97F4A7C15
+STEP = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class RowSample:
 
     share: float
     seed: int = 0
-    stratify: bool = True
+    stratify: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.share, int | float) and 0 < self.share <= 1):
@@ -86,13 +86,13 @@ def _uniform(numbers: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
     """Numbers in [0, 1), as a hash of the integers (n,) and the key gives them: float64 (n,)."""
     mixed = np.zeros(1, np.uint64)
     for part in key:
-        mixed = _mix(mixed + np.uint64((part + 1) * _STEP % 2**64))
-    bits = _mix(mixed + numbers.astype(np.uint64) * np.uint64(_STEP))
+        mixed = mix(mixed + np.uint64((part + 1) * STEP % 2**64))
+    bits = mix(mixed + numbers.astype(np.uint64) * np.uint64(STEP))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The splitmix64 finaliser of uint64 (n,)."""
+def mix(x: np.ndarray) -> np.ndarray:
+    """The splitmix64 finaliser: a hash of each number, uint64 (n,)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

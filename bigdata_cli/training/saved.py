@@ -17,6 +17,7 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ from bigdata_cli.loaders.tensorflow import import_tensorflow
 from bigdata_cli.manifest import schema_from_json, schema_to_json
 from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
+from bigdata_cli.training.backends import (
+    BACKENDS,
+    choose_backend,
+    import_framework,
+    import_keras,
+)
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import MAX_BUCKETS, CodeFeature, FeaturePlan, NumberFeature
@@ -134,7 +141,7 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
     except (ArchiveError, JsonError, UsageError) as error:
         raise DataError(f"{path} is not a model that bigdata can load: {error}") from error
     features, target, schema, state, trained_on = described
-    keras = _import_keras(backend, trained_on)
+    keras = _keras_for(backend, trained_on)
     try:
         keras_model = keras.saving.load_model(path, safe_mode=True)
         _check_shapes(keras_model, features, target)
@@ -145,6 +152,21 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
     return TrainedModel(
         keras_model=keras_model, features=features, target=target, schema=schema, state=state
     )
+
+
+def _keras_for(backend: str | None, trained_on: str) -> Any:
+    """Keras on the backend that is asked for, else the one that runs, else the model's.
+
+    Where that is not installed, any other does as well.
+    """
+    runs = "keras" in sys.modules or os.environ.get("KERAS_BACKEND") in BACKENDS
+    is_there = trained_on in sys.modules or find_spec(trained_on) is not None
+    chosen = choose_backend(backend or (trained_on if is_there and not runs else None))
+    if chosen == "tensorflow":
+        import_tensorflow(purpose="this model")  # without its messages
+    else:
+        import_framework(chosen)
+    return import_keras(chosen)
 
 
 def _check_path(path: Path) -> None:
@@ -176,24 +198,6 @@ def _check_shapes(keras_model: Any, features: FeaturePlan, target: Target) -> No
     logits = keras_model(model_inputs(features, rows.dense, rows.codes), training=False)
     if tuple(logits.shape) != (2, len(target.start)):
         raise ValueError(f"the network gives {tuple(logits.shape)[1:]} numbers for a row")
-
-
-def _import_keras(backend: str | None, trained_on: str) -> Any:
-    """Keras on a backend; UsageError where it runs on another one."""
-    if "keras" not in sys.modules:
-        chosen = backend or os.environ.get("KERAS_BACKEND") or trained_on
-        if chosen == "tensorflow":
-            import_tensorflow(purpose="this model")
-        os.environ["KERAS_BACKEND"] = chosen
-    import keras
-
-    running = keras.backend.backend()
-    if backend is not None and running != backend:
-        raise UsageError(
-            f"Keras runs on {running} in this process, not on {backend}",
-            hint=f"KERAS_BACKEND={backend} before the process begins",
-        )
-    return keras
 
 
 def _to_json(model: TrainedModel) -> dict[str, Any]:

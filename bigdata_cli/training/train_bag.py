@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,14 +23,18 @@ from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import MODEL_SUFFIX
 from bigdata_cli.training.training import Training
 
+_MEMBERS = re.compile(r"_?(member-\d+(\.partial)?\.keras|bag(\.partial)?\.json)")
+SEED_STEP = 1_000_003
+"""Between the seeds of two members, so that the bag of the next seed has none of this one's."""
+
 
 def train_bag(
     dataset: Dataset, options: TrainOptions, progress: ProgressListener | None
 ) -> TrainReport:
     """Train `options.bag` models; the report's metric and judgement are of their average.
 
-    The seeds of member i, of its sample and its model, are those of the options plus i. The rows
-    that are held out are the same for all, and no member is trained on them.
+    Each has seeds of its own, of its sample and of its model. The rows that are held out are the
+    same for all, and no member is trained on them.
     """
     assert options.bag is not None
     assert options.sample is not None
@@ -41,8 +46,8 @@ def train_bag(
         member = replace(
             options,
             bag=None,
-            seed=options.seed + index,
-            sample=replace(options.sample, seed=options.sample.seed + index),
+            seed=options.seed + index * SEED_STEP,
+            sample=replace(options.sample, seed=options.sample.seed + index * SEED_STEP),
             save=None if folder is None else folder / member_name(index),
         )
         with _member_told(index, options.bag):
@@ -69,6 +74,13 @@ def _make_folder(folder: Path, options: TrainOptions) -> None:
         raise UsageError(
             f"--save: there is no folder {folder.parent}", hint=f"mkdir -p '{folder.parent}'"
         )
+    if folder.is_dir():
+        others = [p.name for p in folder.iterdir() if not _MEMBERS.fullmatch(p.name)]
+        if others and not bag.exists():
+            raise UsageError(
+                f"--save: {folder} holds {min(others)}, which is no part of a bag",
+                hint="--save names another folder",
+            )
     folder.mkdir(exist_ok=True)
     bag.unlink(missing_ok=True)  # until its members are trained it is none
 

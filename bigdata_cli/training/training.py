@@ -44,6 +44,7 @@ class Training:
         self._options = options
         self._target = plan_target(dataset, options.label)
         name = self._target.column.name
+        _check_sample(options, self._target)
         self._features = plan_features(dataset, name, hashed=options.hashed)
         if options.balanced:
             self._target = balanced_target(self._target)
@@ -196,6 +197,15 @@ def _lost_workers(backend: Backend) -> Iterator[None]:
             hint="the messages of the other workers say what happened; --save and --resume go on "
             "after the last epoch",
         ) from error
+
+
+def _check_sample(options: TrainOptions, target: Target) -> None:
+    sample = options.sample
+    if sample is not None and sample.stratify and target.task is Task.REGRESSION:
+        raise UsageError(
+            f'--stratify: the label "{target.column.name}" is a number, not a class',
+            hint="without --stratify",
+        )
 
 
 def balanced_target(target: Target) -> Target:

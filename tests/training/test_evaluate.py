@@ -69,7 +69,7 @@ def test_every_layout_gives_the_same(
 
 def test_only_the_rows_that_are_chosen(folder: Path) -> None:
     model = network_of(folder, "fraud")
-    sample = RowSample(share=0.2, seed=5)
+    sample = RowSample(share=0.2, seed=5, stratify=True)
     found = [
         evaluated(model, folder, rows=lambda shard: sample.of_shard(shard, n_classes=2),
                   block_rows=block_rows)

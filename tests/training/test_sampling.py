@@ -32,7 +32,9 @@ def test_the_share_holds_in_each_class_to_within_one_row(
     share: float, seed: int, n_rows: int
 ) -> None:
     classes = (np.arange(n_rows) % 7 == 2).astype(np.int16)
-    chosen = RowSample(share=share, seed=seed).of_shard(1, n_classes=2).choose(classes)
+    chosen = (
+        RowSample(share=share, seed=seed, stratify=True).of_shard(1, n_classes=2).choose(classes)
+    )
     for value in (0, 1):
         of_class = classes == value
         assert abs(chosen[of_class].sum() - share * of_class.sum()) < 1 + 1e-6
@@ -44,7 +46,11 @@ def test_every_row_is_as_likely_as_any_other(share: float) -> None:
     classes = np.zeros(n_rows, np.int16)
     counts = np.zeros(n_rows)
     for seed in range(n_seeds):
-        counts += RowSample(share=share, seed=seed).of_shard(0, n_classes=1).choose(classes)
+        counts += (
+            RowSample(share=share, seed=seed, stratify=True)
+            .of_shard(0, n_classes=1)
+            .choose(classes)
+        )
     # A row on the border of two strata is taken a little less often, and the one after it more.
     border = min(share, 1 - share) ** 2 / 4
     assert np.abs(counts / n_seeds - share).max() < border + 0.03
@@ -53,11 +59,11 @@ def test_every_row_is_as_likely_as_any_other(share: float) -> None:
 def test_other_seeds_shards_and_classes_give_other_rows() -> None:
     n_rows, share = 20_000, 0.05
     zeros = np.zeros(n_rows, np.int16)
-    base = RowSample(share=share, seed=1).of_shard(0, n_classes=2).choose(zeros)
+    base = RowSample(share=share, seed=1, stratify=True).of_shard(0, n_classes=2).choose(zeros)
     others = [
-        RowSample(share=share, seed=2).of_shard(0, n_classes=2).choose(zeros),
-        RowSample(share=share, seed=1).of_shard(1, n_classes=2).choose(zeros),
-        RowSample(share=share, seed=1).of_shard(0, n_classes=2).choose(zeros + 1),
+        RowSample(share=share, seed=2, stratify=True).of_shard(0, n_classes=2).choose(zeros),
+        RowSample(share=share, seed=1, stratify=True).of_shard(1, n_classes=2).choose(zeros),
+        RowSample(share=share, seed=1, stratify=True).of_shard(0, n_classes=2).choose(zeros + 1),
     ]
     for other in others:
         # Independent samples have share² of the rows in common.
@@ -80,7 +86,7 @@ def test_without_strata_the_classes_do_not_matter() -> None:
 
 
 def test_all_rows_are_a_sample_too() -> None:
-    assert RowSample(share=1).of_shard(0, n_classes=2).choose(np.arange(9) % 2).all()
+    assert RowSample(share=1, stratify=True).of_shard(0, n_classes=2).choose(np.arange(9) % 2).all()
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan"), "5%"])

@@ -152,7 +152,7 @@ def test_where_a_model_cannot_be(model: TrainedModel, tmp_path: Path, name: str)
 def test_another_backend_than_the_one_that_runs_is_refused(saved: Path) -> None:
     with pytest.raises(UsageError, match="Keras runs on tensorflow") as caught:
         load_model(saved, backend="jax")
-    assert "KERAS_BACKEND=jax" in str(caught.value.hint)
+    assert "--backend tensorflow" in str(caught.value.hint)
 
 
 @pytest.mark.slow
