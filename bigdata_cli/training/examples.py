@@ -22,6 +22,7 @@ HELD_OUT_EVERY = 5
 HELD_OUT_BYTES = 64_000_000
 SAMPLE_BYTES = 64_000_000
 WINDOW_BATCHES = 64
+WINDOW_ROWS = 65_536
 WINDOW_BYTES = 32_000_000
 
 
@@ -103,10 +104,10 @@ class ExampleStream:
     """The examples of a dataset in shuffled windows, epoch after epoch.
 
     Shards come in a new order each epoch and rows are permuted within windows of up to
-    WINDOW_BATCHES batches. Memory holds one window, one batch of the reader, the held-out rows,
-    and of a sample the first SAMPLE_BYTES, which are read but once. After the first epoch
-    that was read `held_out`, `null_labels`, `class_counts` and `y_sum` are complete, for the shards
-    of this worker.
+    WINDOW_BATCHES batches and WINDOW_ROWS rows, but of one batch at least. Memory holds one window,
+    one batch of the reader, the held-out rows, and of a sample the first SAMPLE_BYTES, which are
+    read but once. After the first epoch that was read `held_out`, `null_labels`, `class_counts` and
+    `y_sum` are complete, for the shards of this worker.
     """
 
     def __init__(
@@ -127,7 +128,8 @@ class ExampleStream:
         self.held_out_every = max(
             HELD_OUT_EVERY, math.ceil(dataset.rows * row_bytes / HELD_OUT_BYTES)
         )
-        batches = min(WINDOW_BATCHES, max(1, WINDOW_BYTES // (row_bytes * reading.batch_size)))
+        rows = min(WINDOW_ROWS, WINDOW_BYTES // row_bytes)
+        batches = min(WINDOW_BATCHES, max(1, rows // reading.batch_size))
         self._window_rows = batches * reading.batch_size
         self._columns = tuple(
             dataset.schema[name] for name in (*features.column_names, target.column.name)
@@ -263,7 +265,7 @@ class ExampleStream:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows as they were read: the batch, labels and whether they are trained on, both (rows,)."""
+    """Rows as they were read: the batch, labels (rows,), which are trained on (rows,)."""
 
     batch: pa.RecordBatch
     y: np.ndarray
