@@ -1,27 +1,28 @@
 """The transactions of the fraud benchmark, as two files: those to train on and those to test with.
 
-They are made from a seed, block by block, or taken from a PaySim CSV that the user has. Rows that
-are generated are those of `bigdata sample transactions`, with frauds and destinations as PaySim
+`python -m benchmarks.fraud.data FOLDER --rows N` or `--csv PaySim.csv`: they are made from a seed,
+block by block, or taken from a PaySim CSV that the user has. Rows that are generated are those of `bigdata sample transactions`, with frauds and destinations as PaySim
 has them: its own frauds are all alike, and any model finds all of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import compress, islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.errors import BigdataError, DataError, UsageError
 from bigdata_cli.sample import BLOCK_ROWS, DEFAULT_FRAUD_SHARE, SampleOptions, transactions
 from bigdata_cli.sample.render import Sketch, render
 
-PAYSIM_ROWS = 6_362_620
 TEST_SHARE = 0.2
 HIDDEN_SHARE = 0.02
 """Of the frauds: they look like any other transfer or withdrawal, and no model can tell them."""
@@ -38,44 +39,30 @@ _OLD_DESTINATION, _NEW_DESTINATION, _IS_FRAUD, _IS_FLAGGED = 8, 9, 10, 11
 _TRANSFER, _CASH_OUT = (transactions.TYPES.index(kind) for kind in ("TRANSFER", "CASH_OUT"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """The CSV to train on, the one to test with, and what they were made of."""
-
-    train: Path
-    test: Path
-    source: str
-
-
 def prepare(
     folder: Path,
     *,
-    n_rows: int = PAYSIM_ROWS,
+    n_rows: int,
     csv: Path | None = None,
     seed: int = 0,
     fraud_share: float = DEFAULT_FRAUD_SHARE,
-) -> Files:
-    """Both files, made where they are not there already; `csv` takes the place of generated rows.
+) -> None:
+    """Make `train.csv` and `test.csv` in a folder that is not there yet, from a seed or a CSV.
 
-    Raises UsageError or DataError for a CSV that is not PaySim's.
+    The folder comes when both are whole. Raises UsageError or DataError for a CSV that is not
+    PaySim's.
     """
-    if csv is None:
-        name = f"fraud-{n_rows}-{seed}-{fraud_share:g}"
-        source = f"{n_rows:,} generated rows, seed {seed}"
-    else:
-        name, source = f"fraud-{_checked(csv).stem}-{csv.stat().st_size}", csv.name
-    made = folder / name
-    if not made.exists():
-        partial = made.with_name(name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        with (partial / "train.csv").open("wb") as train, (partial / "test.csv").open("wb") as test:
-            if csv is None:
-                generate(n_rows, train, test, seed=seed, fraud_share=fraud_share)
-            else:
-                split(csv, train, test)
-        os.replace(partial, made)
-    return Files(train=made / "train.csv", test=made / "test.csv", source=source)
+    if csv is not None:
+        _check(csv)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with (partial / "train.csv").open("wb") as train, (partial / "test.csv").open("wb") as test:
+        if csv is None:
+            generate(n_rows, train, test, seed=seed, fraud_share=fraud_share)
+        else:
+            split(csv, train, test)
+    os.replace(partial, folder)
 
 
 def generate(
@@ -176,10 +163,10 @@ def _blocks(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield rows
 
 
-def _checked(csv: Path) -> Path:
-    """The CSV, where it has PaySim's columns and rows."""
+def _check(csv: Path) -> None:
+    """Raise UsageError or DataError for a CSV that has not PaySim's columns, or no rows."""
     if not csv.is_file():
-        raise UsageError(f"--csv: there is no file {csv}")
+        raise UsageError(f"there is no file {csv}", hint="--csv FILE, or none for generated rows")
     with csv.open("rb") as lines:
         header = lines.readline().decode("utf-8-sig", "replace").strip().split(",")
         if tuple(header) != transactions.COLUMNS:
@@ -188,5 +175,28 @@ def _checked(csv: Path) -> Path:
                 hint="they are: " + ",".join(transactions.COLUMNS),
             )
         if not lines.readline().strip():
-            raise DataError(f"{csv} has no rows")
-    return csv
+            raise DataError(f"{csv} has no rows", hint="--csv FILE with PaySim's transactions")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make both files; returns the status of the error that a user can cause, or 0."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fraud.data", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fraud-share", type=float, default=DEFAULT_FRAUD_SHARE)
+    given = parser.parse_args(arguments)
+    try:
+        prepare(
+            given.folder, n_rows=given.rows, csv=given.csv, seed=given.seed,
+            fraud_share=given.fraud_share,
+        )  # fmt: skip
+    except BigdataError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.sample.transactions import TYPES
-
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMBERS = (
     "step", "amount", "oldbalanceOrg", "newbalanceOrig", "oldbalanceDest", "newbalanceDest",
 )  # fmt: skip
+TYPES = ("PAYMENT", "TRANSFER", "CASH_OUT", "CASH_IN", "DEBIT")
 KIND, LABEL = "type", "isFraud"
 COLUMNS = (*NUMBERS, KIND, LABEL)
 """What is read of PaySim's columns."""

@@ -1,0 +1,100 @@
+"""The variants that are compared: which commands each of them is, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fraud.features import LABEL
+from benchmarks.fraud.measure import Stage
+
+CONVERT = (
+    "--to", "hdf5", "--layout", "matrix", "--float", "32", "--type", "step=uint16",
+    "--label", LABEL, "--memory-limit", "200MB",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """The files to read, and the folder for all that is made of them."""
+
+    train_csv: Path
+    test_csv: Path
+    folder: Path
+
+    @property
+    def train(self) -> Path:
+        return self.folder / "train"
+
+    @property
+    def test(self) -> Path:
+        return self.folder / "test"
+
+    def scores(self, variant: str) -> Path:
+        return self.folder / f"scores-{variant}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A way from the files to scores of the test rows. needs: packages that may be missing."""
+
+    name: str
+    label: str
+    stages: Callable[[Workplace], tuple[Stage, ...]]
+    is_ours: bool = False
+    needs: tuple[str, ...] = ("sklearn",)
+
+
+def conversion(place: Workplace) -> tuple[Stage, ...]:
+    """What ours begin with: the features of both files, converted."""
+    return tuple(
+        Stage(
+            name=f"convert {csv.stem}",
+            commands=(
+                ("benchmarks.fraud.derive", str(csv)),
+                ("bigdata_cli", "convert", "-", *CONVERT, "-o", str(output), "--quiet"),
+            ),
+        )
+        for csv, output in ((place.train_csv, place.train), (place.test_csv, place.test))
+    )
+
+
+def _peer(name: str, seed: int) -> Callable[[Workplace], tuple[Stage, ...]]:
+    def stages(place: Workplace) -> tuple[Stage, ...]:
+        train, test = str(place.train_csv), str(place.test_csv)
+        scores = str(place.scores(name))
+        command = ("benchmarks.fraud.peers", name, train, test, scores, str(seed))
+        return (Stage(name="train and test", commands=(command,)),)
+
+    return stages
+
+
+def _ours(name: str, seed: int) -> Callable[[Workplace], tuple[Stage, ...]]:
+    def stages(place: Workplace) -> tuple[Stage, ...]:
+        train, test, scores = str(place.train), str(place.test), str(place.scores(name))
+        command = ("benchmarks.fraud.ours", name, train, test, scores, str(seed))
+        return (*conversion(place), Stage(name="train and test", commands=(command,)))
+
+    return stages
+
+
+_DASK = ("dask", "sklearn")
+VARIANTS = (
+    Variant(name="naive", label="pandas, all in memory", stages=_peer("naive", 1)),
+    Variant(name="sample", label="Dask, 5 % sample", stages=_peer("sample", 2), needs=_DASK),
+    Variant(name="blocks", label="… and tested in blocks", stages=_peer("blocks", 3), needs=_DASK),
+    Variant(name="bagging", label="… and bagging, 10 × 5 %", stages=_peer("bagging", 4), needs=_DASK),
+    Variant(
+        name="keras", label="Dask, Keras by partition", stages=_peer("keras", 50),
+        needs=("dask", "keras", "tensorflow"),
+    ),
+    Variant(
+        name="bagged", label="bigdata, bagging, 10 × 5 %", stages=_ours("bagged", 60),
+        is_ours=True,
+    ),
+    Variant(
+        name="partial-fit", label="bigdata, scikit-learn partial_fit",
+        stages=_ours("partial-fit", 70), is_ours=True,
+    ),
+)  # fmt: skip
