@@ -1,8 +1,9 @@
 """The transactions of the fraud benchmark, as two files: those to train on and those to test with.
 
 `python -m benchmarks.fraud.data FOLDER --rows N` or `--csv PaySim.csv`: they are made from a seed,
-block by block, or taken from a PaySim CSV that the user has. Rows that are generated are those of `bigdata sample transactions`, with frauds and destinations as PaySim
-has them: its own frauds are all alike, and any model finds all of them.
+block by block, or taken from a PaySim CSV that the user has. Generated rows are those of
+`bigdata sample transactions`, with frauds and destinations as PaySim has them: its own frauds are
+all alike, and any model finds all of them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Commands as processes of their own: their time, and their memory above their imports over time."""
+"""Commands as processes of their own: their time, and over time their memory above imports."""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ import psutil
 
 from benchmarks.process import SAMPLE_SECONDS, CommandError, tree_rss
 
+_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes of what getrusage counts memory in."""
 Arguments = tuple[str, ...]
 """Of `python -m`: a module and what follows it."""
 
@@ -84,8 +87,8 @@ def run_stage(
 ) -> StageRun:
     """Run a stage and sample its memory every 50 ms; raises CommandError where it fails.
 
-    What lies between two samples is not missed of a single process: the kernel keeps the maximum
-    (`ru_maxrss`, which is at least what the starting process has; this one is small).
+    What lies between two samples is not missed of a single process: the kernel keeps the maximum.
+    (It begins at what the process has that starts the command, so that it says nothing below.)
     """
     with ExitStack() as stack:
         complaints = [stack.enter_context(tempfile.TemporaryFile()) for _ in stage.commands]
@@ -95,6 +98,7 @@ def run_stage(
         above_of = {child.pid: n for child, n in zip(children, imports_bytes, strict=True)}
         samples: list[tuple[float, int]] = []
         cpu_seconds, peak, failed = 0.0, 0, False
+        own = resource.getrusage(resource.RUSAGE_SELF)
         try:
             while running:
                 above = sum(max(0, tree_rss(p) - above_of[pid]) for pid, p in running.items())
@@ -107,8 +111,8 @@ def run_stage(
                         child.returncode = os.waitstatus_to_exitcode(status)
                         failed = failed or bool(child.returncode)
                         cpu_seconds += usage.ru_utime + usage.ru_stime
-                        unit = 1 if sys.platform == "darwin" else 1024
-                        peak = max(peak, usage.ru_maxrss * unit - above_of[pid])
+                        if usage.ru_maxrss > own.ru_maxrss:
+                            peak = max(peak, usage.ru_maxrss * _UNIT - above_of[pid])
         finally:
             for pid in running:  # only where this process was interrupted
                 os.kill(pid, 9)

@@ -34,14 +34,14 @@ def _conditions(results: Json) -> str:
     machine, first = results["machine"], results["variants"][0]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     load = machine["load_before"]
-    lines = [
+    memory = format_size(machine["memory_bytes"])
+    before = "" if load is None else f"; its load before the first run was {load:.1f}"
+    return (
         f"- Transactions: {results['source']}; tested with {first['rows']:,} of them, "
-        f"{first['frauds']:,} of which are frauds.",
-        f"- The machine: {machine['cores']} cores, {format_size(machine['memory_bytes'])} of "
-        "memory" + ("." if load is None else f"; its load before the first run: {load:.1f}."),
-        f"- Versions: {versions}.",
-    ]
-    return "\n".join(lines)
+        f"{first['frauds']:,} of which are frauds.\n"
+        f"- The machine: {machine['cores']} cores, {memory} of memory{before}.\n"
+        f"- Versions: {versions}."
+    )
 
 
 def _table(variants: Sequence[Json]) -> str:
@@ -70,12 +70,12 @@ def asked(variants: Sequence[Json]) -> str:
         return ""
     least = min(others, key=lambda one: one["peak_bytes"])
     best = max(others, key=lambda one: one["auc"])
-    rows = [
+    head = (
         f"| | memory below {least['peak_bytes'] / 1e6:,.0f} MB ({least['label']}) "
         f"| AUC from {best['auc']:.4f} ({best['label']}) "
-        f"| less than {naive['seconds']:.1f} s ({naive['label']}) |",
-        "|---|---|---|---|",
-    ]
+        f"| less than {naive['seconds']:.1f} s ({naive['label']}) |"
+    )
+    rows = [head, "|---|---|---|---|"]
     for one in ours:
         reached = (
             (one["peak_bytes"] < least["peak_bytes"], f"{one['peak_bytes'] / 1e6:,.0f} MB"),
@@ -88,7 +88,8 @@ def asked(variants: Sequence[Json]) -> str:
 
 
 def _stages(variants: Sequence[Json]) -> str:
-    rows = ["| | step | seconds | peak MB above imports | MB of imports |", "|---|---|---:|---:|---:|"]
+    head = "| | step | seconds | peak MB above imports | MB of imports |"
+    rows = [head, "|---|---|---:|---:|---:|"]
     commands = []
     seen = set()
     for one in variants:
@@ -106,4 +107,3 @@ def _stages(variants: Sequence[Json]) -> str:
         "**Step by step**\n\n" + "\n".join(rows) + "\n\n<details><summary>Commands</summary>\n\n"
         f"{listed}\n\n</details>"
     )
-

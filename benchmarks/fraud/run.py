@@ -72,9 +72,7 @@ def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folde
                 if stage not in done:  # what several begin with runs once
                     imports = weigh_imports(light, environment=ENVIRONMENT)
                     ready_memory(_WORKING_BYTES)
-                    done[stage] = run_stage(
-                        stage, imports_bytes=imports, environment=ENVIRONMENT
-                    )
+                    done[stage] = run_stage(stage, imports_bytes=imports, environment=ENVIRONMENT)
             measured.append(_figures(variant, place, done))
             print(line(measured[-1]), flush=True)
             _check_rows(measured)

@@ -83,18 +83,24 @@ _DASK = ("dask", "sklearn")
 VARIANTS = (
     Variant(name="naive", label="pandas, all in memory", stages=_peer("naive", 1)),
     Variant(name="sample", label="Dask, 5 % sample", stages=_peer("sample", 2), needs=_DASK),
-    Variant(name="blocks", label="… and tested in blocks", stages=_peer("blocks", 3), needs=_DASK),
-    Variant(name="bagging", label="… and bagging, 10 × 5 %", stages=_peer("bagging", 4), needs=_DASK),
+    Variant(name="blocks", label="… tested in blocks", stages=_peer("blocks", 3), needs=_DASK),
+    Variant(name="bagging", label="… bagging, 10 × 5 %", stages=_peer("bagging", 4), needs=_DASK),
     Variant(
-        name="keras", label="Dask, Keras by partition", stages=_peer("keras", 50),
+        name="keras",
+        label="Dask, Keras by partition",
+        stages=_peer("keras", 50),
         needs=("dask", "keras", "tensorflow"),
     ),
     Variant(
-        name="bagged", label="bigdata, bagging, 10 × 5 %", stages=_ours("bagged", 60),
+        name="bagged",
+        label="bigdata, bagging, 10 × 5 %",
+        stages=_ours("bagged", 60),
         is_ours=True,
     ),
     Variant(
-        name="partial-fit", label="bigdata, scikit-learn partial_fit",
-        stages=_ours("partial-fit", 70), is_ours=True,
+        name="partial-fit",
+        label="bigdata, partial_fit",
+        stages=_ours("partial-fit", 70),
+        is_ours=True,
     ),
-)  # fmt: skip
+)
