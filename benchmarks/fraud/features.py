@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 NUMBERS = (
@@ -37,4 +38,18 @@ def frame_features(frame: pd.DataFrame) -> pd.DataFrame:
     features[ERRORS[0]], features[ERRORS[1]] = balance_errors(frame)
     for kind in TYPES:
         features[kind] = (frame[KIND] == kind).astype("uint8")
+    return features
+
+
+def array_features(columns: Mapping[str, np.ndarray], kinds: Sequence[str]) -> np.ndarray:
+    """The FEATURES of arrays of COLUMNS, float64 (rows, features); types are places in `kinds`."""
+    import numpy as np
+
+    features = np.empty((len(columns[KIND]), len(FEATURES)))
+    for place, name in enumerate(NUMBERS):
+        features[:, place] = columns[name]
+    features[:, len(NUMBERS)], features[:, len(NUMBERS) + 1] = balance_errors(columns)
+    first = len(NUMBERS) + len(ERRORS)
+    for place, kind in enumerate(TYPES, first):
+        features[:, place] = columns[KIND] == kinds.index(kind) if kind in kinds else 0.0
     return features

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,13 +43,15 @@ class StageRun:
     """What a stage took.
 
     imports_bytes: resident memory of each command's imports alone. peak_bytes: the most that all
-    had above that at one moment. samples: (seconds since the start, bytes above the imports).
+    had above that at one moment; peak_rss_bytes: the most with the imports. samples: (seconds since
+    the start, bytes above the imports).
     """
 
     seconds: float
     cpu_seconds: float
     imports_bytes: tuple[int, ...]
     peak_bytes: int
+    peak_rss_bytes: int
     samples: tuple[tuple[float, int], ...]
 
 
@@ -85,47 +88,86 @@ def _line(arguments: Arguments) -> list[str]:
 def run_stage(
     stage: Stage, *, imports_bytes: Sequence[int], environment: Mapping[str, str]
 ) -> StageRun:
-    """Run a stage and sample its memory every 50 ms; raises CommandError where it fails.
-
-    What lies between two samples is not missed of a single process: the kernel keeps the maximum.
-    (It begins at what the process has that starts the command, so that it says nothing below.)
-    """
+    """Run a stage and sample its memory every 50 ms; raises CommandError where it fails."""
     with ExitStack() as stack:
         complaints = [stack.enter_context(tempfile.TemporaryFile()) for _ in stage.commands]
-        started = time.monotonic()
-        children = _start(stage, complaints, {**os.environ, **environment})
-        running = {child.pid: psutil.Process(child.pid) for child in children}
-        above_of = {child.pid: n for child, n in zip(children, imports_bytes, strict=True)}
-        samples: list[tuple[float, int]] = []
-        cpu_seconds, peak, failed = 0.0, 0, False
-        own = resource.getrusage(resource.RUSAGE_SELF)
+        watch = _Watch(imports_bytes)
+        watch.start(stage, complaints, {**os.environ, **environment})
         try:
-            while running:
-                above = sum(max(0, tree_rss(p) - above_of[pid]) for pid, p in running.items())
-                samples.append((time.monotonic() - started, above))
+            while watch.running:
+                watch.sample()
                 time.sleep(SAMPLE_SECONDS)
-                for child in [child for child in children if child.pid in running]:
-                    pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-                    if pid:
-                        del running[pid]
-                        child.returncode = os.waitstatus_to_exitcode(status)
-                        failed = failed or bool(child.returncode)
-                        cpu_seconds += usage.ru_utime + usage.ru_stime
-                        if usage.ru_maxrss > own.ru_maxrss:
-                            peak = max(peak, usage.ru_maxrss * _UNIT - above_of[pid])
+                watch.reap()
         finally:
-            for pid in running:  # only where this process was interrupted
-                os.kill(pid, 9)
-        seconds = time.monotonic() - started
-        if failed:
+            for pid in watch.running:  # only where this process was interrupted
+                os.kill(pid, signal.SIGKILL)
+        if watch.has_failed:
             raise CommandError(f"{stage.shown()}\n" + "".join(map(_text, complaints)))
-    return StageRun(
-        seconds=seconds,
-        cpu_seconds=cpu_seconds,
-        imports_bytes=tuple(imports_bytes),
-        peak_bytes=max(peak, *(above for _, above in samples)),
-        samples=tuple(samples),
-    )
+    return watch.run()
+
+
+class _Watch:
+    """The commands of a stage while they run, and what was seen of them."""
+
+    def __init__(self, imports_bytes: Sequence[int]) -> None:
+        self._imports_bytes = tuple(imports_bytes)
+        self._started = time.monotonic()
+        self._own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self._samples: list[tuple[float, int]] = []
+        self._peak = self._peak_rss = 0
+        self._seconds = self._cpu_seconds = 0.0
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._imports: dict[int, int] = {}
+        self.running: dict[int, psutil.Process] = {}
+        self.has_failed = False
+
+    def start(
+        self, stage: Stage, complaints: Sequence[IO[bytes]], environment: Mapping[str, str]
+    ) -> None:
+        """Start all commands."""
+        children = _start(stage, complaints, environment)
+        for child, n_bytes in zip(children, self._imports_bytes, strict=True):
+            self._children[child.pid] = child
+            self._imports[child.pid] = n_bytes
+            self.running[child.pid] = psutil.Process(child.pid)
+
+    def sample(self) -> None:
+        """Add up what they have now."""
+        rss = {pid: tree_rss(process) for pid, process in self.running.items()}
+        above = sum(max(0, n_bytes - self._imports[pid]) for pid, n_bytes in rss.items())
+        self._samples.append((time.monotonic() - self._started, above))
+        self._peak = max(self._peak, above)
+        self._peak_rss = max(self._peak_rss, sum(rss.values()))
+
+    def reap(self) -> None:
+        """Take leave of those that have ended.
+
+        What lies between two samples is not missed of a single process: the kernel keeps the
+        maximum, which begins at what this process has, so that it tells nothing below that.
+        """
+        for pid in list(self.running):
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if not ended:
+                continue
+            del self.running[pid]
+            self._children[pid].returncode = os.waitstatus_to_exitcode(status)
+            self.has_failed |= status != 0
+            self._seconds = time.monotonic() - self._started
+            self._cpu_seconds += usage.ru_utime + usage.ru_stime
+            if usage.ru_maxrss > self._own:
+                self._peak = max(self._peak, usage.ru_maxrss * _UNIT - self._imports[pid])
+                self._peak_rss = max(self._peak_rss, usage.ru_maxrss * _UNIT)
+
+    def run(self) -> StageRun:
+        """All that was seen."""
+        return StageRun(
+            seconds=self._seconds,
+            cpu_seconds=self._cpu_seconds,
+            imports_bytes=self._imports_bytes,
+            peak_bytes=self._peak,
+            peak_rss_bytes=self._peak_rss,
+            samples=tuple(self._samples),
+        )
 
 
 def _start(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def write_page(results: Json, page: Path) -> None:
     pictures = [f"![{title}]({path.name})" for title, path in write_charts(results, page)]
     parts = (
         _conditions(results), _table(results["variants"]), *pictures,
-        asked(results["variants"]), _stages(results["variants"]),
+        _failures(results["failed"]), asked(results["variants"]), _stages(results["variants"]),
     )  # fmt: skip
     measured = "\n\n".join(part for part in parts if part)
     page.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
@@ -46,16 +46,20 @@ def _conditions(results: Json) -> str:
 
 def _table(variants: Sequence[Json]) -> str:
     rows = [
-        "| | peak MB above imports | seconds | CPU seconds | AUC |",
-        "|---|---:|---:|---:|---:|",
+        "| | peak MB above imports | with imports | seconds | CPU seconds | AUC |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for one in variants:
         label = f"**{one['label']}**" if one["is_ours"] else one["label"]
         rows.append(
-            f"| {label} | {one['peak_bytes'] / 1e6:,.0f} | {one['seconds']:.1f} "
-            f"| {one['cpu_seconds']:.1f} | {one['auc']:.4f} |"
+            f"| {label} | {one['peak_bytes'] / 1e6:,.0f} | {one['peak_rss_bytes'] / 1e6:,.0f} "
+            f"| {one['seconds']:.1f} | {one['cpu_seconds']:.1f} | {one['auc']:.4f} |"
         )
     return "\n".join(rows)
+
+
+def _failures(failed: Mapping[str, str]) -> str:
+    return "\n\n".join(f"Not measured: {label}: {reason}" for label, reason in failed.items())
 
 
 def asked(variants: Sequence[Json]) -> str:

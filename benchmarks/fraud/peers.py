@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fraud.features import COLUMNS, LABEL, frame_features
+from benchmarks.fraud.features import COLUMNS, FEATURES, LABEL, frame_features
 from benchmarks.fraud.scores import write_scores
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def keras(train: Path, test: Path, seed: int) -> pd.DataFrame:
     set_floatx("float64")
     set_random_seed(seed)
     rows = _read(train, TEST_BLOCK)
-    X = rows.map_partitions(frame_features)
+    X = rows.map_partitions(frame_features, meta=dict.fromkeys(FEATURES, "float64"))
     mean = X.mean().compute(scheduler="synchronous")
     std = X.std().compute(scheduler="synchronous")
     hidden = [

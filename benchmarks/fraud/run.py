@@ -52,8 +52,9 @@ class PrepareError(BigdataError):
 def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folder: Path) -> Json:
     """Run the variants; returns what `results.json` holds.
 
-    Raises MissingDependencyError before anything is run, PrepareError for a CSV that is not
-    PaySim's, CommandError where a variant fails or has not scored the rows that the others have.
+    A variant that fails, or has not scored the rows that the others have, is named with its
+    reason. Raises MissingDependencyError before anything is run, PrepareError for a CSV that is
+    not PaySim's.
     """
     check_packages(variants)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
@@ -66,16 +67,19 @@ def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folde
         place = _workplace(folder, f"fraud-{csv.stem}-{_size(csv)}", ("--csv", str(csv)))
     done: dict[Stage, StageRun] = {}
     measured: list[Json] = []
+    failed: dict[str, str] = {}
     try:
         for variant in variants:
-            for light, stage in zip(variant.stages(small), variant.stages(place), strict=True):
-                if stage not in done:  # what several begin with runs once
-                    imports = weigh_imports(light, environment=ENVIRONMENT)
-                    ready_memory(_WORKING_BYTES)
-                    done[stage] = run_stage(stage, imports_bytes=imports, environment=ENVIRONMENT)
-            measured.append(_figures(variant, place, done))
-            print(line(measured[-1]), flush=True)
-            _check_rows(measured)
+            try:
+                _run(variant, small, place, done)
+                figures = _figures(variant, place, done)
+                _check_rows([*measured, figures])
+            except CommandError as error:  # the others are still worth their while
+                print(f"{variant.name}: {error}", file=sys.stderr)
+                failed[variant.label] = str(error).strip().splitlines()[-1]
+            else:
+                measured.append(figures)
+                print(line(figures), flush=True)
     finally:
         for finished in (small, place):
             shutil.rmtree(finished.folder, ignore_errors=True)
@@ -88,7 +92,17 @@ def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folde
         "versions": {"python": platform.python_version(), **_versions()},
         "source": source,
         "variants": measured,
+        "failed": failed,
     }
+
+
+def _run(variant: Variant, small: Workplace, place: Workplace, done: dict[Stage, StageRun]) -> None:
+    """Run the stages of a variant that are not done: what several begin with runs once."""
+    for light, stage in zip(variant.stages(small), variant.stages(place), strict=True):
+        if stage not in done:
+            imports = weigh_imports(light, environment=ENVIRONMENT)
+            ready_memory(_WORKING_BYTES)
+            done[stage] = run_stage(stage, imports_bytes=imports, environment=ENVIRONMENT)
 
 
 def check_packages(variants: Sequence[Variant]) -> None:
@@ -131,6 +145,7 @@ def _figures(variant: Variant, place: Workplace, done: dict[Stage, StageRun]) ->
         "seconds": round(sum(run.seconds for run in runs), 2),
         "cpu_seconds": round(sum(run.cpu_seconds for run in runs), 2),
         "peak_bytes": max(run.peak_bytes for run in runs),
+        "peak_rss_bytes": max(run.peak_rss_bytes for run in runs),
         **judged,
         "stages": [
             {
@@ -214,7 +229,7 @@ def _chosen(only: str) -> list[Variant]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write the page; returns the status of an error, or 0."""
+    """Measure and write the page; returns the status of an error, 1 where a variant failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fraud", description=__doc__)
     parser.add_argument("--rows", type=int, default=PAYSIM_ROWS, help="to generate")
     parser.add_argument("--csv", type=Path, help="PaySim's transactions, instead of generated ones")
@@ -234,11 +249,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.results.write_text(json.dumps(results, ensure_ascii=False) + "\n")
         from benchmarks.fraud.page import write_page
 
-        write_page(results, given.page)
-    except (BigdataError, CommandError) as error:
+        if results["variants"]:
+            write_page(results, given.page)
+    except BigdataError as error:
         print(f"Error: {error}", file=sys.stderr)
-        return getattr(error, "exit_code", 1)
-    return 0
+        return error.exit_code
+    return int(bool(results["failed"]))
 
 
 if __name__ == "__main__":
