@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "open_dataset": "bigdata_cli.dataset:open_dataset",
+    "predict": "bigdata_cli.training.predict:predict",
     "train": "bigdata_cli.training.run:train",
     "BigdataError": "bigdata_cli.errors:BigdataError",
     "BudgetError": "bigdata_cli.errors:BudgetError",
@@ -39,6 +40,7 @@ __all__ = [
     "convert",
     "inspect",
     "open_dataset",
+    "predict",
     "train",
     "verify",
 ]
@@ -71,4 +73,5 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
+    from bigdata_cli.training.predict import predict
     from bigdata_cli.training.run import train

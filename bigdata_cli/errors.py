@@ -7,7 +7,8 @@
     ├── BudgetError             4   memory or disk does not suffice
     ├── VerificationError       5   a dataset is not what its manifest says
     ├── MissingDependencyError  6   an extra is not installed
-    └── SmokeTestError          1   a model did not learn from the data
+    ├── SmokeTestError          1   a model did not learn from the data
+    └── WorkerLostError         1   another of the processes that train together has ended
 
 Every message says where, what and why; the hint is a fix that can be pasted.
 An interrupt (Ctrl-C) exits with 130. Any other exception is a bug: traceback, exit status 1.
@@ -77,6 +78,10 @@ class MissingDependencyError(BigdataError):
 
 class SmokeTestError(BigdataError):
     """Training ran, but the loss was not finite or did not fall."""
+
+
+class WorkerLostError(BigdataError):
+    """Of the processes that train a model together, another one has ended."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bigdata_cli.cli.train:train_command",
         "Train a small model on a dataset, to prove that it works.",
     ),
+    "predict": (
+        "bigdata_cli.cli.predict:predict_command",
+        "Write what a trained model says of every row of a dataset, in its order.",
+    ),
     "verify": (
         "bigdata_cli.cli.verify:verify_command",
         "Check every file of a dataset, and its values against its source.",

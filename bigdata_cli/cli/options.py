@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from bigdata_cli.errors import UsageError, did_you_mean
+
+Value = TypeVar("Value")
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout instead of tables."
@@ -91,6 +93,40 @@ class ColumnList(click.ParamType):
         return names
 
 
+class ColumnBuckets(click.ParamType):
+    """COL=BUCKETS, as (column, number). The column's name may hold "=": the last one counts."""
+
+    name = "COL=BUCKETS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        column, equals, number = value.rpartition("=")
+        if not equals or not column or not (number.isascii() and number.isdigit()):
+            self.fail(f'"{value}" is not COL=BUCKETS, such as name=1024', param, ctx)
+        return column, int(number)
+
+
+class UnitList(click.ParamType):
+    """Units of layers, separated by commas; `none` is no layer."""
+
+    name = "UNITS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        if value == "none":
+            return ()
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+            self.fail(f'"{value}" is not a list of layers, such as 16,16,16', param, ctx)
+        return tuple(map(int, parts))
+
+
 class Character(click.ParamType):
     """One ASCII character; `tab`, `\\t` and `space` are those; `none`, where allowed, is none."""
 
@@ -130,10 +166,10 @@ def joined(
 
 
 def unique_mapping(
-    ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, str]]
-) -> dict[str, str]:
+    ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, Value]]
+) -> dict[str, Value]:
     """The pairs of a repeatable option; raises a usage error where two contradict."""
-    pairs: dict[str, str] = {}
+    pairs: dict[str, Value] = {}
     for key, item in value:
         if pairs.setdefault(key, item) != item:
             raise click.BadParameter(f'"{key}" is given twice: {pairs[key]} and {item}', ctx, param)

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from bigdata_cli.cli.options import json_option, memory_record_options, quiet_option
+from bigdata_cli.cli.options import (
+    ColumnBuckets,
+    Name,
+    UnitList,
+    json_option,
+    memory_record_options,
+    quiet_option,
+    unique_mapping,
+)
 
 if TYPE_CHECKING:
     from bigdata_cli.training.report import TrainProgress, TrainReport
 
 SECONDS_BETWEEN_LINES = 5.0
+
+
+BACKENDS = ("tensorflow", "torch", "jax")
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 
 
 @click.command("train")
@@ -30,7 +42,7 @@ SECONDS_BETWEEN_LINES = 5.0
     type=click.IntRange(min=1),
     default=512,
     show_default=True,
-    help="Rows of a step.",
+    help="Rows of a step, of all devices together.",
 )
 @click.option(
     "--seed",
@@ -39,6 +51,76 @@ SECONDS_BETWEEN_LINES = 5.0
     show_default=True,
     help="Of all that is random.",
 )
+@click.option(
+    "--hidden",
+    type=UnitList(),
+    default="16,16,16",
+    show_default=True,
+    help="Units of the hidden layers; none is a linear model.",
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.25,
+    show_default=True,
+    help="Share of the units that a step leaves out.",
+)
+@click.option(
+    "--hash",
+    "hashed",
+    type=ColumnBuckets(),
+    multiple=True,
+    callback=unique_mapping,
+    help="Learn from a text column by hashing it to so many buckets. Repeatable.",
+)
+@click.option("--balanced", is_flag=True, help="Let all classes count alike, however rare.")
+@click.option(
+    "--sample",
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    metavar="SHARE",
+    help="Train on a share of the rows, the same in every epoch.",
+)
+@click.option("--stratify", is_flag=True, help="Take the sample of each class apart.")
+@click.option(
+    "--bag",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Train N models, each on its own --sample, and average them; --save names a folder.",
+)
+@click.option(
+    "--eval",
+    "evaluate_on",
+    type=click.Path(path_type=Path),
+    metavar="DATASET",
+    help="Measure on another dataset.  [default: a fifth of the rows, held out]",
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the model to a .keras file after every epoch.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the file of --save, where it is there.")
+@click.option("--force", is_flag=True, help="Replace the file of --save.")
+@click.option(
+    "--backend",
+    type=Name(BACKENDS),
+    help="What Keras runs on.  [default: what is installed, TensorFlow first]",
+)
+@click.option(
+    "--strategy",
+    type=Name(STRATEGIES),
+    default="auto",
+    show_default=True,
+    help="One device, all of this machine, or workers (TF_CONFIG, torchrun).",
+)
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train on so many GPUs; without any, on so many logical CPUs, to rehearse.",
+)
+@click.option("--require-gpu", is_flag=True, help="Fail where there is no GPU.")
 @memory_record_options
 @json_option
 @quiet_option
@@ -49,6 +131,21 @@ def train_command(
     epochs: int | None,
     batch_size: int,
     seed: int,
+    hidden: tuple[int, ...],
+    dropout: float,
+    hashed: dict[str, int],
+    balanced: bool,
+    sample: float | None,
+    stratify: bool,
+    bag: int | None,
+    evaluate_on: Path | None,
+    save: Path | None,
+    resume: bool,
+    force: bool,
+    backend: str | None,
+    strategy: str,
+    devices: int | None,
+    require_gpu: bool,
     memory_plot: Path | None,
     memory_log: Path | None,
     as_json: bool,
@@ -56,18 +153,23 @@ def train_command(
 ) -> None:
     """Train a small model on a dataset, to prove that it works.
 
-    A perceptron with three hidden layers, streamed from the shards and normalised by the
-    manifest's statistics. A fifth of the rows is held out for the metric: AUC for a label of two
-    values, accuracy for few, RMSE for a number. Exit status 1 where the loss is not finite, did
-    not fall, or fell by memorising only.
+    A perceptron, streamed from the shards and normalised by the manifest's statistics. A fifth of
+    the rows is held out for the metric: AUC for a label of two values, accuracy for few, RMSE for a
+    number. Exit status 1 where the loss is not finite, did not fall, or fell by memorising only.
 
     \b
-    bigdata train trips-tfrecord --label tipped
+    bigdata train trips-tfrecord --label tipped --save tips.keras
     """
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.errors import SmokeTestError
     from bigdata_cli.training.run import train
+    from bigdata_cli.training.sampling import RowSample
 
+    if stratify and sample is None:
+        raise click.UsageError("--stratify is of --sample", click.get_current_context())
+    rows = None
+    if sample is not None:
+        rows = RowSample(share=sample, seed=seed, stratify=stratify)
     display = TrainDisplay(sys.stderr, quiet=quiet)
     try:
         report = train(
@@ -76,16 +178,31 @@ def train_command(
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
+            hidden=hidden,
+            dropout=dropout,
+            hashed=hashed,
+            balanced=balanced,
+            sample=rows,
+            evaluate_on=evaluate_on,
+            save=save,
+            resume=resume,
+            force=force,
+            backend=backend,
+            strategy=strategy,
+            devices=devices,
+            require_gpu=require_gpu,
+            bag=bag,
             memory_plot=memory_plot,
             memory_log=memory_log,
             progress=display.show,
         )
     finally:
         display.close()
-    if as_json:
-        emit_json(report.to_json())
-    elif not quiet:
-        print_report(report)
+    if report.worker == 0:
+        if as_json:
+            emit_json(report.to_json())
+        elif not quiet:
+            print_report(report)
     if not report.passed:
         raise SmokeTestError(
             f"{report.dataset}, label {report.label}: {report.reason}",
@@ -144,30 +261,56 @@ def print_report(report: TrainReport) -> None:
     from bigdata_cli.resources.sizes import format_size
 
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    metric = "not defined" if report.metric_value is None else f"{report.metric_value:.4g}"
-    print_pairs(
-        {
-            "dataset": report.dataset,
-            "label": f"{report.label} ({report.task})",
-            "devices": ", ".join(report.devices),
-            "versions": versions,
-            "features": f"{len(report.features):,} columns",
-            "rows": f"{report.rows:,}: {report.trained_rows:,} trained on, "
-            f"{report.held_out_rows:,} held out",
-            "training": f"{report.epochs:,} epoch{'' if report.epochs == 1 else 's'}, "
-            f"{report.steps:,} steps of {report.batch_size:,} rows",
-            "time": f"{format_duration(report.seconds)} ({report.rows_per_second:,.0f} rows/s)",
-            "first loss": f"{report.first_loss:.4g}",
-            "last loss": f"{report.last_loss:.4g}",
-            "loss, held out": f"{report.held_out_loss:.4g} "
-            f"(a constant: {report.constant_loss:.4g})",
-            report.metric: f"{metric} (held out)",
-            "peak memory": format_size(report.peak_memory_bytes),
-        }
-    )
+    held_out = f"{report.held_out_rows:,} held out"
+    before = f" ({report.resumed_epochs:,} of them before)" if report.resumed_epochs else ""
+    pairs: dict[str, object] = {
+        "dataset": report.dataset,
+        "label": f"{report.label} ({report.task})",
+        "devices": _devices(report),
+        "versions": versions,
+        "features": f"{len(report.features):,} columns",
+        "rows": f"{report.rows:,}: {report.trained_rows:,} trained on, "
+        + (held_out if report.evaluated_on is None else "none held out"),
+        "training": f"{report.epochs:,} epoch{'' if report.epochs == 1 else 's'}{before}, "
+        f"{report.steps:,} steps of {report.batch_size:,} rows",
+        "time": f"{format_duration(report.seconds)} ({report.rows_per_second:,.0f} rows/s)",
+        "pace": report.pace.sentence(),
+        "first loss": f"{report.first_loss:.4g}",
+        "last loss": f"{report.last_loss:.4g}",
+        "loss, held out": f"{report.held_out_loss:.4g} (a constant: {report.constant_loss:.4g})",
+        report.metric: _metric(report),
+        "peak memory": format_size(report.peak_memory_bytes),
+    }
+    if report.member_metrics:
+        pairs["bag"] = _members(report)
+    if report.saved is not None:
+        pairs["saved"] = report.saved
+    print_pairs(pairs)
     if report.memory is not None:
         print_memory(report.memory)
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     if report.passed:
         click.echo(f"Passed: {sanitize(report.reason)}")
+
+
+def _devices(report: TrainReport) -> str:
+    named = ", ".join(report.devices)
+    if report.replicas == 1:
+        return named
+    workers = f" in {report.workers:,} workers" if report.workers > 1 else ""
+    return f"{named} ({report.strategy}: {report.replicas:,} devices{workers})"
+
+
+def _members(report: TrainReport) -> str:
+    known = [value for value in report.member_metrics if value is not None]
+    ends = f": {report.metric} {min(known):.4g} to {max(known):.4g} each" if known else ""
+    return f"{len(report.member_metrics):,} models{ends}"
+
+
+def _metric(report: TrainReport) -> str:
+    if report.metric_value is None:
+        return "not defined"
+    bound = f" ± {report.metric_error_bound:.1g}" if report.metric_error_bound else ""
+    where = "held out" if report.evaluated_on is None else f"{report.evaluated_on}"
+    return f"{report.metric_value:.4g}{bound} ({where}, {report.evaluated_rows:,} rows)"

@@ -30,6 +30,8 @@ def import_tensorflow(*, purpose: str) -> Any:
     try:
         with _without_notices() if is_new else nullcontext():
             import tensorflow as tf
+        if is_new:
+            tf.get_logger().setLevel("ERROR")  # it also warns of every model after the fifth
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise

@@ -6,13 +6,14 @@ The manifest's statistics are the normalisation; no pass over the data is needed
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.loaders.arrays import numbers
 from bigdata_cli.schema.dtype import Column, Kind
 from bigdata_cli.schema.statistics import ColumnStatistics
@@ -21,6 +22,7 @@ MAX_ONE_HOT = 32
 """A category with more values is embedded."""
 MIN_ROWS_PER_VALUE = 10
 """A category with fewer rows per value names the row rather than describes it."""
+MAX_BUCKETS = 1 << 22
 MAX_DEVIATIONS = 10.0
 """Normalised numbers are cut to this many standard deviations."""
 EMBEDDING_WIDTH = 8
@@ -38,10 +40,11 @@ class NumberFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class CodeFeature:
-    """A category column, by its codes."""
+    """A category column by its codes, or a text column by the buckets that its values hash to."""
 
     name: str
     n_values: int
+    hashed: bool = False
 
     @property
     def is_embedded(self) -> bool:
@@ -72,8 +75,13 @@ class FeaturePlan:
         numbers_first = [feature.name for feature in self.numbers]
         return (*numbers_first, *(feature.name for feature in self.codes))
 
+    @property
+    def hashed_names(self) -> frozenset[str]:
+        """The columns that are hashed, whose values have to be text."""
+        return frozenset(feature.name for feature in self.codes if feature.hashed)
+
     def encode(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
-        """The features of a batch whose categories are codes.
+        """The features of a batch whose categories are codes, but those that are hashed.
 
         Returns float32 (rows, width), null 0, and int32 (rows, codes), null -1.
         """
@@ -93,17 +101,32 @@ class FeaturePlan:
                 indicator += 1
         codes = np.empty((batch.num_rows, len(self.codes)), np.int32)
         for place, category in enumerate(self.codes):
-            column = batch.column(category.name).cast(pa.int32()).fill_null(-1)
-            codes[:, place] = column.to_numpy(zero_copy_only=False)
+            column = batch.column(category.name)
+            if category.hashed:
+                codes[:, place] = _buckets(column, category.n_values)
+            else:
+                column = column.cast(pa.int32()).fill_null(-1)
+                codes[:, place] = column.to_numpy(zero_copy_only=False)
         return dense, codes
 
 
-def plan_features(dataset: Dataset, label: str) -> FeaturePlan:
+def _buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
+    from bigdata_cli.training.hashing import buckets
+
+    return buckets(column, n_buckets)
+
+
+def plan_features(
+    dataset: Dataset, label: str, *, hashed: Mapping[str, int] | None = None
+) -> FeaturePlan:
     """The features of a dataset: all columns but the label.
 
-    Text, columns without values, and categories with hardly more rows than values are left out
-    with a note. Raises UsageError where nothing remains.
+    hashed: for columns of text or categories, the number of buckets that their values are hashed
+    to. Other text, columns without values, and categories with hardly more rows than values are
+    left out with a note. Raises UsageError where nothing remains, or a column cannot be hashed.
     """
+    hashed = hashed or {}
+    _check_hashed(dataset, label, hashed)
     number_features: list[NumberFeature] = []
     code_features: list[CodeFeature] = []
     notes: list[str] = []
@@ -111,6 +134,11 @@ def plan_features(dataset: Dataset, label: str) -> FeaturePlan:
         if column.name == label:
             continue
         known = dataset.statistics(column.name)
+        if column.name in hashed:
+            code_features.append(
+                CodeFeature(name=column.name, n_values=hashed[column.name], hashed=True)
+            )
+            continue
         why = _why_not(column, known)
         if why is not None:
             notes.append(f'column "{column.name}" is left out: {why}')
@@ -127,16 +155,37 @@ def plan_features(dataset: Dataset, label: str) -> FeaturePlan:
         raise UsageError(
             f"{dataset.path} has no column to learn from: "
             + ("; ".join(notes) or "only the label"),
-            hint="convert with --type COL=category for text with few distinct values",
+            hint="--hash COL=1024 learns from text",
         )
     return FeaturePlan(
         numbers=tuple(number_features), codes=tuple(code_features), notes=tuple(notes)
     )
 
 
+def _check_hashed(dataset: Dataset, label: str, hashed: Mapping[str, int]) -> None:
+    for name, n_buckets in hashed.items():
+        if name not in dataset.schema.names:
+            raise UsageError(
+                f'--hash: {dataset.path} has no column "{name}"',
+                hint=did_you_mean(name, dataset.schema.names),
+            )
+        column = dataset.schema[name]
+        if name == label or column.kind not in (Kind.TEXT, Kind.CATEGORY):
+            what = "the label" if name == label else column.dtype
+            raise UsageError(
+                f'--hash: column "{name}" is {what}; only text and categories are hashed',
+                hint=f"without --hash {name}={n_buckets}",
+            )
+        if not 2 <= n_buckets <= MAX_BUCKETS:
+            raise UsageError(
+                f"--hash {name}={n_buckets}: there are 2 to {MAX_BUCKETS:,} buckets",
+                hint=f"--hash {name}=1024",
+            )
+
+
 def _why_not(column: Column, known: ColumnStatistics) -> str | None:
     if column.kind is Kind.TEXT:
-        return "text with many distinct values"
+        return f"text with many distinct values (--hash {column.name}=1024 learns from it)"
     if column.kind is Kind.NULL or (known.count and known.nulls == known.count):
         return "it has no values"
     if column.kind is Kind.CATEGORY and column.n_values > MAX_ONE_HOT:

@@ -81,18 +81,53 @@ def metric_value(task: Task, logits: np.ndarray, y: np.ndarray, *, scale: float)
     return float(np.sqrt(np.mean((logits[:, 0] - y) ** 2)) * scale)
 
 
+def best_constant(
+    task: Task, *, class_counts: np.ndarray, y_sum: float, class_weights: np.ndarray | None = None
+) -> np.ndarray:
+    """What says most of the training labels without looking at the features.
+
+    class_counts: rows by class, of a number the rows in all (1,); class_weights: what a row of each
+    counts. Returns the log-odds of the label (1,), the logits of the classes (n_classes,), or the
+    mean (1,).
+    """
+    if task is Task.REGRESSION:
+        return np.array([y_sum / max(1, int(class_counts.sum()))])
+    counts = class_counts if class_weights is None else class_counts * class_weights
+    logits = np.log((counts + 0.5) / (counts.sum() + 0.5 * len(counts)))
+    return logits[1:] - logits[:1] if task is Task.BINARY else logits
+
+
+def balanced_weights(class_counts: np.ndarray) -> np.ndarray:
+    """What a row of each class counts so that all classes that there are count alike: (n_classes,).
+
+    The mean over the rows is 1.
+
+    >>> balanced_weights(np.array([90, 10, 0])).round(3).tolist()
+    [0.556, 5.0, 0.0]
+    """
+    there = class_counts > 0
+    share = class_counts.sum() / max(1, int(there.sum()))
+    return np.where(there, share / np.maximum(class_counts, 1), 0.0)
+
+
 def deviations_beyond_chance(
-    task: Task, logits: np.ndarray, constant: np.ndarray, y: np.ndarray
+    task: Task,
+    logits: np.ndarray,
+    constant: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> float | None:
     """How far beyond chance the predictions are better than a constant, in standard errors.
 
-    None where there are too few rows to tell.
+    weights: what each row counts, (rows,). None where there are too few rows to tell.
     """
     if len(y) < FEWEST_ROWS:
         return None
     if task is Task.BINARY and min((y > 0.5).sum(), (y < 0.5).sum()) < FEWEST_OF_A_CLASS:
         return None
     gain = row_losses(task, constant[np.newaxis], y) - row_losses(task, logits, y)
+    if weights is not None:
+        gain = gain * weights
     error = float(gain.std()) / math.sqrt(len(gain))
     by_loss = float(gain.mean()) / error if error > 0 else 0.0
     if task is Task.CLASSES:
@@ -114,11 +149,13 @@ def judge(
     y: np.ndarray,
     *,
     trained_losses: tuple[float, float],
+    weights: np.ndarray | None = None,
 ) -> Verdict:
     """Whether a model whose losses were finite has learned.
 
     logits, y: of the rows held out, (rows, outputs) and (rows,); constant (outputs,).
     trained_losses: of the untrained and of the trained model, on the rows of the last steps.
+    weights: what each row counts, (rows,).
     """
     if not np.isfinite(logits).all():
         return Verdict(False, "the predictions are not finite")
@@ -126,7 +163,7 @@ def judge(
     if not after < before:
         return Verdict(False, f"the loss did not fall: {before:.4g} before, {after:.4g} after")
     fell = f"the loss fell from {before:.4g} to {after:.4g}"
-    beyond = deviations_beyond_chance(task, logits, constant, y)
+    beyond = deviations_beyond_chance(task, logits, constant, y, weights)
     if beyond is None:
         doubt = (
             f"{len(y):,} rows held out, or those of one class among them, are too few to tell "

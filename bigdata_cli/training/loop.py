@@ -1,19 +1,25 @@
-"""The training loop: steps over streamed batches, watched for losses that are not finite."""
+"""The training loop: steps over streamed batches, watched for losses that are not finite.
+
+Where several workers train, all of them take the same steps: they agree on each window's, and one
+whose rows are used up takes part with empty batches. The loss of a step is a mean over the rows of
+all, so that nothing depends on how the rows are dealt, and no row is left out.
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bigdata_cli.loaders.tensorflow import BatchFeed
-from bigdata_cli.training.examples import ExampleStream
-from bigdata_cli.training.model import Perceptron
+from bigdata_cli.sources.prefetch import Prefetch
+from bigdata_cli.training.backends import Backend, Trainer
+from bigdata_cli.training.examples import Examples, ExampleStream
+from bigdata_cli.training.judgement import row_losses
 from bigdata_cli.training.report import TrainProgress
+from bigdata_cli.training.target import Target, Task
 
 PREFETCH_WINDOWS = 2
 
@@ -21,13 +27,38 @@ ProgressListener = Callable[[TrainProgress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Which epochs to train, and with which steps.
+
+    batch_size: rows of a step, of all workers. class_weights: what a row of each class counts.
+    """
+
+    first_epoch: int
+    epochs: int
+    batch_size: int
+    class_weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """What the steps gave: losses (steps,) of the model, and of the untrained one."""
+    """What the steps gave: losses (steps,) of the model, and of the untrained one.
+
+    rows: learned from, by all workers. seconds: of all; timed_steps of them took timed_seconds,
+    without the first window, in which much is made ready, where there are others; of these the loop
+    waited waited_seconds for rows. batch: a whole batch of this worker, to measure with, None where
+    there was none. epochs: that were done.
+    """
 
     losses: np.ndarray
     untrained_losses: np.ndarray
     rows: int
     seconds: float
+    timed_steps: int
+    timed_rows: int
+    timed_seconds: float
+    waited_seconds: float
+    batch: Examples | None
+    epochs: int
 
     @property
     def finite(self) -> bool:
@@ -40,82 +71,155 @@ class LoopResult:
         return float(self.untrained_losses[-steps:].mean()), float(self.losses[-steps:].mean())
 
 
-def run_epochs(
-    model: Perceptron,
-    stream: ExampleStream,
-    *,
-    epochs: int,
-    batch_size: int,
-    progress: ProgressListener | None = None,
-) -> LoopResult:
-    """Train for some epochs; ends early where a loss is not finite."""
-    import tensorflow as tf
+class TrainingLoop:
+    """Trains a model on a stream."""
 
-    began = time.perf_counter()
-    log = _LossLog()
-    rows = 0
-    feed = BatchFeed(
-        lambda: _windows(stream, epochs),
-        (*model.signature, tf.TensorSpec((), "int64")),
-        prefetch=PREFETCH_WINDOWS,
-    )
-    for dense, codes, y, epoch in feed.batches():
-        # A window per turn, since what a generator hands to TensorFlow costs as much as a step.
-        for start in range(0, y.shape[0], batch_size):
-            batch = slice(start, start + batch_size)
-            log.add(model.step(dense[batch], codes[batch], y[batch]))
-        rows += y.shape[0]
-        loss = log.fetch()
-        if not math.isfinite(loss):
-            break
-        if progress is not None:
-            progress(
-                TrainProgress(
-                    epoch=int(epoch) + 1,
-                    epochs=epochs,
-                    step=log.steps,
-                    expected_steps=max(epochs * stream.expected_batches, log.steps),
-                    rows=rows,
-                    loss=loss,
-                )
+    def __init__(
+        self,
+        trainer: Trainer,
+        backend: Backend,
+        stream: ExampleStream,
+        target: Target,
+        schedule: Schedule,
+        *,
+        progress: ProgressListener | None = None,
+        after_epoch: Callable[[int], None] | None = None,
+    ) -> None:
+        """after_epoch: is called with the number of epochs that are done, where all is finite."""
+        self._trainer = trainer
+        self._backend = backend
+        self._stream = stream
+        self._target = target
+        self._schedule = schedule
+        self._progress = progress
+        self._after_epoch = after_epoch
+        self._start = np.array(target.start)[np.newaxis]
+        self._losses: list[np.ndarray] = []
+        self._windows: list[tuple[int, int, float, float]] = []
+        self._steps = 0
+        self._rows = 0
+        self._batch: Examples | None = None
+
+    def run(self) -> LoopResult:
+        """Train; ends early where a loss is not finite."""
+        began = time.perf_counter()
+        schedule, n_done = self._schedule, self._schedule.first_epoch
+        items = _windows(self._stream, schedule)
+        with closing(Prefetch(items, depth=PREFETCH_WINDOWS, name="examples")) as windows:
+            for epoch in range(schedule.first_epoch, schedule.epochs):
+                if not self._epoch(windows, epoch):
+                    break
+                n_done = epoch + 1
+                if self._after_epoch is not None:
+                    self._after_epoch(n_done)
+        return self._result(time.perf_counter() - began, n_done)
+
+    def _epoch(self, windows: Iterator[Examples | None], epoch: int) -> bool:
+        """Train an epoch; False where a loss was not finite."""
+        ended = False
+        while True:
+            began = time.perf_counter()
+            window = None if ended else next(windows)
+            waited = time.perf_counter() - began
+            ended = window is None
+            rows = self._backend.gather(np.array([0 if window is None else len(window)]))[:, 0]
+            if not rows.any() and self._all(ended):
+                return True
+            losses = self._window(window, rows.astype(int))
+            seconds = time.perf_counter() - began
+            self._windows.append((len(losses), int(rows.sum()), seconds, waited))
+            if not np.isfinite(losses[:, 0]).all():
+                return False
+            if self._progress is not None and len(losses):
+                self._tell(epoch, float(losses[:, 0].mean()))
+
+    def _all(self, ended: bool) -> bool:
+        """Whether every worker has come to the end of the epoch."""
+        return bool(self._backend.gather(np.array([ended])).all())
+
+    def _window(self, window: Examples | None, rows: np.ndarray) -> np.ndarray:
+        """Learn from a window of which the workers have so many rows each.
+
+        Returns the losses of the steps, of the model and of the untrained one: (steps, 2).
+        """
+        sizes = self._sizes(rows)
+        if not len(sizes):
+            return np.empty((0, 2))
+        totals = sizes.sum(axis=1)
+        mine = sizes[:, self._backend.worker.rank]
+        if window is None:
+            window = self._stream.no_examples()
+        weights = self._weights(window.y)
+        pending, first = [], 0
+        for size, total in zip(mine.tolist(), totals.tolist(), strict=True):
+            batch = slice(first, first + size)
+            pending.append(self._trainer.step(window.take(batch), weights[batch], total))
+            first += size
+        untrained = row_losses(self._target.task, self._start, window.y) * weights
+        sums = [part.sum() for part in np.split(untrained, np.cumsum(mine)[:-1])]
+        parts = np.stack([self._trainer.losses(pending), sums / totals], axis=1)
+        losses = self._backend.gather(parts).sum(axis=0)
+        self._losses.append(losses)
+        self._steps += len(losses)
+        self._rows += int(totals.sum())
+        self._keep_batch(window, int(mine[0]))
+        return losses
+
+    def _sizes(self, rows: np.ndarray) -> np.ndarray:
+        """How many rows each worker has in each step of a window: (steps, workers)."""
+        worker, n_workers = self._backend.worker, len(rows)
+        most = [
+            type(worker)(rank, n_workers).part(self._schedule.batch_size)
+            for rank in range(n_workers)
+        ]
+        n_steps = max(-(-n // size) for n, size in zip(rows.tolist(), most, strict=True))
+        step = np.arange(n_steps)[:, np.newaxis]
+        return np.clip(rows - step * most, 0, most)
+
+    def _weights(self, y: np.ndarray) -> np.ndarray:
+        by_class = self._schedule.class_weights
+        if by_class is None or self._target.task is Task.REGRESSION:
+            return np.ones(len(y), np.float32)
+        return by_class.astype(np.float32)[y.astype(np.intp)]
+
+    def _keep_batch(self, window: Examples, size: int) -> None:
+        if self._batch is None or len(self._batch) < size:
+            self._batch = window.take(np.arange(size))  # a copy, so that the window can go
+
+    def _tell(self, epoch: int, loss: float) -> None:
+        assert self._progress is not None
+        schedule = self._schedule
+        n_epochs = schedule.epochs - schedule.first_epoch
+        self._progress(
+            TrainProgress(
+                epoch=epoch + 1,
+                epochs=schedule.epochs,
+                step=self._steps,
+                expected_steps=max(n_epochs * self._stream.expected_batches, self._steps),
+                rows=self._rows,
+                loss=loss,
             )
-    table = log.table()
-    return LoopResult(
-        losses=table[:, 0],
-        untrained_losses=table[:, 1],
-        rows=rows,
-        seconds=time.perf_counter() - began,
-    )
-
-
-class _LossLog:
-    """The losses of all steps, fetched from the device a window at a time: each fetch waits."""
-
-    def __init__(self) -> None:
-        self._pending: list[Any] = []
-        self._fetched: list[np.ndarray] = []
-        self.steps = 0
-
-    def add(self, losses: tuple[Any, Any]) -> None:
-        """Note a step's losses, of the model and of the untrained one."""
-        self._pending.append(losses)
-        self.steps += 1
-
-    def fetch(self) -> float:
-        """Wait for the steps that were added; returns the model's mean loss over them."""
-        losses = np.array(
-            [[float(trained), float(untrained)] for trained, untrained in self._pending]
         )
-        self._pending.clear()
-        self._fetched.append(losses)
-        return float(losses[:, 0].mean())
 
-    def table(self) -> np.ndarray:
-        """All that was fetched: (steps, 2)."""
-        return np.concatenate([np.empty((0, 2)), *self._fetched])
+    def _result(self, seconds: float, epochs: int) -> LoopResult:
+        table = np.concatenate([np.empty((0, 2)), *self._losses])
+        timed = self._windows[1:] or self._windows
+        return LoopResult(
+            losses=table[:, 0],
+            untrained_losses=table[:, 1],
+            rows=self._rows,
+            seconds=seconds,
+            timed_steps=sum(steps for steps, *_ in timed),
+            timed_rows=sum(rows for _, rows, *_ in timed),
+            timed_seconds=sum(seconds for *_, seconds, _ in timed),
+            waited_seconds=sum(waited for *_, waited in timed),
+            batch=self._batch,
+            epochs=epochs,
+        )
 
 
-def _windows(stream: ExampleStream, epochs: int) -> Iterator[tuple[Any, ...]]:
-    for epoch in range(epochs):
-        for window in stream.epoch(epoch):
-            yield window.dense, window.codes, window.y, np.int64(epoch)
+def _windows(stream: ExampleStream, schedule: Schedule) -> Generator[Examples | None]:
+    """The windows of all epochs, with None after each epoch."""
+    for epoch in range(schedule.first_epoch, schedule.epochs):
+        yield from stream.epoch(epoch)
+        yield None

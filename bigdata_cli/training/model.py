@@ -1,149 +1,125 @@
-"""The model: a small perceptron, with the loss of its task."""
+"""The model: a small perceptron in Keras, with the loss of its task.
+
+All of it is layers and operations of Keras, so that it is the same on every backend and can be
+saved. The initial weights are NumPy's: with one seed they are equal on all of them.
+"""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.tensorflow import import_tensorflow
-from bigdata_cli.training.examples import Examples
-from bigdata_cli.training.features import EMBEDDING_WIDTH, MAX_ONE_HOT, CodeFeature, FeaturePlan
+from bigdata_cli.training.features import EMBEDDING_WIDTH, CodeFeature, FeaturePlan
 from bigdata_cli.training.target import Target, Task
 
 HIDDEN_UNITS = (16, 16, 16)
 DROPOUT = 0.25
 LEARNING_RATE = 2e-3
-PREDICT_ROWS = 8192
+EMBEDDING_LIMIT = 0.05
+_SEEDS = 2**31 - 1
 
 
-def import_keras() -> tuple[Any, Any]:
-    """TensorFlow, and Keras on it.
+def build_network(
+    features: FeaturePlan,
+    target: Target,
+    *,
+    hidden: Sequence[int] = HIDDEN_UNITS,
+    dropout: float = DROPOUT,
+    seed: int = 0,
+) -> Any:
+    """A Keras model of hidden layers on normalised features, compiled with its optimizer.
 
-    Raises MissingDependencyError where they are absent, UsageError where Keras has been imported
-    on another backend.
+    It takes float32 (rows, features.width) and int32 (rows, codes), without the one that has no
+    columns, and gives logits, or the standardised label, (rows, len(target.start)). Before training
+    it says `target.start` of every row: the last kernel is 0, its bias the start. Small categories
+    are one-hot, others embedded. Weights and dropout follow `seed` and touch no global state.
     """
-    import sys
-
-    tf = import_tensorflow(purpose="bigdata train")
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        raise UsageError(
-            f"Keras runs on {keras.backend.backend()} here, and training needs TensorFlow",
-            hint="KERAS_BACKEND=tensorflow",
-        )
-    return tf, keras
-
-
-class Perceptron:
-    """Hidden layers of 16, 16 and 16 units with dropout 0.25, on normalised features.
-
-    Before training it says `target.start` of every row: the last layer's kernel is 0, its bias
-    the start. Small categories are one-hot, others embedded. Weights and dropout follow `seed`
-    and touch no global state.
-    """
-
-    def __init__(self, features: FeaturePlan, target: Target, *, seed: int) -> None:
-        self._tf, self._keras = import_keras()
-        self._target = target
-        self.signature = (
-            self._tf.TensorSpec((None, features.width), "float32"),
-            self._tf.TensorSpec((None, len(features.codes)), "int32"),
-            self._tf.TensorSpec((None,), "float32"),
-        )
-        self._has = (features.width > 0, bool(features.codes))
-        self.keras_model = self._build(features, seed)
-        self._optimizer = self._keras.optimizers.Adam(LEARNING_RATE)
-        self._optimizer.build(self.keras_model.trainable_variables)
-        self._step = self._traced(self._take_step, self.signature)
-        self._apply = self._traced(self._logits, self.signature[:2])
-
-    def _traced(self, function: Any, signature: Any) -> Any:
-        """The function as one graph for batches of any size."""
-        graph = self._tf.function(function, input_signature=signature)
-        return graph.get_concrete_function()
-
-    def _build(self, features: FeaturePlan, seed: int) -> Any:
-        layers, initial = self._keras.layers, self._keras.initializers
-        inputs, parts = [], []
-        if features.width:
-            dense = self._keras.Input((features.width,), dtype="float32", name="numbers")
-            inputs.append(dense)
-            parts.append(dense)
-        if features.codes:
-            codes = self._keras.Input((len(features.codes),), dtype="int32", name="codes")
-            inputs.append(codes)
-            for place, feature in enumerate(features.codes):
-                parts.append(self._encode_codes(codes[:, place], feature, seed + 1000 + place))
-        x = parts[0] if len(parts) == 1 else layers.Concatenate()(parts)
-        for depth, units in enumerate(HIDDEN_UNITS):
-            kernel = initial.HeUniform(seed=seed + depth)
-            x = layers.Dense(units, activation="relu", kernel_initializer=kernel)(x)
-            x = layers.Dropout(DROPOUT, seed=seed + 100 + depth)(x)
-        start = np.array(self._target.start, np.float32)
-        outputs = layers.Dense(
-            len(start),
-            kernel_initializer="zeros",
-            bias_initializer=lambda shape, dtype=None: self._keras.ops.convert_to_tensor(
-                start, dtype
-            ),
+    random = np.random.default_rng(seed)
+    inputs, parts = [], []
+    if features.width:
+        inputs.append(keras.Input((features.width,), dtype="float32", name="numbers"))
+        parts.append(inputs[-1])
+    if features.codes:
+        codes = keras.Input((len(features.codes),), dtype="int32", name="codes")
+        inputs.append(codes)
+        parts += [
+            _encoded(codes[:, place], place, feature)
+            for place, feature in enumerate(features.codes)
+        ]
+    x = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="features")(parts)
+    for depth, units in enumerate(hidden):
+        x = keras.layers.Dense(
+            units, activation="relu", kernel_initializer="zeros", name=f"hidden_{depth}"
         )(x)
-        return self._keras.Model(inputs, outputs)
+        if dropout:
+            layer_seed = int(random.integers(_SEEDS))
+            x = keras.layers.Dropout(dropout, seed=layer_seed, name=f"dropout_{depth}")(x)
+    outputs = keras.layers.Dense(len(target.start), kernel_initializer="zeros", name="label")(x)
+    network = keras.Model(inputs, outputs, name="perceptron")
+    network.set_weights(_initial_weights(network, target, random))
+    network.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE))
+    network.optimizer.build(network.trainable_variables)
+    return network
 
-    def _encode_codes(self, codes: Any, feature: CodeFeature, seed: int) -> Any:
-        """One-hot (rows, n_values), all 0 for null; or an embedding, whose row 0 is null's."""
-        if feature.n_values <= MAX_ONE_HOT:
-            return self._keras.ops.one_hot(codes, max(1, feature.n_values))
-        uniform = self._keras.initializers.RandomUniform(seed=seed)
-        return self._keras.layers.Embedding(
-            feature.n_values + 1, EMBEDDING_WIDTH, embeddings_initializer=uniform
-        )(codes + 1)
 
-    def _logits(self, dense: Any, codes: Any, *, training: bool = False) -> Any:
-        used = [x for x, has in zip((dense, codes), self._has, strict=True) if has]
-        return self.keras_model(used, training=training)
+def _encoded(codes: Any, place: int, feature: CodeFeature) -> Any:
+    """One-hot (rows, n_values), all 0 for null; or an embedding, whose row 0 is null's."""
+    import keras
 
-    def _row_losses(self, logits: Any, y: Any) -> Any:
-        """The loss of each row, (rows,)."""
-        nn = self._tf.nn
-        if self._target.task is Task.CLASSES:
-            classes = self._tf.cast(y, "int32")
-            return nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
-        if self._target.task is Task.BINARY:
-            return nn.sigmoid_cross_entropy_with_logits(labels=y, logits=logits[:, 0])
-        return self._tf.square(logits[:, 0] - y)
+    if not feature.is_embedded:
+        return keras.ops.one_hot(codes, max(1, feature.n_values))
+    return keras.layers.Embedding(
+        feature.n_values + 1,
+        EMBEDDING_WIDTH,
+        embeddings_initializer="zeros",
+        name=f"embedding_{place}",
+    )(codes + 1)
 
-    def _take_step(self, dense: Any, codes: Any, y: Any) -> Any:
-        variables = self.keras_model.trainable_variables
-        with self._tf.GradientTape() as tape:
-            logits = self._logits(dense, codes, training=True)
-            loss = self._tf.reduce_mean(self._row_losses(logits, y))
-        self._optimizer.apply(tape.gradient(loss, variables), variables)
-        start = self._tf.broadcast_to(
-            self._tf.constant([self._target.start], "float32"), self._tf.shape(logits)
-        )
-        return loss, self._tf.reduce_mean(self._row_losses(start, y))
 
-    def step(self, dense: Any, codes: Any, y: Any) -> tuple[Any, Any]:
-        """Learn from a batch.
+def _initial_weights(network: Any, target: Target, random: np.random.Generator) -> list[np.ndarray]:
+    """He's uniform kernels (2015), small uniform embeddings, biases 0; the label's start."""
+    weights = []
+    for variable in network.weights:
+        shape = tuple(variable.shape)
+        if variable.path.startswith("label/"):
+            start = np.array(target.start, np.float32)
+            weights.append(start if len(shape) == 1 else np.zeros(shape, np.float32))
+        elif len(shape) == 1:
+            weights.append(np.zeros(shape, np.float32))
+        else:
+            embedded = variable.path.startswith("embedding_")
+            limit = EMBEDDING_LIMIT if embedded else (6 / shape[0]) ** 0.5
+            weights.append(random.uniform(-limit, limit, shape).astype(np.float32))
+    return weights
 
-        Returns two scalar tensors: the loss on it before learning (with dropout), and the loss
-        that the untrained model has on it.
-        """
-        return self._step(dense, codes, y)
 
-    def predict(self, examples: Examples) -> np.ndarray:
-        """The logits of examples, or the standardised label: float64 (rows, outputs)."""
-        n_outputs = len(self._target.start)
-        logits = np.empty((len(examples), n_outputs))
-        for first in range(0, len(examples), PREDICT_ROWS):
-            piece = examples.take(slice(first, first + PREDICT_ROWS))
-            logits[first : first + len(piece)] = self._apply(
-                self._tf.constant(piece.dense), self._tf.constant(piece.codes)
-            ).numpy()
-        return logits
+def network_row_losses(task: Task, logits: Any, y: Any) -> Any:
+    """The loss of each row, (rows,), as tensors of the backend: logits (rows, outputs), y (rows,).
+
+    `judgement.row_losses` is the same in NumPy.
+    """
+    from keras import ops
+
+    if task is Task.CLASSES:
+        classes = ops.cast(y, "int32")
+        return ops.sparse_categorical_crossentropy(classes, logits, from_logits=True)
+    if task is Task.BINARY:
+        return ops.binary_crossentropy(y, logits[:, 0], from_logits=True)
+    return ops.square(logits[:, 0] - y)
+
+
+def set_dropout_steps(network: Any, steps: int, *, worker: int = 0) -> None:
+    """Let dropout go on as after so many steps, each worker with masks of its own.
+
+    The state of Keras' seed generators is (seed, steps), and is not saved with a model.
+    """
+    for layer in network.layers:
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            seed = (layer.seed + worker * 1_000_003) % _SEEDS
+            state = np.array([seed, steps], generator.state.dtype)
+            generator.state.assign(state)

@@ -143,3 +143,33 @@ def test_progress_is_a_line_where_there_is_no_terminal(
     assert capsys.readouterr().err == line + "\n"
     TrainDisplay(sys.stderr, quiet=True).show(progress)
     assert capsys.readouterr().err == ""
+
+
+def test_a_bag(folder: Path, tmp_path: Path) -> None:
+    bag = tmp_path / "bag"
+    words = (folder, "--label", "isFraud", "--epochs", 20, "--batch-size", 32)
+    sampled = ("--sample", 0.5, "--stratify", "--bag", 2, "--save", bag)
+    result = run(*words, *sampled)
+    assert result.exit_code == 0, result.stderr
+    for word in ("2 models: AUC", "Passed", f"{bag}"):
+        assert word in result.stdout
+    assert (bag / "bag.json").is_file()
+    result = run(*words, *sampled)
+    assert result.exit_code == 2
+    assert "--force replaces it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stratify"], "--stratify is of --sample"),
+        (["--bag", "3", "--save", "bag"], "a sample of its own"),
+        (["--bag", "1", "--sample", "0.1", "--save", "bag"], "--bag"),
+        (["--sample", "0"], "--sample"),
+    ],
+)
+def test_usage_errors_of_bags(folder: Path, arguments: list[str], message: str) -> None:
+    result = run(folder, "--label", "isFraud", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""

@@ -20,7 +20,7 @@ from bigdata_cli.training.run import train
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 N_ROWS = 2000
-MEASURED = ("seconds", "rows_per_second", "peak_memory_bytes", "phases")
+MEASURED = ("seconds", "rows_per_second", "peak_memory_bytes", "phases", "pace")
 
 
 def example_table(n_rows: int = N_ROWS) -> pa.Table:
@@ -169,7 +169,7 @@ class TestFailing:
     def test_without_tensorflow(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
         with pytest.raises(MissingDependencyError, match="bigdata train needs tensorflow") as got:
-            train(folder, label="yes")
+            train(folder, label="yes", backend="tensorflow")
         assert got.value.hint == "pip install 'bigdata-cli[train]'"
 
     def test_hardly_any_rows_is_a_doubt_and_no_error(self, tmp_path: Path) -> None:

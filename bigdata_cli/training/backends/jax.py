@@ -1,0 +1,154 @@
+"""Training on JAX: one device, with the step compiled as a function of the model's state."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from bigdata_cli.errors import UsageError
+from bigdata_cli.training.backends import DeviceOptions, Worker, import_framework, import_keras
+from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.model import network_row_losses
+from bigdata_cli.training.target import Target
+
+PREDICT_ROWS = 8192
+
+
+class JaxBackend:
+    """JAX on its first device."""
+
+    name = "jax"
+    strategy = "none"
+    replicas = 1
+    worker = Worker()
+    lost_worker_errors: tuple[type[Exception], ...] = ()
+
+    def __init__(self, options: DeviceOptions) -> None:
+        self._jax = jax = import_framework(self.name)
+        self._keras = import_keras(self.name)
+        seen = jax.devices()
+        gpus = [device for device in seen if device.platform != "cpu"]
+        options.check_gpu(self.name, len(gpus), tuple(str(device) for device in seen))
+        if options.strategy in ("mirrored", "multiworker") or (options.devices or 1) > 1:
+            raise UsageError(
+                "bigdata train uses one device on jax", hint="--backend tensorflow for several"
+            )
+        self._device = seen[0]
+
+    def scope(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def trainer(self, network: Any, target: Target) -> JaxTrainer:
+        return JaxTrainer(self._jax, network, target)
+
+    def gather(self, array: np.ndarray) -> np.ndarray:
+        return np.asarray(array, np.float64)[np.newaxis]
+
+    def devices(self) -> tuple[str, ...]:
+        name = "CPU" if self._device.platform == "cpu" else self._device.platform.upper()
+        kind = self._device.device_kind
+        return (f"{name}:{self._device.id}" + ("" if kind.upper() == name else f" ({kind})"),)
+
+    def versions(self) -> dict[str, str]:
+        return {
+            "jax": self._jax.__version__,
+            "keras": self._keras.__version__,
+            "python": platform.python_version(),
+        }
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+class JaxTrainer:
+    """The state as arrays beside the model: steps and predictions are functions of it."""
+
+    def __init__(self, jax: Any, network: Any, target: Target) -> None:
+        self._jax = jax
+        self.network = network
+        self._target = target
+        dtypes = [str(tensor.dtype) for tensor in network.inputs]
+        self._has_numbers, self._has_codes = "float32" in dtypes, "int32" in dtypes
+        self._state = self._state_of_model()
+        self._most_rows = 0
+        self._step = jax.jit(self._take_step)
+        self._apply = jax.jit(self._logits)
+
+    def _state_of_model(self) -> tuple[list[Any], ...]:
+        return tuple([variable.value for variable in group] for group in self._variables())
+
+    def _variables(self) -> tuple[list[Any], ...]:
+        network = self.network
+        return (
+            network.trainable_variables,
+            network.non_trainable_variables,
+            network.optimizer.variables,
+        )
+
+    def _take_step(
+        self, state: Any, inputs: Any, y: Any, weights: Any, total_rows: Any
+    ) -> tuple[Any, Any]:
+        trainable, others, of_optimizer = state
+
+        def loss_of(trainable: Any) -> tuple[Any, Any]:
+            logits, changed = self.network.stateless_call(trainable, others, inputs, training=True)
+            losses = network_row_losses(self._target.task, logits, y)
+            return (losses * weights).sum() / total_rows, changed
+
+        (loss, others), gradients = self._jax.value_and_grad(loss_of, has_aux=True)(trainable)
+        trainable, of_optimizer = self.network.optimizer.stateless_apply(
+            of_optimizer, gradients, trainable
+        )
+        return loss, (trainable, others, of_optimizer)
+
+    def _logits(self, state: Any, inputs: Any) -> Any:
+        return self.network.stateless_call(state[0], state[1], inputs, training=False)[0]
+
+    def _inputs(self, examples: Examples) -> list[np.ndarray]:
+        used = [examples.dense] if self._has_numbers else []
+        return [*used, examples.codes] if self._has_codes else used
+
+    def step(self, examples: Examples, weights: np.ndarray, total_rows: int) -> Any:
+        # A shorter batch is filled up with rows that weigh nothing: the step is compiled once.
+        self._most_rows = max(self._most_rows, len(examples))
+        padded = _padded(examples, self._most_rows)
+        weights = np.pad(weights, (0, self._most_rows - len(weights)))
+        total = np.float32(total_rows)
+        loss, self._state = self._step(self._state, self._inputs(padded), padded.y, weights, total)
+        return loss
+
+    def losses(self, pending: list[Any]) -> np.ndarray:
+        return np.array([float(loss) for loss in pending])
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        logits = np.empty((len(examples), len(self._target.start)))
+        for first in range(0, len(examples), PREDICT_ROWS):
+            piece = examples.take(slice(first, first + PREDICT_ROWS))
+            outputs = self._apply(self._state, self._inputs(_padded(piece, PREDICT_ROWS)))
+            logits[first : first + len(piece)] = np.asarray(outputs)[: len(piece)]
+        return logits
+
+    def snapshot(self) -> Any:
+        return self._state
+
+    def restore(self, snapshot: Any) -> None:
+        self._state = snapshot
+
+    def write_back(self) -> None:
+        for variables, values in zip(self._variables(), self._state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+
+def _padded(examples: Examples, n_rows: int) -> Examples:
+    missing = n_rows - len(examples)
+    if not missing:
+        return examples
+    return Examples(
+        np.pad(examples.dense, ((0, missing), (0, 0))),
+        np.pad(examples.codes, ((0, missing), (0, 0))),
+        np.pad(examples.y, (0, missing)),
+    )

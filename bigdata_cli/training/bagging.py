@@ -1,0 +1,191 @@
+"""Several models as one: each is trained on its own sample, and their predictions are averaged.
+
+Breiman, "Bagging Predictors", Machine Learning 24 (1996); with samples that are drawn without
+replacement and smaller than the data, as in Bühlmann and Yu, "Analyzing Bagging", Annals of
+Statistics 30 (2002), which calls it subagging.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bigdata_cli import __version__
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.json_fields import Field, JsonError, parse_json
+from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.training.encoding import ExampleEncoder
+from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.features import FeaturePlan
+from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
+from bigdata_cli.training.target import Target, Task
+from bigdata_cli.whole_file import whole_file
+
+BAG_NAME = "bag.json"
+BAG_VERSION = 1
+MOST_MEMBERS = 100
+_MAX_BAG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bag:
+    """Models that were trained on samples of the same dataset."""
+
+    members: tuple[TrainedModel, ...]
+
+    @property
+    def features(self) -> FeaturePlan:
+        return self.members[0].features
+
+    @property
+    def target(self) -> Target:
+        return self.members[0].target
+
+    @property
+    def schema(self) -> Schema:
+        return self.members[0].schema
+
+    def check(self, dataset: Dataset) -> ExampleEncoder:
+        """What makes examples for the members of a dataset's batches; see `TrainedModel.check`."""
+        return self.members[0].check(dataset)
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """The logits of the mean probabilities, or the mean label: float64 (rows, outputs)."""
+        outputs = predict_rows(self._network, self.features, examples)
+        return averaged(self.target.task, np.split(outputs, len(self.members), axis=1))
+
+    @cached_property
+    def _network(self) -> Any:
+        """All members as one network on the same inputs: one graph instead of one for each."""
+        if len(self.members) == 1:
+            return self.members[0].keras_model
+        import keras
+
+        for place, member in enumerate(self.members):
+            member.keras_model.name = f"member_{place}"
+        inputs = [
+            keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+            for tensor in self.members[0].keras_model.inputs
+        ]
+        outputs = [member.keras_model(inputs) for member in self.members]
+        return keras.Model(inputs, keras.layers.Concatenate()(outputs))
+
+
+def averaged(task: Task, logits: Sequence[np.ndarray]) -> np.ndarray:
+    """The logits of the mean of probabilities, or the mean of labels: float64 (rows, outputs).
+
+    >>> logit = averaged(Task.BINARY, [np.array([[0.0]]), np.array([[800.0]])])
+    >>> round(float(1 / (1 + np.exp(-logit[0, 0]))), 9)
+    0.75
+    """
+    if task is Task.REGRESSION:
+        return np.mean(logits, axis=0)
+    if task is Task.BINARY:
+        # In logarithms, so that what is nearly certain keeps its order.
+        yes = np.logaddexp.reduce([-np.logaddexp(0.0, -one) for one in logits])
+        no = np.logaddexp.reduce([-np.logaddexp(0.0, one) for one in logits])
+        return yes - no
+    shares = [one - np.logaddexp.reduce(one, axis=1, keepdims=True) for one in logits]
+    return np.logaddexp.reduce(shares) - np.log(len(logits))
+
+
+def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
+    """The bag in a folder, all of its members in memory.
+
+    Raises UsageError where there is none or it is not finished, DataError where it is damaged.
+    """
+    members: list[TrainedModel] = []
+    for name, digest in _member_files(folder):
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{folder} is damaged: {name} is missing", hint=_again(folder))
+        if _digest(path) != digest:
+            raise DataError(
+                f"{folder} is damaged: {name} is not what was written", hint=_again(folder)
+            )
+        member = load_model(path, backend=backend)
+        if members and _what_is_read(member) != _what_is_read(members[0]):
+            raise DataError(f"{folder} is damaged: {name} reads other columns than the first one")
+        members.append(member)
+    return Bag(members=tuple(members))
+
+
+def load_predictor(path: str | Path, *, backend: str | None = None) -> TrainedModel | Bag:
+    """The model in a file, or the bag in a folder; raises as `load_model` and `load_bag` do."""
+    path = Path(path)
+    return load_bag(path, backend=backend) if path.is_dir() else load_model(path, backend=backend)
+
+
+def member_name(index: int) -> str:
+    """What the file of a member is called.
+
+    >>> member_name(3)
+    'member-03.keras'
+    """
+    return f"member-{index:02d}.keras"
+
+
+def write_bag(folder: Path, members: int, report: Mapping[str, Any]) -> None:
+    """Write what makes a folder with that many members a bag; report: plain JSON, for people."""
+    names = [member_name(index) for index in range(members)]
+    values = {
+        "bag_version": BAG_VERSION,
+        "tool_version": __version__,
+        "members": [{"name": name, "sha256": _digest(folder / name)} for name in names],
+        "report": dict(report),
+    }
+    with whole_file(folder / BAG_NAME) as partial:
+        partial.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _member_files(folder: Path) -> list[tuple[str, str]]:
+    """The names and checksums of the members, as the folder's JSON says."""
+    path = folder / BAG_NAME
+    if not path.is_file():
+        begun = len(list(folder.glob("member-*.keras")))
+        raise UsageError(
+            f"{folder} is not a bag: it has no {BAG_NAME}"
+            + (f", as only {begun:,} of its members are trained" if begun else ""),
+            hint=_again(folder) if begun else f"bigdata train DATASET --bag 10 --save {folder}",
+        )
+    try:
+        if path.stat().st_size > _MAX_BAG_BYTES:
+            raise JsonError(f"it has more than {_MAX_BAG_BYTES:,} bytes")
+        document = parse_json(path.read_bytes())
+        version = document.field("bag_version").count()
+        if version != BAG_VERSION:
+            raise JsonError(f"it is of version {version}, not {BAG_VERSION}")
+        members = document.field("members").items()
+        if not 1 <= len(members) <= MOST_MEMBERS:
+            raise document.field("members").wrong(f"a list of up to {MOST_MEMBERS} members")
+        return [_member_file(entry, index) for index, entry in enumerate(members)]
+    except JsonError as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+
+
+def _member_file(entry: Field, index: int) -> tuple[str, str]:
+    name = entry.field("name")
+    if name.text() != member_name(index):  # and no other, so that none leads out of the folder
+        raise name.wrong(member_name(index))
+    return name.text(), entry.field("sha256").text()
+
+
+def _what_is_read(model: TrainedModel) -> tuple[Any, ...]:
+    return model.features, model.target, model.schema
+
+
+def _again(folder: Path) -> str:
+    return f"the same `bigdata train … --save {folder}` trains what is missing"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

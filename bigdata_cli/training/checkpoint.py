@@ -1,0 +1,159 @@
+"""The file that a training is saved in after every epoch, and goes on from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.training.features import FeaturePlan
+from bigdata_cli.training.model import set_dropout_steps
+from bigdata_cli.training.options import TrainOptions
+from bigdata_cli.training.saved import MODEL_SUFFIX, TrainedModel, load_model, save_model
+from bigdata_cli.training.target import Target
+
+
+class Checkpoint:
+    """Saves a model with how far its training is, and takes it up again.
+
+    What is saved is written whole or not at all, with the optimizer's state; dropout's follows from
+    the number of steps, and the order of the rows from the seed and the epoch.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        options: TrainOptions,
+        dataset: Dataset,
+        features: FeaturePlan,
+        target: Target,
+    ) -> None:
+        self.path = path
+        self.saved_epochs = 0
+        self._options = options
+        self._features = features
+        self._target = target
+        names = (*features.column_names, target.column.name)
+        self._schema = Schema(tuple(dataset.schema[name] for name in names))
+        self._dataset = dataset
+
+    def check(self) -> None:
+        """Raise UsageError where the file cannot be written or would be replaced unasked."""
+        path = self.path
+        if path.suffix != MODEL_SUFFIX:
+            raise UsageError(
+                f"--save: {path} is not a {MODEL_SUFFIX} file",
+                hint=f"--save {path.with_suffix(MODEL_SUFFIX)}",
+            )
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"--save: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
+            )
+        if path.is_dir():
+            raise UsageError(f"--save: {path} is a folder")
+        if path.exists() and not self._options.resume and not self._options.force:
+            raise UsageError(
+                f"--save: {path} exists", hint="--resume goes on from it, --force replaces it"
+            )
+
+    def save(self, network: Any, epochs: int) -> None:
+        """Write the model after so many epochs."""
+        state = {
+            "epochs": epochs,
+            "steps": int(network.optimizer.iterations),
+            "options": self._options.settled(),
+            "dataset": _fingerprint(self._dataset),
+        }
+        model = TrainedModel(
+            keras_model=network,
+            features=self._features,
+            target=self._target,
+            schema=self._schema,
+            state=state,
+        )
+        save_model(self.path, model)
+        self.saved_epochs = epochs
+
+    def load(self, *, backend: str, worker: int) -> tuple[Any, int]:
+        """The Keras model that is there, and the epochs that it has had.
+
+        Raises UsageError where it was trained on other rows or in another way.
+        """
+        model = load_model(self.path, backend=backend)
+        state = model.state
+        epochs, steps = state.get("epochs"), state.get("steps")
+        if not (isinstance(epochs, int) and isinstance(steps, int) and min(epochs, steps) >= 0):
+            raise DataError(f"{self.path} does not say how far its training is")
+        self._check_columns(model)
+        self._check_options(state)
+        if state.get("dataset") != _fingerprint(self._dataset):
+            raise UsageError(
+                f"{self.path} was trained on other rows than those of {self._dataset.path}",
+                hint="--force instead of --resume trains anew",
+            )
+        if model.features != self._features or model.target != self._target:
+            raise UsageError(
+                f"{self.path} takes the columns of {self._dataset.path} in another way: another "
+                "version of bigdata trained it",
+                hint="--force instead of --resume trains anew",
+            )
+        if getattr(model.keras_model, "optimizer", None) is None:
+            raise DataError(f"{self.path} has no optimizer to go on with")
+        set_dropout_steps(model.keras_model, steps, worker=worker)
+        self.saved_epochs = epochs
+        return model.keras_model, epochs
+
+    def _check_columns(self, model: TrainedModel) -> None:
+        """Raise UsageError where the model reads other columns than this training would."""
+        theirs = {column.name: column.dtype for column in model.schema}
+        ours = {column.name: column.dtype for column in self._schema}
+        label, wanted = model.target.column.name, self._target.column.name
+        if label != wanted:
+            problem = f'it has learned "{label}", and the label is "{wanted}"'
+        elif theirs != ours:
+            problem = "; ".join(
+                f'column "{name}" is {ours.get(name, "not there")}, '
+                f"and was {theirs.get(name, 'not there')}"
+                for name in sorted({*theirs, *ours})
+                if theirs.get(name) != ours.get(name)
+            )
+        else:
+            return
+        raise UsageError(
+            f"{self.path} does not fit {self._dataset.path}: {problem}",
+            hint="--force instead of --resume trains anew",
+        )
+
+    def _check_options(self, state: Any) -> None:
+        before, now = state.get("options"), self._options.settled()
+        if not isinstance(before, dict):
+            raise DataError(f"{self.path} does not say how it was trained")
+        for name, value in now.items():
+            if before.get(name) != value:
+                raise UsageError(
+                    f"{self.path} was trained with --{name} {_shown(before.get(name))}, which is "
+                    f"{_shown(value)} now",
+                    hint="the same options go on; --force instead of --resume trains anew",
+                )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={n}" for key, n in value.items()) or "none"
+    if value is None or isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """What tells the rows of a dataset apart: a digest of its files' checksums."""
+    digest = hashlib.sha256()
+    for shard in dataset.shards:
+        for file in shard.files:
+            digest.update(file.sha256.encode())
+    return digest.hexdigest()

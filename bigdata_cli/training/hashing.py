@@ -1,0 +1,50 @@
+"""Texts as buckets: the hashing trick, for columns with too many values for a vocabulary.
+
+Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009. The hash is
+FNV-1a over the UTF-8 bytes, mixed once more: the same in every process, version and machine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+_OFFSET = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x100000001B3)
+
+
+def buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
+    """The bucket of each value of text or categories: int32 (rows,), -1 where it is null.
+
+    >>> buckets(pa.array(["a", None, "b", "a"]), 1000).tolist()
+    [588, -1, 391, 588]
+    """
+    if pa.types.is_dictionary(column.type):
+        of_values = np.append(buckets(column.dictionary, n_buckets), np.int32(-1))
+        places = column.indices.cast(pa.int32()).fill_null(len(of_values) - 1)
+        return of_values[places.to_numpy(zero_copy_only=False)]
+    if pa.types.is_boolean(column.type) or pa.types.is_null(column.type):  # no value at all
+        return np.full(len(column), -1, np.int32)
+    column = column.cast(pa.large_string())
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
+    text = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    found = _hashed(text, ends, np.uint64(n_buckets))
+    if column.null_count:
+        found[column.is_null().to_numpy(zero_copy_only=False)] = -1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _hashed(text: np.ndarray, ends: np.ndarray, n_buckets: np.uint64) -> np.ndarray:
+    found = np.empty(len(ends) - 1, np.int32)
+    for row in range(len(found)):
+        x = _OFFSET
+        for place in range(ends[row], ends[row + 1]):
+            x = (x ^ np.uint64(text[place])) * _PRIME
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        x = x ^ (x >> np.uint64(31))
+        found[row] = np.int32(x % n_buckets)
+    return found

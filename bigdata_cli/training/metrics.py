@@ -1,0 +1,243 @@
+"""Losses and metrics of predictions that come in blocks, in memory that does not grow with them.
+
+The area under the ROC curve is the share of pairs of a positive and a negative row in which the
+positive one has the higher score, a tie counting half: the Mann-Whitney statistic (Hanley and
+McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
+Radiology 143, 1982). So the counts of both classes at each distinct score are enough. Where there
+are more distinct scores than `max_bins`, neighbours are counted together, by the leading bits of
+the score's number among all floats; pairs within a bin of several scores are taken as ties then,
+and half of them is the most by which that can be wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import mul
+
+import numpy as np
+
+from bigdata_cli.training.judgement import row_losses
+from bigdata_cli.training.target import Task
+
+MAX_BINS = 1 << 17
+"""Of 40 bytes each."""
+_HEAVY = 8
+"""A score of more than this share of `max_bins` rows stays alone, however wide the bins become: it
+is of a network that is dead for many rows, and its ties are real ones."""
+_PENDING_ROWS = 1 << 17
+_SIGN = np.uint64(1 << 63)
+_KEY_BITS = 64
+
+
+class RocAuc:
+    """The AUC of scores that come in blocks; exact up to `max_bins` distinct ones.
+
+    >>> streamed = RocAuc()
+    >>> streamed.add(np.array([0.1, 0.4]), np.array([0, 0]))
+    >>> streamed.add(np.array([0.35, 0.8]), np.array([1, 1]))
+    >>> streamed.value, streamed.error_bound
+    (0.75, 0.0)
+    """
+
+    def __init__(self, max_bins: int = MAX_BINS) -> None:
+        self._max_bins = max_bins
+        self._shift = 0
+        self._nan_scores = 0
+        # Per bin, in the order of the scores: its lowest and highest key, negatives and positives.
+        self._bins = _empty_bins()
+        self._pending: list[tuple[np.ndarray, np.ndarray]] = []
+        self._pending_rows = 0
+
+    def add(self, scores: np.ndarray, y: np.ndarray) -> None:
+        """Count rows: scores (rows,) of any float dtype, y (rows,) 0 or 1."""
+        known = ~np.isnan(scores)
+        if not known.all():
+            self._nan_scores += int(len(scores) - known.sum())
+            scores, y = scores[known], y[known]
+        self._pending.append((score_keys(scores), np.asarray(y) > 0.5))
+        self._pending_rows += len(scores)
+        if self._pending_rows >= _PENDING_ROWS:
+            self._count_pending()
+
+    def merge(self, other: RocAuc) -> None:
+        """Count the rows of another one too."""
+        self._count_pending()
+        other._count_pending()
+        self._nan_scores += other._nan_scores
+        self._shift = max(self._shift, other._shift)
+        bins = np.concatenate([self._bins, other._bins])
+        bins["alone"] = False  # what is alone here may lie within a bin there
+        self._bins = _empty_bins()
+        self._join(bins)
+
+    @property
+    def value(self) -> float:
+        """The AUC; NaN where a class is absent or a score is NaN."""
+        return self._result()[0]
+
+    @property
+    def error_bound(self) -> float:
+        """By how much the value may be wrong at most: 0.0 where it is exact."""
+        return self._result()[1]
+
+    def _result(self) -> tuple[float, float]:
+        self._count_pending()
+        negatives, positives = self._bins["negatives"], self._bins["positives"]
+        pairs = int(negatives.sum()) * int(positives.sum())
+        if not pairs or self._nan_scores:
+            return math.nan, math.nan
+        below = np.cumsum(negatives) - negatives
+        # In Python's integers: twice the pairs of a few billion rows are beyond 64 bits.
+        twice = sum(map(mul, positives.tolist(), (2 * below + negatives).tolist()))
+        several = self._bins["low"] != self._bins["high"]
+        unsure = sum(map(mul, positives[several].tolist(), negatives[several].tolist()))
+        return twice / (2 * pairs), unsure / (2 * pairs)
+
+    def _count_pending(self) -> None:
+        if not self._pending_rows:
+            return
+        keys = np.concatenate([keys for keys, _ in self._pending])
+        positive = np.concatenate([positive for _, positive in self._pending])
+        self._pending, self._pending_rows = [], 0
+        order = np.argsort(keys)
+        keys, positive = keys[order], positive[order]
+        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+        bins = np.empty(len(starts), _BIN)
+        bins["low"] = bins["high"] = keys[starts]
+        bins["positives"] = np.add.reduceat(positive.astype(np.int64), starts)
+        bins["negatives"] = np.diff(starts, append=len(keys)) - bins["positives"]
+        bins["alone"] = False
+        self._join(bins)
+
+    def _join(self, bins: np.ndarray) -> None:
+        """Put bins into those that there are, and widen all until they fit."""
+        joined = np.concatenate([self._bins, bins])
+        # Stable, as both are sorted already and that sort goes by runs.
+        joined = joined[np.argsort(joined["low"], kind="stable")]
+        joined = _grouped(joined, self._shift)
+        if len(joined) > self._max_bins:
+            rows = joined["negatives"] + joined["positives"]
+            heavy = rows * self._max_bins > _HEAVY * rows.sum()
+            joined["alone"] = heavy & (joined["low"] == joined["high"])
+            self._shift = _least_shift(joined, self._max_bins)
+            joined = _grouped(joined, self._shift)
+        self._bins = joined
+
+
+_BIN = np.dtype(
+    [("low", "u8"), ("high", "u8"), ("negatives", "i8"), ("positives", "i8"), ("alone", "?")],
+    align=True,
+)
+
+
+def _empty_bins() -> np.ndarray:
+    return np.empty(0, _BIN)
+
+
+def score_keys(scores: np.ndarray) -> np.ndarray:
+    """Scores as uint64 (rows,) in the same order, equal where they are equal; not of NaN.
+
+    The bits of a float64 without its sign are in the order of its size.
+
+    >>> keys = score_keys(np.array([-np.inf, -1.5, -0.0, 0.0, 1e-300, np.inf]))
+    >>> bool((np.diff(keys) > 0)[[0, 1, 3, 4]].all()), bool(keys[2] == keys[3])
+    (True, True)
+    """
+    bits = (scores.astype(np.float64) + 0.0).view(np.uint64)  # -0.0 + 0.0 is 0.0
+    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def _grouped(bins: np.ndarray, shift: int) -> np.ndarray:
+    """Sorted bins, with those together whose keys agree but for the last `shift` bits."""
+    bins = _summed(bins, bins["low"][1:] != bins["low"][:-1])
+    return _summed(bins, _borders(bins, shift)) if shift else bins
+
+
+def _summed(bins: np.ndarray, borders: np.ndarray) -> np.ndarray:
+    """Sorted bins (n,), together where there is no border between them: bool (n - 1,)."""
+    if len(bins) == 0:
+        return bins
+    starts = np.flatnonzero(np.r_[True, borders])
+    summed = np.empty(len(starts), _BIN)
+    summed["low"] = bins["low"][starts]
+    summed["high"] = np.maximum.reduceat(bins["high"], starts)
+    summed["alone"] = np.logical_or.reduceat(bins["alone"], starts)
+    for name in ("negatives", "positives"):
+        summed[name] = np.add.reduceat(bins[name], starts)
+    return summed
+
+
+def _borders(bins: np.ndarray, shift: int) -> np.ndarray:
+    """Between which neighbours of bins with different lowest keys a border is: bool (n - 1,)."""
+    differing = bins["low"][1:] ^ bins["low"][:-1]
+    return (differing >> np.uint64(shift) != 0) | bins["alone"][1:] | bins["alone"][:-1]
+
+
+def _least_shift(bins: np.ndarray, max_bins: int) -> int:
+    """The fewest last bits to leave out so that up to `max_bins` remain."""
+    for shift in range(1, _KEY_BITS):
+        if np.count_nonzero(_borders(bins, shift)) < max_bins:
+            return shift
+    return _KEY_BITS - 1
+
+
+class TaskMetrics:
+    """Loss and metric of a task over predictions that come in blocks.
+
+    loss: the mean over the rows, of the standardised label in a regression. metric: AUC, accuracy,
+    or RMSE in the label's units. Rows without a label (NaN) are counted and left out.
+    """
+
+    def __init__(self, task: Task, *, scale: float = 1.0) -> None:
+        self._task = task
+        self._scale = scale
+        self._auc = RocAuc()
+        self._loss_sum = 0.0
+        self._right = 0
+        self.rows = 0
+        self.null_labels = 0
+
+    def add(self, logits: np.ndarray, y: np.ndarray) -> None:
+        """Count a block: logits (rows, outputs), y (rows,), NaN where there is no label."""
+        known = ~np.isnan(y)
+        if not known.all():
+            self.null_labels += int(len(y) - known.sum())
+            logits, y = logits[known], y[known]
+        if len(y) == 0:
+            return
+        self.rows += len(y)
+        with np.errstate(all="ignore"):  # a loss that is not finite says so itself
+            self._loss_sum += float(row_losses(self._task, logits, y).sum())
+        if self._task is Task.BINARY:
+            self._auc.add(logits[:, 0], y)
+        elif self._task is Task.CLASSES:
+            self._right += int((logits.argmax(axis=1) == y).sum())
+
+    def merge(self, other: TaskMetrics) -> None:
+        """Count the rows of another one too."""
+        self.rows += other.rows
+        self.null_labels += other.null_labels
+        self._loss_sum += other._loss_sum
+        self._right += other._right
+        self._auc.merge(other._auc)
+
+    @property
+    def loss(self) -> float:
+        """The mean loss; NaN where there are no rows."""
+        return self._loss_sum / self.rows if self.rows else math.nan
+
+    @property
+    def value(self) -> float:
+        """AUC, accuracy or RMSE; NaN where it is not defined."""
+        if not self.rows:
+            return math.nan
+        if self._task is Task.BINARY:
+            return self._auc.value
+        if self._task is Task.CLASSES:
+            return self._right / self.rows
+        return math.sqrt(self.loss) * self._scale
+
+    @property
+    def error_bound(self) -> float:
+        """By how much the value may be wrong at most, beside rounding."""
+        return self._auc.error_bound if self._task is Task.BINARY else 0.0

@@ -1,0 +1,174 @@
+"""What a model says, as columns in the label's own terms, and the files that hold them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.schema.dtype import Kind, arrow_type
+from bigdata_cli.training.target import Target, Task
+
+ROW_GROUP_ROWS = 1 << 17
+ROW_GROUP_BYTES = 1 << 24
+_COMPRESSION = "zstd"
+
+
+class PredictionColumns:
+    """The columns of predictions of a label, block by block.
+
+    names: of the columns. positive: the value whose probability is the column `probability` of a
+    binary label. not_finite: rows so far whose prediction is NaN or infinite; they get a null.
+    """
+
+    def __init__(self, target: Target, *, probabilities: bool) -> None:
+        self._target = target
+        self._values = _class_values(target)
+        shown = _value_texts(target, self._values)
+        self._each = [f"probability_{text}" for text in shown] if probabilities else []
+        self.positive = shown[1] if target.task is Task.BINARY else None
+        first = {
+            Task.BINARY: ("probability",),
+            Task.CLASSES: ("prediction", "probability"),
+            Task.REGRESSION: ("prediction",),
+        }[target.task]
+        self.names = (*first, *self._each)
+        self.not_finite = 0
+
+    def of(self, logits: np.ndarray) -> dict[str, pa.Array]:
+        """The columns of a block of logits, or of standardised labels (rows, outputs)."""
+        good = np.isfinite(logits).all(axis=1)
+        self.not_finite += int(len(good) - good.sum())
+        missing = None if good.all() else ~good
+        target = self._target
+        safe = np.where(good[:, np.newaxis], logits, 0.0)
+        if target.task is Task.REGRESSION:
+            values = safe[:, 0] * target.scale + target.center
+            return {"prediction": _in_units(values, target, missing)}
+        if target.task is Task.BINARY:
+            of_values = np.exp(-np.logaddexp(0.0, np.hstack([safe, -safe])))
+            columns = {"probability": pa.array(of_values[:, 1], mask=missing)}
+        else:
+            of_values = np.exp(safe - np.logaddexp.reduce(safe, axis=1, keepdims=True))
+            best = safe.argmax(axis=1)
+            columns = {
+                "prediction": self._values.take(pa.array(best, mask=missing)),
+                "probability": pa.array(of_values[np.arange(len(best)), best], mask=missing),
+            }
+        for name, place in zip(self._each, range(of_values.shape[1]), strict=False):
+            columns[name] = pa.array(np.ascontiguousarray(of_values[:, place]), mask=missing)
+        return columns
+
+    def of_no_rows(self) -> dict[str, pa.Array]:
+        """The columns without a row."""
+        return self.of(np.empty((0, max(1, len(self._target.start)))))
+
+
+def _class_values(target: Target) -> pa.Array:
+    """The label's values, by class: texts, or of the label's dtype; none of a number."""
+    column = target.column
+    if column.vocabulary is not None:
+        return pa.array(column.vocabulary, pa.string())
+    numbers = [int(target.center) + place for place in range(target.n_classes)]
+    if column.kind is Kind.BOOL:
+        return pa.array([bool(number) for number in numbers])
+    whole = column.kind is Kind.INT
+    return pa.array(numbers, arrow_type(column.dtype) if whole else pa.float64())
+
+
+def _value_texts(target: Target, values: pa.Array) -> list[str]:
+    """The values as they stand in a CSV."""
+    if target.column.kind is Kind.BOOL:
+        return [str(value).lower() for value in values.to_pylist()]
+    return [
+        f"{value:g}" if isinstance(value, float) else str(value) for value in values.to_pylist()
+    ]
+
+
+def _in_units(values: np.ndarray, target: Target, missing: np.ndarray | None) -> pa.Array:
+    """Numbers as the label has them: days and seconds since 1970 as dates and timestamps."""
+    kind = target.column.kind
+    if kind is Kind.DATE:
+        return pa.array(_whole(values, np.int32), mask=missing).cast(pa.date32())
+    if kind is Kind.TIMESTAMP:
+        stamp = pa.timestamp("us", tz="UTC" if "UTC" in target.column.dtype else None)
+        return pa.array(_whole(values * 1e6, np.int64), mask=missing).cast(stamp)
+    return pa.array(values, mask=missing)
+
+
+def _whole(values: np.ndarray, dtype: type[np.signedinteger[Any]]) -> np.ndarray:
+    """Rounded to integers; those beyond the dtype at its end."""
+    info = np.iinfo(dtype)
+    # float64 cannot hold the largest int64, but the number before it.
+    top = np.nextafter(float(info.max) + 1, 0)
+    return np.clip(np.rint(values), info.min, top).astype(dtype)
+
+
+def carried_column(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column of a dataset as it is written: categories as their texts."""
+    if pa.types.is_dictionary(array.type):
+        return array.cast(pa.string())
+    return array
+
+
+class TableWriter:
+    """Writes blocks of columns as Parquet or CSV; a context manager.
+
+    Row groups have ROW_GROUP_ROWS rows or, where that is less, about ROW_GROUP_BYTES. Nulls are
+    empty in a CSV.
+    """
+
+    def __init__(self, sink: IO[bytes], *, is_csv: bool) -> None:
+        self._sink = sink
+        self._is_csv = is_csv
+        self._writer: Any = None
+        self._held: list[pa.Table] = []
+
+    def write(self, columns: dict[str, pa.Array | pa.ChunkedArray]) -> None:
+        """Append rows; every block has the same columns."""
+        self._held.append(pa.table(columns))
+        rows = sum(table.num_rows for table in self._held)
+        n_bytes = sum(table.nbytes for table in self._held)
+        if self._is_csv or rows >= ROW_GROUP_ROWS or n_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        table = pa.concat_tables(self._held)
+        self._held = []
+        if self._writer is None:
+            self._writer = self._open(table.schema)
+        self._writer.write_table(table)
+
+    def _open(self, schema: pa.Schema) -> Any:
+        if self._is_csv:
+            import pyarrow.csv
+
+            # Its own header has quotes around every name.
+            header = io.StringIO()
+            csv.writer(header, lineterminator="\n").writerow(schema.names)
+            self._sink.write(header.getvalue().encode())
+            options = pyarrow.csv.WriteOptions(include_header=False)
+            return pyarrow.csv.CSVWriter(self._sink, schema, write_options=options)
+        import pyarrow.parquet
+
+        return pyarrow.parquet.ParquetWriter(self._sink, schema, compression=_COMPRESSION)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()

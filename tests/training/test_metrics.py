@@ -1,0 +1,155 @@
+"""Metrics of blocks are those of the whole, and an AUC that is not exact says by how much."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bigdata_cli.training.judgement import auc, metric_value, row_losses
+from bigdata_cli.training.metrics import RocAuc, TaskMetrics, score_keys
+from bigdata_cli.training.target import Task
+
+SCORES = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, -1.0, 5e-324, math.inf, -math.inf]),
+    st.floats(allow_nan=False, width=32),
+    st.floats(allow_nan=False),
+)
+ROWS = st.lists(st.tuples(SCORES, st.booleans()), min_size=1, max_size=60)
+
+
+def streamed(scores: np.ndarray, y: np.ndarray, *, cuts: int = 1, max_bins: int = 1 << 18):
+    found = RocAuc(max_bins)
+    for piece in np.array_split(np.arange(len(scores)), cuts):
+        found.add(scores[piece], y[piece])
+        found._count_pending()
+    return found
+
+
+@given(ROWS, st.integers(1, 5))
+@settings(max_examples=200, deadline=None)
+def test_few_scores_are_exact(rows, cuts: int) -> None:
+    scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
+    found = streamed(scores, y, cuts=cuts)
+    if math.isnan(auc(scores, y)):
+        assert math.isnan(found.value)
+        return
+    assert found.value == pytest.approx(auc(scores, y), abs=1e-12)
+    assert found.error_bound == 0
+
+
+@given(ROWS, st.integers(1, 5), st.integers(2, 12))
+@settings(max_examples=300, deadline=None)
+def test_many_scores_keep_their_bound(rows, cuts: int, max_bins: int) -> None:
+    scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
+    found = streamed(scores, y, cuts=cuts, max_bins=max_bins)
+    if math.isnan(auc(scores, y)):
+        return
+    assert len(found._bins) <= max_bins
+    assert abs(found.value - auc(scores, y)) <= found.error_bound + 1e-12
+
+
+@given(ROWS, ROWS, st.integers(2, 40))
+@settings(max_examples=100, deadline=None)
+def test_merged_counts_are_those_of_all_rows(a, b, max_bins: int) -> None:
+    parts = []
+    for rows, bins in ((a, 1 << 18), (b, max_bins)):
+        scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
+        parts.append((scores, y, streamed(scores, y, max_bins=bins)))
+    whole = parts[0][2]
+    whole.merge(parts[1][2])
+    scores, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    if not math.isnan(auc(scores, y)):
+        assert abs(whole.value - auc(scores, y)) <= whole.error_bound + 1e-12
+        if len(b) <= max_bins:
+            assert whole.error_bound == 0
+
+
+def test_the_bound_is_small_and_memory_is_bounded() -> None:
+    random = np.random.default_rng(0)
+    n_rows = 3_000_000
+    y = (random.random(n_rows) < 0.01).astype(np.float32)
+    scores = random.normal(size=n_rows).astype(np.float32) - 6 + 3 * y
+    tracemalloc.start()
+    found = RocAuc()
+    for first in range(0, n_rows, 50_000):
+        found.add(scores[first : first + 50_000], y[first : first + 50_000])
+    value = found.value
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 < found.error_bound < 3e-5
+    assert abs(value - auc(scores, y)) <= found.error_bound
+    assert peak < 60_000_000
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_merged_counts_with_a_heavy_score_keep_their_bound(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=(2, 3000))
+    scores[0, ::3] = 0.2
+    y = (random.random((2, 3000)) < 1 / (1 + np.exp(-scores))).astype(float)
+    a, b = (streamed(scores[i], y[i], cuts=3, max_bins=64) for i in (0, 1))
+    a.merge(b)
+    assert abs(a.value - auc(scores.ravel(), y.ravel())) <= a.error_bound + 1e-12
+
+
+def test_many_equal_scores_cost_no_exactness() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(size=20_000)
+    scores[::2] = 0.125  # a network that is dead for half of the rows
+    y = (random.random(20_000) < 0.3).astype(float)
+    found = streamed(scores, y, cuts=7, max_bins=500)
+    assert abs(found.value - auc(scores, y)) <= found.error_bound < 0.002
+
+
+def test_a_score_that_is_nan_has_no_auc() -> None:
+    found = streamed(np.array([0.5, np.nan, 0.1]), np.array([1.0, 0.0, 0.0]))
+    assert math.isnan(found.value)
+
+
+@given(st.lists(SCORES, min_size=2, max_size=50))
+@settings(max_examples=200, deadline=None)
+def test_keys_are_in_the_order_of_the_scores(scores: list[float]) -> None:
+    ordered = np.sort(np.array(scores))
+    keys = score_keys(ordered)
+    same = ordered[1:] == ordered[:-1]
+    np.testing.assert_array_equal(keys[1:] == keys[:-1], same)
+    assert (keys[1:] >= keys[:-1]).all()
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_blocks_give_what_the_whole_gives(task: Task) -> None:
+    random = np.random.default_rng(1)
+    outputs = 3 if task is Task.CLASSES else 1
+    logits = random.normal(size=(1000, outputs))
+    y = (
+        random.normal(size=1000)
+        if task is Task.REGRESSION
+        else random.integers(0, outputs + 1, 1000)
+    )
+    y = np.minimum(y, 2).astype(float)
+    y[::10] = np.nan
+    known = ~np.isnan(y)
+    parts = [TaskMetrics(task, scale=2.5) for _ in range(2)]
+    for place, piece in enumerate(np.array_split(np.arange(1000), 9)):
+        parts[place % 2].add(logits[piece], y[piece])
+    parts[0].merge(parts[1])
+    assert (parts[0].rows, parts[0].null_labels) == (900, 100)
+    losses = row_losses(task, logits[known], y[known])
+    assert parts[0].loss == pytest.approx(losses.mean())
+    expected = metric_value(task, logits[known], y[known], scale=2.5)
+    assert parts[0].value == pytest.approx(expected)
+    assert parts[0].error_bound == 0
+
+
+def test_nothing_has_no_metric() -> None:
+    for task in Task:
+        metrics = TaskMetrics(task)
+        metrics.add(np.zeros((2, 3 if task is Task.CLASSES else 1)), np.full(2, np.nan))
+        assert math.isnan(metrics.loss)
+        assert math.isnan(metrics.value)
+        assert metrics.null_labels == 2
