@@ -98,6 +98,8 @@ def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folde
 
 def _run(variant: Variant, small: Workplace, place: Workplace, done: dict[Stage, StageRun]) -> None:
     """Run the stages of a variant that are not done: what several begin with runs once."""
+    for where in (small, place):
+        where.scores(variant.name).mkdir(exist_ok=True)
     for light, stage in zip(variant.stages(small), variant.stages(place), strict=True):
         if stage not in done:
             imports = weigh_imports(light, environment=ENVIRONMENT)

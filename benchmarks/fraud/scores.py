@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fraud.features import LABEL
+from benchmarks.fraud.variants import PREDICTIONS
+
 SCORES, LABELS = "scores.npy", "labels.npy"
 
 
@@ -22,11 +25,22 @@ def write_scores(folder: Path, scores: np.ndarray, labels: np.ndarray) -> None:
     np.save(folder / LABELS, np.asarray(labels, np.uint8))
 
 
+def read_scores(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and labels that were written there, by `write_scores` or by `bigdata predict`."""
+    predictions = folder / PREDICTIONS
+    if not predictions.exists():
+        return np.load(folder / SCORES), np.load(folder / LABELS)
+    from pyarrow import parquet
+
+    table = parquet.read_table(predictions, columns=["probability", LABEL])
+    return table["probability"].to_numpy(), table[LABEL].to_numpy()
+
+
 def judge(folder: Path) -> dict[str, float]:
     """The AUC of the scores in a folder, the rows that it is of, and the frauds among them."""
     from sklearn.metrics import roc_auc_score
 
-    scores, labels = np.load(folder / SCORES), np.load(folder / LABELS)
+    scores, labels = read_scores(folder)
     return {
         "rows": len(labels),
         "frauds": int(labels.sum()),

@@ -9,7 +9,11 @@ from pathlib import Path
 from benchmarks.fraud.features import LABEL
 from benchmarks.fraud.measure import Stage
 
+PREDICTIONS = "predictions.parquet"
+"""What `bigdata predict` writes, in the place of scores."""
+
 CONVERT = ("--to", "hdf5", "--label", LABEL, "--memory-limit", "240MB", "--quiet")
+LEARN = ("--hidden", "16,16,16", "--dropout", "0.25", "--epochs", "1", "--quiet")
 UNUSED = "nameOrig,nameDest,isFlaggedFraud"
 
 
@@ -56,6 +60,39 @@ def conversion(place: Workplace) -> tuple[Stage, ...]:
     )
 
 
+def derivation(place: Workplace) -> tuple[Stage, ...]:
+    """The features of both files as datasets in float32: what `bigdata train` learns from."""
+    rest = ("--float", "32", "--type", "step=uint16", *CONVERT)
+    return tuple(
+        Stage(
+            name=f"derive and convert {csv.stem}",
+            commands=(
+                ("benchmarks.fraud.derive", str(csv)),
+                ("bigdata_cli", "convert", "-", "-o", f"{output}-features", *rest),
+            ),
+        )
+        for csv, output in ((place.train_csv, place.train), (place.test_csv, place.test))
+    )
+
+
+def _trained(name: str, seed: int) -> Callable[[Workplace], tuple[Stage, ...]]:
+    """Nothing but commands of `bigdata`."""
+
+    def stages(place: Workplace) -> tuple[Stage, ...]:
+        train, test = f"{place.train}-features", f"{place.test}-features"
+        model = str(place.folder / f"{name}.keras")
+        learn = ("bigdata_cli", "train", train, "--eval", test, "--save", model, *LEARN)
+        scores = str(place.scores(name) / PREDICTIONS)
+        ask = ("bigdata_cli", "predict", model, test, "-o", scores, "--columns", LABEL, "--quiet")
+        return (
+            *derivation(place),
+            Stage(name="train", commands=((*learn, "--seed", str(seed)),)),
+            Stage(name="predict", commands=(ask,)),
+        )
+
+    return stages
+
+
 def _peer(name: str, seed: int) -> Callable[[Workplace], tuple[Stage, ...]]:
     def stages(place: Workplace) -> tuple[Stage, ...]:
         train, test = str(place.train_csv), str(place.test_csv)
@@ -86,6 +123,13 @@ VARIANTS = (
         label="Dask, Keras by partition",
         stages=_peer("keras", 50),
         needs=("dask", "keras", "tensorflow"),
+    ),
+    Variant(
+        name="plain",
+        label="bigdata train and predict",
+        stages=_trained("plain", 55),
+        is_ours=True,
+        needs=("keras", "tensorflow"),
     ),
     Variant(
         name="bagged",
