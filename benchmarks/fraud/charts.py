@@ -36,7 +36,7 @@ def write_charts(results: Json, page: Path) -> list[tuple[str, Path]]:
     ):
         path = page.with_name(f"{page.stem}-{name}.svg")
         with plt.rc_context(_STYLE):
-            figure = draw(results["variants"], title)
+            figure = draw(results["variants"])
             figure.savefig(
                 path, transparent=True, bbox_inches="tight",
                 metadata={"Date": None, "Creator": None},
@@ -46,7 +46,7 @@ def write_charts(results: Json, page: Path) -> list[tuple[str, Path]]:
     return written
 
 
-def _draw_memory(variants: Sequence[Json], title: str) -> Figure:
+def _draw_memory(variants: Sequence[Json]) -> Figure:
     """A panel per variant, all with the same axes; memory on a logarithmic one."""
     import matplotlib.pyplot as plt
 
@@ -72,11 +72,11 @@ def _draw_memory(variants: Sequence[Json], title: str) -> Figure:
     last = grid[-1, 0]
     last.set_xlim(0, 1.18 * max(one["seconds"] for one in variants))
     last.set_xlabel("seconds")
-    figure.suptitle(f"{title}, MB", x=0.125, ha="left", y=0.93 + 0.004 * len(variants))
+    figure.supylabel("MB above the imports", fontsize=9, x=0.06)
     return figure
 
 
-def _draw_comparison(variants: Sequence[Json], title: str) -> Figure:
+def _draw_comparison(variants: Sequence[Json]) -> Figure:
     """Three columns of bars: memory, time, and what is missing to an AUC of 1."""
     import matplotlib.pyplot as plt
 
@@ -93,7 +93,6 @@ def _draw_comparison(variants: Sequence[Json], title: str) -> Figure:
         axes.set_title(name, loc="left", fontsize=9)
     columns[0].set_yticks(range(len(variants)), [one["label"] for one in variants])
     columns[0].invert_yaxis()
-    figure.suptitle(title, x=0.125, ha="left", y=1.02)
     return figure
 
 

@@ -36,7 +36,8 @@ SMALL = ("--rows", "40000", "--fraud-share", "0.05")
 MOST_SAMPLES = 300
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 VERSIONS = ("pandas", "dask", "scikit-learn", "keras", "tensorflow", "numpy", "pyarrow")
-_WORKING_BYTES = 4 << 30
+_LEAST_READY_BYTES, _WORKING_SHARE = 100_000_000, 6
+"""Of the file to train on, from which on it matters where memory comes from, and how much."""
 
 Json = dict[str, Any]
 
@@ -58,13 +59,13 @@ def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folde
     """
     check_packages(variants)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    small = _workplace(folder, "fraud-small", SMALL)
     if csv is None:
         source = f"{n_rows:,} generated rows"
         place = _workplace(folder, f"fraud-{n_rows}", ("--rows", str(n_rows)))
     else:
         source = csv.name
         place = _workplace(folder, f"fraud-{csv.stem}-{_size(csv)}", ("--csv", str(csv)))
+    small = _workplace(folder, "fraud-small", SMALL)
     done: dict[Stage, StageRun] = {}
     measured: list[Json] = []
     failed: dict[str, str] = {}
@@ -103,7 +104,9 @@ def _run(variant: Variant, small: Workplace, place: Workplace, done: dict[Stage,
     for light, stage in zip(variant.stages(small), variant.stages(place), strict=True):
         if stage not in done:
             imports = weigh_imports(light, environment=ENVIRONMENT)
-            ready_memory(_WORKING_BYTES)
+            n_bytes = place.train_csv.stat().st_size
+            if n_bytes >= _LEAST_READY_BYTES:
+                ready_memory(_WORKING_SHARE * n_bytes)
             done[stage] = run_stage(stage, imports_bytes=imports, environment=ENVIRONMENT)
 
 
