@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def measure(variants: Sequence[Variant], *, n_rows: int, csv: Path | None, folde
     else:
         source = csv.name
         place = _workplace(folder, f"fraud-{csv.stem}-{_size(csv)}", ("--csv", str(csv)))
-    small = _workplace(folder, "fraud-small", SMALL)
+    small = replace(_workplace(folder, "fraud-small", SMALL), memory_limit=())
     done: dict[Stage, StageRun] = {}
     measured: list[Json] = []
     failed: dict[str, str] = {}

@@ -12,18 +12,23 @@ from benchmarks.fraud.measure import Stage
 PREDICTIONS = "predictions.parquet"
 """What `bigdata predict` writes, in the place of scores."""
 
-CONVERT = ("--to", "hdf5", "--label", LABEL, "--memory-limit", "240MB", "--quiet")
+CONVERT = ("--to", "hdf5", "--label", LABEL, "--quiet")
+MEMORY_LIMIT = ("--memory-limit", "240MB")
 LEARN = ("--hidden", "16,16,16", "--dropout", "0.25", "--epochs", "1", "--quiet")
 UNUSED = "nameOrig,nameDest,isFlaggedFraud"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workplace:
-    """The files to read, and the folder for all that is made of them."""
+    """The files to read, and the folder for all that is made of them.
+
+    memory_limit: of conversions; none where kernels may have to be compiled, which takes more.
+    """
 
     train_csv: Path
     test_csv: Path
     folder: Path
+    memory_limit: tuple[str, ...] = MEMORY_LIMIT
 
     @property
     def train(self) -> Path:
@@ -50,7 +55,7 @@ class Variant:
 
 def conversion(place: Workplace) -> tuple[Stage, ...]:
     """Both files as datasets, in float64: balance errors are differences of what is stored."""
-    rest = ("--float", "64", "--drop", UNUSED, *CONVERT)
+    rest = ("--float", "64", "--drop", UNUSED, *CONVERT, *place.memory_limit)
     return tuple(
         Stage(
             name=f"convert {csv.stem}",
@@ -62,7 +67,7 @@ def conversion(place: Workplace) -> tuple[Stage, ...]:
 
 def derivation(place: Workplace) -> tuple[Stage, ...]:
     """The features of both files as datasets in float32: what `bigdata train` learns from."""
-    rest = ("--float", "32", "--type", "step=uint16", *CONVERT)
+    rest = ("--float", "32", "--type", "step=uint16", *CONVERT, *place.memory_limit)
     return tuple(
         Stage(
             name=f"derive and convert {csv.stem}",
