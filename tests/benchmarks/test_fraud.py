@@ -263,6 +263,9 @@ def test_an_unknown_variant_is_refused(capsys):
 
 
 def test_each_way_but_keras_finds_most_frauds(files, shards, monkeypatch):
+    monkeypatch.setattr("benchmarks.fraud.peers.MEMBERS", 2)
+    monkeypatch.setattr("benchmarks.fraud.ours.MEMBERS", 2)
+    monkeypatch.setattr("benchmarks.fraud.ours.ITERATIONS", 5)
     labels = pd.read_csv(files / "test.csv")[LABEL]
     for name in ("naive", "sample", "blocks", "bagging"):
         scored = PEERS[name](files / "train.csv", files / "test.csv", 1)
