@@ -51,6 +51,7 @@ def bagged(train: Dataset, seed: int) -> Score:
             random_state=seed + member,
         )
         members.append(model.fit(X, y))
+        del X, y  # before there are others
     return lambda X: sum(member.predict_proba(X)[:, 1] for member in members) / MEMBERS
 
 
