@@ -11,6 +11,16 @@ import numpy as np
 from numba import njit
 
 from bigdata_cli.formats.crc32c import masked_crc32c
+from bigdata_cli.formats.tfrecord_alike import read_alike, value_places
+from bigdata_cli.formats.tfrecord_parse import (
+    FIXED32,
+    MESSAGE,
+    VARINT,
+    next_field,
+    read_entry,
+    read_varint,
+    same_bytes,
+)
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
 from bigdata_cli.unaligned import load_u8, load_u32, load_u64
 
@@ -20,7 +30,8 @@ NOT_A_MESSAGE, WRONG_KIND, WRONG_COUNT, MISSING, UNEQUAL = -1, -2, -3, -4, -5
 """What is wrong with an Example."""
 _ONE_FLOAT = 0x040A0612
 """The four bytes before the value of a Feature that is one float."""
-_VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
+_MOST_MISSES = 16
+"""Of so many records one after the other that are not alike, the following are not tried."""
 
 
 @njit(nogil=True, cache=True)
@@ -55,80 +66,6 @@ def scan_records(data, start, end, max_records, all_crcs):
 
 
 @njit(nogil=True, cache=True)
-def _read_varint(data, at, end):
-    """A varint and where it ends; -1 for one that is cut off or too long."""
-    if at < end and load_u8(data, at) < 0x80:
-        return np.uint64(load_u8(data, at)), at + 1
-    number = np.uint64(0)
-    shift = np.uint64(0)
-    while at < end and shift < np.uint64(70):
-        byte = np.uint64(load_u8(data, at))
-        at += 1
-        number |= (byte & np.uint64(0x7F)) << shift
-        if byte < np.uint64(0x80):
-            return number, at
-        shift += np.uint64(7)
-    return number, np.int64(-1)
-
-
-@njit(nogil=True, cache=True)
-def _next_field(data, at, end):
-    """The field at `at`: where the next one begins (-1: damaged), number, wire type, content."""
-    tag, at = _read_varint(data, at, end)
-    number = np.int64(tag >> np.uint64(3))
-    wire = np.int64(tag & np.uint64(7))
-    if at < 0 or number == 0:
-        return np.int64(-1), number, wire, at, at
-    begin = at
-    if wire == _VARINT:
-        _, at = _read_varint(data, at, end)
-    elif wire == _MESSAGE:
-        length, begin = _read_varint(data, at, end)
-        if begin < 0 or length > np.uint64(end - begin):
-            return np.int64(-1), number, wire, at, at
-        at = begin + np.int64(length)
-    elif wire == _FIXED32:
-        at += 4
-    elif wire == _FIXED64:
-        at += 8
-    else:
-        at = np.int64(-1)
-    if at > end:
-        at = np.int64(-1)
-    return at, number, wire, begin, at
-
-
-@njit(nogil=True, cache=True)
-def _read_entry(data, at, end):
-    """The key and the Feature of a map entry: (key begins, ends, Feature begins, ends), -1 first
-    where it is damaged."""
-    key_start, key_end, value_start, value_end = at, at, at, at
-    while at < end:
-        at, number, wire, begin, stop = _next_field(data, at, end)
-        if at < 0:
-            return np.int64(-1), at, at, at
-        if wire == _MESSAGE and number == 1:
-            key_start, key_end = begin, stop
-        elif wire == _MESSAGE and number == 2:
-            value_start, value_end = begin, stop
-    return key_start, key_end, value_start, value_end
-
-
-@njit(nogil=True, cache=True)
-def _same(data, start, end, keys, key_start, key_end):
-    """Whether data[start:end] is keys[key_start:key_end], compared in words; both have slack."""
-    if end - start != key_end - key_start:
-        return False
-    while start + 8 <= end:
-        if load_u64(data, start) != load_u64(keys, key_start):
-            return False
-        start += 8
-        key_start += 8
-    differing = load_u64(data, start) ^ load_u64(keys, key_start)
-    return differing << np.uint64(8 * (8 - (end - start))) == 0 if start < end else True
-
-
-@njit(nogil=True, cache=True)
 def _expected_entry(data, at, end, keys, key_start, key_end):
     """Where the Feature of the entry at `at` begins and ends, if it is as our writer writes it.
 
@@ -138,7 +75,7 @@ def _expected_entry(data, at, end, keys, key_start, key_end):
     nothing = np.int64(-1), np.int64(-1)
     if load_u8(data, at) != 0x0A:
         return nothing
-    length, at = _read_varint(data, at + 1, end)
+    length, at = read_varint(data, at + 1, end)
     if at < 0 or length > np.uint64(end - at):
         return nothing
     stop = at + np.int64(length)
@@ -147,9 +84,9 @@ def _expected_entry(data, at, end, keys, key_start, key_end):
         return nothing
     if load_u8(data, at + 1) != size or load_u8(data, at + 2 + size) != 0x12:
         return nothing
-    if not _same(data, at + 2, at + 2 + size, keys, key_start, key_end):
+    if not same_bytes(data, at + 2, at + 2 + size, keys, key_start, key_end):
         return nothing
-    length, at = _read_varint(data, at + 3 + size, stop)
+    length, at = read_varint(data, at + 3 + size, stop)
     if at < 0 or length != np.uint64(stop - at):
         return nothing
     return at, stop
@@ -163,7 +100,7 @@ def _place_of_key(data, start, end, keys, key_ends, expected):
         f = expected + k
         if f >= n_keys:
             f -= n_keys
-        if _same(data, start, end, keys, key_ends[f], key_ends[f + 1]):
+        if same_bytes(data, start, end, keys, key_ends[f], key_ends[f + 1]):
             return f
     return -1
 
@@ -176,10 +113,10 @@ def _find_features(data, start, end, keys, key_ends, spans):
     expected = 0
     at = start
     while at < end:
-        at, number, wire, begin, stop = _next_field(data, at, end)
+        at, number, wire, begin, stop = next_field(data, at, end)
         if at < 0:
             return NOT_A_MESSAGE
-        if number != 1 or wire != _MESSAGE:
+        if number != 1 or wire != MESSAGE:
             continue
         while begin < stop:
             # Features mostly come in the order of the columns.
@@ -193,12 +130,12 @@ def _find_features(data, start, end, keys, key_ends, spans):
                     expected += 1
                     begin = value_end
                     continue
-            begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+            begin, number, wire, entry, entry_end = next_field(data, begin, stop)
             if begin < 0:
                 return NOT_A_MESSAGE
-            if number != 1 or wire != _MESSAGE:
+            if number != 1 or wire != MESSAGE:
                 continue
-            key_start, key_end, value_start, value_end = _read_entry(data, entry, entry_end)
+            key_start, key_end, value_start, value_end = read_entry(data, entry, entry_end)
             if key_start < 0:
                 return NOT_A_MESSAGE
             f = _place_of_key(data, key_start, key_end, keys, key_ends, expected)
@@ -217,7 +154,7 @@ def _read_ints(data, at, end, wire, out, first, step, room):
     """
     count = 0
     while at < end:
-        number, at = _read_varint(data, at, end)
+        number, at = read_varint(data, at, end)
         if at < 0:
             return np.int64(NOT_A_MESSAGE)
         if count < room:
@@ -242,7 +179,7 @@ def _read_list(data, at, end, kind, out, lengths, first, step, room):
     """Read a BytesList, FloatList or Int64List; returns the number of values, or what is wrong."""
     count = np.int64(0)
     while at < end:
-        at, number, wire, begin, stop = _next_field(data, at, end)
+        at, number, wire, begin, stop = next_field(data, at, end)
         if at < 0:
             return np.int64(NOT_A_MESSAGE)
         if number != 1:
@@ -250,15 +187,15 @@ def _read_list(data, at, end, kind, out, lengths, first, step, room):
         into = first + count * step
         more = np.int64(0)
         if kind == BYTES:
-            if wire == _MESSAGE:
+            if wire == MESSAGE:
                 if count < room:
                     out[into] = begin
                     lengths[into] = stop - begin
                 more = np.int64(1)
         elif kind == FLOAT:
-            if wire == _MESSAGE or wire == _FIXED32:
+            if wire == MESSAGE or wire == FIXED32:
                 more = _read_floats(data, begin, stop, out, into, step, room - count)
-        elif wire == _MESSAGE or wire == _VARINT:
+        elif wire == MESSAGE or wire == VARINT:
             more = _read_ints(data, begin, stop, wire, out, into, step, room - count)
         if more < 0:
             return more
@@ -279,10 +216,10 @@ def _read_feature(data, at, end, kind, out, lengths, first, step, room):
     count = np.int64(0)
     other = False
     while at < end:
-        at, number, wire, begin, stop = _next_field(data, at, end)
+        at, number, wire, begin, stop = next_field(data, at, end)
         if at < 0:
             return np.int64(NOT_A_MESSAGE)
-        if wire != _MESSAGE or number > 3:
+        if wire != MESSAGE or number > 3:
             continue
         if number != field:
             count = np.int64(0)
@@ -331,20 +268,41 @@ def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
 @njit(nogil=True, cache=True)
 def decode_records(
     data, starts, ends, keys, key_ends, kinds, counts, optional, offsets, rows, step, firsts, out,
-    lengths, present,
+    lengths, present, singles,
 ):  # fmt: skip
     """Read lists: value k of list f of record j goes to out[firsts[f] + offsets[j] + k * step].
 
     kinds, optional: uint8, counts, firsts: int64, all (lists,); a list has counts[f] values, or
     rows[j] where counts[f] is 0, or none where it is optional. starts, ends, offsets, rows: int64
     (records,). out, lengths: int64, flat: numbers, bits of float32, or where in `data` a text
-    begins and its bytes. present: uint8 (lists, records). Returns (what is wrong, record, list).
+    begins and its bytes. present: uint8 (lists, records). singles: whether every list has one value
+    per record, so that a record may be read like the one before. Returns (what is wrong, record,
+    list).
     """
     spans = np.empty((len(kinds), 2), np.int64)
+    places = np.empty((len(kinds), 2), np.int64)
+    at_once = np.empty(len(kinds), np.int64)
+    like = np.int64(-1)
+    misses = 0
     for j in range(len(starts)):
+        if like >= 0:
+            for f in range(len(kinds)):
+                at_once[f] = firsts[f] + offsets[j]
+            if read_alike(
+                data, starts[j], ends[j], starts[like], ends[like], kinds, places, out, lengths,
+                at_once,
+            ):  # fmt: skip
+                present[:, j] = 1
+                misses = 0
+                continue
+            misses += 1
         status = _find_features(data, starts[j], ends[j], keys, key_ends, spans)
         if status != OK:
             return status, j, 0
+        like = np.int64(-1)
+        if singles and misses < _MOST_MISSES:
+            if value_places(data, starts[j], spans, kinds, places):
+                like = np.int64(j)
         for f in range(len(kinds)):
             count = np.int64(0)
             expected = counts[f] if counts[f] > 0 else rows[j]
@@ -371,18 +329,18 @@ def count_rows_of_blocks(data, starts, ends):
         rows = np.int64(-1)
         at = starts[j]
         while at < ends[j]:
-            at, number, wire, begin, stop = _next_field(data, at, ends[j])
+            at, number, wire, begin, stop = next_field(data, at, ends[j])
             if at < 0:
                 return total, NOT_A_MESSAGE, j
-            if number != 1 or wire != _MESSAGE:
+            if number != 1 or wire != MESSAGE:
                 continue
             while begin < stop:
-                begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+                begin, number, wire, entry, entry_end = next_field(data, begin, stop)
                 if begin < 0:
                     return total, NOT_A_MESSAGE, j
-                if number != 1 or wire != _MESSAGE:
+                if number != 1 or wire != MESSAGE:
                     continue
-                key, _, value, value_end = _read_entry(data, entry, entry_end)
+                key, _, value, value_end = read_entry(data, entry, entry_end)
                 if key < 0:
                     return total, NOT_A_MESSAGE, j
                 count = _count_values(data, value, value_end, nothing)
@@ -403,15 +361,15 @@ def count_first_lists(data, starts, ends, rows):
         rows[j] = 0
         at = starts[j]
         while at < ends[j]:
-            at, number, wire, begin, stop = _next_field(data, at, ends[j])
+            at, number, wire, begin, stop = next_field(data, at, ends[j])
             if at < 0:
                 return NOT_A_MESSAGE, j
-            if number != 1 or wire != _MESSAGE or begin == stop:
+            if number != 1 or wire != MESSAGE or begin == stop:
                 continue
-            begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
-            if begin < 0 or number != 1 or wire != _MESSAGE:
+            begin, number, wire, entry, entry_end = next_field(data, begin, stop)
+            if begin < 0 or number != 1 or wire != MESSAGE:
                 return NOT_A_MESSAGE, j
-            key, _, value, value_end = _read_entry(data, entry, entry_end)
+            key, _, value, value_end = read_entry(data, entry, entry_end)
             if key < 0:
                 return NOT_A_MESSAGE, j
             count = _count_values(data, value, value_end, nothing)
@@ -429,17 +387,17 @@ def find_keys(data, start, end):
     n = 0
     at = start
     while at < end:
-        at, number, wire, begin, stop = _next_field(data, at, end)
+        at, number, wire, begin, stop = next_field(data, at, end)
         if at < 0:
             return keys[:0]
-        if number != 1 or wire != _MESSAGE:
+        if number != 1 or wire != MESSAGE:
             continue
         while begin < stop:
-            begin, number, wire, entry, entry_end = _next_field(data, begin, stop)
+            begin, number, wire, entry, entry_end = next_field(data, begin, stop)
             if begin < 0:
                 return keys[:0]
-            if number == 1 and wire == _MESSAGE:
-                keys[n, 0], keys[n, 1], _, _ = _read_entry(data, entry, entry_end)
+            if number == 1 and wire == MESSAGE:
+                keys[n, 0], keys[n, 1], _, _ = read_entry(data, entry, entry_end)
                 n += 1
     return keys[:n]
 

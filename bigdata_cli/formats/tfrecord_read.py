@@ -277,7 +277,7 @@ class _Decoder:
             self._keys, self._key_ends, self._kinds, self._counts, self._optional,
             np.cumsum(part) - part, part, 1 if self._layout == "block" else n_rows,
             self._first_rows * n_rows,
-            slots.reshape(-1), lengths.reshape(-1), present,
+            slots.reshape(-1), lengths.reshape(-1), present, self._layout == "rows",
         )  # fmt: skip
         self._raise_for(records, first, *result)
         arrays = []

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.crc32c import crc32c_by_instruction, crc32c_by_tables, has_instruction
 from bigdata_cli.formats.tfrecord import TfrecordFormat
 from bigdata_cli.formats.tfrecord_layout import BLOCK_ROWS, feature_spec
@@ -434,3 +434,55 @@ def test_crc32c() -> None:
         assert crc32c_by_instruction(digits, 0, 9) == 0xE3069283
         for start, end in ((0, 0), (0, 7), (3, 4099), (5, 13)):
             assert crc32c_by_instruction(data, start, end) == crc32c_by_tables(data, start, end)
+
+
+def test_records_like_the_one_before_are_read_as_any_other(tmp_path: Path) -> None:
+    """Runs of records of one length, with changes of what is no value: order, kinds, lengths."""
+    schema = Schema(
+        (
+            Column(name="f", dtype="float32"),
+            Column(name="i", dtype="int64"),
+            Column(name="t", dtype="text"),
+        )
+    )
+    rng = np.random.default_rng(0)
+    n_rows = 3_000
+    runs = np.repeat(rng.integers(4, size=60), 50)
+    integers = np.where(runs == 0, rng.integers(0, 100, n_rows), rng.integers(-5, 2**40, n_rows))
+    table = pa.table(
+        {
+            "f": pa.array(
+                rng.random(n_rows, np.float32), mask=(runs == 1) & (rng.random(n_rows) < 0.1)
+            ),
+            "i": pa.array(integers, mask=(runs == 3)),
+            "t": pa.array(
+                [f"{k % 10}" if run < 2 else "x" * (k % 7) for k, run in enumerate(runs)]
+            ),
+        }
+    )
+    options = StorageOptions(layout="rows")
+    form = TfrecordFormat()
+    writer = form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+    writer.append(writer.encode(table))
+    (name,) = writer.close()
+    partial_path(tmp_path / name).rename(tmp_path / name)
+    for columns in (["f", "i", "t"], ["i"], ["t", "f"]):
+        read = pa.Table.from_batches(form.read(tmp_path, [name], schema, options, columns=columns))
+        assert read.to_pydict() == table.select(columns).to_pydict()
+
+
+def test_a_record_like_the_one_before_but_for_a_key(tmp_path: Path) -> None:
+    def record(key: str, value: float) -> bytes:
+        feature = tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+        return tf.train.Example(
+            features=tf.train.Features(feature={key: feature})
+        ).SerializeToString()
+
+    path = tmp_path / "d-00000-of-00001.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for key, value in [("a", 1.0), ("a", 2.0), ("b", 3.0), ("a", 4.0)]:
+            writer.write(record(key, value))
+    schema = Schema((Column(name="a", dtype="float32"),))
+    options = StorageOptions(layout="rows")
+    (batch,) = TfrecordFormat().read(tmp_path, [path.name], schema, options)
+    assert batch.column(0).to_pylist() == [1.0, 2.0, None, 4.0]
