@@ -204,8 +204,9 @@ def test_the_code_has_nothing_that_runs_data() -> None:
             called = ast.unparse(node.func)
             assert called not in FORBIDDEN, (path, called)
             if isinstance(node.func, ast.Attribute):
-                is_re = ast.unparse(node.func.value) == "re"
-                assert node.func.attr not in FORBIDDEN or is_re, (path, called)
+                # re.compile, and the compile of a Keras network, which is given an optimizer.
+                is_known = called in ("re.compile", "network.compile")
+                assert node.func.attr not in FORBIDDEN or is_known, (path, called)
             if called == "np.load":
                 n_loads += 1
                 keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
