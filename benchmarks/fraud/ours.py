@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.fraud.features import COLUMNS, FEATURES, KIND, LABEL, array_features
 from benchmarks.fraud.scores import write_scores
 from bigdata_cli import open_dataset
+from bigdata_cli.resources.allocator import return_freed_memory
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 MEMBERS, SAMPLE_SHARE = 5, 0.05
 ITERATIONS, LEAVES = 30, 15
 READ_ROWS = 16_384
-HIDDEN, BATCH_ROWS = (16, 16, 16), 1024
+HIDDEN, BATCH_ROWS = (16, 16, 16), 512
 
 Columns = dict[str, np.ndarray]
 Score = Callable[[np.ndarray], np.ndarray]
@@ -135,6 +136,7 @@ OURS: dict[str, Callable[[Dataset, int], Score]] = {"bagged": bagged, "partial-f
 
 def main(arguments: list[str]) -> None:
     """Train, score, write the scores."""
+    return_freed_memory()  # as a conversion does under a low limit
     name, train, test, folder, seed = arguments
     score = OURS[name](open_dataset(train), int(seed))
     scored = [(score(X), y) for X, y in batches(open_dataset(test), READ_ROWS)]
