@@ -225,6 +225,13 @@ def line(figures: Json) -> str:
     )
 
 
+def updated(known: Json, results: Json) -> Json:
+    """Results with the variants of an earlier run that are not among them."""
+    variants = {variant["name"]: variant for variant in (*known["variants"], *results["variants"])}
+    order = [variant.name for variant in VARIANTS if variant.name in variants]
+    return {**results, "variants": [variants[name] for name in order]}
+
+
 def _chosen(only: str) -> list[Variant]:
     names = list(filter(None, only.split(",")))
     known = {variant.name: variant for variant in VARIANTS}
@@ -243,6 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=BENCH_FOLDER)
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE")
+    parser.add_argument("--update", action="store_true", help="keep the results of other variants")
     parser.add_argument("--write-only", action="store_true", help="the page, of results there are")
     given = parser.parse_args(arguments)
     try:
@@ -252,6 +260,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = measure(
                 _chosen(given.only), n_rows=given.rows, csv=given.csv, folder=given.folder
             )
+            if given.update:
+                known = json.loads(given.results.read_text(encoding="utf-8"))
+                results = updated(known, results)
             given.results.write_text(json.dumps(results, ensure_ascii=False) + "\n")
         from benchmarks.fraud.page import write_page
 
