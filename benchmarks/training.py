@@ -157,8 +157,10 @@ def table(compared: Sequence[Compared], *, n_processors: int, turns: int) -> str
     """What the page has between BEGIN and END."""
     within = sum(one.ratio <= ASKED_RATIO for one in compared)
     told = (
-        f"{within} of {len(compared)} take at most {ASKED_RATIO:g} times as long from the shards, "
-        f"on {n_processors} processors, medians of {turns} turns."
+        f"{within} of {len(compared)} take at most {ASKED_RATIO:g} times as long from the shards,\n"
+        f"on {n_processors} processors, medians of {turns} turns. Other work on the machine is in\n"
+        "the seconds, of both; least of all in the ratio of processor time, which is the cost of\n"
+        "streaming where all processors are in use."
     )
     titles = (
         *("dataset", "batch", "rows", "from shards, s", "in memory, s", "ratio"),

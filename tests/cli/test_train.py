@@ -55,6 +55,23 @@ def test_json_is_all_that_stdout_has(folder: Path) -> None:
     assert report["metric"] == "AUC"
 
 
+def test_a_report_says_what_bounds_it_and_where_the_model_is(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.keras"
+    result = run(folder, "--epochs", 10, "--batch-size", 64, "--save", path, "--hidden", "none")
+    assert result.exit_code == 0, result.stderr
+    assert "on a repeated batch" in result.stdout
+    assert f"saved           {path}" in result.stdout.replace("\n", "")
+    again = run(folder, "--epochs", 12, "--batch-size", 64, "--save", path, "--hidden", "none",
+                "--resume", "--json")  # fmt: skip
+    report = json.loads(again.stdout)
+    assert (report["epochs"], report["resumed_epochs"], report["hidden"]) == (12, 10, [])
+    pace = report["pace"]
+    assert pace["bound"] in ("input", "compute", "balanced")
+    assert 0 < pace["step_seconds"] < 1
+    assert 0 < pace["repeated_step_seconds"] < 1
+    assert 0 <= pace["waited_share"] <= 1
+
+
 def test_memory_over_time_with_its_phases(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "memory.csv"
     words = (folder, "--epochs", 10, "--label", "isFraud", "--json", "--memory-log", log)
@@ -91,6 +108,21 @@ def test_quiet_prints_nothing(folder: Path) -> None:
         (["--label", "note"], "is text"),
         (["--epochs", "0"], "--epochs"),
         (["--batch-size", "0"], "--batch-size"),
+        (["--hidden", "16,0"], "is not a list of layers"),
+        (["--hidden", ""], "is not a list of layers"),
+        (["--dropout", "1"], "--dropout"),
+        (["--hash", "note"], "is not COL=BUCKETS"),
+        (["--hash", "note=1"], "buckets"),
+        (["--hash", "notes=64"], 'Did you mean "note"?'),
+        (["--stratify"], "--stratify is of --sample"),
+        (["--resume"], "--save model.keras"),
+        (["--save", "model.h5"], "is not a .keras file"),
+        (["--save", "nowhere/model.keras"], "there is no folder nowhere"),
+        (["--eval", "nowhere"], "does not exist"),
+        (["--backend", "theano"], "is not one of them"),
+        (["--strategy", "mirored"], 'Did you mean "mirrored"?'),
+        (["--strategy", "none", "--devices", "2"], "--strategy mirrored"),
+        (["--require-gpu"], "sees no GPU"),
     ],
 )
 def test_usage_errors(folder: Path, arguments: list[str], message: str) -> None:
