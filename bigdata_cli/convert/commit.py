@@ -151,12 +151,14 @@ class OutputFolder:
         for name in names:
             partial_path(self.path / name).unlink(missing_ok=True)
 
-    def abandon(self, *, keep: bool) -> bool:
-        """End a conversion that failed; keep: the shards that are finished, and the journal.
+    def abandon(self, *, keep: Collection[str]) -> bool:
+        """End a conversion that failed; keep: the files of finished shards, and so the journal.
 
-        Otherwise nothing of it is left. Returns whether the same command can go on: always once the
-        commit has begun.
+        Where there are none, nothing of it is left. Returns whether the same command can go on:
+        always once the commit has begun.
         """
+        if keep and not self._is_committing:  # first, as the journal may need the room
+            self.discard_partial({partial_path(self.path / name).name for name in keep})
         self.journal.close()
         if keep or self._is_committing:
             return True

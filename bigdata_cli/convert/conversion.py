@@ -72,10 +72,11 @@ class Conversion:
         """Shards whose files are whole, as far as is known by now."""
         return sum(not result.spoiled for result in self.ledger.results.values())
 
-    @property
-    def keeps(self) -> bool:
-        """Whether finished shards are in the journal."""
-        return self._journal is not None
+    def finished_files(self) -> list[str]:
+        """The files of all shards that are in the journal, where there are whole ones."""
+        if self._journal is None or self.n_finished == 0:
+            return []
+        return [file.name for one in self.ledger.results.values() for file in files_of(one)]
 
     def standing(self) -> str:
         """What is done of it, for a user who has to run it again."""

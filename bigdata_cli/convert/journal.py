@@ -46,7 +46,8 @@ class Journal:
 
     What a line speaks of must be on the disk when it is appended, but for the names in `folder`,
     which are synchronised here. Whatever waits is written together, so that many small shards cost
-    as little as one. An error of the disk is raised by the next `append` or by `flush`.
+    as little as one. An error of the disk is raised by the next `append` or by `flush`; its lines
+    are tried again with the next ones, and by `close`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,6 +85,7 @@ class Journal:
     def close(self) -> None:
         """Write what waits, and end the thread; safe to call twice. Raises nothing of the disk."""
         if self._writer is not None:
+            self._writer.submit(self._write)
             self._writer.shutdown(wait=True)
             self._writer = None
 
@@ -97,9 +99,10 @@ class Journal:
         if not self._waiting:
             return
         sync_folder(self.path.parent)
-        lines = []
-        while self._waiting:
-            line, self._check = _line(self._waiting.popleft()(), self._check)
+        entries = list(self._waiting)  # they wait until they are on the disk
+        lines, check = [], self._check
+        for make in entries:
+            line, check = _line(make(), check)
             lines.append(line)
         data = "".join(lines).encode("ascii")
         is_new = not self._bytes
@@ -109,7 +112,9 @@ class Journal:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        self._bytes += len(data)
+        self._bytes, self._check = self._bytes + len(data), check
+        for _ in entries:
+            self._waiting.popleft()
         if is_new:
             sync_folder(self.path.parent)
 

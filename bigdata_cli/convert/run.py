@@ -309,8 +309,7 @@ def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
             error, BudgetError | SourceLostError
         )
         can_go_on = passes or isinstance(raised, OSError)
-        can_go_on = can_go_on and conversion.keeps and conversion.n_finished > 0
-        if folder.abandon(keep=can_go_on):
+        if folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
             error.add_note(conversion.standing())
         if error is raised:
             raise

@@ -90,10 +90,14 @@ class LocalEngine:
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
+                    for future in sorted(done, key=_failed):  # what is whole counts, failures last
                         yield future.result()
             finally:
                 if pending:
                     self.stop.set()
                     for future in pending:
                         future.cancel()
+
+
+def _failed(future: Future[ShardResult]) -> bool:
+    return future.exception() is not None

@@ -54,7 +54,7 @@ NAMESPACE = (
 )
 ON_A_SMALL_DISK = """
 mount -t tmpfs -o size=3m tmpfs small || exit 99
-convert="$1 -m bigdata_cli convert $2 --to npy --shards 8 -o small/out --disk-limit 1GB"
+convert="$1 -m bigdata_cli convert $2 --to npy --shards 20 -o small/out --disk-limit 1GB"
 $convert 2> first; echo $? > status
 ls -A small/out > left
 mount -o remount,size=64m small
@@ -74,13 +74,13 @@ def test_a_disk_that_is_full_and_then_is_not(source, tmp_path):
     assert (tmp_path / "status").read_text() == "4\n"
     first = (tmp_path / "first").read_text()
     assert "the disk is full" in first
-    assert "of 8 shards are done; the same command goes on from there:\n  bigdata convert" in first
+    assert "of 20 shards are done; the same command goes on from there:\n  bigdata convert" in first
     left = (tmp_path / "left").read_text().split()
     assert "_journal.jsonl" in left
     assert all(name.startswith("_") for name in left)
     assert "resuming: " in (tmp_path / "second").read_text()
     assert json.loads((tmp_path / "report").read_text())["resumed_shards"] > 0
     straight = tmp_path / "straight"
-    convert(source, to="npy", shards=8, output=straight)
+    convert(source, to="npy", shards=20, output=straight)
     for path in straight.iterdir():
         assert (tmp_path / "went-on" / path.name).read_bytes() == path.read_bytes()
