@@ -91,8 +91,9 @@ STRATEGIES = ("auto", "none", "mirrored", "multiworker")
     "--eval",
     "evaluate_on",
     type=click.Path(path_type=Path),
-    metavar="DATASET",
-    help="Measure on another dataset.  [default: a fifth of the rows, held out]",
+    metavar="SLICE|DATASET",
+    help='Hold out a slice of the rows, "[80%:]", or measure on another dataset.  '
+    "[default: a fifth of the rows, held out]",
 )
 @click.option(
     "--save",

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.order import rows_by_shard
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
@@ -80,6 +81,7 @@ def evaluate(
     target: Target,
     schema: Schema | None = None,
     rows: Callable[[int], RowChooser] | None = None,
+    split: range | None = None,
     block_rows: int = BLOCK_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -87,8 +89,8 @@ def evaluate(
 
     features, target: what the model was trained with; schema: the columns of the dataset that they
     were made for, where that is another one. rows: gives for each shard (by its index) what chooses
-    the rows to look at. progress: is told how many rows were read. Raises UsageError where the
-    dataset has other columns, or no such label.
+    the rows to look at; split: these rows of the dataset, None for all. progress: is told how many
+    rows were read. Raises UsageError where the dataset has other columns, or no such label.
     """
     encoder = ExampleEncoder(dataset, features, target, schema or dataset.schema)
     if encoder.label_problem is not None:
@@ -100,7 +102,7 @@ def evaluate(
     n_read = 0
     for shard in range(len(dataset.shards)):
         chooser = None if rows is None else rows(shard)
-        for batch in blocks(dataset, encoder, block_rows, shards=[shard]):
+        for batch in blocks(dataset, encoder, block_rows, shards=[shard], split=split):
             n_read += batch.num_rows
             examples = encoder.encode(batch)
             if chooser is not None:
@@ -118,11 +120,21 @@ def blocks(
     *,
     columns: tuple[str, ...] = (),
     shards: list[int] | None = None,
+    split: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows in blocks of up to so many: the encoder's columns and others."""
+    """The rows in blocks of up to so many: the encoder's columns and others.
+
+    shards: of these, None for all; split: these rows of the dataset, None for all.
+    """
     names = tuple(dict.fromkeys((*encoder.columns, *columns)))
-    wanted = [dataset.schema[name] for name in names]
-    return dataset.read(names, max_rows=min(block_rows, dataset.read_rows(wanted)), shards=shards)
+    max_rows = min(block_rows, dataset.read_rows([dataset.schema[name] for name in names]))
+    if split is None:
+        yield from dataset.read(names, max_rows=max_rows, shards=shards)
+        return
+    ranges = rows_by_shard([shard.rows for shard in dataset.shards], split)
+    for shard in range(len(ranges)) if shards is None else shards:
+        if ranges[shard]:
+            yield from dataset.read_shard(shard, names, rows=ranges[shard], max_rows=max_rows)
 
 
 def _chosen(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.arrays import CategoryCodes
+from bigdata_cli.loaders.order import rows_by_shard
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.sampling import STEP, RowSample, mix
@@ -88,13 +89,15 @@ class Reading:
     """Which rows are trained on, and in which portions they come.
 
     batch_size: rows of a step of this worker. hold_out: whether one row of HELD_OUT_EVERY is kept
-    for the metric. sample: the share of the others that is used. rank, workers: every worker reads
-    each `workers`-th shard.
+    for the metric. left_out: rows of the dataset that are not trained on, as they are the metric's.
+    sample: the share of the others that is used. rank, workers: every worker reads each
+    `workers`-th shard of those that have rows to train on.
     """
 
     batch_size: int
     seed: int = 0
     hold_out: bool = True
+    left_out: range = range(0)
     sample: RowSample | None = None
     rank: int = 0
     workers: int = 1
@@ -113,14 +116,18 @@ class ExampleStream:
     def __init__(
         self, dataset: Dataset, features: FeaturePlan, target: Target, reading: Reading
     ) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         self._features = features
         self._target = target
         self._reading = reading
-        self._shards = range(reading.rank, len(dataset.shards), reading.workers)
-        if len(dataset.shards) < reading.workers:
+        shard_rows = [shard.rows for shard in dataset.shards]
+        left_out = rows_by_shard(shard_rows, reading.left_out)
+        self._ranges = [_around(*both) for both in zip(shard_rows, left_out, strict=True)]
+        used = [i for i, ranges in enumerate(self._ranges) if ranges or not reading.left_out]
+        self._shards = used[reading.rank :: reading.workers]
+        if len(used) < reading.workers:
             raise UsageError(
-                f"{dataset.path} has {len(dataset.shards):,} shards for {reading.workers:,} "
+                f"{dataset.path} has {len(used):,} shards for {reading.workers:,} "
                 "workers, and each needs one of its own",
                 hint=f"bigdata convert {dataset.path} --shards {reading.workers} makes more",
             )
@@ -146,17 +153,12 @@ class ExampleStream:
         self.y_sum = 0.0
 
     @property
-    def schema(self) -> Schema:
-        """The columns of the dataset."""
-        return self._dataset.schema
-
-    @property
     def expected_batches(self) -> int:
         """About how many batches an epoch has."""
         share = 1 - 1 / self.held_out_every if self._reading.hold_out else 1.0
         if self._reading.sample is not None:
             share *= self._reading.sample.share
-        rows = sum(self._dataset.shards[index].rows for index in self._shards)
+        rows = sum(len(rows) for index in self._shards for rows in self._ranges[index])
         return max(1, math.ceil(rows * share / self._reading.batch_size))
 
     @property
@@ -208,7 +210,7 @@ class ExampleStream:
         name = self._target.column.name
         for shard in self._shards:
             choose = self._choice(shard)
-            for batch in self._dataset.read([name], shards=[shard]):
+            for batch in self._batches(shard, [name]):
                 y = self._target.encode(self._coded.apply(batch).column(name))
                 trained, _ = choose.split(y[~np.isnan(y)])
                 counts += self._classes_of(y[~np.isnan(y)][trained])
@@ -239,11 +241,19 @@ class ExampleStream:
         if pieces and self._sample_room >= 0:
             self._kept[shard] = _joined(pieces)
 
+    def _batches(self, shard: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of a shard without those that are left out."""
+        for rows in self._ranges[shard]:
+            whole = len(rows) == self.dataset.shards[shard].rows
+            yield from self.dataset.read_shard(
+                shard, names, rows=None if whole else rows, max_rows=self._read_rows
+            )
+
     def _read_shard(self, shard: int, *, collect: bool) -> Iterator[_Piece]:
         """The rows of a shard, and which of them are trained on: not those held out or unknown."""
         choose = self._choice(shard)
         names = [column.name for column in self._columns]
-        for batch in self._dataset.read(names, max_rows=self._read_rows, shards=[shard]):
+        for batch in self._batches(shard, names):
             coded = self._coded.apply(batch)
             y = self._target.encode(coded.column(self._target.column.name))
             known = ~np.isnan(y)
@@ -261,6 +271,17 @@ class ExampleStream:
                     held = Examples(*self._features.encode(coded.take(rows)), y[rows].astype("f4"))
                     self._held.setdefault(shard, []).append(held)
             yield _Piece(coded, y.astype(np.float32), trained)
+
+
+def _around(n_rows: int, left_out: range) -> list[range]:
+    """What is left of so many rows: the runs that are not empty.
+
+    >>> _around(10, range(3, 5)), _around(10, range(0, 0)), _around(10, range(0, 10))
+    ([range(0, 3), range(5, 10)], [range(0, 10)], [])
+    """
+    if not left_out:
+        return [range(n_rows)] if n_rows else []
+    return [rows for rows in (range(left_out.start), range(left_out.stop, n_rows)) if rows]
 
 
 @dataclass(frozen=True)

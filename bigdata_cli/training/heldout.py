@@ -11,6 +11,7 @@ import numpy as np
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.order import split_rows
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.backends import Backend, Trainer
 from bigdata_cli.training.encoding import ExampleEncoder
@@ -51,7 +52,7 @@ def predict_held_out(
     options: TrainOptions,
     class_weights: np.ndarray | None,
 ) -> HeldOut:
-    """Predict the rows that the stream held out, or those of `options.evaluate_on`."""
+    """Predict the rows that the stream held out, or left out, or those of another dataset."""
     if options.evaluate_on is None:
         held = stream.held_out()
         logits = gather_rows(backend, trainer.predict(held))
@@ -66,9 +67,16 @@ def predict_held_out(
             null_labels=0,
         )
     else:
-        other = opened(options.evaluate_on)
-        kept = _Kept(trainer.predict, other.rows, outputs=len(target.start))
-        evaluation = evaluate(kept, other, features=features, target=target, schema=stream.schema)
+        other, split = stream.dataset, None
+        if options.split is None:
+            other = opened(options.evaluate_on)
+        else:
+            split = split_rows(options.split, other.rows)
+        n_rows = other.rows if split is None else len(split)
+        kept = _Kept(trainer.predict, n_rows, outputs=len(target.start))
+        evaluation = evaluate(
+            kept, other, features=features, target=target, schema=stream.dataset.schema, split=split
+        )
         logits, y = kept.logits, kept.y
     weights = np.ones(len(y))
     if class_weights is not None and target.task is not Task.REGRESSION:

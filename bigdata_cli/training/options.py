@@ -27,7 +27,8 @@ class TrainOptions:
     label: None for the dataset's. epochs: None for enough of them for about 2,000 steps.
     batch_size: rows of a step, of all devices. hidden: units of each hidden layer. hashed: buckets
     of text columns. balanced: every class counts alike. sample: the share of the rows to train on;
-    evaluate_on: another dataset for the metric, in place of rows that are held out. save: the file
+    evaluate_on: another dataset for the metric, in place of rows that are held out, or a slice of
+    the rows to hold out, "[80%:]". save: the file
     that gets the model after every epoch; resume: go on from it; force: replace it. backend: None
     for what is installed. bag: so many models, each on a sample of its own, in a folder `save`.
     """
@@ -88,6 +89,13 @@ class TrainOptions:
                 hint="--strategy none",
             )
 
+    @property
+    def split(self) -> str | None:
+        """The slice of the rows that is held out; None where it is others, or none."""
+        text = "" if isinstance(self.evaluate_on, Dataset | None) else str(self.evaluate_on)
+        is_slice = text.startswith("[") and text.endswith("]") and not Path(text).exists()
+        return text if is_slice else None
+
     def settled(self) -> dict[str, Any]:
         """What a training may not change on its way, as plain JSON by the name of the option."""
         sample = self.sample
@@ -100,7 +108,7 @@ class TrainOptions:
             "balanced": self.balanced,
             "sample": None if sample is None else sample.share,
             "stratify": None if sample is None else sample.stratify,
-            "eval": self.evaluate_on is not None,
+            "eval": self.split or self.evaluate_on is not None,
         }
 
 

@@ -84,6 +84,7 @@ class Outcome:
         first_loss, last_loss = self.trained_losses
         verdict = _judge(self, constant)
         evaluation = held.evaluation
+        measured_on = None if options.split is not None else _path_of(options.evaluate_on)
         return TrainReport(
             dataset=self.dataset.path,
             label=target.column.name,
@@ -100,7 +101,7 @@ class Outcome:
             versions=backend.versions(),
             rows=self.dataset.rows,
             trained_rows=self.totals.rows,
-            held_out_rows=evaluation.rows if options.evaluate_on is None else 0,
+            held_out_rows=evaluation.rows if measured_on is None else 0,
             null_labels=self.totals.null_labels,
             epochs=result.epochs,
             resumed_epochs=self.first_epoch,
@@ -116,7 +117,7 @@ class Outcome:
             metric=target.metric,
             metric_value=evaluation.value,
             metric_error_bound=evaluation.error_bound,
-            evaluated_on=_path_of(options.evaluate_on),
+            evaluated_on=measured_on,
             evaluated_rows=evaluation.rows,
             saved=options.save if result.finite else None,
             notes=(

@@ -12,6 +12,7 @@ import numpy as np
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, WorkerLostError
+from bigdata_cli.loaders.order import split_rows
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.backends import Backend, Trainer, open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
@@ -48,7 +49,10 @@ class Training:
         self._features = plan_features(dataset, name, hashed=options.hashed)
         if options.balanced:
             self._target = balanced_target(self._target)
-        if options.evaluate_on is not None:
+        self._held_rows = range(0)
+        if options.split is not None:
+            self._held_rows = _held_rows(options.split, dataset)
+        elif options.evaluate_on is not None:
             other = opened(options.evaluate_on)
             check_other(other, self._features, self._target, dataset.schema)
         self._checkpoint = None
@@ -134,6 +138,7 @@ class Training:
             batch_size=worker.part(options.batch_size),
             seed=options.seed,
             hold_out=options.evaluate_on is None,
+            left_out=self._held_rows,
             sample=options.sample,
             rank=worker.rank,
             workers=worker.count,
@@ -197,6 +202,16 @@ def _lost_workers(backend: Backend) -> Iterator[None]:
             hint="the messages of the other workers say what happened; --save and --resume go on "
             "after the last epoch",
         ) from error
+
+
+def _held_rows(split: str, dataset: Dataset) -> range:
+    """The rows of a slice; UsageError where it leaves none to train on."""
+    rows = split_rows(split, dataset.rows)
+    if len(rows) == dataset.rows:
+        raise UsageError(
+            f"--eval {split} holds out all of the {dataset.rows:,} rows", hint='--eval "[80%:]"'
+        )
+    return rows
 
 
 def _check_sample(options: TrainOptions, target: Target) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.order import split_rows
 from bigdata_cli.training.judgement import auc, balanced_weights, best_constant
 from bigdata_cli.training.run import train
 from bigdata_cli.training.sampling import RowSample
@@ -162,3 +163,54 @@ class TestAnotherDataset:
         without_label = write_dataset(tmp_path / "y", table.drop(["rare"]))
         with pytest.raises(UsageError, match='no column "rare"'):
             train(folder, label="rare", epochs=1, evaluate_on=without_label)
+
+
+class TestASliceOfTheRows:
+    @pytest.mark.parametrize("split", ["[80%:]", "[:2500]", "[1000:1010]"])
+    def test_is_measured_on(self, folder: Path, tmp_path: Path, split: str) -> None:
+        path, dataset = tmp_path / "m.keras", open_dataset(folder)
+        rows = split_rows(split, dataset.rows)
+        report = train(folder, label="rare", batch_size=64, epochs=2, evaluate_on=split, save=path)
+        assert (report.trained_rows, report.held_out_rows) == (N_ROWS - len(rows), len(rows))
+        assert (report.evaluated_on, report.evaluated_rows) == (None, len(rows))
+        from bigdata_cli.training.evaluate import blocks
+        from bigdata_cli.training.saved import load_model
+
+        model = load_model(path)
+        encoder = model.check(dataset)
+        parts = [encoder.encode(batch) for batch in blocks(dataset, encoder, 500)]
+        y = np.concatenate([part.y for part in parts])[rows.start : rows.stop]
+        if len(set(y)) == 2:
+            scores = np.concatenate([model.predict(part)[:, 0] for part in parts])
+            expected = auc(scores[rows.start : rows.stop], y)
+            assert report.metric_value == pytest.approx(expected, abs=1e-6)
+
+    @pytest.mark.parametrize("split", ["[80%:]", "[:2500]", "[1000:1010]"])
+    def test_is_not_trained_on(self, folder: Path, split: str) -> None:
+        rows = split_rows(split, N_ROWS)
+        options = {"hold_out": False, "left_out": rows}
+        stream, features = stream_of(folder, label="rare", **options)
+        for epoch in range(2):
+            trained = np.concatenate([ids(window, features) for window in stream.epoch(epoch)])
+            assert sorted(trained) == [row for row in range(N_ROWS) if row not in rows]
+        table = pa.Table.from_batches(open_dataset(folder).read(["rare"]))
+        y = table["rare"].to_numpy()[np.sort(trained)]
+        assert stream.count_classes().tolist() == np.bincount(y).tolist()
+
+    def test_workers_share_the_shards_that_are_left(self, folder: Path) -> None:
+        options = {"hold_out": False, "left_out": split_rows("[:50%]", N_ROWS), "workers": 2}
+        parts = [stream_of(folder, label="rare", rank=rank, **options)[0] for rank in range(2)]
+        counts = [sum(len(window) for window in part.epoch(0)) for part in parts]
+        assert sum(counts) == N_ROWS / 2
+        assert min(counts) > 0
+        with pytest.raises(UsageError, match="has 2 shards for 3 workers"):
+            stream_of(folder, label="rare", **options | {"workers": 3})
+
+    @pytest.mark.parametrize(("split", "message"), [
+        ("[:]", r"holds out all of the 4,000 rows"),
+        ("[4000:]", "has none of the 4,000 rows"),
+        ("[a:]", "neither a row nor a percent"),
+    ])  # fmt: skip
+    def test_that_cannot_be(self, folder: Path, split: str, message: str) -> None:
+        with pytest.raises(UsageError, match=message):
+            train(folder, label="rare", epochs=1, evaluate_on=split)
