@@ -36,6 +36,8 @@ DATASETS = (
 OURS = ("numpy", "tf", "torch", "torch, 2 workers")
 SECONDS = 6.0
 """How long a loader is read."""
+LOOK_SECONDS = 0.5
+"""Between two looks at the memory: of a worker each takes milliseconds."""
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
@@ -204,7 +206,7 @@ def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
             for _, y in batches:
                 rows += int(y.shape[0])
                 now = time.perf_counter()
-                if now - looked > 0.05:
+                if now - looked > LOOK_SECONDS:
                     peak, looked = max(peak, _tree_bytes(process)), now
                 if now - started > seconds:
                     return rows, now - started

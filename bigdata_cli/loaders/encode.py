@@ -5,6 +5,8 @@ An encoder is a value: it holds no open file, and goes to other processes.
 
 from __future__ import annotations
 
+import mmap
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from bigdata_cli.schema.dtype import (
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
 
+_MAPPED_BYTES = 1 << 20
 _TILE_BYTES = 1 << 20
 """Of a matrix that is written column by column: it stays in a core's cache."""
 _PYTHON_TEXT_BYTES = 50
@@ -51,8 +54,16 @@ class ArraySpec:
     row_shape: tuple[int, ...] = ()
 
     def empty(self, n_rows: int) -> np.ndarray:
-        """An array for so many rows."""
-        return np.empty((n_rows, *self.row_shape), self.dtype)
+        """An array for so many rows; a large one's memory goes back when it is given up.
+
+        The heap would keep it, and threads have heaps of their own.
+        """
+        n_bytes = self.row_bytes * n_rows
+        if self.dtype.hasobject or n_bytes < _MAPPED_BYTES:
+            return np.empty((n_rows, *self.row_shape), self.dtype)
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+        pages = np.frombuffer(mmap.mmap(-1, n_bytes, **private), self.dtype)
+        return pages.reshape(n_rows, *self.row_shape)
 
     @property
     def row_bytes(self) -> int:

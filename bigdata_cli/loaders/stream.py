@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 WINDOW_BYTES = 24_000_000
 """Of a window whose rows are permuted: that being filled, one ahead, and that being cut."""
 ORDERED_WINDOW_BYTES = 8_000_000
-PIECE_BYTES = 4_000_000
+PIECE_BYTES = 4000000
 """Of a block, about; more where a format's own blocks are larger."""
 MAX_THREADS = 4
 _STATE_VERSION = 1
@@ -72,7 +72,8 @@ class BatchStream:
     Each iteration is the next epoch, with the rows in another order where they are shuffled, or
     the one that `set_epoch` names. Batches have exactly `batch_size` rows, the last may have
     fewer. Their arrays are the caller's own. Memory is that of a few windows of about 24 MB,
-    whatever the dataset's size. `threads` decode.
+    whatever the dataset's size, and of smaller ones where `sharers` read beside each other.
+    `threads` decode.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class BatchStream:
         options: StreamOptions,
         *,
         threads: int | None = None,
+        sharers: int = 1,
     ) -> None:
         options.check()
         self.dataset = dataset
@@ -98,7 +100,8 @@ class BatchStream:
                 hint="fewer ranks and workers, or a larger split",
             )
         self._block_rows = self._rows_of_block()
-        window_bytes = WINDOW_BYTES if options.shuffle else ORDERED_WINDOW_BYTES
+        shuffled_bytes = max(ORDERED_WINDOW_BYTES, WINDOW_BYTES // sharers)
+        window_bytes = shuffled_bytes if options.shuffle else ORDERED_WINDOW_BYTES
         batch_bytes = max(1.0, encoder.row_bytes) * options.batch_size
         self._window_batches = max(1, int(window_bytes / batch_bytes))
         self._epoch = 0
@@ -337,7 +340,7 @@ class BatchStream:
         """The stream of one of several workers that share what this one reads."""
         options = self.options
         shared = replace(options, rank=options.rank * parts + part, world=options.world * parts)
-        return BatchStream(self.dataset, self.encoder, shared, threads=1)
+        return BatchStream(self.dataset, self.encoder, shared, threads=1, sharers=parts)
 
 
 def check_state(state: Any) -> None:
