@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
 
-PREFETCH_BATCHES = 8
 HANDOVER_BYTES = 4_000_000
 """Of the batches that TensorFlow is handed at a time."""
 _NOTICE = re.compile(rb"WARNING: All log messages before absl|[IW]0000 ")
@@ -72,47 +71,6 @@ def _without_notices() -> Iterator[None]:
             kept.seek(0)
             others = [line for line in kept if not _NOTICE.match(line)]
             os.write(2, b"".join(others))
-
-
-class BatchFeed:
-    """A `tf.data.Dataset` of the batches that a function makes, each time it is iterated.
-
-    signature: the `tf.TensorSpec`s of a batch. TensorFlow turns an error in the generator into
-    its own; `batches` raises the one that happened.
-    """
-
-    def __init__(
-        self,
-        make: Callable[[], Iterable[Any]],
-        signature: Any,
-        *,
-        prefetch: int = PREFETCH_BATCHES,
-    ) -> None:
-        tf = import_tensorflow(purpose="a tf.data.Dataset")
-        self._make = make
-        self._error: BaseException | None = None
-        self.dataset = tf.data.Dataset.from_generator(
-            self._generate, output_signature=signature
-        ).prefetch(prefetch)
-
-    def _generate(self) -> Iterator[Any]:
-        try:
-            yield from self._make()
-        except Exception as error:
-            self._error = error
-            raise
-
-    def batches(self) -> Iterator[Any]:
-        """The batches as tensors; raises what the generator raised."""
-        import tensorflow as tf
-
-        self._error = None
-        try:
-            yield from self.dataset
-        except tf.errors.OpError:
-            if self._error is not None:
-                raise self._error from None
-            raise
 
 
 def tf_dataset(

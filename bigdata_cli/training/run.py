@@ -51,9 +51,9 @@ def train(
     cross-entropy and AUC; integers or categories with up to 100 values: cross-entropy and
     accuracy; other numbers and times: mean squared error and RMSE. epochs: by default enough for
     about 2,000 steps, at least 1. A fifth of the rows, up to 64 MB of them, is held out, unless
-    `evaluate_on` is another dataset for the metric, or a slice of the rows. `options.TrainOptions` describes the rest;
-    strategy, devices, require_gpu: see `backends.DeviceOptions`. memory_plot, memory_log: files for
-    a picture of the memory over time, and for its samples.
+    `evaluate_on` is another dataset for the metric, or a slice of the rows. `options.TrainOptions`
+    describes the rest; strategy, devices, require_gpu: see `backends.DeviceOptions`. memory_plot,
+    memory_log: files for a picture of the memory over time, and for its samples.
 
     The report says whether the model learned; a model that did not is no exception. Raises
     UsageError for a label that cannot be learned, or devices that are not there,

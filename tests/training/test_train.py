@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from bigdata_cli.errors import MissingDependencyError, UsageError, VerificationError
-from bigdata_cli.loaders.tensorflow import BatchFeed
 from bigdata_cli.training.report import TrainProgress, TrainReport
 from bigdata_cli.training.run import train
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
@@ -176,16 +175,3 @@ class TestFailing:
         report = train(write_dataset(tmp_path / "d", table), label="y", epochs=2)
         assert report.rows == 4
         assert report.notes or not report.passed
-
-
-class TestBatchFeed:
-    def test_an_error_comes_out_as_it_was(self) -> None:
-        import tensorflow as tf
-
-        def make():
-            yield np.zeros(2, np.float32)
-            raise VerificationError("broken")
-
-        feed = BatchFeed(make, tf.TensorSpec((None,), "float32"))
-        with pytest.raises(VerificationError, match="broken"):
-            list(feed.batches())
