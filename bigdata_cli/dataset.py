@@ -177,7 +177,7 @@ class Dataset:
             found += batch.num_rows
             if batch.num_rows:
                 yield batch
-        self._check_rows(shard, rows, found)
+        self.check_rows(index, found, rows)
 
     def read_matrix(
         self, index: int, *, rows: range | None = None, max_rows: int = 65_536
@@ -191,9 +191,11 @@ class Dataset:
         ):
             found += len(X)
             yield X, y
-        self._check_rows(shard, rows, found)
+        self.check_rows(index, found, rows)
 
-    def _check_rows(self, shard: ShardEntry, rows: range | None, found: int) -> None:
+    def check_rows(self, index: int, found: int, rows: range | None = None) -> None:
+        """Raise VerificationError where a shard has not the rows (None: all) of the manifest."""
+        shard = self.shards[index]
         if found != (shard.rows if rows is None else len(rows)):
             ended = found if rows is None else rows.start + found
             raise VerificationError(

@@ -95,7 +95,10 @@ class ShardWriter(ABC):
 
 
 class RowAccess(ABC):
-    """The open files of a shard, whose rows can be had one by one."""
+    """The open files of a shard, whose rows can be had one by one, and from several threads."""
+
+    rows: int
+    """How many the files have."""
 
     @abstractmethod
     def take(self, rows: np.ndarray) -> pa.RecordBatch:
@@ -103,6 +106,10 @@ class RowAccess(ABC):
 
         Raises VerificationError where a file does not hold them.
         """
+
+    @abstractmethod
+    def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
+        """What `Format.read` gives of these rows, without opening the files for each range."""
 
 
 class Format(ABC):
@@ -169,7 +176,7 @@ class Format(ABC):
         *,
         columns: Sequence[str],
     ) -> RowAccess:
-        """Some columns of a shard, for reading single rows."""
+        """Some columns of a shard, for reading single rows, or one range after another."""
         raise UsageError(f"{self.name} gives no single rows", hint="--to npy, or --to hdf5")
 
     @abstractmethod

@@ -211,15 +211,20 @@ def _slices(
 ) -> Iterator[list[np.ndarray]]:
     """Rows of datasets of equal length, side by side, a few megabytes at a time."""
     n_rows = equal_length(source, datasets)
+    step = max_rows_at_once(datasets, max_rows)
+    rows = clipped(rows, n_rows)
+    for start in range(rows.start, rows.stop, step):
+        yield [dataset[start : min(rows.stop, start + step)] for dataset in datasets]
+
+
+def max_rows_at_once(datasets: Sequence[h5py.Dataset], max_rows: int) -> int:
+    """How many rows of datasets are read at a time, at most so many."""
     row_bytes = sum(
         (TEXT_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
         * int(np.prod(dataset.shape[1:]))
         for dataset in datasets
     )
-    step = max(1, min(max_rows, _READ_BYTES // max(1, row_bytes)))
-    rows = clipped(rows, n_rows)
-    for start in range(rows.start, rows.stop, step):
-        yield [dataset[start : min(rows.stop, start + step)] for dataset in datasets]
+    return max(1, min(max_rows, _READ_BYTES // max(1, row_bytes)))
 
 
 def open_columns(

@@ -1,13 +1,14 @@
-"""Single rows of an HDF5 shard.
+"""Rows of an HDF5 shard that stays open.
 
 Where chunks are stored as they are, their rows are at known places of the file, and one gather from
-the mapped file takes them. Compressed chunks and text are read through HDF5.
+the mapped file takes them, or a copy of each chunk. Compressed chunks and text are read through
+HDF5.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -16,12 +17,13 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import matrix_columns
-from bigdata_cli.formats.base import RowAccess, StorageOptions
+from bigdata_cli.formats.base import RowAccess, StorageOptions, clipped
 from bigdata_cli.formats.hdf5_read import (
     DAMAGE,
     arrow_values,
     damaged,
     equal_length,
+    max_rows_at_once,
     open_columns,
     open_matrix,
 )
@@ -29,7 +31,7 @@ from bigdata_cli.schema.dtype import Schema
 
 
 class Hdf5Rows(RowAccess):
-    """Single rows of a shard; its files stay open."""
+    """Rows of a shard; its file stays open."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Hdf5Rows(RowAccess):
         self._path = folder / files[0]
         self._source = schema, options
         self._columns = [schema[name] for name in columns]
+        self._masks: dict[str, _Selected | _Mapped] = {}
         try:
             self._file = h5py.File(self._path, "r", locking="best-effort")
             if options.layout == "matrix":
@@ -52,30 +55,47 @@ class Hdf5Rows(RowAccess):
                 values, masks = open_columns(self._file, self._columns)
                 self._datasets = dict(zip(columns, values, strict=True))
                 self._masks = {name: _places(mask, self._path) for name, mask in masks.items()}
-            self._rows = equal_length(self._file, list(self._datasets.values()))
+            self.rows = equal_length(self._file, list(self._datasets.values()))
             self._values = {n: _places(found, self._path) for n, found in self._datasets.items()}
         except DAMAGE as error:
             raise damaged(self._path, str(error)) from error
 
     def take(self, rows: np.ndarray) -> pa.RecordBatch:
-        if len(rows) and rows[-1] >= self._rows:
-            raise VerificationError(f"{self._path} has {self._rows:,} rows")
+        if len(rows) and rows[-1] >= self.rows:
+            raise VerificationError(f"{self._path} has {self.rows:,} rows")
         try:
-            values = {name: found.take(rows) for name, found in self._values.items()}
-            schema, options = self._source
-            names = [column.name for column in self._columns]
-            if options.layout == "matrix":
-                return matrix_columns(
-                    values.get("X"), values.get("y"), schema, options, columns=names
-                )
-            valid = {name: mask.take(rows) for name, mask in self._masks.items()}
-            arrays = [
-                arrow_values(values[name], valid.get(name), schema[name], self._file)
-                for name in names
-            ]
-            return pa.RecordBatch.from_arrays(arrays, names=names)
+            return self._batch(
+                {name: found.take(rows) for name, found in self._values.items()},
+                {name: mask.take(rows) for name, mask in self._masks.items()},
+            )
         except DAMAGE as error:
             raise damaged(self._path, str(error)) from error
+
+    def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
+        rows = clipped(rows, self.rows)
+        step = max_rows_at_once(list(self._datasets.values()), max_rows)
+        for start in range(rows.start, rows.stop, step):
+            stop = min(start + step, rows.stop)
+            try:
+                batch = self._batch(
+                    {name: found.read(start, stop) for name, found in self._values.items()},
+                    {name: mask.read(start, stop) for name, mask in self._masks.items()},
+                )
+            except DAMAGE as error:
+                raise damaged(self._path, str(error)) from error
+            yield batch
+
+    def _batch(
+        self, values: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray]
+    ) -> pa.RecordBatch:
+        schema, options = self._source
+        names = [column.name for column in self._columns]
+        if options.layout == "matrix":
+            return matrix_columns(values.get("X"), values.get("y"), schema, options, columns=names)
+        arrays = [
+            arrow_values(values[name], valid.get(name), schema[name], self._file) for name in names
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
 class _Selected:
@@ -86,6 +106,9 @@ class _Selected:
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         return self._dataset[rows]
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self._dataset[start:stop]
 
 
 class _Mapped:
@@ -113,6 +136,21 @@ class _Mapped:
         n_items = len(self._map) - self._row_bytes + 1
         items = np.ndarray((n_items,), item, buffer=self._map, strides=(1,))
         return items[at].view(self._dtype).reshape(len(rows), *self._row_shape)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Rows one after the other, a copy of each chunk's part."""
+        out = np.empty((stop - start, *self._row_shape), self._dtype)
+        content = out.reshape(-1).view(np.uint8)
+        filled = 0
+        while filled < stop - start:
+            chunk, place = divmod(start + filled, self._chunk_rows)
+            n_rows = min(stop - start - filled, self._chunk_rows - place)
+            at = int(self._starts[chunk]) + place * self._row_bytes
+            n_bytes = n_rows * self._row_bytes
+            first = filled * self._row_bytes
+            content[first : first + n_bytes] = np.frombuffer(self._map, np.uint8, n_bytes, at)
+            filled += n_rows
+        return out
 
 
 def _places(dataset: h5py.Dataset, path: Path) -> _Selected | _Mapped:

@@ -178,14 +178,20 @@ def read_columns(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a shard of the layout columns, as `Format.read` gives them."""
     sources, n_rows = open_columns(folder, files, schema, columns, is_whole=rows is None)
-    rows = clipped(rows, n_rows)
+    return _column_batches(sources, clipped(rows, n_rows), max_rows)
+
+
+def _column_batches(
+    sources: Sequence[ColumnFiles], rows: range, max_rows: int
+) -> Iterator[pa.RecordBatch]:
+    names = [source.column.name for source in sources]
     start = rows.start
     while start < rows.stop:
         stop = min(start + max_rows, rows.stop)
         for source in sources:
             stop = source.last_row(start, stop)
         arrays = [source.read(start, stop) for source in sources]
-        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+        yield pa.RecordBatch.from_arrays(arrays, names=names)
         start = stop
 
 
@@ -228,7 +234,7 @@ def matrix_slices(
 
 
 class NpyRows(RowAccess):
-    """Single rows of a shard, from its mapped files."""
+    """Rows of a shard, from its mapped files."""
 
     def __init__(
         self,
@@ -243,18 +249,33 @@ class NpyRows(RowAccess):
         self._files: list[ColumnFiles] = []
         self._path = folder / files[0]
         if options.layout == "matrix":
-            self._X, self._y, self._rows = open_matrix(folder, files, schema, options)
+            self._X, self._y, self.rows = open_matrix(folder, files, schema, options)
         else:
-            self._files, self._rows = open_columns(folder, files, schema, columns)
+            self._files, self.rows = open_columns(folder, files, schema, columns)
 
     def take(self, rows: np.ndarray) -> pa.RecordBatch:
-        if len(rows) and rows[-1] >= self._rows:
-            raise VerificationError(f"{self._path} has {self._rows:,} rows")
+        if len(rows) and rows[-1] >= self.rows:
+            raise VerificationError(f"{self._path} has {self.rows:,} rows")
         if self._files:
             arrays = [file.take(rows) for file in self._files]
             return pa.RecordBatch.from_arrays(arrays, names=self._columns)
-        y = None if self._y is None else self._y[rows]
-        return matrix_columns(self._X[rows], y, *self._source, columns=self._columns)
+        return self._of_matrix(self._X[rows], None if self._y is None else self._y[rows])
+
+    def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
+        rows = clipped(rows, self.rows)
+        if self._files:
+            yield from _column_batches(self._files, rows, max_rows)
+            return
+        for start in range(rows.start, rows.stop, max_rows):
+            part = slice(start, min(start + max_rows, rows.stop))
+            y = None if self._y is None else np.array(self._y[part])
+            yield self._of_matrix(np.array(self._X[part]), y)
+
+    def _of_matrix(self, X: np.ndarray, y: np.ndarray | None) -> pa.RecordBatch:
+        try:
+            return matrix_columns(X, y, *self._source, columns=self._columns)
+        except VerificationError as error:
+            raise VerificationError(f"{self._path}: {error.message}") from error
 
 
 def open_matrix(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import RowAccess
@@ -72,13 +75,37 @@ class RowsByNumber:
 
     def _access(self, shard: int) -> RowAccess:
         if shard not in self._opened:
-            dataset = self._dataset
-            dataset.check_files(shard)
-            self._opened[shard] = dataset.format.open_rows(
-                dataset.path,
-                dataset.shards[shard].file_names,
-                dataset.schema,
-                dataset.storage,
-                columns=[column.name for column in self._encoder.columns],
-            )
+            self._opened[shard] = open_shard(self._dataset, shard, self._encoder)
         return self._opened[shard]
+
+
+class OpenShard:
+    """The shard that threads read one range of rows of after another; the last one stays open."""
+
+    def __init__(self, dataset: Dataset, encoder: Encoder) -> None:
+        self._dataset = dataset
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self._last: tuple[int, RowAccess] | None = None
+
+    def read(self, shard: int, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
+        """Rows of a shard, as `Dataset.read_shard` gives them."""
+        with self._lock:
+            if self._last is None or self._last[0] != shard:
+                self._last = shard, open_shard(self._dataset, shard, self._encoder)
+            access = self._last[1]
+        return access.read(rows, max_rows)
+
+
+def open_shard(dataset: Dataset, shard: int, encoder: Encoder) -> RowAccess:
+    """A shard with the columns of an encoder; VerificationError where it has not its rows."""
+    dataset.check_files(shard)
+    access = dataset.format.open_rows(
+        dataset.path,
+        dataset.shards[shard].file_names,
+        dataset.schema,
+        dataset.storage,
+        columns=[column.name for column in encoder.columns],
+    )
+    dataset.check_rows(shard, access.rows)
+    return access

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.by_number import OpenShard
 from bigdata_cli.loaders.encode import Encoder
 from bigdata_cli.loaders.order import (
     Piece,
@@ -259,9 +260,12 @@ class BatchStream:
 
     def _decoded(self, pieces: Sequence[Piece]) -> Generator[list[np.ndarray]]:
         """The rows of the pieces in order, as the encoder's arrays."""
+        opened = None
+        if self.dataset.format.has_row_access and not self.encoder.takes_matrix():
+            opened = OpenShard(self.dataset, self.encoder)
         if self.threads == 1 or self._block_rows is None or len(pieces) < 2:
             for piece in pieces:
-                yield from self._decode(piece)
+                yield from self._decode(piece, opened)
             return
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="bigdata decoder")
         running: deque[Future[list[list[np.ndarray]]]] = deque()
@@ -269,14 +273,17 @@ class BatchStream:
         try:
             while True:
                 for piece in islice(waiting, self.threads - len(running)):
-                    running.append(pool.submit(lambda piece: list(self._decode(piece)), piece))
+                    running.append(pool.submit(self._decode_all, piece, opened))
                 if not running:
                     return
                 yield from running.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _decode(self, piece: Piece) -> Iterator[list[np.ndarray]]:
+    def _decode_all(self, piece: Piece, opened: OpenShard | None) -> list[list[np.ndarray]]:
+        return list(self._decode(piece, opened))
+
+    def _decode(self, piece: Piece, opened: OpenShard | None) -> Iterator[list[np.ndarray]]:
         rows = range(piece.start, piece.stop)
         encoder = self.encoder
         max_rows = min(65_536, max(256, int(PIECE_BYTES / max(1.0, encoder.row_bytes))))
@@ -284,8 +291,12 @@ class BatchStream:
             for X, y in self.dataset.read_matrix(piece.shard, rows=rows, max_rows=max_rows):
                 yield encoder.encode_matrix(X, y)
             return
-        names = [column.name for column in encoder.columns]
-        for batch in self.dataset.read_shard(piece.shard, names, rows=rows, max_rows=max_rows):
+        if opened is not None:
+            batches = opened.read(piece.shard, rows, max_rows)
+        else:
+            names = [column.name for column in encoder.columns]
+            batches = self.dataset.read_shard(piece.shard, names, rows=rows, max_rows=max_rows)
+        for batch in batches:
             yield encoder.encode(batch)
 
     def fingerprint(self) -> str:

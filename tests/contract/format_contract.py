@@ -323,6 +323,24 @@ class FormatContract:
                 tmp_path, files, schema, options, rows=range(start, stop), max_rows=500
             )
             assert_same_rows(actual, expected.slice(start, stop - start))
+        if self.form.has_row_access:
+            self.check_row_access(tmp_path, files, schema, options, expected)
+
+    def check_row_access(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions,
+        expected: pa.Table,
+    ) -> None:  # fmt: skip
+        """Ranges and single rows of files that stay open."""
+        names = schema.names
+        access = self.form.open_rows(folder, files, schema, options, columns=names)
+        assert access.rows == expected.num_rows
+        for start, stop in [(0, expected.num_rows), (0, 1), (99, 1100), (7, 7), (1030, 10**9)]:
+            batches = list(access.read(range(start, stop), 400))
+            assert all(0 < batch.num_rows <= 400 for batch in batches)
+            actual = pa.Table.from_batches(batches, schema=expected.slice(0, 0).schema)
+            assert_same_rows(actual, expected.slice(start, stop - start))
+        rows = np.array([0, 5, 99, 1024, expected.num_rows - 1])
+        assert_same_rows(pa.Table.from_batches([access.take(rows)]), expected.take(rows))
 
     def test_rows_beyond_the_end_are_left_out(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
