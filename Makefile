@@ -32,7 +32,7 @@ demo: $(VENV)/.installed-train
 	$(BIN)/bigdata train demo/transactions-tfrecord --label isFraud
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -129,6 +129,7 @@ def test_end_of_file_within_a_command_is_no_interrupt(capsys):
 def test_an_interrupt_ends_with_130():
     script = (
         "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in the foreground
         "from bigdata_cli.cli import exit_status\n"
         "def command():\n"
         "    print('ready', flush=True)\n"

@@ -1,0 +1,51 @@
+"""The pages of the documentation are true: their blocks run, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.blocks import ROOT, run_blocks
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def test_every_block_of_the_page_on_input_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "input.md", tmp_path) == {"sh"}
+
+
+def test_every_block_of_the_page_on_reliability_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "reliability.md", tmp_path) == {"sh"}
+
+
+def test_the_page_on_reliability_names_tests_that_exist():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+\.py", text)) <= tests
+
+
+def test_every_block_of_the_page_on_inspect_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "inspect.md", tmp_path) == {"sh", "python"}
+
+
+@pytest.mark.slow
+def test_every_block_of_the_page_on_training_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "training.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_predict_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "predict.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_loaders_runs(tmp_path):
+    pytest.importorskip("torch")
+    assert run_blocks(ROOT / "docs" / "loaders.md", tmp_path) == {"sh", "python"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,52 @@
+"""The reference is up to date, and has every option."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from bigdata_cli.cli.reference import commands, reference
+from tests.docs.blocks import ROOT
+
+COMMANDS = {name: (command, context) for name, command, context in commands()}
+
+
+def test_the_reference_is_up_to_date():
+    # In a process of its own: click keeps the help option of a command that was called alone.
+    done = subprocess.run(
+        [sys.executable, "-m", "bigdata_cli.cli.reference"],
+        capture_output=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert written == done.stdout, "make docs writes it anew"
+
+
+def test_the_page_on_input_names_every_option_of_a_source():
+    pages = (ROOT / "docs" / name for name in ("input.md", "inspect.md"))
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    command, context = COMMANDS["bigdata inspect"]
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts:
+            assert all(flag in text for flag in parameter.opts), parameter.opts
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_help(name):
+    command, context = COMMANDS[name]
+    assert command.help, name
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+            assert parameter.help.rstrip()[-1] in ".]", f"{name} {parameter.opts}: a sentence"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_in_the_reference(name):
+    command, context = COMMANDS[name]
+    section = reference().split(f"## `{name}`\n")[1].split("\n## ")[0]
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert all(flag in section for flag in parameter.opts), f"{name} {parameter.opts}"
