@@ -27,6 +27,7 @@ from bigdata_cli.formats.hdf5_read import (
     open_columns,
     open_matrix,
 )
+from bigdata_cli.formats.npy_file import forget_bytes
 from bigdata_cli.schema.dtype import Schema
 
 
@@ -149,6 +150,7 @@ class _Mapped:
             n_bytes = n_rows * self._row_bytes
             first = filled * self._row_bytes
             content[first : first + n_bytes] = np.frombuffer(self._map, np.uint8, n_bytes, at)
+            forget_bytes(self._map, at, at + n_bytes)
             filled += n_rows
         return out
 

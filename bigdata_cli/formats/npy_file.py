@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -105,6 +106,29 @@ def _raise_file_limit() -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def copied_rows(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Rows of a map that `open_npy` gave; what was read of it does not stay in this process."""
+    start, stop, _ = slice(start, stop).indices(len(array))  # of damaged offsets, too
+    rows = np.array(array[start:stop])
+    pages = getattr(array, "_mmap", None)
+    if pages is not None:
+        first = array.offset % mmap.ALLOCATIONGRANULARITY  # type: ignore[attr-defined]
+        forget_bytes(pages, first + start * array.strides[0], first + stop * array.strides[0])
+    return rows
+
+
+def forget_bytes(pages: mmap.mmap, start: int, stop: int) -> None:
+    """Let pages of a file that is mapped to be read go; they stay in the system's cache.
+
+    Else all that was ever read of a map counts as this process's memory.
+    """
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    first = start // mmap.PAGESIZE * mmap.PAGESIZE
+    if first < stop:
+        pages.madvise(mmap.MADV_DONTNEED, first, stop - first)
 
 
 def open_npy(path: Path, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.memmap:

@@ -18,7 +18,7 @@ from bigdata_cli.formats.base import (
     clipped,
     feature_columns,
 )
-from bigdata_cli.formats.npy_file import open_npy
+from bigdata_cli.formats.npy_file import copied_rows, open_npy
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
 OFFSETS_SUFFIX, BYTES_SUFFIX = ".offsets", ".bytes"
@@ -124,12 +124,12 @@ class ColumnFiles:
             raise VerificationError(f"{self._path}: {error.message}") from error
 
     def read(self, start: int, stop: int) -> pa.Array:
-        valid = None if self._valid is None else np.array(self._valid[start:stop])
+        valid = None if self._valid is None else copied_rows(self._valid, start, stop)
         try:
             if self.column.kind is not Kind.TEXT:
-                return arrow_column(np.array(self._values[start:stop]), valid, self.column)
-            offsets = np.array(self._values[start : stop + 1])
-            content = np.array(self._bytes[offsets[0] : offsets[-1]])
+                return arrow_column(copied_rows(self._values, start, stop), valid, self.column)
+            offsets = copied_rows(self._values, start, stop + 1)
+            content = copied_rows(self._bytes, int(offsets[0]), int(offsets[-1]))
             return arrow_text(offsets, content, valid, self.column)
         except VerificationError as error:
             raise VerificationError(f"{self._path}: {error.message}") from error
@@ -267,9 +267,9 @@ class NpyRows(RowAccess):
             yield from _column_batches(self._files, rows, max_rows)
             return
         for start in range(rows.start, rows.stop, max_rows):
-            part = slice(start, min(start + max_rows, rows.stop))
-            y = None if self._y is None else np.array(self._y[part])
-            yield self._of_matrix(np.array(self._X[part]), y)
+            part = start, min(start + max_rows, rows.stop)
+            y = None if self._y is None else copied_rows(self._y, *part)
+            yield self._of_matrix(copied_rows(self._X, *part), y)
 
     def _of_matrix(self, X: np.ndarray, y: np.ndarray | None) -> pa.RecordBatch:
         try:
