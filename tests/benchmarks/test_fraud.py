@@ -271,7 +271,6 @@ def test_each_way_but_keras_finds_most_frauds(files, shards, monkeypatch):
         scored = PEERS[name](files / "train.csv", files / "test.csv", 1)
         assert scored[LABEL].tolist() == labels.tolist()
         assert roc_auc_score(labels, scored["score"]) > 0.8, name
-    monkeypatch.setattr("benchmarks.fraud.ours.BATCH_ROWS", 64)  # so few rows are few steps
     dataset = open_dataset(shards)
     X, y = all_rows(dataset)
     for name in ("bagged", "partial-fit"):
