@@ -8,7 +8,9 @@ HDF5.
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -27,7 +29,6 @@ from bigdata_cli.formats.hdf5_read import (
     open_columns,
     open_matrix,
 )
-from bigdata_cli.formats.npy_file import forget_bytes
 from bigdata_cli.schema.dtype import Schema
 
 
@@ -47,17 +48,18 @@ class Hdf5Rows(RowAccess):
         self._path = folder / files[0]
         self._source = schema, options
         self._columns = [schema[name] for name in columns]
-        self._masks: dict[str, _Selected | _Mapped] = {}
+        self._masks: dict[str, _Selected | _Placed] = {}
         try:
             self._file = h5py.File(self._path, "r", locking="best-effort")
+            content = _FileContent(self._path)
             if options.layout == "matrix":
                 self._datasets = open_matrix(self._file, schema, options, columns)
             else:
                 values, masks = open_columns(self._file, self._columns)
                 self._datasets = dict(zip(columns, values, strict=True))
-                self._masks = {name: _places(mask, self._path) for name, mask in masks.items()}
+                self._masks = {name: _places(mask, content) for name, mask in masks.items()}
             self.rows = equal_length(self._file, list(self._datasets.values()))
-            self._values = {n: _places(found, self._path) for n, found in self._datasets.items()}
+            self._values = {n: _places(found, content) for n, found in self._datasets.items()}
         except DAMAGE as error:
             raise damaged(self._path, str(error)) from error
 
@@ -112,30 +114,53 @@ class _Selected:
         return self._dataset[start:stop]
 
 
-class _Mapped:
-    """Rows of a dataset, gathered from the mapped file. starts: the byte of each chunk, int64."""
+class _FileContent:
+    """The bytes of a file, which stays open for all of its datasets."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    @cached_property
+    def map(self) -> mmap.mmap:
+        """The file, mapped: what is touched of it counts as memory of this process."""
+        return mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ)
+
+    def read(self, at: int, n_bytes: int) -> np.ndarray:
+        """Some bytes, uint8 (n_bytes,), without the map where the system can."""
+        if hasattr(os, "pread"):
+            return np.frombuffer(os.pread(self._file.fileno(), n_bytes, at), np.uint8)
+        return np.frombuffer(self.map, np.uint8, n_bytes, at)
+
+
+class _Placed:
+    """Rows of a dataset, by their places in the file. starts: the byte of each chunk, int64."""
 
     def __init__(
-        self, dataset: h5py.Dataset, starts: np.ndarray, chunk_rows: int, path: Path
+        self, dataset: h5py.Dataset, starts: np.ndarray, chunk_rows: int, content: _FileContent
     ) -> None:
         self._dtype = dataset.dtype
         self._row_shape = dataset.shape[1:]
         self._row_bytes = self._dtype.itemsize * int(np.prod(self._row_shape, dtype=np.int64))
         self._starts = starts
         self._chunk_rows = chunk_rows
-        with open(path, "rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        last = len(self._map) - chunk_rows * self._row_bytes
+        self._content = content
+        last = content.size - chunk_rows * self._row_bytes
         if len(starts) and not 0 <= starts.min() <= starts.max() <= last:
-            raise damaged(path, f'chunks of "{dataset.name[1:]}" are beyond its end')
+            raise damaged(content.path, f'chunks of "{dataset.name[1:]}" are beyond its end')
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         chunk, place = np.divmod(rows, self._chunk_rows)
         at = self._starts[chunk] + place * self._row_bytes
         # Rows may begin at any byte: as many overlapping items as there are bytes.
         item = np.dtype((np.void, self._row_bytes))
-        n_items = len(self._map) - self._row_bytes + 1
-        items = np.ndarray((n_items,), item, buffer=self._map, strides=(1,))
+        n_items = self._content.size - self._row_bytes + 1
+        items = np.ndarray((n_items,), item, buffer=self._content.map, strides=(1,))
         return items[at].view(self._dtype).reshape(len(rows), *self._row_shape)
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -149,13 +174,12 @@ class _Mapped:
             at = int(self._starts[chunk]) + place * self._row_bytes
             n_bytes = n_rows * self._row_bytes
             first = filled * self._row_bytes
-            content[first : first + n_bytes] = np.frombuffer(self._map, np.uint8, n_bytes, at)
-            forget_bytes(self._map, at, at + n_bytes)
+            content[first : first + n_bytes] = self._content.read(at, n_bytes)
             filled += n_rows
         return out
 
 
-def _places(dataset: h5py.Dataset, path: Path) -> _Selected | _Mapped:
+def _places(dataset: h5py.Dataset, content: _FileContent) -> _Selected | _Placed:
     """How the rows of a dataset are had."""
     plist = dataset.id.get_create_plist()
     if dataset.dtype.kind == "O" or dataset.chunks is None or plist.get_nfilters():
@@ -169,4 +193,4 @@ def _places(dataset: h5py.Dataset, path: Path) -> _Selected | _Mapped:
         starts[chunk.chunk_offset[0] // chunk_rows] = chunk.byte_offset
     if not whole_rows or (starts < 0).any():  # what was never written has no place
         return _Selected(dataset)
-    return _Mapped(dataset, starts, chunk_rows, path)
+    return _Placed(dataset, starts, chunk_rows, content)
