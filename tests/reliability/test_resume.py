@@ -266,3 +266,17 @@ def test_repair_is_of_the_same_conversion(children, source, tmp_path):
         answer = children.run(source, output, repair=True, **{**OPTIONS, **changed})
         assert "was made otherwise" in answer["message"]
     assert children.run(source, output, repair=True, **OPTIONS)["resumed"] == 6
+
+
+def test_lines_that_found_no_room_are_written_when_there_is_some(tmp_path):
+    journal = Journal(tmp_path)
+    journal.start({"of": "a run"})
+    (tmp_path / JOURNAL_NAME).mkdir()  # so that it cannot be written, as on a full disk
+    journal.append("shard", lambda: 0)
+    with pytest.raises(OSError, match="directory"):
+        journal.flush()
+    (tmp_path / JOURNAL_NAME).rmdir()
+    journal.close()
+    written = read_journal(tmp_path)
+    assert written is not None
+    assert written.entries == (Entry("begin", {"of": "a run"}), Entry("shard", 0))
