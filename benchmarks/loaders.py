@@ -44,6 +44,16 @@ _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 # What others show.
 
 
+def feature_spec(names: Sequence[str]) -> dict[str, Any]:
+    """What `parse_example` is told of the features."""
+    import tensorflow as tf
+
+    return {
+        name: tf.io.FixedLenFeature([], tf.int64 if name == "label" else tf.float32)
+        for name in names
+    }
+
+
 def record_by_record(folder: Path) -> Iterable[Any]:
     """`TFRecordDataset(files).map(parse_single_example).shuffle().batch(128)`."""
     import tensorflow as tf
@@ -51,11 +61,8 @@ def record_by_record(folder: Path) -> Iterable[Any]:
     from bigdata_cli import open_dataset
 
     dataset = open_dataset(folder)
-    names = [column.name for column in dataset.schema]
-    spec = {
-        name: tf.io.FixedLenFeature([], tf.int64 if name == "label" else tf.float32)
-        for name in names
-    }
+    names = dataset.schema.names
+    spec = feature_spec(names)
 
     def parse(record: Any) -> Any:
         row = tf.io.parse_single_example(record, spec)
@@ -73,11 +80,8 @@ def by_batch(folder: Path) -> Iterable[Any]:
     from bigdata_cli import open_dataset
 
     dataset = open_dataset(folder)
-    names = [column.name for column in dataset.schema]
-    spec = {
-        name: tf.io.FixedLenFeature([], tf.int64 if name == "label" else tf.float32)
-        for name in names
-    }
+    names = dataset.schema.names
+    spec = feature_spec(names)
 
     def parse(records: Any) -> Any:
         rows = tf.io.parse_example(records, spec)

@@ -85,6 +85,7 @@ class Conversion:
 
     def restore(self, folder: OutputFolder, standing: Standing) -> None:
         """Go on where an interrupted run was: what it finished is checked, and not done again."""
+        self._journal = folder.journal  # from here on an end keeps what is in it
         self.ledger.restore(standing.results)
         known = [result for _, result in sorted(self.ledger.results.items())]
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
@@ -93,7 +94,6 @@ class Conversion:
         folder.go_on(standing.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
         of = f" of {self.n_shards:,}" if self.counts_shards else ""
-        self._journal = folder.journal
         self.meter.say(f"resuming: {self.n_resumed:,}{of} shards are done")
         self.meter.begin("convert", self._total_bytes(after=len(known)))
 

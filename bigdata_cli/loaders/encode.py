@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
 
 _MAPPED_BYTES = 1 << 20
+"""An array of so many is not of the heap."""
 _TILE_BYTES = 1 << 20
 """Of a matrix that is written column by column: it stays in a core's cache."""
 _PYTHON_TEXT_BYTES = 50
@@ -93,7 +94,7 @@ class Encoder(ABC):
 
     def encode_matrix(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
         """The arrays of rows of a stored matrix and its label."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} takes no matrix as it is stored")
 
     @abstractmethod
     def batch(self, arrays: Sequence[Any]) -> Any:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 WINDOW_BYTES = 24_000_000
 """Of a window whose rows are permuted: that being filled, one ahead, and that being cut."""
 ORDERED_WINDOW_BYTES = 8_000_000
-PIECE_BYTES = 4000000
+PIECE_BYTES = 4_000_000
 """Of a block, about; more where a format's own blocks are larger."""
 MAX_THREADS = 4
 _STATE_VERSION = 1

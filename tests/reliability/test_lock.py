@@ -64,6 +64,7 @@ def test_a_lock_dies_with_its_process(tmp_path):
 def test_a_lock_that_says_nothing_holds_nobody_up(text, tmp_path):
     (tmp_path / LOCK_NAME).write_text(text)
     FolderLock(tmp_path).acquire()
+    assert json.loads((tmp_path / LOCK_NAME).read_text())["pid"] == os.getpid()
 
 
 def test_a_holder_on_another_machine_may_be_alive(tmp_path):

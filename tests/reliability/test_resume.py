@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from bigdata_cli import convert, verify
 from bigdata_cli.convert import shard_record
 from bigdata_cli.convert.journal import JOURNAL_NAME, Entry, Journal, read_journal
-from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.convert.options import ConvertOptions
+from bigdata_cli.convert.run import run
+from bigdata_cli.errors import BudgetError, DataError, UsageError
 from tests.reliability.children import KILLED, contents, write_source
 
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
@@ -280,3 +282,22 @@ def test_lines_that_found_no_room_are_written_when_there_is_some(tmp_path):
     written = read_journal(tmp_path)
     assert written is not None
     assert written.entries == (Entry("begin", {"of": "a run"}), Entry("shard", 0))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_was_finished_outlives_an_end_while_it_is_checked(
+    error, source, output, straight, monkeypatch
+):
+    def ends(*_arguments, **_options):
+        raise error
+
+    options = ConvertOptions(to="parquet", output=output, **OPTIONS)
+    before = {path.name for path in output.glob("_data-*")}
+    with monkeypatch.context() as patched:
+        patched.setattr("bigdata_cli.convert.conversion.check_files", ends)
+        with pytest.raises((KeyboardInterrupt, BudgetError)) as raised:
+            run([str(source)], options, sample_bytes=1 << 13)
+    assert any("6 of 6 shards are done" in note for note in raised.value.__notes__)
+    assert {path.name for path in output.iterdir()} >= before
+    assert run([str(source)], options, sample_bytes=1 << 13).resumed_shards == 6
+    assert contents(output) == straight

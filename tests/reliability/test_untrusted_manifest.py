@@ -269,9 +269,12 @@ def test_every_field_may_be_hostile(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_every_field_with_every_hostile_value(tmp_path: Path) -> None:
+    count = 0
     for layout in LAYOUTS:
         for _ in mutations(example(tmp_path / "-".join(layout), layout), 1.0):
             use(tmp_path / "-".join(layout))
+            count += 1
+    assert count > 20_000
 
 
 def test_columns_with_hostile_names(tmp_path: Path) -> None:
