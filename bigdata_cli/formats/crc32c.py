@@ -1,18 +1,15 @@
 """CRC-32C (Castagnoli), and the masked form that TFRecord stores.
 
-The processor's own instruction where numba compiles for SSE 4.2, else slicing-by-8 (Kounavis and
+The processor's own instruction where it has SSE 4.2, else slicing-by-8 (Kounavis and
 Berry, "A Systematic Approach to Building High Performance Software-based CRC Generators", 2005).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
-from bigdata_cli.unaligned import load_u8, load_u64
+from bigdata_cli.native import compiled, intrinsic, processor
+from bigdata_cli.native.instructions import load_u8, load_u64
 
 _POLYNOMIAL = 0x82F63B78
 _MASK_DELTA = 0xA282EAD8
@@ -35,7 +32,7 @@ def _slicing_tables() -> np.ndarray:
 _TABLES = _slicing_tables()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def crc32c_by_tables(data, start, end):
     """CRC-32C of data[start:end], uint8 → uint32, by slicing-by-8."""
     low = np.uint64(0xFF)
@@ -63,6 +60,9 @@ def _instruction(bits: int):
     """The SSE 4.2 instruction that takes `bits` bits into a CRC held in a uint64."""
 
     def define(typing_context, crc, value):
+        from llvmlite import ir
+        from numba import types
+
         def generate(context, builder, signature, arguments):
             wide, narrow = ir.IntType(64), ir.IntType(bits)
             name = f"llvm.x86.sse42.crc32.64.{bits}"
@@ -71,8 +71,7 @@ def _instruction(bits: int):
             )
             return builder.call(function, arguments)
 
-        operand = types.uint64 if bits == 64 else types.uint8
-        return types.uint64(types.uint64, operand), generate
+        return types.uint64(types.uint64, getattr(types, f"uint{bits}")), generate
 
     return intrinsic(define)
 
@@ -81,7 +80,7 @@ _take_u64 = _instruction(64)
 _take_u8 = _instruction(8)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def crc32c_by_instruction(data, start, end):
     """CRC-32C of data[start:end], uint8 → uint32, by SSE 4.2."""
     crc = np.uint64(0xFFFFFFFF)
@@ -95,15 +94,15 @@ def crc32c_by_instruction(data, start, end):
 
 
 def has_instruction() -> bool:
-    """Whether numba compiles for a processor with SSE 4.2 (not so with NUMBA_CPU_NAME=generic)."""
-    return "+sse4.2" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    """Whether there is SSE 4.2 in what is compiled for (not so with NUMBA_CPU_NAME=generic)."""
+    return "+sse4.2" in processor.features()
 
 
 crc32c = crc32c_by_instruction if has_instruction() else crc32c_by_tables
 """CRC-32C of data[start:end], uint8 → uint32."""
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def masked_crc32c(data, start, end):
     """CRC-32C of data[start:end] as TFRecord stores it: rotated and offset, uint32."""
     crc = np.uint64(crc32c(data, start, end))

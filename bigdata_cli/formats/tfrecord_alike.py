@@ -7,14 +7,14 @@ numbers are, as our writer writes them, and it takes a seventh of the time.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bigdata_cli.formats.tfrecord_parse import read_varint, same_bytes
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
-from bigdata_cli.unaligned import load_u8, load_u32
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import load_u8, load_u32
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def value_places(data, start, spans, kinds, places):
     """Fill places, int64 (lists, 2), with where each value begins and ends, counted from `start`.
 
@@ -43,7 +43,7 @@ def value_places(data, start, spans, kinds, places):
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_alike(data, start, end, like, like_end, kinds, places, out, lengths, firsts):
     """Read a record whose bytes are those of the record at `like`, but for the values.
 

@@ -8,7 +8,6 @@ that no input, however damaged, is read beyond its end.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bigdata_cli.formats.crc32c import masked_crc32c
 from bigdata_cli.formats.tfrecord_alike import read_alike, value_places
@@ -22,7 +21,8 @@ from bigdata_cli.formats.tfrecord_parse import (
     same_bytes,
 )
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
-from bigdata_cli.unaligned import load_u8, load_u32, load_u64
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import load_u8, load_u32, load_u64
 
 OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
 """What `scan_records` says of the record that it stopped at."""
@@ -34,7 +34,7 @@ _MOST_MISSES = 16
 """Of so many records one after the other that are not alike, the following are not tried."""
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_records(data, start, end, max_records, all_crcs):
     """Find whole records in data[start:end] and check their CRCs; of lengths only if not all_crcs.
 
@@ -65,7 +65,7 @@ def scan_records(data, start, end, max_records, all_crcs):
     return starts[:n], ends[:n], at, OK
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _expected_entry(data, at, end, keys, key_start, key_end):
     """Where the Feature of the entry at `at` begins and ends, if it is as our writer writes it.
 
@@ -92,7 +92,7 @@ def _expected_entry(data, at, end, keys, key_start, key_end):
     return at, stop
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _place_of_key(data, start, end, keys, key_ends, expected):
     """The number of the key data[start:end], looked for from `expected` on; -1 if it is none."""
     n_keys = len(key_ends) - 1
@@ -105,7 +105,7 @@ def _place_of_key(data, start, end, keys, key_ends, expected):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _find_features(data, start, end, keys, key_ends, spans):
     """Fill spans, int64 (keys, 2), with where each key's Feature stands, or -1."""
     n_keys = len(key_ends) - 1
@@ -146,7 +146,7 @@ def _find_features(data, start, end, keys, key_ends, spans):
     return OK
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _read_ints(data, at, end, wire, out, first, step, room):
     """Read one field of an Int64List; returns its values' number, or what is wrong.
 
@@ -163,7 +163,7 @@ def _read_ints(data, at, end, wire, out, first, step, room):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _read_floats(data, at, end, out, first, step, room):
     """Read one field of a FloatList as the bits of float32, likewise."""
     if (end - at) % 4:
@@ -174,7 +174,7 @@ def _read_floats(data, at, end, out, first, step, room):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _read_list(data, at, end, kind, out, lengths, first, step, room):
     """Read a BytesList, FloatList or Int64List; returns the number of values, or what is wrong."""
     count = np.int64(0)
@@ -203,7 +203,7 @@ def _read_list(data, at, end, kind, out, lengths, first, step, room):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _read_feature(data, at, end, kind, out, lengths, first, step, room):
     """Read a Feature of one kind; returns the number of values, or what is wrong.
 
@@ -235,7 +235,7 @@ def _read_feature(data, at, end, kind, out, lengths, first, step, room):
     return np.int64(WRONG_KIND) if other else count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
     """Fill rows (records,) with the length of each record's lists, which must be equal.
 
@@ -265,7 +265,7 @@ def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
     return OK, 0, 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def decode_records(
     data, starts, ends, keys, key_ends, kinds, counts, optional, offsets, rows, step, firsts, out,
     lengths, present, singles,
@@ -320,7 +320,7 @@ def decode_records(
     return OK, 0, 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_rows_of_blocks(data, starts, ends):
     """The rows of records that hold lists of equal length: (rows, what is wrong, record)."""
     total = np.int64(0)
@@ -353,7 +353,7 @@ def count_rows_of_blocks(data, starts, ends):
     return total, np.int64(OK), 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_first_lists(data, starts, ends, rows):
     """Fill rows (records,) with the length of each record's first list: (what is wrong, record)."""
     nothing = np.empty(1, np.int64)
@@ -380,7 +380,7 @@ def count_first_lists(data, starts, ends, rows):
     return OK, 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_keys(data, start, end):
     """Where the keys of an Example begin and end: int64 (keys, 2); none where it is damaged."""
     keys = np.empty(((end - start) // 2 + 1, 2), np.int64)
@@ -402,7 +402,7 @@ def find_keys(data, start, end):
     return keys[:n]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count_values(data, start, end, nothing):
     """The number of values of a Feature of any kind, or what is wrong."""
     count = np.int64(WRONG_KIND)
@@ -413,7 +413,7 @@ def _count_values(data, start, end, nothing):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def gather_text(data, starts, lengths, valid):
     """Texts of data[starts[r]:][:lengths[r]] one after another: offsets, int64 (rows + 1), uint8.
 

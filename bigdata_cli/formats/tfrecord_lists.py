@@ -5,7 +5,6 @@ and block, a list of a column's values.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bigdata_cli.formats.tfrecord_wire import (
     BYTES,
@@ -22,28 +21,58 @@ from bigdata_cli.formats.tfrecord_wire import (
     varint_bytes,
     write_varint,
 )
-from bigdata_cli.unaligned import store_u8, store_u32
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import store_u8, store_u32
+
+_TAGS = np.array(LIST_TAGS, np.uint8)
 
 
-@njit(nogil=True, cache=True)
-def encode_packed(n_rows, kinds, firsts, counts, slots, valid, keys, key_ends):
+def encode_packed(
+    n_rows: int,
+    kinds: np.ndarray,
+    firsts: np.ndarray,
+    counts: np.ndarray,
+    slots: np.ndarray,
+    valid: np.ndarray,
+    keys: np.ndarray,
+    key_ends: np.ndarray,
+) -> np.ndarray:
     """A record per row: list f has the slots of counts[f] columns from firsts[f] on.
 
     kinds: uint8, FLOAT, INT or VALID; firsts, counts: int64, all (lists,). slots: int64, valid:
     uint8, flat, a column's n_rows + 1 apart. keys, key_ends: from `pack_bytes` of the key fields.
     Returns uint8, the records.
     """
-    tags = np.array(LIST_TAGS, np.uint8)
-    payloads = _packed_payloads(n_rows, kinds, firsts, counts, slots, valid)
+    payloads = np.zeros((len(kinds), n_rows), np.int64)
     sizes = np.empty(n_rows, np.int64)
     alike = np.zeros(n_rows, np.uint8)
+    values_at = np.zeros(len(kinds), np.int64)
+    lists = n_rows, kinds, firsts, counts, slots, valid
+    _fill_packed_payloads(*lists, payloads)
+    total = _packed_sizes(kinds, payloads, key_ends, sizes, alike)
+    out = np.empty(total + SLACK, np.uint8)
+    _write_packed(*lists, keys, key_ends, payloads, sizes, alike, values_at, out)
+    return out[:total]
+
+
+@compiled
+def _packed_sizes(kinds, payloads, key_ends, sizes, alike):
+    """Fill the bytes of each row's features, int64 (rows,), and whether its lists have the bytes
+    of those of the row before, uint8; returns the bytes of all records."""
     total = 0
-    for r in range(n_rows):
+    for r in range(len(sizes)):
         alike[r] = r > 0 and _are_equal(payloads, r)
         sizes[r] = sizes[r - 1] if alike[r] else _features_bytes(kinds, payloads[:, r], key_ends)
         total += record_bytes(sizes[r])
-    out = np.empty(total + SLACK, np.uint8)
-    values_at = np.zeros(len(kinds), np.int64)
+    return total
+
+
+@compiled
+def _write_packed(
+    n_rows, kinds, firsts, counts, slots, valid, keys, key_ends,
+    payloads, sizes, alike, values_at, out,
+):  # fmt: skip
+    """Write the records into `out`: see `encode_packed`. values_at: int64 (lists,), overwritten."""
     end = sealed = pattern = 0
     for r in range(n_rows):
         start = end
@@ -58,7 +87,7 @@ def encode_packed(n_rows, kinds, firsts, counts, slots, valid, keys, key_ends):
                 payload = payloads[f, r]
                 if payload >= 0:
                     key_start, key_end = key_ends[f], key_ends[f + 1]
-                    at = _begin_list(out, at, kinds[f], tags, payload, keys, key_start, key_end)
+                    at = _begin_list(out, at, kinds[f], payload, keys, key_start, key_end)
                     values_at[f] = at - start
                     at += payload
         for f in range(len(kinds)):
@@ -79,14 +108,12 @@ def encode_packed(n_rows, kinds, firsts, counts, slots, valid, keys, key_ends):
                     at += 1
                     place += n_rows + 1
         sealed = seal(out, sealed, end, r + 1 == n_rows)
-    return out[:total]
 
 
-@njit(nogil=True, cache=True)
-def _packed_payloads(n_rows, kinds, firsts, counts, slots, valid):
-    """Bytes of the values of each list of each row, int64 (lists, rows); -1 where none are needed:
-    all of them are valid."""
-    payloads = np.zeros((len(kinds), n_rows), np.int64)
+@compiled
+def _fill_packed_payloads(n_rows, kinds, firsts, counts, slots, valid, payloads):
+    """Bytes of the values of each list of each row, int64 (lists, rows), which come as zeros; -1
+    where none are needed: all of them are valid."""
     for f in range(len(kinds)):
         own = payloads[f]
         if kinds[f] == FLOAT:
@@ -103,10 +130,9 @@ def _packed_payloads(n_rows, kinds, firsts, counts, slots, valid):
         if kinds[f] == VALID:
             for r in range(n_rows):
                 own[r] = -1 if own[r] == counts[f] else counts[f]
-    return payloads
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _are_equal(payloads, r):
     """Whether the lists of row r have as many bytes as those of the row before."""
     equal = True
@@ -115,28 +141,54 @@ def _are_equal(payloads, r):
     return equal
 
 
-@njit(nogil=True, cache=True)
-def encode_blocks(n_rows, block_rows, kinds, firsts, slots, valid, text, keys, key_ends):
+def encode_blocks(
+    n_rows: int,
+    block_rows: int,
+    kinds: np.ndarray,
+    firsts: np.ndarray,
+    slots: np.ndarray,
+    valid: np.ndarray,
+    text: np.ndarray,
+    keys: np.ndarray,
+    key_ends: np.ndarray,
+) -> np.ndarray:
     """A record per block of rows: list f has the slots of its rows from firsts[f] on.
 
     kinds: uint8, firsts: int64, both (lists,). slots: int64, valid: uint8, flat. text: uint8 with
     slack. keys, key_ends: from `pack_bytes` of the key fields. Returns uint8, the records.
     """
-    tags = np.array(LIST_TAGS, np.uint8)
     n_records = -(-n_rows // block_rows)
     payloads = np.empty((n_records, len(kinds)), np.int64)
     sizes = np.empty(n_records, np.int64)
+    lists = n_rows, block_rows, kinds, firsts, slots, valid
+    total = _block_sizes(*lists, key_ends, payloads, sizes)
+    out = np.empty(total + SLACK, np.uint8)
+    _write_blocks(*lists, text, keys, key_ends, payloads, sizes, out)
+    return out[:total]
+
+
+@compiled
+def _block_sizes(n_rows, block_rows, kinds, firsts, slots, valid, key_ends, payloads, sizes):
+    """Fill the bytes of each record's lists, int64 (records, lists), and of its features, int64
+    (records,); returns the bytes of all records."""
     total = 0
-    for j in range(n_records):
+    for j in range(len(sizes)):
         offset = j * block_rows
         count = min(block_rows, n_rows - offset)
         for f in range(len(kinds)):
             payloads[j, f] = _block_payload(kinds[f], slots, valid, firsts[f] + offset, count)
         sizes[j] = _features_bytes(kinds, payloads[j], key_ends)
         total += record_bytes(sizes[j])
-    out = np.empty(total + SLACK, np.uint8)
+    return total
+
+
+@compiled
+def _write_blocks(
+    n_rows, block_rows, kinds, firsts, slots, valid, text, keys, key_ends, payloads, sizes, out
+):  # fmt: skip
+    """Write the records into `out`: see `encode_blocks`."""
     at = sealed = 0
-    for j in range(n_records):
+    for j in range(len(sizes)):
         at = begin_record(out, at, sizes[j])
         offset = j * block_rows
         count = min(block_rows, n_rows - offset)
@@ -144,15 +196,14 @@ def encode_blocks(n_rows, block_rows, kinds, firsts, slots, valid, text, keys, k
             payload = payloads[j, f]
             if payload >= 0:
                 key_start, key_end = key_ends[f], key_ends[f + 1]
-                at = _begin_list(out, at, kinds[f], tags, payload, keys, key_start, key_end)
+                at = _begin_list(out, at, kinds[f], payload, keys, key_start, key_end)
                 first = firsts[f] + offset
                 at = _write_values(out, at, kinds[f], slots, valid, text, first, count)
         at += CRC_BYTES
-        sealed = seal(out, sealed, at, j + 1 == n_records)
-    return out[:total]
+        sealed = seal(out, sealed, at, j + 1 == len(sizes))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _block_payload(kind, slots, valid, first, count):
     """Bytes of a list's values; -1 where a list of validity is not needed."""
     if kind == FLOAT:
@@ -171,7 +222,7 @@ def _block_payload(kind, slots, valid, first, count):
     return total
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _write_values(out, at, kind, slots, valid, text, first, count):
     for i in range(first, first + count):
         if kind == FLOAT:
@@ -189,7 +240,7 @@ def _write_values(out, at, kind, slots, valid, text, first, count):
     return at
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _list_sizes(kind, payload, key_bytes):
     """Bytes of (entry, feature, list) for values of `payload` bytes."""
     list_bytes = payload if kind == BYTES else 1 + varint_bytes(payload) + payload
@@ -197,7 +248,7 @@ def _list_sizes(kind, payload, key_bytes):
     return key_bytes + 1 + varint_bytes(feature) + feature, feature, list_bytes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _features_bytes(kinds, payloads, key_ends):
     """Bytes of a record's features; payloads: int64 (lists,)."""
     total = 0
@@ -208,8 +259,8 @@ def _features_bytes(kinds, payloads, key_ends):
     return total
 
 
-@njit(nogil=True, cache=True)
-def _begin_list(out, at, kind, tags, payload, keys, key_start, key_end):
+@compiled
+def _begin_list(out, at, kind, payload, keys, key_start, key_end):
     """Write what stands before the values of a list; returns where they begin."""
     entry, feature, list_bytes = _list_sizes(kind, payload, key_end - key_start)
     store_u8(out, at, np.uint8(0x0A))
@@ -217,7 +268,7 @@ def _begin_list(out, at, kind, tags, payload, keys, key_start, key_end):
     at = copy(out, at, keys, key_start, key_end)
     store_u8(out, at, np.uint8(0x12))
     at = write_varint(out, at + 1, feature)
-    store_u8(out, at, tags[kind])
+    store_u8(out, at, _TAGS[kind])
     at = write_varint(out, at + 1, list_bytes)
     if kind != BYTES:
         store_u8(out, at, np.uint8(0x0A))

@@ -7,15 +7,15 @@ their ends.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bigdata_cli.unaligned import load_u8, load_u64
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import load_u8, load_u64
 
 VARINT, FIXED64, MESSAGE, FIXED32 = 0, 1, 2, 5
 """Wire types."""
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_varint(data, at, end):
     """A varint and where it ends; -1 for one that is cut off or too long."""
     if at < end and load_u8(data, at) < 0x80:
@@ -32,7 +32,7 @@ def read_varint(data, at, end):
     return number, np.int64(-1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def next_field(data, at, end):
     """The field at `at`: where the next one begins (-1: damaged), number, wire type, content."""
     tag, at = read_varint(data, at, end)
@@ -59,7 +59,7 @@ def next_field(data, at, end):
     return at, number, wire, begin, at
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_entry(data, at, end):
     """The key and the Feature of a map entry: (key begins, ends, Feature begins, ends), -1 first
     where it is damaged."""
@@ -75,7 +75,7 @@ def read_entry(data, at, end):
     return key_start, key_end, value_start, value_end
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def same_bytes(data, start, end, keys, key_start, key_end):
     """Whether data[start:end] is keys[key_start:key_end], compared in words; both have slack."""
     if end - start != key_end - key_start:

@@ -7,7 +7,6 @@ several stand side by side, all of them are copied at once and the values put in
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bigdata_cli.formats.tfrecord_wire import (
     BYTES,
@@ -22,27 +21,52 @@ from bigdata_cli.formats.tfrecord_wire import (
     varint_bytes,
     write_varint,
 )
-from bigdata_cli.unaligned import store_u8, store_u32
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import store_u8, store_u32
 
 
-@njit(nogil=True, cache=True)
-def encode_rows(kinds, slots, valid, nullable, text, prefixes, prefix_ends, first_prefix):
+def encode_rows(
+    kinds: np.ndarray,
+    slots: np.ndarray,
+    valid: np.ndarray,
+    nullable: np.ndarray,
+    text: np.ndarray,
+    prefixes: np.ndarray,
+    prefix_ends: np.ndarray,
+    first_prefix: np.ndarray,
+) -> np.ndarray:
     """A record per row, a feature per column; what is null is left out.
 
     kinds, nullable: uint8 (columns,). slots: int64, valid: uint8, both (columns, rows + 1).
     text: uint8 with slack. prefixes, prefix_ends: from `pack_bytes` of every column's
     `feature_prefixes`; first_prefix: int64 (columns,). Returns uint8, the records.
     """
-    n_rows = slots.shape[1] - 1
-    sizes = _feature_bytes(kinds, slots, valid, nullable, prefix_ends, first_prefix)
-    total = 0
-    for r in range(n_rows):
-        total += record_bytes(sizes[r])
+    columns = kinds, slots, valid, nullable
+    n_columns, n_rows = len(kinds), slots.shape[1] - 1
+    sizes = np.zeros(n_rows, np.int64)
+    total = _feature_bytes(*columns, prefix_ends, first_prefix, sizes)
+    run_ends = np.arange(n_columns)
+    value_at = np.zeros(n_columns, np.int64)
+    pattern_ends = np.zeros(n_columns + 1, np.int64)
+    patterns = np.zeros(len(prefixes) + 4 * n_columns + SLACK, np.uint8)
+    runs = run_ends, value_at, pattern_ends, patterns
+    keys = prefixes, prefix_ends, first_prefix
+    _find_runs(kinds, nullable, *keys, *runs)
     out = np.empty(total + SLACK, np.uint8)
-    run_ends, value_at, pattern_ends, patterns = _runs(
-        kinds, nullable, prefixes, prefix_ends, first_prefix
-    )
-    flat = slots.reshape(-1)
+    _write_rows(*columns, text, *keys, sizes, *runs, slots.reshape(-1), out)
+    return out[:total]
+
+
+@compiled
+def _write_rows(
+    kinds, slots, valid, nullable, text, prefixes, prefix_ends, first_prefix,
+    sizes, run_ends, value_at, pattern_ends, patterns, flat, out,
+):  # fmt: skip
+    """Write the records into `out`: see `encode_rows`, `_feature_bytes` and `_find_runs`.
+
+    flat: the slots, one column after the other.
+    """
+    n_rows = slots.shape[1] - 1
     at = sealed = 0
     for r in range(n_rows):
         at = begin_record(out, at, sizes[r])
@@ -76,14 +100,15 @@ def encode_rows(kinds, slots, valid, nullable, text, prefixes, prefix_ends, firs
             c += 1
         at += CRC_BYTES
         sealed = seal(out, sealed, at, r + 1 == n_rows)
-    return out[:total]
 
 
-@njit(nogil=True, cache=True)
-def _feature_bytes(kinds, slots, valid, nullable, prefix_ends, first_prefix):
-    """The bytes of each row's features, int64 (rows,)."""
+@compiled
+def _feature_bytes(kinds, slots, valid, nullable, prefix_ends, first_prefix, sizes):
+    """Add the bytes of each row's features to `sizes`, int64 (rows,).
+
+    Returns the bytes of all records.
+    """
     n_rows = slots.shape[1] - 1
-    sizes = np.zeros(n_rows, np.int64)
     constant = 0
     for c in range(len(kinds)):
         first = first_prefix[c]
@@ -102,29 +127,31 @@ def _feature_bytes(kinds, slots, valid, nullable, prefix_ends, first_prefix):
             else:
                 entry, _, _ = _text_sizes(key_bytes, slots[c, r + 1] - slots[c, r])
                 sizes[r] += 1 + varint_bytes(entry) + entry
+    total = 0
     for r in range(n_rows):
         sizes[r] += constant
-    return sizes
+        total += record_bytes(sizes[r])
+    return total
 
 
-@njit(nogil=True, cache=True)
-def _runs(kinds, nullable, prefixes, prefix_ends, first_prefix):
+@compiled
+def _find_runs(
+    kinds, nullable, prefixes, prefix_ends, first_prefix,
+    run_ends, value_at, pattern_ends, patterns,
+):  # fmt: skip
     """The runs of columns whose features are the same in every row but for their floats.
 
-    Returns (run_ends, value_at, pattern_ends, patterns): the column after the run that begins at a
-    column, the column itself where none does; where in its run a column's value stands; where in
-    `patterns`, uint8 with slack, the bytes of the columns before a column end. int64, all three.
+    Fills run_ends: the column after the run that begins at a column, the column itself where none
+    does; value_at: where in its run a column's value stands; pattern_ends: where in `patterns`,
+    uint8 with slack, the bytes of the columns before a column end. int64, all three.
     """
     n_columns = len(kinds)
-    pattern_ends = np.zeros(n_columns + 1, np.int64)
+    pattern_ends[0] = 0
     for c in range(n_columns):
         first = first_prefix[c]
         own = prefix_ends[first + 1] - prefix_ends[first] + 4
         is_constant = kinds[c] == FLOAT and not nullable[c]
         pattern_ends[c + 1] = pattern_ends[c] + (own if is_constant else 0)
-    patterns = np.zeros(pattern_ends[n_columns] + SLACK, np.uint8)
-    run_ends = np.arange(n_columns)
-    value_at = np.zeros(n_columns, np.int64)
     c = 0
     while c < n_columns:
         start = c
@@ -135,10 +162,9 @@ def _runs(kinds, nullable, prefixes, prefix_ends, first_prefix):
             c += 1
         run_ends[start] = c
         c = max(c, start + 1)
-    return run_ends, value_at, pattern_ends, patterns
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _text_sizes(key_bytes, length):
     """Bytes of the entry of a feature that is one text: (entry, feature, list)."""
     list_bytes = 1 + varint_bytes(length) + length
@@ -146,7 +172,7 @@ def _text_sizes(key_bytes, length):
     return key_bytes + 1 + varint_bytes(feature) + feature, feature, list_bytes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _write_text(out, at, prefixes, key_start, key_end, text, start, end):
     length = end - start
     entry, feature, list_bytes = _text_sizes(key_end - key_start, length)

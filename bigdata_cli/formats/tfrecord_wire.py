@@ -15,10 +15,10 @@ See https://protobuf.dev/programming-guides/encoding/.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bigdata_cli.formats.crc32c import masked_crc32c
-from bigdata_cli.unaligned import (
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import (
     bit_length,
     load_u64,
     store_u8,
@@ -82,13 +82,13 @@ def pack_bytes(parts: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(b"".join(parts) + bytes(SLACK), np.uint8), ends
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def varint_bytes(number):
     """Bytes of a number as a varint; a negative one has ten."""
     return (bit_length(np.uint64(number)) * 9 + 64) >> 6
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def write_varint(out, at, number):
     rest = np.uint64(number)
     while rest > np.uint64(0x7F):
@@ -99,7 +99,7 @@ def write_varint(out, at, number):
     return at + 1
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def copy(out, at, source, start, end):
     """Copy source[start:end], eight bytes at a time; up to seven more are read and written."""
     while start < end:
@@ -109,13 +109,13 @@ def copy(out, at, source, start, end):
     return at + end - start
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def record_bytes(features_bytes):
     """Bytes of a record with its framing."""
     return FRAMING_BYTES + 1 + varint_bytes(features_bytes) + features_bytes
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def begin_record(out, at, features_bytes):
     """Write the length and the Example's head; returns where the features begin."""
     size = 1 + varint_bytes(features_bytes) + features_bytes
@@ -124,7 +124,7 @@ def begin_record(out, at, features_bytes):
     return write_varint(out, at + 13, features_bytes)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def seal(out, start, end, at_once):
     """Write the CRCs of the records from `start` to `end`, once there are many, or `at_once`.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from bigdata_cli.native import compiled
 from bigdata_cli.sample import BLOCK_ROWS
 
 NOTHING = np.iinfo(np.int64).min
@@ -109,7 +109,7 @@ def _tables(
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _render_rows(
     cells, row, row_bytes, decimals, pools, pool_bytes, pool_offsets, end_bytes, end_offsets, out
 ):
@@ -132,7 +132,7 @@ def _render_rows(
     return row, at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _write_number(out, at, number, decimals):
     if number < 0:
         out[at] = 45

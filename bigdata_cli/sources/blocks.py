@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
-from numba import njit
 
 from bigdata_cli.errors import DataError, SourceLostError
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at
 from bigdata_cli.resources.stages import stage
-from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.rules import compile_rules
 from bigdata_cli.sources.scan import (
     DONE,
@@ -203,7 +203,7 @@ def _has_byte(data: np.ndarray, size: int, byte: int) -> bool:
     return byte >= 0 and bool((data[:size] == byte).any())
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _after_line_end(block, size):
     """(found, position after the first line end whose end is at or after position 1)."""
     p = 0
@@ -215,7 +215,7 @@ def _after_line_end(block, size):
     return False, size
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _after_quoted_record(block, size, rules):
     """Position after the record whose quoted field goes on at position 1; -1 for none."""
     _, _, _, _, p, status = scan_quoted(block, 0, size, rules)
@@ -227,7 +227,7 @@ def _after_quoted_record(block, size, rules):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _score(block, pos, end, at_eof, rules, n_fields):
     """Records with the right number of fields from `pos` on, until one has not; -1 at once."""
     good = 0

@@ -8,9 +8,9 @@ characters are scanned with its functions, the others by looking for quotes alon
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bigdata_cli.sources.intrinsics import byte_at, count_ones, trailing_zeros
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at, count_ones, trailing_zeros
 from bigdata_cli.sources.scan import DONE, line_end, scan_field, skip_line
 
 OUTSIDE, INSIDE, SPOILED = range(3)
@@ -23,7 +23,7 @@ _FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
 _RETURNS = np.uint64(0x0D0D0D0D0D0D0D0D)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def next_record(block, pos, state, limit, end, at_eof, rules):
     """(found, position, state): the start of the first record that starts at or after `limit`.
 
@@ -44,7 +44,7 @@ def next_record(block, pos, state, limit, end, at_eof, rules):
     return _next_scanned(block, pos, limit, end, at_eof, rules)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _next_scanned(block, pos, limit, end, at_eof, rules):
     record = pos
     while pos < limit:
@@ -55,7 +55,7 @@ def _next_scanned(block, pos, limit, end, at_eof, rules):
     return True, pos, OUTSIDE
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def after_record(block, pos, end, rules):
     """The position after the record, comment or blank line that starts at `pos`, at most `end`."""
     if byte_at(block, pos) == rules.comment:
@@ -72,7 +72,7 @@ def after_record(block, pos, end, rules):
         pos += 1 + len(rules.tail)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def last_record(block, pos, end, rules):
     """Where the last record, comment or blank line of block[pos:end] starts."""
     record = pos
@@ -82,7 +82,7 @@ def last_record(block, pos, end, rules):
     return record
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _next_plain(block, words, pos, state, limit, end, at_eof, quote, delimiter):
     while True:
         if state == INSIDE:
@@ -128,7 +128,7 @@ def _next_plain(block, words, pos, state, limit, end, at_eof, quote, delimiter):
             return at_eof, end if at_eof else pos, OUTSIDE
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _is_field_start(block, pos, delimiter):
     """Whether a field starts at a position that is outside quotes."""
     if pos == 0:
@@ -137,7 +137,7 @@ def _is_field_start(block, pos, delimiter):
     return before == delimiter or before == 10 or before == 13
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _line_start(block, pos, end):
     """(found, the start of the next line); where it is not found, where to go on."""
     while pos < end:
@@ -152,7 +152,7 @@ def _line_start(block, pos, end):
     return False, end
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _find(block, words, start, end, byte):
     """The position of the first such byte in block[start:end], `end` for none.
 
@@ -178,7 +178,7 @@ def _find(block, words, start, end, byte):
     return end
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_line_ends(block, start, end):
     """Line ends in block[start:end]: LF, CR, and CR LF as one."""
     n = 0
@@ -206,7 +206,7 @@ def count_line_ends(block, start, end):
     return n
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _ends_line(block, pos, start):
     """1 for a CR, and for a LF that does not follow one."""
     c = byte_at(block, pos)

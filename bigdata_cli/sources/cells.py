@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bigdata_cli.sources.intrinsics import byte_at
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at, load_u64, store_u64
 from bigdata_cli.sources.kernel import ESCAPED, NO_VALUE
-from bigdata_cli.unaligned import load_u64, store_u64
 
 _NOT_ASCII = np.uint64(0x8080808080808080)
 _NEARLY = 1 - 1e-9
 _HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_FIRST_SLOTS = 1024
 
 
-@njit(nogil=True, cache=True)
+def dictionary_slots(max_values: int) -> int:
+    """Slots of a table for so many values: it doubles where more than half of it is taken.
+
+    >>> dictionary_slots(512), dictionary_slots(513)
+    (1024, 2048)
+    """
+    slots = _FIRST_SLOTS
+    while slots < 2 * max_values:
+        slots *= 2
+    return slots
+
+
+@compiled
 def _doubled(block, start, rules):
     """The quote that is doubled in a field with this content, -1 in an unquoted one."""
     return rules.quote if start > 0 and byte_at(block, start - 1) == rules.quote else -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def text_offsets(block, cells, flags, rules, offsets):
     """Fill the int32 offsets (n + 1,) of the unescaped text of the cells; returns its bytes."""
     total = 0
@@ -46,7 +58,7 @@ def text_offsets(block, cells, flags, rules, offsets):
     return total
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def gather_text(block, cells, flags, rules, offsets, data):
     """Copy the text of the cells into `data` at `offsets`, without escapes and doubled quotes.
 
@@ -79,19 +91,21 @@ def gather_text(block, cells, flags, rules, offsets, data):
     return seen & _NOT_ASCII == 0
 
 
-@njit(nogil=True, cache=True)
-def encode_dictionary(offsets, data, flags, max_values, codes, firsts):
+@compiled
+def encode_dictionary(offsets, data, flags, codes, firsts, hashes, slots):
     """Codes of equal texts, numbered as they first appear; returns their number, -1 for too many.
 
     offsets: int32 (n + 1,), data: uint8, eight bytes longer than the texts. codes: int32 (n,),
-    firsts: int32 (max_values,), the row where each text first stands; both are filled. Open
-    addressing over a multiplicative hash (Knuth, "Sorting and Searching", section 6.4) of words.
+    firsts: int32, the row where each text first stands; both are filled. Its length is the most
+    values that there may be; hashes: uint64, as long, and slots: int32, as `dictionary_slots` says,
+    are overwritten. Open addressing over a multiplicative hash (Knuth, "Sorting and Searching",
+    section 6.4) of words.
     """
     n_rows = len(codes)
-    size = 1024
-    slots = np.full(size, -1, np.int32)
+    max_values = len(firsts)
+    size = _FIRST_SLOTS
+    slots[:size] = -1
     n_values = 0
-    hashes = np.empty(max_values, np.uint64)
     for row in range(n_rows):
         if flags[row] == NO_VALUE:
             codes[row] = -1
@@ -127,7 +141,7 @@ def encode_dictionary(offsets, data, flags, max_values, codes, firsts):
             slot = (slot + 1) & (size - 1)
         if 2 * n_values > size:
             size *= 2
-            slots = np.full(size, -1, np.int32)
+            slots[:size] = -1
             for code in range(n_values):
                 slot = np.int64(hashes[code] & np.uint64(size - 1))
                 while slots[slot] >= 0:
@@ -136,7 +150,7 @@ def encode_dictionary(offsets, data, flags, max_values, codes, firsts):
     return n_values
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _same(data, a, b, n):
     """Whether the n bytes at two places are the same."""
     for i in range(0, n - 7, 8):
@@ -148,7 +162,7 @@ def _same(data, a, b, n):
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def measure(values, flags):
     """(finite values, infinite values, minimum, maximum, mean, M2, error of float32).
 

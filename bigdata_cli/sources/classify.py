@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at
 from bigdata_cli.schema.lattice import Form
-from bigdata_cli.sources.intrinsics import byte_at
 from bigdata_cli.sources.number import (
     INFINITE,
     INTEGER,
     NOT_A_NUMBER,
-    SCRATCH_BYTES,
     decimal_to_float,
     out_of_range,
     scan_local_number,
@@ -30,7 +29,7 @@ _NUMBER = INT | FLOAT
 _TEMPORAL = DATE | TIMESTAMP | TIMESTAMP_UTC
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def trim(block, start, end):
     """(start, end) without the spaces and tabs around."""
     while start < end and (byte_at(block, start) == 32 or byte_at(block, start) == 9):
@@ -40,7 +39,7 @@ def trim(block, start, end):
     return start, end
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def is_null(block, start, end, nulls, column):
     """Whether the text is one of the null tokens of a column (`rules.Nulls`)."""
     n = end - start
@@ -60,7 +59,7 @@ def is_null(block, start, end, nulls, column):
     return False
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_bool(block, start, end):
     """1 for true, True, TRUE; 0 for false, False, FALSE; -1 for anything else."""
     n = end - start
@@ -79,7 +78,7 @@ def scan_bool(block, start, end):
     return 0 if word == 0x66616C7365 else -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def classify(block, start, end, rules, scratch):
     """(forms, negative, magnitude) of a trimmed field that is not null.
 
@@ -114,16 +113,17 @@ def classify(block, start, end, rules, scratch):
     return TEXT, False, zero
 
 
-@njit(nogil=True, cache=True)
-def classify_cells(block, cells, flags, wanted, rules, nulls, column, until_text, magnitudes):
+@compiled
+def classify_cells(
+    block, cells, flags, wanted, rules, nulls, column, until_text, magnitudes, scratch
+):  # fmt: skip
     """Forms of the fields at `cells` whose flag is `wanted`, or of all fields (wanted < 0).
 
     cells: int64 (n,), start << 32 | length; flags: uint8 (n,). magnitudes: uint64 (2,), the largest
     of the negative and other values, updated. With `until_text` it stops as soon as only text can
-    hold what it saw.
+    hold what it saw. scratch: uint8 (SCRATCH_BYTES,), overwritten.
     """
     forms = 0
-    scratch = np.empty(SCRATCH_BYTES, np.uint8)
     for row in range(len(cells)):
         if wanted >= 0 and flags[row] != wanted:
             continue

@@ -14,7 +14,13 @@ from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES, may_be_categories
 from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import Block
-from bigdata_cli.sources.cells import encode_dictionary, gather_text, measure, text_offsets
+from bigdata_cli.sources.cells import (
+    dictionary_slots,
+    encode_dictionary,
+    gather_text,
+    measure,
+    text_offsets,
+)
 from bigdata_cli.sources.encoding import encoding_hint
 from bigdata_cli.sources.odd import OddValue
 from bigdata_cli.sources.rules import Rules
@@ -91,8 +97,11 @@ def _text_column(
     if state.distinct is None:
         return text, None
     codes = np.empty(n_rows, np.int32)
-    firsts = np.empty(min(n_rows, MAX_CATEGORIES), np.int32)
-    n_values = encode_dictionary(offsets, data, flags, len(firsts), codes, firsts)
+    max_values = min(n_rows, MAX_CATEGORIES)
+    firsts = np.empty(max_values, np.int32)
+    hashes = np.empty(max_values, np.uint64)
+    slots = np.empty(dictionary_slots(max_values), np.int32)
+    n_values = encode_dictionary(offsets, data, flags, codes, firsts, hashes, slots)
     if n_values < 0:
         return text, None
     values = text.take(array_of(firsts[:n_values]))

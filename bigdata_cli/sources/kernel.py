@@ -8,8 +8,9 @@ caller decides. Records with too few or too many fields end the parse with their
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at, float_to_bits, load_u64, trailing_zeros
 from bigdata_cli.sources.classify import DATE as DATE_FORM
 from bigdata_cli.sources.classify import (
     FLOAT,
@@ -22,14 +23,12 @@ from bigdata_cli.sources.classify import (
     scan_bool,
     trim,
 )
-from bigdata_cli.sources.intrinsics import byte_at, float_to_bits, trailing_zeros
 from bigdata_cli.sources.number import (
     DECIMAL,
     INFINITE,
     INTEGER,
     NOT_A_NUMBER,
     POWERS_OF_TEN,
-    SCRATCH_BYTES,
     SURE_IN_FLOAT32,
     decimal_to_float,
     out_of_range,
@@ -52,7 +51,6 @@ from bigdata_cli.sources.scan import (
     skip_record,
 )
 from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY, scan_date, scan_timestamp
-from bigdata_cli.unaligned import load_u64
 
 SKIP, NULL, BOOLEAN, INT64, UINT64, FLOAT64, DATE, TIMESTAMP_US, TIMESTAMP_NS, TEXT = range(10)
 """How a column is parsed. SKIP: tokenised only. NULL: every value is odd."""
@@ -68,7 +66,7 @@ _RETURNS = np.uint64(0x0D0D0D0D0D0D0D0D)
 _MAX_NANOSECONDS_US = 9223372036854775
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def parse_value(
     block, start, end, mode, zoned, forms, magnitudes, column, rules, scratch
 ):  # fmt: skip
@@ -120,7 +118,7 @@ def parse_value(
     return odd
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _timestamp(block, start, end, mode, zoned, forms, magnitudes, column):
     odd = (ODD, (start << 32) | (end - start))
     found, micros, nanos, n_fraction, utc = scan_timestamp(block, start, end)
@@ -149,7 +147,7 @@ def _timestamp(block, start, end, mode, zoned, forms, magnitudes, column):
     return VALUE, micros * 1000 + nanos if mode == TIMESTAMP_NS else micros
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _find_end(block, pos, delimiters, escapes):
     """The first delimiter, escape, LF or CR from `pos` on, looked for in words.
 
@@ -172,10 +170,10 @@ def _find_end(block, pos, delimiters, escapes):
         pos += 8
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def parse_records(
     block, start, limit, end, at_eof, rules, nulls, modes, zoned, targets,
-    cells, flags, forms, magnitudes, record_starts, bad,
+    cells, flags, forms, magnitudes, record_starts, bad, scratch,
 ):  # fmt: skip
     """Parse the records that start in [start, limit).
 
@@ -186,7 +184,7 @@ def parse_records(
     forms: int64 (columns,), magnitudes: uint64 (columns, 2): see `schema.lattice.Observed`.
     record_starts: int64 (capacity,) filled with where the records of the rows start, or (0,).
     bad: int64 (n, 4) filled with start, stop, status and fields of records that are wrong; (0, 4)
-    where the first one ends the parse.
+    where the first one ends the parse. scratch: uint8 (SCRATCH_BYTES,), overwritten.
     `position` is where the record after the last parsed one starts; on an error status, where the
     wrong record starts, with the number of its fields seen in `fields`. The cells and flags of the
     row that was begun then are not valid.
@@ -203,7 +201,6 @@ def parse_records(
     quote, escape, plain = rules.quote, rules.escape, not rules.trim
     delimiters = np.uint64(delimiter if delimiter >= 0 else 10) * _ONES
     escapes = np.uint64(escape if escape >= 0 else 10) * _ONES
-    scratch = np.empty(SCRATCH_BYTES, np.uint8)
     row = 0
     pos = start
     while pos < limit:

@@ -8,16 +8,16 @@ both neighbours possible, subnormals), the caller is told to ask Python's `float
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bigdata_cli.sources.intrinsics import (
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import (
     bits_to_float,
     byte_at,
     leading_zeros,
+    load_u64,
     multiply_high,
     trailing_zeros,
 )
-from bigdata_cli.unaligned import load_u64
 
 NOT_A_NUMBER, INTEGER, DECIMAL, HARD_DECIMAL, INFINITE = 0, 1, 2, 3, 4
 """What `scan_number` found; INTEGER is canonical, HARD_DECIMAL needs Python's float."""
@@ -27,6 +27,7 @@ SURE_IN_FLOAT32 = np.uint64(1 << 23)
 """Smaller significands survive in float32: floats lie closer to each other than such decimals do,
 by at most value / 2**23 < 10**exponent."""
 SCRATCH_BYTES = 128
+"""Room in which a number is written without its thousands marks."""
 _SMALLEST_POWER, _LARGEST_POWER = -342, 308
 _EXACT_POWERS = np.array([10.0**i for i in range(23)])
 _POWERS = np.array([10.0**i for i in range(61)])
@@ -58,7 +59,7 @@ def _powers_of_five() -> np.ndarray:
 _FIVES = _powers_of_five()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_digits(block, pos):
     """(value, n) of the n digits that stand from `pos` on, of eight at the most: uint64, int64.
 
@@ -76,7 +77,7 @@ def scan_digits(block, pos):
     return ((digits & _FOURS) * np.uint64(42949672960001)) >> np.uint64(32), n
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def decimal_to_float(significand, exponent):
     """(value, exact) of significand * 10**exponent: uint64, int64 → float64 ≥ 0, bool.
 
@@ -131,13 +132,13 @@ def decimal_to_float(significand, exponent):
     return bits_to_float(mantissa | (np.uint64(power) << np.uint64(52))), True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def out_of_range(value, significand):
     """Whether a decimal with these digits lies beyond float64: it became infinite, or zero."""
     return value == np.inf or (value == 0.0 and significand != np.uint64(0))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def survives_float32(value, significand, exponent):
     """Whether float32 keeps a number: it equals it, or the text is its shortest decimal.
 
@@ -174,7 +175,7 @@ def survives_float32(value, significand, exponent):
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _matches_word(block, start, end, word):
     if end - start != len(word):
         return False
@@ -188,7 +189,7 @@ _INF = np.frombuffer(b"inf", np.uint8).astype(np.int64)
 _INFINITY = np.frombuffer(b"infinity", np.uint8).astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_number(block, start, end):
     """(form, negative, significand, exponent) of the text block[start:end].
 
@@ -264,7 +265,7 @@ def scan_number(block, start, end):
     return (HARD_DECIMAL if inexact else DECIMAL), negative, significand, exponent
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_local_number(block, start, end, rules, scratch):
     """`scan_number` of a number with the decimal and thousands marks of the rules.
 
@@ -306,7 +307,7 @@ def scan_local_number(block, start, end, rules, scratch):
     return scan_number(scratch, 0, n)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _integer(block, first, end, negative, significand, dropped):
     """The scan of digits only: an INTEGER where 64 bits hold it and it prints back."""
     if dropped == 0:
@@ -321,3 +322,8 @@ def _integer(block, first, end, negative, significand, dropped):
         if significand < limit or (significand == limit and last <= np.uint64(5)):
             return INTEGER, negative, significand * np.uint64(10) + last, 0
     return NOT_A_NUMBER, False, np.uint64(0), 0
+
+
+def scratch_bytes() -> np.ndarray:
+    """Scratch for one call of a kernel: uint8 (SCRATCH_BYTES,), of any content."""
+    return np.empty(SCRATCH_BYTES, np.uint8)

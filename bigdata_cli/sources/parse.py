@@ -16,6 +16,7 @@ from bigdata_cli.sources import kernel, scan
 from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.classify import classify_cells
 from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.number import scratch_bytes
 from bigdata_cli.sources.odd import NeedMore, RecordError
 from bigdata_cli.sources.rules import Nulls, Rules, compile_nulls, compile_rules
 from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY
@@ -134,7 +135,7 @@ def run_kernel(
             block.data, begin, stop, block.size, block.at_eof, grammar.rules, grammar.nulls,
             np.array([mode for mode, _ in modes], np.int64),
             np.array([zoned for _, zoned in modes], np.int64),
-            grammar.fields, cells, flags, forms, magnitudes, record_starts, bad,
+            grammar.fields, cells, flags, forms, magnitudes, record_starts, bad, scratch_bytes(),
         )  # fmt: skip
         if status != scan.FULL:
             break
@@ -166,6 +167,7 @@ def record_start(block: Block, start: int, limit: int, grammar: Grammar, row: in
         block.at_eof, grammar.rules, grammar.nulls, skipping, nothing, nothing,
         np.empty((1, row), np.int64), np.zeros((1, row), np.uint8), np.zeros(1, np.int64),
         np.zeros((1, 2), np.uint64), np.empty(0, np.int64), np.empty((0, 4), np.int64),
+        scratch_bytes(),
     )  # fmt: skip
     return position
 
@@ -208,6 +210,7 @@ def observe(
             index,
             mode == kernel.TEXT,
             magnitudes,
+            scratch_bytes(),
         )
     return Observed(forms, int(magnitudes[0]), int(magnitudes[1]))
 

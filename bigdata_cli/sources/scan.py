@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bigdata_cli.sources.intrinsics import byte_at, count_ones
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at, count_ones
 
 DONE, MORE, FULL, TOO_FEW, TOO_MANY, AFTER_QUOTE, UNTERMINATED = range(7)
 """Why the parser stopped. MORE: the record at `position` goes on beyond the bytes."""
@@ -15,7 +15,7 @@ _FEEDS = np.uint64(0x0A0A0A0A0A0A0A0A)
 _RETURNS = np.uint64(0x0D0D0D0D0D0D0D0D)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def most_records(block, start, end):
     """An upper bound of the records in block[start:end]: every LF and CR, and one more.
 
@@ -39,7 +39,7 @@ def most_records(block, start, end):
     return n
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def is_delimiter(block, pos, rules):
     """Whether a delimiter stands at `pos`; the block has padding for the bytes after it."""
     if byte_at(block, pos) != rules.delimiter:
@@ -50,7 +50,7 @@ def is_delimiter(block, pos, rules):
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_field(block, pos, end, rules):
     """(start, end of the content, quoted, escaped, position after, status) of the field at pos.
 
@@ -86,7 +86,7 @@ def scan_field(block, pos, end, rules):
     return pos, stop, False, escaped, p, DONE
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_quoted(block, pos, end, rules):
     """`scan_field` of a field whose opening quote is at pos."""
     quote, escape = rules.quote, rules.escape
@@ -117,7 +117,7 @@ def scan_quoted(block, pos, end, rules):
     return pos + 1, p, True, escaped, after, DONE
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def line_end(block, pos):
     """Bytes of the line end at `pos`: 2 for CR LF, 1 for LF or CR, 0 for none."""
     c = byte_at(block, pos)
@@ -128,7 +128,7 @@ def line_end(block, pos):
     return 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def skip_line(block, pos, end):
     """The position after the line end at or after `pos`, at most `end`."""
     while pos < end:
@@ -139,7 +139,7 @@ def skip_line(block, pos, end):
     return end
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def skip_record(block, pos, end, rules):
     """The position after the record that goes on at the field boundary `pos`, at most `end`."""
     while pos < end:

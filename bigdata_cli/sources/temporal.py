@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numba import njit
-
-from bigdata_cli.sources.intrinsics import byte_at
+from bigdata_cli.native import compiled
+from bigdata_cli.native.instructions import byte_at
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _digits(block, start, count):
     """The value of `count` digits, -1 where one is not a digit."""
     value = 0
@@ -21,7 +20,7 @@ def _digits(block, start, count):
     return value
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_date(block, start, end):
     """(found, days since 1970-01-01) of `YYYY-MM-DD` in the Gregorian calendar, years 1 to 9999.
 
@@ -49,7 +48,7 @@ def scan_date(block, start, end):
     return True, era * 146097 + day_of_era - 719468
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_timestamp(block, start, end):
     """(found, microseconds since 1970, nanoseconds beyond, fraction digits, utc) of a timestamp.
 
@@ -96,7 +95,7 @@ def scan_timestamp(block, start, end):
     return True, days * MICROSECONDS_PER_DAY + seconds * 1000000 + micros, nanos, n_fraction, utc
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _is_utc(block, p, end):
     if end - p == 1:
         return byte_at(block, p) == 90

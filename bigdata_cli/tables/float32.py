@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bigdata_cli.native import compiled
 from bigdata_cli.sources.kernel import NO_VALUE
 from bigdata_cli.sources.number import decimal_to_float, survives_float32
 
@@ -13,7 +13,7 @@ _DIGITS = 9
 """A decimal of more digits than float32 gives back does not survive."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def loses_float32(values, flags):
     """Whether float32 loses one of the values: float64 (n,), flags uint8 (n,).
 
@@ -26,7 +26,7 @@ def loses_float32(values, flags):
     return False
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _survives(value):
     narrow = np.float64(np.float32(value))
     if narrow == value or np.isnan(value):
@@ -44,7 +44,7 @@ def _survives(value):
     return exact and again == magnitude and survives_float32(magnitude, significand, exponent)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _scaled(magnitude, exponent):
     """magnitude / 10**exponent, rounded to an integer."""
     if exponent >= 0:

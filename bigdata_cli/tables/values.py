@@ -20,6 +20,7 @@ from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import PADDING_BYTES
 from bigdata_cli.sources.classify import classify_cells
 from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.number import scratch_bytes
 from bigdata_cli.sources.odd import OddValue, contradiction, converter_of
 from bigdata_cli.sources.rules import compile_nulls, compile_rules
 from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY
@@ -209,7 +210,9 @@ def _observe_decimals(text: pa.Array) -> Observed:
     cells = (starts << 32) | np.diff(offsets).astype(np.int64)
     magnitudes = np.zeros(2, np.uint64)
     rules, nulls = compile_rules(_PLAIN), compile_nulls(_PLAIN, ("",))
-    forms = classify_cells(data, cells, _flags(text), -1, rules, nulls, 0, False, magnitudes)
+    forms = classify_cells(
+        data, cells, _flags(text), -1, rules, nulls, 0, False, magnitudes, scratch_bytes()
+    )
     return Observed(int(forms), int(magnitudes[0]), int(magnitudes[1]))
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+
+from bigdata_cli.native import compiled
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
@@ -30,15 +31,16 @@ def buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
     _, offsets, data = column.buffers()
     ends = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
     text = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    found = _hashed(text, ends, np.uint64(n_buckets))
+    found = np.empty(len(column), np.int32)
+    _hash(text, ends, np.uint64(n_buckets), found)
     if column.null_count:
         found[column.is_null().to_numpy(zero_copy_only=False)] = -1
     return found
 
 
-@njit(cache=True, nogil=True)
-def _hashed(text: np.ndarray, ends: np.ndarray, n_buckets: np.uint64) -> np.ndarray:
-    found = np.empty(len(ends) - 1, np.int32)
+@compiled
+def _hash(text, ends, n_buckets, found):
+    """Fill the buckets, int32 (rows,), of texts that end at ends[1:]."""
     for row in range(len(found)):
         x = _OFFSET
         for place in range(ends[row], ends[row + 1]):
@@ -47,4 +49,3 @@ def _hashed(text: np.ndarray, ends: np.ndarray, n_buckets: np.uint64) -> np.ndar
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         x = x ^ (x >> np.uint64(31))
         found[row] = np.int32(x % n_buckets)
-    return found

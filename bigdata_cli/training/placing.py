@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from bigdata_cli.native import compiled
 
 NOWHERE = -1
 """The place of a row that is left out."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def place_numbers(
     values: np.ndarray,
     places: np.ndarray,
