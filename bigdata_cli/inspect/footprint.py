@@ -18,7 +18,7 @@ from bigdata_cli.tables.sample import read_parts
 
 if TYPE_CHECKING:
     from bigdata_cli.sources import Source
-    from bigdata_cli.tables import TableSource
+    from bigdata_cli.tables.source import TableSource
 
 EXAMPLE_BYTES = 100_000
 EXAMPLE_ROWS = 1000

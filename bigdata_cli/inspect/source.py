@@ -28,7 +28,8 @@ from bigdata_cli.sources import Source, SourceOptions
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.detect import CERTAIN
 from bigdata_cli.sources.sample import Sample
-from bigdata_cli.tables import TableSource, open_rows
+from bigdata_cli.tables import open_rows
+from bigdata_cli.tables.source import TableSource
 
 if TYPE_CHECKING:
     from bigdata_cli.convert.options import ProgressListener

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 from llvmlite import ir
-from numba.core import compiler, types
+from numba.core import compiler
 from numba.core.registry import cpu_target
+from numba.core.types.containers import BaseTuple
 
 from bigdata_cli.native.convention import RESULT_CODES, c_types, kinds_of
 from bigdata_cli.native.store import MachineCode
@@ -44,7 +45,7 @@ def build(function: Compiled, arguments: tuple[Any, ...]) -> MachineCode:
         {},
     )
     returned = made.signature.return_type
-    is_tuple = isinstance(returned, types.BaseTuple)
+    is_tuple = isinstance(returned, BaseTuple)
     elements = [str(element) for element in (returned if is_tuple else [returned])]
     wrong = [element for element in elements if element not in RESULT_CODES]
     if wrong:

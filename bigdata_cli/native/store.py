@@ -74,8 +74,8 @@ def write(path: Path | None, code: MachineCode) -> None:
             file.unlink(missing_ok=True)
         handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
         try:
-            with open(handle, "wb") as file:
-                file.write(json.dumps(described).encode() + b"\n" + content)
+            with open(handle, "wb") as opened:
+                opened.write(json.dumps(described).encode() + b"\n" + content)
             os.replace(partial, path)
         except OSError:
             os.unlink(partial)

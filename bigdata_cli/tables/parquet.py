@@ -15,9 +15,9 @@ import pyarrow.types as pat
 from bigdata_cli.errors import DataError
 from bigdata_cli.schema.lattice import NANOSECOND_RANGE_US
 from bigdata_cli.sources.origin import Origin
+from bigdata_cli.tables.detect import ENCRYPTED_MAGIC, MAGIC
 from bigdata_cli.tables.table import Table
 
-MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 _BUFFER_BYTES = 1 << 18
 """Of a column read at a time: without it a column of a whole row group is held compressed."""
 _PROBED_ROWS = 1024

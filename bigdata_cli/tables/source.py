@@ -14,12 +14,11 @@ from bigdata_cli.schema.dtype import FLOAT_DTYPES
 from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
-from bigdata_cli.sources import Source, SourceOptions, open_source
+from bigdata_cli.sources import SourceOptions
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.header import match_columns
 from bigdata_cli.sources.odd import RecordError
-from bigdata_cli.sources.paths import expand_paths, is_parquet_name
 from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.row_source import Portions
 from bigdata_cli.sources.sample import Sample, first_state
@@ -27,7 +26,7 @@ from bigdata_cli.sources.units import Unit
 from bigdata_cli.tables.feed import TableFeed
 from bigdata_cli.tables.kinds import Family, family_of
 from bigdata_cli.tables.own import DatasetTable, open_own
-from bigdata_cli.tables.parquet import ENCRYPTED_MAGIC, MAGIC, open_parquet
+from bigdata_cli.tables.parquet import open_parquet
 from bigdata_cli.tables.sample import sample_units, take_sample
 from bigdata_cli.tables.table import Table
 
@@ -158,42 +157,6 @@ class TableSource:
         if len(distinct) > MAX_CATEGORIES:
             return state
         return replace(state, dtype=dtype, fixed=True, distinct=distinct)
-
-
-def open_rows(
-    paths: Sequence[str | Path], options: SourceOptions | None = None
-) -> Source | TableSource:
-    """Look at the sources and say what they are: text files, or tables.
-
-    Raises UsageError and DataError as `open_source` and `open_tables` do, and UsageError where
-    there are both.
-    """
-    names = expand_paths(paths)
-    tables = [name for name in names if is_table(name)]
-    if not tables:
-        return open_source(paths, options)
-    if len(tables) < len(names):
-        text = next(name for name in names if name not in tables)
-        raise UsageError(
-            f"{tables[0]} is a table and {text} is text: a conversion reads one or the other",
-            hint="convert each into a dataset; several datasets are one source",
-        )
-    return open_tables(names, options)
-
-
-def is_table(name: str) -> bool:
-    """Whether it is a dataset of ours or a Parquet file, or called as one."""
-    if os.path.isdir(name):
-        return os.path.exists(os.path.join(name, MANIFEST_NAME))
-    if not os.path.isfile(name):
-        return False
-    if os.path.basename(name) == MANIFEST_NAME or is_parquet_name(name):
-        return True
-    try:
-        with open(name, "rb") as file:
-            return file.read(4) in (MAGIC, ENCRYPTED_MAGIC)
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
 
 
 def open_tables(names: Sequence[str], options: SourceOptions | None = None) -> TableSource:
