@@ -63,7 +63,8 @@ def build(function: Compiled, arguments: tuple[Any, ...]) -> MachineCode:
 
 def dispatcher(function: Compiled) -> Any:
     """The function as others that are compiled call it."""
-    return numba.njit(_nrt=False, **function.options)(_with_numba_names(function))
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(_nrt=False, **wrappers, **function.options)(_with_numba_names(function))
 
 
 def _with_numba_names(function: Compiled) -> FunctionType:
