@@ -222,7 +222,7 @@ How it is measured:
   process, since the host of a virtual machine takes free memory back and gives it again slowly: by
   seconds per GB, which only those would pay who write. Before the measured runs each command runs
   once on a small input, which loads its libraries from the disk and compiles our kernels: they are
-  kept in numba's cache, so that only the first conversion on a machine waits for them, by some
+  kept, so that only the first conversion on a machine waits for them, by some
   seconds per format.
 - All of the commands that are compared have read the same number of rows; else the script stops.
 - Threads of the peers: {threads}. Ours has its defaults.

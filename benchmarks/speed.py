@@ -3,7 +3,7 @@
 `python -m benchmarks.speed [--size 1GB] [--repeats 3] [--only parquet,text --update] [--large]`:
 the commands of each group (`suites.py`) run as processes of their own, A B C, A B C, with the
 input in the page cache and memory that is free for certain (`ready_memory`). Before that each runs
-once on a small input, which compiles our kernels into numba's cache, loads the libraries from the
+once on a small input, which compiles our kernels, loads the libraries from the
 disk, and shows that all have read the same rows.
 Writes `results.json`, and from it `docs/benchmarks.md` with its charts (`report.py`).
 """

@@ -62,8 +62,8 @@ def _one_heap(*, mmap_thresholds: tuple[int, ...], kept_bytes: int) -> None:
 def drop_idle_pages() -> None:
     """Give back pages that can be had again: free ones of the heap, and code of libraries.
 
-    Code counts as resident once it has run, and most of it ran once: LLVM's, when a compiled kernel
-    was loaded, is a third of all that a small conversion takes. Mappings that are executable and
+    Code counts as resident once it has run, and most of it ran once, when a library or a compiled
+    kernel was loaded: a third of all that a small conversion takes. Mappings that are executable and
     not writable hold nothing but what is in their file, from which the kernel reads it again where
     it is called. Does nothing where that cannot be done.
     """

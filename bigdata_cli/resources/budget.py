@@ -26,11 +26,11 @@ _MOST_DEALT_BYTES = 512 << 20
 MB = 1_000_000
 LARGEST_DEFAULT_BYTES = 2_000 * MB
 DEFAULT_SHARE = 1 / 4
-START_BYTES = 220 * MB
+START_BYTES = 160 * MB
 """Python, the libraries, and the compiled kernels while they are loaded."""
 ADDRESS_BYTES = 700 * MB
 """Of address space, that Python and the libraries reserve."""
-IDLE_BYTES = 160 * MB
+IDLE_BYTES = 116 * MB
 """The same once the code that has run is given back (`allocator.drop_idle_pages`)."""
 HEAP_SHARE = 1.35
 """What a heap that keeps what is freed takes, against what is in use; measured."""

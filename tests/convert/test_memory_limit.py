@@ -23,7 +23,7 @@ from bigdata_cli.sample import SampleOptions, write_sample
 
 LAYOUTS = [("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows")]
 N_ROWS = 150_000
-LIMIT = 256_000_000
+LIMIT = 200_000_000
 TIMES = 1 + 20 * (LIMIT - START_BYTES) // 40_000_000
 WIDE_ROWS = 60
 LONG_BYTES = 4_000_000
