@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,10 +227,13 @@ def _convert(
 
     check_limit(given["memory_limit"])
     set_up_heap(given["memory_limit"])
+    gc.disable()  # what is imported stays: there is no garbage to look for among it, now or later
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.convert.options import ConvertOptions
     from bigdata_cli.convert.run import run
 
+    gc.freeze()
+    gc.enable()
     with ProgressDisplay(quiet=quiet) as progress:
         report = run(sources, ConvertOptions(**given), progress=progress)
     if as_json:

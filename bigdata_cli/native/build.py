@@ -13,7 +13,7 @@ from numba.core import compiler
 from numba.core.registry import cpu_target
 from numba.core.types.containers import BaseTuple
 
-from bigdata_cli.native.convention import RESULT_CODES, c_types, kinds_of
+from bigdata_cli.native.convention import RESULT_CODES, c_types, taken_apart
 from bigdata_cli.native.store import MachineCode
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _check_arguments(function: Compiled, made: Any, arguments: tuple[Any, ...]) 
         made.fndesc.restype, made.fndesc.argtypes
     )
     taken = [_llvm_type(argument) for argument in native.args[2:]]
-    given = [_LLVM_TYPES[argument] for argument in c_types(kinds_of(arguments))]
+    given = [_LLVM_TYPES[argument] for argument in c_types(taken_apart(arguments)[0])]
     if taken != given:
         raise TypeError(f"{function.name} takes {native}")
 

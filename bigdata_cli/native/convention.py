@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 Kinds = tuple[Any, ...]
 """What tells the types of arguments apart: hashable, and with a `repr` that lasts."""
@@ -40,30 +41,42 @@ _C_TYPES = {
     "float64": ctypes.c_double,
     "bool": ctypes.c_uint8,
 }
+_C, _F, _WRITEABLE = 1, 2, 0x400
+"""Of an array's flags, as NumPy's C interface has them."""
 _ARRAY_HEAD = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
 
 
-def kinds_of(arguments: Sequence[Any]) -> Kinds:
-    """The kinds of arguments: arrays of numbers, numbers, and tuples of them.
+def taken_apart(arguments: Sequence[Any]) -> tuple[Kinds, list[Any]]:
+    """The kinds of arguments, arrays of numbers, numbers and tuples of them; and the values of the
+    flat ones. The arrays must outlive the call. Raises TypeError for other arguments.
 
-    >>> kinds_of((np.zeros(3), 1, (True, 2.0)))
-    (('d', 1, 'C', True), 'int64', ('tuple', 'bool', 'float64'))
+    >>> taken_apart((1, (True, 2.0)))
+    (('int64', ('tuple', 'bool', 'float64')), [1, True, 2.0])
     """
-    return tuple(map(_kind, arguments))
+    values: list[Any] = []
+    return tuple(_take_apart(argument, values) for argument in arguments), values
 
 
-def _kind(value: Any) -> Any:
+def _take_apart(value: Any, values: list[Any]) -> Any:
+    """The kind of an argument, after its values have been appended."""
     if isinstance(value, np.ndarray):
-        flags = value.flags
-        layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
-        return value.dtype.char, value.ndim, layout, flags.writeable
+        flags = value.flags.num
+        if flags & _C:
+            flags &= _C | _WRITEABLE
+            data = pa.py_buffer(value).address  # four times as fast as value.ctypes
+        else:
+            flags &= _F | _WRITEABLE
+            data = value.ctypes.data
+        values += (None, None, value.size, value.itemsize, data, *value.shape, *value.strides)
+        return value.dtype.char, value.ndim, flags
     if isinstance(value, tuple):
-        return (type(value).__name__, *map(_kind, value))
+        return (type(value).__name__, *[_take_apart(element, values) for element in value])
     scalar = _SCALARS.get(type(value))
     if scalar is None:
         if not isinstance(value, np.generic):
             raise TypeError(f"a compiled function takes no {type(value).__name__}")
-        scalar = value.dtype.name
+        scalar, value = value.dtype.name, value.item()
+    values.append(value)
     return scalar
 
 
@@ -80,25 +93,10 @@ def c_types(kinds: Sequence[Any]) -> list[Any]:
     return types
 
 
-def flat(arguments: Sequence[Any]) -> list[Any]:
-    """The values of the flat arguments. The arrays must outlive the call."""
-    values: list[Any] = []
-    for value in arguments:
-        if isinstance(value, np.ndarray):
-            values += (None, None, value.size, value.itemsize, value.ctypes.data)
-            values += value.shape
-            values += value.strides
-        elif isinstance(value, tuple):
-            values += flat(value)
-        else:
-            values.append(value if type(value) in _SCALARS else value.item())
-    return values
-
-
 def callable_at(
     address: int, name: str, kinds: Kinds, result: str, *, is_tuple: bool
 ) -> Callable[[Sequence[Any]], Any]:
-    """The machine code at `address` as a function of its arguments; it runs without Python's lock.
+    """The machine code at `address` as a function of its flat arguments, without Python's lock.
 
     result: codes of `struct`, of a tuple's elements or of one number, or "". Raises RuntimeError
     where the code ends with an exception.
@@ -108,12 +106,12 @@ def callable_at(
     unpack = struct.Struct(f"@{result}").unpack_from
     room = ctypes.c_uint64 * (struct.calcsize(f"@{result}") // 8 + 1)
 
-    def call(arguments: Sequence[Any]) -> Any:
+    def call(values: Sequence[Any]) -> Any:
         space, exception = room(), ctypes.c_void_p()
-        status = code(ctypes.addressof(space), ctypes.addressof(exception), *flat(arguments))
+        status = code(ctypes.addressof(space), ctypes.addressof(exception), *values)
         if status != 0:
             raise RuntimeError(f"{name} ended with status {status}")
-        values = unpack(space)
-        return values if is_tuple else values[0] if values else None
+        results = unpack(space)
+        return results if is_tuple else results[0] if results else None
 
     return call

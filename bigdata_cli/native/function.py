@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bigdata_cli.native.convention import Kinds, callable_at, kinds_of
+from bigdata_cli.native.convention import Kinds, callable_at, taken_apart
 
 _loading = threading.RLock()
 
@@ -40,11 +40,11 @@ class Compiled:
         self._codes: dict[Kinds, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        kinds = kinds_of(arguments)
+        kinds, values = taken_apart(arguments)
         code = self._codes.get(kinds)
         if code is None:
             code = self._load(kinds, arguments)
-        return code(arguments)
+        return code(values)
 
     def _load(self, kinds: Kinds, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         """The code for arguments of these kinds: that of an earlier process, or made now."""

@@ -20,6 +20,8 @@ _MAPS = Path("/proc/self/maps")
 
 def set_up_heap(limit_bytes: int | None) -> None:
     """The heap of a process that only converts, whose memory stays below a limit."""
+    # Nothing here multiplies matrices, and the threads for it would spin as NumPy starts them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if limit_bytes is not None and limit_bytes < _SMALL_LIMIT_BYTES:
         return_freed_memory()
     else:
@@ -63,9 +65,9 @@ def drop_idle_pages() -> None:
     """Give back pages that can be had again: free ones of the heap, and code of libraries.
 
     Code counts as resident once it has run, and most of it ran once, when a library or a compiled
-    kernel was loaded: a third of all that a small conversion takes. Mappings that are executable and
-    not writable hold nothing but what is in their file, from which the kernel reads it again where
-    it is called. Does nothing where that cannot be done.
+    kernel was loaded: a third of all that a small conversion takes. Mappings that are executable
+    and not writable hold nothing but what is in their file, from which the kernel reads it again
+    where it is called. Does nothing where that cannot be done.
     """
     libc = _libc()
     if libc is None or not hasattr(mmap, "MADV_DONTNEED"):
