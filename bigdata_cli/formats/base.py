@@ -208,6 +208,31 @@ class Format(ABC):
             hint="--to npy --layout matrix, or --to hdf5 --layout matrix",
         )
 
+    def has_floats(
+        self, schema: Schema, options: StorageOptions, features: Sequence[str], label: str
+    ) -> bool:
+        """Whether there is `read_floats` for these columns."""
+        return False
+
+    def read_floats(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        features: Sequence[str],
+        label: str,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, pa.Array]]:
+        """The rows of a shard as (X, label), made at once where the layout is none of a matrix.
+
+        X is float32 (rows, features), NaN where there is no value, and the caller's; the label is
+        what `read` gives, as are `files`, `max_rows` and `rows`.
+        """
+        raise UsageError(f"{self.name} gives no matrix of floats")
+
     @abstractmethod
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard, read back through the format's own library.

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.formats import tfds, tfrecord_read
+from bigdata_cli.formats import tfds, tfrecord_read, tfrecord_records
 from bigdata_cli.formats.arrays import column_values, text_buffers, validity, vocabulary_digest
 from bigdata_cli.formats.base import (
     Format,
@@ -121,7 +121,41 @@ class TfrecordFormat(Format):
                 rows=rows_of_file(rows, before),
             )
             if rows is not None and len(files) > 1:
-                before += tfrecord_read.count_rows(folder / file, options.layout)
+                before += tfrecord_records.count_rows(folder / file, options.layout)
+
+    def has_floats(
+        self, schema: Schema, options: StorageOptions, features: Sequence[str], label: str
+    ) -> bool:
+        """Floats are, beside a label that stands by itself."""
+        return tfrecord_read.has_floats(schema, options, features, label)
+
+    def read_floats(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        features: Sequence[str],
+        label: str,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, pa.Array]]:
+        """The rows of a shard as a matrix; see `Format.read_floats`."""
+        before = 0
+        for file in files:
+            for part in tfrecord_read.read_floats(
+                folder / file,
+                schema,
+                options,
+                features=features,
+                label=label,
+                max_rows=max_rows,
+                rows=rows_of_file(rows, before),
+            ):
+                yield part.X, part.label
+            if rows is not None and len(files) > 1:
+                before += tfrecord_records.count_rows(folder / file, options.layout)
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int | None:
         """Records are stepped over; a compressed file can only be read from its start."""
@@ -138,7 +172,7 @@ class TfrecordFormat(Format):
 
     def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard; every CRC is checked, and in blocks the lengths of the lists."""
-        return sum(tfrecord_read.count_rows(folder / file, options.layout) for file in files)
+        return sum(tfrecord_records.count_rows(folder / file, options.layout) for file in files)
 
     def sidecars(self, dataset: Mapping[str, Any]) -> dict[str, str]:
         """The two files that let TensorFlow Datasets read the folder, where it can."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.formats.tfrecord_parse import read_varint, same_bytes
+from bigdata_cli.formats.tfrecord_parse import read_varint
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
 from bigdata_cli.native import compiled
-from bigdata_cli.native.instructions import load_u8, load_u32
+from bigdata_cli.native.instructions import load_u8, load_u32, load_u64
 
 
 @compiled
@@ -44,30 +44,70 @@ def value_places(data, start, spans, kinds, places):
 
 
 @compiled
-def read_alike(data, start, end, like, like_end, kinds, places, out, lengths, firsts):
-    """Read a record whose bytes are those of the record at `like`, but for the values.
+def mark_values(places, kinds, length, mask):
+    """Fill mask[: length + 8], uint8, with which bits of a record decide over its parse.
 
-    Then all that the parse depends on is equal. False where it is not so, whatever was read.
+    All are but those of values: of an integer the highest bit of each byte does, as it says
+    whether another follows.
     """
-    if end - start != like_end - like:
-        return False
-    before = np.int64(0)
+    mask[:length] = 0xFF
+    mask[length : length + 8] = 0
     for f in range(len(kinds)):
-        at, stop = places[f, 0], places[f, 1]
-        if not same_bytes(data, start + before, start + at, data, like + before, like + at):
-            return False
+        bits = 0 if kinds[f] == FLOAT or kinds[f] == BYTES else 0x80
+        mask[places[f, 0] : places[f, 1]] = bits
+
+
+@compiled
+def is_alike(data, start, like, length, mask):
+    """Whether the records at `start` and `like`, of one length, are equal but for their values.
+
+    Then all that the parse depends on is equal. They are compared in words, the last of which may
+    reach beyond their end. No branch: it compiles to vector instructions.
+    """
+    differing = np.uint64(0)
+    for k in range(0, length, 8):
+        differing |= (load_u64(data, start + k) ^ load_u64(data, like + k)) & load_u64(mask, k)
+    return differing == 0
+
+
+@compiled
+def plan_moves(kinds, places, firsts, strides, moves):
+    """Fill moves, int64 (lists, 5), with what `read_values` reads; returns how many are floats.
+
+    Floats come first; each has where its value begins and ends in a record, the place of its first
+    value, the stride from row to row, and its kind.
+    """
+    n_floats = 0
+    for f in range(len(kinds)):
+        n_floats += kinds[f] == FLOAT
+    next_float, next_other = 0, n_floats
+    for f in range(len(kinds)):
         if kinds[f] == FLOAT:
-            out[firsts[f]] = np.int64(load_u32(data, start + at))
-        elif kinds[f] == BYTES:
-            out[firsts[f]] = start + at
-            lengths[firsts[f]] = stop - at
+            m = next_float
+            next_float += 1
         else:
-            for k in range(at, stop):
-                if (load_u8(data, start + k) < 0x80) != (k == stop - 1):
-                    return False
-            number, after = read_varint(data, start + at, start + stop)
-            if after != start + stop:
-                return False
-            out[firsts[f]] = np.int64(number)
-        before = stop
-    return same_bytes(data, start + before, end, data, like + before, like_end)
+            m = next_other
+            next_other += 1
+        moves[m, 0], moves[m, 1] = places[f, 0], places[f, 1]
+        moves[m, 2], moves[m, 3], moves[m, 4] = firsts[f], strides[f], kinds[f]
+    return n_floats
+
+
+@compiled
+def read_values(data, start, moves, n_floats, floats, slots, lengths, offset):
+    """Read the values of a record that is alike; they go where `decode_records` says.
+
+    Places are unsigned, so that none is tested for being counted from an array's end.
+    """
+    for m in range(n_floats):
+        into = np.uint64(moves[m, 2] + offset * moves[m, 3])
+        floats[into] = load_u32(data, start + moves[m, 0])
+    for m in range(n_floats, len(moves)):
+        at, stop = start + moves[m, 0], start + moves[m, 1]
+        into = np.uint64(moves[m, 2] + offset * moves[m, 3])
+        if moves[m, 4] == BYTES:
+            slots[into] = at
+            lengths[into] = stop - at
+        else:
+            number, _ = read_varint(data, at, stop)
+            slots[into] = np.int64(number)

@@ -10,59 +10,64 @@ from __future__ import annotations
 import numpy as np
 
 from bigdata_cli.formats.crc32c import masked_crc32c
-from bigdata_cli.formats.tfrecord_alike import read_alike, value_places
+from bigdata_cli.formats.tfrecord_alike import (
+    is_alike,
+    mark_values,
+    plan_moves,
+    read_values,
+    value_places,
+)
 from bigdata_cli.formats.tfrecord_parse import (
-    FIXED32,
     MESSAGE,
-    VARINT,
     next_field,
     read_entry,
     read_varint,
     same_bytes,
 )
-from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
+from bigdata_cli.formats.tfrecord_values import (
+    MISSING,
+    NOT_A_MESSAGE,
+    OK,
+    UNEQUAL,
+    WRONG_COUNT,
+    read_feature,
+)
 from bigdata_cli.native import compiled
 from bigdata_cli.native.instructions import load_u8, load_u32, load_u64
 
-OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
-"""What `scan_records` says of the record that it stopped at."""
-NOT_A_MESSAGE, WRONG_KIND, WRONG_COUNT, MISSING, UNEQUAL = -1, -2, -3, -4, -5
-"""What is wrong with an Example."""
-_ONE_FLOAT = 0x040A0612
-"""The four bytes before the value of a Feature that is one float."""
+MORE, LENGTH_CRC, DATA_CRC = 1, 2, 3
+"""What `scan_records` says of the record that it stopped at, if not OK."""
 _MOST_MISSES = 16
 """Of so many records one after the other that are not alike, the following are not tried."""
 
 
 @compiled
-def scan_records(data, start, end, max_records, all_crcs):
+def scan_records(data, start, end, all_crcs, starts, ends):
     """Find whole records in data[start:end] and check their CRCs; of lengths only if not all_crcs.
 
-    data: uint8, with SLACK bytes after `end`, as for all kernels here. Returns starts and ends of
-    Examples, int64 (records,); where the next record begins; and what is to be said of that
-    record: OK, MORE (bytes are needed), LENGTH_CRC or DATA_CRC (is wrong).
+    data: uint8, with SLACK bytes after `end`, as for all kernels here. Fills starts and ends of
+    Examples, int64, both (most,). Returns how many records there are; where the next one begins;
+    and what is to be said of that: OK, MORE (bytes are needed), LENGTH_CRC or DATA_CRC (is wrong).
     """
-    starts = np.empty(max_records, np.int64)
-    ends = np.empty(max_records, np.int64)
     n = 0
     at = start
-    while n < max_records:
+    while n < len(starts):
         if end - at < 12:
-            return starts[:n], ends[:n], at, MORE
+            return n, at, MORE
         length = load_u64(data, at)
         if load_u32(data, at + 8) != masked_crc32c(data, at, at + 8):
-            return starts[:n], ends[:n], at, LENGTH_CRC
+            return n, at, LENGTH_CRC
         if length > np.uint64(end - at) or np.int64(length) + 16 > end - at:
-            return starts[:n], ends[:n], at, MORE
+            return n, at, MORE
         begin = at + 12
         stop = begin + np.int64(length)
         if all_crcs and load_u32(data, stop) != masked_crc32c(data, begin, stop):
-            return starts[:n], ends[:n], at, DATA_CRC
+            return n, at, DATA_CRC
         starts[n] = begin
         ends[n] = stop
         n += 1
         at = stop + 4
-    return starts[:n], ends[:n], at, OK
+    return n, at, OK
 
 
 @compiled
@@ -147,102 +152,14 @@ def _find_features(data, start, end, keys, key_ends, spans):
 
 
 @compiled
-def _read_ints(data, at, end, wire, out, first, step, room):
-    """Read one field of an Int64List; returns its values' number, or what is wrong.
-
-    What exceeds `room` is counted and not stored.
-    """
-    count = 0
-    while at < end:
-        number, at = read_varint(data, at, end)
-        if at < 0:
-            return np.int64(NOT_A_MESSAGE)
-        if count < room:
-            out[first + count * step] = np.int64(number)
-        count += 1
-    return count
-
-
-@compiled
-def _read_floats(data, at, end, out, first, step, room):
-    """Read one field of a FloatList as the bits of float32, likewise."""
-    if (end - at) % 4:
-        return np.int64(NOT_A_MESSAGE)
-    count = (end - at) // 4
-    for k in range(min(count, room)):
-        out[first + k * step] = np.int64(load_u32(data, at + 4 * k))
-    return count
-
-
-@compiled
-def _read_list(data, at, end, kind, out, lengths, first, step, room):
-    """Read a BytesList, FloatList or Int64List; returns the number of values, or what is wrong."""
-    count = np.int64(0)
-    while at < end:
-        at, number, wire, begin, stop = next_field(data, at, end)
-        if at < 0:
-            return np.int64(NOT_A_MESSAGE)
-        if number != 1:
-            continue
-        into = first + count * step
-        more = np.int64(0)
-        if kind == BYTES:
-            if wire == MESSAGE:
-                if count < room:
-                    out[into] = begin
-                    lengths[into] = stop - begin
-                more = np.int64(1)
-        elif kind == FLOAT:
-            if wire == MESSAGE or wire == FIXED32:
-                more = _read_floats(data, begin, stop, out, into, step, room - count)
-        elif wire == MESSAGE or wire == VARINT:
-            more = _read_ints(data, begin, stop, wire, out, into, step, room - count)
-        if more < 0:
-            return more
-        count += more
-    return count
-
-
-@compiled
-def _read_feature(data, at, end, kind, out, lengths, first, step, room):
-    """Read a Feature of one kind; returns the number of values, or what is wrong.
-
-    Of several lists of one kind the values add up; one of another kind replaces those before.
-    """
-    if kind == FLOAT and end - at == 8 and load_u32(data, at) == _ONE_FLOAT and room == 1:
-        out[first] = np.int64(load_u32(data, at + 4))
-        return np.int64(1)
-    field = 1 if kind == BYTES else 2 if kind == FLOAT else 3
-    count = np.int64(0)
-    other = False
-    while at < end:
-        at, number, wire, begin, stop = next_field(data, at, end)
-        if at < 0:
-            return np.int64(NOT_A_MESSAGE)
-        if wire != MESSAGE or number > 3:
-            continue
-        if number != field:
-            count = np.int64(0)
-            other = stop > begin
-            continue
-        other = False
-        more = _read_list(
-            data, begin, stop, kind, out, lengths, first + count * step, step, room - count
-        )
-        if more < 0:
-            return more
-        count += more
-    return np.int64(WRONG_KIND) if other else count
-
-
-@compiled
-def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
+def count_lists(
+    data, starts, ends, keys, key_ends, kinds, optional, rows, spans, no_floats, no_slots
+):
     """Fill rows (records,) with the length of each record's lists, which must be equal.
 
-    optional: uint8 (lists,), lists that may be absent. Returns (what is wrong, record, list).
+    optional: uint8 (lists,), lists that may be absent. spans: int64 (lists, 2), scratch; no_floats:
+    uint32, no_slots: int64, both empty. Returns (what is wrong, record, list).
     """
-    spans = np.empty((len(kinds), 2), np.int64)
-    nothing = np.empty(1, np.int64)
     for j in range(len(starts)):
         status = _find_features(data, starts[j], ends[j], keys, key_ends, spans)
         if status != OK:
@@ -253,8 +170,8 @@ def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
                 if optional[f]:
                     continue
                 return MISSING, j, f
-            count = _read_feature(
-                data, spans[f, 0], spans[f, 1], kinds[f], nothing, nothing, 0, 0, 0
+            count = read_feature(
+                data, spans[f, 0], spans[f, 1], kinds[f], no_floats, no_slots, no_slots, 0, 0, 0
             )
             if count < 0:
                 return count, j, f
@@ -267,164 +184,77 @@ def count_lists(data, starts, ends, keys, key_ends, kinds, optional, rows):
 
 @compiled
 def decode_records(
-    data, starts, ends, keys, key_ends, kinds, counts, optional, offsets, rows, step, firsts, out,
-    lengths, present, singles,
+    data, starts, ends, keys, key_ends, kinds, counts, optional, offsets, rows, firsts, strides,
+    steps, floats, slots, lengths, absent, absences, singles, spans, places, moves, mask,
 ):  # fmt: skip
-    """Read lists: value k of list f of record j goes to out[firsts[f] + offsets[j] + k * step].
+    """Read lists: value k of list f of record j goes to place
+    firsts[f] + offsets[j] * strides[f] + k * steps[f].
 
-    kinds, optional: uint8, counts, firsts: int64, all (lists,); a list has counts[f] values, or
-    rows[j] where counts[f] is 0, or none where it is optional. starts, ends, offsets, rows: int64
-    (records,). out, lengths: int64, flat: numbers, bits of float32, or where in `data` a text
-    begins and its bytes. present: uint8 (lists, records). singles: whether every list has one value
-    per record, so that a record may be read like the one before. Returns (what is wrong, record,
-    list).
+    That is of `floats`, `slots` and `lengths`, flat, as `tfrecord_values` has them. kinds,
+    optional: uint8, counts, firsts, strides, steps: int64, all (lists,); a list has counts[f]
+    values, or rows[j] where counts[f] is 0, or none where it is optional: then absent[f, j], uint8
+    (lists, records), becomes 1, and absences[f], int64 (lists,), more by one. starts, ends,
+    offsets, rows: int64 (records,). singles: whether every list has one value per record, so that
+    a record may be read like the one before. spans, places: int64 (lists, 2), moves: int64
+    (lists, 5), and mask: uint8, the bytes of a record and 8, are scratch. Returns (what is wrong,
+    record, list).
     """
-    spans = np.empty((len(kinds), 2), np.int64)
-    places = np.empty((len(kinds), 2), np.int64)
-    at_once = np.empty(len(kinds), np.int64)
     like = np.int64(-1)
-    misses = 0
+    misses = n_floats = 0
     for j in range(len(starts)):
         if like >= 0:
-            for f in range(len(kinds)):
-                at_once[f] = firsts[f] + offsets[j]
-            if read_alike(
-                data, starts[j], ends[j], starts[like], ends[like], kinds, places, out, lengths,
-                at_once,
-            ):  # fmt: skip
-                present[:, j] = 1
-                misses = 0
-                continue
+            length = ends[like] - starts[like]
+            if ends[j] - starts[j] == length:
+                if is_alike(data, starts[j], starts[like], length, mask):
+                    read_values(
+                        data, starts[j], moves, n_floats, floats, slots, lengths, offsets[j]
+                    )
+                    misses = 0
+                    continue
             misses += 1
         status = _find_features(data, starts[j], ends[j], keys, key_ends, spans)
         if status != OK:
             return status, j, 0
         like = np.int64(-1)
-        if singles and misses < _MOST_MISSES:
+        if singles and misses < _MOST_MISSES and ends[j] - starts[j] + 8 <= len(mask):
             if value_places(data, starts[j], spans, kinds, places):
+                mark_values(places, kinds, ends[j] - starts[j], mask)
+                n_floats = plan_moves(kinds, places, firsts, strides, moves)
                 like = np.int64(j)
         for f in range(len(kinds)):
             count = np.int64(0)
             expected = counts[f] if counts[f] > 0 else rows[j]
             if spans[f, 0] >= 0:
-                first = firsts[f] + offsets[j]
-                count = _read_feature(
-                    data, spans[f, 0], spans[f, 1], kinds[f], out, lengths, first, step, expected
-                )
+                first = firsts[f] + offsets[j] * strides[f]
+                count = read_feature(
+                    data, spans[f, 0], spans[f, 1], kinds[f], floats, slots, lengths, first,
+                    steps[f], expected,
+                )  # fmt: skip
             if count < 0:
                 return count, j, f
-            present[f, j] = count > 0
-            if count == expected or (count == 0 and optional[f]):
-                continue
-            return MISSING if count == 0 else WRONG_COUNT, j, f
+            if count == 0 and optional[f]:
+                absent[f, j] = 1
+                absences[f] += 1
+            elif count != expected:
+                return MISSING if count == 0 else WRONG_COUNT, j, f
     return OK, 0, 0
 
 
 @compiled
-def count_rows_of_blocks(data, starts, ends):
-    """The rows of records that hold lists of equal length: (rows, what is wrong, record)."""
-    total = np.int64(0)
-    nothing = np.empty(1, np.int64)
-    for j in range(len(starts)):
-        rows = np.int64(-1)
-        at = starts[j]
-        while at < ends[j]:
-            at, number, wire, begin, stop = next_field(data, at, ends[j])
-            if at < 0:
-                return total, NOT_A_MESSAGE, j
-            if number != 1 or wire != MESSAGE:
-                continue
-            while begin < stop:
-                begin, number, wire, entry, entry_end = next_field(data, begin, stop)
-                if begin < 0:
-                    return total, NOT_A_MESSAGE, j
-                if number != 1 or wire != MESSAGE:
-                    continue
-                key, _, value, value_end = read_entry(data, entry, entry_end)
-                if key < 0:
-                    return total, NOT_A_MESSAGE, j
-                count = _count_values(data, value, value_end, nothing)
-                if count < 0:
-                    return total, count, j
-                if rows >= 0 and count != rows:
-                    return total, np.int64(UNEQUAL), j
-                rows = count
-        total += max(rows, np.int64(0))
-    return total, np.int64(OK), 0
+def text_offsets(lengths, valid, offsets):
+    """Fill offsets, int64 (rows + 1,), of texts one after another; returns the bytes of all.
 
-
-@compiled
-def count_first_lists(data, starts, ends, rows):
-    """Fill rows (records,) with the length of each record's first list: (what is wrong, record)."""
-    nothing = np.empty(1, np.int64)
-    for j in range(len(starts)):
-        rows[j] = 0
-        at = starts[j]
-        while at < ends[j]:
-            at, number, wire, begin, stop = next_field(data, at, ends[j])
-            if at < 0:
-                return NOT_A_MESSAGE, j
-            if number != 1 or wire != MESSAGE or begin == stop:
-                continue
-            begin, number, wire, entry, entry_end = next_field(data, begin, stop)
-            if begin < 0 or number != 1 or wire != MESSAGE:
-                return NOT_A_MESSAGE, j
-            key, _, value, value_end = read_entry(data, entry, entry_end)
-            if key < 0:
-                return NOT_A_MESSAGE, j
-            count = _count_values(data, value, value_end, nothing)
-            if count < 0:
-                return count, j
-            rows[j] = count
-            break
-    return OK, 0
-
-
-@compiled
-def find_keys(data, start, end):
-    """Where the keys of an Example begin and end: int64 (keys, 2); none where it is damaged."""
-    keys = np.empty(((end - start) // 2 + 1, 2), np.int64)
-    n = 0
-    at = start
-    while at < end:
-        at, number, wire, begin, stop = next_field(data, at, end)
-        if at < 0:
-            return keys[:0]
-        if number != 1 or wire != MESSAGE:
-            continue
-        while begin < stop:
-            begin, number, wire, entry, entry_end = next_field(data, begin, stop)
-            if begin < 0:
-                return keys[:0]
-            if number == 1 and wire == MESSAGE:
-                keys[n, 0], keys[n, 1], _, _ = read_entry(data, entry, entry_end)
-                n += 1
-    return keys[:n]
-
-
-@compiled
-def _count_values(data, start, end, nothing):
-    """The number of values of a Feature of any kind, or what is wrong."""
-    count = np.int64(WRONG_KIND)
-    for kind in range(3):
-        count = _read_feature(data, start, end, kind, nothing, nothing, 0, 0, 0)
-        if count != WRONG_KIND:
-            break
-    return count
-
-
-@compiled
-def gather_text(data, starts, lengths, valid):
-    """Texts of data[starts[r]:][:lengths[r]] one after another: offsets, int64 (rows + 1), uint8.
-
-    A row that is not valid has no bytes.
+    A row that is not valid has none.
     """
-    n_rows = len(starts)
-    offsets = np.zeros(n_rows + 1, np.int64)
-    for r in range(n_rows):
+    offsets[0] = 0
+    for r in range(len(lengths)):
         offsets[r + 1] = offsets[r] + (lengths[r] if valid[r] else 0)
-    text = np.empty(offsets[n_rows], np.uint8)
-    for r in range(n_rows):
+    return offsets[len(lengths)]
+
+
+@compiled
+def gather_text(data, starts, offsets, text):
+    """Write the texts that begin at `starts` in `data` to `text`, uint8, at their offsets."""
+    for r in range(len(starts)):
         for k in range(offsets[r + 1] - offsets[r]):
             text[offsets[r] + k] = data[starts[r] + k]
-    return offsets, text

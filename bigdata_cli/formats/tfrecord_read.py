@@ -1,208 +1,51 @@
-"""TFRecord files back as Arrow record batches, a few megabytes at a time."""
+"""TFRecord files back as Arrow record batches, or as a matrix of floats."""
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats import tfrecord_decode as decode
 from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.formats.tfrecord_decode import (
+    count_lists,
+    decode_records,
+    gather_text,
+    text_offsets,
+)
 from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
-from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, SLACK, VALID, pack_bytes
+from bigdata_cli.formats.tfrecord_records import (
+    NO_FLOATS,
+    NO_SLOTS,
+    WRONG,
+    Records,
+    places_of,
+    read_records,
+)
+from bigdata_cli.formats.tfrecord_values import OK
+from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, VALID, pack_bytes
+from bigdata_cli.resources.pages import Slabs
 from bigdata_cli.schema.buffers import array_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
-_PIECE_BYTES = 4 << 20
-_STEP_RECORDS = 1_024
-"""Of so many records one place is kept, to begin to read at."""
-_MAX_RECORD_BYTES = 1 << 31
-"""What a protobuf message can have."""
+_SLAB_BYTES = 4 << 20
 _MAX_VALUES = 1 << 21
 """Values that are decoded at a time, where a single record does not have more."""
-_WRONG = {
-    decode.NOT_A_MESSAGE: "is not a valid protobuf message",
-    decode.WRONG_KIND: "has another kind of list",
-    decode.WRONG_COUNT: "has another number of values than the schema says",
-    decode.MISSING: "is not in the record",
-    decode.UNEQUAL: "has another number of values than the lists before it",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Records:
-    """Whole records in a buffer: starts and ends, int64 (records,), of their Examples.
-
-    first: the number of the first of them in the file. offset: the byte of the file (after
-    decompression) that is the buffer's first. The buffer is used again for the next records.
-    """
-
-    path: Path
-    data: np.ndarray
-    starts: np.ndarray
-    ends: np.ndarray
-    first: int
-    offset: int
-
-    def error(self, record: int, what: str) -> VerificationError:
-        """The error for one of the records."""
-        at = int(self.starts[record]) - 12 + self.offset
-        return _damaged(self.path, self.first + record, at, what)
-
-
-def _damaged(path: Path, record: int, byte: int, what: str) -> VerificationError:
-    return VerificationError(
-        f"{path}, record {record:,} at byte {byte:,}: {what}",
-        hint="the file is damaged: bigdata convert … --force writes the dataset again",
-    )
-
-
-def _open(path: Path) -> FileIO | gzip.GzipFile:
-    try:
-        if path.name.endswith(".gz"):
-            return gzip.GzipFile(path, "rb")
-        return path.open("rb", buffering=0)
-    except OSError as error:
-        raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _read_records(
-    path: Path, max_records: int, *, at: RecordPlace | None = None, all_crcs: bool = True
-) -> Iterator[_Records]:
-    """The records of a file from `at` (its start) on, at most `max_records` at a time.
-
-    Raises VerificationError for a wrong CRC (of lengths only, where not `all_crcs`), a record that
-    is cut off, a damaged gzip member.
-    """
-    buffer = np.empty(_PIECE_BYTES + SLACK, np.uint8)
-    start = filled = 0
-    offset, n_records = (at.byte, at.record) if at is not None else (0, 0)
-    with _open(path) as file:
-        if offset:
-            file.seek(offset)
-        while True:
-            try:
-                n_read = file.readinto(memoryview(buffer)[filled:-SLACK])
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
-            except OSError as error:
-                raise VerificationError(f"{path} cannot be read: {error}") from error
-            filled += n_read
-            status = decode.OK
-            while status == decode.OK:
-                starts, ends, start, status = decode.scan_records(
-                    buffer, start, filled, max_records, all_crcs
-                )
-                if len(starts):
-                    yield _Records(
-                        path=path, data=buffer, starts=starts, ends=ends, first=n_records,
-                        offset=offset,
-                    )  # fmt: skip
-                n_records += len(starts)
-            if status != decode.MORE:
-                part = "length" if status == decode.LENGTH_CRC else "data"
-                raise _damaged(path, n_records, offset + start, f"the CRC of its {part} is wrong")
-            if n_read == 0 and filled == start:
-                return
-            if n_read == 0:
-                what = f"it is cut off after {filled - start:,} bytes"
-                raise _damaged(path, n_records, offset + start, what)
-            rest = filled - start
-            # A record may claim any length, so the buffer only grows as bytes really come.
-            crowded = 2 * rest > len(buffer)
-            if rest > _MAX_RECORD_BYTES:
-                what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
-                raise _damaged(path, n_records, offset + start, what)
-            if crowded or start:
-                target = np.empty(2 * len(buffer), np.uint8) if crowded else buffer
-                target[:rest] = buffer[start:filled].copy()
-                buffer, offset, start, filled = target, offset + start, 0, rest
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordPlace:
-    """Where a record begins: the byte of the file, its number, and the row that is its first."""
-
-    byte: int
-    record: int
-    row: int
-
-
-def _place_of(path: Path, layout: str, row: int) -> RecordPlace:
-    """A record at or shortly before the one with a row, to begin to read at."""
-    if row == 0 or path.name.endswith(".gz"):
-        return RecordPlace(byte=0, record=0, row=0)
-    try:
-        known = path.stat()
-    except OSError as error:
-        raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
-    places = _record_places(path, known.st_size, known.st_mtime_ns, layout)
-    found = max(0, int(np.searchsorted(places[:, 2], row, side="right")) - 1)
-    byte, record, first = places[found].tolist()
-    return RecordPlace(byte=byte, record=record, row=first)
-
-
-@lru_cache(maxsize=512)
-def _record_places(path: Path, n_bytes: int, mtime_ns: int, layout: str) -> np.ndarray:
-    """Where every _STEP_RECORDS-th record of a file begins: int64 (n, 3), as in RecordPlace.
-
-    Records are stepped over by their lengths. `n_bytes` and `mtime_ns` tell a file from another
-    one that had its name.
-    """
-    step = 1 if layout == "block" else _STEP_RECORDS
-    found = [np.zeros((1, 3), np.int64)]
-    row = 0
-    for records in _read_records(path, 1 << 16, all_crcs=False):
-        rows = np.ones(len(records.starts), np.int64)
-        if layout == "block":
-            status, record = decode.count_first_lists(
-                records.data, records.starts, records.ends, rows
-            )
-            if status != decode.OK:
-                raise records.error(record, f"a feature {_WRONG[status]}")
-        numbers = records.first + np.arange(len(rows))
-        places = np.stack(
-            [records.starts - 12 + records.offset, numbers, row + np.cumsum(rows) - rows], axis=1
-        )
-        found.append(places[numbers % step == 0])
-        row += int(rows.sum())
-    return np.concatenate(found)
-
-
-def count_rows(path: Path, layout: str) -> int:
-    """The rows of a file; every CRC is checked, and the lists of a block have equal lengths."""
-    rows = 0
-    for records in _read_records(path, 1 << 16):
-        if layout != "block":
-            rows += len(records.starts)
-            continue
-        more, status, record = decode.count_rows_of_blocks(
-            records.data, records.starts, records.ends
-        )
-        if status != decode.OK:
-            raise records.error(record, f"a feature {_WRONG[status]}")
-        rows += more
-    return rows
 
 
 def check_first_records(path: Path, schema: Schema, options: StorageOptions) -> None:
     """Raise VerificationError where the first records do not have the features of the schema."""
     known = {entry.key.encode() for entry in feature_lists(schema, options)}
-    for records in _read_records(path, 1):
-        keys = decode.find_keys(records.data, records.starts[0], records.ends[0])
-        for start, end in keys.tolist():
-            key = records.data[start:end].tobytes()
+    for records in read_records(path, 1):
+        for key in records.keys(0):
             if key not in known:
                 what = f'the feature "{key.decode("utf-8", "replace")}" is of no column'
                 raise records.error(0, what)
@@ -212,13 +55,47 @@ def check_first_records(path: Path, schema: Schema, options: StorageOptions) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a column's values and validity are: rows of the slots, or a list's presence."""
+    """Where a column is: its list, its number in it, and likewise the list of its validity."""
 
     column: Column
-    kind: int
-    slot_row: int
-    valid_row: int | None
     list_index: int
+    number: int
+    valid_list: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Values:
+    """What `decode_records` read: `floats`, `slots`, `lengths` and `absent` as it has them.
+
+    firsts: int64 (lists,), where the first value of each list lies. rows: int64 (records,).
+    """
+
+    data: np.ndarray
+    floats: np.ndarray
+    slots: np.ndarray
+    lengths: np.ndarray
+    absent: np.ndarray
+    absences: np.ndarray
+    firsts: np.ndarray
+    rows: np.ndarray
+    n_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatRows:
+    """Rows as a matrix of floats, float32 (rows, features), and a label, an array of Arrow."""
+
+    X: np.ndarray
+    label: pa.Array
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.X)
+
+    def slice(self, offset: int, length: int) -> FloatRows:
+        """Some of the rows, not a copy."""
+        stop = offset + length
+        return FloatRows(X=self.X[offset:stop], label=self.label.slice(offset, length))
 
 
 class _Decoder:
@@ -239,99 +116,202 @@ class _Decoder:
         self._kinds = np.array(
             [INT if entry.kind == VALID else entry.kind for entry in self._lists], np.uint8
         )
+        self._is_float = self._kinds == FLOAT
+        self._sizes = np.array([len(entry.columns) for entry in self._lists], np.int64)
         in_blocks = self._layout == "block"
-        self._counts = np.array(
-            [0 if in_blocks else len(entry.columns) for entry in self._lists], np.int64
-        )
+        self._counts = np.zeros_like(self._sizes) if in_blocks else self._sizes
         self._optional = np.array(
             [entry.kind == VALID or self._layout == "rows" for entry in self._lists], np.uint8
         )
-        sizes = [len(entry.columns) for entry in self._lists]
-        ends = np.cumsum([0, *sizes], dtype=np.int64)
-        self._first_rows, self.n_slot_rows = ends[:-1], int(ends[-1])
-        self._places = {
-            place.column.name: place for place in _places(self._lists, self._first_rows)
-        }
+        self._spans = np.empty((len(self._lists), 2), np.int64)
+        self._value_places = np.empty((len(self._lists), 2), np.int64)
+        self._moves = np.empty((len(self._lists), 5), np.int64)
+        self._slabs = Slabs(_SLAB_BYTES)
+        self._places = {place.column.name: place for place in _places(self._lists)}
+        self.n_values = int(self._sizes.sum())
+        """Values of a row."""
 
-    def block_rows(self, records: _Records) -> np.ndarray:
+    def block_rows(self, records: Records) -> np.ndarray:
         """The rows of each record: int64 (records,)."""
         rows = np.ones(len(records.starts), np.int64)
         if self._layout == "block":
-            result = decode.count_lists(
+            result = count_lists(
                 records.data, records.starts, records.ends, self._keys, self._key_ends,
-                self._kinds, self._optional, rows,
+                self._kinds, self._optional, rows, self._spans, NO_FLOATS, NO_SLOTS,
             )  # fmt: skip
             self._raise_for(records, 0, *result)
         return rows
 
-    def decode(self, records: _Records, rows: np.ndarray, first: int, last: int) -> pa.RecordBatch:
+    def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
         """The columns of records [first, last), which have rows[first:last] rows."""
-        part = rows[first:last]
-        n_rows = int(part.sum())
-        slots = np.ones((self.n_slot_rows, n_rows), np.int64)
-        has_texts = bool((self._kinds == BYTES).any())
-        lengths = np.zeros(slots.shape if has_texts else (1, 1), np.int64)
-        present = np.zeros((len(self._lists), last - first), np.uint8)
-        result = decode.decode_records(
-            records.data, records.starts[first:last], records.ends[first:last],
-            self._keys, self._key_ends, self._kinds, self._counts, self._optional,
-            np.cumsum(part) - part, part, 1 if self._layout == "block" else n_rows,
-            self._first_rows * n_rows,
-            slots.reshape(-1), lengths.reshape(-1), present, self._layout == "rows",
-        )  # fmt: skip
-        self._raise_for(records, first, *result)
-        arrays = []
-        try:
-            for name in self._names:
-                place = self._places[name]
-                valid = self._validity(place, slots, present)
-                row = place.slot_row
-                if place.kind == BYTES:
-                    arrays.append(
-                        _texts(records.data, slots[row], lengths[row], valid, place.column)
-                    )
-                else:
-                    arrays.append(_numbers(slots[row], valid, place, self._layout))
-        except VerificationError as error:
-            number = records.first + first
-            where = f"{records.path}, records from {number:,} to {number + last - first - 1:,}"
-            raise VerificationError(f"{where}: {error.message}", hint=error.hint) from error
+        n_rows = int(rows[first:last].sum())
+        # Column after column, in a part of their own for floats.
+        sizes = self._sizes * n_rows
+        firsts = np.where(self._is_float, _before(sizes * self._is_float), 0)
+        firsts += np.where(self._is_float, 0, _before(sizes * ~self._is_float))
+        steps = np.full(len(sizes), 1 if self._layout == "block" else n_rows)
+        values = self._read(records, rows, first, last, firsts, np.ones_like(steps), steps)
+        arrays = [self._array(name, values, records, first, last) for name in self._names]
         return pa.RecordBatch.from_arrays(arrays, names=list(self._names))
 
-    def _validity(self, place: _Place, slots: np.ndarray, present: np.ndarray) -> np.ndarray | None:
-        if place.valid_row is not None:
-            valid = slots[place.valid_row] != 0
-        elif self._layout == "rows":
-            valid = present[place.list_index].astype(bool)
+    def _read(
+        self,
+        records: Records,
+        rows: np.ndarray,
+        first: int,
+        last: int,
+        firsts: np.ndarray,
+        strides: np.ndarray,
+        steps: np.ndarray,
+    ) -> _Values:
+        part = rows[first:last]
+        n_rows = int(part.sum())
+        starts, ends = records.starts[first:last], records.ends[first:last]
+        is_float = self._is_float
+        # What is not written is not touched, and takes no memory.
+        slots = np.zeros(int(self._sizes[~is_float].sum()) * n_rows, np.int64)
+        absent = np.zeros((len(self._lists), last - first), np.uint8)
+        singles = self._layout == "rows"
+        values = _Values(
+            data=records.data,
+            floats=self._slabs.zeros(
+                int(self._sizes[is_float].sum()) * n_rows, np.dtype(np.uint32)
+            ),
+            slots=slots,
+            lengths=np.zeros_like(slots) if (self._kinds == BYTES).any() else NO_SLOTS,
+            absent=absent,
+            absences=np.zeros(len(self._lists), np.int64),
+            firsts=firsts,
+            rows=part,
+            n_rows=n_rows,
+        )
+        result = decode_records(
+            records.data, starts, ends, self._keys, self._key_ends, self._kinds, self._counts,
+            self._optional, np.cumsum(part) - part, part, firsts, strides, steps,
+            values.floats, values.slots, values.lengths, absent, values.absences, singles,
+            self._spans, self._value_places, self._moves,
+            np.empty(int((ends - starts).max(initial=0)) + 8 if singles else 0, np.uint8),
+        )  # fmt: skip
+        self._raise_for(records, first, *result)
+        return values
+
+    def _array(
+        self, name: str, values: _Values, records: Records, first: int, last: int
+    ) -> pa.Array:
+        """A column whose values lie one after the other; VerificationError where they are wrong."""
+        place = self._places[name]
+        at = int(values.firsts[place.list_index]) + place.number * values.n_rows
+        where = slice(at, at + values.n_rows)
+        valid = self._validity(place, values)
+        try:
+            if self._is_float[place.list_index]:
+                floats = values.floats[where].view(np.float32)
+                return _floats(floats, valid, place.column, self._layout)
+            slots = values.slots[where]
+            if self._kinds[place.list_index] == BYTES:
+                return _texts(values.data, slots, values.lengths[where], valid, place.column)
+            return _integers(slots, valid, place.column)
+        except VerificationError as error:
+            number = records.first + first
+            span = f"{records.path}, records from {number:,} to {number + last - first - 1:,}"
+            raise VerificationError(f"{span}: {error.message}", hint=error.hint) from error
+
+    def _validity(self, place: _Place, values: _Values) -> np.ndarray | None:
+        """Which rows have a value, bool (rows,), as far as lists tell; None where all have."""
+        if place.valid_list is not None:
+            absences = values.absences[place.valid_list]
+            if absences == len(values.rows):
+                return None
+            at = int(values.firsts[place.valid_list]) + place.number * values.n_rows
+            valid = values.slots[at : at + values.n_rows] != 0
+            if absences:
+                valid |= np.repeat(values.absent[place.valid_list] != 0, values.rows)
+        elif self._layout == "rows" and values.absences[place.list_index]:
+            valid = values.absent[place.list_index] == 0
         else:
             return None
         return None if valid.all() else valid
 
     def _raise_for(
-        self, records: _Records, first: int, status: int, record: int, list_index: int
+        self, records: Records, first: int, status: int, record: int, list_index: int
     ) -> None:
-        if status != decode.OK:
-            what = f'the feature "{self._lists[list_index].key}" {_WRONG[status]}'
+        if status != OK:
+            what = f'the feature "{self._lists[list_index].key}" {WRONG[status]}'
             raise records.error(first + record, what)
 
 
-def _places(lists: Sequence[FeatureList], first_rows: np.ndarray) -> Iterator[_Place]:
-    valid_rows = {
-        column.name: int(first) + k
-        for entry, first in zip(lists, first_rows, strict=True)
+class _FloatDecoder(_Decoder):
+    """Decodes float columns into a matrix, beside a column that is a label."""
+
+    def __init__(
+        self, schema: Schema, options: StorageOptions, features: Sequence[str], label: str
+    ) -> None:
+        super().__init__(schema, options, [*features, label])
+        self._features = tuple(features)
+        self._label = label
+        lists = [self._places[name].list_index for name in features]
+        self._feature_lists = sorted(set(lists))
+        self._width = int(self._sizes[self._feature_lists].sum())
+        self._numbers = np.zeros(len(self._lists), np.int64)
+        """Of each list of features, the column of the matrix that its first value goes to."""
+        packed = self._layout == "packed"
+        if not packed:
+            self._numbers[lists] = np.arange(len(lists))
+        numbers = [self._places[name].number for name in features]
+        self._chosen = None if not packed or numbers == list(range(self._width)) else numbers
+
+    def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
+        """The rows of records [first, last) as `FloatRows`."""
+        n_rows = int(rows[first:last].sum())
+        n_matrix = n_rows * self._width
+        in_matrix = np.zeros(len(self._lists), bool)
+        in_matrix[self._feature_lists] = True
+        sizes = np.where(in_matrix, 0, self._sizes * n_rows)
+        firsts = np.where(self._is_float, n_matrix, _before(np.where(self._is_float, 0, sizes)))
+        firsts[in_matrix] = self._numbers[in_matrix]
+        strides = np.where(in_matrix, self._width, 1)
+        step = self._width if self._layout == "block" else 1
+        steps = np.where(in_matrix, step, 1)
+        values = self._read(records, rows, first, last, firsts, strides, steps)
+        X = values.floats[:n_matrix].view(np.float32).reshape(n_rows, self._width)
+        for place, name in enumerate(self._features):
+            valid = self._validity(self._places[name], values)
+            if valid is not None:
+                X[~valid, place] = np.nan
+        label = self._array(self._label, values, records, first, last)
+        return FloatRows(X=X if self._chosen is None else X[:, self._chosen], label=label)
+
+
+def _before(sizes: np.ndarray) -> np.ndarray:
+    return np.cumsum(sizes) - sizes
+
+
+def _places(lists: Sequence[FeatureList]) -> Iterator[_Place]:
+    valid_lists = {
+        column.name: list_index
+        for list_index, entry in enumerate(lists)
         if entry.kind == VALID
-        for k, column in enumerate(entry.columns)
+        for column in entry.columns
     }
     for list_index, entry in enumerate(lists):
         if entry.kind != VALID:
-            for k, column in enumerate(entry.columns):
+            for number, column in enumerate(entry.columns):
                 yield _Place(
                     column=column,
-                    kind=entry.kind,
-                    slot_row=int(first_rows[list_index]) + k,
-                    valid_row=valid_rows.get(column.name),
                     list_index=list_index,
+                    number=number,
+                    valid_list=valid_lists.get(column.name),
                 )
+
+
+def has_floats(
+    schema: Schema, options: StorageOptions, features: Sequence[str], label: str
+) -> bool:
+    """Whether `read_floats` reads these columns: floats, and a label in a list of its own."""
+    lists = [entry for entry in feature_lists(schema, options) if entry.kind != VALID]
+    kinds = {column.name: entry.kind for entry in lists for column in entry.columns}
+    alone = all(len(entry.columns) == 1 for entry in lists if schema[label] in entry.columns)
+    return alone and label not in features and all(kinds[name] == FLOAT for name in features)
 
 
 def _texts(
@@ -342,7 +322,9 @@ def _texts(
     column: Column,
 ) -> pa.Array:
     everywhere = np.ones(len(starts), bool) if valid is None else valid
-    offsets, content = decode.gather_text(data, starts, lengths, everywhere)
+    offsets = np.empty(len(starts) + 1, np.int64)
+    content = np.empty(text_offsets(lengths, everywhere, offsets), np.uint8)
+    gather_text(data, starts, offsets, content)
     texts = arrow_text(offsets, content, valid, column)
     if column.kind is Kind.TEXT:
         return texts
@@ -362,14 +344,14 @@ def _categories(texts: pa.Array, column: Column) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, vocabulary)
 
 
-def _numbers(slots: np.ndarray, valid: np.ndarray | None, place: _Place, layout: str) -> pa.Array:
-    column = place.column
-    if place.kind == FLOAT:
-        values = slots.astype(np.uint32).view(np.float32)
-        if layout == "packed":
-            valid = ~np.isnan(values)
-            valid = None if valid.all() else valid
-        return array_of(values.astype(column.dtype, copy=False), valid)
+def _floats(values: np.ndarray, valid: np.ndarray | None, column: Column, layout: str) -> pa.Array:
+    if layout == "packed":
+        valid = ~np.isnan(values)
+        valid = None if valid.all() else valid
+    return array_of(values.astype(column.dtype, copy=False), valid)
+
+
+def _integers(slots: np.ndarray, valid: np.ndarray | None, column: Column) -> pa.Array:
     if valid is not None:
         slots = np.where(valid, slots, 0)
     if column.kind is Kind.BOOL or column.kind is Kind.INT:
@@ -395,16 +377,40 @@ def read_batches(
     Raises VerificationError, with the number of the record and its byte, where the file or a
     record is damaged or does not hold what the schema says.
     """
-    decoder = _Decoder(schema, options, columns)
-    most = max(1, min(max_rows, _MAX_VALUES // max(1, decoder.n_slot_rows)))
-    place = None
+    yield from _decoded(path, _Decoder(schema, options, columns), options.layout, max_rows, rows)
+
+
+def read_floats(
+    path: Path,
+    schema: Schema,
+    options: StorageOptions,
+    *,
+    features: Sequence[str],
+    label: str,
+    max_rows: int,
+    rows: range | None = None,
+) -> Iterator[FloatRows]:
+    """The rows of a file as a matrix of `features`, NaN where there is none, and the label.
+
+    They are what `has_floats` says can be had so; the rest is as in `read_batches`.
+    """
+    decoder = _FloatDecoder(schema, options, features, label)
+    yield from _decoded(path, decoder, options.layout, max_rows, rows)
+
+
+def _decoded(
+    path: Path, decoder: _Decoder, layout: str, max_rows: int, rows: range | None
+) -> Iterator[Any]:
+    """What the decoder makes of the rows of a file, at most `max_rows` each."""
+    most = max(1, min(max_rows, _MAX_VALUES // max(1, decoder.n_values)))
+    place, end = None, None
     if rows is not None:
         if not rows:
             return
-        place = _place_of(path, options.layout, rows.start)
+        place, end = places_of(path, layout, rows)
     row = 0 if place is None else place.row
     stop = math.inf if rows is None else rows.stop
-    for records in _read_records(path, most, at=place):
+    for records in read_records(path, most, at=place, stop=end):
         counts = decoder.block_rows(records)
         ends = row + np.cumsum(counts)
         first = 0 if rows is None else int(np.searchsorted(ends, rows.start, side="right"))

@@ -5,8 +5,6 @@ An encoder is a value: it holds no open file, and goes to other processes.
 
 from __future__ import annotations
 
-import mmap
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from bigdata_cli.loaders.arrays import (
     numbers,
     write_numbers,
 )
+from bigdata_cli.resources.pages import pages
 from bigdata_cli.schema.dtype import (
     VALIDITY_SUFFIX,
     Column,
@@ -55,16 +54,11 @@ class ArraySpec:
     row_shape: tuple[int, ...] = ()
 
     def empty(self, n_rows: int) -> np.ndarray:
-        """An array for so many rows; a large one's memory goes back when it is given up.
-
-        The heap would keep it, and threads have heaps of their own.
-        """
+        """An array for so many rows; a large one's memory goes back when it is given up."""
         n_bytes = self.row_bytes * n_rows
         if self.dtype.hasobject or n_bytes < _MAPPED_BYTES:
             return np.empty((n_rows, *self.row_shape), self.dtype)
-        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
-        pages = np.frombuffer(mmap.mmap(-1, n_bytes, **private), self.dtype)
-        return pages.reshape(n_rows, *self.row_shape)
+        return pages(n_bytes).view(self.dtype).reshape(n_rows, *self.row_shape)
 
     @property
     def row_bytes(self) -> int:
@@ -95,6 +89,14 @@ class Encoder(ABC):
     def encode_matrix(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
         """The arrays of rows of a stored matrix and its label."""
         raise TypeError(f"{type(self).__name__} takes no matrix as it is stored")
+
+    def takes_floats(self) -> bool:
+        """Whether `encode_floats` takes the rows as `Format.read_floats` gives them."""
+        return False
+
+    def encode_floats(self, X: np.ndarray, label: pa.Array) -> list[np.ndarray]:
+        """The arrays of rows of a matrix of floats, that has all columns but the last."""
+        raise TypeError(f"{type(self).__name__} takes no matrix of floats")
 
     @abstractmethod
     def batch(self, arrays: Sequence[Any]) -> Any:
@@ -134,6 +136,16 @@ class XyEncoder(Encoder):
         self._label = label
         self._codes = CategoryCodes(Schema(self.columns))
         self._places = _matrix_places(dataset, features, label)
+        self._takes_floats = bool(features) and dataset.format.has_floats(
+            dataset.schema, dataset.storage, [column.name for column in features], label.name
+        )
+
+    def takes_floats(self) -> bool:
+        return self._takes_floats
+
+    def encode_floats(self, X: np.ndarray, label: pa.Array) -> list[np.ndarray]:
+        coded = self._codes.apply(pa.RecordBatch.from_arrays([label], names=[self._label.name]))
+        return [self._cast(X), self._label_values(coded.column(0))]
 
     def takes_matrix(self) -> bool:
         return self._places is not None

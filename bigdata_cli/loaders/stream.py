@@ -36,6 +36,8 @@ from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.resources.prefetch import Prefetch
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from bigdata_cli.dataset import Dataset
 
 WINDOW_BYTES = 24_000_000
@@ -291,10 +293,14 @@ class BatchStream:
             for X, y in self.dataset.read_matrix(piece.shard, rows=rows, max_rows=max_rows):
                 yield encoder.encode_matrix(X, y)
             return
+        names = [column.name for column in encoder.columns]
+        if encoder.takes_floats():
+            for X, label in _read_floats(self.dataset, piece, names, max_rows):
+                yield encoder.encode_floats(X, label)
+            return
         if opened is not None:
             batches = opened.read(piece.shard, rows, max_rows)
         else:
-            names = [column.name for column in encoder.columns]
             batches = self.dataset.read_shard(piece.shard, names, rows=rows, max_rows=max_rows)
         for batch in batches:
             yield encoder.encode(batch)
@@ -352,6 +358,27 @@ class BatchStream:
         options = self.options
         shared = replace(options, rank=options.rank * parts + part, world=options.world * parts)
         return BatchStream(self.dataset, self.encoder, shared, threads=1, sharers=parts)
+
+
+def _read_floats(
+    dataset: Dataset, piece: Piece, names: Sequence[str], max_rows: int
+) -> Iterator[tuple[np.ndarray, pa.Array]]:
+    """The rows of a piece as (X, label), of columns whose last is the label."""
+    dataset.check_files(piece.shard)
+    found, rows = 0, range(piece.start, piece.stop)
+    for X, label in dataset.format.read_floats(
+        dataset.path,
+        dataset.shards[piece.shard].file_names,
+        dataset.schema,
+        dataset.storage,
+        features=names[:-1],
+        label=names[-1],
+        max_rows=max_rows,
+        rows=rows,
+    ):
+        found += len(X)
+        yield X, label
+    dataset.check_rows(piece.shard, found, rows)
 
 
 def check_state(state: Any) -> None:

@@ -1,0 +1,220 @@
+"""The records of TFRecord files, a few megabytes at a time: where they begin, and how many rows."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+
+from bigdata_cli.errors import VerificationError
+from bigdata_cli.formats.tfrecord_count import count_first_lists, count_rows_of_blocks, find_keys
+from bigdata_cli.formats.tfrecord_decode import LENGTH_CRC, MORE, scan_records
+from bigdata_cli.formats.tfrecord_values import (
+    MISSING,
+    NOT_A_MESSAGE,
+    OK,
+    UNEQUAL,
+    WRONG_COUNT,
+    WRONG_KIND,
+)
+from bigdata_cli.formats.tfrecord_wire import FRAMING_BYTES, SLACK
+from bigdata_cli.resources.pages import pages
+
+_PIECE_BYTES = 4 << 20
+_STEP_RECORDS = 1_024
+"""Of so many records one place is kept, to begin to read at."""
+_MAX_RECORD_BYTES = 1 << 31
+"""What a protobuf message can have."""
+WRONG = {
+    NOT_A_MESSAGE: "is not a valid protobuf message",
+    WRONG_KIND: "has another kind of list",
+    WRONG_COUNT: "has another number of values than the schema says",
+    MISSING: "is not in the record",
+    UNEQUAL: "has another number of values than the lists before it",
+}
+"""What is said of a feature."""
+NO_FLOATS, NO_SLOTS = np.empty(0, np.uint32), np.empty(0, np.int64)
+"""Where values would go that are only counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """Whole records in a buffer: starts and ends, int64 (records,), of their Examples.
+
+    first: the number of the first of them in the file. offset: the byte of the file (after
+    decompression) that is the buffer's first. The arrays are used again for the next records.
+    """
+
+    path: Path
+    data: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    first: int
+    offset: int
+
+    def keys(self, record: int) -> list[bytes]:
+        """The keys of an Example, none where it is damaged."""
+        start, end = int(self.starts[record]), int(self.ends[record])
+        places = np.empty(((end - start) // 2 + 1, 2), np.int64)
+        n_keys = find_keys(self.data, start, end, places)
+        return [self.data[a:b].tobytes() for a, b in places[:n_keys].tolist()]
+
+    def error(self, record: int, what: str) -> VerificationError:
+        """The error for one of the records."""
+        at = int(self.starts[record]) - 12 + self.offset
+        return _damaged(self.path, self.first + record, at, what)
+
+
+def _damaged(path: Path, record: int, byte: int, what: str) -> VerificationError:
+    return VerificationError(
+        f"{path}, record {record:,} at byte {byte:,}: {what}",
+        hint="the file is damaged: bigdata convert … --force writes the dataset again",
+    )
+
+
+def _open(path: Path) -> FileIO | gzip.GzipFile:
+    try:
+        if path.name.endswith(".gz"):
+            return gzip.GzipFile(path, "rb")
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def read_records(
+    path: Path,
+    max_records: int,
+    *,
+    at: RecordPlace | None = None,
+    stop: int | None = None,
+    all_crcs: bool = True,
+) -> Iterator[Records]:
+    """The records of a file from `at` (its start) on, at most `max_records` at a time.
+
+    stop: the byte after the last record that is read, None for all. Raises VerificationError for a
+    wrong CRC (of lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip
+    member.
+    """
+    buffer = pages(_PIECE_BYTES)
+    most = min(max_records, _PIECE_BYTES // FRAMING_BYTES)
+    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    most_bytes = sys.maxsize if stop is None else stop
+    start = filled = 0
+    offset, n_records = (at.byte, at.record) if at is not None else (0, 0)
+    with _open(path) as file:
+        if offset:
+            file.seek(offset)
+        while True:
+            try:
+                room = min(len(buffer) - SLACK, most_bytes - offset)
+                n_read = file.readinto(memoryview(buffer)[filled:room]) if filled < room else 0
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
+            except OSError as error:
+                raise VerificationError(f"{path} cannot be read: {error}") from error
+            filled += n_read
+            status = OK
+            while status == OK:
+                found, start, status = scan_records(buffer, start, filled, all_crcs, starts, ends)
+                if found:
+                    yield Records(
+                        path=path, data=buffer, starts=starts[:found], ends=ends[:found],
+                        first=n_records, offset=offset,
+                    )  # fmt: skip
+                n_records += found
+            if status != MORE:
+                part = "length" if status == LENGTH_CRC else "data"
+                raise _damaged(path, n_records, offset + start, f"the CRC of its {part} is wrong")
+            if n_read == 0 and filled == start:
+                return
+            if n_read == 0:
+                what = f"it is cut off after {filled - start:,} bytes"
+                raise _damaged(path, n_records, offset + start, what)
+            rest = filled - start
+            # A record may claim any length, so the buffer only grows as bytes really come.
+            crowded = 2 * rest > len(buffer)
+            if rest > _MAX_RECORD_BYTES:
+                what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
+                raise _damaged(path, n_records, offset + start, what)
+            if crowded or start:
+                target = pages(2 * len(buffer)) if crowded else buffer
+                target[:rest] = buffer[start:filled].copy()
+                buffer, offset, start, filled = target, offset + start, 0, rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordPlace:
+    """Where a record begins: the byte of the file, its number, and the row that is its first."""
+
+    byte: int
+    record: int
+    row: int
+
+
+def places_of(path: Path, layout: str, rows: range) -> tuple[RecordPlace, int | None]:
+    """Where to begin to read some rows, at a record or shortly before it, and the byte to end at.
+
+    None is the end of the file.
+    """
+    if rows.start == 0 or path.name.endswith(".gz"):
+        return RecordPlace(byte=0, record=0, row=0), None
+    try:
+        known = path.stat()
+    except OSError as error:
+        raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
+    places = _record_places(path, known.st_size, known.st_mtime_ns, layout)
+    found = max(0, int(np.searchsorted(places[:, 2], rows.start, side="right")) - 1)
+    byte, record, first = places[found].tolist()
+    last = int(np.searchsorted(places[:, 2], rows.stop, side="left"))
+    stop = int(places[last, 0]) if last < len(places) else None
+    return RecordPlace(byte=byte, record=record, row=first), stop
+
+
+@lru_cache(maxsize=512)
+def _record_places(path: Path, n_bytes: int, mtime_ns: int, layout: str) -> np.ndarray:
+    """Where every _STEP_RECORDS-th record of a file begins: int64 (n, 3), as in RecordPlace.
+
+    Records are stepped over by their lengths. `n_bytes` and `mtime_ns` tell a file from another
+    one that had its name.
+    """
+    step = 1 if layout == "block" else _STEP_RECORDS
+    found = [np.zeros((1, 3), np.int64)]
+    row = 0
+    for records in read_records(path, 1 << 16, all_crcs=False):
+        rows = np.ones(len(records.starts), np.int64)
+        if layout == "block":
+            status, record = count_first_lists(
+                records.data, records.starts, records.ends, rows, NO_FLOATS, NO_SLOTS
+            )
+            if status != OK:
+                raise records.error(record, f"a feature {WRONG[status]}")
+        numbers = records.first + np.arange(len(rows))
+        places = np.stack(
+            [records.starts - 12 + records.offset, numbers, row + np.cumsum(rows) - rows], axis=1
+        )
+        found.append(places[numbers % step == 0])
+        row += int(rows.sum())
+    return np.concatenate(found)
+
+
+def count_rows(path: Path, layout: str) -> int:
+    """The rows of a file; every CRC is checked, and the lists of a block have equal lengths."""
+    rows = 0
+    for records in read_records(path, 1 << 16):
+        if layout != "block":
+            rows += len(records.starts)
+            continue
+        more, status, record = count_rows_of_blocks(
+            records.data, records.starts, records.ends, NO_FLOATS, NO_SLOTS
+        )
+        if status != OK:
+            raise records.error(record, f"a feature {WRONG[status]}")
+        rows += more
+    return rows
