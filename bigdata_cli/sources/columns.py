@@ -19,6 +19,7 @@ from bigdata_cli.sources.cells import (
     encode_dictionary,
     gather_text,
     measure,
+    measure_all,
     text_offsets,
 )
 from bigdata_cli.sources.encoding import encoding_hint
@@ -31,7 +32,8 @@ _WORD_BYTES = 8
 
 def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
     """Arrow's validity bitmap of the cells, None where all are valid, and the number of nulls."""
-    n_nulls = int(np.count_nonzero(flags == kernel.NO_VALUE))
+    # Most columns have no flags, which is told faster than what they are.
+    n_nulls = int(np.count_nonzero(flags == kernel.NO_VALUE)) if np.count_nonzero(flags) else 0
     if not n_nulls:
         return None, 0
     return pa.py_buffer(np.packbits(flags != kernel.NO_VALUE, bitorder="little")), n_nulls
@@ -160,7 +162,10 @@ def column_statistics(
         typed = cells.view(np.float64)
     elif dtype == "uint64":
         typed = cells.view(np.uint64)
-    finite, infinite, low, high, mean, m2, error = measure(typed, flags)
+    measured = (0, -1) if nulls else measure_all(typed)
+    finite, infinite, low, high, mean, m2, error = (
+        measure(typed, flags) if measured[1] < 0 else measured
+    )
     minimum, maximum = _plain(low, dtype), _plain(high, dtype)
     if kind in (Kind.DATE, Kind.TIMESTAMP):
         return ColumnStatistics(count=n_rows, nulls=nulls, minimum=minimum, maximum=maximum)

@@ -114,6 +114,8 @@ def hard_decimals(
     block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState, rules: Rules
 ) -> None:
     """Put Python's float in place of the decimals that the kernel could not decide."""
+    if not np.count_nonzero(flags):
+        return
     values = cells.view(np.float64)
     for row in np.flatnonzero(flags == kernel.HARD):
         text = cell_text(block, cells[row]).decode("ascii")

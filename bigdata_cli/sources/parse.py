@@ -199,7 +199,8 @@ def observe(
     forms = int(parsed.forms[index])
     if mode in (kernel.INT64, kernel.UINT64, kernel.DATE, kernel.BOOLEAN):
         forms |= _observe_typed(cells, flags, mode, magnitudes)
-    if mode == kernel.TEXT or (flags == kernel.ODD).any():
+    flagged = np.count_nonzero(flags) > 0
+    if mode == kernel.TEXT or (flagged and (flags == kernel.ODD).any()):
         forms |= classify_cells(
             block.data,
             cells,
@@ -217,13 +218,12 @@ def observe(
 
 def _observe_typed(cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: np.ndarray) -> int:
     """Forms of the cells that fit, for modes that the kernel does not track while parsing."""
-    valid = flags == kernel.VALUE
-    if not valid.any():
+    typed = cells.view(np.uint64) if mode == kernel.UINT64 else cells
+    values = typed[flags == kernel.VALUE] if np.count_nonzero(flags) else typed
+    if not len(values):
         return 0
     if mode == kernel.BOOLEAN:
         return Form.BOOL
-    typed = cells.view(np.uint64) if mode == kernel.UINT64 else cells
-    values = typed if valid.all() else typed[valid]
     low, high = int(values.min()), int(values.max())
     scale = MICROSECONDS_PER_DAY if mode == kernel.DATE else 1
     if low < 0:
