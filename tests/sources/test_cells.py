@@ -28,7 +28,9 @@ def test_values_that_are_all_there_are_measured_as_others_are(values: np.ndarray
     found = measure_all(values)
     wide = values.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        overflows = not np.isfinite(wide.sum()) or not np.isfinite(((wide - wide.mean()) ** 2).sum())
+        overflows = not np.isfinite(wide.sum()) or not np.isfinite(
+            ((wide - wide.mean()) ** 2).sum()
+        )
     if not np.isfinite(wide).all():
         assert found[1] == -1
         return
