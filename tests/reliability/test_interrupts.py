@@ -31,13 +31,16 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "TMPDIR": str(folder)}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stdin=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
+        stdin=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
-def heed_interrupts() -> None:
-    """As on a terminal: what runs in the background may have come to ignore them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@pytest.fixture(autouse=True)
+def _heeded_interrupts():
+    """What this process ignores, as in the background it may, those that it starts would too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def wait_for(path: Path, n_lines: int) -> None:
