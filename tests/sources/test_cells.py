@@ -39,7 +39,7 @@ def test_values_that_are_all_there_are_measured_as_others_are(values: np.ndarray
     assert found[:4] == expected[:4]
     scale = float(np.abs(wide).max()) or 1.0
     assert math.isclose(found[4], expected[4], rel_tol=1e-12, abs_tol=1e-12 * scale)
-    assert math.isclose(found[5], expected[5], rel_tol=1e-9, abs_tol=1e-12 * scale**2)
+    assert math.isclose(found[5], expected[5], rel_tol=1e-9, abs_tol=1e-12 * scale * scale)
     assert math.isclose(found[6], expected[6], rel_tol=1e-8)
 
 
