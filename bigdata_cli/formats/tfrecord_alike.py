@@ -8,39 +8,65 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.formats.tfrecord_parse import read_varint
+from bigdata_cli.formats.tfrecord_parse import MESSAGE, next_field, read_varint
 from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT
 from bigdata_cli.native import compiled
 from bigdata_cli.native.instructions import load_u8, load_u32, load_u64
 
 
 @compiled
-def value_places(data, start, spans, kinds, places):
-    """Fill places, int64 (lists, 2), with where each value begins and ends, counted from `start`.
+def value_places(data, start, spans, kinds, counts, places):
+    """Fill places, int64 (lists, 2), with where the values of each list begin and end in a record.
 
-    False where a feature is not one value as our writer writes it, or they are in another order.
+    They are counted from `start`. False where a list is not as our writer writes it, the lists are
+    in another order, or one of several values is not of floats: their bytes vary in number.
     """
     before = start
     for f in range(len(kinds)):
         at, end = spans[f, 0], spans[f, 1]
-        tag = 0x12 if kinds[f] == FLOAT else 0x0A if kinds[f] == BYTES else 0x1A
-        size = end - at - 4
-        if at < before or not 0 < size < 0x7E:
+        if at < before:
             return False
-        if load_u8(data, at) != tag or load_u8(data, at + 1) != size + 2:
+        if kinds[f] == FLOAT:
+            begin = _packed_floats(data, at, end, counts[f])
+        else:
+            begin = _one_value(data, at, end, kinds[f]) if counts[f] == 1 else np.int64(-1)
+        if begin < 0:
             return False
-        if load_u8(data, at + 2) != 0x0A or load_u8(data, at + 3) != size:
-            return False
-        if kinds[f] == FLOAT and size != 4:
-            return False
-        if kinds[f] != FLOAT and kinds[f] != BYTES:
-            for k in range(size):
-                if (load_u8(data, at + 4 + k) < 0x80) != (k == size - 1):
-                    return False
-        places[f, 0] = at + 4 - start
+        places[f, 0] = begin - start
         places[f, 1] = end - start
         before = end
     return True
+
+
+@compiled
+def _packed_floats(data, at, end, count):
+    """Where the values of a Feature that is nothing but so many packed floats begin, or -1."""
+    after, number, wire, begin, stop = next_field(data, at, end)
+    if after != end or number != 2 or wire != MESSAGE:
+        return np.int64(-1)
+    after, number, wire, begin, stop = next_field(data, begin, stop)
+    if after != end or number != 1 or wire != MESSAGE or stop - begin != 4 * count:
+        return np.int64(-1)
+    return begin
+
+
+@compiled
+def _one_value(data, at, end, kind):
+    """Where the value of a Feature that is nothing but one short text or integer begins, or -1."""
+    nothing = np.int64(-1)
+    tag = 0x0A if kind == BYTES else 0x1A
+    size = end - at - 4
+    if not 0 < size < 0x7E:
+        return nothing
+    if load_u8(data, at) != tag or load_u8(data, at + 1) != size + 2:
+        return nothing
+    if load_u8(data, at + 2) != 0x0A or load_u8(data, at + 3) != size:
+        return nothing
+    if kind != BYTES:
+        for k in range(size):
+            if (load_u8(data, at + 4 + k) < 0x80) != (k == size - 1):
+                return nothing
+    return at + 4
 
 
 @compiled
@@ -71,25 +97,27 @@ def is_alike(data, start, like, length, mask):
 
 
 @compiled
-def plan_moves(kinds, places, firsts, strides, moves):
-    """Fill moves, int64 (lists, 5), with what `read_values` reads; returns how many are floats.
+def plan_moves(kinds, counts, places, firsts, strides, steps, moves):
+    """Fill moves, int64 (values, 5), with what `read_values` reads; returns how many are floats.
 
-    Floats come first; each has where its value begins and ends in a record, the place of its first
-    value, the stride from row to row, and its kind.
+    Floats come first; each value has where it begins and ends in a record, the place that it goes
+    to in the first row, the stride from row to row, and its kind.
     """
     n_floats = 0
     for f in range(len(kinds)):
-        n_floats += kinds[f] == FLOAT
-    next_float, next_other = 0, n_floats
-    for f in range(len(kinds)):
         if kinds[f] == FLOAT:
-            m = next_float
-            next_float += 1
-        else:
-            m = next_other
-            next_other += 1
-        moves[m, 0], moves[m, 1] = places[f, 0], places[f, 1]
-        moves[m, 2], moves[m, 3], moves[m, 4] = firsts[f], strides[f], kinds[f]
+            for k in range(counts[f]):
+                at = places[f, 0] + 4 * k
+                moves[n_floats, 0], moves[n_floats, 1] = at, at + 4
+                moves[n_floats, 2] = firsts[f] + k * steps[f]
+                moves[n_floats, 3], moves[n_floats, 4] = strides[f], kinds[f]
+                n_floats += 1
+    m = n_floats
+    for f in range(len(kinds)):
+        if kinds[f] != FLOAT:
+            moves[m, 0], moves[m, 1] = places[f, 0], places[f, 1]
+            moves[m, 2], moves[m, 3], moves[m, 4] = firsts[f], strides[f], kinds[f]
+            m += 1
     return n_floats
 
 

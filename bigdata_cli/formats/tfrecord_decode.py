@@ -185,7 +185,7 @@ def count_lists(
 @compiled
 def decode_records(
     data, starts, ends, keys, key_ends, kinds, counts, optional, offsets, rows, firsts, strides,
-    steps, floats, slots, lengths, absent, absences, singles, spans, places, moves, mask,
+    steps, floats, slots, lengths, absent, absences, fixed, spans, places, moves, mask,
 ):  # fmt: skip
     """Read lists: value k of list f of record j goes to place
     firsts[f] + offsets[j] * strides[f] + k * steps[f].
@@ -194,10 +194,10 @@ def decode_records(
     optional: uint8, counts, firsts, strides, steps: int64, all (lists,); a list has counts[f]
     values, or rows[j] where counts[f] is 0, or none where it is optional: then absent[f, j], uint8
     (lists, records), becomes 1, and absences[f], int64 (lists,), more by one. starts, ends,
-    offsets, rows: int64 (records,). singles: whether every list has one value per record, so that
-    a record may be read like the one before. spans, places: int64 (lists, 2), moves: int64
-    (lists, 5), and mask: uint8, the bytes of a record and 8, are scratch. Returns (what is wrong,
-    record, list).
+    offsets, rows: int64 (records,). fixed: whether each list has counts[f] values in a record of
+    one row, so that a record may be read like the one before. spans, places: int64 (lists, 2),
+    moves: int64 (values, 5), and mask: uint8, the bytes of a record and 8, are scratch. Returns
+    (what is wrong, record, list).
     """
     like = np.int64(-1)
     misses = n_floats = 0
@@ -216,10 +216,10 @@ def decode_records(
         if status != OK:
             return status, j, 0
         like = np.int64(-1)
-        if singles and misses < _MOST_MISSES and ends[j] - starts[j] + 8 <= len(mask):
-            if value_places(data, starts[j], spans, kinds, places):
+        if fixed and misses < _MOST_MISSES and ends[j] - starts[j] + 8 <= len(mask):
+            if value_places(data, starts[j], spans, kinds, counts, places):
                 mark_values(places, kinds, ends[j] - starts[j], mask)
-                n_floats = plan_moves(kinds, places, firsts, strides, moves)
+                n_floats = plan_moves(kinds, counts, places, firsts, strides, steps, moves)
                 like = np.int64(j)
         for f in range(len(kinds)):
             count = np.int64(0)

@@ -125,11 +125,11 @@ class _Decoder:
         )
         self._spans = np.empty((len(self._lists), 2), np.int64)
         self._value_places = np.empty((len(self._lists), 2), np.int64)
-        self._moves = np.empty((len(self._lists), 5), np.int64)
         self._slabs = Slabs(_SLAB_BYTES)
         self._places = {place.column.name: place for place in _places(self._lists)}
         self.n_values = int(self._sizes.sum())
         """Values of a row."""
+        self._moves = np.empty((self.n_values, 5), np.int64)
 
     def block_rows(self, records: Records) -> np.ndarray:
         """The rows of each record: int64 (records,)."""
@@ -171,7 +171,7 @@ class _Decoder:
         # What is not written is not touched, and takes no memory.
         slots = np.zeros(int(self._sizes[~is_float].sum()) * n_rows, np.int64)
         absent = np.zeros((len(self._lists), last - first), np.uint8)
-        singles = self._layout == "rows"
+        fixed = self._layout != "block"
         values = _Values(
             data=records.data,
             floats=self._slabs.zeros(
@@ -188,9 +188,9 @@ class _Decoder:
         result = decode_records(
             records.data, starts, ends, self._keys, self._key_ends, self._kinds, self._counts,
             self._optional, np.cumsum(part) - part, part, firsts, strides, steps,
-            values.floats, values.slots, values.lengths, absent, values.absences, singles,
+            values.floats, values.slots, values.lengths, absent, values.absences, fixed,
             self._spans, self._value_places, self._moves,
-            np.empty(int((ends - starts).max(initial=0)) + 8 if singles else 0, np.uint8),
+            np.empty(int((ends - starts).max(initial=0)) + 8 if fixed else 0, np.uint8),
         )  # fmt: skip
         self._raise_for(records, first, *result)
         return values

@@ -80,12 +80,11 @@ def _with_fill(values: np.ndarray, valid: np.ndarray | None, fill: object) -> np
     return values if valid is None else np.where(valid, values, np.array(fill, values.dtype))
 
 
-def write_numbers(array: pa.Array, out: np.ndarray) -> None:
-    """Write a column as numbers into floats of shape (rows,), NaN where it has no value.
+def plain_numbers(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+    """A column as numbers of any dtype, with 0 where there is no value, and its validity: (rows,).
 
     Bools are 0 and 1, dates days and timestamps seconds since 1970, categories codes (see
-    `CategoryCodes`). Text cannot be a number: TypeError. A number beyond the range of `out`
-    is a FloatingPointError.
+    `CategoryCodes`). Text cannot be a number: TypeError.
     """
     kind = array.type
     if pa.types.is_date32(kind):
@@ -99,20 +98,14 @@ def write_numbers(array: pa.Array, out: np.ndarray) -> None:
     else:
         raise TypeError(f"{kind} is not a number")
     valid = validity_of(array)
-    if valid is None:
-        with np.errstate(over="raise"):
-            out[:] = values
-    else:
-        with np.errstate(over="raise"):
-            out[:] = np.where(valid, values, values.dtype.type(0))
-        out[~valid] = np.nan
+    return _with_fill(values, valid, 0), valid
 
 
 def numbers(array: pa.Array) -> np.ndarray:
-    """A column as float64 (rows,), NaN where it has no value; see `write_numbers`."""
-    values = np.empty(len(array))
-    write_numbers(array, values)
-    return values
+    """A column as float64 (rows,), NaN where it has no value; see `plain_numbers`."""
+    values, valid = plain_numbers(array)
+    whole = values if valid is None else np.where(valid, values, np.nan)
+    return whole.astype(np.float64, copy=False)
 
 
 def check_mask_names(columns: Iterable[Column]) -> None:

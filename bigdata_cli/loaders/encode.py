@@ -19,7 +19,7 @@ from bigdata_cli.loaders.arrays import (
     check_mask_names,
     column_values,
     numbers,
-    write_numbers,
+    plain_numbers,
 )
 from bigdata_cli.resources.pages import pages
 from bigdata_cli.schema.dtype import (
@@ -177,14 +177,20 @@ class XyEncoder(Encoder):
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
         X = self.specs[0].empty(coded.num_rows)
+        features = [plain_numbers(array) for array in coded.columns[:-1]]
         step = max(64, _TILE_BYTES // max(1, self.specs[0].row_bytes))
-        for start in range(0, coded.num_rows, step):
-            for place, column in enumerate(self.columns[:-1]):
-                part = coded.column(place).slice(start, step)
-                try:
-                    write_numbers(part, X[start : start + step, place])
-                except FloatingPointError as error:
-                    raise _beyond(X.dtype, f'column "{column.name}"') from error
+        with np.errstate(over="raise"):
+            for start in range(0, coded.num_rows, step):
+                rows = slice(start, start + step)
+                for place, (values, _) in enumerate(features):
+                    try:
+                        X[rows, place] = values[rows]
+                    except FloatingPointError as error:
+                        what = f'column "{self.columns[place].name}"'
+                        raise _beyond(X.dtype, what) from error
+        for place, (_, valid) in enumerate(features):
+            if valid is not None:
+                X[~valid, place] = np.nan
         return [X, self._label_values(coded.column(len(self.columns) - 1))]
 
     def _label_values(self, array: pa.Array) -> np.ndarray:

@@ -46,6 +46,8 @@ ORDERED_WINDOW_BYTES = 8_000_000
 PIECE_BYTES = 4_000_000
 """Of a block, about; more where a format's own blocks are larger."""
 MAX_THREADS = 4
+_ALIGNED_BATCHES = 16
+"""Of 4 bytes for each value, so many begin at multiples of 64 bytes: TensorFlow copies others."""
 _STATE_VERSION = 1
 _STATE_FIELDS = ("version", "seed", "epoch", "batches", "fingerprint")
 
@@ -184,7 +186,10 @@ class BatchStream:
         The last has one batch with the rows that remain.
         """
         size = self.options.batch_size
-        most = max(1, int(max_bytes / max(1.0, self.encoder.row_bytes * size))) * size
+        batches = max(1, int(max_bytes / max(1.0, self.encoder.row_bytes * size)))
+        if batches > _ALIGNED_BATCHES:
+            batches -= batches % _ALIGNED_BATCHES
+        most = batches * size
         epoch, given = self._begin()
         for arrays in self._windows(epoch, given):
             n_rows = len(arrays[0])

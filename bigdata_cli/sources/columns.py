@@ -162,10 +162,10 @@ def column_statistics(
         typed = cells.view(np.float64)
     elif dtype == "uint64":
         typed = cells.view(np.uint64)
-    measured = (0, -1) if nulls else measure_all(typed)
-    finite, infinite, low, high, mean, m2, error = (
-        measure(typed, flags) if measured[1] < 0 else measured
-    )
+    measured = None if nulls else measure_all(typed)
+    if measured is None or measured[1] < 0:
+        measured = measure(typed, flags)
+    finite, infinite, low, high, mean, m2, error = measured
     minimum, maximum = _plain(low, dtype), _plain(high, dtype)
     if kind in (Kind.DATE, Kind.TIMESTAMP):
         return ColumnStatistics(count=n_rows, nulls=nulls, minimum=minimum, maximum=maximum)
