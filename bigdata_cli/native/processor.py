@@ -21,5 +21,8 @@ def features() -> frozenset[str]:
     if told is None:
         if name().lower() == "generic":
             return frozenset()
-        told = llvm.get_host_cpu_features().flatten()
+        try:
+            told = llvm.get_host_cpu_features().flatten()
+        except RuntimeError:  # not known for this kind of processor
+            return frozenset()
     return frozenset(filter(None, told.split(",")))

@@ -38,13 +38,15 @@ class MachineCode:
 def place(name: str, kinds: Kinds, fingerprint: str) -> Path | None:
     """The file of a function's machine code; None where there is no folder for it.
 
-    Another processor, compiler or source has another name.
+    Another processor, compiler or source has another name. Those of other processors stay: a
+    folder may belong to several machines.
     """
     folder = _folder()
     if folder is None:
         return None
+    made_for = (kinds, processor.name(), sorted(processor.features()))
     made_by = (fingerprint, *_compiler())
-    return folder / "-".join((name, _digest(repr(kinds)), _digest(repr(made_by)) + _SUFFIX))
+    return folder / "-".join((name, _digest(repr(made_for)), _digest(repr(made_by)) + _SUFFIX))
 
 
 def read(path: Path | None) -> MachineCode | None:
@@ -90,14 +92,8 @@ def _digest(text: str) -> str:
 
 @cache
 def _compiler() -> tuple[str, ...]:
-    """What besides the source determines the machine code."""
-    return (
-        version("numba"),
-        version("llvmlite"),
-        sys.version,
-        processor.name(),
-        ",".join(sorted(processor.features())),
-    )
+    """What besides the source and the processor determines the machine code."""
+    return version("numba"), version("llvmlite"), sys.version
 
 
 @cache

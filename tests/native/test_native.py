@@ -167,7 +167,7 @@ def test_another_source_replaces_what_was_kept(
 
 def test_code_for_another_processor_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def place() -> Path | None:
-        for cached in (processor.name, processor.features, store._compiler):
+        for cached in (processor.name, processor.features):
             cached.cache_clear()
         return store.place("m.f", ("int64",), "0")
 
