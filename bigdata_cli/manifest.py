@@ -27,6 +27,9 @@ from bigdata_cli.schema.statistics import ColumnStatistics
 MANIFEST_NAME = "_manifest.json"
 MANIFEST_VERSION = 2
 MAX_MANIFEST_BYTES = 1 << 29
+_MOST_ROWS_PER_BYTE = 1 << 20
+"""Of a shard: more than any format makes of columns with one value. What is planned from a number
+of rows, such as the blocks of an epoch, must have an end."""
 SHARD_FILE = re.compile(
     r"(?P<stem>.+)-\d{5,}-of-\d{5,}\.(parquet|h5|npy|tfrecord|tfrecord\.gz)", re.DOTALL
 )
@@ -273,11 +276,14 @@ def _shard(shard: Field) -> ShardEntry:
         if len(numbers) != 3 or numbers[1] > numbers[2]:
             raise piece.wrong("a source, and where a piece of it begins and ends")
         ranges.append(numbers)
-    return ShardEntry(
+    entry = ShardEntry(
         files=tuple(_file(file) for file in files),
         rows=shard.field("rows").count(),
         source_ranges=tuple(ranges),
     )
+    if entry.rows > _MOST_ROWS_PER_BYTE * entry.bytes:
+        raise shard.field("rows").wrong(f"what {entry.bytes:,} bytes can hold")
+    return entry
 
 
 def _file(file: Field) -> FileEntry:

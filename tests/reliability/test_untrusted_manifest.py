@@ -351,3 +351,16 @@ def test_a_shard_of_other_columns(tmp_path: Path) -> None:
             sign_again(folder)
             found = [f for f in verify(folder).findings if f.file != MANIFEST_NAME]
             assert found, (layout, name)
+
+
+@pytest.mark.parametrize("n_rows", [2**40, 2**62])
+def test_more_rows_than_files_can_hold_are_refused(tmp_path: Path, n_rows: int) -> None:
+    """What is planned from a number of rows, such as an epoch, would take all memory."""
+    folder = example(tmp_path / "d", LAYOUTS[0])
+    path = folder / MANIFEST_NAME
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["sha256"]
+    document["shards"][0]["rows"] = n_rows
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows is \d+, and should be what [\d,]+ bytes can hold"):
+        open_dataset(folder)
