@@ -41,7 +41,7 @@ _C_TYPES = {
     "float64": ctypes.c_double,
     "bool": ctypes.c_uint8,
 }
-_C, _F, _WRITEABLE = 1, 2, 0x400
+_C, _F, _ALIGNED, _WRITEABLE = 1, 2, 0x100, 0x400
 """Of an array's flags, as NumPy's C interface has them."""
 _ARRAY_HEAD = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
 
@@ -62,13 +62,13 @@ def _take_apart(value: Any, values: list[Any]) -> Any:
     if isinstance(value, np.ndarray):
         flags = value.flags.num
         if flags & _C:
-            flags &= _C | _WRITEABLE
+            flags &= _C | _ALIGNED | _WRITEABLE
             data = pa.py_buffer(value).address  # four times as fast as value.ctypes
         else:
-            flags &= _F | _WRITEABLE
+            flags &= _F | _ALIGNED | _WRITEABLE
             data = value.ctypes.data
         values += (None, None, value.size, value.itemsize, data, *value.shape, *value.strides)
-        return value.dtype.char, value.ndim, flags
+        return value.dtype.str, value.ndim, flags
     if isinstance(value, tuple):
         return (type(value).__name__, *[_take_apart(element, values) for element in value])
     scalar = _SCALARS.get(type(value))

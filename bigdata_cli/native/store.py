@@ -20,6 +20,7 @@ from bigdata_cli.native import processor
 from bigdata_cli.native.convention import Kinds
 
 _SUFFIX = ".native"
+_DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +75,16 @@ def write(path: Path | None, code: MachineCode) -> None:
         older = path.name[: -len(_SUFFIX) - _DIGITS] + "*" + _SUFFIX
         for file in path.parent.glob(older):
             file.unlink(missing_ok=True)
+        # Not `whole_file`: several processes may make the same code at once, and each has a name of
+        # its own here. Nor is it waited for the disk: a checksum tells what is whole.
         handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
         try:
             with open(handle, "wb") as opened:
                 opened.write(json.dumps(described).encode() + b"\n" + content)
             os.replace(partial, path)
-        except OSError:
+        except BaseException:
             os.unlink(partial)
-
-
-_DIGITS = 16
+            raise
 
 
 def _digest(text: str) -> str:

@@ -109,6 +109,13 @@ def test_every_kind_of_argument_and_of_result(folder: Path) -> None:
     assert type(number) is int
 
 
+def test_numbers_of_another_byte_order_are_not_taken_for_our_own(folder: Path) -> None:
+    out = np.zeros(2, np.int32)
+    fill(out, 7)
+    with pytest.raises((TypeError, NumbaError)):
+        fill(out.astype(">i4"), 7)
+
+
 def test_what_is_kept_is_not_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert again(divided)(7, 2) == 3
     (kept,) = folder.iterdir()
