@@ -281,7 +281,7 @@ def _shard(shard: Field) -> ShardEntry:
         rows=shard.field("rows").count(),
         source_ranges=tuple(ranges),
     )
-    if entry.rows > _MOST_ROWS_PER_BYTE * entry.bytes:
+    if entry.rows > _MOST_ROWS_PER_BYTE * (entry.bytes + 1):
         raise shard.field("rows").wrong(f"what {entry.bytes:,} bytes can hold")
     return entry
 
