@@ -37,7 +37,7 @@ class ShardTask:
     ranges: the pieces of the source whose records it holds. start: where the first record starts,
     None where that is to be guessed. fields: per file and field the column, -1 for dropped ones.
     schema: the columns to store, with their vocabularies. in_flight: units parsed at a time.
-    most_batch_bytes: in memory of the tables that are encoded, where the format's are too many.
+    most_table_bytes: in memory of the tables that are encoded, where the format's are too many.
     most_vocabulary_bytes: of the distinct texts of all columns together.
     """
 
@@ -53,7 +53,7 @@ class ShardTask:
     name: ShardName
     unit_bytes: int = UNIT_BYTES
     in_flight: int = 3
-    most_batch_bytes: int | None = None
+    most_table_bytes: int | None = None
     most_vocabulary_bytes: int | None = None
 
 
@@ -110,7 +110,7 @@ class ShardBuilder:
         self._pieces: list[ByteRange] = []
         self._statistics = tuple(ColumnStatistics() for _ in self.columns)
         self._encoding: deque[Future] = deque()
-        limits = (self._writer.batch_bytes, task.most_batch_bytes)
+        limits = (self._writer.batch_bytes, task.most_table_bytes)
         self._rebatcher = Rebatcher(
             task.schema,
             max_rows=self._writer.batch_rows,

@@ -229,7 +229,7 @@ class Conversion:
             folder=prepared.output,
             name=self._name(index),
             unit_bytes=self.unit_bytes,
-            most_batch_bytes=self.memory.batch_bytes,
+            most_table_bytes=self.prepared.table_bytes,
             most_vocabulary_bytes=self.memory.vocabulary_bytes,
         )
 
@@ -297,7 +297,7 @@ class Conversion:
             },
             "drop": list(options.drop),
             "columns": list(self.prepared.keep),
-            "batch_bytes": self.memory.batch_bytes,
+            "table_bytes": self.prepared.table_bytes,
             "on_bad_row": options.on_bad_row,
             "max_line_bytes": options.max_line_bytes,
         }

@@ -29,7 +29,10 @@ _FLAGS = {
 
 
 def identity(prepared: Prepared) -> dict[str, Any]:
-    """Tool, sources, options and plan as plain JSON values."""
+    """Tool, sources, options and plan as plain JSON values.
+
+    table_bytes: what goes on takes it over, whatever memory there is by then.
+    """
     sample, source = prepared.sample, prepared.source
     identity = {
         "tool": {"bigdata": __version__, "pyarrow": pa.__version__},
@@ -42,11 +45,9 @@ def identity(prepared: Prepared) -> dict[str, Any]:
             ],
             "dialect": source.dialect.to_json(),
             "layout": repr(prepared.layout),
-            "batch bytes, which follow from the memory limit": (
-                None if prepared.memory is None else prepared.memory.batch_bytes
-            ),
             "shards": prepared.n_shards,
         },
+        "table_bytes": prepared.table_bytes,
         "can_go_on": not source.comes_once,
     }
     return json.loads(json.dumps(identity))

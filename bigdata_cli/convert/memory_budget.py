@@ -6,12 +6,20 @@ of long records; `python -m benchmarks.limits` compares what is expected with wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bigdata_cli.convert.options import DEFAULT_SHARD_BYTES
+from bigdata_cli.errors import BudgetError
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.resources.budget import Work, budget_within
+from bigdata_cli.resources.budget import (
+    BATCH_SIZES,
+    Work,
+    budget_within,
+    dealing_limit,
+    too_small,
+)
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.schema.dtype import Column, Kind, item_bytes
 from bigdata_cli.sources.blocks import LOOKAHEAD_BYTES, MAX_RECORD_BYTES, UNIT_BYTES
@@ -40,21 +48,42 @@ _FRAMING_BYTES = 14
 """Of a value in a record of TFRecord, besides its name and itself."""
 
 
-def within_memory(prepared: Prepared) -> Prepared:
+def within_memory(
+    prepared: Prepared, *, batch_sizes: Sequence[int | None] = BATCH_SIZES
+) -> Prepared:
     """The conversion, cut so that it stays below its memory limit.
 
     Raises BudgetError where no cut does, with the smallest limit that would do.
     """
     options, sample = prepared.options, prepared.sample
     jobs = options.jobs or available_cpus()
-    memory = budget_within(options.memory_limit, work_of(prepared), jobs=jobs)
+    work = work_of(prepared)
+    memory = budget_within(options.memory_limit, work, jobs=jobs, batch_sizes=batch_sizes)
     plan = replace(sample.plan, max_record_bytes=memory.max_record_bytes)
-    return replace(
-        prepared,
-        options=replace(options, max_line_bytes=memory.max_record_bytes),
-        sample=replace(sample, plan=plan),
-        memory=memory,
-    )
+    return replace(prepared, sample=replace(sample, plan=plan), memory=memory)
+
+
+def with_tables_of(prepared: Prepared, table_bytes: int | None) -> Prepared:
+    """The conversion, with tables as large as those that it was begun with.
+
+    So it goes on, whatever memory there is by now, as if it had never ended. Raises BudgetError
+    where there is too little for them.
+    """
+    if prepared.table_bytes == table_bytes:
+        return prepared
+    try:
+        prepared = within_memory(prepared, batch_sizes=(table_bytes,))
+        assert prepared.memory is not None
+        if prepared.table_bytes != table_bytes:  # too little for those of all shards at once
+            smallest = dealing_limit(prepared.n_shards * (table_bytes or 0))
+            is_given = prepared.options.memory_limit is not None
+            raise too_small(prepared.memory.limit_bytes, smallest, is_given=is_given)
+    except BudgetError as error:
+        raise BudgetError(
+            f"{prepared.output} was begun with more memory: {error.message}",
+            hint=f"{error.hint}; --force starts over with what there is",
+        ) from error
+    return prepared
 
 
 def work_of(prepared: Prepared) -> Work:

@@ -59,6 +59,20 @@ class Prepared:
     predicted_bytes: int | None = None
     memory: MemoryBudget | None = None
 
+    @property
+    def table_bytes(self) -> int | None:
+        """The most in memory of a table given to the encoder; None: the format's own choice.
+
+        Of all that follows from the memory limit, it alone changes what is written.
+        """
+        assert self.memory is not None
+        most = self.memory.batch_bytes
+        if isinstance(self.layout, Dealt) and self.layout.n_shards > 1:
+            # All shards have a table in the making at the same time.
+            dealt = self.memory.dealt_bytes // self.layout.n_shards
+            most = dealt if most is None else min(most, dealt)
+        return most
+
     def plan(self) -> Plan:
         """The plan as it is shown."""
         return Plan(

@@ -23,12 +23,13 @@ class Standing:
     """What a journal says of a conversion.
 
     results: in the order in which they came; several of a shard that was written again.
-    n_shards: where the source was read to its end.
+    n_shards: where the source was read to its end. table_bytes: as `Prepared` has it.
     """
 
     written: Written
     results: tuple[ShardResult, ...]
     n_shards: int | None
+    table_bytes: int | None
 
 
 def find_standing(
@@ -62,7 +63,9 @@ def find_standing(
         )
     except ValueError:
         return None
-    return None if changed else Standing(written, results, written.first("end"))
+    if changed:
+        return None
+    return Standing(written, results, written.first("end"), before["table_bytes"])
 
 
 def check_files(

@@ -14,6 +14,7 @@ from bigdata_cli.convert.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.convert.conversion import Conversion
 from bigdata_cli.convert.disk_budget import DiskWatch, check_disk
 from bigdata_cli.convert.identity import differences, identity
+from bigdata_cli.convert.memory_budget import with_tables_of
 from bigdata_cli.convert.options import (
     ConvertOptions,
     ConvertReport,
@@ -28,7 +29,7 @@ from bigdata_cli.convert.stream_conversion import StreamConversion
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
 from bigdata_cli.manifest import Manifest, read_manifest
 from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
-from bigdata_cli.resources.budget import check_limit, memory_errors
+from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
 from bigdata_cli.resources.recorder import MemoryRecorder, RecordFiles, record_memory
 from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
@@ -190,11 +191,7 @@ def _run(
     with stage("sample"):
         prepared = prepare(paths, options, sample_bytes=sample_bytes)
         watch = None if options.repair else check_disk(prepared)
-    assert prepared.memory is not None
-    recorder.limit_bytes = prepared.memory.limit_bytes
-    if prepared.memory.returns_memory:
-        return_freed_memory()
-        drop_idle_pages()
+    _keep_within(prepared.memory, recorder)
     begin_phase("converting")
     folder = OutputFolder(prepared.output)
     folder.open()
@@ -206,8 +203,13 @@ def _run(
             )
         check_output(folder.path, force=options.force, repair=options.repair)
         if options.repair:
+            prepared = _with_tables_of_dataset(prepared, folder)
+            _keep_within(prepared.memory, recorder)
             return _repair(prepared, folder, unit_bytes, progress, started)
         standing = find_standing(folder.path, header, prepared.keep, force=options.force)
+        if standing is not None:
+            prepared = with_tables_of(prepared, standing.table_bytes)
+            _keep_within(prepared.memory, recorder)
         conversion = _conversion(prepared, unit_bytes, progress, watch)
         with _put_away(conversion, folder):
             if standing is None:
@@ -226,6 +228,21 @@ def _run(
         n_resumed=conversion.n_resumed,
         blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
     )
+
+
+def _keep_within(memory: MemoryBudget | None, recorder: MemoryRecorder) -> None:
+    assert memory is not None
+    recorder.limit_bytes = memory.limit_bytes
+    if memory.returns_memory:
+        return_freed_memory()
+        drop_idle_pages()
+
+
+def _with_tables_of_dataset(prepared: Prepared, folder: OutputFolder) -> Prepared:
+    """The conversion as it was when it made the dataset; what a manifest may say is not trusted."""
+    made = read_manifest(folder.path).options.get("table_bytes")
+    is_size = made is None or (type(made) is int and made > 0)
+    return with_tables_of(prepared, made) if is_size else prepared
 
 
 def _conversion(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
 
 from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
 from bigdata_cli.convert.commit import OutputFolder
@@ -127,21 +126,13 @@ class StreamConversion(Conversion):
             prepared.layout.portions(),
             keep=prepared.keep,
             unit_bytes=self.unit_bytes,
-            max_record_bytes=prepared.options.max_line_bytes,
+            max_record_bytes=self.memory.max_record_bytes,
             strict=prepared.options.on_bad_row == "error",
             on_block=on_block,
         )
 
     def _next_task(self, index: int, before: Sequence[ShardBuilder]) -> ShardTask:
         return self._task(index, self.ledger.columns_with(before))
-
-    def _task(self, index: int, columns: tuple[ColumnState, ...]) -> ShardTask:
-        task = super()._task(index, columns)
-        if not self.is_dealt:
-            return task
-        # All shards have a table in the making at the same time.
-        most = self.memory.dealt_bytes // self.prepared.n_shards
-        return replace(task, most_batch_bytes=min(most, task.most_batch_bytes or most))
 
     def _name(self, index: int) -> ShardName:
         return ShardName(stem=self.prepared.stem, index=index, count=0)

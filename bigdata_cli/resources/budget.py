@@ -7,7 +7,7 @@ that a sample shows (`Work`), and `plan_budget` finds the largest cut that fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from bigdata_cli.resources.sizes import format_size
 
 _OTHER_THREADS = 8
 """Besides those of the jobs: shards, feeds, the recorder."""
-_MOST_DEALT_BYTES = 512 << 20
+_MOST_DEALT_BYTES, _DEALT_PARTS = 512 << 20, 3
 MB = 1_000_000
 LARGEST_DEFAULT_BYTES = 2_000 * MB
 DEFAULT_SHARE = 1 / 4
@@ -39,7 +39,8 @@ _LEAST_RECORD_BYTES = 1 * MB
 _RECORD_SHARE = 12
 SLOW_UNIT_BYTES = 1 << 20
 """Units below this cost time, so that fewer jobs are taken first."""
-_BATCH_BYTES = tuple(16 * MB >> halvings for halvings in range(7))
+BATCH_SIZES = (None, *(16 * MB >> halvings for halvings in range(7)))
+"""The most in memory of a table that is given to the encoder; None: the format's own choice."""
 _ROUNDING_BYTES = 8 * MB
 
 
@@ -135,7 +136,7 @@ class MemoryBudget:
     @property
     def dealt_bytes(self) -> int:
         """Of the tables in the making of all shards that take turns: a power of two."""
-        room = max(1 << 20, (self.limit_bytes - IDLE_BYTES) // 3)
+        room = max(1 << 20, (self.limit_bytes - IDLE_BYTES) // _DEALT_PARTS)
         return min(_MOST_DEALT_BYTES, 1 << (room.bit_length() - 1))
 
     @property
@@ -145,6 +146,11 @@ class MemoryBudget:
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
+
+
+def dealing_limit(dealt_bytes: int) -> int:
+    """The smallest limit with which shards that take turns have so much for their tables."""
+    return IDLE_BYTES + _DEALT_PARTS * (1 << (dealt_bytes - 1).bit_length())
 
 
 def check_limit(given_bytes: int | None) -> None:
@@ -172,26 +178,40 @@ def memory_errors() -> Iterator[None]:
         ) from error
 
 
-def budget_within(given_bytes: int | None, work: Work, *, jobs: int) -> MemoryBudget:
+def budget_within(
+    given_bytes: int | None,
+    work: Work,
+    *,
+    jobs: int,
+    batch_sizes: Sequence[int | None] = BATCH_SIZES,
+) -> MemoryBudget:
     """The budget of a conversion in this process: its limit is what was given, or the default.
 
     It is never more than what there is. Where nothing was given and the default is too little, it
-    is as much as is needed. Raises BudgetError where that is not there.
+    is as much as is needed. batch_sizes: of `MemoryBudget.batch_bytes`, the largest that fits is
+    taken. Raises BudgetError where that is not there.
     """
     program_bytes = tree_memory_bytes()
     reach = program_bytes + available_memory_bytes(new_threads=jobs + _OTHER_THREADS)
     limit = min(reach, given_bytes or default_limit(reach))
-    smallest = smallest_limit(work, program_bytes)
+    smallest = smallest_limit(work, program_bytes, batch_sizes)
     if given_bytes is None:
         limit = min(reach, max(limit, smallest))
     if limit < smallest:
         # The next process may be a little larger than this one.
-        named = smallest_limit(work, program_bytes + 2 * _ROUNDING_BYTES)
+        named = smallest_limit(work, program_bytes + 2 * _ROUNDING_BYTES, batch_sizes)
         raise too_small(limit, named, is_given=limit == given_bytes)
-    return plan_budget(limit, work, jobs=jobs, program_bytes=program_bytes)
+    return plan_budget(limit, work, jobs=jobs, program_bytes=program_bytes, batch_sizes=batch_sizes)
 
 
-def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int = 0) -> MemoryBudget:
+def plan_budget(
+    limit_bytes: int,
+    work: Work,
+    *,
+    jobs: int,
+    program_bytes: int = 0,
+    batch_sizes: Sequence[int | None] = BATCH_SIZES,
+) -> MemoryBudget:
     """The largest cut of the work that stays below the limit.
 
     program_bytes: what the process takes already, where that is more than a program that only
@@ -200,7 +220,7 @@ def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int =
     BudgetError with the smallest limit that would do.
     """
     record_bytes = work.record_within(limit_bytes)
-    batch_bytes = _batch_bytes(limit_bytes, work, program_bytes)
+    batch_bytes = _batch_bytes(limit_bytes, work, program_bytes, batch_sizes)
     for returns_memory, n_jobs, unit_bytes in _cuts(work, jobs):
         cut = Cut(n_jobs, unit_bytes, batch_bytes, record_bytes)
         expected = _expected(work.bytes(cut), returns_memory, program_bytes)
@@ -214,16 +234,19 @@ def plan_budget(limit_bytes: int, work: Work, *, jobs: int, program_bytes: int =
                 max_record_bytes=record_bytes,
                 returns_memory=returns_memory,
             )
-    raise too_small(limit_bytes, smallest_limit(work, program_bytes), is_given=True)
+    smallest = smallest_limit(work, program_bytes, batch_sizes)
+    raise too_small(limit_bytes, smallest, is_given=True)
 
 
-def smallest_limit(work: Work, program_bytes: int = 0) -> int:
+def smallest_limit(
+    work: Work, program_bytes: int = 0, batch_sizes: Sequence[int | None] = BATCH_SIZES
+) -> int:
     """The smallest limit that a conversion can keep to, rounded up."""
     limit = -(-START_BYTES // _ROUNDING_BYTES) * _ROUNDING_BYTES
     while True:
         needed = min(
             _expected(_least(work, limit, batch_bytes), True, program_bytes)
-            for batch_bytes in (None, *_BATCH_BYTES)
+            for batch_bytes in batch_sizes
         )
         if needed <= limit:
             return limit
@@ -246,13 +269,15 @@ def too_small(limit_bytes: int, smallest_bytes: int, *, is_given: bool) -> Budge
     )
 
 
-def _batch_bytes(limit_bytes: int, work: Work, program_bytes: int) -> int | None:
-    """The largest tables with which one job fits; the format's own where none does."""
-    for batch_bytes in (None, *_BATCH_BYTES):
+def _batch_bytes(
+    limit_bytes: int, work: Work, program_bytes: int, batch_sizes: Sequence[int | None]
+) -> int | None:
+    """The largest tables with which one job fits; the first where none does."""
+    for batch_bytes in batch_sizes:
         taken = _least(work, limit_bytes, batch_bytes)
         if _expected(taken, True, program_bytes) <= limit_bytes:
             return batch_bytes
-    return None
+    return batch_sizes[0]
 
 
 def _least(work: Work, limit_bytes: int, batch_bytes: int | None) -> int:

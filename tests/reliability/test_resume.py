@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from bigdata_cli.convert.journal import JOURNAL_NAME, Entry, Journal, read_journ
 from bigdata_cli.convert.options import ConvertOptions
 from bigdata_cli.convert.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
-from tests.reliability.children import KILLED, contents, write_source
+from tests.reliability.children import KILLED, compressed, contents, write_source
 
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
 VALUES = st.recursive(
@@ -35,12 +36,20 @@ def straight(children, source, tmp_path_factory):
     return contents(output)
 
 
+def begin(children, source, output, **options):
+    """A conversion that is killed when all shards are done and in the journal."""
+    while True:
+        assert children.run(source, output, die_at="before commit", **options)["status"] == KILLED
+        entries = [entry for entry in read_journal(output).entries if entry.kind == "shard"]
+        if len({entry.value["index"] for entry in entries}) == OPTIONS["shards"]:
+            return output
+        shutil.rmtree(output)  # it was killed before the last line was on the disk
+
+
 @pytest.fixture(scope="module")
 def unfinished(children, source, tmp_path_factory):
-    """The folder of a conversion that was killed when most shards were done."""
-    output = tmp_path_factory.mktemp("unfinished") / "out"
-    assert children.run(source, output, die_at="before commit", **OPTIONS)["status"] == KILLED
-    return output
+    """The folder of a conversion that was killed when all shards were done."""
+    return begin(children, source, tmp_path_factory.mktemp("unfinished") / "out", **OPTIONS)
 
 
 @pytest.fixture
@@ -111,6 +120,39 @@ def test_what_changes_no_byte_may_change(children, source, output, straight):
     answer = children.run(source, output, **{**OPTIONS, "jobs": 1, "profile": True})
     assert answer["resumed"] == 6
     assert contents(output) == straight
+
+
+def test_less_memory_goes_on_as_it_was_begun(children, source, output, straight):
+    """The longest record that there is room for follows from it, and is of no other dataset."""
+    answer = children.run(source, output, memory_limit=280_000_000, **OPTIONS)
+    assert answer.get("resumed") == 6, answer.get("message")
+    assert contents(output) == straight
+
+
+def test_tables_are_those_that_it_was_begun_with(children, source, tmp_path):
+    """How large they are follows from memory, where shards take turns, and changes the files."""
+    path = compressed(source)
+    options = {**OPTIONS, "sample_bytes": 1 << 12}
+    little, much = {"memory_limit": 350_000_000}, {"memory_limit": 1_000_000_000}
+    assert children.run(path, tmp_path / "straight", **options, **little)["status"] == 0
+    written = contents(tmp_path / "straight")
+    made = written["_manifest.json"]
+    assert made["options"]["table_bytes"] == (64 << 20) // 6
+    for before, after in ((little, much), (much, little)):
+        output = begin(children, path, tmp_path / str(before["memory_limit"]), **options, **before)
+        answer = children.run(path, output, **options, **after)
+        if before == little:
+            assert answer["resumed"] == 6
+            assert contents(output) == written
+            next(output.glob("*-00002-of-*")).unlink()
+            assert children.run(path, output, repair=True, **options, **after)["resumed"] == 5
+            assert contents(output) == written
+        else:
+            assert answer["error"] == "BudgetError"
+            assert "was begun with more memory" in answer["message"]
+            smallest = re.search(r"--memory-limit (\d+)MB", answer["message"])
+            enough = {"memory_limit": 1_000_000 * (1 + int(smallest[1]))}
+            assert children.run(path, output, **options, **enough)["resumed"] == 6
 
 
 def test_a_source_that_changed_is_refused_and_force_starts_over(children, source, output, tmp_path):
@@ -237,8 +279,6 @@ def test_a_result_reads_back_as_it_was(unfinished):
 @pytest.mark.parametrize("to", ["parquet", "hdf5", "npy", "tfrecord"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_repair_writes_what_is_damaged_and_nothing_else(to, stream, children, source, tmp_path):
-    from tests.reliability.children import compressed
-
     path = compressed(source) if stream else source
     options = {**OPTIONS, "to": to, "sample_bytes": 1 << 20 if stream else 1 << 13}
     output = tmp_path / "out"
