@@ -136,6 +136,24 @@ def bit_length(typing_context, value):
     return types.int64(types.uint64), generate
 
 
+def _float_at(name: str) -> Callable[..., Any]:
+    def define(typing_context, address):
+        from llvmlite import ir
+        from numba import types
+
+        def generate(context, builder, signature, arguments):
+            kind = context.get_value_type(signature.return_type)
+            return builder.load(builder.inttoptr(arguments[0], ir.PointerType(kind)), align=1)
+
+        return getattr(types, name)(types.int64), generate
+
+    return define
+
+
+float32_at = intrinsic(_float_at("float32"))
+float64_at = intrinsic(_float_at("float64"))
+
+
 @intrinsic
 def bits_to_float(typing_context, bits):
     """The float64 with these bits."""

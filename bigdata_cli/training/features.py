@@ -5,6 +5,7 @@ The manifest's statistics are the normalisation; no pass over the data is needed
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,8 +28,6 @@ MAX_BUCKETS = 1 << 22
 MAX_DEVIATIONS = 10.0
 """Normalised numbers are cut to this many standard deviations."""
 EMBEDDING_WIDTH = 8
-PLACED_ROWS = 4096
-"""Rows whose features are written together, so that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +82,18 @@ class FeaturePlan:
         """The columns that are hashed, whose values have to be text."""
         return frozenset(feature.name for feature in self.codes if feature.hashed)
 
+    @functools.cached_property
+    def _indicators(self) -> np.ndarray:
+        """Where the null indicator of each number is, -1 where it has none: int64 (numbers,)."""
+        has_nulls = np.array([feature.has_nulls for feature in self.numbers], bool)
+        return np.where(has_nulls, len(self.numbers) + np.cumsum(has_nulls) - 1, -1)
+
+    @functools.cached_property
+    def _normal(self) -> np.ndarray:
+        """Center and scale of each number: float64 (numbers, 2)."""
+        pairs = [(feature.center, feature.scale) for feature in self.numbers]
+        return np.array(pairs, np.float64).reshape(-1, 2)
+
     def encode(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
         """The features of a batch whose categories are codes, but those that are hashed.
 
@@ -103,21 +114,7 @@ class FeaturePlan:
         from bigdata_cli.training.placing import place_numbers
 
         values = [plain_floats(batch.column(feature.name)) for feature in self.numbers]
-        for start in range(0, batch.num_rows, PLACED_ROWS):
-            rows = slice(start, start + PLACED_ROWS)
-            indicator = len(self.numbers)
-            for place, feature in enumerate(self.numbers):
-                place_numbers(
-                    values[place][rows],
-                    places[rows],
-                    dense,
-                    place,
-                    indicator if feature.has_nulls else -1,
-                    feature.center,
-                    feature.scale,
-                    MAX_DEVIATIONS,
-                )
-                indicator += feature.has_nulls
+        place_numbers(values, places, dense, self._indicators, self._normal, MAX_DEVIATIONS)
         kept = places >= 0
         for place, category in enumerate(self.codes):
             column = batch.column(category.name)
