@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
@@ -14,6 +15,7 @@ import numpy as np
 from bigdata_cli.native.convention import Kinds, callable_at, taken_apart
 
 _loading = threading.RLock()
+_logger = logging.getLogger("bigdata_cli.native")
 
 
 class Intrinsic:
@@ -58,6 +60,7 @@ class Compiled:
             if made is None:
                 from bigdata_cli.native import build
 
+                _logger.info("compiling %s", self.name)
                 made = build.build(self, arguments)
                 store.write(place, made)
             address = link.address(made)
