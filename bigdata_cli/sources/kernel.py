@@ -92,7 +92,7 @@ def parse_value(
             side = 0 if negative else 1
             if significand > magnitudes[column, side]:
                 magnitudes[column, side] = significand
-            number, exact = decimal_to_float(significand, 0)
+            number, exact = decimal_to_float(significand, np.int64(0))
         elif form == INFINITE:
             forms[column] |= FLOAT
             number, exact = np.inf, True

@@ -304,7 +304,8 @@ def scan_local_number(block, start, end, rules, scratch):
     if whole and grouped and n_group != 3:
         return nothing
     scratch[n] = 10
-    return scan_number(scratch, 0, n)
+    # Not a literal 0, for which all that is called would be compiled once more.
+    return scan_number(scratch, np.int64(0), np.int64(n))
 
 
 @compiled
