@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import pty
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from bigdata_cli import convert
+from bigdata_cli.cli import main
 from bigdata_cli.cli.compiling import announce_compiling
 from bigdata_cli.cli.convert import convert_command
 
@@ -44,19 +40,15 @@ def test_quiet_is_quiet(flag: str) -> None:
     assert not stream.getvalue()
 
 
-def test_on_a_terminal(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n" * 50)
-    convert(tmp_path / "a.csv", to="tfrecord", output=tmp_path / "d")
-    reader, writer = pty.openpty()
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "bigdata_cli", "verify", str(tmp_path / "d")],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
-            stdout=subprocess.DEVNULL,
-            stderr=writer,
-            check=True,
-        )
-        assert os.read(reader, 1 << 16).decode().count(LINE) == 1
-    finally:
-        os.close(reader)
-        os.close(writer)
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_on_terminals_only(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    main.make_context("bigdata", ["--", "sample"]).invoke(main.callback)
+    compile_two()
+    assert stream.getvalue().count(LINE) == stream.isatty()
+    announce_compiling(None)

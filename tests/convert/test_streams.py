@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset, verify
@@ -160,6 +160,7 @@ fields = st.text(st.sampled_from('ab,"\n\r é'), max_size=6)
     shard_bytes=st.integers(700, 3000),
     pack=st.sampled_from(sorted(PACKED)),
 )
+@settings(max_examples=50)
 def test_any_cut_gives_the_same_rows(
     tmp_path_factory, rows, newline, unit_bytes, sample_bytes, shards, shard_bytes, pack
 ):

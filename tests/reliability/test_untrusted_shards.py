@@ -23,6 +23,8 @@ from tests.conftest import ROOT
 from tests.datasets import edited_manifest, sign_again, write_dataset
 
 ROWS = 2**50
+CLAIMED_ROWS = 900_000_000
+"""7 GB of numbers, and no more than a manifest may say of a file of 928 bytes."""
 
 
 class Harmful:
@@ -73,8 +75,8 @@ def test_npy_headers(tmp_path: Path) -> None:
     ):
         path.write_bytes(npy(header, bytes(800)))
         assert refused(folder)
-    path.write_bytes(npy(shape % ("<i8", ROWS), bytes(800)))
-    assert refused(folder, rows=ROWS)
+    path.write_bytes(npy(shape % ("<i8", CLAIMED_ROWS), bytes(800)))
+    assert refused(folder, rows=CLAIMED_ROWS)
     for content in (pickle.dumps(Harmful()), npy(shape % ("|O", 1), pickle.dumps(Harmful()))):
         path.write_bytes(content)
         assert refused(folder)
