@@ -37,8 +37,9 @@ HEAP_SHARE = 1.35
 SMALLEST_UNIT_BYTES = 1 << 18
 _LEAST_RECORD_BYTES = 1 * MB
 _RECORD_SHARE = 12
-SLOW_UNIT_BYTES = 1 << 20
-"""Units below this cost time, so that fewer jobs are taken first."""
+SLOW_UNIT_SHARE = 4
+"""Units below this share of the usual one, which is larger for wide tables, cost time for every
+column: fewer jobs are taken first."""
 BATCH_SIZES = (None, *(16 * MB >> halvings for halvings in range(7)))
 """The most in memory of a table that is given to the encoder; None: the format's own choice."""
 _ROUNDING_BYTES = 8 * MB
@@ -300,7 +301,7 @@ def _cuts(work: Work, jobs: int) -> Iterator[tuple[bool, int, int]]:
     # A record is looked at by each unit that it goes through.
     while units[-1] // 2 >= max(SMALLEST_UNIT_BYTES, work.longest_bytes // 4):
         units.append(units[-1] // 2)
-    fast = [unit for unit in units if unit >= SLOW_UNIT_BYTES]
+    fast = [unit for unit in units if unit >= work.unit_bytes // SLOW_UNIT_SHARE]
     yield from ((False, jobs, unit) for unit in fast)
     yield from ((True, n_jobs, unit) for n_jobs in range(jobs, 1, -1) for unit in fast)
     yield from ((True, 1, unit) for unit in units)
