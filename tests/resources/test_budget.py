@@ -1,0 +1,45 @@
+"""How work is cut so that it stays below a memory limit: arithmetic, without a conversion."""
+
+from __future__ import annotations
+
+import pytest
+
+from bigdata_cli.errors import BudgetError
+from bigdata_cli.resources.budget import (
+    MB,
+    SLOW_UNIT_SHARE,
+    Work,
+    dealing_limit,
+    plan_budget,
+    smallest_limit,
+)
+
+WIDE = Work(unit_bytes=32 << 20, scratch_share=2.0, chunk_share=1.0, chunk_bytes=20 * MB)
+
+
+@pytest.mark.parametrize("limit", range(300 * MB, 1600 * MB, 50 * MB))
+def test_several_jobs_have_no_units_that_are_small_for_the_columns(limit: int) -> None:
+    budget = plan_budget(limit, WIDE, jobs=4)
+    assert budget.expected_bytes <= limit
+    assert budget.jobs == 1 or budget.unit_bytes >= WIDE.unit_bytes // SLOW_UNIT_SHARE
+
+
+def test_more_memory_is_never_a_smaller_cut() -> None:
+    cuts = [plan_budget(limit * MB, WIDE, jobs=4) for limit in range(300, 1600, 50)]
+    assert [cut.jobs for cut in cuts] == sorted(cut.jobs for cut in cuts)
+    assert cuts[0].jobs == 1
+    assert cuts[-1].jobs == 4
+
+
+def test_the_smallest_limit_does_and_less_does_not() -> None:
+    smallest = smallest_limit(WIDE)
+    assert plan_budget(smallest, WIDE, jobs=4).jobs == 1
+    with pytest.raises(BudgetError, match=f"{smallest:,} bytes"):
+        plan_budget(smallest - 10 * MB, WIDE, jobs=4)
+
+
+@pytest.mark.parametrize("n_bytes", [1 << 20, (1 << 20) + 1, 5 * MB, 64 << 20, 512 << 20])
+def test_tables_that_take_turns_have_room_from_their_limit_on(n_bytes: int) -> None:
+    work = Work(unit_bytes=1 << 20, scratch_share=1.0, chunk_share=1.0)
+    limit = max(dealing_limit(n_bytes), smallest_limit(work))
+    assert plan_budget(limit, work, jobs=1).dealt_bytes >= n_bytes
