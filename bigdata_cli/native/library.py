@@ -109,6 +109,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
     "bd_copy_distinct": (None, [c_void_p, c_void_p, c_int64, c_void_p]),
     # results.c
+    "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
     "bd_merge_results": (None, [c_void_p, c_void_p, c_void_p, c_int64]),
     # export.c
     "bd_export": (c_int32, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),

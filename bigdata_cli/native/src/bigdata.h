@@ -120,7 +120,12 @@ BD_API void bd_copy_integers(const bd_parser *parser, int64_t column, int64_t *v
 BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *results,
                              int64_t n_columns, uint8_t *to);
 
-/* results.c: what `more` showed, joined into `all`. modes: BD_MODE_… of each column, which say what the
+/* results.c: the statistics of n cells (int64, or the bits of uint64 or double) of a column that is
+ * parsed in this mode, put into `result`; valid[i] is 0 where there is none. */
+BD_API void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *valid, int64_t n,
+                             bd_column_result *result);
+
+/* What `more` showed, joined into `all`. modes: BD_MODE_… of each column, which say what the
  * bits of low and high are. */
 BD_API void bd_merge_results(bd_column_result *all, const bd_column_result *more,
                              const int32_t *modes, int64_t n_columns);

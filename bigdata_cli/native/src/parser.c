@@ -271,33 +271,6 @@ static bool begin(bd_parser *parser, const bd_input *input, const bd_column_plan
     return true;
 }
 
-/* Mean and squared deviations of all numbers: sums that are exact, merged with the others. */
-static void put_moments(bd_column *column, bd_column_result *result)
-{
-    bd_moments *moments = &column->moments;
-    const int64_t n = moments->exact_count;
-    if (n > 0) {
-        __extension__ typedef __int128 wide;
-        const wide sum = moments->exact_sum;
-        const wide squares = (wide)moments->exact_squares * n - sum * sum;
-        bd_merge_moments(moments, n, (double)moments->exact_sum / (double)n,
-                         (double)squares / (double)n);
-    }
-    result->n_finite = moments->n_finite;
-    result->n_infinite = moments->n_infinite;
-    result->has_range = moments->any;
-    result->mean = moments->mean;
-    result->m2 = moments->m2;
-    result->float32_error = moments->float32_error < 1.0 ? moments->float32_error : 1.0;
-    if (column->mode == BD_MODE_FLOAT64) {
-        memcpy(&result->low, &moments->low_float, 8);
-        memcpy(&result->high, &moments->high_float, 8);
-    } else {
-        result->low = (uint64_t)moments->low;
-        result->high = (uint64_t)moments->high;
-    }
-}
-
 /* Evidence that follows from the smallest and the largest of the values. */
 static void put_evidence(const bd_column *column, bd_column_result *result)
 {
@@ -354,7 +327,7 @@ static bool is_utf8(const bd_column *column)
 static bool finish_column(bd_column *column, bd_column_result *result)
 {
     memset(result, 0, sizeof *result);
-    put_moments(column, result);
+    bd_put_moments(&column->moments, column->mode, result);
     put_evidence(column, result);
     result->n_nulls = column->n_nulls;
     result->text_bytes = column->text_bytes;

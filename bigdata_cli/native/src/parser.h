@@ -101,6 +101,9 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
 void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
 void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2);
 
+/* All sums of a column that is parsed in this mode, put into its result; called once. */
+void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result);
+
 /* narrow.c. Bytes of a value; BD_BOOL is a byte here. */
 int64_t bd_item_bytes(int32_t storage);
 

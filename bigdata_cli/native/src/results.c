@@ -1,8 +1,39 @@
-/* What the columns of two parts of the data showed, joined. */
+/* What the values of columns showed: measured where they are at hand already, and joined. */
 
-#include <string.h>
+#include "parser.h"
 
-#include "careful.h"
+void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *valid, int64_t n,
+                      bd_column_result *result)
+{
+    bd_moments moments = {0};
+    double floats[BD_RUN_ROWS];
+    uint64_t words[BD_RUN_ROWS];
+    for (int64_t i = 0; i < n; i += BD_RUN_ROWS) {
+        const int64_t size = n - i < BD_RUN_ROWS ? n - i : BD_RUN_ROWS;
+        switch (mode) {
+        case BD_MODE_FLOAT64:
+            memcpy(floats, cells + i, (size_t)size * 8);
+            bd_measure_float64(&moments, floats, valid + i, size);
+            break;
+        case BD_MODE_UINT64:
+            memcpy(words, cells + i, (size_t)size * 8);
+            bd_measure_uint64(&moments, words, valid + i, size);
+            break;
+        case BD_MODE_INT64:
+        case BD_MODE_BOOLEAN:
+            bd_measure_int64(&moments, cells + i, valid + i, size);
+            break;
+        case BD_MODE_DATE:
+        case BD_MODE_TIMESTAMP_US:
+        case BD_MODE_TIMESTAMP_NS:
+            bd_measure_times(&moments, cells + i, valid + i, size);
+            break;
+        default:
+            return;
+        }
+    }
+    bd_put_moments(&moments, mode, result);
+}
 
 static bool is_below(uint64_t a, uint64_t b, int32_t mode)
 {

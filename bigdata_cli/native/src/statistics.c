@@ -252,3 +252,28 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
     if (n_kept > 0)
         measure_finite(moments, kept, n_kept);
 }
+
+void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result)
+{
+    const int64_t n = moments->exact_count;
+    if (n > 0) {
+        __extension__ typedef __int128 wide;
+        const wide sum = moments->exact_sum;
+        const wide squares = (wide)moments->exact_squares * n - sum * sum;
+        bd_merge_moments(moments, n, (double)moments->exact_sum / (double)n,
+                         (double)squares / (double)n);
+    }
+    result->n_finite = moments->n_finite;
+    result->n_infinite = moments->n_infinite;
+    result->has_range = moments->any;
+    result->mean = moments->mean;
+    result->m2 = moments->m2;
+    result->float32_error = moments->float32_error < 1.0 ? moments->float32_error : 1.0;
+    if (mode == BD_MODE_FLOAT64) {
+        memcpy(&result->low, &moments->low_float, 8);
+        memcpy(&result->high, &moments->high_float, 8);
+    } else {
+        result->low = (uint64_t)moments->low;
+        result->high = (uint64_t)moments->high;
+    }
+}
