@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -30,9 +32,9 @@ class Vocabulary:
         self.n_values = found
         return found >= 0
 
-    def add_strings(self, values: frozenset[str]) -> bool:
+    def add_strings(self, values: Sequence[str]) -> bool:
         """Add these texts; False where they become too many."""
-        return self.add(DistinctTexts.of([text_array(sorted(values))]), 0)
+        return self.add(DistinctTexts.of([text_array(values)]), 0)
 
     def holds(self, texts: DistinctTexts, column: int) -> bool:
         """Whether all texts of a column are among these."""
