@@ -181,7 +181,7 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
         const int64_t after = pos + bd_line_end(block, pos);
         if (after >= size && !input->at_eof)
             return BD_MORE;
-        s->record = after;
+        s->record = after < size ? after : size;
         s->n_blank++;
         s->strip->has_blanks = true;
         return BD_DONE;
