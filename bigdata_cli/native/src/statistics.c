@@ -278,6 +278,8 @@ void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result)
     result->m2 = moments->m2;
     result->float32_error = moments->float32_error < 1.0 ? moments->float32_error : 1.0;
     if (mode == BD_MODE_FLOAT64) {
+        moments->low_float += 0.0; /* of -0.0 and 0.0, which are equal, the second */
+        moments->high_float += 0.0;
         memcpy(&result->low, &moments->low_float, 8);
         memcpy(&result->high, &moments->high_float, 8);
     } else {
