@@ -161,7 +161,8 @@ static bool next_plain(const uint8_t *block, bd_position *position, int64_t limi
         if (state != INSIDE)
             break;
     }
-    *position = (bd_position){at_eof ? end : pos, state};
+    /* The limit may lie beyond the bytes. */
+    *position = (bd_position){at_eof ? end : min64(pos, end), state};
     return at_eof;
 }
 
