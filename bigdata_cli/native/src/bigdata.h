@@ -121,7 +121,7 @@ BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *re
                              int64_t n_columns, uint8_t *to);
 
 /* results.c: the statistics of n cells (int64, or the bits of uint64 or double) of a column that is
- * parsed in this mode, put into `result`; valid[i] is 0 where there is none. */
+ * parsed in this mode, put into `result`; where there is none valid[i] and the cell are 0. */
 BD_API void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *valid, int64_t n,
                              bd_column_result *result);
 
