@@ -3,6 +3,9 @@
 `lib` is the library for the best instruction set that the processor has. All calls run without
 the GIL. A function gets the addresses of arrays (`address`) and their lengths; who calls it keeps
 the arrays alive.
+
+BIGDATA_SIMD=sse2|avx2|avx512|neon takes another instruction set, BIGDATA_NATIVE=FOLDER libraries
+that were built elsewhere (with sanitizers).
 """
 
 from __future__ import annotations
@@ -10,17 +13,24 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
-from bigdata_cli.native.compile import FOLDER, LEVELS, family, library_name
+from bigdata_cli import __version__
+from bigdata_cli.errors import LibraryError, UsageError
+from bigdata_cli.native.levels import LEVELS, family, library_name, platform_name
+from bigdata_cli.native.record import Record, checksum, sources_digest
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
+    "bd_sources": (c_uint64, []),
     "bd_instruction_sets": (c_uint32, []),
 }
 """Per function its result and its arguments, in the order of the source files."""
+
+_HERE = Path(__file__).parent
 
 
 def address(array: np.ndarray) -> int:
@@ -29,23 +39,88 @@ def address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _open(level: str) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(FOLDER / library_name(level)))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+def load(folder: Path, forced: str | None = None) -> tuple[ctypes.CDLL, str]:
+    """Load the library of a folder for the best instruction set that the processor has.
+
+    Args:
+        folder: Where the libraries are, with the record of their build.
+        forced: The instruction set to take instead.
+
+    Returns:
+        The library, and its instruction set.
+
+    Raises:
+        UsageError: `forced` is not known, or this processor does not have it.
+        LibraryError: The library is missing, damaged, for another platform, or not of this version.
+    """
+    levels = LEVELS.get(family(), ())
+    if forced and forced not in levels:
+        raise UsageError(
+            f'BIGDATA_SIMD: "{forced}" is no instruction set of {platform_name()}',
+            hint=f"It has: {', '.join(levels)}",
+        )
+    record = _checked_record(folder)
+    lowest = _open(folder, levels[0], record)
+    usable = [level for i, level in enumerate(levels) if lowest.bd_instruction_sets() >> i & 1]
+    if forced and forced not in usable:
+        raise UsageError(
+            f"BIGDATA_SIMD: this processor does not have {forced}",
+            hint=f"It has: {', '.join(usable)}",
+        )
+    best = forced or usable[-1]
+    return (lowest if best == levels[0] else _open(folder, best, record)), best
+
+
+def _checked_record(folder: Path) -> Record:
+    """The record of a folder's libraries, which is that of this platform and these modules."""
+    try:
+        record = Record.read(folder)
+    except FileNotFoundError:
+        _refuse(folder, "is not built")
+    except (OSError, ValueError, TypeError) as error:
+        _refuse(folder, f"has a record that cannot be read ({error})")
+    if record.platform != platform_name():
+        _refuse(folder, f"is for {record.platform}, and this is {platform_name()}")
+    if (_HERE / "src").is_dir():
+        if record.sources != sources_digest(_HERE):
+            _refuse(folder, "was built from other sources than those in the checkout")
+    elif record.version != __version__:
+        _refuse(folder, f"is that of version {record.version}, and this is {__version__}")
+    return record
+
+
+def _open(folder: Path, level: str, record: Record) -> ctypes.CDLL:
+    """Load one library, once it is known to be whole: a damaged one can end the process."""
+    path = folder / library_name(level)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        _refuse(folder, f"cannot be read ({path}: {error.strerror})")
+    if checksum(content) != record.checksums.get(path.name):
+        _refuse(folder, f"is damaged ({path} is not what was built)")
+    try:
+        library = ctypes.CDLL(str(path))
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        _refuse(folder, f"cannot be loaded ({error})")
+    if library.bd_sources() != int(record.sources, 16):
+        _refuse(folder, f"is damaged ({path} is made of other sources than its record says)")
     return library
 
 
-def _load() -> tuple[ctypes.CDLL, str]:
-    levels = list(LEVELS[family()])
-    forced = os.environ.get("BIGDATA_SIMD")
-    if forced:
-        return _open(forced), forced
-    lowest = _open(levels[0])
-    found = lowest.bd_instruction_sets()
-    best = max(i for i in range(len(levels)) if found >> i & 1)
-    return (_open(levels[best]) if best else lowest), levels[best]
+def _refuse(folder: Path, reason: str) -> NoReturn:
+    in_checkout = (_HERE / "src").is_dir() and folder == _HERE
+    command = "pip install --force-reinstall --no-deps bigdata-cli"
+    raise LibraryError(
+        f"the C library of bigdata {reason}",
+        hint="Build it: make native, or pip install --editable ."
+        if in_checkout
+        else f"Install bigdata-cli again: {command}",
+    )
 
 
-lib, level = _load()
+lib, level = load(
+    Path(os.environ.get("BIGDATA_NATIVE") or _HERE), os.environ.get("BIGDATA_SIMD") or None
+)

@@ -16,7 +16,11 @@
 
 #define BD_API __attribute__((visibility("default")))
 
-/* processor.c: a bit per instruction set, in the order of `compile.LEVELS`. */
+/* processor.c */
+
+/* The digest of the sources that the library is made of (`record.sources_digest`). */
+BD_API uint64_t bd_sources(void);
+/* A bit per instruction set that can be used here, in the order of `levels.LEVELS`. */
 BD_API uint32_t bd_instruction_sets(void);
 
 #endif
