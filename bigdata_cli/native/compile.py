@@ -36,10 +36,25 @@ _AVX2 += ["-mpopcnt", "-msse4.2"]
 _AVX512 = [*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl"]
 LEVEL_FLAGS = {"sse2": _SSE2, "avx2": _AVX2, "avx512": _AVX512, "neon": []}
 
-PROBE = '#include <stdint.h>\n#include <string.h>\nint64_t bd_probe(void) { return strlen(""); }\n'
+PROBE = """\
+#include <stdint.h>
+#include <string.h>
+int64_t bd_probe(const char *text) { return (int64_t)strlen(text); }
+"""
 
 NO_COMPILER = 3
 """The exit status where no compiler is found."""
+
+NO_COMPILER_TEXT = """\
+bigdata needs a C compiler to be installed from its sources. Neither cc, gcc nor clang works here,
+and $CC names none. Install one, and try again:
+  Debian, Ubuntu  apt install gcc libc6-dev
+  Fedora, RHEL    dnf install gcc
+  Alpine          apk add build-base
+  macOS           xcode-select --install
+  elsewhere       pip install ziglang hatchling (a package with a compiler), then pip install
+                  with --no-build-isolation
+"""
 
 
 class CompilerError(Exception):
@@ -59,10 +74,6 @@ class Target:
     platform: str
     zig: str
     tag: str
-
-    @property
-    def family(self) -> str:
-        return self.platform.partition("-")[2]
 
 
 _MANYLINUX = "manylinux_2_17_{0}.manylinux2014_{0}"
@@ -97,12 +108,23 @@ class Compiler:
         """
         command = [*self.command, *map(str, arguments)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         except OSError as error:
             raise CompilerError(f"{self.command[0]}: {error.strerror}") from None
         if done.returncode:
             raise CompilerError(f"{shlex.join(command)}\n{done.stderr.strip()}")
         return done.stdout
+
+    @property
+    def platform(self) -> str:
+        """The platform that it compiles for, as `levels.platform_name` has it."""
+        return self.target.platform if self.target else platform_name()
+
+    @property
+    def platform_flags(self) -> list[str]:
+        """What makes the result run on the oldest system that the wheel is for."""
+        is_apple = self.target is None and sys.platform == "darwin"
+        return ["-mmacosx-version-min=11.0"] if is_apple else []
 
     @property
     def title(self) -> str:
@@ -172,25 +194,22 @@ def find_compiler() -> Compiler:
         return compiler
     if find_spec("ziglang") is not None and not is_musl():
         return zig(TARGETS[name])
-    raise CompilerError(
-        "bigdata needs a C compiler to be installed from its sources, and there is none: tried $CC, "
-        "cc, gcc and clang.\nInstall one (Debian, Ubuntu: apt install gcc libc6-dev; Fedora: dnf "
-        "install gcc; Alpine: apk add build-base; macOS: xcode-select --install), or name one in "
-        "$CC, or install the ziglang package, which brings one (pip install ziglang)."
-    )
+    raise CompilerError(NO_COMPILER_TEXT)
 
 
 def compile_library(
     compiler: Compiler, level: str, output: Path, *, flags: Sequence[str] = ()
 ) -> None:
     """Compile all sources into one shared library; raises CompilerError where that fails."""
-    digest = f"-DBD_SOURCES=0x{sources_digest(FOLDER)}u"
-    platform = compiler.target.platform if compiler.target else sys.platform
-    if platform.startswith("darwin") and compiler.target is None:
-        flags = ["-mmacosx-version-min=11.0", *flags]
     compiler.run(
-        *(*FLAGS, *LEVEL_FLAGS[level], digest, *flags, "-shared", "-o", output),
-        *(*sorted(SOURCES.glob("*.c")), "-lm"),
+        *FLAGS,
+        *LEVEL_FLAGS[level],
+        *compiler.platform_flags,
+        f"-DBD_SOURCES=0x{sources_digest(FOLDER)}u",
+        *flags,
+        *("-shared", "-o", output),
+        *sorted(SOURCES.glob("*.c")),
+        "-lm",
     )
 
 
@@ -205,8 +224,7 @@ def compile_all(compiler: Compiler, folder: Path, *, flags: Sequence[str] = ()) 
     Returns:
         The files: the libraries and the record.
     """
-    platform = compiler.target.platform if compiler.target else platform_name()
-    levels = LEVELS[platform.partition("-")[2]]
+    levels = LEVELS[compiler.platform.partition("-")[2]]
     names = [library_name(level) for level in levels]
 
     def compiled(level: str) -> str:
@@ -220,7 +238,9 @@ def compile_all(compiler: Compiler, folder: Path, *, flags: Sequence[str] = ()) 
 
     with ThreadPoolExecutor() as pool:
         checksums = dict(zip(names, pool.map(compiled, levels), strict=True))
-    Record(__version__, platform, sources_digest(FOLDER), compiler.title, checksums).write(folder)
+    Record(__version__, compiler.platform, sources_digest(FOLDER), compiler.title, checksums).write(
+        folder
+    )
     return [folder / name for name in [*names, "built.json"]]
 
 
