@@ -1,36 +1,105 @@
-"""The C library: found, loaded and declared here, and nowhere else.
+"""The C library, declared here and nowhere else.
 
 `lib` is the library for the best instruction set that the processor has. All calls run without
 the GIL. A function gets the addresses of arrays (`address`) and their lengths; who calls it keeps
 the arrays alive.
-
-BIGDATA_SIMD=sse2|avx2|avx512|neon takes another instruction set, BIGDATA_NATIVE=FOLDER libraries
-that were built elsewhere (with sanitizers).
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-from ctypes import c_uint32, c_uint64
-from pathlib import Path
-from typing import Any, NoReturn
+from ctypes import (
+    POINTER,
+    Structure,
+    c_bool,
+    c_int32,
+    c_int64,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any
 
 import numpy as np
 
-from bigdata_cli import __version__
-from bigdata_cli.errors import LibraryError, UsageError
-from bigdata_cli.native.levels import LEVELS, family, library_name, platform_name
-from bigdata_cli.native.record import Record, checksum, sources_digest
+from bigdata_cli.native.loading import load
+
+
+class DialectRules(Structure):
+    """`bd_rules`: the bytes of a dialect, -1 for what it does not have."""
+
+    _fields_ = (
+        ("delimiter", c_int32),
+        ("quote", c_int32),
+        ("escape", c_int32),
+        ("comment", c_int32),
+        ("decimal", c_int32),
+        ("thousands", c_int32),
+        ("trim", c_uint8),
+        ("keep_blank", c_uint8),
+        ("tail_size", c_int64),
+        ("tail", c_void_p),
+    )
+
+
+class NullTokens(Structure):
+    """`bd_nulls`: the null tokens of columns."""
+
+    _fields_ = (
+        ("tokens", c_void_p),
+        ("ends", c_void_p),
+        ("first", c_void_p),
+        ("last", c_void_p),
+        ("longest", c_void_p),
+        ("numeric", c_void_p),
+    )
+
+
+_RULES, _NULLS = POINTER(DialectRules), POINTER(NullTokens)
+_TEXTS = [c_void_p, c_void_p, c_void_p, c_int64]
+"""A block, where its texts start and stop, how many there are."""
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
     "bd_sources": (c_uint64, []),
     "bd_instruction_sets": (c_uint32, []),
+    # scanners.c
+    "bd_scan_fields": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
+    "bd_skip_records": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
+    "bd_scan_numbers": (None, [*_TEXTS, _RULES, c_void_p]),
+    "bd_decimals_to_floats": (
+        None,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p],
+    ),
+    "bd_scan_timestamps": (None, [*_TEXTS, c_void_p, c_void_p, c_void_p]),
+    "bd_classify_texts": (None, [*_TEXTS, _RULES, c_void_p]),
+    "bd_find_nulls": (None, [*_TEXTS, _NULLS, c_int64, c_void_p]),
+    "bd_parse_values": (
+        None,
+        [*_TEXTS, c_int32, c_bool, c_void_p, c_void_p, _RULES, c_void_p],
+    ),
 }
 """Per function its result and its arguments, in the order of the source files."""
 
-_HERE = Path(__file__).parent
+
+FIELD = np.dtype(
+    [("start", "i8"), ("stop", "i8"), ("after", "i8"), ("quoted", "?"), ("escaped", "?"),
+     ("status", "i4")],
+    align=True,
+)  # fmt: skip
+"""`bd_field` of scan.h."""
+NUMBER = np.dtype(
+    [("form", "i4"), ("negative", "?"), ("significand", "u8"), ("exponent", "i8")], align=True
+)
+"""`bd_number` of number.h."""
+TIMESTAMP = np.dtype(
+    [("micros", "i8"), ("nanos", "i4"), ("n_fraction", "i4"), ("utc", "?")], align=True
+)
+"""`bd_timestamp` of temporal.h."""
+CLASSIFIED = np.dtype([("forms", "i8"), ("negative", "?"), ("magnitude", "u8")], align=True)
+"""`bd_classified` of classify.h."""
+CELL = np.dtype([("flag", "i4"), ("cell", "i8")], align=True)
+"""`bd_cell` of careful.h."""
 
 
 def address(array: np.ndarray) -> int:
@@ -39,88 +108,4 @@ def address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def load(folder: Path, forced: str | None = None) -> tuple[ctypes.CDLL, str]:
-    """Load the library of a folder for the best instruction set that the processor has.
-
-    Args:
-        folder: Where the libraries are, with the record of their build.
-        forced: The instruction set to take instead.
-
-    Returns:
-        The library, and its instruction set.
-
-    Raises:
-        UsageError: `forced` is not known, or this processor does not have it.
-        LibraryError: The library is missing, damaged, for another platform, or not of this version.
-    """
-    levels = LEVELS.get(family(), ())
-    if forced and forced not in levels:
-        raise UsageError(
-            f'BIGDATA_SIMD: "{forced}" is no instruction set of {platform_name()}',
-            hint=f"It has: {', '.join(levels)}",
-        )
-    record = _checked_record(folder)
-    lowest = _open(folder, levels[0], record)
-    usable = [level for i, level in enumerate(levels) if lowest.bd_instruction_sets() >> i & 1]
-    if forced and forced not in usable:
-        raise UsageError(
-            f"BIGDATA_SIMD: this processor does not have {forced}",
-            hint=f"It has: {', '.join(usable)}",
-        )
-    best = forced or usable[-1]
-    return (lowest if best == levels[0] else _open(folder, best, record)), best
-
-
-def _checked_record(folder: Path) -> Record:
-    """The record of a folder's libraries, which is that of this platform and these modules."""
-    try:
-        record = Record.read(folder)
-    except FileNotFoundError:
-        _refuse(folder, "is not built")
-    except (OSError, ValueError, TypeError) as error:
-        _refuse(folder, f"has a record that cannot be read ({error})")
-    if record.platform != platform_name():
-        _refuse(folder, f"is for {record.platform}, and this is {platform_name()}")
-    if (_HERE / "src").is_dir():
-        if record.sources != sources_digest(_HERE):
-            _refuse(folder, "was built from other sources than those in the checkout")
-    elif record.version != __version__:
-        _refuse(folder, f"is that of version {record.version}, and this is {__version__}")
-    return record
-
-
-def _open(folder: Path, level: str, record: Record) -> ctypes.CDLL:
-    """Load one library, once it is known to be whole: a damaged one can end the process."""
-    path = folder / library_name(level)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        _refuse(folder, f"cannot be read ({path}: {error.strerror})")
-    if checksum(content) != record.checksums.get(path.name):
-        _refuse(folder, f"is damaged ({path} is not what was built)")
-    try:
-        library = ctypes.CDLL(str(path))
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as error:
-        _refuse(folder, f"cannot be loaded ({error})")
-    if library.bd_sources() != int(record.sources, 16):
-        _refuse(folder, f"is damaged ({path} is made of other sources than its record says)")
-    return library
-
-
-def _refuse(folder: Path, reason: str) -> NoReturn:
-    in_checkout = (_HERE / "src").is_dir() and folder == _HERE
-    command = "pip install --force-reinstall --no-deps bigdata-cli"
-    raise LibraryError(
-        f"the C library of bigdata {reason}",
-        hint="Build it: make native, or pip install --editable ."
-        if in_checkout
-        else f"Install bigdata-cli again: {command}",
-    )
-
-
-lib, level = load(
-    Path(os.environ.get("BIGDATA_NATIVE") or _HERE), os.environ.get("BIGDATA_SIMD") or None
-)
+lib, level = load(_SIGNATURES)

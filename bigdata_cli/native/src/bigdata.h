@@ -11,10 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dialect.h"
+
 /* Readable bytes that must follow the end of every block of text. */
 #define BD_PADDING 64
 
 #define BD_API __attribute__((visibility("default")))
+
+/* Structs that are declared in the header of their concern. */
+typedef struct bd_rules bd_rules;           /* dialect.h */
+typedef struct bd_nulls bd_nulls;           /* dialect.h */
+typedef struct bd_field bd_field;           /* scan.h */
+typedef struct bd_number bd_number;         /* number.h */
+typedef struct bd_timestamp bd_timestamp;   /* temporal.h */
+typedef struct bd_classified bd_classified; /* classify.h */
+typedef struct bd_cell bd_cell;             /* careful.h */
 
 /* processor.c */
 
@@ -22,5 +33,113 @@
 BD_API uint64_t bd_sources(void);
 /* A bit per instruction set that can be used here, in the order of `levels.LEVELS`. */
 BD_API uint32_t bd_instruction_sets(void);
+
+/* parser.c: delimited text into the columns of a parser, which it keeps until the next block. */
+
+typedef struct bd_parser bd_parser;
+
+/* The arrays of a thread; null without memory. It is freed with bd_parser_free. */
+BD_API bd_parser *bd_parser_new(void);
+BD_API void bd_parser_free(bd_parser *parser);
+
+/* The records that start in block[begin … stop), of the bytes block[0 … size), size < 2**31. A line
+ * feed stands at `size` and BD_PADDING readable bytes from there on; at_eof: nothing follows in the
+ * file. targets: per field of a record its column, -1 for none; each column is that of one field at
+ * most. max_bad: so many wrong records are listed in `bad`; with 0 the first one ends the parse.
+ * record_starts: null, or filled with where the record of each row starts, up to max_starts. */
+typedef struct {
+    int64_t start, stop, status, n_seen;
+} bd_bad_record;
+
+typedef struct {
+    const uint8_t *block;
+    int64_t begin, stop, size;
+    int64_t at_eof;
+    const bd_rules *rules;
+    const bd_nulls *nulls;
+    int64_t n_fields;
+    const int64_t *targets;
+    int64_t n_columns;
+    int64_t max_bad;
+    bd_bad_record *bad;
+    int64_t max_starts;
+    int64_t *record_starts;
+} bd_input;
+
+/* How a column is parsed: BD_MODE_…, the storage of its values, and flags. */
+typedef struct {
+    int32_t mode, zoned, storage, fixed, wants_text, wants_codes;
+} bd_column_plan;
+
+/* The value of a field that the parser could not decide: a number's bits. */
+typedef struct {
+    int64_t column, row, value;
+} bd_decision;
+
+/* A field that the parser cannot decide: a decimal that is too long for it, or what does not fit a
+ * type that the user fixed. */
+typedef struct {
+    int64_t column, row, start, size, is_hard;
+} bd_undecided;
+
+/* status: BD_DONE, or why the parse ended; `position` is then where the record in question starts,
+ * with n_seen of its fields seen. Else it is where the record after the last one starts. */
+typedef struct {
+    int64_t status, position, n_rows, n_blank, n_bad, n_seen, n_undecided;
+} bd_outcome;
+
+enum { BD_NO_MEMORY = 100 };
+
+/* What the values of a column showed. low, high: bits of an int64, uint64 or double; of the finite
+ * values, as mean and m2 are. n_distinct: -1 where they were not counted, or are too many. */
+typedef struct {
+    int64_t forms;
+    uint64_t negative, positive;
+    int64_t n_nulls, n_finite, n_infinite;
+    uint64_t low, high;
+    double mean, m2, float32_error;
+    int64_t text_bytes, max_text_bytes;
+    int64_t n_distinct, n_undecided, is_valid_text;
+} bd_column_result;
+
+/* Parse the columns whose `active` byte is set; the others keep what they have of the same block.
+ * decisions: sorted by column and row. plan, active, results: one for each column. */
+BD_API void bd_parse(bd_parser *parser, const bd_input *input, const bd_column_plan *plan,
+                     const uint8_t *active, const bd_decision *decisions, int64_t n_decisions,
+                     bd_column_result *results, bd_outcome *outcome);
+
+/* The fields that were not decided, in the order of columns and rows; valid until the next parse. */
+BD_API const bd_undecided *bd_undecided_fields(const bd_parser *parser);
+
+/* The integers of a column, and whether each row has one; arrays of as many as there are rows. */
+BD_API void bd_copy_integers(const bd_parser *parser, int64_t column, int64_t *values,
+                             uint8_t *valid);
+
+/* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of
+ * its own. storage: how each column is to be stored. hashes: per column where the hashes of its
+ * distinct texts lie in that memory, in the order of its dictionary, 0 for none.
+ * with_values: per column whether a text column also exports its distinct texts; they are then in
+ * `values`, as Arrow arrays of strings. Returns false without memory. */
+struct ArrowArray;
+BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns,
+                         struct ArrowArray *batch);
+/* scanners.c: the careful scanners, many texts at a time. */
+BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,
+                           const bd_rules *rules, bd_field *found);
+BD_API void bd_skip_records(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,
+                            const bd_rules *rules, int64_t *after);
+BD_API void bd_scan_numbers(const uint8_t *block, const int64_t *starts, const int64_t *stops,
+                            int64_t n, const bd_rules *rules, bd_number *found);
+BD_API void bd_decimals_to_floats(const uint64_t *significands, const int64_t *exponents, int64_t n,
+                                  double *values, uint8_t *exact, uint8_t *survives);
+BD_API void bd_scan_timestamps(const uint8_t *block, const int64_t *starts, const int64_t *stops,
+                               int64_t n, int64_t *days, bd_timestamp *found, uint8_t *kinds);
+BD_API void bd_classify_texts(const uint8_t *block, const int64_t *starts, const int64_t *stops,
+                              int64_t n, const bd_rules *rules, bd_classified *found);
+BD_API void bd_find_nulls(const uint8_t *block, const int64_t *starts, const int64_t *stops,
+                          int64_t n, const bd_nulls *nulls, int64_t column, uint8_t *found);
+BD_API void bd_parse_values(const uint8_t *block, const int64_t *starts, const int64_t *stops,
+                            int64_t n, int32_t mode, bool zoned, int64_t *forms,
+                            uint64_t *magnitudes, const bd_rules *rules, bd_cell *found);
 
 #endif
