@@ -50,7 +50,7 @@ def load(
         )
     record = _checked_record(folder)
     lowest = _open(folder, levels[0], record, signatures)
-    usable = [level for i, level in enumerate(levels) if lowest.bd_instruction_sets() >> i & 1]
+    usable = _usable(lowest)
     if forced and forced not in usable:
         raise UsageError(
             f"BIGDATA_SIMD: this processor does not have {forced}",
@@ -60,6 +60,22 @@ def load(
     if best == levels[0]:
         return lowest, best
     return _open(folder, best, record, signatures), best
+
+
+def _usable(library: ctypes.CDLL) -> list[str]:
+    """The instruction sets that this processor has, lowest first."""
+    found = library.bd_instruction_sets()
+    return [level for i, level in enumerate(LEVELS[family()]) if found >> i & 1]
+
+
+def usable_levels() -> list[str]:
+    """The instruction sets that BIGDATA_SIMD may name here, lowest first."""
+    signatures: Signatures = {
+        "bd_instruction_sets": (ctypes.c_uint32, []),
+        "bd_sources": (ctypes.c_uint64, []),
+    }
+    lowest, _ = load(signatures, forced=LEVELS[family()][0])
+    return _usable(lowest)
 
 
 def _checked_record(folder: Path) -> Record:

@@ -23,9 +23,11 @@ static uint64_t saved_state(void)
 uint32_t bd_instruction_sets(void)
 {
     const uint32_t avx2_1 = 1u << 1 | 1u << 12 | 1u << 20 | 1u << 22 | 1u << 23 | 1u << 27 |
-                            1u << 28 | 1u << 29; /* PCLMUL FMA SSE4.2 MOVBE POPCNT OSXSAVE AVX F16C */
-    const uint32_t avx2_7 = 1u << 3 | 1u << 5 | 1u << 8;                           /* BMI1 AVX2 BMI2 */
-    const uint32_t avx512_7 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F DQ CD BW VL */
+                            1u << 28 |
+                            1u << 29; /* PCLMUL FMA SSE4.2 MOVBE POPCNT OSXSAVE AVX F16C */
+    const uint32_t avx2_7 = 1u << 3 | 1u << 5 | 1u << 8; /* BMI1 AVX2 BMI2 */
+    const uint32_t avx512_7 =
+        1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F DQ CD BW VL */
     const uint32_t lzcnt = 1u << 5;
     const uint64_t avx_state = 0x6, avx512_state = 0xe6;
     uint32_t a, b, c, d, features1, features7, extended;
