@@ -41,7 +41,9 @@ class LibraryHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and add the libraries to the wheel."""
         self._scratch = tempfile.TemporaryDirectory()
-        folder = native.FOLDER if version == "editable" else Path(self._scratch.name)
+        scratch = Path(self._scratch.name)
+        os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(scratch / "zig"))
+        folder = native.FOLDER if version == "editable" else scratch
         try:
             compiler = self._compiler()
             self.app.display_info(f"Compiling the C library with {compiler.title}")

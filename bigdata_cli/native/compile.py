@@ -129,7 +129,8 @@ class Compiler:
     @property
     def title(self) -> str:
         """What the compiler says of itself."""
-        return f"{shlex.join(self.command[:1])}: {self.run('--version').partition(chr(10))[0]}"
+        name = self.command[0] if self.target is None else f"zig cc -target {self.target.zig}"
+        return f"{name}: {self.run('--version').partition(chr(10))[0]}"
 
     def probe(self, level: str) -> None:
         """Compile one line for an instruction set.
