@@ -55,6 +55,41 @@ class NullTokens(Structure):
     )
 
 
+class ParserInput(Structure):
+    """`bd_input`: a block of text, and the records in it that are to be parsed."""
+
+    _fields_ = (
+        ("block", c_void_p),
+        ("begin", c_int64),
+        ("stop", c_int64),
+        ("size", c_int64),
+        ("at_eof", c_int64),
+        ("rules", POINTER(DialectRules)),
+        ("nulls", POINTER(NullTokens)),
+        ("n_fields", c_int64),
+        ("targets", c_void_p),
+        ("n_columns", c_int64),
+        ("max_bad", c_int64),
+        ("bad", c_void_p),
+        ("max_starts", c_int64),
+        ("record_starts", c_void_p),
+    )
+
+
+class ParseOutcome(Structure):
+    """`bd_outcome`: how far a parse got, and why it ended."""
+
+    _fields_ = (
+        ("status", c_int64),
+        ("position", c_int64),
+        ("n_rows", c_int64),
+        ("n_blank", c_int64),
+        ("n_bad", c_int64),
+        ("n_seen", c_int64),
+        ("n_undecided", c_int64),
+    )
+
+
 _RULES, _NULLS = POINTER(DialectRules), POINTER(NullTokens)
 _TEXTS = [c_void_p, c_void_p, c_void_p, c_int64]
 """A block, where its texts start and stop, how many there are."""
@@ -63,6 +98,29 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
     "bd_sources": (c_uint64, []),
     "bd_instruction_sets": (c_uint32, []),
+    # parser.c
+    "bd_parser_new": (c_void_p, []),
+    "bd_parser_free": (None, [c_void_p]),
+    "bd_parse": (
+        None,
+        [c_void_p, POINTER(ParserInput), *[c_void_p] * 3, c_int64, c_void_p, POINTER(ParseOutcome)],
+    ),
+    "bd_undecided_fields": (c_void_p, [c_void_p]),
+    "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
+    "bd_copy_distinct": (None, [c_void_p, c_void_p, c_int64, c_void_p]),
+    # results.c
+    "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
+    "bd_merge_results": (None, [c_void_p, c_void_p, c_void_p, c_int64]),
+    # export.c
+    "bd_export": (c_int32, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    # vocabulary.c
+    "bd_vocabulary_new": (c_void_p, [c_int64]),
+    "bd_vocabulary_free": (None, [c_void_p]),
+    "bd_vocabulary_add": (c_int64, [c_void_p, c_int64, *[c_void_p] * 3]),
+    "bd_vocabulary_holds": (c_int32, [c_void_p, c_int64, *[c_void_p] * 3]),
+    "bd_vocabulary_bytes": (c_int64, [c_void_p]),
+    "bd_vocabulary_copy": (None, [c_void_p, c_void_p, c_void_p]),
+    "bd_hash_texts": (None, [c_int64, *[c_void_p] * 3]),
     # scanners.c
     "bd_scan_fields": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
     "bd_skip_records": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),

@@ -66,9 +66,11 @@ typedef struct {
     int64_t *record_starts;
 } bd_input;
 
-/* How a column is parsed: BD_MODE_…, the storage of its values, and flags. */
+/* How a column is parsed: BD_MODE_…, the storage of its values, and flags. fixed: the user chose its
+ * type, so that what does not fit is undecided. observes: it is found out which types could hold the
+ * texts of a text column. wants_text, wants_codes: its texts are copied; are numbered. */
 typedef struct {
-    int32_t mode, zoned, storage, fixed, wants_text, wants_codes;
+    int32_t mode, zoned, storage, fixed, observes, wants_text, wants_codes, unused;
 } bd_column_plan;
 
 /* The value of a field that the parser could not decide: a number's bits. */
@@ -91,15 +93,16 @@ typedef struct {
 enum { BD_NO_MEMORY = 100 };
 
 /* What the values of a column showed. low, high: bits of an int64, uint64 or double; of the finite
- * values, as mean and m2 are. n_distinct: -1 where they were not counted, or are too many. */
+ * values, as mean and m2 are; has_range: whether there are any. n_distinct: -1 where distinct texts
+ * were not counted, or are too many. */
 typedef struct {
     int64_t forms;
     uint64_t negative, positive;
-    int64_t n_nulls, n_finite, n_infinite;
+    int64_t n_nulls, n_finite, n_infinite, has_range;
     uint64_t low, high;
     double mean, m2, float32_error;
     int64_t text_bytes, max_text_bytes;
-    int64_t n_distinct, n_undecided, is_valid_text;
+    int64_t n_distinct, distinct_bytes, n_undecided, n_odd, is_utf8;
 } bd_column_result;
 
 /* Parse the columns whose `active` byte is set; the others keep what they have of the same block.
@@ -115,14 +118,52 @@ BD_API const bd_undecided *bd_undecided_fields(const bd_parser *parser);
 BD_API void bd_copy_integers(const bd_parser *parser, int64_t column, int64_t *values,
                              uint8_t *valid);
 
-/* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of
- * its own. storage: how each column is to be stored. hashes: per column where the hashes of its
- * distinct texts lie in that memory, in the order of its dictionary, 0 for none.
- * with_values: per column whether a text column also exports its distinct texts; they are then in
- * `values`, as Arrow arrays of strings. Returns false without memory. */
+/* The distinct texts of the columns that have n_distinct >= 0 and are text, one after the other: of
+ * each the hashes (uint64), the offsets (int32, one more than there are texts), and the bytes, each
+ * part filled up to a multiple of 8 bytes; 8 more follow the bytes. */
+BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *results,
+                             int64_t n_columns, uint8_t *to);
+
+/* results.c: the statistics of n cells (int64, or the bits of uint64 or double) of a column that is
+ * parsed in this mode, put into `result`; valid[i] is 0 where there is none. */
+BD_API void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *valid, int64_t n,
+                             bd_column_result *result);
+
+/* What `more` showed, joined into `all`. modes: BD_MODE_… of each column, which say what the
+ * bits of low and high are. */
+BD_API void bd_merge_results(bd_column_result *all, const bd_column_result *more,
+                             const int32_t *modes, int64_t n_columns);
+
+/* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of its
+ * own. storage: how each column is stored in it, wide enough for its values. Returns 0, or
+ * BD_NO_MEMORY. */
 struct ArrowArray;
-BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns,
+BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns, int64_t n_rows,
                          struct ArrowArray *batch);
+
+/* vocabulary.c: a set of texts that grows, up to max_values. It is freed with bd_vocabulary_free. */
+typedef struct bd_vocabulary bd_vocabulary;
+BD_API bd_vocabulary *bd_vocabulary_new(int64_t max_values);
+BD_API void bd_vocabulary_free(bd_vocabulary *vocabulary);
+
+/* Add n texts, as bd_copy_distinct gives them. Returns how many there are then; -1 where they are too
+ * many, -2 without memory. */
+BD_API int64_t bd_vocabulary_add(bd_vocabulary *vocabulary, int64_t n, const uint64_t *hashes,
+                                 const int32_t *offsets, const uint8_t *texts);
+
+/* Whether all of n texts are among those of the vocabulary. */
+BD_API int32_t bd_vocabulary_holds(const bd_vocabulary *vocabulary, int64_t n,
+                                   const uint64_t *hashes, const int32_t *offsets,
+                                   const uint8_t *texts);
+
+/* How many bytes the texts have; then a copy of their offsets (int32, one more) and bytes. */
+BD_API int64_t bd_vocabulary_bytes(const bd_vocabulary *vocabulary);
+BD_API void bd_vocabulary_copy(const bd_vocabulary *vocabulary, int32_t *offsets, uint8_t *texts);
+
+/* The hashes of n texts, with 8 readable bytes after them. */
+BD_API void bd_hash_texts(int64_t n, const int32_t *offsets, const uint8_t *texts,
+                          uint64_t *hashes);
+
 /* scanners.c: the careful scanners, many texts at a time. */
 BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,
                            const bd_rules *rules, bd_field *found);

@@ -13,6 +13,8 @@
 #ifndef BD_PARSER_H
 #define BD_PARSER_H
 
+#include <stdlib.h>
+
 #include "bigdata.h"
 #include "careful.h"
 #include "dialect.h"
@@ -99,6 +101,19 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
 void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
 void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2);
 
+/* All sums of a column that is parsed in this mode, put into its result; called once. */
+void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result);
+
+/* narrow.c. Bytes of a value; BD_BOOL is a byte here. */
+int64_t bd_item_bytes(int32_t storage);
+
+/* n integers (uint64 as their bits) into an array of `storage`; false where one does not fit: then
+ * what was written is of no use. */
+bool bd_narrow(int32_t storage, void *to, const int64_t *from, int64_t n);
+
+/* n integers of an array of `storage`, from item `first` on. The arrays do not overlap. */
+void bd_widen(int32_t storage, int64_t *to, const void *from, int64_t first, int64_t n);
+
 /* A column: how it is parsed, its arrays, and what its values showed. */
 typedef struct {
     int32_t mode;      /* BD_MODE_… */
@@ -107,6 +122,7 @@ typedef struct {
     bool fixed;        /* the user chose the type: nothing is observed, what does not fit is listed */
     bool wants_text;   /* text is copied to `text` */
     bool wants_codes;  /* distinct texts are numbered */
+    bool counts_distinct;
     bool saw_text;     /* nothing but text can hold what was seen */
 
     bd_buffer values;  /* by `storage`; of text its offsets, int32 */
@@ -115,12 +131,12 @@ typedef struct {
     bd_buffer codes;   /* int32 per row, -1 for null */
     bd_dictionary dictionary;
     int64_t n_rows, n_nulls, text_bytes, max_text_bytes;
-    uint8_t seen_bytes; /* all bytes of text, or-ed */
+    bool not_ascii;
 
     int64_t forms;
     uint64_t magnitudes[2];
     bd_moments moments;
-    int64_t n_undecided;
+    int64_t n_undecided, n_odd; /* odd: of another type than the column */
 
     const bd_decision *decisions, *decisions_end;
 } bd_column;
@@ -141,9 +157,11 @@ struct bd_parser {
     int64_t n_columns;
     bd_buffer undecided;
     int64_t n_undecided;
+    bool out_of_memory;
     uint8_t valid[BD_RUN_ROWS];
     int64_t numbers[BD_RUN_ROWS];
-    bd_buffer scratch; /* text without its escapes */
+    bd_buffer scratch;        /* a text that is not kept */
+    uint8_t null_starts[256]; /* whether a null token begins with the byte */
 };
 
 /* What the columns of a strip are parsed from. */
@@ -152,7 +170,7 @@ typedef struct {
     const uint8_t *block;
     const uint32_t *ends;
     int64_t n_fields;
-    bool adjusts; /* CR LF, blank lines, spaces: see bd_adjust_field */
+    bool adjusts; /* CR LF, blank lines, spaces, long delimiters: see bd_adjust_field */
 } bd_fields;
 
 /* The place of a field: bytes [start, stop) of the block, without its quotes. */
@@ -180,8 +198,8 @@ static inline bd_place bd_field_at(const bd_fields *fields, int64_t row, int64_t
 int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t pos,
                       int64_t stop, bd_outcome *outcome);
 
-/* Stage 2: rows [row, row + n) of the strip, n <= BD_RUN_ROWS, field `field`, into a column.
- * first_row: the row of the block that row 0 of the strip is. Returns false without memory. */
+/* Stage 2: rows [row, row + n) of the strip, n <= BD_RUN_ROWS, field `field`, into a column, which has
+ * n_rows rows so far. The functions return false without memory. */
 typedef struct {
     struct bd_parser *parser;
     bd_column *column;
@@ -198,16 +216,20 @@ bool bd_parse_booleans(bd_run *run);
 bool bd_parse_nothing(bd_run *run);
 bool bd_parse_texts(bd_run *run);
 
-/* The careful path: any field of a column that is not text. Returns whether it has a value, which
- * is put into `cell`. */
-bool bd_careful_field(bd_run *run, int64_t row, bd_place place, int64_t *cell);
+/* The careful path: row `i` of the run, in a column that is not text. Returns whether it has a value,
+ * which is put into `cell`. */
+bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell);
+
+/* Take integers that were parsed into the column, at its width or, where they do not fit, at 64 bits. */
+bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n);
+
+/* column_text.c: the column as text, where it was codes of so many rows. */
+bool bd_codes_to_texts(bd_column *column, int64_t n_rows);
+
+/* utf8.c: whether text of n bytes is UTF-8 (Unicode 15, table 3-7). */
+bool bd_is_utf8(const uint8_t *text, int64_t n);
 
 /* Take rows that were parsed into the column: their validity, of which n_nulls are 0. */
 bool bd_append_valid(bd_column *column, const uint8_t *valid, int64_t n, int64_t n_nulls);
-
-static inline bool bd_in_strip_limits(int64_t size)
-{
-    return size < (int64_t)1 << 31;
-}
 
 #endif
