@@ -82,7 +82,7 @@ static void put_fixed(space *room, column_structs *out, int32_t storage, const b
     const int64_t size = as_bits ? (n + 7) / 8 : n * bd_item_bytes(storage);
     uint8_t *to = take(room, size);
     out->buffers[1] = to;
-    if (to == NULL)
+    if (to == NULL || n == 0)
         return;
     if (storage == BD_NULL)
         memset(to, 0, (size_t)size);
@@ -121,6 +121,7 @@ static void put_category(space *room, column_structs *out, const bd_column *colu
     out->buffers[1] = to;
     if (to != NULL && n > 0)
         memcpy(to, column->codes.data, (size_t)(4 * n));
+    out->dictionary_buffers[0] = NULL;
     put_texts(room, out->dictionary_buffers, dictionary->offsets.data, dictionary->texts.data,
               dictionary->n_values, dictionary->text_bytes);
     out->dictionary = (struct ArrowArray){.length = dictionary->n_values,
