@@ -79,7 +79,7 @@ def numbers(chance: random.Random) -> int:
     found = chunk.batch.to_pydict()
     accepted = dict(zip(found["c0"], found["c1"], strict=True))
     for i, raw in enumerate(texts):
-        text = raw.decode("utf-8", "surrogateescape").strip(" \t")
+        text = raw.decode("utf-8", "surrogateescape").strip()
         value = accepted.get(i)
         if i not in accepted:
             plain = re.fullmatch(r"-?(0|[1-9]\d*)\.\d+", text) or re.fullmatch(r"0|[1-9]\d*", text)
