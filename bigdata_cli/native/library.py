@@ -1,4 +1,4 @@
-"""The C library: found, loaded and declared here, and nowhere else.
+"""The C library, declared here and nowhere else.
 
 `lib` is the library for the best instruction set that the processor has. All calls run without
 the GIL. A function gets the addresses of arrays (`address`) and their lengths; who calls it keeps
@@ -8,13 +8,12 @@ the arrays alive.
 from __future__ import annotations
 
 import ctypes
-import os
 from ctypes import c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
 
-from bigdata_cli.native.compile import FOLDER, LEVELS, family, library_name
+from bigdata_cli.native.loading import load
 
 
 class DialectRules(ctypes.Structure):
@@ -109,13 +108,21 @@ _TEXTS = [c_void_p, c_void_p, c_void_p, c_int64]
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
+    "bd_sources": (c_uint64, []),
     "bd_instruction_sets": (c_uint32, []),
     # parser.c
     "bd_parser_new": (c_void_p, []),
     "bd_parser_free": (None, [c_void_p]),
     "bd_parse": (
         None,
-        [c_void_p, ctypes.POINTER(ParserInput), *[c_void_p] * 3, c_int64, c_void_p, ctypes.POINTER(ParseOutcome)],
+        [
+            c_void_p,
+            ctypes.POINTER(ParserInput),
+            *[c_void_p] * 3,
+            c_int64,
+            c_void_p,
+            ctypes.POINTER(ParseOutcome),
+        ],
     ),
     "bd_undecided_fields": (c_void_p, [c_void_p]),
     "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
@@ -223,23 +230,4 @@ def address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _open(level: str) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(FOLDER / library_name(level)))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
-
-
-def _load() -> tuple[ctypes.CDLL, str]:
-    levels = list(LEVELS[family()])
-    forced = os.environ.get("BIGDATA_SIMD")
-    if forced:
-        return _open(forced), forced
-    lowest = _open(levels[0])
-    found = lowest.bd_instruction_sets()
-    best = max(i for i in range(len(levels)) if found >> i & 1)
-    return (_open(levels[best]) if best else lowest), levels[best]
-
-
-lib, level = _load()
+lib, level = load(_SIGNATURES)

@@ -27,7 +27,11 @@ typedef struct bd_timestamp bd_timestamp;   /* temporal.h */
 typedef struct bd_classified bd_classified; /* classify.h */
 typedef struct bd_cell bd_cell;             /* careful.h */
 
-/* processor.c: a bit per instruction set, in the order of `compile.LEVELS`. */
+/* processor.c */
+
+/* The digest of the sources that the library is made of (`record.sources_digest`). */
+BD_API uint64_t bd_sources(void);
+/* A bit per instruction set that can be used here, in the order of `levels.LEVELS`. */
 BD_API uint32_t bd_instruction_sets(void);
 
 /* parser.c: delimited text into the columns of a parser, which it keeps until the next block. */

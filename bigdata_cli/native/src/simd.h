@@ -1,7 +1,7 @@
 /* 64 bytes at a time: the operations that differ between instruction sets.
  *
  * Every operation gives the same result on every instruction set. The compiler's flags choose the
- * branch; see LEVELS in native/compile.py. */
+ * branch; see LEVEL_FLAGS in native/compile.py. */
 
 #ifndef BD_SIMD_H
 #define BD_SIMD_H
@@ -14,7 +14,7 @@
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #else
-#error "no instruction set of LEVELS in native/compile.py"
+#error "no instruction set of LEVEL_FLAGS in native/compile.py"
 #endif
 
 /* 64 bytes in registers. */
