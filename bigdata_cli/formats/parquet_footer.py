@@ -6,6 +6,7 @@ Source: parquet.thrift and LogicalTypes.md of the Parquet format.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from bigdata_cli import __version__
 from bigdata_cli.formats.parquet_pages import physical_type
@@ -20,6 +21,7 @@ from bigdata_cli.formats.thrift_compact import (
     Encoded,
     Struct,
     encode_struct,
+    varint,
 )
 from bigdata_cli.formats.thrift_compact import Sequence as ThriftList
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
@@ -42,7 +44,7 @@ _CONVERTED_UTF8, _CONVERTED_DATE, _CONVERTED_MICROS = 0, 6, 10
 def footer(schema: Schema, n_rows: int, row_groups: Sequence[bytes]) -> bytes:
     """The struct FileMetaData. Row groups come encoded."""
     elements = [Encoded(encode_struct(_root(len(schema))))]
-    elements += [Encoded(encode_struct(_element(column))) for column in schema]
+    elements += [_element(column) for column in schema]
     order = Encoded(encode_struct(_struct((1, STRUCT, Struct()))))
     return encode_struct(
         _struct(
@@ -67,19 +69,30 @@ def _root(n_columns: int) -> Struct:
     return _struct((4, BINARY, b"schema"), (5, I32, n_columns))
 
 
-def _element(column: Column) -> Struct:
-    """The struct SchemaElement of a column."""
+def _element(column: Column) -> Encoded:
+    """The struct SchemaElement of a column. Wide tables have many: only the name is put anew."""
+    before, after = _around_name(column.dtype)
+    name = column.name.encode()
+    return Encoded(before + varint(len(name)) + name + after)
+
+
+@cache
+def _around_name(dtype: str) -> tuple[bytes, bytes]:
+    """What stands before and after a column's name in its SchemaElement."""
+    column = Column(name="", dtype=dtype)
     fields: list[tuple[int, int, object]] = [
         (1, I32, physical_type(column)),
         (3, I32, _OPTIONAL),
-        (4, BINARY, column.name.encode()),
+        (4, BINARY, b""),
     ]
     converted, logical = _types(column)
     if converted is not None:
         fields.append((6, I32, converted))
     if logical is not None:
         fields.append((10, STRUCT, logical))
-    return _struct(*fields)
+    whole = encode_struct(_struct(*fields))
+    start = len(encode_struct(_struct(*fields[:3]))) - 2  # an empty name, and the struct's end
+    return whole[:start], whole[start + 1 :]
 
 
 def _types(column: Column) -> tuple[int | None, Struct | None]:

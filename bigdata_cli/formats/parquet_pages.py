@@ -26,8 +26,7 @@ _MAX_GROUP_METADATA_BYTES = 400
 
 # As parquet.thrift numbers them.
 _BOOLEAN, _INT32, _INT64, _FLOAT, _DOUBLE, _BYTE_ARRAY = 0, 1, 2, 4, 5, 6
-_PLAIN, _DELTA_LENGTH_BYTE_ARRAY = 0, 6
-_DICTIONARY_PAGE = 2
+_BYTE_STREAM_SPLIT = 9
 
 # As the structs of parquet.h.
 _KINDS = {
@@ -45,15 +44,16 @@ _BOUNDS = [(n, "i8") for n in ("min_at", "min_size", "max_at", "max_size", "exac
 _PAGE = np.dtype(
     [
         *((n, "i8") for n in ("column", "type", "encoding", "first_row", "rows", "nulls")),
-        *((n, "i8") for n in ("values", "at", "size", "stored", "stored_size", "crc")),
-        *((n, "i8") for n in ("place", "header_size")),
+        *((n, "i8") for n in ("values", "at", "size", "levels", "stored", "stored_size")),
+        *((n, "i8") for n in ("crc", "place", "header_size")),
         ("bounds", _BOUNDS),
     ]
 )
 _CHUNK = np.dtype(
     [
         *((n, "i8") for n in ("rows", "nulls", "distinct", "first_page", "n_pages", "encoding")),
-        *((n, "i8") for n in ("codec", "place", "size", "raw_size", "dictionary_place")),
+        *((n, "i8") for n in ("can_be_split", "codec", "place", "size", "raw_size")),
+        ("dictionary_place", "i8"),
         *((n, "i8") for n in ("data_place", "index_at", "index_size")),
         *((n, "i8") for n in ("offsets_at", "offsets_size")),
         ("bounds", _BOUNDS),
@@ -184,6 +184,9 @@ class PageEncoder:
             )
             assert n_found >= 0
             found = found[:n_found]
+            for i in np.flatnonzero(part["can_be_split"]).tolist():
+                width = int(self.columns["width"][first + i])
+                _split_where_it_pays(raw, found, part[i : i + 1], width, workspace)
             pieces.append(_assembled(raw, found, part, place, workspace.compressor))
             place += len(pieces[-1])
             part["first_page"] += n_pages
@@ -222,6 +225,22 @@ def _runs(room: np.ndarray) -> Iterator[tuple[int, int]]:
         yield first, len(room)
 
 
+def _split_where_it_pays(
+    raw: np.ndarray, pages: np.ndarray, chunk: np.ndarray, width: int, workspace: _Workspace
+) -> None:
+    """Change plain pages of floats of a chunk into such with the bytes apart, if that is smaller."""
+    start, n = int(chunk["first_page"][0]), int(chunk["n_pages"][0])
+    mine = pages[start : start + n]
+    largest = mine[int(np.argmax(mine["values"]))]
+    first = int(largest["at"] + largest["levels"])
+    n_bytes = int(largest["values"]) * width
+    values = raw[first : first + n_bytes].reshape(-1, width)
+    if workspace.compressor.splitting_pays(values):
+        scratch = workspace.scratch.of(n_bytes)
+        lib.bd_parquet_split(address(mine), n, width, address(raw), address(scratch))
+        chunk["encoding"] = _BYTE_STREAM_SPLIT
+
+
 def _assembled(
     raw: np.ndarray, pages: np.ndarray, chunks: np.ndarray, place: int, compressor: PageCompressor
 ) -> np.ndarray:
@@ -236,16 +255,15 @@ def _assembled(
     ]
     stored = list(bodies)
     codecs = []
-    is_first_dictionary = (pages["type"] == _DICTIONARY_PAGE).tolist()
-    for start, n, encoding in zip(
+    for start, n, encoding, n_values in zip(
         chunks["first_page"].tolist(),
         chunks["n_pages"].tolist(),
         chunks["encoding"].tolist(),
+        (chunks["rows"] - chunks["nulls"]).tolist(),
         strict=True,
     ):
         part = bodies[start : start + n]
-        is_text = encoding in (_PLAIN, _DELTA_LENGTH_BYTE_ARRAY) or is_first_dictionary[start]
-        compressed = compressor.chunk(part, is_text=is_text)
+        compressed = compressor.chunk(part, encoding=encoding, n_values=n_values)
         if compressed is None:
             codecs.append(UNCOMPRESSED)
         else:

@@ -32,6 +32,8 @@ BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t 
                                  uint8_t *scratch, int64_t scratch_size, uint8_t *bounds,
                                  int64_t *used, struct bd_parquet_page *pages,
                                  struct bd_parquet_chunk *chunks);
+BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
+                             uint8_t *out, uint8_t *scratch);
 
 /* parquet_thrift.c: headers of pages, and the metadata of row groups. */
 BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages,

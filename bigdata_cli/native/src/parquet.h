@@ -50,6 +50,7 @@ struct bd_parquet_page {
     int64_t column, type, encoding;
     int64_t first_row, rows, nulls, values;
     int64_t at, size;                  /* of its body before compression, in the caller's `out` */
+    int64_t levels;                    /* bytes of the body before the values */
     uint64_t stored;                   /* address of the bytes that are written */
     int64_t stored_size, crc;          /* set by the caller */
     int64_t place, header_size;        /* in the row group; set by bd_parquet_assemble */
@@ -59,6 +60,7 @@ struct bd_parquet_page {
 struct bd_parquet_chunk {
     int64_t rows, nulls, distinct;     /* distinct: -1 where it is not known */
     int64_t first_page, n_pages, encoding;
+    int64_t can_be_split;              /* plain floats, that may be smaller with bytes apart */
     int64_t codec;                     /* of parquet.thrift; set by the caller */
     int64_t place, size, raw_size;     /* in the row group; set by bd_parquet_assemble */
     int64_t dictionary_place, data_place;

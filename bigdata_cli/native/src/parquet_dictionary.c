@@ -1,7 +1,7 @@
 /* Dictionaries of numbers: codes of the values, and the distinct values.
  *
- * Where the values lie in a small range a table of the range tells the code, and the dictionary is
- * sorted; else a hash table does, and it is in the order in which the values come first. */
+ * Where the values lie in a small range a table of the range tells the code, else a hash table does.
+ * Dictionaries are sorted, or nearly so, which makes them small. */
 
 #include "parquet.h"
 
@@ -135,6 +135,55 @@ code_all(const void *values, const int width, const bool is_signed, int64_t n, i
     return true;
 }
 
+/* Sort by the 32 bits from the highest in which values differ, by counting their bytes. The order
+ * of values that are alike in them is that in which they came. ranks: of each value. `other` and
+ * `places`: room for as many. */
+static void sort_values(uint64_t *values, uint32_t *ranks, int64_t n, uint64_t *other,
+                        uint32_t *places, uint32_t *other_places)
+{
+    uint64_t differ = 0;
+    for (int64_t i = 1; i < n; i++)
+        differ |= values[i] ^ values[0];
+    const int top = bd_bits_of(differ), shift = top > 32 ? top - 32 : 0;
+    for (int64_t i = 0; i < n; i++)
+        places[i] = (uint32_t)i;
+    for (int at = shift; at < top; at += 8) {
+        int64_t counts[256] = {0}, next = 0;
+        for (int64_t i = 0; i < n; i++)
+            counts[values[i] >> at & 0xff]++;
+        for (int i = 0; i < 256; i++) {
+            const int64_t count = counts[i];
+            counts[i] = next;
+            next += count;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t to = counts[values[i] >> at & 0xff]++;
+            other[to] = values[i];
+            other_places[to] = places[i];
+        }
+        memcpy(values, other, (size_t)n * 8);
+        memcpy(places, other_places, (size_t)n * 4);
+    }
+    for (int64_t i = 0; i < n; i++)
+        ranks[places[i]] = (uint32_t)i;
+}
+
+/* Sort a dictionary, and change the codes. False where the arena is too small. */
+static bool sort_dictionary(struct bd_dictionary *dictionary, int64_t n, struct bd_arena *arena)
+{
+    const int64_t distinct = dictionary->distinct;
+    uint64_t *other = bd_take(arena, distinct * 8);
+    uint32_t *ranks = bd_take(arena, distinct * 4);
+    uint32_t *places = bd_take(arena, distinct * 4);
+    uint32_t *other_places = bd_take(arena, distinct * 4);
+    if (!other || !ranks || !places || !other_places)
+        return false;
+    sort_values(dictionary->values, ranks, distinct, other, places, other_places);
+    for (int64_t i = 0; i < n; i++)
+        dictionary->codes[i] = ranks[dictionary->codes[i]];
+    return true;
+}
+
 /* Codes by hashing; false where there are more than `limit` (at least 1) distinct values, or the
  * arena is too small. `estimate`: how many there may be. */
 bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, int64_t estimate,
@@ -158,6 +207,8 @@ bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, i
         fits = code_all(values, 8, false, n, bits, limit, slots, dictionary);
     else
         fits = code_all(values, width, is_signed, n, bits, limit, slots, dictionary);
+    *arena = before;                   /* the slots are of no use any more */
+    fits = fits && sort_dictionary(dictionary, n, arena);
     *arena = before;
     return fits;
 }

@@ -5,6 +5,7 @@
 
 enum { MAX_PAGE_ROWS = 1 << 16, MAX_PAGE_BYTES = 1 << 20 };
 enum { MAX_TABLE_SPAN = 1 << 16 };     /* of a range that a table is made of */
+enum { MIN_TRIAL_BYTES = 2048 };       /* of floats of which two encodings are tried */
 enum { PAGE_COST = 256 };              /* bits of a dictionary page that is there at all */
 
 /* What a call of bd_parquet_encode works on. */
@@ -24,6 +25,7 @@ struct encoding {
     struct bd_dictionary dictionary;
     enum bd_parquet_encoding encoding;
     int code_bits;
+    bool can_be_split;                 /* BD_PLAIN, and BD_BYTE_STREAM_SPLIT may be better */
 };
 
 static struct bd_parquet_page *add_page(struct work *work, int64_t column, int64_t type,
@@ -289,8 +291,9 @@ static void choose_for_integers(const struct work *work, struct encoding *e, uin
     int64_t other = n * delta_cost(sample, taken) / 256;
     if (work->compressed) {
         const int64_t plain = n * (bd_plain_bits(sample, taken, physical) * 256 / taken) / 256;
-        if (plain * 10 < other * 9) {
-            other = plain;
+        /* More bytes for zstd: they must pay. */
+        if (plain * 7 < other * 6) {
+            other = plain * 7 / 6;
             otherwise = BD_PLAIN;
         }
     }
@@ -298,7 +301,7 @@ static void choose_for_integers(const struct work *work, struct encoding *e, uin
     e->encoding = otherwise;
     if (max - min < MAX_TABLE_SPAN) {
         if (code_by_range(e, min, max, arena))
-            settle(work, e, value_bits, other, otherwise);
+            settle(work, e, value_bits, min == max ? INT64_MAX : other, otherwise);
         return;
     }
     const int64_t distinct = bd_estimate_distinct(sample, taken, n);
@@ -310,6 +313,8 @@ static void choose_for_integers(const struct work *work, struct encoding *e, uin
         settle(work, e, value_bits, other, otherwise);
 }
 
+/* Floats that come again are few bits by a dictionary, or as they are, where zstd finds them;
+ * others are best with their bytes apart. Between the last two the caller decides, by trying. */
 static void choose_for_floats(const struct work *work, struct encoding *e, struct bd_arena *arena)
 {
     uint64_t sample[BD_SAMPLE];
@@ -318,28 +323,29 @@ static void choose_for_floats(const struct work *work, struct encoding *e, struc
     const int64_t taken = bd_sample(&e->gathered, width, false, sample);
     const int64_t distinct = bd_estimate_distinct(sample, taken, n);
     enum bd_parquet_encoding otherwise = BD_PLAIN;
+    bool can_be_split = false;
     int64_t other = n * 8 * width;
     int64_t value_bits = 8 * width;
     if (work->compressed) {
-        const int64_t split = bd_split_bits(sample, taken, width);
-        const int64_t split_total = n * (split * 256 / taken) / 256;
-        value_bits = (value_bits * 7 + 7) / 8;
+        const int64_t split = n * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
         /* A value that came before is a match for zstd, of some 24 bits. */
-        const int64_t matched = distinct * value_bits + (n - distinct) * 24;
-        if (split_total * 100 < other * 98 && split_total <= matched) {
+        const int64_t matched = distinct * 7 * width + (n - distinct) * 24;
+        value_bits = 9 * width / 2;    /* in a sorted dictionary */
+        const bool is_split = split * 100 < other * 98 && split <= matched;
+        can_be_split = distinct * 20 < n * 19 && n * width >= MIN_TRIAL_BYTES;
+        if (is_split && !can_be_split)
             otherwise = BD_BYTE_STREAM_SPLIT;
-            other = split_total;
-        } else if (matched < other) {
-            other = matched;
-        }
+        other = is_split ? split : matched < other ? matched : other;
     }
     e->encoding = otherwise;
     const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 7 / 8;
-    if (distinct > n / 2 || dictionary_bits(e, distinct, value_bits, code_cost) >= other)
-        return;
-    if (bd_code_by_hash(e->gathered.numbers, width, false, n, distinct, n / 2 + 1, arena,
-                        &e->dictionary))
-        settle(work, e, value_bits, other, otherwise);
+    const bool may_pay = dictionary_bits(e, distinct, value_bits, code_cost) < other;
+    if (distinct == 1 || (distinct <= n / 2 && may_pay)) {
+        if (bd_code_by_hash(e->gathered.numbers, width, false, n, distinct, n / 2 + 1, arena,
+                            &e->dictionary))
+            settle(work, e, value_bits, distinct == 1 ? INT64_MAX : other, otherwise);
+    }
+    e->can_be_split = can_be_split && e->encoding == BD_PLAIN;
 }
 
 /* A dictionary of texts where they come again; false where it would hold too many. */
@@ -444,6 +450,7 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     chunk->nulls = e.gathered.rows - e.gathered.values;
     chunk->distinct = n_distinct;
     chunk->encoding = e.encoding;
+    chunk->can_be_split = e.can_be_split;
     chunk->first_page = work->n_pages;
     if (e.encoding == BD_RLE_DICTIONARY)
         put_dictionary(work, child, &e);
@@ -458,6 +465,7 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
         page->nulls = rows - values;
         page->values = values;
         uint8_t *out = bd_put_levels(e.gathered.validity, row, rows, work->out.next);
+        page->levels = out - work->out.next;
         end_page(work, page, put_values(&e, value, values, out));
         put_bounds(work, &e, value, values, marks, &page->bounds);
         row += rows;
@@ -469,6 +477,21 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     else
         put_bounds(work, &e, 0, e.gathered.values, marks, &chunk->bounds);
     return true;
+}
+
+/* Change pages of plain values of `width` bytes into such with their bytes apart. scratch: room for
+ * the largest. */
+void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width, uint8_t *out,
+                      uint8_t *scratch)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t *values = out + pages[i].at + pages[i].levels;
+        if (pages[i].values) {
+            memcpy(scratch, values, (size_t)(pages[i].values * width));
+            put_split(scratch, (int)width, 0, pages[i].values, values);
+        }
+        pages[i].encoding = BD_BYTE_STREAM_SPLIT;
+    }
 }
 
 static void room_of(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t child,
