@@ -19,7 +19,7 @@ CODECS = {"none": UNCOMPRESSED, "snappy": 1, "gzip": 2, "brotli": 4, "zstd": 6, 
 
 _MAX_SHARE = 0.98
 """Pages that do not become smaller than this share stay as they are, which readers are glad of."""
-_MIN_BYTES = 48
+_MIN_BYTES = 128
 """Less is not tried."""
 _SPLIT_TRIAL_BYTES = 1 << 17
 

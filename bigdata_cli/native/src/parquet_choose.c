@@ -30,7 +30,8 @@ static int64_t bits_of_counts(const uint32_t *counts, int64_t n)
 
 static int64_t bits_of_bytes(const uint8_t *bytes, int64_t n)
 {
-    uint32_t counts[4][256] = {{0}};
+    uint32_t counts[4][256];
+    memset(counts, 0, sizeof counts);
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
         for (int k = 0; k < 4; k++)

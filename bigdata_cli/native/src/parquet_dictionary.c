@@ -191,7 +191,7 @@ bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, i
 {
     const struct bd_arena before = *arena;
     const int64_t expected = estimate < limit ? estimate : limit;
-    const int bits = bd_bits_of((uint64_t)expected) + 2;
+    const int bits = bd_bits_of((uint64_t)expected) + 1;
     int most = bits;
     while ((int64_t)1 << (most - 1) <= limit)
         most += 2;

@@ -5,7 +5,7 @@
 
 enum { MAX_PAGE_ROWS = 1 << 16, MAX_PAGE_BYTES = 1 << 20 };
 enum { MAX_TABLE_SPAN = 1 << 16 };     /* of a range that a table is made of */
-enum { MIN_TRIAL_BYTES = 2048 };       /* of floats of which two encodings are tried */
+enum { MIN_TRIAL_BYTES = 2048 };       /* of floats for which more than plain values is tried */
 enum { PAGE_COST = 256 };              /* bits of a dictionary page that is there at all */
 
 /* What a call of bd_parquet_encode works on. */
@@ -326,13 +326,13 @@ static void choose_for_floats(const struct work *work, struct encoding *e, struc
     bool can_be_split = false;
     int64_t other = n * 8 * width;
     int64_t value_bits = 8 * width;
-    if (work->compressed) {
+    if (work->compressed && n * width >= MIN_TRIAL_BYTES) {
         const int64_t split = n * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
         /* A value that came before is a match for zstd, of some 24 bits. */
         const int64_t matched = distinct * 7 * width + (n - distinct) * 24;
         value_bits = 9 * width / 2;    /* in a sorted dictionary */
         const bool is_split = split * 100 < other * 98 && split <= matched;
-        can_be_split = distinct * 20 < n * 19 && n * width >= MIN_TRIAL_BYTES;
+        can_be_split = distinct * 20 < n * 19;
         if (is_split && !can_be_split)
             otherwise = BD_BYTE_STREAM_SPLIT;
         other = is_split ? split : matched < other ? matched : other;

@@ -135,9 +135,10 @@ static bool gather_numbers(struct bd_arrow_array *const *batches, int64_t n_batc
                            struct bd_gathered *gathered)
 {
     const struct bd_arrow_array *only = batches[0]->children[child];
-    if (n_batches == 1 && !gathered->validity) {
+    const uintptr_t place = (uintptr_t)buffer_of(only, 1) + (uintptr_t)(only->offset * width);
+    if (n_batches == 1 && !gathered->validity && place % (uintptr_t)width == 0) {
         /* Read only: nothing here writes into numbers of BD_INT or BD_FLOAT. */
-        gathered->numbers = (uint8_t *)(uintptr_t)buffer_of(only, 1) + only->offset * width;
+        gathered->numbers = (void *)place;
         return true;
     }
     uint8_t *to = bd_take(arena, (gathered->rows + 8) * width);
