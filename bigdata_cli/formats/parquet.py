@@ -1,8 +1,8 @@
 """Parquet: each table becomes a row group, encoded in any thread, put into one file in order.
 
 `encode` makes the pages of a row group, with offsets that are counted from its start
-(`parquet_pages.py`, and the C library); `append` puts them into the shard's file, and so knows where
-they lie. The page indexes and the footer are written at the end (`parquet_footer.py`).
+(`parquet_pages.py`, and the C library); `append` puts them into the shard's file, and so knows
+where they lie. The page indexes and the footer are written at the end (`parquet_footer.py`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class ParquetWriter(ShardWriter):
             self._place += self._file.write(piece)
         encoded.pieces.clear()
         if encoded.has_index:
-            self._indexed[ordinal] = (encoded, place, encoded.index(place))
+            index = encoded.index(place)
+            self._indexed[ordinal] = (encoded.without_pages(), place, index)
             self._groups.append(b"")
         else:
             self._groups.append(self._metadata(encoded, place, 0, ordinal))

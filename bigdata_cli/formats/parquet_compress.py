@@ -30,8 +30,8 @@ _FASTER = (_USUAL, 2)
 _NEARLY_AS_GOOD = 1.03
 _MIN_TRIAL_BYTES = 1 << 20
 _LONG_TEXT = 32
-"""Texts of so many bytes in the mean may gain by a higher level. Shorter ones, which are numbers and
-names, did not."""
+"""Texts of so many bytes in the mean may gain by a higher level. Shorter ones, which are numbers
+and names, did not."""
 
 Compress = Callable[[memoryview], bytes]
 
@@ -84,7 +84,7 @@ class PageCompressor:
         return [compress(page) for page in pages]
 
     def _at_best_level(self, pages: Sequence[memoryview]) -> list[bytes]:
-        """By the fastest level that makes the largest page nearly as small as the dense one does."""
+        """By the fastest level that makes the largest page nearly as small as the dense one."""
         trial = max(range(len(pages)), key=lambda i: len(pages[i]))
         level = _DENSE
         best = self._compress(level)(pages[trial])
@@ -99,7 +99,9 @@ class PageCompressor:
 
     def _compress(self, way: int | str | None) -> Compress:
         if way not in self._by_way:
-            self._by_way[way] = _zstd(way) if self._codec == "zstd" else _by_pyarrow(self._codec, way)
+            self._by_way[way] = (
+                _zstd(way) if self._codec == "zstd" else _by_pyarrow(self._codec, way)
+            )
         return self._by_way[way]
 
 

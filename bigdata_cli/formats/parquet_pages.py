@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -100,6 +99,10 @@ class RowGroup:
         )
         return out[:size].tobytes()
 
+    def without_pages(self) -> RowGroup:
+        """What the footer needs, which is kept until the file is closed."""
+        return replace(self, pieces=[], pages=np.empty(0, _PAGE))
+
 
 class PageEncoder:
     """Encodes the tables of a schema. Threads may use one at the same time."""
@@ -152,9 +155,7 @@ class PageEncoder:
     def _encode(self, batches: np.ndarray, n_rows: int, workspace: _Workspace) -> RowGroup:
         n = len(self.columns)
         room = np.empty((n, 4), np.int64)
-        lib.bd_parquet_room(
-            address(batches), len(batches), address(self.columns), n, address(room)
-        )
+        lib.bd_parquet_room(address(batches), len(batches), address(self.columns), n, address(room))
         scratch = workspace.scratch.of(int(room[:, 1].max(initial=0)))
         bounds = np.empty(int(room[:, 2].sum()), np.uint8)
         used = np.zeros(1, np.int64)
@@ -228,7 +229,7 @@ def _runs(room: np.ndarray) -> Iterator[tuple[int, int]]:
 def _split_where_it_pays(
     raw: np.ndarray, pages: np.ndarray, chunk: np.ndarray, width: int, workspace: _Workspace
 ) -> None:
-    """Change plain pages of floats of a chunk into such with the bytes apart, if that is smaller."""
+    """Change the plain floats of a chunk into such with their bytes apart, if that is smaller."""
     start, n = int(chunk["first_page"][0]), int(chunk["n_pages"][0])
     mine = pages[start : start + n]
     largest = mine[int(np.argmax(mine["values"]))]
@@ -253,8 +254,11 @@ def _assembled(
         view[at : at + size]
         for at, size in zip(pages["at"].tolist(), pages["size"].tolist(), strict=True)
     ]
-    stored = list(bodies)
+    addresses = pages["stored"].tolist()
+    sizes = pages["size"].tolist()
+    crcs: list[int] = []
     codecs = []
+    kept: list[pa.Buffer] = []
     for start, n, encoding, n_values in zip(
         chunks["first_page"].tolist(),
         chunks["n_pages"].tolist(),
@@ -264,23 +268,15 @@ def _assembled(
     ):
         part = bodies[start : start + n]
         compressed = compressor.chunk(part, encoding=encoding, n_values=n_values)
-        if compressed is None:
-            codecs.append(UNCOMPRESSED)
-        else:
-            codecs.append(compressor.number)
-            stored[start : start + n] = compressed
+        crcs += map(isal_zlib.crc32, part if compressed is None else compressed)
+        codecs.append(UNCOMPRESSED if compressed is None else compressor.number)
+        if compressed is not None:
+            buffers = list(map(pa.py_buffer, compressed))
+            addresses[start : start + n] = [buffer.address for buffer in buffers]
+            sizes[start : start + n] = map(len, compressed)
+            kept += buffers
     chunks["codec"] = codecs
-    sizes = list(map(len, stored))
-    pages["stored_size"] = sizes
-    pages["crc"] = list(map(isal_zlib.crc32, stored))
-    kept: list[Any] = [
-        pa.py_buffer(body) if isinstance(body, bytes) else None for body in stored
-    ]
-    own = pages["stored"].tolist()
-    pages["stored"] = [
-        mine if buffer is None else buffer.address
-        for buffer, mine in zip(kept, own, strict=True)
-    ]
+    pages["stored"], pages["stored_size"], pages["crc"] = addresses, sizes, crcs
     out = np.empty(sum(sizes) + _PAGE_HEADER_BYTES * len(pages), np.uint8)
     size = lib.bd_parquet_assemble(
         address(pages), address(chunks), len(chunks), place, address(out)
@@ -312,7 +308,7 @@ class _Workspace:
 class _ArrowArray(ctypes.Structure):
     """The start of the struct ArrowArray of the Arrow C data interface."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("length", ctypes.c_int64),
         ("null_count", ctypes.c_int64),
         ("offset", ctypes.c_int64),

@@ -222,7 +222,9 @@ def test_a_dictionary_holds_the_values_that_rows_have_in_their_order(tmp_path: P
     array = pa.DictionaryArray.from_arrays(pa.array([1, 0, None, 2], pa.int32()), values)
     schema = Schema((Column(name="a", dtype="category", vocabulary=("a", "z", "é")),))
     name = ShardName(stem="d", index=0, count=1)
-    writer = ParquetFormat().writer(tmp_path, name, schema, StorageOptions(layout="rows", compression="none"))
+    writer = ParquetFormat().writer(
+        tmp_path, name, schema, StorageOptions(layout="rows", compression="none")
+    )
     writer.append(writer.encode(pa.table({"a": pa.chunked_array([array, array.slice(1, 2)])})))
     [file] = writer.close()
     path = tmp_path / f"_{file}.partial"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -14,7 +15,7 @@ NULLS = ("none", "all", "few", "most", "runs")
 NUMBERS = (*INTEGER_DTYPES, *FLOAT_DTYPES, "date", "timestamp[us]", "timestamp[ns, UTC]")
 TEXTS = ("text", "category")
 ALL = ("bool", "null", *NUMBERS, *TEXTS)
-_LETTERS = np.array(list("abcdefghijkl éß日本🙂\n\",0123456789"))
+_LETTERS = np.array(list('abcdefghijkl éß日本🙂\n",0123456789'))
 
 
 def integers(pattern: str, n: int, low: int, high: int, random: np.random.Generator) -> np.ndarray:
@@ -27,7 +28,9 @@ def integers(pattern: str, n: int, low: int, high: int, random: np.random.Genera
     if pattern == "random":
         kind = np.uint64 if low >= 0 else np.int64
         return random.integers(low, high, n, dtype=kind, endpoint=True)
-    distinct = {"few": 5, "skewed": 300, "many": n // 3 + 1, "ascending": 10**9, "runs": 20}[pattern]
+    distinct = {"few": 5, "skewed": 300, "many": n // 3 + 1, "ascending": 10**9, "runs": 20}[
+        pattern
+    ]
     width = min(distinct, high - low)
     start = low + _pick(0, high - low - width, random)
     if pattern == "skewed":
@@ -54,7 +57,7 @@ def texts(pattern: str, n: int, random: np.random.Generator) -> list[str]:
         sizes = random.integers(0, 40, n)
         letters = _LETTERS[random.integers(0, len(_LETTERS), int(sizes.sum()))]
         ends = np.concatenate([[0], np.cumsum(sizes)])
-        return ["".join(letters[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return ["".join(letters[a:b]) for a, b in pairwise(ends)]
     return [f"value {i}" for i in integers(pattern, n, 0, 10**6, random)]
 
 
@@ -98,7 +101,7 @@ def _floats(dtype: str, pattern: str, valid: np.ndarray, random: np.random.Gener
 
 
 def chunked(array: pa.Array, dtype: str, cuts: list[int]) -> pa.ChunkedArray:
-    """In chunks that end at `cuts`; a category's have their own dictionaries, in orders of theirs."""
+    """In chunks that end at `cuts`; those of a category each have a dictionary of their own."""
     pieces = []
     for i, (start, stop) in enumerate(zip([0, *cuts], [*cuts, len(array)], strict=True)):
         piece = array.slice(start, stop - start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def check_page_index(path: Path, table: pa.Table) -> None:
             if 6 not in chunk:
                 continue
             index = parse_struct(content[chunk[6] : chunk[6] + chunk[7]])
-            for p, (first, last) in enumerate(zip(firsts, firsts[1:], strict=False)):
+            for p, (first, last) in enumerate(pairwise(firsts)):
                 part = table.column(i).slice(start + first, last - first)
                 assert index[5].items[p] == part.null_count
                 assert index[1].items[p] == (part.null_count == len(part))
