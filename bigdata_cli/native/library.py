@@ -194,6 +194,29 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
             ctypes.POINTER(c_int64),
         ],
     ),
+    # parquet_encode.c
+    "bd_parquet_room": (None, [c_void_p, c_int64, c_void_p, c_int64, c_void_p]),
+    "bd_parquet_encode": (
+        c_int64,
+        [
+            *(c_void_p, c_int64, c_void_p, c_int64, c_int64, c_int64),
+            *(c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+        ],
+    ),
+    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    # parquet_thrift.c
+    "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_parquet_row_group": (
+        c_int64,
+        [
+            *(c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
+            *(c_int64, c_int64, c_int64, c_void_p),
+        ],
+    ),
+    "bd_parquet_index": (
+        c_int64,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
+    ),
 }
 """Per function its result and its arguments, in the order of the source files."""
 
