@@ -192,7 +192,7 @@ struct bd_strings {
 };
 bool bd_strings_begin(struct bd_strings *strings, int64_t limit, struct bd_arena *arena);
 uint32_t bd_strings_code(struct bd_strings *strings, const uint8_t *text, int32_t length);
-uint64_t bd_hash_text(const uint8_t *text, int64_t length);
+uint64_t bd_hash_bytes(const uint8_t *text, int64_t length);
 
 /* parquet_bounds.c */
 void bd_number_range(const void *values, int width, bool is_signed, int64_t n, uint64_t *min,

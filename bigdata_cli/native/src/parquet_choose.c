@@ -62,7 +62,7 @@ int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_
         uint64_t *out = sample + r * RUN;
         if (gathered->texts) {
             for (int64_t i = 0; i < run; i++)
-                out[i] = bd_hash_text(gathered->texts[start + i], gathered->lengths[start + i]);
+                out[i] = bd_hash_bytes(gathered->texts[start + i], gathered->lengths[start + i]);
         } else {
             for (int64_t i = 0; i < run; i++)
                 out[i] = bd_extended(gathered->numbers, width, is_signed, start + i);

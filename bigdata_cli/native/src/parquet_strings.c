@@ -9,7 +9,7 @@ static inline uint64_t mixed(uint64_t a, uint64_t b)
 }
 
 /* A hash that only has to be quick: no one depends on its values. Reads the text only. */
-uint64_t bd_hash_text(const uint8_t *text, int64_t length)
+uint64_t bd_hash_bytes(const uint8_t *text, int64_t length)
 {
     const uint64_t first = 0xa0761d6478bd642fu, second = 0xe7037ed1a0b428dbu;
     uint64_t state = (uint64_t)length ^ first;
@@ -50,7 +50,7 @@ bool bd_strings_begin(struct bd_strings *strings, int64_t limit, struct bd_arena
  * not copied. No more than the limit may be new. */
 uint32_t bd_strings_code(struct bd_strings *strings, const uint8_t *text, int32_t length)
 {
-    const uint64_t hash = bd_hash_text(text, length);
+    const uint64_t hash = bd_hash_bytes(text, length);
     const uint64_t high = hash & 0xffffffff00000000u;
     int64_t at = (int64_t)hash & strings->mask;
     for (;; at = (at + 1) & strings->mask) {
