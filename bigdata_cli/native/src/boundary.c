@@ -3,13 +3,14 @@
  * spaces or delimiters of several bytes are scanned field by field, the others by their quotes
  * alone, 64 bytes at a time.
  *
- * As in scan.h, a line feed stands at block[end], and BD_PADDING bytes may be read from there on. */
+ * As in scan.h, a line feed stands at block[end], and BD_PADDING bytes may be read from there on.
+ */
 
 #include "scan.h"
 #include "simd.h"
 
-/* Where a position is, as `bd_position.state` has it. SPOILED: in the rest of a line after a closing
- * quote that no field end follows; there quotes are characters. */
+/* Where a position is, as `bd_position.state` has it. SPOILED: in the rest of a line after a
+ * closing quote that no field end follows; there quotes are characters. */
 enum { OUTSIDE, INSIDE, SPOILED };
 
 static inline int64_t min64(int64_t a, int64_t b)
@@ -57,9 +58,9 @@ static bool line_start(const uint8_t *block, int64_t *pos, int64_t end)
     return false;
 }
 
-/* Passes over whole 64 bytes before `stop`, from a position that is OUTSIDE or INSIDE to another one,
- * as long as every quote in them opens or closes a field or is one of two that are doubled, or none
- * opens a field and all are characters.
+/* Passes over whole 64 bytes before `stop`, from a position that is OUTSIDE or INSIDE to another
+ * one, as long as every quote in them opens or closes a field or is one of two that are doubled, or
+ * none opens a field and all are characters.
  *
  * A quote is inside the quoted text that it opens, and outside the one that it closes: that is what
  * the prefix XOR of the quotes gives. Two that are doubled are one that closes and one that opens.
@@ -70,7 +71,8 @@ static void skip_quotes(const uint8_t *block, bd_position *position, int64_t sto
 {
     const uint8_t separator = (uint8_t)(delimiter < 0 ? '\n' : delimiter);
     int64_t pos = position->pos;
-    uint64_t inside = position->state == INSIDE ? UINT64_MAX : 0; /* at the last byte, in all bits */
+    uint64_t inside =
+        position->state == INSIDE ? UINT64_MAX : 0; /* at the last byte, in all bits */
     uint64_t closed = 0; /* 1 where the last byte is a quote that closes */
     for (; pos + 64 <= stop; pos += 64) {
         const bd_block bytes = bd_load64(block + pos);
@@ -199,8 +201,9 @@ int64_t bd_last_record(const uint8_t *block, int64_t pos, int64_t end, const bd_
 /* Whether the start of the first record that starts at or after `limit` is found; it is where
  * *position is then. Where it is not found, more bytes are needed.
  *
- * block: begins with a record. *position: where to go on, first 0 and OUTSIDE, then what it was when
- * the function returned. at_eof: nothing follows `end`, which is where the last record ends. */
+ * block: begins with a record. *position: where to go on, first 0 and OUTSIDE, then what it was
+ * when the function returned. at_eof: nothing follows `end`, which is where the last record ends.
+ */
 bool bd_next_record(const uint8_t *block, bd_position *position, int64_t limit, int64_t end,
                     bool at_eof, const bd_rules *rules)
 {
