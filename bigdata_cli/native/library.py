@@ -47,12 +47,6 @@ class NullTokens(ctypes.Structure):
     )
 
 
-class Position(ctypes.Structure):
-    """`bd_position`: where the search for a record boundary is."""
-
-    _fields_ = (("pos", c_int64), ("state", c_int32))
-
-
 class SampleFields(ctypes.Structure):
     """`bd_sample`: how the fields of sample data are rendered."""
 
@@ -93,7 +87,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # boundary.c
     "bd_next_record": (
         ctypes.c_bool,
-        [c_void_p, ctypes.POINTER(Position), c_int64, c_int64, ctypes.c_bool, _RULES],
+        [c_void_p, ctypes.POINTER(c_int64), c_int64, c_int64, ctypes.c_bool, _RULES],
     ),
     "bd_after_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
     "bd_last_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
