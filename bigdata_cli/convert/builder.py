@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from bigdata_cli.convert.evidence import ShardEvidence
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.convert.rejects import RejectsWriter, pieces_name
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
@@ -27,6 +26,7 @@ from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import check_vocabularies
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
+from bigdata_cli.sources.evidence import Evidence
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.row_source import RowSource
@@ -97,7 +97,7 @@ class ShardBuilder:
     def __init__(self, task: ShardTask, pool: Executor) -> None:
         self.task = task
         self.columns = task.plan.columns
-        self.evidence = ShardEvidence(self.columns)
+        self.evidence = Evidence(self.columns)
         form = get_format(task.format)
         self._physical = tuple(form.physical(column, task.storage) for column in task.schema)
         self._writer = form.writer(task.folder, task.name, task.schema, task.storage)

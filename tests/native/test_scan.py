@@ -213,7 +213,8 @@ def test_the_record_after_one_that_is_entered_inside_quotes(data: bytes, dialect
     while status == model.DONE and pos < len(data) and not model.line_end(entered, pos):
         *_, pos, status = model.field(entered, pos + len(dialect.delimiter.encode()), dialect)
     is_right = status == model.DONE and pos < len(data)
-    expected = pos + model.line_end(entered, pos) if is_right else -1
+    refuted = -1 if status == model.AFTER_QUOTE else -2
+    expected = pos + model.line_end(entered, pos) if is_right else refuted
     block, rules = padded(data), compile_rules(dialect)
     assert lib.bd_after_quoted_record(address(block), len(data), rules.native) == expected
 
