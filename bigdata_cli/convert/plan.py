@@ -315,7 +315,7 @@ def encode_batches(
                 writer.append(writer.encode(table))
         for table in rebatcher.flush():
             writer.append(writer.encode(table))
-        return sum(partial_path(folder / file).stat().st_size for file in writer.close())
+        return sum(file.bytes for file in writer.close())
     except BaseException:
         writer.abort()
         raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
@@ -86,8 +87,11 @@ class ShardWriter(ABC):
         """Write what `encode` gave; called in the order of the rows, from one thread."""
 
     @abstractmethod
-    def close(self) -> tuple[str, ...]:
-        """Finish the files; returns their final names (they still bear the partial suffix)."""
+    def close(self) -> tuple[FileEntry, ...]:
+        """Finish the files; returns their final names (they still bear the partial suffix).
+
+        Their checksums are those of the bytes that were written. Nothing need be on the disk yet.
+        """
 
     @abstractmethod
     def abort(self) -> None:

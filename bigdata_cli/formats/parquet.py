@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import (
     Format,
@@ -33,6 +34,7 @@ from bigdata_cli.formats.base import (
 )
 from bigdata_cli.formats.parquet_encoding import choose_encodings
 from bigdata_cli.formats.thrift_compact import Encoded, Struct, encode_struct, parse_struct
+from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.schema.buffers import array_of, numbers_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
 
@@ -77,7 +79,7 @@ class ParquetWriter(ShardWriter):
         self._codec, self._level = compression
         self._file_name = name.file("parquet")
         self._path = partial_path(folder / self._file_name)
-        self._file: BinaryIO | None = open(self._path, "wb")  # noqa: SIM115
+        self._file: WrittenFile | None = WrittenFile(self._path)
         self._place = self._file.write(MAGIC)
         self._rows = 0
         self._groups: list[Encoded] = []
@@ -133,16 +135,16 @@ class ParquetWriter(ShardWriter):
         self._place += len(encoded.pages)
         self._rows += encoded.rows
 
-    def close(self) -> tuple[str, ...]:
+    def close(self) -> tuple[FileEntry, ...]:
         assert self._file is not None
         footer, _ = _footer(self._whole_file(pa.Table.from_batches([], self._schema.arrow())))
         footer[_FILE_ROWS] = self._rows
         footer[_FILE_ROW_GROUPS].items[:] = self._groups
         encoded = encode_struct(footer)
         self._file.write(encoded + len(encoded).to_bytes(4, "little") + MAGIC)
-        self._file.close()
+        entry = self._file.finish(self._file_name)
         self._file = None
-        return (self._file_name,)
+        return (entry,)
 
     def abort(self) -> None:
         if self._file is not None:

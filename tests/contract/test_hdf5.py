@@ -36,8 +36,7 @@ def write_shard(folder: Path, table: pa.Table, schema: Schema, options: StorageO
     assert writer.batch_rows is not None
     for start in range(0, table.num_rows, writer.batch_rows):
         writer.append(writer.encode(table.slice(start, writer.batch_rows)))
-    files = writer.close()
-    commit(folder, files)
+    files = commit(folder, writer.close())
     return folder / files[0]
 
 
@@ -226,8 +225,7 @@ def test_tables_cut_for_their_bytes(compression: str, tmp_path: Path) -> None:
     for rows in (32_768, 5_000, 27_768, 10, 14_454):
         writer.append(writer.encode(table.slice(start, rows)))
         start += rows
-    files = writer.close()
-    commit(tmp_path, files)
+    files = commit(tmp_path, writer.close())
     assert_same_rows(read_all(tmp_path / files[0], schema, options), table)
 
 
