@@ -284,6 +284,20 @@ def label_values(label: TableArrays, table: pa.Table) -> np.ndarray:
     return values
 
 
+def texts_of_fixed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Texts of a fixed length, without the NULs at their ends.
+
+    Returns int64 (rows + 1), where each begins and the last one ends, and the UTF-8 bytes.
+    """
+    values = np.ascontiguousarray(values)
+    offsets, content = np.empty(len(values) + 1, np.int64), np.empty(values.nbytes, np.uint8)
+    n_bytes = lib.bd_text_from_fixed(
+        address(values.view(np.uint8)), len(values), values.itemsize, address(offsets),
+        address(content),
+    )  # fmt: skip
+    return offsets, content[:n_bytes]
+
+
 def _exported(table: pa.Table) -> tuple[Batch, ...]:
     batches = []
     for batch in table.to_batches():
