@@ -64,8 +64,12 @@ def partial_path(final: Path) -> Path:
     >>> partial_path(Path("trips/trips-00000-of-00003.parquet")).name
     '_trips-00000-of-00003.parquet.partial'
     """
-    hidden = final.name if final.name.startswith("_") else f"_{final.name}"
-    return final.with_name(hidden + PARTIAL_SUFFIX)
+    return final.with_name(partial_name(final.name))
+
+
+def partial_name(final: str) -> str:
+    """What a file is called until it is whole."""
+    return (final if final.startswith("_") else f"_{final}") + PARTIAL_SUFFIX
 
 
 class ShardWriter(ABC):

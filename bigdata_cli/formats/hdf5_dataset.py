@@ -7,6 +7,7 @@ thousands of columns that is all the time there is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import h5py
 import numpy as np
@@ -15,6 +16,10 @@ from h5py._objects import phil
 
 from bigdata_cli.formats.deflate import Compress
 from bigdata_cli.formats.hdf5_encode import LONG, EncodedRows, EncodedText, shuffled
+
+
+_CHUNKS_AT_ONCE = 16
+"""A dataset grows by so many chunks, as each time takes as long as to write one."""
 
 
 class Deflate:
@@ -41,7 +46,7 @@ class RowsDataset:
     """A dataset of rows, appended chunk by chunk.
 
     chunk_rows: rows of a chunk, or None where the dataset has `n_rows` rows, which are written by
-    one append. fill: of rows that are never written.
+    one append. fill: of rows that are never written. `close` ends it.
     """
 
     def __init__(
@@ -64,22 +69,17 @@ class RowsDataset:
         self._deflate = deflate
         self._is_whole = is_whole = chunk_rows is None
         self._chunk_rows = max(1, n_rows) if chunk_rows is None else chunk_rows
-        creation = h5p.create(h5p.DATASET_CREATE)
-        creation.set_obj_track_times(False)
         self._is_chunked = not is_whole or (deflate is not None and n_rows > 0)
-        if self._is_chunked:
-            creation.set_chunk((self._chunk_rows, *row_shape))
-        if deflate is not None and self._is_chunked:
-            if not self._is_text:  # the bytes of a text are alike one after the other
-                creation.set_shuffle()
-            creation.set_deflate(deflate.level)
-        if fill is not None:
-            creation.set_fill_value(fill)
-        shape = (n_rows if is_whole else 0, *row_shape)
-        space = h5s.create_simple(shape, shape if is_whole else (h5s.UNLIMITED, *row_shape))
-        self._extent = shape[0]
+        creation = _creation(
+            (self._chunk_rows, *row_shape) if self._is_chunked else None,
+            None if deflate is None or not self._is_chunked else deflate.level,
+            None if fill is None else fill.item(),
+            is_shuffled=not self._is_text,  # the bytes of a text are alike one after the other
+        )
+        self._extent = n_rows if is_whole else 0
+        space = _space((self._extent, *row_shape), can_grow=not is_whole)
         self.id = h5d.create(file.id, None, dtype, space, creation)
-        link(file, self.id, name)
+        h5o.link(self.id, file.id, name.encode(), lcpl=_link_properties(name.isascii()))
 
     @property
     def dataset(self) -> h5py.Dataset:
@@ -106,11 +106,20 @@ class RowsDataset:
             self._write_slowly(at + done, values[done:])
 
     def set_rows(self, rows: int) -> None:
-        """Have so many rows."""
+        """Have so many rows, or more until it is closed."""
         self.rows = rows
-        if rows != self._extent and not self._is_whole:
-            self.id.set_extent((rows, *self.row_shape))
-            self._extent = rows
+        if rows > self._extent and not self._is_whole:
+            step = _CHUNKS_AT_ONCE * self._chunk_rows
+            self._set_extent(-(-rows // step) * step)
+
+    def _set_extent(self, rows: int) -> None:
+        self.id.set_extent((rows, *self.row_shape))
+        self._extent = rows
+
+    def close(self) -> None:
+        """Have as many rows as were appended."""
+        if self._extent != self.rows and not self._is_whole:
+            self._set_extent(self.rows)
 
     def _write_chunk(self, row: int, chunk: bytes | np.ndarray) -> None:
         # h5py before 3.16 takes its global lock for every call but this one.
@@ -185,10 +194,10 @@ class TextDataset:
         self.rows = self._rows.rows
         return is_wider
 
-    def set_rows(self, rows: int) -> None:
+    def close(self) -> None:
+        """Have as many rows as were appended."""
         assert self._rows is not None
-        self._rows.set_rows(rows)
-        self.rows = rows
+        self._rows.close()
 
     def _append(self, text: EncodedText) -> None:
         assert self._rows is not None
@@ -221,12 +230,36 @@ class TextDataset:
             self._append(EncodedText(width=old_width, fixed=EncodedRows.of_text(values, step)))
 
 
-def link(file: h5py.File, made: h5py.h5g.GroupID | h5d.DatasetID, name: str) -> None:
-    """Give an object its name, as h5py does."""
+@cache
+def _link_properties(is_ascii: bool) -> h5p.PropLCID:
+    """Names are UTF-8 where they must, as those that h5py gives."""
     properties = h5p.create(h5p.LINK_CREATE)
-    if not name.isascii():
+    if not is_ascii:
         properties.set_char_encoding(h5t.CSET_UTF8)
-    h5o.link(made, file.id, name.encode(), lcpl=properties)
+    return properties
+
+
+@lru_cache(64)
+def _creation(
+    chunk: tuple[int, ...] | None, level: int | None, fill: bool | None, *, is_shuffled: bool
+) -> h5p.PropDCID:
+    """How a dataset is stored; the same for thousands of columns."""
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_obj_track_times(False)
+    if chunk is not None:
+        creation.set_chunk(chunk)
+    if level is not None:
+        if is_shuffled:
+            creation.set_shuffle()
+        creation.set_deflate(level)
+    if fill is not None:
+        creation.set_fill_value(np.array(fill))
+    return creation
+
+
+@lru_cache(64)
+def _space(shape: tuple[int, ...], *, can_grow: bool) -> h5s.SpaceID:
+    return h5s.create_simple(shape, (h5s.UNLIMITED, *shape[1:]) if can_grow else shape)
 
 
 def put_in_order(file: h5py.File, names: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -27,6 +28,11 @@ from bigdata_cli.formats.hdf5_encode import (
 from bigdata_cli.formats.hdf5_read import MAX_ATTRIBUTE_STRINGS, shown_name, unit_attributes
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.schema.dtype import Column, Kind, Schema
+
+
+@cache
+def _number_type(dtype: np.dtype) -> h5t.TypeID:
+    return h5t.py_create(dtype, logical=True)
 
 
 class Hdf5Writer(ShardWriter):
@@ -103,7 +109,7 @@ class Hdf5Writer(ShardWriter):
         matrix = self._datasets["X"] = RowsDataset(
             self._file,
             "X",
-            h5t.py_create(self._matrix_dtype),
+            _number_type(self._matrix_dtype),
             (len(features),),
             chunk_rows=rows,
             n_rows=exact_rows,
@@ -123,12 +129,13 @@ class Hdf5Writer(ShardWriter):
         made = self._datasets[name] = RowsDataset(
             self._file,
             name,
-            h5t.py_create(stored_dtype(column), logical=True),
+            _number_type(stored_dtype(column)),
             chunk_rows=self._chunk_rows,
             n_rows=n_rows,
             deflate=self._deflate,
         )
-        self._describe(column, name, made.dataset)
+        if name != column.name or column.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.CATEGORY):
+            self._describe(column, name, made.dataset)
 
     def _describe(self, column: Column, name: str, dataset: h5py.Dataset) -> None:
         """Write the attributes of a column."""
@@ -185,7 +192,7 @@ class Hdf5Writer(ShardWriter):
                 self._masks[name] = RowsDataset(
                     self._file,
                     name,
-                    h5t.py_create(np.dtype(bool), logical=True),
+                    _number_type(np.dtype(bool)),
                     chunk_rows=self._chunk_rows,
                     n_rows=0 if self._chunk_rows else encoded.n_rows,
                     deflate=self._deflate,
@@ -218,6 +225,8 @@ class Hdf5Writer(ShardWriter):
                 self._write(held)
         for mask in self._masks.values():
             mask.set_rows(self._n_rows)
+        for dataset in (*self._datasets.values(), *self._masks.values()):
+            dataset.close()
         if self._is_out_of_order:
             put_in_order(self._file, [*self._datasets, *self._masks])
         self._datasets.clear()

@@ -62,7 +62,7 @@ class NpyFile:
     until then.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> None:
+    def __init__(self, path: Path | str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> None:
         self.path = path
         self.rows = 0
         self._dtype = dtype
@@ -106,7 +106,7 @@ class NpyFile:
         if self._file is not None:
             self._file.close()
         self._held = []
-        self.path.unlink(missing_ok=True)
+        Path(self.path).unlink(missing_ok=True)
 
 
 def with_open_files(opening: Callable[[], Opened]) -> Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     feature_columns,
-    partial_path,
+    partial_name,
 )
 from bigdata_cli.formats.column_arrays import TableArrays, label_values
 from bigdata_cli.formats.npy_file import NpyFile
@@ -50,6 +51,7 @@ class NpyWriter(ShardWriter):
         self._folder = folder
         self._name = name
         self._files: dict[str, NpyFile] = {}
+        self._final_names: dict[str, str] = {}
 
     @abstractmethod
     def _open(self) -> None:
@@ -59,8 +61,14 @@ class NpyWriter(ShardWriter):
     def _parts(self) -> list[str]:
         """Every file that the shard may have, in order."""
 
-    def _path(self, part: str) -> Path:
-        return partial_path(self._folder / self._name.file("npy", part))
+    def _final_name(self, part: str) -> str:
+        name = self._final_names.get(part)
+        if name is None:
+            name = self._final_names[part] = self._name.file("npy", part)
+        return name
+
+    def _path(self, part: str) -> str:
+        return os.path.join(self._folder, partial_name(self._final_name(part)))
 
     def _add(self, part: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> NpyFile:
         file = self._files[part] = NpyFile(self._path(part), dtype, row_shape)
@@ -78,13 +86,14 @@ class NpyWriter(ShardWriter):
     def close(self) -> tuple[FileEntry, ...]:
         if not self._files:
             self._open()
+        there = set(os.listdir(self._folder))
         entries = []
         for part in self._parts():
             if part in self._files:
-                entries.append(self._files[part].close(self._name.file("npy", part)))
-            else:
-                # An attempt that was cut short may have left one.
-                self._path(part).unlink(missing_ok=True)
+                entries.append(self._files[part].close(self._final_name(part)))
+            elif partial_name(self._final_name(part)) in there:
+                # An attempt that was cut short left it.
+                os.unlink(self._path(part))
         return tuple(entries)
 
     def abort(self) -> None:
@@ -250,7 +259,9 @@ def check_name_lengths(schema: Schema, name: ShardName) -> None:
     """Raise UsageError where a column's name is too long for a file's."""
     for column in schema:
         for part in (*value_parts(column), column.name + VALIDITY_SUFFIX):
-            file = partial_path(Path(name.file("npy", part))).name
+            if 3 * len(part.encode()) + len(name.stem.encode()) < _MAX_NAME_BYTES - 64:
+                continue  # whatever is percent-encoded, and however many shards there are
+            file = partial_name(name.file("npy", part))
             if len(file.encode()) > _MAX_NAME_BYTES:
                 raise UsageError(
                     f'column "{column.name}" has too long a name for a file: '

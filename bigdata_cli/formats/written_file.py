@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class WrittenFile:
     """A new file, unbuffered, written from its start to its end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
         self._descriptor: int | None = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
         self._checksum = Checksum()
