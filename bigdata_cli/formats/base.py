@@ -149,6 +149,12 @@ class Format(ABC):
     ) -> ShardWriter:
         """A writer of one shard."""
 
+    def sizing_writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> ShardWriter:
+        """A writer whose files need not be there: only their sizes are asked for."""
+        return self.writer(folder, name, schema, options)
+
     @abstractmethod
     def read(
         self,

@@ -81,8 +81,9 @@ class Hdf5Format(Format):
         if options.layout == "matrix":
             check_matrix(schema, options)
         else:
+            names = set(schema.names)
             for column in schema:
-                if column.name + VALIDITY_SUFFIX in schema.names:
+                if column.name + VALIDITY_SUFFIX in names:
                     mask = column.name + VALIDITY_SUFFIX
                     raise UsageError(
                         f'the column "{mask}" has the name of the validity of "{column.name}"',

@@ -215,9 +215,7 @@ class Hdf5Encoder:
         if width == LONG:
             content, places = self._arrays.ended_text(found, column)
             return EncodedText(width=LONG, content=content, places=places)
-        texts = EncodedRows.of_text(
-            self._arrays.fixed_text(found, column, width), self.table_rows
-        )
+        texts = EncodedRows.of_text(self._arrays.fixed_text(found, column, width), self.table_rows)
         if len(texts.values) == self.table_rows:
             values = texts.values
             chunk = values if self._compress is None else self._compress(values.view(np.uint8))

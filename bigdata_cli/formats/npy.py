@@ -38,6 +38,7 @@ from bigdata_cli.formats.npy_write import (
 )
 from bigdata_cli.schema.dtype import Column, Schema
 
+
 class NpyFormat(Format):
     """NumPy's own files."""
 
@@ -66,6 +67,14 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return MatrixWriter(folder, name, schema, options)
         return ColumnsWriter(folder, name, schema)
+
+    def sizing_writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> NpyWriter:
+        """Sizes follow from the rows; thousands of files are not made for them."""
+        if options.layout == "matrix":
+            return MatrixWriter(folder, name, schema, options, is_written=False)
+        return ColumnsWriter(folder, name, schema, is_written=False)
 
     def read(
         self,

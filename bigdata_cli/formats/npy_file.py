@@ -13,7 +13,7 @@ import numpy as np
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.formats.written_file import MeasuredFile, WrittenFile
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
@@ -62,13 +62,21 @@ class NpyFile:
     until then.
     """
 
-    def __init__(self, path: Path | str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        dtype: np.dtype,
+        row_shape: tuple[int, ...] = (),
+        *,
+        is_written: bool = True,
+    ) -> None:
         self.path = path
         self.rows = 0
         self._dtype = dtype
         self._row_shape = row_shape
         self._held: list[Buffer] = []
-        self._file: WrittenFile | None = None
+        self._file: WrittenFile | MeasuredFile | None = None
+        self._is_written = is_written
 
     def write(self, rows: int, *parts: Buffer) -> None:
         """Append rows, in one or several contiguous pieces of memory."""
@@ -83,7 +91,10 @@ class NpyFile:
 
     def _open(self, rows: int) -> None:
         """Open the file; write a header for so many rows, and what is held."""
-        self._file = with_open_files(lambda: WrittenFile(self.path))
+        if self._is_written:
+            self._file = with_open_files(lambda: WrittenFile(self.path))
+        else:
+            self._file = MeasuredFile()
         header = npy_header(self._dtype, (rows, *self._row_shape))
         held, self._held = self._held, []
         if sum(memoryview(part).nbytes for part in held) <= _MAX_JOINED_BYTES:

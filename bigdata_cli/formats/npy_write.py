@@ -45,10 +45,14 @@ def column_dtype(column: Column) -> np.dtype | None:
 
 
 class NpyWriter(ShardWriter):
-    """The files of a shard by their part of the name."""
+    """The files of a shard by their part of the name.
 
-    def __init__(self, folder: Path, name: ShardName) -> None:
+    is_written: False where only their sizes are asked for.
+    """
+
+    def __init__(self, folder: Path, name: ShardName, *, is_written: bool) -> None:
         self._folder = folder
+        self._is_written = is_written
         self._name = name
         self._files: dict[str, NpyFile] = {}
         self._final_names: dict[str, str] = {}
@@ -71,7 +75,9 @@ class NpyWriter(ShardWriter):
         return os.path.join(self._folder, partial_name(self._final_name(part)))
 
     def _add(self, part: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> NpyFile:
-        file = self._files[part] = NpyFile(self._path(part), dtype, row_shape)
+        file = self._files[part] = NpyFile(
+            self._path(part), dtype, row_shape, is_written=self._is_written
+        )
         return file
 
     def append(self, encoded: Any) -> None:
@@ -117,8 +123,10 @@ class EncodedColumns:
 class ColumnsWriter(NpyWriter):
     """A file per column; two for text; a validity mask where the shard has nulls."""
 
-    def __init__(self, folder: Path, name: ShardName, schema: Schema) -> None:
-        super().__init__(folder, name)
+    def __init__(
+        self, folder: Path, name: ShardName, schema: Schema, *, is_written: bool = True
+    ) -> None:
+        super().__init__(folder, name, is_written=is_written)
         self._schema = schema
         check_name_lengths(schema, name)
         dtypes = [column_dtype(column) for column in schema]
@@ -149,9 +157,7 @@ class ColumnsWriter(NpyWriter):
         return EncodedColumns(n_rows=found.n_rows, values=values, valid=found.valid)
 
     def _write(self, encoded: EncodedColumns) -> None:
-        for column, values, valid in zip(
-            self._schema, encoded.values, encoded.valid, strict=True
-        ):
+        for column, values, valid in zip(self._schema, encoded.values, encoded.valid, strict=True):
             if isinstance(values, tuple):
                 rows_before = self._write_text(column, *values)
             else:
@@ -201,9 +207,15 @@ class MatrixWriter(NpyWriter):
     """The features of all rows in one file, the label in another."""
 
     def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self,
+        folder: Path,
+        name: ShardName,
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        is_written: bool = True,
     ) -> None:
-        super().__init__(folder, name)
+        super().__init__(folder, name, is_written=is_written)
         self._features = TableArrays(schema, feature_columns(schema, options))
         self._label = None
         if options.label is not None:
@@ -245,9 +257,10 @@ def check_file_names(schema: Schema) -> None:
                     hint=f"--drop '{first if len(first) > len(second) else second}'",
                 )
             owner[part] = column.name
+    names = set(schema.names)
     for name in schema.names:
         base = name.removesuffix(BYTES_SUFFIX)
-        if base != name and base + OFFSETS_SUFFIX in schema.names:
+        if base != name and base + OFFSETS_SUFFIX in names:
             raise UsageError(
                 f'columns "{base + OFFSETS_SUFFIX}" and "{name}" look like the two files '
                 f'of a text column "{base}"',
