@@ -12,7 +12,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 import xxhash
 
@@ -91,13 +91,21 @@ def entry_of_file(path: Path, name: str) -> FileEntry:
         )
 
 
-def read_checksum(file: BinaryIO, like: str = _XXH3) -> str:
+class Readable(Protocol):
+    """A file that is open for reading bytes."""
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int | None: ...
+
+    def readable(self) -> bool: ...
+
+
+def read_checksum(file: Readable, like: str = _XXH3) -> str:
     """The checksum of an open file, by the algorithm of the checksum `like`."""
     if like.partition(":")[0] == _SHA256:
         return f"{_SHA256}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     checksum = Checksum()
     buffer = memoryview(bytearray(_READ_BYTES))
-    while n := file.readinto(buffer):  # type: ignore[attr-defined]
+    while n := file.readinto(buffer):
         checksum.update(buffer[:n])
     return checksum.text()
 

@@ -17,7 +17,6 @@ from h5py._objects import phil
 from bigdata_cli.formats.deflate import Compress
 from bigdata_cli.formats.hdf5_encode import LONG, EncodedRows, EncodedText, shuffled
 
-
 _CHUNKS_AT_ONCE = 16
 """A dataset grows by so many chunks, as each time takes as long as to write one."""
 

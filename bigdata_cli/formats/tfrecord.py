@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats import tfds, tfrecord_read, tfrecord_records
-from bigdata_cli.checksum import FileEntry
 from bigdata_cli.formats.arrays import column_values, text_buffers, validity, vocabulary_digest
 from bigdata_cli.formats.base import (
     Format,
@@ -30,7 +30,6 @@ from bigdata_cli.formats.base import (
     rows_of_file,
 )
 from bigdata_cli.formats.deflate import gzip_member
-from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.formats.tfrecord_layout import (
     BLOCK_ROWS,
     check_layout,
@@ -47,6 +46,7 @@ from bigdata_cli.formats.tfrecord_wire import (
     feature_prefixes,
     pack_bytes,
 )
+from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
 _MAX_TABLE_VALUES = 1 << 20

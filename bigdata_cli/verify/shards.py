@@ -1,4 +1,4 @@
-"""The files of one shard: what the file system, their checksums and the library of the format say."""
+"""The files of one shard: what the file system, checksums and the format's library say."""
 
 from __future__ import annotations
 

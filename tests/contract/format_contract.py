@@ -143,8 +143,7 @@ class FormatContract:
         writer = self.form.writer(folder, name, schema, options)
         for batch in self.batches(writer, table):
             writer.append(writer.encode(batch))
-        files = commit(folder, writer.close())
-        return files
+        return commit(folder, writer.close())
 
     def read(
         self,

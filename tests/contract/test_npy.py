@@ -32,8 +32,7 @@ def write(
     writer = NpyFormat().writer(folder, name, schema, options)
     for table in tables:
         writer.append(writer.encode(table))
-    files = commit(folder, writer.close())
-    return files
+    return commit(folder, writer.close())
 
 
 def integers(*names: str) -> Schema:
