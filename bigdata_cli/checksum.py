@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import xxhash
 
@@ -91,20 +92,15 @@ def entry_of_file(path: Path, name: str) -> FileEntry:
         )
 
 
-class Readable(Protocol):
-    """A file that is open for reading bytes."""
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int | None: ...
-
-    def readable(self) -> bool: ...
-
-
-def read_checksum(file: Readable, like: str = _XXH3) -> str:
+def read_checksum(file: FileIO, like: str = _XXH3) -> str:
     """The checksum of an open file, by the algorithm of the checksum `like`."""
-    if like.partition(":")[0] == _SHA256:
-        return f"{_SHA256}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    checksum = Checksum()
     buffer = memoryview(bytearray(_READ_BYTES))
+    if like.partition(":")[0] == _SHA256:
+        whole = hashlib.sha256()
+        while n := file.readinto(buffer):
+            whole.update(buffer[:n])
+        return f"{_SHA256}:{whole.hexdigest()}"
+    checksum = Checksum()
     while n := file.readinto(buffer):
         checksum.update(buffer[:n])
     return checksum.text()

@@ -87,4 +87,6 @@ def _file_to_json(file: FileEntry) -> list[Any]:
 
 def _file_from_json(data: list[Any]) -> FileEntry:
     name, n_bytes, checksum = data
+    if ":" not in checksum:  # before there were several algorithms
+        checksum = f"sha256:{checksum}"
     return FileEntry(name=plain_name(name), bytes=int(n_bytes), checksum=checked(checksum))

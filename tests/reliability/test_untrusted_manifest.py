@@ -74,7 +74,7 @@ def test_names_that_are_not_of_the_folder(tmp_path: Path, name: str) -> None:
             if place == "shards":
                 manifest["shards"][0]["files"][0]["name"] = name
             elif place == "sidecars":
-                manifest["sidecars"] = [{"name": name, "bytes": 0, "sha256": ""}]
+                manifest["sidecars"] = [{"name": name, "bytes": 0, "checksum": ""}]
             else:
                 manifest["name"] = name
         assert "and should be" in refuses(folder)
