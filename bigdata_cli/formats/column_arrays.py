@@ -20,10 +20,10 @@ from bigdata_cli.schema.buffers import booleans_of
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
 _ALIGNMENT = 64
-_TYPES = tuple(
-    "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64 category null text"
-    .split()
-)  # fmt: skip
+_TYPES = [
+    *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("float32", "float64", "category", "null", "text"),
+]
 """The dtypes by their numbers in `arrays.h`."""
 _COLUMN = np.dtype(
     [

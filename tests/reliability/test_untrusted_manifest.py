@@ -189,10 +189,10 @@ def test_documents_that_are_no_manifest(tmp_path: Path, text: str) -> None:
 
 def test_other_versions_say_what_to_do(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    for version, hint in ((1, "convert the source again"), (3, "pip install -U bigdata-cli")):
+    for version, hint in ((1, "convert the source again"), (4, "pip install -U bigdata-cli")):
         with edited_manifest(folder) as manifest:
             manifest["manifest_version"] = version
-        with pytest.raises(DataError, match=f"manifest version {version} is not 2") as caught:
+        with pytest.raises(DataError, match=f"manifest version {version} is not 3") as caught:
             open_dataset(folder)
         assert hint in str(caught.value.hint)
 
