@@ -217,6 +217,20 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         c_int64,
         [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
     ),
+    # arrays_codes.c
+    "bd_vocabulary_build": (None, [c_void_p]),
+    # arrays_columns.c
+    "bd_batch_columns": (c_int64, [c_void_p, c_void_p, c_int64, c_int64]),
+    "bd_batch_measure": (None, [c_void_p, c_void_p, c_int64, c_int32, c_void_p]),
+    # arrays_matrix.c
+    "bd_batch_matrix": (c_int64, [c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    # arrays_text.c
+    "bd_text_ends": (None, [c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_text_fixed": (None, [c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_text_ended": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    "bd_text_from_fixed": (c_int64, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    # files.c
+    "bd_sync_file_system": (c_int32, [c_int32]),
 }
 """Per function its result and its arguments, in the order of the source files."""
 
