@@ -19,6 +19,9 @@ from bigdata_cli.native.compile import FOLDER, LEVELS, family, library_name
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
     "bd_instruction_sets": (c_uint32, []),
+    # crc32c.c
+    "bd_crc32c": (c_uint32, [c_void_p, c_int64]),
+    "bd_crc32c_by_tables": (c_uint32, [c_void_p, c_int64]),
 }
 """Per function its result and its arguments, in the order of the source files."""
 

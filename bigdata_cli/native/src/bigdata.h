@@ -19,4 +19,8 @@
 /* processor.c: a bit per instruction set, in the order of `compile.LEVELS`. */
 BD_API uint32_t bd_instruction_sets(void);
 
+/* crc32c.c: the CRC-32C of data[0:size], by the instruction where there is one, or by tables. */
+BD_API uint32_t bd_crc32c(const uint8_t *data, int64_t size);
+BD_API uint32_t bd_crc32c_by_tables(const uint8_t *data, int64_t size);
+
 #endif
