@@ -22,8 +22,34 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # crc32c.c
     "bd_crc32c": (c_uint32, [c_void_p, c_int64]),
     "bd_crc32c_by_tables": (c_uint32, [c_void_p, c_int64]),
+    # tfrecord_encode.c
+    "bd_tfrecord_heads_bytes": (c_int64, [c_void_p]),
+    "bd_tfrecord_heads": (None, [c_void_p]),
+    "bd_tfrecord_bound": (c_int64, [c_void_p, c_void_p, c_void_p]),
+    "bd_tfrecord_encode": (c_int64, [c_void_p, c_void_p, c_void_p, c_void_p]),
 }
 """Per function its result and its arguments, in the order of the source files."""
+
+
+class TfrecordPlan(ctypes.Structure):
+    """`struct bd_tfrecord_plan`."""
+
+    _fields_ = (
+        ("layout", c_int32),
+        ("n_columns", c_int32),
+        ("n_lists", c_int32),
+        ("block_rows", c_int32),
+        ("columns", c_void_p),
+        ("lists", c_void_p),
+        ("keys", c_void_p),
+        ("heads", c_void_p),
+    )
+
+
+class TfrecordBatches(ctypes.Structure):
+    """`struct bd_tfrecord_batches`."""
+
+    _fields_ = (("n_batches", c_int64), ("batches", c_void_p), ("lookups", c_void_p))
 
 
 def address(array: np.ndarray) -> int:
