@@ -32,10 +32,11 @@ static inline uint64_t load_u64(const uint8_t *at)
 
 #define WITH_INSTRUCTION __attribute__((target("sse4.2,crc32,pclmul")))
 
-enum { SHORT_LANE = 64, LONG_LANE = 1024 };
+enum { N_LANES = 3 };
+static const int64_t LANES[N_LANES] = {1024, 64, 32};
 /* x^(8n - 33) for n bytes of one lane and of two: the product below adds 33 to the power. */
-static const uint32_t AFTER_ONE[2] = {0x9e4addf8, 0x170076fa};
-static const uint32_t AFTER_TWO[2] = {0x0d3b6092, 0xa51b6135};
+static const uint32_t AFTER_ONE[N_LANES] = {0x170076fa, 0x9e4addf8, 0xba4fc28e};
+static const uint32_t AFTER_TWO[N_LANES] = {0xa51b6135, 0x0d3b6092, 0x9e4addf8};
 
 static bool has_instruction(void)
 {
@@ -77,10 +78,11 @@ WITH_INSTRUCTION static inline uint64_t advance(uint64_t crc, uint32_t power)
 
 #define WITH_INSTRUCTION __attribute__((target("+crc")))
 
-enum { SHORT_LANE = 1024, LONG_LANE = 8192 };
+enum { N_LANES = 2 };
+static const int64_t LANES[N_LANES] = {8192, 1024};
 /* x^8n for n bytes of one lane and of two. */
-static const uint32_t AFTER_ONE[2] = {0xe4172b16, 0x28461564};
-static const uint32_t AFTER_TWO[2] = {0x0d65762a, 0xbf455269};
+static const uint32_t AFTER_ONE[N_LANES] = {0x28461564, 0xe4172b16};
+static const uint32_t AFTER_TWO[N_LANES] = {0xbf455269, 0x0d65762a};
 
 static bool has_instruction(void)
 {
@@ -132,10 +134,9 @@ WITH_INSTRUCTION static inline uint64_t take_lanes(uint64_t crc, const uint8_t *
 WITH_INSTRUCTION static uint32_t by_instruction(const uint8_t *data, int64_t size)
 {
     uint64_t crc = 0xffffffff;
-    for (; size >= 3 * LONG_LANE; data += 3 * LONG_LANE, size -= 3 * LONG_LANE)
-        crc = take_lanes(crc, data, LONG_LANE, AFTER_ONE[1], AFTER_TWO[1]);
-    for (; size >= 3 * SHORT_LANE; data += 3 * SHORT_LANE, size -= 3 * SHORT_LANE)
-        crc = take_lanes(crc, data, SHORT_LANE, AFTER_ONE[0], AFTER_TWO[0]);
+    for (int k = 0; k < N_LANES; k++)
+        for (; size >= 3 * LANES[k]; data += 3 * LANES[k], size -= 3 * LANES[k])
+            crc = take_lanes(crc, data, LANES[k], AFTER_ONE[k], AFTER_TWO[k]);
     for (; size >= 8; data += 8, size -= 8)
         crc = take_u64(crc, load_u64(data));
     for (; size > 0; data++, size--)

@@ -30,6 +30,9 @@ static uint8_t *put_ints(const struct bd_open_column *column, const struct span 
             for (int r = 0; r < count; r++)
                 out[r] = (uint8_t)numbers[r];
             out += count;
+        } else if (any < 0x4000) {
+            for (int r = 0; r < count; r++)
+                out = bd_put_varint14(out, (uint64_t)numbers[r]);
         } else {
             for (int r = 0; r < count; r++)
                 out = bd_put_varint(out, (uint64_t)numbers[r]);
@@ -181,8 +184,10 @@ int64_t bd_tfrecord_encode_blocks(const struct bd_tfrecord_plan *plan,
         const int64_t head = bd_record_head_bytes(features_bytes);
         if (head != guess)
             memmove(out + head, out + guess, (size_t)features_bytes);
-        bd_seal_record(method, out + head, features_bytes);
-        out += head + features_bytes + 4;
+        bd_put_record_head(out + head, features_bytes);
+        end = out + head + features_bytes;
+        bd_put_crcs(method, out, end);
+        out = end + 4;
         for (rows.row += rows.count; rows.first_batch < batches->n_batches &&
                                      rows.row >= batches->batches[rows.first_batch]->length;
              rows.first_batch++)

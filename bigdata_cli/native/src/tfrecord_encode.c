@@ -9,7 +9,7 @@
 
 #include "tfrecord_wire.h"
 
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
+typedef uint8_t bytes32 __attribute__((vector_size(32)));
 
 enum {
     /* Bytes of a tile's rows, that stay in the first cache. */
@@ -19,31 +19,42 @@ enum {
     /* Of the head of a single value, besides its key, as long as no length takes two bytes. */
     SHORT_HEAD = 10,
     MAX_SHORT = 0x7f,
+    /* The head of a list whose key is "label" or shorter, with slack. */
+    LIST_HEAD = BD_LIST_HEAD + 16,
+    HEAD_ROOM = MAX_SHORT + 33,
 };
 
-/* What stands before a single value of few bytes: piece after piece 16 bytes, and 16 bytes that are
+/* What stands before a single value of few bytes: piece after piece 32 bytes, and 32 bytes that are
  * 0xff where a length stands, to which the bytes of the value are added. */
 struct head {
     const uint8_t *pieces;
     int64_t size, max_payload;
 };
 
+/* Write a head for a value of `payload` bytes; up to 31 bytes after its end are overwritten. */
 static inline void put_head(uint8_t *out, const struct head *head, uint8_t payload)
 {
-    const bytes16 more = (bytes16){0} + payload;
-    for (int64_t k = 0; k < head->size; k += 16) {
-        bytes16 piece, grows;
-        memcpy(&piece, head->pieces + 2 * k, 16);
-        memcpy(&grows, head->pieces + 2 * k + 16, 16);
+    const bytes32 more = (bytes32){0} + payload;
+    for (int64_t k = 0; k < head->size; k += 32) {
+        bytes32 piece, grows;
+        memcpy(&piece, head->pieces + 2 * k, 32);
+        memcpy(&grows, head->pieces + 2 * k + 32, 32);
         piece += grows & more;
-        memcpy(out + k, &piece, 16);
+        memcpy(out + k, &piece, 32);
     }
+}
+
+/* Copy a head that has been written for one payload, likewise. */
+static inline void copy_head(uint8_t *out, const uint8_t *head, int64_t size)
+{
+    for (int64_t k = 0; k < size; k += 32)
+        memcpy(out + k, head + k, 32);
 }
 
 static int64_t head_pieces(const struct bd_tfrecord_list *list)
 {
     const int64_t size = list->key_size + SHORT_HEAD;
-    return size < MAX_SHORT ? 2 * ((size + 15) / 16 * 16) : 0;
+    return size < MAX_SHORT ? 2 * ((size + 31) / 32 * 32) : 0;
 }
 
 int64_t bd_tfrecord_heads_bytes(const struct bd_tfrecord_plan *plan)
@@ -67,7 +78,7 @@ void bd_tfrecord_heads(const struct bd_tfrecord_plan *plan)
         list->max_payload = n_bytes ? MAX_SHORT - (list->head_size - 2) : -1;
         if (n_bytes == 0)
             continue;
-        uint8_t head[2 * MAX_SHORT] = {0}, grows[2 * MAX_SHORT] = {0};
+        uint8_t head[HEAD_ROOM] = {0}, grows[HEAD_ROOM] = {0};
         const int after_key = 4 + list->key_size;
         const uint8_t key_head[] = {0x0a, (uint8_t)(list->head_size - 2), 0x0a,
                                     (uint8_t)list->key_size};
@@ -76,9 +87,9 @@ void bd_tfrecord_heads(const struct bd_tfrecord_plan *plan)
         memcpy(head + 4, plan->keys + list->key_at, (size_t)list->key_size);
         memcpy(head + after_key, list_head, sizeof list_head);
         grows[1] = grows[after_key + 1] = grows[after_key + 3] = grows[after_key + 5] = 0xff;
-        for (int k = 0; k < n_bytes / 2; k += 16) {
-            memcpy(plan->heads + at + 2 * k, head + k, 16);
-            memcpy(plan->heads + at + 2 * k + 16, grows + k, 16);
+        for (int k = 0; k < n_bytes / 2; k += 32) {
+            memcpy(plan->heads + at + 2 * k, head + k, 32);
+            memcpy(plan->heads + at + 2 * k + 32, grows + k, 32);
         }
         at += n_bytes;
     }
@@ -175,37 +186,58 @@ static inline bool all_rows(const struct tile *tile, uint64_t valid)
     return valid == (tile->count == 64 ? UINT64_MAX : (1ull << tile->count) - 1);
 }
 
-/* One integer in each row that has one; what is written of others is overwritten. */
-static void put_ints(struct tile *tile, const struct bd_tfrecord_list *list, const struct head *head,
-                     const int64_t *numbers, uint64_t valid)
+/* Values whose heads have lengths of several bytes, of a kind that is no text. */
+static void put_long_heads(struct tile *tile, const struct bd_tfrecord_list *list,
+                           const int64_t *numbers, uint64_t valid)
 {
     const uint8_t *key = tile->plan->keys + list->key_at;
-    uint64_t any = 0;
     for (int r = 0; r < tile->count; r++)
+        if (valid >> r & 1) {
+            const uint64_t number = (uint64_t)numbers[r];
+            const bool is_float = list->kind == BD_TFRECORD_FLOAT;
+            uint8_t *at = bd_put_list_head(tile->at[r], list->kind, key, list->key_size,
+                                           is_float ? 4 : bd_varint_bytes(number));
+            if (is_float)
+                bd_store_u32(at, (uint32_t)number);
+            tile->at[r] = is_float ? at + 4 : bd_put_varint(at, number);
+        }
+}
+
+/* One integer in each row that has one; what is written of others is overwritten. */
+static void put_ints(struct tile *tile, const struct bd_tfrecord_list *list,
+                     const struct head *of_plan, const int64_t *numbers, uint64_t valid)
+{
+    const struct head head = *of_plan;
+    const int count = tile->count;
+    uint8_t **const rows = tile->at;
+    uint64_t any = 0;
+    for (int r = 0; r < count; r++)
         any |= (uint64_t)numbers[r];
-    if (head->max_payload < BD_MAX_VARINT) {
-        for (int r = 0; r < tile->count; r++)
-            if (valid >> r & 1) {
-                const uint64_t number = (uint64_t)numbers[r];
-                uint8_t *at = bd_put_list_head(tile->at[r], list->kind, key, list->key_size,
-                                               bd_varint_bytes(number));
-                tile->at[r] = bd_put_varint(at, number);
-            }
+    if (head.max_payload < BD_MAX_VARINT) {
+        put_long_heads(tile, list, numbers, valid);
     } else if (any < 0x80) {
-        const int64_t size = head->size + 1;
-        for (int r = 0; r < tile->count; r++) {
-            uint8_t *at = tile->at[r];
-            put_head(at, head, 1);
-            at[head->size] = (uint8_t)numbers[r];
-            tile->at[r] = at + (valid >> r & 1 ? size : 0);
+        uint8_t written[HEAD_ROOM];
+        put_head(written, &head, 1);
+        for (int r = 0; r < count; r++) {
+            uint8_t *at = rows[r];
+            copy_head(at, written, head.size);
+            at[head.size] = (uint8_t)numbers[r];
+            rows[r] = at + (valid >> r & 1 ? head.size + 1 : 0);
+        }
+    } else if (any < 0x4000) {
+        for (int r = 0; r < count; r++) {
+            uint8_t *at = rows[r];
+            put_head(at, &head, numbers[r] > 0x7f ? 2 : 1);
+            uint8_t *end = bd_put_varint14(at + head.size, (uint64_t)numbers[r]);
+            rows[r] = valid >> r & 1 ? end : at;
         }
     } else {
-        for (int r = 0; r < tile->count; r++) {
-            uint8_t *at = tile->at[r];
+        for (int r = 0; r < count; r++) {
+            uint8_t *at = rows[r];
             const int n = bd_varint_bytes((uint64_t)numbers[r]);
-            put_head(at, head, (uint8_t)n);
-            bd_put_varint_of(at + head->size, (uint64_t)numbers[r], n);
-            tile->at[r] = at + (valid >> r & 1 ? head->size + n : 0);
+            put_head(at, &head, (uint8_t)n);
+            bd_put_varint_of(at + head.size, (uint64_t)numbers[r], n);
+            rows[r] = at + (valid >> r & 1 ? head.size + n : 0);
         }
     }
 }
@@ -213,17 +245,23 @@ static void put_ints(struct tile *tile, const struct bd_tfrecord_list *list, con
 static void put_floats(struct tile *tile, const struct bd_tfrecord_list *list,
                        const struct head *head, const uint32_t *bits, uint64_t valid)
 {
-    const uint8_t *key = tile->plan->keys + list->key_at;
-    for (int r = 0; r < tile->count; r++) {
-        uint8_t *at = tile->at[r];
-        if (head->max_payload < 4) {
-            at = bd_put_list_head(at, list->kind, key, list->key_size, 4);
-        } else {
-            put_head(at, head, 4);
-            at += head->size;
-        }
-        bd_store_u32(at, bits[r]);
-        tile->at[r] = valid >> r & 1 ? at + 4 : tile->at[r];
+    const int count = tile->count;
+    const int64_t size = head->size;
+    uint8_t **const rows = tile->at;
+    if (head->max_payload < 4) {
+        int64_t numbers[BD_TILE];
+        for (int r = 0; r < count; r++)
+            numbers[r] = bits[r];
+        put_long_heads(tile, list, numbers, valid);
+        return;
+    }
+    uint8_t written[HEAD_ROOM];
+    put_head(written, head, 4);
+    for (int r = 0; r < count; r++) {
+        uint8_t *at = rows[r];
+        copy_head(at, written, size);
+        bd_store_u32(at + size, bits[r]);
+        rows[r] = at + (valid >> r & 1 ? size + 4 : 0);
     }
 }
 
@@ -280,14 +318,24 @@ static bool put_feature(struct tile *tile, const struct bd_tfrecord_list *list)
     return true;
 }
 
+/* What stands before the values of a list of packed, whose keys are short; returns its bytes. */
+static int64_t list_head(const struct bd_tfrecord_plan *plan, const struct bd_tfrecord_list *list,
+                         int64_t payload, uint8_t head[LIST_HEAD])
+{
+    const uint8_t *key = plan->keys + list->key_at;
+    return bd_put_list_head(head, list->kind, key, list->key_size, payload) - head;
+}
+
 /* The layout packed: the columns of a list. All return -1, or the column that cannot be stored. */
 
 static int put_float_list(struct tile *tile, const struct bd_tfrecord_list *list)
 {
-    const uint8_t *key = tile->plan->keys + list->key_at;
-    for (int r = 0; r < tile->count; r++)
-        tile->at[r] =
-            bd_put_list_head(tile->at[r], list->kind, key, list->key_size, 4ll * list->count);
+    uint8_t head[LIST_HEAD] = {0};
+    const int64_t size = list_head(tile->plan, list, 4ll * list->count, head);
+    for (int r = 0; r < tile->count; r++) {
+        bd_copy_short(tile->at[r], head, size);
+        tile->at[r] += size;
+    }
     for (int c = list->first; c < list->first + list->count; c++) {
         const struct bd_open_column *column = &tile->columns[c];
         const uint64_t valid = bd_tile_valid(column, tile->row, tile->count);
@@ -306,7 +354,6 @@ static int put_float_list(struct tile *tile, const struct bd_tfrecord_list *list
 /* Also fills some_null: the rows in which one is. */
 static int put_int_list(struct tile *tile, const struct bd_tfrecord_list *list, uint64_t *some_null)
 {
-    const uint8_t *key = tile->plan->keys + list->key_at;
     /* How many bytes the head takes is known at the end: it is guessed, and mostly right. */
     const int64_t guess = bd_list_head_bytes(list->kind, list->key_size, list->count);
     uint8_t *begin[BD_TILE];
@@ -330,20 +377,26 @@ static int put_int_list(struct tile *tile, const struct bd_tfrecord_list *list, 
         if (any < 0x80)
             for (int r = 0; r < tile->count; r++)
                 *tile->at[r]++ = (uint8_t)numbers[r];
+        else if (any < 0x4000)
+            for (int r = 0; r < tile->count; r++)
+                tile->at[r] = bd_put_varint14(tile->at[r], (uint64_t)numbers[r]);
         else
             for (int r = 0; r < tile->count; r++)
                 tile->at[r] = bd_put_varint(tile->at[r], (uint64_t)numbers[r]);
     }
+    uint8_t head[LIST_HEAD] = {0};
+    int64_t size = 0, known = -1;
     for (int r = 0; r < tile->count; r++) {
         const int64_t payload = tile->at[r] - begin[r];
-        const int64_t head = bd_list_head_bytes(list->kind, list->key_size, payload);
         uint8_t *start = begin[r] - guess;
-        if (head != guess)
-            memmove(start + head, begin[r], (size_t)payload);
-        uint8_t written[BD_LIST_HEAD + 64];
-        bd_put_list_head(written, list->kind, key, list->key_size, payload);
-        memcpy(start, written, (size_t)head);
-        tile->at[r] = start + head + payload;
+        if (payload != known)
+            size = list_head(tile->plan, list, payload, head);
+        known = payload;
+        if (size != guess)
+            memmove(start + size, begin[r], (size_t)payload);
+        for (int64_t k = 0; k < size; k++)
+            start[k] = head[k];
+        tile->at[r] = start + size + payload;
     }
     return -1;
 }
@@ -425,12 +478,15 @@ static int64_t encode_batch(const struct bd_tfrecord_plan *plan,
         const int wrong = put_features(&tile);
         if (wrong >= 0)
             return -1 - wrong;
+        uint8_t *records[BD_TILE];
+        for (int r = 0; r < tile.count; r++)
+            records[r] = bd_put_record_head(features[r], tile.at[r] - features[r]);
+        for (int r = 0; r < tile.count; r++)
+            bd_put_crcs(method, records[r], tile.at[r]);
         for (int r = 0; r < tile.count; r++) {
-            const int64_t size = tile.at[r] - features[r];
-            const uint8_t *record = bd_seal_record(method, features[r], size);
-            const int64_t record_size = features[r] - record + size + 4;
-            memcpy(out, record, (size_t)record_size);
-            out += record_size;
+            const int64_t size = tile.at[r] + 4 - records[r];
+            memcpy(out, records[r], (size_t)size);
+            out += size;
         }
     }
     return out - start;

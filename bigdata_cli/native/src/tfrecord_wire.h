@@ -52,6 +52,13 @@ static inline int bd_varint_bytes(uint64_t number)
     return (bits * 9 + 64) >> 6;
 }
 
+/* Copy some bytes, 16 at a time: up to 15 more are read and overwritten. */
+static inline void bd_copy_short(uint8_t *out, const uint8_t *from, int64_t size)
+{
+    for (int64_t k = 0; k < size; k += 16)
+        memcpy(out + k, from + k, 16);
+}
+
 /* Write a varint of n = bd_varint_bytes(number); up to BD_MAX_VARINT bytes are overwritten. */
 static inline void bd_put_varint_of(uint8_t *out, uint64_t number, int n)
 {
@@ -64,6 +71,15 @@ static inline void bd_put_varint_of(uint8_t *out, uint64_t number, int n)
     bd_store_u64(out, low | (before_last & 0x8080808080808080));
     out[8] = (uint8_t)((number >> 56 & 0x7f) | (uint64_t)(n > 9) << 7);
     out[9] = (uint8_t)(number >> 63);
+}
+
+/* Write a varint of a number below 2^14; two bytes are overwritten. */
+static inline uint8_t *bd_put_varint14(uint8_t *out, uint64_t number)
+{
+    const uint64_t more = number > 0x7f;
+    const uint16_t both = (uint16_t)((number & 0x7f) | more << 7 | number >> 7 << 8);
+    memcpy(out, &both, 2);
+    return out + 1 + more;
 }
 
 static inline uint8_t *bd_put_varint(uint8_t *out, uint64_t number)
@@ -127,21 +143,27 @@ static inline int64_t bd_record_head_bytes(int64_t features_bytes)
     return 13 + bd_varint_bytes((uint64_t)features_bytes);
 }
 
-/* Make a record of features[0:size]: its head goes before them, where there must be room for
- * BD_RECORD_HEAD bytes, its CRC after them. Returns where the record begins. */
-static inline uint8_t *bd_seal_record(const struct bd_crc32c_method *method, uint8_t *features,
-                                      int64_t size)
+/* Write the head of a record before features[0:size], where there must be room for BD_RECORD_HEAD
+ * bytes; returns where the record begins. Its CRCs are written apart, when the stores are done: to
+ * load what has just been stored in smaller pieces makes the processor wait. */
+static inline uint8_t *bd_put_record_head(uint8_t *features, int64_t size)
 {
     const int64_t head = bd_record_head_bytes(size);
     uint8_t *const record = features - head;
     uint8_t varint[BD_MAX_VARINT];
     bd_put_varint_of(varint, (uint64_t)size, (int)head - 13);
     bd_store_u64(record, (uint64_t)(head - 12 + size));
-    bd_store_u32(record + 8, bd_masked_crc32c(method, record, 8));
     record[12] = 0x0a;
-    memcpy(record + 13, varint, (size_t)head - 13);
-    bd_store_u32(features + size, bd_masked_crc32c(method, record + 12, head - 12 + size));
+    for (int64_t k = 13; k < head; k++)
+        record[k] = varint[k - 13];
     return record;
+}
+
+/* Write the CRCs of a record whose Example ends at `end`, where the last one goes. */
+static inline void bd_put_crcs(const struct bd_crc32c_method *method, uint8_t *record, uint8_t *end)
+{
+    bd_store_u32(record + 8, bd_masked_crc32c(method, record, 8));
+    bd_store_u32(end, bd_masked_crc32c(method, record + 12, end - record - 12));
 }
 
 #endif
