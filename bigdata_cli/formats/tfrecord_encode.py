@@ -10,59 +10,14 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.formats.tfrecord_layout import (
-    BLOCK_ROWS,
-    FLOAT,
-    INT,
-    VALID,
-    feature_lists,
-    stored_kind,
-)
+from bigdata_cli.formats.tfrecord_layout import FLOAT, INT, feature_lists, stored_kind
+from bigdata_cli.formats.tfrecord_plan import RecordPlan
 from bigdata_cli.native.arrow import ArrowBatches
-from bigdata_cli.native.library import TfrecordBatches, TfrecordPlan, address, lib
+from bigdata_cli.native.library import TfrecordBatches, address, lib
 from bigdata_cli.resources.pages import pages
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
-_LAYOUTS = ("rows", "packed", "block")
-_TYPES = (
-    "bool",
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "int64",
-    "uint64",
-    "float32",
-    "float64",
-    "text",
-    "category",
-    "code",
-)
-"""How columns lie in Arrow; the C library knows them by their places here."""
-_COLUMN = np.dtype([("type", "i4"), ("child", "i4")])
-_LIST = np.dtype(
-    [
-        ("kind", "i4"),
-        ("first", "i4"),
-        ("count", "i4"),
-        ("key_size", "i4"),
-        ("key_at", "i8"),
-        ("head_at", "i4"),
-        ("head_size", "i4"),
-        ("max_payload", "i4"),
-        ("unused", "i4"),
-    ]
-)
 _SPARE_BUFFERS = 4
-
-
-def _type_of(column: Column, layout: str) -> int:
-    if column.kind is Kind.CATEGORY:
-        return _TYPES.index("code" if stored_kind(column, layout) == INT else "category")
-    dtype = {Kind.NULL: "bool", Kind.DATE: "int32", Kind.TIMESTAMP: "int64"}.get(column.kind)
-    return _TYPES.index(dtype or column.dtype)
 
 
 class RecordEncoder:
@@ -75,42 +30,14 @@ class RecordEncoder:
     def __init__(self, schema: Schema, options: StorageOptions) -> None:
         layout = options.layout
         self._arrow = schema.arrow()
-        lists = feature_lists(schema, options)
+        self._plan = RecordPlan(schema, options, feature_lists(schema, options))
+        self._columns = self._plan.columns
         place = {name: child for child, name in enumerate(schema.names)}
-        self._columns = [
-            column for entry in lists if entry.kind != VALID for column in entry.columns
-        ]
         self._coded = [
             (c, place[column.name], {value: k for k, value in enumerate(column.vocabulary or ())})
             for c, column in enumerate(self._columns)
             if column.kind is Kind.CATEGORY and stored_kind(column, layout) == INT
         ]
-        described = [(_type_of(column, layout), place[column.name]) for column in self._columns]
-        keys = [entry.key.encode() for entry in lists]
-        self._column_array = np.array(described, _COLUMN)
-        self._list_array = np.zeros(len(lists), _LIST)
-        self._list_array["kind"] = [entry.kind for entry in lists]
-        self._list_array["count"] = counts = np.array([len(entry.columns) for entry in lists])
-        is_valid = self._list_array["kind"] == VALID
-        # The list before one of validity has the same columns.
-        firsts = np.cumsum(np.where(is_valid, 0, counts)) - counts
-        self._list_array["first"] = firsts
-        self._list_array["key_size"] = sizes = [len(key) for key in keys]
-        self._list_array["key_at"] = np.cumsum(sizes) - sizes
-        self._keys = np.frombuffer(b"".join(keys) + b"\0", np.uint8)
-        self._plan = TfrecordPlan(
-            layout=_LAYOUTS.index(layout),
-            n_columns=len(self._columns),
-            n_lists=len(lists),
-            block_rows=BLOCK_ROWS,
-            columns=address(self._column_array),
-            lists=address(self._list_array),
-            keys=address(self._keys),
-        )
-        self._plan_at = ctypes.addressof(self._plan)
-        self._heads = np.empty(lib.bd_tfrecord_heads_bytes(self._plan_at) + 1, np.uint8)
-        self._plan.heads = address(self._heads)
-        lib.bd_tfrecord_heads(self._plan_at)
         self._spare: list[np.ndarray] = []
 
     def encode(self, table: pa.Table) -> np.ndarray:
@@ -131,12 +58,12 @@ class RecordEncoder:
         )
         given_at = ctypes.addressof(given)
         scratch_bytes = ctypes.c_int64()
-        bound = lib.bd_tfrecord_bound(self._plan_at, given_at, ctypes.addressof(scratch_bytes))
+        bound = lib.bd_tfrecord_bound(self._plan.at, given_at, ctypes.addressof(scratch_bytes))
         # Rounded, so that the scratch is aligned.
         bound = -(-bound // 64) * 64
         buffer = self._buffer(bound + scratch_bytes.value)
         at = address(buffer)
-        size = lib.bd_tfrecord_encode(self._plan_at, given_at, at, at + bound)
+        size = lib.bd_tfrecord_encode(self._plan.at, given_at, at, at + bound)
         if size < 0:
             raise _error(self._columns[-1 - size])
         return buffer[:size]
@@ -161,8 +88,9 @@ class RecordEncoder:
         arrays = []
         for b, batch in enumerate(batches):
             for c, child, places in self._coded:
-                known = [places.get(value, -1) for value in batch.column(child).dictionary.to_pylist()]
-                arrays.append(np.array([*known, -1], np.int64))
+                values = batch.column(child).dictionary.to_pylist()
+                # One more, so that there is an address where there are no values.
+                arrays.append(np.array([*(places.get(v, -1) for v in values), -1], np.int64))
                 pointers[b, c] = address(arrays[-1])
         return pointers, arrays
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,28 +16,36 @@ import pyarrow.compute as pc
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.formats.tfrecord_decode import (
-    count_lists,
-    decode_records,
-    gather_text,
-    text_offsets,
+from bigdata_cli.formats.tfrecord_layout import (
+    BYTES,
+    FLOAT,
+    INT,
+    VALID,
+    FeatureList,
+    feature_lists,
 )
-from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
+from bigdata_cli.formats.tfrecord_plan import OPTIONAL, WANTED, RecordPlan
 from bigdata_cli.formats.tfrecord_records import (
-    NO_FLOATS,
-    NO_SLOTS,
+    OK,
+    PADDING,
     WRONG,
     Records,
     places_of,
     read_records,
 )
-from bigdata_cli.formats.tfrecord_values import OK
-from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, VALID, pack_bytes
+from bigdata_cli.native.library import (
+    TfrecordPlaces,
+    TfrecordScratch,
+    TfrecordWrong,
+    address,
+    lib,
+)
 from bigdata_cli.resources.pages import Slabs
 from bigdata_cli.schema.buffers import array_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
 
 _SLAB_BYTES = 4 << 20
+_NO_SLOTS = np.empty(0, np.int64)
 _MAX_VALUES = 1 << 21
 """Values that are decoded at a time, where a single record does not have more."""
 
@@ -104,29 +113,34 @@ class _Decoder:
     def __init__(self, schema: Schema, options: StorageOptions, columns: Sequence[str]) -> None:
         self._layout = options.layout
         self._names = tuple(columns)
-        for name in self._names:
+        for name in set(self._names).difference(schema.names):
             schema[name]
         wanted = set(self._names)
-        self._lists = tuple(
-            entry
-            for entry in feature_lists(schema, options)
-            if wanted.intersection(column.name for column in entry.columns)
+        # Those that are not wanted are known too, and are stepped over quickly.
+        self._lists = feature_lists(schema, options)
+        self._plan = RecordPlan(schema, options, self._lists)
+        is_wanted = np.array(
+            [any(c.name in wanted for c in entry.columns) for entry in self._lists], bool
         )
-        self._keys, self._key_ends = pack_bytes([entry.key.encode() for entry in self._lists])
-        self._kinds = np.array(
-            [INT if entry.kind == VALID else entry.kind for entry in self._lists], np.uint8
+        is_optional = np.array(
+            [entry.kind == VALID or self._layout == "rows" for entry in self._lists], bool
         )
+        self._plan.lists["flags"] = is_wanted * WANTED + is_optional * OPTIONAL
+        kinds = self._plan.lists["kind"]
+        self._kinds = np.where(kinds == VALID, INT, kinds)
         self._is_float = self._kinds == FLOAT
-        self._sizes = np.array([len(entry.columns) for entry in self._lists], np.int64)
-        in_blocks = self._layout == "block"
-        self._counts = np.zeros_like(self._sizes) if in_blocks else self._sizes
-        self._optional = np.array(
-            [entry.kind == VALID or self._layout == "rows" for entry in self._lists], np.uint8
-        )
+        self._sizes = np.where(is_wanted, self._plan.lists["count"], 0).astype(np.int64)
+        self._has_text = bool((is_wanted & (self._kinds == BYTES)).any())
+        if self._layout == "block":
+            self._plan.lists["count"] = 0
         self._spans = np.empty((len(self._lists), 2), np.int64)
         self._value_places = np.empty((len(self._lists), 2), np.int64)
         self._slabs = Slabs(_SLAB_BYTES)
-        self._places = {place.column.name: place for place in _places(self._lists)}
+        self._places = {
+            place.column.name: place
+            for place in _places(self._lists)
+            if is_wanted[place.list_index]
+        }
         self.n_values = int(self._sizes.sum())
         """Values of a row."""
         self._moves = np.empty((self.n_values, 5), np.int64)
@@ -135,11 +149,13 @@ class _Decoder:
         """The rows of each record: int64 (records,)."""
         rows = np.ones(len(records.starts), np.int64)
         if self._layout == "block":
-            result = count_lists(
-                records.data, records.starts, records.ends, self._keys, self._key_ends,
-                self._kinds, self._optional, rows, self._spans, NO_FLOATS, NO_SLOTS,
+            wrong = TfrecordWrong()
+            lib.bd_tfrecord_list_rows(
+                self._plan.at, address(records.data), address(records.starts),
+                address(records.ends), len(rows), address(rows), address(self._spans),
+                ctypes.addressof(wrong),
             )  # fmt: skip
-            self._raise_for(records, 0, *result)
+            self._raise_for(records, 0, wrong)
         return rows
 
     def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
@@ -178,21 +194,38 @@ class _Decoder:
                 int(self._sizes[is_float].sum()) * n_rows, np.dtype(np.uint32)
             ),
             slots=slots,
-            lengths=np.zeros_like(slots) if (self._kinds == BYTES).any() else NO_SLOTS,
+            lengths=np.zeros_like(slots) if self._has_text else _NO_SLOTS,
             absent=absent,
             absences=np.zeros(len(self._lists), np.int64),
             firsts=firsts,
             rows=part,
             n_rows=n_rows,
         )
-        result = decode_records(
-            records.data, starts, ends, self._keys, self._key_ends, self._kinds, self._counts,
-            self._optional, np.cumsum(part) - part, part, firsts, strides, steps,
-            values.floats, values.slots, values.lengths, absent, values.absences, fixed,
-            self._spans, self._value_places, self._moves,
-            np.empty(int((ends - starts).max(initial=0)) + 8 if fixed else 0, np.uint8),
+        offsets = np.cumsum(part) - part
+        places = TfrecordPlaces(
+            *map(
+                address,
+                (firsts, strides, steps, offsets, part, values.floats, slots, values.lengths),
+            ),
+            absent=address(absent),
+            absences=address(values.absences),
+        )
+        n_mask = int((ends - starts).max(initial=0)) + PADDING if fixed else 0
+        mask = np.empty(n_mask, np.uint8)
+        scratch = TfrecordScratch(
+            spans=address(self._spans),
+            places=address(self._value_places),
+            moves=address(self._moves),
+            mask=address(mask),
+            mask_bytes=n_mask,
+        )
+        wrong = TfrecordWrong()
+        lib.bd_tfrecord_decode(
+            self._plan.at, address(records.data), address(starts), address(ends), len(starts),
+            self._layout == "rows", fixed, ctypes.addressof(places), ctypes.addressof(scratch),
+            ctypes.addressof(wrong),
         )  # fmt: skip
-        self._raise_for(records, first, *result)
+        self._raise_for(records, first, wrong)
         return values
 
     def _array(
@@ -232,12 +265,10 @@ class _Decoder:
             return None
         return None if valid.all() else valid
 
-    def _raise_for(
-        self, records: Records, first: int, status: int, record: int, list_index: int
-    ) -> None:
-        if status != OK:
-            what = f'the feature "{self._lists[list_index].key}" {WRONG[status]}'
-            raise records.error(first + record, what)
+    def _raise_for(self, records: Records, first: int, wrong: TfrecordWrong) -> None:
+        if wrong.status != OK:
+            what = f'the feature "{self._lists[wrong.list].key}" {WRONG[wrong.status]}'
+            raise records.error(first + wrong.record, what)
 
 
 class _FloatDecoder(_Decoder):
@@ -321,10 +352,13 @@ def _texts(
     valid: np.ndarray | None,
     column: Column,
 ) -> pa.Array:
-    everywhere = np.ones(len(starts), bool) if valid is None else valid
     offsets = np.empty(len(starts) + 1, np.int64)
-    content = np.empty(text_offsets(lengths, everywhere, offsets), np.uint8)
-    gather_text(data, starts, offsets, content)
+    valid_at = None if valid is None else address(valid)
+    size = lib.bd_text_offsets(address(lengths), valid_at, len(starts), address(offsets))
+    content = np.empty(size, np.uint8)
+    lib.bd_gather_text(
+        address(data), address(starts), address(offsets), len(starts), address(content)
+    )
     texts = arrow_text(offsets, content, valid, column)
     if column.kind is Kind.TEXT:
         return texts

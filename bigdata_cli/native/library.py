@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import c_bool, c_int32, c_int64, c_uint32, c_void_p
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,38 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_tfrecord_heads": (None, [c_void_p]),
     "bd_tfrecord_bound": (c_int64, [c_void_p, c_void_p, c_void_p]),
     "bd_tfrecord_encode": (c_int64, [c_void_p, c_void_p, c_void_p, c_void_p]),
+    # tfrecord_records.c
+    "bd_tfrecord_scan": (
+        c_int64,
+        [c_void_p, c_int64, c_void_p, c_bool, c_void_p, c_void_p, c_int64, c_void_p],
+    ),
+    "bd_tfrecord_count_rows": (
+        c_int64,
+        [c_void_p, c_void_p, c_void_p, c_int64, c_bool, c_void_p, c_void_p],
+    ),
+    "bd_tfrecord_keys": (c_int64, [c_void_p, c_int64, c_int64, c_void_p]),
+    # tfrecord_decode.c
+    "bd_tfrecord_decode": (
+        None,
+        [
+            c_void_p,
+            c_void_p,
+            c_void_p,
+            c_void_p,
+            c_int64,
+            c_bool,
+            c_bool,
+            c_void_p,
+            c_void_p,
+            c_void_p,
+        ],
+    ),
+    "bd_tfrecord_list_rows": (
+        None,
+        [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p],
+    ),
+    "bd_text_offsets": (c_int64, [c_void_p, c_void_p, c_int64, c_void_p]),
+    "bd_gather_text": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p]),
 }
 """Per function its result and its arguments, in the order of the source files."""
 
@@ -50,6 +82,36 @@ class TfrecordBatches(ctypes.Structure):
     """`struct bd_tfrecord_batches`."""
 
     _fields_ = (("n_batches", c_int64), ("batches", c_void_p), ("lookups", c_void_p))
+
+
+class TfrecordPlaces(ctypes.Structure):
+    """`struct bd_tfrecord_places`."""
+
+    _fields_ = tuple(
+        (name, c_void_p)
+        for name in (
+            *("firsts", "strides", "steps", "offsets", "rows"),
+            *("floats", "slots", "lengths", "absent", "absences"),
+        )
+    )
+
+
+class TfrecordScratch(ctypes.Structure):
+    """`struct bd_tfrecord_scratch`."""
+
+    _fields_ = (
+        ("spans", c_void_p),
+        ("places", c_void_p),
+        ("moves", c_void_p),
+        ("mask", c_void_p),
+        ("mask_bytes", c_int64),
+    )
+
+
+class TfrecordWrong(ctypes.Structure):
+    """`struct bd_tfrecord_wrong`."""
+
+    _fields_ = (("status", c_int64), ("record", c_int64), ("list", c_int64))
 
 
 def address(array: np.ndarray) -> int:

@@ -57,12 +57,16 @@ struct bd_tfrecord_column {
     int32_t type, child;
 };
 
+/* Of lists that are read: one that may be absent, and one that is asked for. */
+enum { BD_TFRECORD_OPTIONAL = 1, BD_TFRECORD_WANTED = 2 };
+
 /* A list of the records: its kind, its key, and `count` columns from `first` on. Lists of a row
- * have any number, others one. head: from `bd_tfrecord_heads`. */
+ * have any number, others one; where lists are read, 0 is as many as a record has rows. head,
+ * max_payload: from `bd_tfrecord_heads`. */
 struct bd_tfrecord_list {
     int32_t kind, first, count, key_size;
     int64_t key_at;
-    int32_t head_at, head_size, max_payload, unused;
+    int32_t head_at, head_size, max_payload, flags;
 };
 
 /* What all records of a shard share. keys: uint8, where lists have theirs; heads: filled by
@@ -97,5 +101,96 @@ BD_API int64_t bd_tfrecord_bound(const struct bd_tfrecord_plan *plan,
 BD_API int64_t bd_tfrecord_encode(const struct bd_tfrecord_plan *plan,
                                   const struct bd_tfrecord_batches *batches, uint8_t *out,
                                   uint8_t *scratch);
+
+/* tfrecord_records.c: records in the bytes of a file. Buffers that are read have BD_PADDING readable
+ * bytes after the end of what is read, in all functions on records. */
+
+/* What is said of a record or a feature; the first two are no errors. */
+enum {
+    BD_TFRECORD_OK = 0,
+    BD_TFRECORD_MORE = 1,
+    BD_TFRECORD_LENGTH_CRC = 2,
+    BD_TFRECORD_DATA_CRC = 3,
+    BD_TFRECORD_NOT_A_MESSAGE = -1,
+    BD_TFRECORD_WRONG_KIND = -2,
+    BD_TFRECORD_WRONG_COUNT = -3,
+    BD_TFRECORD_MISSING = -4,
+    BD_TFRECORD_UNEQUAL = -5
+};
+
+/* Find whole records in data[*at:size] and check their CRCs; those of lengths only if not all_crcs.
+ * Fills starts and ends of at most `most` Examples. Returns how many there are; *at becomes where
+ * the next one begins, *status what is to be said of that: OK, MORE (bytes are needed), LENGTH_CRC
+ * or DATA_CRC (is wrong). */
+BD_API int64_t bd_tfrecord_scan(const uint8_t *data, int64_t size, int64_t *at, bool all_crcs,
+                                int64_t *starts, int64_t *ends, int64_t most, int64_t *status);
+
+/* Fill rows[0:n_records] with the rows of records that hold lists of equal length, as the first list
+ * of each says, or all of them. Returns what is wrong, *record where. */
+BD_API int64_t bd_tfrecord_count_rows(const uint8_t *data, const int64_t *starts,
+                                      const int64_t *ends, int64_t n_records, bool first_only,
+                                      int64_t *rows, int64_t *record);
+
+/* Fill keys, pairs, with where the keys of an Example begin and end; returns how many there are,
+ * none where it is damaged. There is room for half as many as the Example has bytes, and one. */
+BD_API int64_t bd_tfrecord_keys(const uint8_t *data, int64_t start, int64_t end, int64_t *keys);
+
+/* tfrecord_decode.c: the values of records. Of a plan only the lists, keys and heads count. */
+
+/* Where values go: value k of list f of record j to place
+ * firsts[f] + offsets[j] * strides[f] + k * steps[f]
+ * of `floats` where it is a float, as the bits of float32, else of `slots`: a number, or where in
+ * the data a text begins, whose bytes `lengths` has. A list has lists[f].count values, or rows[j]
+ * where that is 0; or none where it may be absent: then absent[f * n_records + j] becomes 1, and
+ * absences[f] more by one. Values of lists that are not wanted go nowhere. */
+struct bd_tfrecord_places {
+    const int64_t *firsts, *strides, *steps;
+    const int64_t *offsets, *rows;
+    uint32_t *floats;
+    int64_t *slots, *lengths;
+    uint8_t *absent;
+    int64_t *absences;
+};
+
+/* A value that is read from records that are alike: where it is in a record, where it goes to. */
+struct bd_tfrecord_move {
+    int64_t at, size, first, stride, kind;
+};
+
+/* Memory to decode with: spans, places: int64 (lists, 2); moves: for each value of a row; mask: the
+ * bytes of the longest record and BD_PADDING, or none. */
+struct bd_tfrecord_scratch {
+    int64_t *spans, *places;
+    struct bd_tfrecord_move *moves;
+    uint8_t *mask;
+    int64_t mask_bytes;
+};
+
+/* What is wrong with a record, and with which list of it. */
+struct bd_tfrecord_wrong {
+    int64_t status, record, list;
+};
+
+/* Read the lists of records. single: whether each list has one value in a record of one row; fixed:
+ * whether each has so many as `count` says. Fills `wrong`; its status is OK where nothing is. */
+BD_API void bd_tfrecord_decode(const struct bd_tfrecord_plan *plan, const uint8_t *data,
+                               const int64_t *starts, const int64_t *ends, int64_t n_records,
+                               bool single, bool fixed, const struct bd_tfrecord_places *places,
+                               const struct bd_tfrecord_scratch *scratch,
+                               struct bd_tfrecord_wrong *wrong);
+
+/* Fill rows[0:n_records] with the length of each record's wanted lists, which must be equal. */
+BD_API void bd_tfrecord_list_rows(const struct bd_tfrecord_plan *plan, const uint8_t *data,
+                                  const int64_t *starts, const int64_t *ends, int64_t n_records,
+                                  int64_t *rows, int64_t *spans, struct bd_tfrecord_wrong *wrong);
+
+/* Fill offsets[0:n + 1] of texts one after another; returns the bytes of all. valid: uint8 per row,
+ * or NULL; a row that is not valid has no text. */
+BD_API int64_t bd_text_offsets(const int64_t *lengths, const uint8_t *valid, int64_t n,
+                               int64_t *offsets);
+
+/* Write the texts that begin at starts[0:n] of `data` to `text` at their offsets. */
+BD_API void bd_gather_text(const uint8_t *data, const int64_t *starts, const int64_t *offsets,
+                           int64_t n, uint8_t *text);
 
 #endif
