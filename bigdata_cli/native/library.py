@@ -57,8 +57,13 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         None,
         [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p],
     ),
-    "bd_text_offsets": (c_int64, [c_void_p, c_void_p, c_int64, c_void_p]),
+    "bd_text_offsets": (c_int64, [c_void_p, c_int64, c_void_p]),
     "bd_gather_text": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p]),
+    # tfrecord_arrays.c
+    "bd_tfrecord_arrays": (
+        c_int64,
+        [c_void_p, c_int64, c_void_p, c_int64, c_int64, c_void_p],
+    ),
 }
 """Per function its result and its arguments, in the order of the source files."""
 

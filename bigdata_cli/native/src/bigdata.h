@@ -184,13 +184,36 @@ BD_API void bd_tfrecord_list_rows(const struct bd_tfrecord_plan *plan, const uin
                                   const int64_t *starts, const int64_t *ends, int64_t n_records,
                                   int64_t *rows, int64_t *spans, struct bd_tfrecord_wrong *wrong);
 
-/* Fill offsets[0:n + 1] of texts one after another; returns the bytes of all. valid: uint8 per row,
- * or NULL; a row that is not valid has no text. */
-BD_API int64_t bd_text_offsets(const int64_t *lengths, const uint8_t *valid, int64_t n,
-                               int64_t *offsets);
+/* Fill offsets[0:n + 1] of texts one after another; returns the bytes of all. */
+BD_API int64_t bd_text_offsets(const int64_t *lengths, int64_t n, int64_t *offsets);
 
 /* Write the texts that begin at starts[0:n] of `data` to `text` at their offsets. */
 BD_API void bd_gather_text(const uint8_t *data, const int64_t *starts, const int64_t *offsets,
                            int64_t n, uint8_t *text);
+
+/* tfrecord_arrays.c: Arrow arrays of decoded values. */
+
+/* What says that a value is null: nothing; that its list is absent; the list of validity, where
+ * that is not absent; that it is NaN. */
+enum { BD_TFRECORD_NEVER, BD_TFRECORD_ABSENT, BD_TFRECORD_LISTED, BD_TFRECORD_NAN };
+
+/* A column: column `number` of a list, whose values lie one after another. It goes to `values`,
+ * whose elements have `width` bytes (of BD_TFRECORD_BOOL they are bits), and its validity to
+ * `bitmap`, from place `first` on; both are aligned, and where they are bits they come as zeros. Of
+ * FLOAT32 and TEXT only the bitmap is written, and lengths of nulls become 0. Integers are in
+ * [low, high]. nulls: filled with their number. */
+struct bd_tfrecord_array {
+    int32_t type, nulls_by, list, number, valid_list, width;
+    int64_t low, high, first;
+    void *values;
+    uint8_t *bitmap;
+    int64_t nulls;
+};
+
+/* Make arrays of the values that `bd_tfrecord_decode` read of records with n_rows rows. valid:
+ * scratch of n_rows bytes. Returns -1, or the array that has an integer beyond its range. */
+BD_API int64_t bd_tfrecord_arrays(struct bd_tfrecord_array *arrays, int64_t n_arrays,
+                                  const struct bd_tfrecord_places *places, int64_t n_records,
+                                  int64_t n_rows, uint8_t *valid);
 
 #endif

@@ -301,13 +301,12 @@ void bd_tfrecord_list_rows(const struct bd_tfrecord_plan *plan, const uint8_t *d
     }
 }
 
-int64_t bd_text_offsets(const int64_t *lengths, const uint8_t *valid, int64_t n, int64_t *offsets)
+int64_t bd_text_offsets(const int64_t *lengths, int64_t n, int64_t *offsets)
 {
     int64_t end = 0;
     for (int64_t r = 0; r < n; r++) {
         offsets[r] = end;
-        if (valid == NULL || valid[r])
-            end += lengths[r];
+        end += lengths[r];
     }
     offsets[n] = end;
     return end;
