@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -63,8 +64,7 @@ class Values:
     places: TfrecordPlaces
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListPlace:
+class ListPlace(NamedTuple):
     """Where a column is: its list, its number in it, and the list of its validity, or -1."""
 
     column: Column
@@ -84,11 +84,7 @@ def list_places(lists: Sequence[FeatureList]) -> dict[str, ListPlace]:
     }
     return {
         column.name: ListPlace(
-            column=column,
-            kind=entry.kind,
-            list_index=list_index,
-            number=number,
-            valid_list=valid_lists.get(column.name, -1),
+            column, entry.kind, list_index, number, valid_lists.get(column.name, -1)
         )
         for list_index, entry in enumerate(lists)
         if entry.kind != VALID
@@ -112,6 +108,11 @@ class ArrayMaker:
         self._array = np.zeros(len(columns), _ARRAY)
         for name, values in _described(columns, types, layout).items():
             self._array[name] = values
+        self._unfinished = [
+            k
+            for k, place in enumerate(columns)
+            if place.kind == BYTES or place.column.kind in (Kind.NULL, Kind.CATEGORY)
+        ]
         self._vocabularies = {
             k: text_array(place.column.vocabulary or ())
             for k, place in enumerate(columns)
@@ -143,13 +144,16 @@ class ArrayMaker:
                 buffers = [bitmap, pa.py_buffer(room.values)]
                 wholes.append(pa.Array.from_buffers(made, room.n_values, buffers))
         firsts, n_rows = described["first"].tolist(), values.n_rows
-        return [
-            self._finished(k, wholes[group].slice(firsts[k], n_rows))
-            for k, group in enumerate(self._group)
+        arrays = [
+            wholes[group].slice(first, n_rows)
+            for group, first in zip(self._group, firsts, strict=True)
         ]
+        for k in self._unfinished:
+            arrays[k] = self._finished(k, arrays[k])
+        return arrays
 
     def _finished(self, k: int, array: pa.Array) -> pa.Array:
-        """A column from its part of an array."""
+        """A column that is more than its part of an array."""
         column = self._columns[k].column
         kind = column.kind
         if kind is Kind.NULL:
@@ -159,17 +163,15 @@ class ArrayMaker:
             if self._columns[k].kind != BYTES:
                 return pa.DictionaryArray.from_arrays(array, vocabulary)
             return _categories(_checked(array, column), vocabulary, column)
-        if self._columns[k].kind == BYTES:
-            array = _checked(array, column)
-            if kind is Kind.TEXT:
-                return array if array.type == pa.string() else array.cast(pa.string())
-            try:
-                return array.cast(arrow_type(column.dtype))
-            except pa.ArrowInvalid as error:
-                raise VerificationError(
-                    f'column "{column.name}" is not {column.dtype}: {error}'
-                ) from error
-        return array
+        array = _checked(array, column)
+        if kind is Kind.TEXT:
+            return array if array.type == pa.string() else array.cast(pa.string())
+        try:
+            return array.cast(arrow_type(column.dtype))
+        except pa.ArrowInvalid as error:
+            raise VerificationError(
+                f'column "{column.name}" is not {column.dtype}: {error}'
+            ) from error
 
     def _beyond(self, k: int, values: Values) -> VerificationError:
         place, column = self._columns[k], self._columns[k].column

@@ -26,6 +26,7 @@ from bigdata_cli.formats.tfrecord_plan import OPTIONAL, WANTED, RecordPlan
 from bigdata_cli.formats.tfrecord_records import (
     OK,
     PADDING,
+    PIECE_BYTES,
     WRONG,
     Records,
     places_of,
@@ -43,6 +44,9 @@ from bigdata_cli.schema.dtype import Schema, arrow_type
 
 _SLAB_BYTES = 4 << 20
 _NO_SLOTS = np.empty(0, np.int64)
+_COLUMN_PIECE_BYTES = 8 << 10
+_MAX_PIECE_BYTES = 16 << 20
+"""Of a file that are read at a time: more where there are many columns, as each takes some time."""
 _MAX_VALUES = 1 << 21
 """Values that are decoded at a time, where a single record does not have more."""
 
@@ -107,7 +111,9 @@ class _Decoder:
         self._slabs = Slabs(_SLAB_BYTES)
         self._places = list_places(self._lists)
         self._maker = ArrayMaker([self._places[name] for name in self._made()], self._layout)
-        self._schema = pa.schema([(name, arrow_type(schema[name].dtype)) for name in self._names])
+        self._schema = pa.schema(
+            [(name, arrow_type(self._places[name].column.dtype)) for name in self._names]
+        )
         self.n_values = int(self._sizes.sum())
         """Values of a row."""
         self._moves = np.empty((self.n_values, 5), np.int64)
@@ -321,7 +327,8 @@ def _decoded(
         place, end = places_of(path, layout, rows)
     row = 0 if place is None else place.row
     stop = math.inf if rows is None else rows.stop
-    for records in read_records(path, most, at=place, stop=end):
+    piece_bytes = min(_MAX_PIECE_BYTES, max(PIECE_BYTES, _COLUMN_PIECE_BYTES * decoder.n_values))
+    for records in read_records(path, most, at=place, stop=end, piece_bytes=piece_bytes):
         counts = decoder.block_rows(records)
         ends = row + np.cumsum(counts)
         first = 0 if rows is None else int(np.searchsorted(ends, rows.start, side="right"))

@@ -24,7 +24,7 @@ NOT_A_MESSAGE, WRONG_KIND, WRONG_COUNT, MISSING, UNEQUAL = -1, -2, -3, -4, -5
 PADDING = 64
 """Readable bytes after the end of records."""
 _FRAMING_BYTES = 16
-_PIECE_BYTES = 4 << 20
+PIECE_BYTES = 4 << 20
 _STEP_RECORDS = 1_024
 """Of so many records one place is kept, to begin to read at."""
 _MAX_RECORD_BYTES = 1 << 31
@@ -90,15 +90,17 @@ def read_records(
     at: RecordPlace | None = None,
     stop: int | None = None,
     all_crcs: bool = True,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[Records]:
     """The records of a file from `at` (its start) on, at most `max_records` at a time.
 
+    piece_bytes: of the file that are read at a time, where no record is longer.
     stop: the byte after the last record that is read, None for all. Raises VerificationError for a
     wrong CRC (of lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip
     member.
     """
-    buffer = pages(_PIECE_BYTES)
-    most = min(max_records, _PIECE_BYTES // _FRAMING_BYTES)
+    buffer = pages(piece_bytes)
+    most = min(max_records, piece_bytes // _FRAMING_BYTES)
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
     most_bytes = sys.maxsize if stop is None else stop
     filled = 0
