@@ -116,7 +116,7 @@ class _Decoder:
         )
         self.n_values = int(self._sizes.sum())
         """Values of a row."""
-        self._moves = np.empty((self.n_values, 5), np.int64)
+        self._moves = np.empty((len(self._lists), 7), np.int64)
 
     def block_rows(self, records: Records) -> np.ndarray:
         """The rows of each record: int64 (records,)."""

@@ -10,6 +10,7 @@ import json
 import random
 import struct
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def random_table(seed: int) -> tuple[pa.Table, Schema]:
 
 def _cuts(rng: random.Random, n_rows: int) -> list[tuple[int, int]]:
     ends = [0, *sorted(rng.randint(0, n_rows) for _ in range(rng.choice([0, 0, 1, 4]))), n_rows]
-    return list(zip(ends, ends[1:], strict=False))
+    return list(pairwise(ends))
 
 
 def _chunk(rng: random.Random, dtype: str, values: list[Any], valid: list[bool]) -> pa.Array:

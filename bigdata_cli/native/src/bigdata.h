@@ -152,13 +152,14 @@ struct bd_tfrecord_places {
     int64_t *absences;
 };
 
-/* A value that is read from records that are alike: where it is in a record, where it goes to. */
+/* The values of a list that are read from records that are alike: where they are in a record, and
+ * where they go. */
 struct bd_tfrecord_move {
-    int64_t at, size, first, stride, kind;
+    int64_t at, size, count, first, stride, step, kind;
 };
 
-/* Memory to decode with: spans, places: int64 (lists, 2); moves: for each value of a row; mask: the
- * bytes of the longest record and BD_PADDING, or none. */
+/* Memory to decode with: spans, places: int64 (lists, 2); moves: for each list; mask: the bytes of
+ * the longest record and BD_PADDING, or none. */
 struct bd_tfrecord_scratch {
     int64_t *spans, *places;
     struct bd_tfrecord_move *moves;

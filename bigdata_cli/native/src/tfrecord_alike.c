@@ -75,12 +75,16 @@ int64_t bd_plan_moves(const struct bd_tfrecord_plan *plan, const struct bd_tfrec
             if (!(list->flags & BD_TFRECORD_WANTED) ||
                 floats != (list->kind == BD_TFRECORD_FLOAT))
                 continue;
-            const int64_t at = scratch->places[2 * f], bytes = scratch->places[2 * f + 1] - at;
-            for (int k = 0; k < list->count; k++)
-                scratch->moves[n++] = (struct bd_tfrecord_move){
-                    at + 4 * k, bytes, into->firsts[f] + k * into->steps[f], into->strides[f],
-                    list->kind,
-                };
+            const int64_t at = scratch->places[2 * f];
+            scratch->moves[n++] = (struct bd_tfrecord_move){
+                at,
+                scratch->places[2 * f + 1] - at,
+                list->count,
+                into->firsts[f],
+                into->strides[f],
+                into->steps[f],
+                list->kind,
+            };
         }
         if (floats)
             n_floats = n;
@@ -109,9 +113,12 @@ void bd_read_alike(const uint8_t *data, int64_t start, const struct bd_tfrecord_
                    int64_t offset)
 {
     const uint8_t *record = data + start;
-    for (int64_t m = 0; m < n_floats; m++)
-        into->floats[moves[m].first + offset * moves[m].stride] =
-            bd_load_u32(record + moves[m].at);
+    for (int64_t m = 0; m < n_floats; m++) {
+        const struct bd_tfrecord_move move = moves[m];
+        uint32_t *floats = into->floats + move.first + offset * move.stride;
+        for (int64_t k = 0; k < move.count; k++)
+            floats[k * move.step] = bd_load_u32(record + move.at + 4 * k);
+    }
     for (int64_t m = n_floats; m < n_moves; m++) {
         const int64_t place = moves[m].first + offset * moves[m].stride;
         if (moves[m].kind == BD_TFRECORD_BYTES) {

@@ -26,7 +26,28 @@ static void put_bits(uint8_t *bitmap, int64_t first, const uint8_t *bytes, int64
             set_bit(bitmap, first + k);
 }
 
-/* Fill valid[0:n_rows] with 1 where a column has a value; returns how many have none. */
+/* Set bits [first, first + n). */
+static void put_ones(uint8_t *bitmap, int64_t first, int64_t n)
+{
+    const int64_t end = first + n;
+    for (; first < end && first & 7; first++)
+        set_bit(bitmap, first);
+    if (end - first >= 8)
+        memset(bitmap + (first >> 3), 0xff, (size_t)((end - first) >> 3));
+    for (first += (end - first) & ~7ll; first < end; first++)
+        set_bit(bitmap, first);
+}
+
+static int64_t count_nans(const uint32_t *floats, int64_t n)
+{
+    int64_t count = 0;
+    for (int64_t r = 0; r < n; r++)
+        count += (floats[r] & 0x7fffffff) > 0x7f800000;
+    return count;
+}
+
+/* How many rows of a column have no value; where some have none, valid[0:n_rows] is filled with 1
+ * for those that have one. */
 static int64_t find_valid(const struct bd_tfrecord_array *array,
                           const struct bd_tfrecord_places *places, int64_t n_records,
                           int64_t n_rows, uint8_t *valid)
@@ -34,24 +55,27 @@ static int64_t find_valid(const struct bd_tfrecord_array *array,
     const int64_t list = array->nulls_by == BD_TFRECORD_LISTED ? array->valid_list : array->list;
     const int64_t at = places->firsts[list] + array->number * n_rows;
     const uint8_t *absent = places->absent + list * n_records;
-    int64_t n_valid = 0;
     if (array->nulls_by == BD_TFRECORD_NAN) {
-        for (int64_t r = 0; r < n_rows; r++)
+        const int64_t nulls = count_nans(places->floats + at, n_rows);
+        for (int64_t r = 0; nulls && r < n_rows; r++)
             valid[r] = (places->floats[at + r] & 0x7fffffff) <= 0x7f800000;
-    } else if (array->nulls_by == BD_TFRECORD_ABSENT && places->absences[list] > 0) {
+        return nulls;
+    }
+    if (array->nulls_by == BD_TFRECORD_ABSENT && places->absences[list] > 0) {
         for (int64_t r = 0; r < n_rows; r++)
             valid[r] = !absent[r];
-    } else if (array->nulls_by == BD_TFRECORD_LISTED && places->absences[list] < n_records) {
-        for (int64_t j = 0, r = 0; j < n_records; j++)
-            for (const int64_t end = r + places->rows[j]; r < end; r++)
-                valid[r] = absent[j] || places->slots[at + r] != 0;
-    } else {
-        memset(valid, 1, (size_t)n_rows);
-        return 0;
+        return places->absences[list];
     }
-    for (int64_t r = 0; r < n_rows; r++)
-        n_valid += valid[r];
-    return n_rows - n_valid;
+    if (array->nulls_by == BD_TFRECORD_LISTED && places->absences[list] < n_records) {
+        int64_t n_valid = 0;
+        for (int64_t j = 0, r = 0; j < n_records; j++)
+            for (const int64_t end = r + places->rows[j]; r < end; r++) {
+                valid[r] = absent[j] || places->slots[at + r] != 0;
+                n_valid += valid[r];
+            }
+        return n_rows - n_valid;
+    }
+    return 0;
 }
 
 /* Whether all numbers are in [low, high], those of nulls set to 0. */
@@ -98,7 +122,10 @@ static bool put_array(struct bd_tfrecord_array *array, const struct bd_tfrecord_
 {
     const int64_t at = places->firsts[array->list] + array->number * n_rows;
     const int64_t nulls = array->nulls = find_valid(array, places, n_records, n_rows, valid);
-    put_bits(array->bitmap, array->first, valid, n_rows);
+    if (nulls)
+        put_bits(array->bitmap, array->first, valid, n_rows);
+    else
+        put_ones(array->bitmap, array->first, n_rows);
     if (array->type == BD_TFRECORD_FLOAT32)
         return true;
     if (array->type == BD_TFRECORD_FLOAT64) {
