@@ -22,7 +22,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # crc32c.c
     "bd_crc32c": (c_uint32, [c_void_p, c_int64]),
     "bd_crc32c_by_tables": (c_uint32, [c_void_p, c_int64]),
-    # tfrecord_encode.c
+    # tfrecord_plan.c, tfrecord_encode.c
     "bd_tfrecord_heads_bytes": (c_int64, [c_void_p]),
     "bd_tfrecord_heads": (None, [c_void_p]),
     "bd_tfrecord_bound": (c_int64, [c_void_p, c_void_p, c_void_p]),

@@ -25,7 +25,7 @@ BD_API uint32_t bd_instruction_sets(void);
 BD_API uint32_t bd_crc32c(const uint8_t *data, int64_t size);
 BD_API uint32_t bd_crc32c_by_tables(const uint8_t *data, int64_t size);
 
-/* tfrecord_encode.c, tfrecord_blocks.c: records of `tf.train.Example` from Arrow batches. */
+/* tfrecord_plan.c, tfrecord_encode.c: records of `tf.train.Example` from Arrow batches. */
 
 /* Kinds of a list; BD_TFRECORD_VALID is an Int64List of validity, left out where all are valid. */
 enum { BD_TFRECORD_INT, BD_TFRECORD_FLOAT, BD_TFRECORD_BYTES, BD_TFRECORD_VALID };

@@ -60,8 +60,6 @@ static uint8_t *put_floats(const struct bd_open_column *column, const struct spa
 static uint8_t *put_texts(const struct bd_open_column *column, const struct span *span,
                           uint8_t *out)
 {
-    const uint8_t *end =
-        column->type == BD_TFRECORD_UINT64 ? NULL : column->text + column->text_end;
     for (int64_t done = 0; done < span->count; done += BD_TILE) {
         const int64_t row = span->row + done;
         const int count = (int)(span->count - done < BD_TILE ? span->count - done : BD_TILE);
@@ -71,7 +69,8 @@ static uint8_t *put_texts(const struct bd_open_column *column, const struct span
             *out++ = 0x0a;
             out = bd_put_varint(out, (uint64_t)texts.lengths[r]);
             if (texts.lengths[r])
-                out = bd_put_text(out, texts.starts[r], texts.lengths[r], end);
+                out = bd_put_text(out, texts.starts[r], texts.lengths[r],
+                                  bd_readable_end(column, &texts));
         }
     }
     return out;
