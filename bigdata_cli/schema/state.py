@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from bigdata_cli.schema.dtype import Column
+from bigdata_cli.schema.dtype import Column, arrow_type
 from bigdata_cli.schema.lattice import Observed, resolve
 from bigdata_cli.schema.vocabulary import join_distinct
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,13 @@ class ColumnState:
         if self.dtype == "category" and self.distinct is not None:
             vocabulary = tuple(sorted(self.distinct))
         return Column(name=self.name, dtype=self.dtype, vocabulary=vocabulary)
+
+
+def arrow_schema(columns: Sequence[ColumnState]) -> pa.Schema:
+    """The Arrow schema of columns."""
+    import pyarrow as pa
+
+    return pa.schema([(state.name, arrow_type(state.dtype)) for state in columns])
 
 
 def join_all(

@@ -1,0 +1,43 @@
+"""CRC-32C against its definition."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from bigdata_cli.formats.crc32c import masked_crc32c
+from tests.fuzz import target
+
+
+def _table() -> list[int]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        table.append(crc)
+    return table
+
+
+_TABLE = _table()
+
+
+def masked(data: bytes) -> int:
+    """The CRC-32C that TFRecord stores, a byte at a time."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+@target
+def checksums(chance: random.Random) -> int:
+    """Any length, at any place."""
+    data = chance.randbytes(chance.choice([9, 70, 300, 5000]))
+    array = np.frombuffer(data, np.uint8).copy()
+    start = chance.randrange(len(data))
+    end = chance.randint(start, len(data))
+    assert int(masked_crc32c(array, start, end)) == masked(data[start:end]), (data, start, end)
+    return 1
