@@ -16,8 +16,6 @@
 /* Readable bytes that must follow the end of every block of text. */
 #define BD_PADDING 64
 
-struct bd_arrow_array;
-
 #define BD_API __attribute__((visibility("default")))
 
 /* Structs that are declared in the header of their concern. */
@@ -39,6 +37,8 @@ BD_API uint32_t bd_instruction_sets(void);
 /* crc32c.c: the CRC-32C of data[0:size], by the instruction where there is one, or by tables. */
 BD_API uint32_t bd_crc32c(const uint8_t *data, int64_t size);
 BD_API uint32_t bd_crc32c_by_tables(const uint8_t *data, int64_t size);
+
+struct ArrowArray; /* arrow.h */
 
 /* tfrecord_plan.c, tfrecord_encode.c: records of `tf.train.Example` from Arrow batches. */
 
@@ -98,7 +98,7 @@ struct bd_tfrecord_plan {
  * there are none. */
 struct bd_tfrecord_batches {
     int64_t n_batches;
-    const struct bd_arrow_array *const *batches;
+    const struct ArrowArray *const *batches;
     const int64_t *const *lookups;
 };
 
@@ -334,7 +334,6 @@ BD_API void bd_merge_results(bd_column_result *all, const bd_column_result *more
 /* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of its
  * own. storage: how each column is stored in it, wide enough for its values. Returns 0, or
  * BD_NO_MEMORY. */
-struct ArrowArray;
 BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns, int64_t n_rows,
                          struct ArrowArray *batch);
 

@@ -2,25 +2,17 @@
  *
  * The instruction takes eight bytes a cycle but answers after three, so long data are cut into
  * three lanes whose CRCs are computed side by side and joined: Gopal et al., "Fast CRC Computation
- * for iSCSI Polynomial Using CRC32 Instruction", 2011. Without it: slicing-by-8, Kounavis and Berry,
- * "A Systematic Approach to Building High Performance Software-based CRC Generators", 2005.
+ * for iSCSI Polynomial Using CRC32 Instruction", 2011. Without it: slicing-by-8, Kounavis and
+ * Berry, "A Systematic Approach to Building High Performance Software-based CRC Generators", 2005.
  *
  * A CRC is a polynomial modulo P with its highest power in the lowest bit. A lane that n bytes
  * follow counts for its CRC times x^8n. */
 
-#include <string.h>
-
-#include "bigdata.h"
 #include "crc32c.h"
+#include "bigdata.h"
+#include "simd.h"
 
 static const uint32_t POLYNOMIAL = 0x82f63b78;
-
-static inline uint64_t load_u64(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, 8);
-    return word;
-}
 
 /* The one macro here: functions with the instructions are compiled also where the library's
  * instruction set lacks them, and are called only where the processor has them. */
@@ -63,8 +55,8 @@ WITH_INSTRUCTION static inline uint64_t take_u8(uint64_t crc, uint8_t byte)
  * instruction multiplies by x^32 as it reduces. */
 WITH_INSTRUCTION static inline uint64_t advance(uint64_t crc, uint32_t power)
 {
-    const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc),
-                                                 _mm_cvtsi64_si128((int64_t)power), 0);
+    const __m128i product =
+        _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_cvtsi64_si128((int64_t)power), 0);
     return _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
 }
 
@@ -124,9 +116,9 @@ WITH_INSTRUCTION static inline uint64_t take_lanes(uint64_t crc, const uint8_t *
 {
     uint64_t second = 0, third = 0;
     for (int64_t k = 0; k < lane; k += 8) {
-        crc = take_u64(crc, load_u64(data + k));
-        second = take_u64(second, load_u64(data + lane + k));
-        third = take_u64(third, load_u64(data + 2 * lane + k));
+        crc = take_u64(crc, bd_load_u64(data + k));
+        second = take_u64(second, bd_load_u64(data + lane + k));
+        third = take_u64(third, bd_load_u64(data + 2 * lane + k));
     }
     return advance(crc, after_two) ^ advance(second, after_one) ^ third;
 }
@@ -138,7 +130,7 @@ WITH_INSTRUCTION static uint32_t by_instruction(const uint8_t *data, int64_t siz
         for (; size >= 3 * LANES[k]; data += 3 * LANES[k], size -= 3 * LANES[k])
             crc = take_lanes(crc, data, LANES[k], AFTER_ONE[k], AFTER_TWO[k]);
     for (; size >= 8; data += 8, size -= 8)
-        crc = take_u64(crc, load_u64(data));
+        crc = take_u64(crc, bd_load_u64(data));
     for (; size > 0; data++, size--)
         crc = take_u8(crc, *data);
     return ~(uint32_t)crc;
@@ -164,7 +156,7 @@ static uint32_t by_tables(const uint32_t tables[8][256], const uint8_t *data, in
 {
     uint32_t crc = 0xffffffff;
     for (; size >= 8; data += 8, size -= 8) {
-        const uint64_t word = load_u64(data) ^ crc;
+        const uint64_t word = bd_load_u64(data) ^ crc;
         crc = 0;
         for (int k = 0; k < 8; k++)
             crc ^= tables[7 - k][word >> 8 * k & 0xff];

@@ -7,11 +7,11 @@
 /* Where the values of a Feature that is nothing but so many packed floats begin, or -1. */
 static int64_t packed_floats(const uint8_t *data, int64_t at, int64_t end, int64_t count)
 {
-    struct bd_field field = {0};
-    if (at >= end || bd_next_field(data, at, end, &field) != end || field.number != 2 ||
+    struct bd_proto_field field = {0};
+    if (at >= end || bd_proto_next_field(data, at, end, &field) != end || field.number != 2 ||
         field.wire != BD_MESSAGE || field.begin >= field.end)
         return -1;
-    if (bd_next_field(data, field.begin, field.end, &field) != end || field.number != 1 ||
+    if (bd_proto_next_field(data, field.begin, field.end, &field) != end || field.number != 1 ||
         field.wire != BD_MESSAGE || field.end - field.begin != 4 * count)
         return -1;
     return field.begin;
@@ -72,8 +72,7 @@ int64_t bd_plan_moves(const struct bd_tfrecord_plan *plan, const struct bd_tfrec
     for (int floats = 1; floats >= 0; floats--) {
         for (int f = 0; f < plan->n_lists; f++) {
             const struct bd_tfrecord_list *list = &plan->lists[f];
-            if (!(list->flags & BD_TFRECORD_WANTED) ||
-                floats != (list->kind == BD_TFRECORD_FLOAT))
+            if (!(list->flags & BD_TFRECORD_WANTED) || floats != (list->kind == BD_TFRECORD_FLOAT))
                 continue;
             const int64_t at = scratch->places[2 * f];
             scratch->moves[n++] = (struct bd_tfrecord_move){
@@ -126,7 +125,7 @@ void bd_read_alike(const uint8_t *data, int64_t start, const struct bd_tfrecord_
             into->lengths[place] = moves[m].size;
         } else {
             into->slots[place] =
-                (int64_t)bd_varint_value(record + moves[m].at, (int)moves[m].size);
+                (int64_t)bd_proto_varint_value(record + moves[m].at, (int)moves[m].size);
         }
     }
 }

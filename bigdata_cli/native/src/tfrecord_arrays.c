@@ -1,5 +1,5 @@
-/* Makes Arrow arrays of values that were decoded: each dtype's own width, checked against its range,
- * zeros beneath nulls, bitmaps of validity. Columns of a dtype lie one after another. */
+/* Makes Arrow arrays of values that were decoded: each dtype's own width, checked against its
+ * range, zeros beneath nulls, bitmaps of validity. Columns of a dtype lie one after another. */
 
 #include "tfrecord_parse.h"
 

@@ -2,7 +2,8 @@
  * which may be those of several batches.
  *
  * Lengths stand before what they count, and are known after it. How many bytes they take is
- * guessed from the list, or the record, before, and what was written is moved where that is wrong. */
+ * guessed from the list, or the record, before, and what was written is moved where that is wrong.
+ */
 
 #include "tfrecord_encode.h"
 #include "tfrecord_wire.h"
@@ -32,10 +33,10 @@ static uint8_t *put_ints(const struct bd_open_column *column, const struct span 
             out += count;
         } else if (any < 0x4000) {
             for (int r = 0; r < count; r++)
-                out = bd_put_varint14(out, (uint64_t)numbers[r]);
+                out = bd_proto_put_varint14(out, (uint64_t)numbers[r]);
         } else {
             for (int r = 0; r < count; r++)
-                out = bd_put_varint(out, (uint64_t)numbers[r]);
+                out = bd_proto_put_varint(out, (uint64_t)numbers[r]);
         }
     }
     return out;
@@ -67,7 +68,7 @@ static uint8_t *put_texts(const struct bd_open_column *column, const struct span
         bd_tile_texts(column, row, count, bd_tile_valid(column, row, count), &texts);
         for (int r = 0; r < count; r++) {
             *out++ = 0x0a;
-            out = bd_put_varint(out, (uint64_t)texts.lengths[r]);
+            out = bd_proto_put_varint(out, (uint64_t)texts.lengths[r]);
             if (texts.lengths[r])
                 out = bd_put_text(out, texts.starts[r], texts.lengths[r],
                                   bd_readable_end(column, &texts));

@@ -9,9 +9,9 @@
 static const uint32_t NAN_BITS = 0x7fc00000;
 
 struct bd_open_column bd_open_column(const struct bd_tfrecord_column *column,
-                                     const struct bd_arrow_array *batch, const int64_t *lookup)
+                                     const struct ArrowArray *batch, const int64_t *lookup)
 {
-    const struct bd_arrow_array *array = batch->children[column->child];
+    const struct ArrowArray *array = batch->children[column->child];
     struct bd_open_column open = {
         .valid = array->null_count == 0 ? NULL : array->buffers[0],
         .values = array->buffers[1],
@@ -24,7 +24,7 @@ struct bd_open_column bd_open_column(const struct bd_tfrecord_column *column,
         open.text = array->buffers[2];
         open.text_end = array->length ? open.offsets[array->offset + array->length] : 0;
     } else if (column->type == BD_TFRECORD_CATEGORY && array->dictionary->length) {
-        const struct bd_arrow_array *dictionary = array->dictionary;
+        const struct ArrowArray *dictionary = array->dictionary;
         open.dictionary_first = dictionary->offset;
         open.offsets = dictionary->buffers[1];
         open.text = dictionary->buffers[2];

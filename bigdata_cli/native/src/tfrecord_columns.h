@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arrow_array.h"
+#include "arrow.h"
 #include "bigdata.h"
 
 enum {
@@ -47,7 +47,7 @@ struct bd_tile_texts {
 };
 
 struct bd_open_column bd_open_column(const struct bd_tfrecord_column *column,
-                                     const struct bd_arrow_array *batch, const int64_t *lookup);
+                                     const struct ArrowArray *batch, const int64_t *lookup);
 
 /* All functions below: of rows [row, row + count), count in 1..BD_TILE, which the batch has. */
 
@@ -71,7 +71,6 @@ void bd_tile_texts(const struct bd_open_column *column, int64_t row, int count, 
 int64_t bd_text_bytes(const struct bd_open_column *column, int64_t n_rows);
 
 /* Add to sizes[0:count] the bytes of the texts of a tile, at the most. */
-void bd_add_text_bytes(const struct bd_open_column *column, int64_t row, int count,
-                       int64_t *sizes);
+void bd_add_text_bytes(const struct bd_open_column *column, int64_t row, int count, int64_t *sizes);
 
 #endif

@@ -1,8 +1,8 @@
 /* Reads framed `tf.train.Example` records back into columns.
  *
- * The parse is that of any protobuf parser: fields in any order, lists packed or not, unknown fields
- * skipped, the last of two equal keys wins. Records as our writer writes them are recognised by
- * their bytes, and take less. */
+ * The parse is that of any protobuf parser: fields in any order, lists packed or not, unknown
+ * fields skipped, the last of two equal keys wins. Records as our writer writes them are recognised
+ * by their bytes, and take less. */
 
 #include "tfrecord_alike.h"
 #include "tfrecord_parse.h"
@@ -19,12 +19,14 @@ static inline bool is_key(const uint8_t *data, int64_t size, const struct bd_tfr
     return size == list->key_size && memcmp(data, plan->keys + list->key_at, (size_t)size) == 0;
 }
 
-/* Whether a head of the plan stands in `data`, of which padding may be read, for `payload` bytes. */
+/* Whether a head of the plan stands in `data`, of which padding may be read, for `payload` bytes.
+ */
 static bool is_head(const uint8_t *data, const uint8_t *pieces, int64_t size, uint8_t payload)
 {
     static const uint8_t MASKS[64] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     };
     const bytes32 more = (bytes32){0} + payload;
     uint64_t differing = 0;
@@ -51,7 +53,7 @@ static bool match_record(const struct bd_tfrecord_plan *plan, const uint8_t *dat
     uint64_t length;
     if (at >= end || data[at] != 0x0a)
         return false;
-    at = bd_read_varint(data, at + 1, end, &length);
+    at = bd_proto_read_varint(data, at + 1, end, &length);
     if (at < 0 || length != (uint64_t)(end - at))
         return false;
     for (int f = 0; f < plan->n_lists; f++) {
@@ -65,9 +67,9 @@ static bool match_record(const struct bd_tfrecord_plan *plan, const uint8_t *dat
             !is_head(data + at, plan->heads + list->head_at, size, payload))
             continue;
         at += size;
-        if (list->kind == BD_TFRECORD_FLOAT ? payload != 4
-                                            : list->kind != BD_TFRECORD_BYTES &&
-                                                  !bd_is_varint(data + at, payload))
+        if (list->kind == BD_TFRECORD_FLOAT
+                ? payload != 4
+                : list->kind != BD_TFRECORD_BYTES && !bd_proto_is_varint(data + at, payload))
             return false;
         spans[2 * f] = at;
         at += payload;
@@ -97,7 +99,7 @@ static void read_matched(const struct bd_tfrecord_plan *plan, const uint8_t *dat
             into->slots[place] = at;
             into->lengths[place] = size;
         } else {
-            into->slots[place] = (int64_t)bd_varint_value(data + at, (int)size);
+            into->slots[place] = (int64_t)bd_proto_varint_value(data + at, (int)size);
         }
     }
 }
@@ -106,21 +108,21 @@ static void read_matched(const struct bd_tfrecord_plan *plan, const uint8_t *dat
  * of a map with the key of the list, then the Feature, and no more. Else false: the entry must be
  * parsed in full. */
 static bool expected_entry(const uint8_t *data, int64_t at, int64_t end,
-                           const struct bd_tfrecord_plan *plan,
-                           const struct bd_tfrecord_list *list, int64_t span[2])
+                           const struct bd_tfrecord_plan *plan, const struct bd_tfrecord_list *list,
+                           int64_t span[2])
 {
     const int64_t size = list->key_size;
     uint64_t length;
     if (data[at] != 0x0a)
         return false;
-    at = bd_read_varint(data, at + 1, end, &length);
+    at = bd_proto_read_varint(data, at + 1, end, &length);
     if (at < 0 || length > (uint64_t)(end - at))
         return false;
     const int64_t stop = at + (int64_t)length;
     if (stop - at < size + 4 || size > 0x7f || data[at] != 0x0a || data[at + 1] != size ||
         data[at + 2 + size] != 0x12 || !is_key(data + at + 2, size, plan, list))
         return false;
-    at = bd_read_varint(data, at + 3 + size, stop, &length);
+    at = bd_proto_read_varint(data, at + 3 + size, stop, &length);
     if (at < 0 || length != (uint64_t)(stop - at))
         return false;
     span[0] = at;
@@ -149,8 +151,8 @@ static int64_t find_features(const struct bd_tfrecord_plan *plan, const uint8_t 
     int expected = 0;
     memset(spans, 0xff, (size_t)plan->n_lists * 2 * sizeof *spans);
     while (at < end) {
-        struct bd_field field;
-        at = bd_next_field(data, at, end, &field);
+        struct bd_proto_field field;
+        at = bd_proto_next_field(data, at, end, &field);
         if (at < 0)
             return BD_TFRECORD_NOT_A_MESSAGE;
         if (field.number != 1 || field.wire != BD_MESSAGE)
@@ -167,15 +169,14 @@ static int64_t find_features(const struct bd_tfrecord_plan *plan, const uint8_t 
                 continue;
             }
             struct bd_entry entry;
-            features = bd_next_field(data, features, features_end, &field);
+            features = bd_proto_next_field(data, features, features_end, &field);
             if (features < 0)
                 return BD_TFRECORD_NOT_A_MESSAGE;
             if (field.number != 1 || field.wire != BD_MESSAGE)
                 continue;
             if (!bd_read_entry(data, field.begin, field.end, &entry))
                 return BD_TFRECORD_NOT_A_MESSAGE;
-            const int f =
-                list_of_key(plan, data + entry.key, entry.key_end - entry.key, expected);
+            const int f = list_of_key(plan, data + entry.key, entry.key_end - entry.key, expected);
             if (f >= 0) {
                 spans[2 * f] = entry.value;
                 spans[2 * f + 1] = entry.value_end;
@@ -199,12 +200,9 @@ static int64_t read_features(const struct bd_tfrecord_plan *plan, const uint8_t 
         int64_t count = 0;
         if (spans[2 * f] >= 0) {
             const struct bd_value_places places = {
-                into->floats,
-                into->slots,
-                into->lengths,
-                into->firsts[f] + into->offsets[record] * into->strides[f],
-                into->steps[f],
-                expected,
+                into->floats,   into->slots,
+                into->lengths,  into->firsts[f] + into->offsets[record] * into->strides[f],
+                into->steps[f], expected,
             };
             count = bd_read_feature(data, spans[2 * f], spans[2 * f + 1], list->kind, places);
         }
@@ -244,8 +242,7 @@ void bd_tfrecord_decode(const struct bd_tfrecord_plan *plan, const uint8_t *data
         const bool try_like =
             fixed && misses < MOST_MISSES && size + BD_PADDING <= scratch->mask_bytes;
         like = -1;
-        if (single && !try_like &&
-            match_record(plan, data, starts[j], ends[j], scratch->spans)) {
+        if (single && !try_like && match_record(plan, data, starts[j], ends[j], scratch->spans)) {
             read_matched(plan, data, j, n_records, scratch->spans, places);
             continue;
         }

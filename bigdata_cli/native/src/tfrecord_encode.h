@@ -62,8 +62,8 @@ static inline bool bd_all_rows(const struct bd_tile *tile, uint64_t valid)
 int bd_put_rows(struct bd_tile *tile);
 int bd_put_packed(struct bd_tile *tile);
 
-/* tfrecord_blocks.c: the records of the layout block, as `bd_tfrecord_encode`; columns: those of all
- * batches, opened. */
+/* tfrecord_blocks.c: the records of the layout block, as `bd_tfrecord_encode`; columns: those of
+ * all batches, opened. */
 int64_t bd_tfrecord_encode_blocks(const struct bd_tfrecord_plan *plan,
                                   const struct bd_tfrecord_batches *batches,
                                   const struct bd_open_column *columns,

@@ -39,7 +39,8 @@ static int put_float_list(struct bd_tile *tile, const struct bd_tfrecord_list *l
 }
 
 /* Likewise; also fills some_null: the rows in which one is. */
-static int put_int_list(struct bd_tile *tile, const struct bd_tfrecord_list *list, uint64_t *some_null)
+static int put_int_list(struct bd_tile *tile, const struct bd_tfrecord_list *list,
+                        uint64_t *some_null)
 {
     /* How many bytes the head takes is known at the end: it is guessed, and mostly right. */
     const int64_t guess = bd_list_head_bytes(list->kind, list->key_size, list->count);
@@ -66,10 +67,10 @@ static int put_int_list(struct bd_tile *tile, const struct bd_tfrecord_list *lis
                 *tile->at[r]++ = (uint8_t)numbers[r];
         else if (any < 0x4000)
             for (int r = 0; r < tile->count; r++)
-                tile->at[r] = bd_put_varint14(tile->at[r], (uint64_t)numbers[r]);
+                tile->at[r] = bd_proto_put_varint14(tile->at[r], (uint64_t)numbers[r]);
         else
             for (int r = 0; r < tile->count; r++)
-                tile->at[r] = bd_put_varint(tile->at[r], (uint64_t)numbers[r]);
+                tile->at[r] = bd_proto_put_varint(tile->at[r], (uint64_t)numbers[r]);
     }
     uint8_t head[LIST_HEAD] = {0};
     int64_t size = 0, known = -1;
@@ -96,8 +97,7 @@ static void put_valid_list(struct bd_tile *tile, const struct bd_tfrecord_list *
     uint8_t *begin[BD_TILE];
     for (int r = 0; r < tile->count; r++)
         if (some_null >> r & 1) {
-            begin[r] =
-                bd_put_list_head(tile->at[r], list->kind, key, list->key_size, list->count);
+            begin[r] = bd_put_list_head(tile->at[r], list->kind, key, list->key_size, list->count);
             memset(begin[r], 1, (size_t)list->count);
             tile->at[r] = begin[r] + list->count;
         }

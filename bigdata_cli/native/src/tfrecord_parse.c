@@ -9,7 +9,7 @@ static int64_t read_ints(const uint8_t *data, int64_t at, int64_t end,
     int64_t count = 0, into = places->first;
     while (at < end) {
         uint64_t number;
-        at = bd_read_varint(data, at, end, &number);
+        at = bd_proto_read_varint(data, at, end, &number);
         if (at < 0)
             return BD_TFRECORD_NOT_A_MESSAGE;
         if (count < places->room)
@@ -42,8 +42,8 @@ static int64_t read_list(const uint8_t *data, int64_t at, int64_t end, int kind,
 {
     int64_t total = 0;
     while (at < end) {
-        struct bd_field field;
-        at = bd_next_field(data, at, end, &field);
+        struct bd_proto_field field;
+        at = bd_proto_next_field(data, at, end, &field);
         if (at < 0)
             return BD_TFRECORD_NOT_A_MESSAGE;
         if (field.number != 1)
@@ -79,8 +79,8 @@ int64_t bd_read_feature(const uint8_t *data, int64_t at, int64_t end, int kind,
     int64_t total = 0;
     bool other = false;
     while (at < end) {
-        struct bd_field field;
-        at = bd_next_field(data, at, end, &field);
+        struct bd_proto_field field;
+        at = bd_proto_next_field(data, at, end, &field);
         if (at < 0)
             return BD_TFRECORD_NOT_A_MESSAGE;
         if (field.wire != BD_MESSAGE || field.number > 3)
@@ -92,8 +92,9 @@ int64_t bd_read_feature(const uint8_t *data, int64_t at, int64_t end, int kind,
         }
         other = false;
         const struct bd_value_places rest = {
-            places.floats, places.slots, places.lengths, places.first + total * places.step,
-            places.step, total < places.room ? places.room - total : 0,
+            places.floats,  places.slots,
+            places.lengths, places.first + total * places.step,
+            places.step,    total < places.room ? places.room - total : 0,
         };
         const int64_t count = read_list(data, field.begin, field.end, kind, rest);
         if (count < 0)

@@ -17,14 +17,15 @@
 enum { BD_VARINT = 0, BD_FIXED64 = 1, BD_MESSAGE = 2, BD_FIXED32 = 5 };
 
 /* A field of a message: its number and wire type, and where its content lies. */
-struct bd_field {
+struct bd_proto_field {
     uint64_t number;
     int wire;
     int64_t begin, end;
 };
 
 /* Read a varint at `at`; returns where it ends, or -1 for one that is cut off or too long. */
-static inline int64_t bd_read_varint(const uint8_t *data, int64_t at, int64_t end, uint64_t *number)
+static inline int64_t bd_proto_read_varint(const uint8_t *data, int64_t at, int64_t end,
+                                           uint64_t *number)
 {
     if (at < end && data[at] < 0x80) {
         *number = data[at];
@@ -41,7 +42,7 @@ static inline int64_t bd_read_varint(const uint8_t *data, int64_t at, int64_t en
 }
 
 /* Whether data[0:size] is one varint and nothing else; eight bytes are read. */
-static inline bool bd_is_varint(const uint8_t *data, int64_t size)
+static inline bool bd_proto_is_varint(const uint8_t *data, int64_t size)
 {
     if (size < 1 || size > BD_MAX_VARINT)
         return false;
@@ -56,7 +57,7 @@ static inline bool bd_is_varint(const uint8_t *data, int64_t size)
 }
 
 /* The value of a varint of `size` bytes; eight bytes are read. */
-static inline uint64_t bd_varint_value(const uint8_t *data, int size)
+static inline uint64_t bd_proto_varint_value(const uint8_t *data, int size)
 {
     const int n = size < 8 ? size : 8;
     uint64_t number = bd_load_u64(data) & 0x7f7f7f7f7f7f7f7f & ~(UINT64_MAX << 4 * n << 4 * n);
@@ -70,12 +71,13 @@ static inline uint64_t bd_varint_value(const uint8_t *data, int size)
     return number;
 }
 
-/* Read the field at `at`, at < end; returns where the next one begins, or -1 where it is damaged. */
-static inline int64_t bd_next_field(const uint8_t *data, int64_t at, int64_t end,
-                                    struct bd_field *field)
+/* Read the field at `at`, at < end; returns where the next one begins, or -1 where it is damaged.
+ */
+static inline int64_t bd_proto_next_field(const uint8_t *data, int64_t at, int64_t end,
+                                          struct bd_proto_field *field)
 {
     uint64_t tag, length;
-    at = bd_read_varint(data, at, end, &tag);
+    at = bd_proto_read_varint(data, at, end, &tag);
     field->number = tag >> 3;
     field->wire = (int)(tag & 7);
     field->begin = at;
@@ -83,10 +85,10 @@ static inline int64_t bd_next_field(const uint8_t *data, int64_t at, int64_t end
         return -1;
     switch (field->wire) {
     case BD_VARINT:
-        at = bd_read_varint(data, at, end, &length);
+        at = bd_proto_read_varint(data, at, end, &length);
         break;
     case BD_MESSAGE:
-        at = bd_read_varint(data, at, end, &length);
+        at = bd_proto_read_varint(data, at, end, &length);
         if (at < 0 || length > (uint64_t)(end - at))
             return -1;
         field->begin = at;
@@ -118,8 +120,8 @@ static inline bool bd_read_entry(const uint8_t *data, int64_t at, int64_t end,
 {
     *entry = (struct bd_entry){at, at, at, at};
     while (at < end) {
-        struct bd_field field;
-        at = bd_next_field(data, at, end, &field);
+        struct bd_proto_field field;
+        at = bd_proto_next_field(data, at, end, &field);
         if (at < 0)
             return false;
         if (field.wire == BD_MESSAGE && field.number == 1) {
@@ -142,9 +144,9 @@ struct bd_value_places {
     int64_t first, step, room;
 };
 
-/* Read the Feature data[at:end] of a kind; returns the number of values, or what is wrong. Lists may
- * be packed or not. Of several lists of one kind the values add up; one of another kind replaces
- * those before. */
+/* Read the Feature data[at:end] of a kind; returns the number of values, or what is wrong. Lists
+ * may be packed or not. Of several lists of one kind the values add up; one of another kind
+ * replaces those before. */
 int64_t bd_read_feature(const uint8_t *data, int64_t at, int64_t end, int kind,
                         struct bd_value_places places);
 

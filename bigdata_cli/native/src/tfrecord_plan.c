@@ -82,9 +82,8 @@ int64_t bd_tfrecord_lists_bytes(const struct bd_tfrecord_plan *plan, int64_t row
         const struct bd_tfrecord_list *list = &plan->lists[f];
         total += list->key_size + BD_LIST_HEAD;
         for (int k = list->first; k < list->first + list->count; k++)
-            total += list->kind == BD_TFRECORD_VALID
-                         ? rows
-                         : rows * value_bytes(plan->columns[k].type);
+            total +=
+                list->kind == BD_TFRECORD_VALID ? rows : rows * value_bytes(plan->columns[k].type);
     }
     return total;
 }

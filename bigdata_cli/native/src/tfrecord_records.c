@@ -50,18 +50,18 @@ static int64_t count_values(const uint8_t *data, int64_t at, int64_t end)
 /* A walk over the entries of an Example. */
 struct walk {
     const uint8_t *data;
-    int64_t at, end;                   /* of the Example */
-    int64_t features, features_end;    /* of the Features at hand */
+    int64_t at, end;                /* of the Example */
+    int64_t features, features_end; /* of the Features at hand */
 };
 
 /* The next entry: 1, 0 where there is none, or what is wrong. */
 static int64_t next_entry(struct walk *walk, struct bd_entry *entry)
 {
-    struct bd_field field;
+    struct bd_proto_field field;
     for (;;) {
         while (walk->features < walk->features_end) {
             walk->features =
-                bd_next_field(walk->data, walk->features, walk->features_end, &field);
+                bd_proto_next_field(walk->data, walk->features, walk->features_end, &field);
             if (walk->features < 0)
                 return BD_TFRECORD_NOT_A_MESSAGE;
             if (field.number == 1 && field.wire == BD_MESSAGE)
@@ -71,7 +71,7 @@ static int64_t next_entry(struct walk *walk, struct bd_entry *entry)
         }
         if (walk->at >= walk->end)
             return 0;
-        walk->at = bd_next_field(walk->data, walk->at, walk->end, &field);
+        walk->at = bd_proto_next_field(walk->data, walk->at, walk->end, &field);
         if (walk->at < 0)
             return BD_TFRECORD_NOT_A_MESSAGE;
         if (field.number == 1 && field.wire == BD_MESSAGE) {

@@ -44,10 +44,10 @@ static void put_long_heads(struct bd_tile *tile, const struct bd_tfrecord_list *
             const uint64_t number = (uint64_t)numbers[r];
             const bool is_float = list->kind == BD_TFRECORD_FLOAT;
             uint8_t *at = bd_put_list_head(tile->at[r], list->kind, key, list->key_size,
-                                           is_float ? 4 : bd_varint_bytes(number));
+                                           is_float ? 4 : bd_proto_varint_bytes(number));
             if (is_float)
                 bd_store_u32(at, (uint32_t)number);
-            tile->at[r] = is_float ? at + 4 : bd_put_varint(at, number);
+            tile->at[r] = is_float ? at + 4 : bd_proto_put_varint(at, number);
         }
 }
 
@@ -76,15 +76,15 @@ static void put_ints(struct bd_tile *tile, const struct bd_tfrecord_list *list,
         for (int r = 0; r < count; r++) {
             uint8_t *at = rows[r];
             put_head(at, &head, numbers[r] > 0x7f ? 2 : 1);
-            uint8_t *end = bd_put_varint14(at + head.size, (uint64_t)numbers[r]);
+            uint8_t *end = bd_proto_put_varint14(at + head.size, (uint64_t)numbers[r]);
             rows[r] = valid >> r & 1 ? end : at;
         }
     } else {
         for (int r = 0; r < count; r++) {
             uint8_t *at = rows[r];
-            const int n = bd_varint_bytes((uint64_t)numbers[r]);
+            const int n = bd_proto_varint_bytes((uint64_t)numbers[r]);
             put_head(at, &head, (uint8_t)n);
-            bd_put_varint_of(at + head.size, (uint64_t)numbers[r], n);
+            bd_proto_put_varint_of(at + head.size, (uint64_t)numbers[r], n);
             rows[r] = at + (valid >> r & 1 ? head.size + n : 0);
         }
     }
@@ -127,9 +127,9 @@ static void put_texts(struct bd_tile *tile, const struct bd_tfrecord_list *list,
             put_head(at, head, (uint8_t)length);
             at += head->size;
         } else {
-            at = bd_put_list_head(at, list->kind, key, list->key_size, bd_field_bytes(length));
+            at = bd_put_list_head(at, list->kind, key, list->key_size, bd_message_bytes(length));
             *at++ = 0x0a;
-            at = bd_put_varint(at, (uint64_t)length);
+            at = bd_proto_put_varint(at, (uint64_t)length);
         }
         tile->at[r] = bd_put_text(at, texts->starts[r], length, text_end);
     }

@@ -1,7 +1,7 @@
 /* How a framed, serialized `tf.train.Example` is made of bytes.
  *
- * A record is: its length (uint64), masked CRC-32C of the length, the Example, masked CRC-32C of it.
- * An Example is nested messages, each with its length before it:
+ * A record is: its length (uint64), masked CRC-32C of the length, the Example, masked CRC-32C of
+ * it. An Example is nested messages, each with its length before it:
  *
  *     Example   0A n   Features   (0A n   entry)*
  *     entry     0A n key   12 n   Feature
@@ -19,6 +19,7 @@
 
 #include "bigdata.h"
 #include "crc32c.h"
+#include "simd.h"
 
 enum {
     BD_MAX_VARINT = 10,
@@ -28,25 +29,17 @@ enum {
     BD_LIST_HEAD = 6 + 5 * BD_MAX_VARINT,
 };
 
-static inline uint32_t bd_load_u32(const uint8_t *at)
+static inline void bd_store_u32(uint8_t *at, uint32_t word)
 {
-    uint32_t word;
-    memcpy(&word, at, 4);
-    return word;
+    memcpy(at, &word, 4);
 }
-
-static inline uint64_t bd_load_u64(const uint8_t *at)
+static inline void bd_store_u64(uint8_t *at, uint64_t word)
 {
-    uint64_t word;
-    memcpy(&word, at, 8);
-    return word;
+    memcpy(at, &word, 8);
 }
-
-static inline void bd_store_u32(uint8_t *at, uint32_t word) { memcpy(at, &word, 4); }
-static inline void bd_store_u64(uint8_t *at, uint64_t word) { memcpy(at, &word, 8); }
 
 /* Bytes of a number as a varint; a negative one, as uint64, has ten. */
-static inline int bd_varint_bytes(uint64_t number)
+static inline int bd_proto_varint_bytes(uint64_t number)
 {
     const int bits = 64 - __builtin_clzll(number | 1);
     return (bits * 9 + 64) >> 6;
@@ -59,8 +52,9 @@ static inline void bd_copy_short(uint8_t *out, const uint8_t *from, int64_t size
         memcpy(out + k, from + k, 16);
 }
 
-/* Write a varint of n = bd_varint_bytes(number); up to BD_MAX_VARINT bytes are overwritten. */
-static inline void bd_put_varint_of(uint8_t *out, uint64_t number, int n)
+/* Write a varint of n = bd_proto_varint_bytes(number); up to BD_MAX_VARINT bytes are overwritten.
+ */
+static inline void bd_proto_put_varint_of(uint8_t *out, uint64_t number, int n)
 {
     uint64_t low = number & 0x00ffffffffffffff;
     low = (low & 0x0fffffff) | (low & 0x00fffffff0000000) << 4;
@@ -74,7 +68,7 @@ static inline void bd_put_varint_of(uint8_t *out, uint64_t number, int n)
 }
 
 /* Write a varint of a number below 2^14; two bytes are overwritten. */
-static inline uint8_t *bd_put_varint14(uint8_t *out, uint64_t number)
+static inline uint8_t *bd_proto_put_varint14(uint8_t *out, uint64_t number)
 {
     const uint64_t more = number > 0x7f;
     const uint16_t both = (uint16_t)((number & 0x7f) | more << 7 | number >> 7 << 8);
@@ -82,10 +76,10 @@ static inline uint8_t *bd_put_varint14(uint8_t *out, uint64_t number)
     return out + 1 + more;
 }
 
-static inline uint8_t *bd_put_varint(uint8_t *out, uint64_t number)
+static inline uint8_t *bd_proto_put_varint(uint8_t *out, uint64_t number)
 {
-    const int n = bd_varint_bytes(number);
-    bd_put_varint_of(out, number, n);
+    const int n = bd_proto_varint_bytes(number);
+    bd_proto_put_varint_of(out, number, n);
     return out + n;
 }
 
@@ -94,17 +88,17 @@ struct bd_list_sizes {
     int64_t list, feature, entry;
 };
 
-static inline int64_t bd_field_bytes(int64_t content)
+static inline int64_t bd_message_bytes(int64_t content)
 {
-    return 1 + bd_varint_bytes((uint64_t)content) + content;
+    return 1 + bd_proto_varint_bytes((uint64_t)content) + content;
 }
 
 static inline struct bd_list_sizes bd_list_sizes(int kind, int64_t key_size, int64_t payload)
 {
     struct bd_list_sizes sizes;
-    sizes.list = kind == BD_TFRECORD_BYTES ? payload : bd_field_bytes(payload);
-    sizes.feature = bd_field_bytes(sizes.list);
-    sizes.entry = bd_field_bytes(key_size) + bd_field_bytes(sizes.feature);
+    sizes.list = kind == BD_TFRECORD_BYTES ? payload : bd_message_bytes(payload);
+    sizes.feature = bd_message_bytes(sizes.list);
+    sizes.entry = bd_message_bytes(key_size) + bd_message_bytes(sizes.feature);
     return sizes;
 }
 
@@ -115,18 +109,18 @@ static inline uint8_t *bd_put_list_head(uint8_t *out, int kind, const uint8_t *k
     static const uint8_t TAGS[] = {0x1a, 0x12, 0x0a, 0x1a};
     const struct bd_list_sizes sizes = bd_list_sizes(kind, key_size, payload);
     *out++ = 0x0a;
-    out = bd_put_varint(out, (uint64_t)sizes.entry);
+    out = bd_proto_put_varint(out, (uint64_t)sizes.entry);
     *out++ = 0x0a;
-    out = bd_put_varint(out, (uint64_t)key_size);
+    out = bd_proto_put_varint(out, (uint64_t)key_size);
     memcpy(out, key, (size_t)key_size);
     out += key_size;
     *out++ = 0x12;
-    out = bd_put_varint(out, (uint64_t)sizes.feature);
+    out = bd_proto_put_varint(out, (uint64_t)sizes.feature);
     *out++ = TAGS[kind];
-    out = bd_put_varint(out, (uint64_t)sizes.list);
+    out = bd_proto_put_varint(out, (uint64_t)sizes.list);
     if (kind != BD_TFRECORD_BYTES) {
         *out++ = 0x0a;
-        out = bd_put_varint(out, (uint64_t)payload);
+        out = bd_proto_put_varint(out, (uint64_t)payload);
     }
     return out;
 }
@@ -134,13 +128,13 @@ static inline uint8_t *bd_put_list_head(uint8_t *out, int kind, const uint8_t *k
 /* Bytes of `bd_put_list_head`. */
 static inline int64_t bd_list_head_bytes(int kind, int64_t key_size, int64_t payload)
 {
-    return bd_field_bytes(bd_list_sizes(kind, key_size, payload).entry) - payload;
+    return bd_message_bytes(bd_list_sizes(kind, key_size, payload).entry) - payload;
 }
 
 /* Bytes before the features of a record. */
 static inline int64_t bd_record_head_bytes(int64_t features_bytes)
 {
-    return 13 + bd_varint_bytes((uint64_t)features_bytes);
+    return 13 + bd_proto_varint_bytes((uint64_t)features_bytes);
 }
 
 /* Write the head of a record before features[0:size], where there must be room for BD_RECORD_HEAD
@@ -151,7 +145,7 @@ static inline uint8_t *bd_put_record_head(uint8_t *features, int64_t size)
     const int64_t head = bd_record_head_bytes(size);
     uint8_t *const record = features - head;
     uint8_t varint[BD_MAX_VARINT];
-    bd_put_varint_of(varint, (uint64_t)size, (int)head - 13);
+    bd_proto_put_varint_of(varint, (uint64_t)size, (int)head - 13);
     bd_store_u64(record, (uint64_t)(head - 12 + size));
     record[12] = 0x0a;
     for (int64_t k = 13; k < head; k++)
