@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.crc32c import crc32c_by_instruction, crc32c_by_tables, has_instruction
 from bigdata_cli.formats.tfrecord import TfrecordFormat
 from bigdata_cli.formats.tfrecord_layout import BLOCK_ROWS, feature_spec
 from bigdata_cli.schema.dtype import Column, Kind, Schema
@@ -424,16 +423,6 @@ def test_records_larger_than_a_piece(tmp_path: Path) -> None:
         options = StorageOptions(layout=layout)
         path = write_shard(tmp_path, table, schema, options, stem=layout)
         assert_same_rows(read_all(path, schema, options), table)
-
-
-def test_crc32c() -> None:
-    digits = np.frombuffer(b"123456789", np.uint8)
-    data = np.random.default_rng(0).integers(0, 256, 4099, dtype=np.uint8)
-    assert crc32c_by_tables(digits, 0, 9) == 0xE3069283
-    if has_instruction():
-        assert crc32c_by_instruction(digits, 0, 9) == 0xE3069283
-        for start, end in ((0, 0), (0, 7), (3, 4099), (5, 13)):
-            assert crc32c_by_instruction(data, start, end) == crc32c_by_tables(data, start, end)
 
 
 def test_records_like_the_one_before_are_read_as_any_other(tmp_path: Path) -> None:

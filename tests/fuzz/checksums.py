@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from bigdata_cli.formats.crc32c import masked_crc32c
+from bigdata_cli.native.library import address, lib
 from tests.fuzz import target
 
 
@@ -23,12 +23,17 @@ def _table() -> list[int]:
 _TABLE = _table()
 
 
-def masked(data: bytes) -> int:
-    """The CRC-32C that TFRecord stores, a byte at a time."""
+def crc32c(data: bytes) -> int:
+    """The CRC-32C, a byte at a time."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
+    return crc ^ 0xFFFFFFFF
+
+
+def masked(data: bytes) -> int:
+    """The CRC-32C that TFRecord stores."""
+    crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -39,5 +44,7 @@ def checksums(chance: random.Random) -> int:
     array = np.frombuffer(data, np.uint8).copy()
     start = chance.randrange(len(data))
     end = chance.randint(start, len(data))
-    assert int(masked_crc32c(array, start, end)) == masked(data[start:end]), (data, start, end)
+    at, expected = address(array) + start, crc32c(data[start:end])
+    assert lib.bd_crc32c(at, end - start) == expected, (data, start, end)
+    assert lib.bd_crc32c_by_tables(at, end - start) == expected, (data, start, end)
     return 1
