@@ -28,7 +28,6 @@ from benchmarks.cells import (
     long_tailed,
     moments,
     pick,
-    printed,
     quoted,
     rows,
     texts,
@@ -292,34 +291,39 @@ def _lines(random: Random, first: int, n: int) -> memoryview:
 
 
 _TAXI = (
-    "VendorID,tpep_pickup_datetime,tpep_dropoff_datetime,passenger_count,trip_distance,RatecodeID,"
-    "store_and_fwd_flag,PULocationID,DOLocationID,payment_type,fare_amount,extra,mta_tax,"
-    "tip_amount,tolls_amount,improvement_surcharge,total_amount"
-).split(",")
+    "VendorID", "tpep_pickup_datetime", "tpep_dropoff_datetime", "passenger_count",
+    "trip_distance", "RatecodeID", "store_and_fwd_flag", "PULocationID", "DOLocationID",
+    "payment_type", "fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount",
+    "improvement_surcharge", "total_amount",
+)  # fmt: skip
 _TRANSACTIONS = (
-    "step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,oldbalanceDest,"
-    "newbalanceDest,isFraud,isFlaggedFraud"
-).split(",")
-_REVIEWS = "Id,ProductId,UserId,Helpful,Votes,Score,Time,Summary,Text".split(",")
-_LOG = "time,level,client,method,path,status,bytes,referrer,agent,ms".split(",")
+    "step", "type", "amount", "nameOrig", "oldbalanceOrg", "newbalanceOrig", "nameDest",
+    "oldbalanceDest", "newbalanceDest", "isFraud", "isFlaggedFraud",
+)  # fmt: skip
+_REVIEWS = (
+    "Id", "ProductId", "UserId", "Helpful", "Votes", "Score", "Time", "Summary", "Text",
+)  # fmt: skip
+_LOG = (
+    "time", "level", "client", "method", "path", "status", "bytes", "referrer", "agent", "ms",
+)  # fmt: skip
 
 SHAPES = {
     "floats": Shape(("label", *_numbered("f", 28)), _floats, "28 floats of 19 digits, a label"),
-    "taxi": Shape(tuple(_TAXI), _taxi, "two timestamps, small integers, cents, a quoted flag"),
-    "transactions": Shape(tuple(_TRANSACTIONS), _transactions, "money, names, a type"),
+    "taxi": Shape(_TAXI, _taxi, "two timestamps, small integers, cents, a quoted flag"),
+    "transactions": Shape(_TRANSACTIONS, _transactions, "money, names, a type"),
     "transactions_quoted": Shape(
-        tuple(_TRANSACTIONS), _transactions_quoted, "the same, each text in quotes"
+        _TRANSACTIONS, _transactions_quoted, "the same, each text in quotes"
     ),
     "clicks": Shape(
         ("label", *_numbered("I", 13, 1), *_numbered("C", 9, 1)), _clicks,
         "integers with nulls, 9 columns of hexadecimal names in quotes",
     ),
-    "reviews": Shape(tuple(_REVIEWS), _reviews, "long quoted text with quotes and line ends"),
+    "reviews": Shape(_REVIEWS, _reviews, "long quoted text with quotes and line ends"),
     "pixels": Shape(("label", *_numbered("pixel", 784)), _pixels, "785 columns of 0…255"),
     "sensors": Shape((*_numbered("f", 28), "label"), _sensors, "28 floats of 6 digits, a label"),
     "wide": Shape(_numbered("c", 11_000), _wide, "11,000 columns of a digit"),
     "matrix": Shape(_numbered("x", 5_000), _matrix, "5,000 columns of floats"),
-    "log": Shape(tuple(_LOG), _log, "a web server's log as CSV"),
+    "log": Shape(_LOG, _log, "a web server's log as CSV"),
     "sparse": Shape(_numbered("s", 300), _sparse, "300 columns, 95 % of them empty"),
     "dates": Shape(_numbered("d", 20), _dates, "dates and times in every second column"),
     "lines": Shape(("",), _lines, "lines of text, no CSV"),
