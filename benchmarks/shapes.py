@@ -1,22 +1,22 @@
 """Files of many shapes: `python -m benchmarks.shapes NAME SIZE PATH [--seed N]`.
 
-SIZE is such as `300MB`, or `100rows`. A shape is a line of SHAPES: its header, and a function that
-makes a block of rows from random numbers. Block i depends on the seed and i alone, so that the same
-seed gives the same bytes.
+SIZE is such as `300MB`, or `100rows`. A shape is an entry of SHAPES: its columns, and a function
+that makes a block of rows from random numbers. Block i depends on the seed and i alone, so that the
+same seed gives the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import pyarrow as pa
 
 from benchmarks.cells import (
     days,
@@ -33,6 +33,7 @@ from benchmarks.cells import (
     texts,
     times,
 )
+from bigdata_cli.sample.transactions import COLUMNS as TRANSACTIONS
 
 Random = np.random.Generator
 Make = Callable[[Random, int, int], memoryview]
@@ -42,21 +43,28 @@ _NEW_YEAR = 1_704_067_200
 """2024-01-01 in seconds since 1970."""
 _CELLS = 2_000_000
 """Of a block, so that memory stays small whatever the number of columns."""
-_COPY_BYTES = 1 << 22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A kind of file. columns: their names; make: a block of rows; about: one line."""
+    """A kind of file.
 
-    columns: tuple[str, ...]
-    make: Make
+    about: one line. columns: their names, () for those of a kind of `bigdata sample`, which makes
+    such a file. make: a block of rows, of at most `block_rows`. label: the column that a model
+    learns; others: columns of text and dates, which no matrix holds.
+    """
+
     about: str
+    columns: tuple[str, ...] = ()
+    make: Make | None = None
+    label: str | None = None
+    others: tuple[str, ...] = ()
+    is_text: bool = False
 
     @property
     def block_rows(self) -> int:
         """Rows that are made at once."""
-        return max(1, min(100_000, _CELLS // len(self.columns)))
+        return max(1, min(65_536, _CELLS // len(self.columns)))
 
 
 def _numbered(prefix: str, n: int, first: int = 0) -> tuple[str, ...]:
@@ -102,38 +110,20 @@ def _taxi(random: Random, first: int, n: int) -> memoryview:
     ])  # fmt: skip
 
 
-def _transactions(random: Random, first: int, n: int, *, quotes: bool = False) -> memoryview:
-    wrap = quoted if quotes else _as_it_is
-    amount = random.lognormal(16, 1.6, n).astype(np.int64)
-    old = np.where(random.random(n) < 0.35, 0, random.lognormal(16, 2, n)).astype(np.int64)
-    other = np.where(random.random(n) < 0.4, 0, random.lognormal(17, 2, n)).astype(np.int64)
-    kinds = random.choice(5, n, p=[0.338, 0.084, 0.352, 0.220, 0.006])
-    fraud = random.random(n) < 0.0013
-    names = [
-        joined(prefix, integers(random.integers(10**6, 2 * 10**9, n)))
-        for prefix in ("C", pick(["M", "C"], np.sign(kinds)))
-    ]
-    return rows([
-        integers(1 + (first + np.arange(n)) // 8_000 % 743),
-        wrap(pick(["PAYMENT", "TRANSFER", "CASH_OUT", "CASH_IN", "DEBIT"], kinds)),
-        decimals(amount, 2),
-        wrap(names[0]),
-        decimals(old, 2),
-        decimals(np.maximum(old - amount, 0), 2),
-        wrap(names[1]),
-        decimals(other, 2),
-        decimals(np.where(kinds == 0, other, other + amount), 2),
-        integers(fraud.astype(np.int8)),
-        integers((fraud & (amount > 10**9)).astype(np.int8)),
-    ])  # fmt: skip
-
-
 def _transactions_quoted(random: Random, first: int, n: int) -> memoryview:
-    return _transactions(random, first, n, quotes=True)
+    """Those of `bigdata sample`, with quotes around the type and both names."""
+    from bigdata_cli.sample import BLOCK_ROWS, SampleOptions
+    from bigdata_cli.sample.render import Texts, render
+    from bigdata_cli.sample.transactions import TYPES, sketch
 
-
-def _as_it_is(column: pa.Array) -> pa.Array:
-    return column
+    seed = int(random.integers(1 << 31))
+    plain = sketch(SampleOptions(kind="transactions", n_rows=BLOCK_ROWS, seed=seed))
+    fields = list(plain.fields)
+    fields[1] = replace(fields[1], content=Texts([f'"{name}"' for name in TYPES]))
+    for index, end in ((2, ',"C'), (3, '",'), (5, ',"'), (7, '",')):
+        fields[index] = replace(fields[index], end=end)
+    quoted_names = replace(plain, fields=tuple(fields))
+    return memoryview(b"".join(render(quoted_names, plain.cells(0)[:, :n])))
 
 
 _CLICK_VALUES = (12, 40, 300, 1_500, 8_000, 30_000, 200_000, 1_500_000, 9_000_000)
@@ -201,14 +191,6 @@ def _pixels(random: Random, first: int, n: int) -> memoryview:
     return grid(np.hstack([labels, cells.reshape(n, -1)]), [str(i) for i in range(256)])
 
 
-def _sensors(random: Random, first: int, n: int) -> memoryview:
-    normal = np.rint(np.clip(random.standard_normal((14, n)), -9.9, 9.9) * 1e6).astype(np.int64)
-    tails = np.rint(np.minimum(np.exp(random.standard_normal((14, n)) * 0.5), 99) * 1e5)
-    columns = [decimals(column, 6) for column in normal]
-    columns += [decimals(column, 5) for column in tails.astype(np.int64)]
-    return rows([*columns, integers(random.integers(0, 2, n))])
-
-
 def _wide(random: Random, first: int, n: int) -> memoryview:
     return grid(random.integers(0, 10, (n, 11_000)), [str(digit) for digit in range(10)])
 
@@ -235,7 +217,7 @@ _PATHS = tuple(
 )  # fmt: skip
 
 
-def _log(random: Random, first: int, n: int) -> memoryview:
+def _weblog(random: Random, first: int, n: int) -> memoryview:
     agents = long_tailed(random, n, len(_AGENTS))
     address = random.integers(0, 256, (4, n))
     levels = random.choice(3, n, p=[0.93, 0.05, 0.02])
@@ -282,91 +264,118 @@ def _dates(random: Random, first: int, n: int) -> memoryview:
     return rows(columns)
 
 
-def _lines(random: Random, first: int, n: int) -> memoryview:
-    """Text of a line each: no CSV."""
-    lengths = np.minimum(random.lognormal(2.4, 0.8, n).astype(np.int64), 400)
-    lengths[random.random(n) < 0.02] = 0
-    at = random.integers(0, len(_WORDS), lengths.sum())
-    return rows([texts(_WORDS_AND_SPACE, at, lengths)])
-
-
 _TAXI = (
     "VendorID", "tpep_pickup_datetime", "tpep_dropoff_datetime", "passenger_count",
     "trip_distance", "RatecodeID", "store_and_fwd_flag", "PULocationID", "DOLocationID",
     "payment_type", "fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount",
     "improvement_surcharge", "total_amount",
 )  # fmt: skip
-_TRANSACTIONS = (
-    "step", "type", "amount", "nameOrig", "oldbalanceOrg", "newbalanceOrig", "nameDest",
-    "oldbalanceDest", "newbalanceDest", "isFraud", "isFlaggedFraud",
-)  # fmt: skip
 _REVIEWS = (
     "Id", "ProductId", "UserId", "Helpful", "Votes", "Score", "Time", "Summary", "Text",
 )  # fmt: skip
-_LOG = (
+_WEBLOG = (
     "time", "level", "client", "method", "path", "status", "bytes", "referrer", "agent", "ms",
 )  # fmt: skip
 
 SHAPES = {
-    "floats": Shape(("label", *_numbered("f", 28)), _floats, "28 floats of 19 digits, a label"),
-    "taxi": Shape(_TAXI, _taxi, "two timestamps, small integers, cents, a quoted flag"),
-    "transactions": Shape(_TRANSACTIONS, _transactions, "money, names, a type"),
+    "floats": Shape(
+        about="a label and 28 floats of 19 digits",
+        columns=("label", *_numbered("f", 28)), make=_floats, label="label",
+    ),
+    "sensors": Shape(about="28 floats of 7 digits and a label", label="label"),
+    "taxi": Shape(
+        about="two timestamps, small integers, cents, a quoted flag",
+        columns=_TAXI, make=_taxi, label="payment_type", others=_TAXI[1:3],
+    ),
+    "transactions": Shape(
+        about="money, names, a type", label="isFraud", others=("nameOrig", "nameDest")
+    ),
     "transactions_quoted": Shape(
-        _TRANSACTIONS, _transactions_quoted, "the same, each text in quotes"
+        about="the same with each text in quotes",
+        columns=TRANSACTIONS, make=_transactions_quoted,
+        label="isFraud", others=("nameOrig", "nameDest"),
     ),
     "clicks": Shape(
-        ("label", *_numbered("I", 13, 1), *_numbered("C", 9, 1)), _clicks,
-        "integers with nulls, 9 columns of hexadecimal names in quotes",
+        about="13 integers with nulls, 9 columns of 8 hexadecimal digits in quotes",
+        columns=("label", *_numbered("I", 13, 1), *_numbered("C", 9, 1)), make=_clicks,
+        label="label", others=_numbered("C", 9, 1),
     ),
-    "reviews": Shape(_REVIEWS, _reviews, "long quoted text with quotes and line ends"),
-    "pixels": Shape(("label", *_numbered("pixel", 784)), _pixels, "785 columns of 0…255"),
-    "sensors": Shape((*_numbered("f", 28), "label"), _sensors, "28 floats of 6 digits, a label"),
-    "wide": Shape(_numbered("c", 11_000), _wide, "11,000 columns of a digit"),
-    "matrix": Shape(_numbered("x", 5_000), _matrix, "5,000 columns of floats"),
-    "log": Shape(_LOG, _log, "a web server's log as CSV"),
-    "sparse": Shape(_numbered("s", 300), _sparse, "300 columns, 95 % of them empty"),
-    "dates": Shape(_numbered("d", 20), _dates, "dates and times in every second column"),
-    "lines": Shape(("",), _lines, "lines of text, no CSV"),
+    "reviews": Shape(
+        about="long quoted text with quotes and line ends in it",
+        columns=_REVIEWS, make=_reviews, label="Score",
+        others=("ProductId", "UserId", "Summary", "Text"),
+    ),
+    "pixels": Shape(
+        about="785 columns of 0…255, most of them 0",
+        columns=("label", *_numbered("pixel", 784)), make=_pixels, label="label",
+    ),
+    "weblog": Shape(
+        about="requests: times, addresses, paths, quoted agents",
+        columns=_WEBLOG, make=_weblog, label="status",
+        others=("time", "client", "path", "referrer", "agent"),
+    ),
+    "sparse": Shape(
+        about="300 columns, 95 % of them empty",
+        columns=_numbered("s", 300), make=_sparse, label="s0",
+    ),
+    "dates": Shape(
+        about="dates and times in every second column",
+        columns=_numbered("d", 20), make=_dates, label="d0",
+        others=tuple(f"d{index}" for index in range(1, 20, 2)),
+    ),
+    "wide": Shape(
+        about="11,000 columns of one digit",
+        columns=_numbered("c", 11_000), make=_wide, label="c0",
+    ),
+    "matrix": Shape(
+        about="5,000 columns of floats", columns=_numbered("x", 5_000), make=_matrix, label="x0"
+    ),
+    "log": Shape(about="lines of a log, no CSV", is_text=True),
 }  # fmt: skip
 
 
-def blocks(shape: Shape, size: int | None, n_rows: int | None, seed: int) -> Iterator[memoryview]:
-    """The text of a file of about `size` bytes, or of `n_rows` rows."""
-    header = ",".join(shape.columns)
-    written = 0
-    if header:
-        yield memoryview(f"{header}\n".encode())
-        written = len(header) + 1
-    first = block = 0
-    row_bytes = 0.0
-    while True:
-        n = shape.block_rows
-        if n_rows is not None:
-            n = min(n, n_rows - first)
-        elif size is not None and row_bytes:
-            n = min(n, int((size - written) / row_bytes))
+def write_shape(
+    name: str,
+    stream: IO[bytes],
+    *,
+    size: int | None = None,
+    n_rows: int | None = None,
+    seed: int = 0,
+) -> int:
+    """Write a file of about `size` bytes, or of `n_rows` rows; returns its bytes."""
+    from bigdata_cli.sample import SampleOptions, rows_of_size, write_sample
+
+    shape = SHAPES[name]
+    if shape.make is not None:
+        return sum(stream.write(text) for text in _blocks(shape, size, n_rows, seed))
+    if n_rows is None:
+        n_rows = rows_of_size(name, size or 0, seed=seed)
+    return write_sample(SampleOptions(kind=name, n_rows=n_rows, seed=seed), stream)
+
+
+def _blocks(shape: Shape, size: int | None, n_rows: int | None, seed: int) -> Iterator[memoryview]:
+    """The header and blocks of rows; how many there are in `size` is told by those before."""
+    assert shape.make is not None
+    header = ",".join(shape.columns) + "\n"
+    yield memoryview(header.encode())
+    left = 0 if size is None else size - len(header)
+    few = max(1, shape.block_rows // 20)
+    row_bytes = len(shape.make(_random(seed, 0), 0, few)) / few
+    first = 0
+    for block in itertools.count():
+        rows_left = n_rows - first if n_rows is not None else int(left / row_bytes)
+        n = min(shape.block_rows, rows_left)
         if n <= 0:
             return
-        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, block])))
-        if size is not None and not row_bytes:
-            probe = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, block])))
-            few = min(n, max(1, n // 20))
-            row_bytes = len(shape.make(probe, first, few)) / few
-            n = min(n, max(1, int((size - written) / row_bytes)))
-        text = shape.make(random, first, n)
+        text = shape.make(_random(seed, block), first, n)
         yield text
-        written += len(text)
+        left -= len(text)
         row_bytes = len(text) / n
         first += n
-        block += 1
 
 
-def write_shape(
-    name: str, stream: IO[bytes], *, size: int | None = None, n_rows: int | None = None,
-    seed: int = 0,
-) -> int:  # fmt: skip
-    """Write a file of a shape; returns its bytes."""
-    return sum(stream.write(text) for text in blocks(SHAPES[name], size, n_rows, seed))
+def _random(seed: int, block: int) -> Random:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, block])))
 
 
 def make_shape(name: str, amount: str, path: Path, *, seed: int = 0) -> Path:
