@@ -7,10 +7,9 @@ the arrays alive.
 
 from __future__ import annotations
 
+import ctypes
 from ctypes import (
-    POINTER,
-    Structure,
-    c_bool,
+    c_double,
     c_int32,
     c_int64,
     c_uint8,
@@ -25,7 +24,7 @@ import numpy as np
 from bigdata_cli.native.loading import load
 
 
-class DialectRules(Structure):
+class DialectRules(ctypes.Structure):
     """`bd_rules`: the bytes of a dialect, -1 for what it does not have."""
 
     _fields_ = (
@@ -42,7 +41,7 @@ class DialectRules(Structure):
     )
 
 
-class NullTokens(Structure):
+class NullTokens(ctypes.Structure):
     """`bd_nulls`: the null tokens of columns."""
 
     _fields_ = (
@@ -55,7 +54,7 @@ class NullTokens(Structure):
     )
 
 
-class ParserInput(Structure):
+class ParserInput(ctypes.Structure):
     """`bd_input`: a block of text, and the records in it that are to be parsed."""
 
     _fields_ = (
@@ -64,8 +63,8 @@ class ParserInput(Structure):
         ("stop", c_int64),
         ("size", c_int64),
         ("at_eof", c_int64),
-        ("rules", POINTER(DialectRules)),
-        ("nulls", POINTER(NullTokens)),
+        ("rules", ctypes.POINTER(DialectRules)),
+        ("nulls", ctypes.POINTER(NullTokens)),
         ("n_fields", c_int64),
         ("targets", c_void_p),
         ("n_columns", c_int64),
@@ -76,7 +75,7 @@ class ParserInput(Structure):
     )
 
 
-class ParseOutcome(Structure):
+class ParseOutcome(ctypes.Structure):
     """`bd_outcome`: how far a parse got, and why it ended."""
 
     _fields_ = (
@@ -90,7 +89,28 @@ class ParseOutcome(Structure):
     )
 
 
-_RULES, _NULLS = POINTER(DialectRules), POINTER(NullTokens)
+class Position(ctypes.Structure):
+    """`bd_position`: where the search for a record boundary is."""
+
+    _fields_ = (("pos", c_int64), ("state", c_int32))
+
+
+class SampleFields(ctypes.Structure):
+    """`bd_sample`: how the fields of sample data are rendered."""
+
+    _fields_ = (
+        ("n_fields", c_int64),
+        ("max_row_bytes", c_int64),
+        ("decimals", c_void_p),
+        ("pools", c_void_p),
+        ("texts", c_void_p),
+        ("text_offsets", c_void_p),
+        ("ends", c_void_p),
+        ("end_offsets", c_void_p),
+    )
+
+
+_RULES, _NULLS = ctypes.POINTER(DialectRules), ctypes.POINTER(NullTokens)
 _TEXTS = [c_void_p, c_void_p, c_void_p, c_int64]
 """A block, where its texts start and stop, how many there are."""
 
@@ -103,7 +123,14 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_parser_free": (None, [c_void_p]),
     "bd_parse": (
         None,
-        [c_void_p, POINTER(ParserInput), *[c_void_p] * 3, c_int64, c_void_p, POINTER(ParseOutcome)],
+        [
+            c_void_p,
+            ctypes.POINTER(ParserInput),
+            *[c_void_p] * 3,
+            c_int64,
+            c_void_p,
+            ctypes.POINTER(ParseOutcome),
+        ],
     ),
     "bd_undecided_fields": (c_void_p, [c_void_p]),
     "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
@@ -134,7 +161,46 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_find_nulls": (None, [*_TEXTS, _NULLS, c_int64, c_void_p]),
     "bd_parse_values": (
         None,
-        [*_TEXTS, c_int32, c_bool, c_void_p, c_void_p, _RULES, c_void_p],
+        [*_TEXTS, c_int32, ctypes.c_bool, c_void_p, c_void_p, _RULES, c_void_p],
+    ),
+    # boundary.c
+    "bd_next_record": (
+        ctypes.c_bool,
+        [c_void_p, ctypes.POINTER(Position), c_int64, c_int64, ctypes.c_bool, _RULES],
+    ),
+    "bd_after_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
+    "bd_last_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
+    # lines.c
+    "bd_count_line_ends": (c_int64, [c_void_p, c_int64, c_int64]),
+    "bd_max_records": (c_int64, [c_void_p, c_int64, c_int64]),
+    # guess.c
+    "bd_after_line_end": (c_int64, [c_void_p, c_int64]),
+    "bd_after_quoted_record": (c_int64, [c_void_p, c_int64, _RULES]),
+    "bd_count_good_records": (
+        c_int64,
+        [c_void_p, c_int64, c_int64, ctypes.c_bool, _RULES, c_int64, c_int64],
+    ),
+    # float32.c
+    "bd_loses_float32": (ctypes.c_bool, [c_void_p, c_void_p, c_int64]),
+    # buckets.c
+    "bd_hash_buckets": (None, [c_void_p, c_void_p, c_int64, c_uint64, c_void_p]),
+    # placing.c
+    "bd_place_numbers": (
+        None,
+        [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_double],
+    ),
+    # render.c
+    "bd_render_rows": (
+        c_int64,
+        [
+            c_void_p,
+            c_int64,
+            c_int64,
+            ctypes.POINTER(SampleFields),
+            c_void_p,
+            c_int64,
+            ctypes.POINTER(c_int64),
+        ],
     ),
 }
 """Per function its result and its arguments, in the order of the source files."""
@@ -156,6 +222,12 @@ TIMESTAMP = np.dtype(
 """`bd_timestamp` of temporal.h."""
 CLASSIFIED = np.dtype([("forms", "i8"), ("negative", "?"), ("magnitude", "u8")], align=True)
 """`bd_classified` of classify.h."""
+NUMBER_COLUMN = np.dtype(
+    [("values", "u8"), ("stride", "i8"), ("is_float32", "i8"), ("indicator", "i8"),
+     ("center", "f8"), ("scale", "f8")],
+    align=True,
+)  # fmt: skip
+"""`bd_number_column` of placing.c."""
 CELL = np.dtype([("flag", "i4"), ("cell", "i8")], align=True)
 """`bd_cell` of careful.h."""
 

@@ -45,9 +45,7 @@ RESULT = np.dtype(
 """`bd_column_result`."""
 
 DECISION = np.dtype([("column", np.int64), ("row", np.int64), ("value", np.int64)])
-UNDECIDED = np.dtype(
-    [(name, np.int64) for name in ("column", "row", "start", "size", "is_hard")]
-)
+UNDECIDED = np.dtype([(name, np.int64) for name in ("column", "row", "start", "size", "is_hard")])
 
 SKIP, NULL, BOOLEAN, INT64, UINT64, FLOAT64, DATE, TIMESTAMP_US, TIMESTAMP_NS, TEXT = range(10)
 """How a column is parsed: `BD_MODE_…`. NULL: every value is of another type."""

@@ -167,9 +167,6 @@ class Parsed:
     def summary(self) -> Summary:
         """What the columns showed; of those whose type the user chose no evidence of types."""
         results = self.results
-        if self.plan.is_text:
-            results["forms"] = Form.TEXT if self.rows else 0
-            results["negative"] = results["positive"] = 0
         for name in ("forms", "negative", "positive"):
             results[name][self.plan.fixed] = 0
         return Summary(results, self.plan.modes, self.rows)
@@ -263,7 +260,9 @@ def parse_records(
             break
         kept = undecided[active[undecided["column"]] == 0]
         undecided = np.concatenate([kept, parser.undecided(outcome.n_undecided)])
-        widened = plan.columns if grammar.is_text else plan.widened(results)
+        if grammar.is_text:
+            _observe_lines(results, outcome.n_rows)
+        widened = plan.widened(results)
         if widened is plan.columns:
             break
         wider = column_plan(widened, is_text=grammar.is_text, float_mode=float_mode)
@@ -284,6 +283,12 @@ def parse_records(
     if not outcome.n_bad:
         _settle(parsed, one_pass, undecided)
     return parsed
+
+
+def _observe_lines(results: np.ndarray, n_rows: int) -> None:
+    """Lines of text are text, whatever they look like."""
+    results["forms"] = Form.TEXT if n_rows else 0
+    results["negative"] = results["positive"] = 0
 
 
 def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:

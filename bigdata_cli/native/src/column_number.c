@@ -212,6 +212,8 @@ static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t poin
         bd_out_of_range(number, d.significand))
         return false;
     if (is_integer && !(negative && d.significand == 0)) {
+        if (negative && d.significand > (uint64_t)1 << 63)
+            return false;
         seen->forms |= BD_FORM_INT;
         if (d.significand > seen->magnitudes[!negative])
             seen->magnitudes[!negative] = d.significand;

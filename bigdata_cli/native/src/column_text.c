@@ -19,15 +19,16 @@ static inline uint32_t copy_text(uint8_t *to, const uint8_t *from, int64_t n, ui
 }
 
 /* Copy n bytes without escapes and doubled quotes; returns how many are written. quote: -1 in an
- * unquoted field. */
+ * unquoted field. What the last byte would escape was trimmed; at_end: there is nothing after it. */
 static int64_t copy_escaped(uint8_t *to, const uint8_t *from, int64_t n, int32_t quote,
-                            int32_t escape)
+                            int32_t escape, bool at_end)
 {
     int64_t written = 0;
     for (int64_t i = 0; i < n; i++) {
-        if ((from[i] == quote || from[i] == escape) && i + 1 < n)
+        if ((from[i] == quote || from[i] == escape) && !(at_end && i + 1 == n))
             i++;
-        to[written++] = from[i];
+        if (i < n)
+            to[written++] = from[i];
     }
     return written;
 }
@@ -40,10 +41,12 @@ static inline int64_t take_text(const bd_run *run, bd_place place, uint8_t *to, 
     const int64_t n = place.stop - place.start;
     const uint32_t bits = copy_text(to, from, n, (uint8_t)rules->quote);
     *seen |= bits;
-    if (rules->escape >= 0)
-        return copy_escaped(to, from, n, place.quoted ? rules->quote : -1, rules->escape);
+    if (rules->escape >= 0) {
+        const bool at_end = place.stop == run->fields->input->size;
+        return copy_escaped(to, from, n, place.quoted ? rules->quote : -1, rules->escape, at_end);
+    }
     if (place.quoted && (bits & 0xffff))
-        return copy_escaped(to, from, n, rules->quote, -1);
+        return copy_escaped(to, from, n, rules->quote, -1, false);
     return n;
 }
 

@@ -88,6 +88,7 @@ bool bd_parse_times(bd_run *run)
     const bool is_date = column->mode == BD_MODE_DATE;
     const bool in_nanos = column->mode == BD_MODE_TIMESTAMP_NS;
     const bool zoned = column->zoned;
+    const bool careful = run->fields->input->nulls->numeric[run->index];
     int64_t n_nulls = 0;
     last_day last = {0, 0, 0};
     bool fast = false;
@@ -95,7 +96,9 @@ bool bd_parse_times(bd_run *run)
     for (int64_t i = 0; i < run->n; i++) {
         const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
         valid[i] = 1;
-        if (is_date) {
+        if (careful) {
+            /* a null may look like a date */
+        } else if (is_date) {
             if (place.stop - place.start == 10 && scan_day(block, place.start, &last)) {
                 numbers[i] = last.days;
                 continue;
@@ -131,7 +134,9 @@ bool bd_parse_booleans(bd_run *run)
     int64_t n_nulls = 0;
     for (int64_t i = 0; i < run->n; i++) {
         const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
-        const int32_t value = bd_scan_bool(run->fields->block, place.start, place.stop);
+        int32_t value = -1;
+        if (!run->parser->null_starts[run->fields->block[place.start]])
+            value = bd_scan_bool(run->fields->block, place.start, place.stop);
         numbers[i] = value > 0;
         valid[i] = 1;
         if (value < 0) {

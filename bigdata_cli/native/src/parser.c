@@ -54,8 +54,8 @@ void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int
     else if (!rules->keep_blank)
         while (first < end && (block[first] == '\n' || block[first] == '\r'))
             first++; /* blank lines */
-    if (field == fields->n_fields - 1 && end > first && block[end] == '\n' &&
-        block[end - 1] == '\r')
+    if (field == fields->n_fields - 1 && rules->escape < 0 && end > first &&
+        block[end] == '\n' && block[end - 1] == '\r')
         end--;
     if (rules->trim) {
         while (first < end && block[first] == ' ')

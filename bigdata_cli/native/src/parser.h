@@ -89,7 +89,7 @@ typedef struct {
     int64_t exact_count;  /* small integers: sums without rounding */
     int64_t exact_sum;
     __extension__ unsigned __int128 exact_squares;
-    double mean, m2;      /* of n_merged other values */
+    double shift, mean, m2; /* of n_merged other values; the mean is shift + mean */
     int64_t n_merged;
     double float32_error;
 } bd_moments;

@@ -78,24 +78,32 @@ static inline double worse(double error, double value)
     return found > error ? found : error;
 }
 
-/* Mean and squared deviations of n > 0 values, one after the other. */
+/* Mean and squared deviations of n > 0 values, one after the other. All are taken relative to the
+ * column's first one: of values that lie close to each other and far from 0 little would be left. */
 static void merge_values(bd_moments *moments, const double *values, int64_t n)
 {
     double sums[LANES] = {0}, squares[LANES] = {0};
     const int64_t whole = n & -(int64_t)LANES;
+    if (moments->n_merged == 0)
+        moments->shift = values[0];
+    const double shift = moments->shift;
     for (int64_t i = 0; i < whole; i += LANES)
         for (int k = 0; k < LANES; k++)
-            sums[k] += values[i + k];
+            sums[k] += values[i + k] - shift;
     for (int64_t i = whole; i < n; i++)
-        sums[i - whole] += values[i];
+        sums[i - whole] += values[i] - shift;
     const double total = ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
                          ((sums[2] + sums[6]) + (sums[3] + sums[7]));
     const double mean = total / (double)n;
     for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            squares[k] += (values[i + k] - mean) * (values[i + k] - mean);
-    for (int64_t i = whole; i < n; i++)
-        squares[i - whole] += (values[i] - mean) * (values[i] - mean);
+        for (int k = 0; k < LANES; k++) {
+            const double miss = values[i + k] - shift - mean;
+            squares[k] += miss * miss;
+        }
+    for (int64_t i = whole; i < n; i++) {
+        const double miss = values[i] - shift - mean;
+        squares[i - whole] += miss * miss;
+    }
     const double m2 = ((squares[0] + squares[4]) + (squares[1] + squares[5])) +
                       ((squares[2] + squares[6]) + (squares[3] + squares[7]));
     bd_merge_moments(moments, n, mean, m2);
@@ -260,16 +268,18 @@ void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result)
         __extension__ typedef __int128 wide;
         const wide sum = moments->exact_sum;
         const wide squares = (wide)moments->exact_squares * n - sum * sum;
-        bd_merge_moments(moments, n, (double)moments->exact_sum / (double)n,
-                         (double)squares / (double)n);
+        const double mean = (double)moments->exact_sum / (double)n - moments->shift;
+        bd_merge_moments(moments, n, mean, (double)squares / (double)n);
     }
     result->n_finite = moments->n_finite;
     result->n_infinite = moments->n_infinite;
     result->has_range = moments->any;
-    result->mean = moments->mean;
+    result->mean = moments->shift + moments->mean;
     result->m2 = moments->m2;
     result->float32_error = moments->float32_error < 1.0 ? moments->float32_error : 1.0;
     if (mode == BD_MODE_FLOAT64) {
+        moments->low_float += 0.0; /* of -0.0 and 0.0, which are equal, the second */
+        moments->high_float += 0.0;
         memcpy(&result->low, &moments->low_float, 8);
         memcpy(&result->high, &moments->high_float, 8);
     } else {

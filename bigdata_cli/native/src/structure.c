@@ -181,7 +181,7 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
         const int64_t after = pos + bd_line_end(block, pos);
         if (after >= size && !input->at_eof)
             return BD_MORE;
-        s->record = after;
+        s->record = after < size ? after : size;
         s->n_blank++;
         s->strip->has_blanks = true;
         return BD_DONE;
@@ -214,9 +214,11 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
         return !input->at_eof && (wrong == BD_UNTERMINATED || pos >= size) ? BD_MORE : wrong;
     }
     const int64_t skip = bd_line_end(block, pos);
-    if (skip == 2) { /* as stage 1 has it: the end is at the LF */
+    if (skip == 2 && rules->escape < 0) { /* as stage 1 has it: the end is at the LF */
         ends[n_fields - 1] = (uint32_t)(pos + 1);
         s->strip->has_returns = true;
+    } else if (skip == 2) { /* a CR before a LF may be an escaped one: the end is at the CR */
+        s->strip->has_blanks = true;
     }
     pos += skip;
     if (pos >= size) {
