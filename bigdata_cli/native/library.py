@@ -17,6 +17,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
+from ctypes import c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,29 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
             c_int64,
             ctypes.POINTER(c_int64),
         ],
+    ),
+    # parquet_encode.c
+    "bd_parquet_room": (None, [c_void_p, c_int64, c_void_p, c_int64, c_void_p]),
+    "bd_parquet_encode": (
+        c_int64,
+        [
+            *(c_void_p, c_int64, c_void_p, c_int64, c_int64, c_int64),
+            *(c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+        ],
+    ),
+    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    # parquet_thrift.c
+    "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_parquet_row_group": (
+        c_int64,
+        [
+            *(c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
+            *(c_int64, c_int64, c_int64, c_void_p),
+        ],
+    ),
+    "bd_parquet_index": (
+        c_int64,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
     ),
 }
 """Per function its result and its arguments, in the order of the source files."""

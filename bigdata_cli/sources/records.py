@@ -27,7 +27,7 @@ from bigdata_cli.sources.parse import (
     record_start,
     record_starts,
 )
-from bigdata_cli.sources.scan import scan_field, skip_record
+from bigdata_cli.sources.fields import scan_field, skip_record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.library import CLASSIFIED, address, lib
 from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
 from bigdata_cli.schema.lattice import NANOSECOND_RANGE_US, Form, Observed
 from bigdata_cli.schema.state import ColumnState
@@ -22,17 +22,13 @@ from bigdata_cli.sources.columns import NO_VALUE, not_utf8
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.odd import OddValue, contradiction, converter_of
 from bigdata_cli.sources.rules import compile_rules
-from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY
 from bigdata_cli.tables.float32 import loses_float32
 from bigdata_cli.tables.kinds import is_text
 
 _PLAIN = Dialect(delimiter=",", null_tokens=())
 """How the text of a decimal is read."""
 _MILLISECONDS_PER_DAY = 86_400_000
-CLASSIFIED = np.dtype(
-    [("forms", np.int64), ("negative", np.bool_), ("magnitude", np.uint64)], align=True
-)
-"""`bd_classified`."""
+_MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 class Values(NamedTuple):
@@ -93,7 +89,7 @@ def observe(values: Values) -> Observed:
     if pat.is_integer(kind):
         return _within(Form.INT, low, high)
     if pat.is_date(kind):
-        return _within(Form.DATE, low * MICROSECONDS_PER_DAY, high * MICROSECONDS_PER_DAY)
+        return _within(Form.DATE, low * _MICROSECONDS_PER_DAY, high * _MICROSECONDS_PER_DAY)
     forms = Form.TIMESTAMP if kind.tz is None else Form.TIMESTAMP_UTC
     if kind.unit == "us":
         return _within(forms, low, high)
@@ -253,7 +249,7 @@ def _timestamp_cells(array: pa.Array, state: ColumnState) -> Cells:
     """Dates and timestamps as timestamps of the column's unit."""
     flags = _flags(array)
     if pat.is_date(array.type):
-        numbers = _numpy(array.view(pa.int32())).astype(np.int64) * MICROSECONDS_PER_DAY
+        numbers = _numpy(array.view(pa.int32())).astype(np.int64) * _MICROSECONDS_PER_DAY
         unit = "us"
     else:
         if array.type.tz is not None and "UTC" not in state.dtype:

@@ -125,7 +125,7 @@ BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *re
                              int64_t n_columns, uint8_t *to);
 
 /* results.c: the statistics of n cells (int64, or the bits of uint64 or double) of a column that is
- * parsed in this mode, put into `result`; valid[i] is 0 where there is none. */
+ * parsed in this mode, put into `result`; where there is none valid[i] and the cell are 0. */
 BD_API void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *valid, int64_t n,
                              bd_column_result *result);
 
@@ -237,5 +237,33 @@ typedef struct bd_sample {
 BD_API int64_t bd_render_rows(const int64_t *cells, int64_t n_rows, int64_t row,
                               const bd_sample *sample, uint8_t *out, int64_t size,
                               int64_t *written);
+/* parquet_encode.c: columns of a row group as pages. */
+struct bd_arrow_array;
+struct bd_parquet_column;
+struct bd_parquet_page;
+struct bd_parquet_chunk;
+BD_API void bd_parquet_room(struct bd_arrow_array *const *batches, int64_t n_batches,
+                            const struct bd_parquet_column *columns, int64_t n, int64_t *room);
+BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t n_batches,
+                                 const struct bd_parquet_column *columns, int64_t first,
+                                 int64_t n, int64_t compressed, uint8_t *out, int64_t out_size,
+                                 uint8_t *scratch, int64_t scratch_size, uint8_t *bounds,
+                                 int64_t *used, struct bd_parquet_page *pages,
+                                 struct bd_parquet_chunk *chunks);
+BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
+                             uint8_t *out, uint8_t *scratch);
+
+/* parquet_thrift.c: headers of pages, and the metadata of row groups. */
+BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages,
+                                   struct bd_parquet_chunk *chunks, int64_t n, int64_t place,
+                                   uint8_t *out);
+BD_API int64_t bd_parquet_row_group(const struct bd_parquet_chunk *chunks,
+                                    const struct bd_parquet_column *columns, int64_t n,
+                                    const uint8_t *names, const int64_t *ends,
+                                    const uint8_t *bounds, int64_t base, int64_t index_base,
+                                    int64_t ordinal, uint8_t *out);
+BD_API int64_t bd_parquet_index(const struct bd_parquet_page *pages,
+                                struct bd_parquet_chunk *chunks, int64_t n,
+                                const uint8_t *bounds, int64_t base, uint8_t *out);
 
 #endif

@@ -94,7 +94,7 @@ typedef struct {
     double float32_error;
 } bd_moments;
 
-/* n values, valid[i] = 0 where there is none (valid may be null). */
+/* n values. Where there is none valid[i] and the value are 0; valid may be null. */
 void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
 void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_t *valid, int64_t n);
 void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n);
