@@ -167,7 +167,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # boundary.c
     "bd_next_record": (
         ctypes.c_bool,
-        [c_void_p, ctypes.POINTER(Position), c_int64, c_int64, ctypes.c_bool, _RULES],
+        [c_void_p, ctypes.POINTER(c_int64), c_int64, c_int64, ctypes.c_bool, _RULES],
     ),
     "bd_after_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
     "bd_last_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),

@@ -6,27 +6,25 @@ uint8, with a line feed at their end and `blocks.PADDING_BYTES` of any content a
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
-from bigdata_cli.native.library import Position, address, lib
+from bigdata_cli.native.library import address, lib
 from bigdata_cli.sources.rules import Rules
-
-OUTSIDE = 0
-"""The state of a position that is outside quotes; others are the library's own."""
 
 
 def next_record(
-    block: np.ndarray, pos: int, state: int, limit: int, end: int, at_eof: bool, rules: Rules
-) -> tuple[bool, int, int]:
-    """(found, position, state): the start of the first record that starts at or after `limit`.
+    block: np.ndarray, pos: int, limit: int, end: int, at_eof: bool, rules: Rules
+) -> tuple[bool, int]:
+    """(found, position): the start of the first record that starts at or after `limit`.
 
-    block: begins with a record; line feeds stand at `end` and after it. pos, state: where to go on,
-    first 0 and OUTSIDE, then what was returned. at_eof: nothing follows `end`, which is where the
-    last record ends. Where it is not found, more bytes are needed.
+    pos: where a record starts; at first 0, then what was returned. at_eof: nothing follows `end`,
+    which is where the last record ends. Where it is not found, more bytes are needed.
     """
-    position = Position(pos, state)
+    position = ctypes.c_int64(pos)
     found = lib.bd_next_record(address(block), position, limit, end, at_eof, rules.native)
-    return found, position.pos, position.state
+    return found, position.value
 
 
 def after_record(block: np.ndarray, pos: int, end: int, rules: Rules) -> int:

@@ -25,8 +25,8 @@ def place_numbers(
     values: of each feature, float32 or float64 (rows,), NaN for null, which becomes 0; places:
     int64 (rows,), NOWHERE for rows that are left out; out: float32 (…, width). indicators: int64
     (features,), where out[place, indicator] says whether a value is null, or -1; normal: float64
-    (features, 2), centers and scales. Reckoned in float64: float32 would lose what tells the values of a large id
-    or time apart.
+    (features, 2), centers and scales. Reckoned in float64: float32 would lose what tells the values
+    of a large id or time apart.
     """
     columns = np.empty(len(values), NUMBER_COLUMN)
     columns["values"] = [column.ctypes.data for column in values]

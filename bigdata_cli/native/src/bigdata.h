@@ -184,11 +184,7 @@ BD_API void bd_parse_values(const uint8_t *block, const int64_t *starts, const i
                             uint64_t *magnitudes, const bd_rules *rules, bd_cell *found);
 
 /* boundary.c: where records begin in text that is read from its start. */
-typedef struct bd_position {
-    int64_t pos;
-    int32_t state; /* outside quotes, inside, or in the rest of a wrong line */
-} bd_position;
-BD_API bool bd_next_record(const uint8_t *block, bd_position *position, int64_t limit, int64_t end,
+BD_API bool bd_next_record(const uint8_t *block, int64_t *pos, int64_t limit, int64_t end,
                            bool at_eof, const bd_rules *rules);
 BD_API int64_t bd_after_record(const uint8_t *block, int64_t pos, int64_t end,
                                const bd_rules *rules);

@@ -1,169 +1,101 @@
-/* Where records begin in text that is read from its start, so that it is always known whether a
- * byte is inside quotes. What a record is follows scan.h. Dialects with escapes, comments, trimmed
- * spaces or delimiters of several bytes are scanned field by field, the others by their quotes
- * alone, 64 bytes at a time.
+/* Where records begin in text that is read from its start. What a record is follows scan.h, whose
+ * functions decide. Where text is as it mostly is, records are passed over 64 bytes at a time.
  *
- * As in scan.h, a line feed stands at block[end], and BD_PADDING bytes may be read from there on. */
+ * As in scan.h, a line feed stands at block[end], and BD_PADDING bytes may be read from there on.
+ */
 
 #include "scan.h"
 #include "simd.h"
 
-/* Where a position is, as `bd_position.state` has it. SPOILED: in the rest of a line after a closing
- * quote that no field end follows; there quotes are characters. */
-enum { OUTSIDE, INSIDE, SPOILED };
+/* What is carried from 64 bytes to the next ones. All but `inside` are bits for their first byte.
+ */
+typedef struct {
+    uint64_t inside;  /* all bits set: it is inside quotes */
+    uint64_t closed;  /* it follows a quote that closes */
+    uint64_t ended;   /* it follows the end of a field */
+    uint64_t escaped; /* it follows an escape */
+} carry;
 
-static inline int64_t min64(int64_t a, int64_t b)
+/* The bytes that follow an escape which is not escaped itself. */
+static uint64_t find_escaped(uint64_t escapes, uint64_t *first)
 {
-    return a < b ? a : b;
-}
-
-/* The position of the first such byte in block[start:end], `end` for none. */
-static int64_t find(const uint8_t *block, int64_t start, int64_t end, int32_t byte)
-{
-    if (start >= end)
-        return end;
-    const uint8_t *at = memchr(block + start, byte, (size_t)(end - start));
-    return at ? at - block : end;
-}
-
-/* Whether a byte ends a field: a delimiter of one byte or a line end. */
-static inline bool ends_field(uint8_t c, int32_t delimiter)
-{
-    return c == delimiter || c == '\n' || c == '\r';
-}
-
-/* Whether a field starts at a position outside quotes. */
-static inline bool starts_field(const uint8_t *block, int64_t pos, int32_t delimiter)
-{
-    return pos == 0 || ends_field(block[pos - 1], delimiter);
-}
-
-/* Goes on to the start of the next line: true where it is known. False where bytes are needed to
- * tell; then *pos is where to go on. */
-static bool line_start(const uint8_t *block, int64_t *pos, int64_t end)
-{
-    for (int64_t p = *pos; p < end; p++) {
-        const int64_t n = bd_line_end(block, p);
-        if (n == 0)
-            continue;
-        if (block[p] == '\r' && p + 1 >= end) { /* a line feed may follow */
-            *pos = p;
-            return false;
-        }
-        *pos = p + n;
-        return true;
+    uint64_t escaped = *first;
+    escapes &= ~escaped;
+    *first = 0;
+    while (escapes) {
+        const uint64_t bit = escapes & -escapes;
+        escaped |= bit << 1;
+        *first = bit >> 63;
+        escapes &= ~(bit | bit << 1);
     }
-    *pos = end;
-    return false;
+    return escaped;
 }
 
-/* Passes over whole 64 bytes before `stop`, from a position that is OUTSIDE or INSIDE to another one,
- * as long as every quote in them opens or closes a field or is one of two that are doubled, or none
- * opens a field and all are characters.
+/* Follows the quotes of 64 bytes: `ends` are their field ends, as far as they are outside quotes.
+ * Returns whether all are regular; then *within are the bytes inside quotes, and `state` is that of
+ * the next bytes.
  *
- * A quote is inside the quoted text that it opens, and outside the one that it closes: that is what
- * the prefix XOR of the quotes gives. Two that are doubled are one that closes and one that opens.
- * It stops before the 64 bytes where a quote that opens follows neither a field end nor one that
- * closes, or where one that closes is followed by neither a field end nor one that opens. */
-static void skip_quotes(const uint8_t *block, bd_position *position, int64_t stop, int32_t quote,
-                        int32_t delimiter)
+ * A quote that opens is inside, one that closes is not: that is the prefix XOR of the quotes. Two
+ * that are doubled are one that closes and one that opens. They are regular where one that opens
+ * follows a field end or one that closes, and what follows one that closes is a field end or one
+ * that opens. Where none follows a field end, all are characters, but not regular if `strict`. */
+static inline bool follow_quotes(uint64_t quotes, uint64_t ends, bool strict, carry *state,
+                                 uint64_t *within)
 {
-    const uint8_t separator = (uint8_t)(delimiter < 0 ? '\n' : delimiter);
-    int64_t pos = position->pos;
-    uint64_t inside = position->state == INSIDE ? UINT64_MAX : 0; /* at the last byte, in all bits */
-    uint64_t closed = 0; /* 1 where the last byte is a quote that closes */
-    for (; pos + 64 <= stop; pos += 64) {
-        const bd_block bytes = bd_load64(block + pos);
-        const uint64_t quotes = bd_match64(bytes, (uint8_t)quote);
-        if (!quotes) {
-            if (closed && !ends_field(block[pos], delimiter))
-                break;
-            closed = 0;
-            continue;
-        }
-        const uint64_t ends =
-            bd_match64(bytes, separator) | bd_match64(bytes, '\n') | bd_match64(bytes, '\r');
-        const uint64_t field_starts = ends << 1 | starts_field(block, pos, delimiter);
-        if (!(inside | closed | (quotes & field_starts)))
-            continue; /* outside, no quote opens: all are characters */
-        const uint64_t within = bd_prefix_xor(quotes) ^ inside;
-        const uint64_t opening = quotes & within, closing = quotes & ~within;
-        const uint64_t after_closing = closing << 1 | closed;
-        if ((opening & ~(field_starts | after_closing)) | (after_closing & ~(ends | opening)))
-            break;
-        inside = within >> 63 ? UINT64_MAX : 0;
-        closed = closing >> 63;
+    const uint64_t field_starts = ends << 1 | state->ended;
+    if (!(state->inside | state->closed | (quotes & field_starts))) {
+        *within = 0;
+        return !strict;
     }
-    /* Of a quote that closes it is not known yet whether it is doubled: it is looked at again. */
-    position->pos = closed ? pos - 1 : pos;
-    position->state = closed || inside ? INSIDE : OUTSIDE;
+    *within = bd_prefix_xor(quotes) ^ state->inside;
+    const uint64_t opening = quotes & *within, closing = quotes & ~*within;
+    const uint64_t after_closing = closing << 1 | state->closed;
+    if ((opening & ~(field_starts | after_closing)) | (after_closing & ~(ends | opening)))
+        return false;
+    state->inside = *within >> 63 ? UINT64_MAX : 0;
+    state->closed = closing >> 63;
+    return true;
 }
 
-/* `bd_next_record` of dialects with at most a quote and a delimiter of one byte. */
-static bool next_plain(const uint8_t *block, bd_position *position, int64_t limit, int64_t end,
-                       bool at_eof, int32_t quote, int32_t delimiter)
+/* Passes over records, from the start of one to that of another one at or before `stop`: the last
+ * one that is found in whole 64 bytes, as long as they have none of these: quotes that are not
+ * regular; any quotes, where the delimiter has several bytes; comments. */
+static int64_t skip_records(const uint8_t *block, int64_t record, int64_t stop,
+                            const bd_rules *rules)
 {
-    const int64_t stop = min64(limit, end);
-    int64_t pos = position->pos;
-    int32_t state = position->state;
-    for (;;) {
-        if (quote >= 0 && state != SPOILED && stop - pos > 64) {
-            /* Not over the byte before the limit: the record may start after it. */
-            *position = (bd_position){pos, state};
-            skip_quotes(block, position, stop - 1, quote, delimiter);
-            pos = position->pos;
-            state = position->state;
+    const int32_t delimiter = rules->delimiter, quote = rules->quote, comment = rules->comment;
+    const int32_t escape = rules->escape == quote ? -1 : rules->escape;
+    /* Quotes that follow no field end may be escapes, or open a field after spaces. */
+    const bool strict = rules->escape == quote || rules->trim;
+    carry state = {.ended = 1};
+    for (int64_t pos = record; pos + 64 <= stop; pos += 64) {
+        const bd_block bytes = bd_load64(block + pos);
+        uint64_t quotes = quote < 0 ? 0 : bd_match64(bytes, (uint8_t)quote);
+        uint64_t lines = bd_match64(bytes, '\n') | bd_match64(bytes, '\r');
+        uint64_t ends = lines | (delimiter < 0 ? 0 : bd_match64(bytes, (uint8_t)delimiter));
+        if (escape >= 0) {
+            const uint64_t escapes = bd_match64(bytes, (uint8_t)escape);
+            const uint64_t plain = ~find_escaped(escapes, &state.escaped);
+            quotes &= plain;
+            lines &= plain;
+            ends &= plain;
         }
-        if (state == INSIDE) {
-            pos = find(block, pos, end, quote);
-            if (pos + 1 >= end) /* no quote, or one that may be doubled */
+        if (comment >= 0) {
+            const uint64_t line_starts = lines << 1 | (pos == record);
+            if (bd_match64(bytes, (uint8_t)comment) & line_starts)
                 break;
-            if (block[pos + 1] == quote) {
-                pos += 2;
-                continue;
-            }
-            pos++;
-            state = ends_field(block[pos], delimiter) ? OUTSIDE : SPOILED;
         }
-        if (state == SPOILED) {
-            if (!line_start(block, &pos, end))
+        uint64_t within = state.inside;
+        if (quotes | state.closed) {
+            if (rules->tail_size > 0 || !follow_quotes(quotes, ends, strict, &state, &within))
                 break;
-            state = OUTSIDE;
-            if (pos >= limit) {
-                *position = (bd_position){pos, OUTSIDE};
-                return true;
-            }
         }
-        const int64_t low = pos;
-        if (pos < stop) {
-            pos = quote >= 0 ? find(block, pos, stop, quote) : stop;
-            if (pos < stop) {
-                state = starts_field(block, pos, delimiter) ? INSIDE : OUTSIDE;
-                pos++;
-                continue;
-            }
-        }
-        /* No quote before the limit: look for the first line that starts at or after it. */
-        for (pos = limit - 1 > low ? limit - 1 : low; pos < end; pos++) {
-            const uint8_t c = block[pos];
-            if (c == '\n' || c == '\r') {
-                if (!line_start(block, &pos, end))
-                    break;
-                *position = (bd_position){pos, OUTSIDE};
-                return true;
-            }
-            if (c == quote && starts_field(block, pos, delimiter)) {
-                state = INSIDE;
-                pos++;
-                break;
-            }
-        }
-        if (state != INSIDE)
-            break;
+        state.ended = ends >> 63;
+        lines &= ~within;
+        if (lines)
+            record = pos + 64 - __builtin_clzll(lines);
     }
-    /* The limit may lie beyond the bytes. */
-    *position = (bd_position){at_eof ? end : min64(pos, end), state};
-    return at_eof;
+    return record;
 }
 
 /* The position after the record, comment or blank line that starts at pos < end; at most `end`. */
@@ -180,7 +112,7 @@ int64_t bd_after_record(const uint8_t *block, int64_t pos, int64_t end, const bd
             return end;
         const int64_t n = bd_line_end(block, pos);
         if (n)
-            return min64(pos + n, end);
+            return pos + n < end ? pos + n : end;
         pos += 1 + rules->tail_size;
     }
 }
@@ -190,41 +122,30 @@ int64_t bd_last_record(const uint8_t *block, int64_t pos, int64_t end, const bd_
 {
     int64_t record = pos;
     while (pos < end) {
-        record = pos;
-        pos = bd_after_record(block, pos, end, rules);
+        record = skip_records(block, pos, end - 1, rules);
+        pos = bd_after_record(block, record, end, rules);
     }
     return record;
 }
 
-/* Whether the start of the first record that starts at or after `limit` is found; it is where
- * *position is then. Where it is not found, more bytes are needed.
+/* Whether the start of the first record that starts at or after `limit` is found; *pos is where it
+ * is then. Where it is not found, more bytes are needed.
  *
- * block: begins with a record. *position: where to go on, first 0 and OUTSIDE, then what it was when
- * the function returned. at_eof: nothing follows `end`, which is where the last record ends. */
-bool bd_next_record(const uint8_t *block, bd_position *position, int64_t limit, int64_t end,
-                    bool at_eof, const bd_rules *rules)
+ * *pos: the start of a record; at first 0, then what it was when the function returned. at_eof:
+ * nothing follows `end`, which is where the last record ends. */
+bool bd_next_record(const uint8_t *block, int64_t *pos, int64_t limit, int64_t end, bool at_eof,
+                    const bd_rules *rules)
 {
-    const int32_t quote = rules->quote, escape = rules->escape;
-    if (rules->tail_size == 0 && !rules->trim && escape < 0 && rules->comment < 0)
-        return next_plain(block, position, limit, end, at_eof, quote, rules->delimiter);
-
-    int64_t pos = position->pos;
-    if ((quote < 0 || find(block, pos, end, quote) == end) &&
-        (escape < 0 || find(block, pos, end, escape) == end)) {
-        /* Every line is a record; where it is not found, quotes may come with the next bytes. */
-        *position = (bd_position){pos, OUTSIDE};
-        const bool found = next_plain(block, position, limit, end, at_eof, -1, -1);
-        if (!found)
-            *position = (bd_position){pos, OUTSIDE};
-        return found;
-    }
-    for (int64_t record = pos; pos < limit; record = pos) {
-        pos = bd_after_record(block, pos, end, rules);
-        if (pos >= end) {
-            *position = (bd_position){at_eof ? end : record, OUTSIDE};
+    /* Not over the byte before the limit: the record may start after it. */
+    const int64_t stop = (limit < end ? limit : end) - 1;
+    while (*pos < limit) {
+        const int64_t record = skip_records(block, *pos, stop, rules);
+        const int64_t after = record < end ? bd_after_record(block, record, end, rules) : end;
+        if (after >= end) {
+            *pos = at_eof ? end : record;
             return at_eof;
         }
+        *pos = after;
     }
-    *position = (bd_position){pos, OUTSIDE};
     return true;
 }

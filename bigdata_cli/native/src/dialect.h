@@ -20,8 +20,8 @@ typedef struct bd_rules {
 } bd_rules;
 
 /* The null tokens of columns. The tokens stand one after the other in `tokens`, the k-th ends at
- * ends[k]; those of column i are first[i] ... last[i] - 1. longest[i]: bytes of the longest of them,
- * -1 where there is none. numeric[i]: one of them begins as a number does. */
+ * ends[k]; those of column i are first[i] ... last[i] - 1. longest[i]: bytes of the longest of
+ * them, -1 where there is none. numeric[i]: one of them begins as a number does. */
 typedef struct bd_nulls {
     const uint8_t *tokens;
     const int64_t *ends, *first, *last, *longest;

@@ -43,8 +43,8 @@ static inline void place_column(const bd_number_column *column, int64_t feature,
     }
 }
 
-/* Writes (value - center) / scale, cut to ±most, into out[places[row] * width + feature], for n rows
- * of n_columns columns. Null (NaN) becomes 0. Rows with a negative place are left out. */
+/* Writes (value - center) / scale, cut to ±most, into out[places[row] * width + feature], for n
+ * rows of n_columns columns. Null (NaN) becomes 0. Rows with a negative place are left out. */
 void bd_place_numbers(const bd_number_column *columns, int64_t n_columns, const int64_t *places,
                       int64_t n, float *out, int64_t width, double most)
 {

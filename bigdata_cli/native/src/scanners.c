@@ -53,8 +53,8 @@ void bd_scan_timestamps(const uint8_t *block, const int64_t *starts, const int64
     }
 }
 
-void bd_classify_texts(const uint8_t *block, const int64_t *starts, const int64_t *stops,
-                       int64_t n, const bd_rules *rules, bd_classified *found)
+void bd_classify_texts(const uint8_t *block, const int64_t *starts, const int64_t *stops, int64_t n,
+                       const bd_rules *rules, bd_classified *found)
 {
     for (int64_t i = 0; i < n; i++)
         found[i] = bd_classify(block, starts[i], stops[i], rules);
@@ -73,5 +73,6 @@ void bd_parse_values(const uint8_t *block, const int64_t *starts, const int64_t 
                      const bd_rules *rules, bd_cell *found)
 {
     for (int64_t i = 0; i < n; i++)
-        found[i] = bd_parse_value(block, starts[i], stops[i], mode, zoned, forms, magnitudes, rules);
+        found[i] =
+            bd_parse_value(block, starts[i], stops[i], mode, zoned, forms, magnitudes, rules);
 }
