@@ -11,11 +11,9 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
@@ -35,6 +33,9 @@ from bigdata_cli.formats.parquet_pages import PageEncoder, RowGroup
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.schema.buffers import text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
+
+if TYPE_CHECKING:  # only for reading: they take 40 ms to import
+    import pyarrow.parquet as pq
 
 MAGIC = b"PAR1"
 ROW_GROUP_BYTES = 16_000_000
@@ -236,6 +237,8 @@ class ParquetFormat(Format):
 
 @contextmanager
 def _opened(path: Path, *, read_dictionary: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    import pyarrow.parquet as pq
+
     with _damage_of(path):
         file = pq.ParquetFile(
             path,
@@ -322,6 +325,8 @@ def _logical(array: pa.Array, column: Column, path: Path) -> pa.Array:
     """A column as the schema has it: a category with the dataset's vocabulary."""
     if column.kind is not Kind.CATEGORY:
         return array
+    import pyarrow.compute as pc
+
     vocabulary = text_array(column.vocabulary or ())
     codes = pc.index_in(array.dictionary, vocabulary).take(array.indices)
     if codes.null_count != array.null_count:
