@@ -28,7 +28,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
             *(c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
         ],
     ),
-    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
     # parquet_thrift.c
     "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
     "bd_parquet_row_group": (
@@ -42,6 +41,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         c_int64,
         [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
     ),
+    # parquet_values.c
+    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
 }
 """Per function its result and its arguments, in the order of the source files."""
 

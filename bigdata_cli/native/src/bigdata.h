@@ -32,8 +32,6 @@ BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t 
                                  uint8_t *scratch, int64_t scratch_size, uint8_t *bounds,
                                  int64_t *used, struct bd_parquet_page *pages,
                                  struct bd_parquet_chunk *chunks);
-BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
-                             uint8_t *out, uint8_t *scratch);
 
 /* parquet_thrift.c: headers of pages, and the metadata of row groups. */
 BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages,
@@ -47,5 +45,9 @@ BD_API int64_t bd_parquet_row_group(const struct bd_parquet_chunk *chunks,
 BD_API int64_t bd_parquet_index(const struct bd_parquet_page *pages,
                                 struct bd_parquet_chunk *chunks, int64_t n,
                                 const uint8_t *bounds, int64_t base, uint8_t *out);
+
+/* parquet_values.c: bytes of floats apart. */
+BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
+                             uint8_t *out, uint8_t *scratch);
 
 #endif
