@@ -53,7 +53,7 @@ _MAX_ORDINAL = 2**15 - 1
 class ParquetWriter(ShardWriter):
     """Writes one Parquet file."""
 
-    batch_bytes = 2 * ROW_GROUP_BYTES
+    batch_bytes = ROW_GROUP_BYTES * 5 // 4
 
     def __init__(
         self, folder: Path, name: ShardName, schema: Schema, compression: tuple[str, int | None]

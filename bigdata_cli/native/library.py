@@ -288,7 +288,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
             *(c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
         ],
     ),
-    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
     # parquet_thrift.c
     "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
     "bd_parquet_row_group": (
@@ -316,6 +315,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_text_from_fixed": (c_int64, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
     # files.c
     "bd_sync_file_system": (c_int32, [c_int32]),
+    # parquet_values.c
+    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
 }
 """Per function its result and its arguments, in the order of the source files."""
 

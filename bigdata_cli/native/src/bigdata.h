@@ -442,8 +442,6 @@ BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t 
                                  uint8_t *scratch, int64_t scratch_size, uint8_t *bounds,
                                  int64_t *used, struct bd_parquet_page *pages,
                                  struct bd_parquet_chunk *chunks);
-BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
-                             uint8_t *out, uint8_t *scratch);
 
 /* parquet_thrift.c: headers of pages, and the metadata of row groups. */
 BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages,
@@ -498,5 +496,9 @@ BD_API int64_t bd_text_from_fixed(const uint8_t *values, int64_t n, int64_t widt
 /* files.c: wait until all that was written to the file system of an open file is on the disk.
  * Returns 0, or -1 where that failed or this system has no such call. */
 BD_API int32_t bd_sync_file_system(int32_t descriptor);
+
+/* parquet_values.c: bytes of floats apart. */
+BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
+                             uint8_t *out, uint8_t *scratch);
 
 #endif

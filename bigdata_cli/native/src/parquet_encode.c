@@ -4,9 +4,6 @@
 #include "parquet.h"
 
 enum { MAX_PAGE_ROWS = 1 << 16, MAX_PAGE_BYTES = 1 << 20 };
-enum { MAX_TABLE_SPAN = 1 << 16 };     /* of a range that a table is made of */
-enum { MIN_TRIAL_BYTES = 2048 };       /* of floats for which more than plain values is tried */
-enum { PAGE_COST = 256 };              /* bits of a dictionary page that is there at all */
 
 /* What a call of bd_parquet_encode works on. */
 struct work {
@@ -16,16 +13,6 @@ struct work {
     struct bd_parquet_page *pages;
     int64_t n_pages;
     uint8_t *out_start;
-};
-
-/* A column while it is encoded. */
-struct encoding {
-    const struct bd_parquet_column *column;
-    struct bd_gathered gathered;
-    struct bd_dictionary dictionary;
-    enum bd_parquet_encoding encoding;
-    int code_bits;
-    bool can_be_split;                 /* BD_PLAIN, and BD_BYTE_STREAM_SPLIT may be better */
 };
 
 static struct bd_parquet_page *add_page(struct work *work, int64_t column, int64_t type,
@@ -49,102 +36,7 @@ static void end_page(struct work *work, struct bd_parquet_page *page, uint8_t *e
     work->out.next = end;
 }
 
-/* Numbers of an Arrow width as those of the physical width. */
-static uint8_t *put_plain(const void *values, const struct bd_parquet_column *column,
-                          int64_t first, int64_t n, uint8_t *out)
-{
-    const int width = (int)column->width;
-    if (width == column->physical) {
-        memcpy(out, (const uint8_t *)values + first * width, (size_t)(n * width));
-    } else {
-        for (int64_t i = 0; i < n; i++) {
-            const uint32_t value = (uint32_t)bd_extended(values, width, column->is_signed,
-                                                         first + i);
-            memcpy(out + 4 * i, &value, 4);
-        }
-    }
-    return out + n * column->physical;
-}
-
-/* The bytes of values of 4 or 8 bytes, all first ones first. In pieces that stay in the cache. */
-static uint8_t *put_split(const void *values, int width, int64_t first, int64_t n, uint8_t *out)
-{
-    enum { PIECE = 512 };
-    for (int64_t at = 0; at < n; at += PIECE) {
-        const int64_t some = n - at < PIECE ? n - at : PIECE;
-        for (int k = 0; k < width; k++) {
-            uint8_t *to = out + k * n + at;
-            if (width == 8) {
-                const uint64_t *from = (const uint64_t *)values + first + at;
-                for (int64_t i = 0; i < some; i++)
-                    to[i] = (uint8_t)(from[i] >> 8 * k);
-            } else {
-                const uint32_t *from = (const uint32_t *)values + first + at;
-                for (int64_t i = 0; i < some; i++)
-                    to[i] = (uint8_t)(from[i] >> 8 * k);
-            }
-        }
-    }
-    return out + n * width;
-}
-
-static uint8_t *put_booleans(const uint8_t *bits, int64_t first, int64_t n, uint8_t *out)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        const int64_t at = first + i;
-        uint16_t two;
-        memcpy(&two, bits + (at >> 3), 2);
-        *out++ = (uint8_t)(two >> (at & 7));
-    }
-    if (n % 8)
-        out[-1] &= (uint8_t)((1 << n % 8) - 1);
-    return out;
-}
-
-/* Texts as their bytes, those that lie one after another copied at once. */
-static uint8_t *put_bytes(const uint8_t *const *texts, const int32_t *lengths, int64_t n,
-                          uint8_t *out)
-{
-    for (int64_t i = 0; i < n;) {
-        const uint8_t *start = texts[i];
-        int64_t size = lengths[i++];
-        while (i < n && texts[i] == start + size)
-            size += lengths[i++];
-        memcpy(out, start, (size_t)size);
-        out += size;
-    }
-    return out;
-}
-
-static uint8_t *put_values(const struct encoding *e, int64_t first, int64_t n, uint8_t *out)
-{
-    const struct bd_parquet_column *column = e->column;
-    const int width = (int)column->width;
-    const uint8_t *numbers = e->gathered.numbers;
-    if (e->encoding == BD_RLE_DICTIONARY) {
-        *out++ = (uint8_t)e->code_bits;
-        return bd_put_hybrid(e->dictionary.codes + first, n, e->code_bits, out);
-    }
-    if (n == 0)
-        return out;
-    switch (e->encoding) {
-    case BD_DELTA_BINARY_PACKED:
-        if (column->physical == 8)
-            return bd_put_delta64((const uint64_t *)(const void *)numbers + first, n, out);
-        return bd_put_delta32(numbers + first * width, width, column->is_signed, n, out);
-    case BD_DELTA_LENGTH_BYTE_ARRAY:
-        out = bd_put_delta32(e->gathered.lengths + first, 4, true, n, out);
-        return put_bytes(e->gathered.texts + first, e->gathered.lengths + first, n, out);
-    case BD_BYTE_STREAM_SPLIT:
-        return put_split(numbers, width, first, n, out);
-    default:
-        if (column->kind == BD_BOOL)
-            return put_booleans(numbers, first, n, out);
-        return put_plain(numbers, column, first, n, out);
-    }
-}
-
-static void put_dictionary(struct work *work, int64_t column, const struct encoding *e)
+static void put_dictionary(struct work *work, int64_t column, const struct bd_encoding *e)
 {
     struct bd_parquet_page *page = add_page(work, column, BD_DICTIONARY_PAGE, BD_PLAIN);
     uint8_t *out = work->out.next;
@@ -169,7 +61,7 @@ static void put_dictionary(struct work *work, int64_t column, const struct encod
 
 /* The bounds of `n` values from `first`; `marks`: a number for each distinct text of a dictionary,
  * all 0, and so when this returns. */
-static void put_bounds(struct work *work, const struct encoding *e, int64_t first, int64_t n,
+static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t first, int64_t n,
                        uint32_t *marks, struct bd_parquet_bounds *bounds)
 {
     const struct bd_parquet_column *column = e->column;
@@ -215,7 +107,7 @@ static void put_bounds(struct work *work, const struct encoding *e, int64_t firs
 }
 
 /* Rows of the page that begins with a row: MAX_PAGE_ROWS, of texts fewer where they are long. */
-static int64_t page_rows(const struct encoding *e, int64_t first_row, int64_t first_value)
+static int64_t page_rows(const struct bd_encoding *e, int64_t first_row, int64_t first_value)
 {
     const struct bd_gathered *gathered = &e->gathered;
     const int64_t left = gathered->rows - first_row;
@@ -234,6 +126,7 @@ static int64_t page_rows(const struct encoding *e, int64_t first_row, int64_t fi
     return most;
 }
 
+<<<<<<< HEAD
 /* Numbers by a table of their range, where that is small; false where it is not, or where so many
  * are distinct that no dictionary can pay. */
 static bool code_by_range(struct encoding *e, uint64_t min, uint64_t max, struct bd_arena *arena)
@@ -428,14 +321,16 @@ static bool choose(const struct work *work, struct encoding *e, struct bd_arena 
     return true;
 }
 
+=======
+>>>>>>> parquet
 static bool encode_column(struct work *work, struct bd_arrow_array *const *batches,
                           int64_t n_batches, int64_t child,
                           const struct bd_parquet_column *column, struct bd_arena arena,
                           struct bd_parquet_chunk *chunk)
 {
-    struct encoding e = {.column = column};
+    struct bd_encoding e = {.column = column};
     if (!bd_gather(batches, n_batches, child, column, &arena, &e.gathered) ||
-        !choose(work, &e, &arena))
+        !bd_choose(work->compressed, &e, &arena))
         return false;
     const int64_t n_distinct = e.encoding == BD_RLE_DICTIONARY ? e.dictionary.distinct : -1;
     uint32_t *marks = NULL;
@@ -466,7 +361,7 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
         page->values = values;
         uint8_t *out = bd_put_levels(e.gathered.validity, row, rows, work->out.next);
         page->levels = out - work->out.next;
-        end_page(work, page, put_values(&e, value, values, out));
+        end_page(work, page, bd_put_values(&e, value, values, out));
         put_bounds(work, &e, value, values, marks, &page->bounds);
         row += rows;
         value += values;
@@ -477,21 +372,6 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     else
         put_bounds(work, &e, 0, e.gathered.values, marks, &chunk->bounds);
     return true;
-}
-
-/* Change pages of plain values of `width` bytes into such with their bytes apart. scratch: room for
- * the largest. */
-void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width, uint8_t *out,
-                      uint8_t *scratch)
-{
-    for (int64_t i = 0; i < n; i++) {
-        uint8_t *values = out + pages[i].at + pages[i].levels;
-        if (pages[i].values) {
-            memcpy(scratch, values, (size_t)(pages[i].values * width));
-            put_split(scratch, (int)width, 0, pages[i].values, values);
-        }
-        pages[i].encoding = BD_BYTE_STREAM_SPLIT;
-    }
 }
 
 static void room_of(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t child,
