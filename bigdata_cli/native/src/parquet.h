@@ -212,15 +212,7 @@ void bd_put_text_bounds(struct bd_bounds_sink *sink, const uint8_t *min, int64_t
 
 /* parquet_estimate.c */
 enum { BD_SAMPLE = 4096 };
-<<<<<<< HEAD
-struct bd_choice {
-    enum bd_parquet_encoding encoding;
-    int code_bits;                     /* of dictionary codes */
-};
 int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed, uint64_t *sample);
-=======
-int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed, uint64_t *sample);
->>>>>>> parquet
 int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total);
 int64_t bd_split_bits(const uint64_t *sample, int64_t n, int width);
 int64_t bd_plain_bits(const uint64_t *sample, int64_t n, int width);

@@ -50,24 +50,6 @@ static int64_t delta_cost(const uint64_t *sample, int64_t n)
     return bits * 256 / n;
 }
 
-<<<<<<< HEAD
-/* At most BD_SAMPLE of the values: all, or eight runs evenly spread. Numbers are extended to 64
- * bits; of texts it is their hashes. Returns how many. */
-int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed, uint64_t *sample)
-{
-    const int64_t n = gathered->values;
-    const bool is_whole = n <= BD_SAMPLE;
-    const int64_t run = is_whole ? n : RUN;
-    for (int r = 0; r < (is_whole ? 1 : RUNS); r++) {
-        const int64_t start = is_whole ? 0 : run_start(n, r);
-        uint64_t *out = sample + r * RUN;
-        if (gathered->texts) {
-            for (int64_t i = 0; i < run; i++)
-                out[i] = bd_hash_bytes(gathered->texts[start + i], gathered->lengths[start + i]);
-        } else {
-            for (int64_t i = 0; i < run; i++)
-                out[i] = bd_extended(gathered->numbers, width, is_signed, start + i);
-=======
 static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t min,
                                 uint64_t max, struct bd_arena *arena)
 {
@@ -84,7 +66,6 @@ static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t
         if (plain * 7 < other * 6) {
             other = plain * 7 / 6;
             otherwise = BD_PLAIN;
->>>>>>> parquet
         }
     }
     const int64_t value_bits = physical * (compressed ? 6 : 8);
