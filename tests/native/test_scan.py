@@ -193,7 +193,7 @@ LONG = b"\nq" * 60 + b'",w\n'
 @pytest.mark.parametrize("n", range(58, 68))
 @pytest.mark.parametrize("after", [b"", b"y", b'"', b'""', b'"""', b'y"', b'",', b" "])
 def test_a_quote_that_closes_where_64_bytes_end(n: int, after: bytes) -> None:
-    for rest in (b',"z\n"' + LONG, b',"' + LONG, b"," * 64 + b'"' + LONG, LONG, b'\n"' + LONG):
+    for rest in (b',"z\n"' + LONG, b',"' + LONG, b"," * 70 + b'"z\n"' + LONG, LONG, b'\n"' + LONG):
         assert_boundaries(b'"' + b"x" * n + b'"' + after + rest + b"1,2\n" * 40, COMMA)
 
 
@@ -202,14 +202,21 @@ def test_a_quote_that_closes_where_64_bytes_end(n: int, after: bytes) -> None:
 def test_an_escape_where_64_bytes_end(n: int, escapes: int) -> None:
     dialect = Dialect(delimiter=",", escape="\\")
     middle = b"x" * n + b"\\" * escapes
-    for data in (b'"' + middle + b'"' + LONG, middle + b"\n" + LONG, middle + b',"' + LONG):
-        assert_boundaries(data + b"1,2\n" * 40, dialect)
+    for rest in (b'"' + LONG, b'\n"' + LONG, b',"z\n"' + LONG):
+        assert_boundaries(b'"' + middle + rest + b"1,2\n" * 40, dialect)
+        assert_boundaries(middle + rest + b"1,2\n" * 40, dialect)
+
+
+def test_a_quote_after_half_a_delimiter() -> None:
+    for middle in (b":", b"::", b":::"):
+        data = b"x" * 40 + middle + b'"z\n"' + LONG + b"1::2\n" * 40
+        assert_boundaries(data, Dialect(delimiter="::"))
 
 
 @pytest.mark.parametrize("n", range(58, 68))
 def test_a_comment_where_64_bytes_end(n: int) -> None:
     dialect = Dialect(delimiter=",", comment="#")
-    for comment in (b'#,"', b'"', b"#"):
+    for comment in (b'#,"z\n"', b'"', b"#"):
         assert_boundaries(b"x" * n + b"\n" + comment + LONG + b"1,2\n" * 40, dialect)
 
 
