@@ -76,6 +76,9 @@ uint64_t bd_hash_text(const uint8_t *text, int64_t n);
 int64_t bd_dictionary_code_hashed(bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                                   int64_t n);
 
+/* Have the place where a text with this hash is looked for brought into the cache. */
+void bd_dictionary_prefetch(const bd_dictionary *dictionary, uint64_t hash);
+
 /* The number of a text, -1 where it is not among the values. */
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n);
