@@ -179,49 +179,78 @@ typedef struct {
     uint64_t magnitudes[2];
 } evidence;
 
+/* A number's text, taken apart: significand * 10**exponent. */
+typedef struct {
+    uint64_t significand;
+    int64_t exponent, n_whole, n_digits;
+    bool is_integer;
+} decimal;
+
+/* The decimal between `at` and `stop`, without a sign, digit by digit. */
+static inline bool scan_decimal(const uint8_t *at, const uint8_t *stop, uint8_t point, decimal *found)
+{
+    static const uint64_t SIXTEEN = 10000000000000000;
+    digits d = {at, 0, 0};
+    take_digits(&d);
+    *found = (decimal){.n_whole = d.n_digits, .is_integer = d.at == stop};
+    if (!found->is_integer) {
+        const bool has_point = *d.at == point;
+        if (has_point) {
+            uint64_t next;
+            d.at++;
+            if (BD_SHUFFLES && stop - d.at >= 16 && d.n_digits <= 3 &&
+                bd_sixteen_digits(d.at, &next)) {
+                d.significand = d.significand * SIXTEEN + next;
+                d.at += 16;
+                d.n_digits += 16;
+            }
+            take_digits(&d);
+            found->exponent = found->n_whole - d.n_digits;
+        }
+        if ((*d.at | 0x20) == 'e' && !scan_exponent(&d.at, has_point, &found->exponent))
+            return false;
+    }
+    found->significand = d.significand;
+    found->n_digits = d.n_digits;
+    /* Digits that go on beyond the field, into the next one, are none of it: at != stop. */
+    return d.at == stop;
+}
+
 /* A number written the usual way; false leaves it to the careful path. */
 static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t point, evidence *seen,
                               double *value)
 {
-    const uint8_t *stop = block + place.stop;
-    digits d = {block + place.start, 0, 0};
-    const bool negative = *d.at == '-';
-    d.at += negative;
-    const uint8_t *first = d.at;
-    take_digits(&d);
-    const int64_t n_whole = d.n_digits;
-    const bool is_integer = d.at == stop;
-    int64_t exponent = 0;
-    if (!is_integer) {
-        const bool has_point = *d.at == point;
-        if (has_point) {
-            d.at++;
-            take_digits(&d);
-            exponent = n_whole - d.n_digits;
-        }
-        if ((*d.at | 0x20) == 'e' && !scan_exponent(&d.at, has_point, &exponent))
-            return false;
+    const uint8_t *at = block + place.start, *stop = block + place.stop;
+    const bool negative = *at == '-';
+    at += negative;
+    decimal found;
+    bool is_short = false;
+    if (BD_SHUFFLES && (uint64_t)(stop - at - 1) < 16) {
+        is_short = bd_short_decimal(at, stop - at, point, &found.significand, &found.n_whole,
+                                    &found.n_digits);
+        found.is_integer = found.n_whole == stop - at;
+        found.exponent = found.n_whole - found.n_digits;
     }
-    /* Digits that go on beyond the field, into the next one, are none of it: at != stop. */
-    if (d.at != stop || n_whole == 0 || d.n_digits > BD_MAX_DIGITS ||
-        (*first == '0' && n_whole > 1))
+    if (!is_short && !scan_decimal(at, stop, point, &found))
+        return false;
+    if (found.n_whole == 0 || found.n_digits > BD_MAX_DIGITS || (*at == '0' && found.n_whole > 1))
         return false;
     double number;
-    if (!bd_decimal_to_float(d.significand, exponent, &number) ||
-        bd_out_of_range(number, d.significand))
+    if (!bd_decimal_to_float(found.significand, found.exponent, &number) ||
+        bd_out_of_range(number, found.significand))
         return false;
-    if (is_integer && !(negative && d.significand == 0)) {
-        if (negative && d.significand > (uint64_t)1 << 63)
+    if (found.is_integer && !(negative && found.significand == 0)) {
+        if (negative && found.significand > (uint64_t)1 << 63)
             return false;
         seen->forms |= BD_FORM_INT;
-        if (d.significand > seen->magnitudes[!negative])
-            seen->magnitudes[!negative] = d.significand;
+        if (found.significand > seen->magnitudes[!negative])
+            seen->magnitudes[!negative] = found.significand;
     } else {
         seen->forms |= BD_FORM_FLOAT;
         const bool unsure =
-            d.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38);
+            found.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38);
         if (unsure && !(seen->forms & BD_FORM_FLOAT32_LOSES) &&
-            !bd_survives_float32(number, d.significand, exponent))
+            !bd_survives_float32(number, found.significand, found.exponent))
             seen->forms |= BD_FORM_FLOAT32_LOSES;
     }
     *value = negative ? -number : number;
