@@ -35,7 +35,7 @@ from bigdata_cli.schema.buffers import text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
 
 MAGIC = b"PAR1"
-ROW_GROUP_BYTES = 16_000_000
+ROW_GROUP_BYTES = 20_000_000
 """Bytes of a row group in memory as Arrow columns, about."""
 MAX_ROW_GROUP_ROWS = 262_144
 _TEXT_BYTES = 24
@@ -50,7 +50,7 @@ _MAX_ORDINAL = 2**15 - 1
 class ParquetWriter(ShardWriter):
     """Writes one Parquet file."""
 
-    batch_bytes = ROW_GROUP_BYTES * 5 // 4
+    batch_bytes = ROW_GROUP_BYTES
 
     def __init__(
         self, folder: Path, name: ShardName, schema: Schema, compression: tuple[str, int | None]
