@@ -38,9 +38,12 @@ if TYPE_CHECKING:  # only for reading: they take 40 ms to import
     import pyarrow.parquet as pq
 
 MAGIC = b"PAR1"
-ROW_GROUP_BYTES = 16_000_000
+ROW_GROUP_BYTES = 20_000_000
 """Bytes of a row group in memory as Arrow columns, about."""
+MAX_ROW_GROUP_BYTES = 32_000_000
 MAX_ROW_GROUP_ROWS = 262_144
+_WIDE_COLUMNS = 1000
+"""Tables of so many columns have few rows in a row group, and may take MAX_ROW_GROUP_BYTES."""
 _TEXT_BYTES = 24
 """What a text value is taken to need when the rows of a row group are chosen."""
 _READ_ROWS = 65_536
@@ -53,12 +56,14 @@ _MAX_ORDINAL = 2**15 - 1
 class ParquetWriter(ShardWriter):
     """Writes one Parquet file."""
 
-    batch_bytes = ROW_GROUP_BYTES * 5 // 4
+    batch_bytes = MAX_ROW_GROUP_BYTES
 
     def __init__(
         self, folder: Path, name: ShardName, schema: Schema, compression: tuple[str, int | None]
     ) -> None:
         self.batch_rows = row_group_rows(schema)
+        if len(schema) < _WIDE_COLUMNS:
+            self.batch_bytes = ROW_GROUP_BYTES
         self._schema = schema
         self._encoder = PageEncoder(schema, *compression)
         self._file_name = name.file("parquet")

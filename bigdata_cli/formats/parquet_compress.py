@@ -21,7 +21,7 @@ _MAX_SHARE = 0.98
 """Pages that do not become smaller than this share stay as they are, which readers are glad of."""
 _MIN_BYTES = 128
 """Less is not tried."""
-_SPLIT_TRIAL_BYTES = 1 << 17
+_SPLIT_TRIAL_BYTES = 1 << 16
 
 _MIN_PROBED_BYTES = 1 << 18
 _PROBE_BYTES, _PROBE_SHARE = 1 << 16, 0.99

@@ -210,7 +210,7 @@ def test_levels_that_do_not_exist(compression: str) -> None:
 
 def test_row_groups_fit_in_memory() -> None:
     wide = Schema(tuple(Column(name=f"f{i}", dtype="float64") for i in range(100)))
-    assert row_group_rows(wide) == 19_456
+    assert row_group_rows(wide) == 24_576
     text = Schema((Column(name="text", dtype="text"),))
     assert row_group_rows(text) == 262_144
     very_wide = Schema(tuple(Column(name=f"f{i}", dtype="float64") for i in range(9000)))

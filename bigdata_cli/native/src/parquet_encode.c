@@ -77,7 +77,7 @@ static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t f
                           &high);
             low += first;
             high += first;
-        } else if (n == gathered->values) {
+        } else if (!marks || n == gathered->values) {
             bd_text_range(gathered->texts, gathered->lengths, NULL, n_distinct, &low, &high);
         } else {
             for (int64_t i = 0; i < n; i++)

@@ -81,6 +81,7 @@ int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total)
     uint8_t seen[BD_SAMPLE];
     int bits = bd_bits_of((uint64_t)n) + 1;
     memset(slots, 0, sizeof *slots << bits);
+    memset(seen, 0, (size_t)n);
     const uint32_t mask = (1u << bits) - 1;
     int64_t distinct = 0, once = 0, twice = 0;
     for (int64_t i = 0; i < n; i++) {
