@@ -6,97 +6,73 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bigdata_cli.resources.sizes import format_size
 
+if TYPE_CHECKING:
     from benchmarks.report import Figure
 
 OURS, THEIRS, INK = "#3b82c4", "#9a9a9a", "#808080"
-MISSED = "#d08a2e"
-RATES = ("CSV to Parquet", "Against reading alone", "CSV to TFRecord", "Text", "gzip")
 _BAR_INCHES = 0.24
+Bar = tuple[str, float, str]
+"""Label, length, the figure beside it."""
 
 
-def write_charts(
-    results: dict[str, Any], found: Sequence[Figure], page: Path
-) -> list[tuple[str, Path]]:
+def write_charts(found: Sequence[Figure], page: Path) -> list[tuple[str, Path]]:
     """Write those charts for which there are figures; returns titles and paths."""
     import matplotlib
 
     matplotlib.use("Agg")
-    charts = (
-        ("What was measured, against what is asked", "asked", _asked_bars(found)),
-        ("MB/s of the file", "rates", _rate_bars(results)),
-        ("Peak memory in MB", "memory", _memory_bars(results)),
-    )
     written = []
-    for title, name, bars in charts:
+    for title, name, bars, line in (
+        ("CSV to Parquet: times as fast as others, by CPU", "parquet", _parquet_bars(found), 1.0),
+        ("Numbers, lines and records: times as fast, by CPU", "others", _other_bars(found), 1.0),
+        ("Peak memory in MB", "memory", _memory_bars(found), None),
+    ):
         if bars:
             path = page.with_name(f"{page.stem}-{name}.svg")
-            _draw(
-                path, title, bars, is_ratio=name == "asked", limit=400 if name == "memory" else None
-            )
+            _draw(path, title, bars, line)
             written.append((title, path))
     return written
 
 
-Bar = tuple[str, float, str, str]
-"""Label, length, the figure beside it, colour."""
+def _parquet_bars(found: Sequence[Figure]) -> list[Bar]:
+    return [
+        (f"{figure.file}, {format_size(int(figure.size))} / {figure.against}", *_length(figure))
+        for figure in found
+        if figure.section == "CSV to Parquet" and figure.measure == "CPU" and figure.value
+    ]
 
 
-def _asked_bars(found: Sequence[Figure]) -> list[Bar]:
-    """How many times as good as asked: above 1 it is reached."""
-    bars = []
+def _other_bars(found: Sequence[Figure]) -> list[Bar]:
+    left_out = ("CSV to Parquet", "Two jobs and one", "Late type changes", "HDF5 with text")
+    return [
+        (f"{figure.work}, {figure.file} / {figure.against}", *_length(figure))
+        for figure in found
+        if figure.section not in left_out and figure.measure == "CPU" and figure.value
+    ]
+
+
+def _length(figure: Figure) -> tuple[float, str]:
+    assert figure.value is not None
+    return figure.value, f"{figure.value:.2f}" if figure.value < 10 else f"{figure.value:.0f}"
+
+
+def _memory_bars(found: Sequence[Figure]) -> list[Bar]:
+    """The format of each shape that takes most."""
+    most: dict[str, Figure] = {}
     for figure in found:
-        if figure.value is None or figure.measure == "peak bytes":
-            continue
-        if figure.at_least is not None:
-            good = figure.value / figure.at_least
-        elif figure.at_most is not None:
-            good = figure.at_most / figure.value
-        else:
-            continue
-        unit = "" if figure.measure == "rate" else f", {figure.measure.split(' of ')[0]}"
-        label = f"{figure.work}, {figure.file} / {figure.against}{unit}"
-        bars.append((label, good, f"{good:.2f}", OURS if figure.is_met else MISSED))
-    return bars
+        if figure.measure == "peak bytes" and figure.value is not None:
+            if figure.value > (most[figure.file].value or 0 if figure.file in most else 0):
+                most[figure.file] = figure
+    return [
+        (f"{figure.file}, {figure.work}", value / 1e6, f"{value / 1e6:.0f}")
+        for figure in most.values()
+        if (value := figure.value) is not None
+    ]
 
 
-def _rate_bars(results: dict[str, Any]) -> list[Bar]:
-    from benchmarks.report import FILES, rate
-
-    bars = []
-    for group in results["groups"]:
-        if group["section"] in RATES:
-            for command in group["commands"]:
-                value = rate(command) / 1e6
-                label = f"{FILES[group['kind']]}: {command['label']}"
-                if group["section"] == "CSV to Parquet" and command["is_ours"]:
-                    label += " → Parquet"
-                colour = OURS if command["is_ours"] else THEIRS
-                bars.append((label, value, f"{value:.0f}", colour))
-    return bars
-
-
-def _memory_bars(results: dict[str, Any]) -> list[Bar]:
-    from statistics import median
-
-    from bigdata_cli.resources.sizes import format_size
-
-    bars = []
-    for group in results["groups"]:
-        if group["section"] == "Memory":
-            for command in group["commands"]:
-                value = median(command["peak_rss_bytes"]) / 1e6
-                name = group["name"].partition("-")[2].replace("-", " ")
-                label = f"{name}, {format_size(command['source_bytes'])}"
-                bars.append((label, value, f"{value:.0f}", OURS if value <= 400 else MISSED))
-    return bars
-
-
-def _draw(
-    path: Path, title: str, bars: Sequence[Bar], *, is_ratio: bool, limit: float | None
-) -> None:
+def _draw(path: Path, title: str, bars: Sequence[Bar], line: float | None) -> None:
+    """Bars; where there is a line (of as fast as the others) on a logarithmic scale."""
     import matplotlib.pyplot as plt
 
     style: Any = {
@@ -106,14 +82,16 @@ def _draw(
     with plt.rc_context(style):
         figure, axes = plt.subplots(figsize=(9, 0.9 + _BAR_INCHES * len(bars)))
         places = range(len(bars))
-        axes.barh(places, [bar[1] for bar in bars], color=[bar[3] for bar in bars], height=0.7)
+        behind = [line is not None and bar[1] < line for bar in bars]
+        colours = [THEIRS if is_behind else OURS for is_behind in behind]
+        axes.barh(places, [bar[1] for bar in bars], color=colours, height=0.7)
         axes.set_yticks(places, [bar[0] for bar in bars])
         axes.invert_yaxis()
         axes.set_title(title, loc="left")
-        if is_ratio:
+        if line is not None:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:g}")
-        _mark(axes, 1.0 if is_ratio else limit)
+            axes.axvline(line, color=INK, linestyle="--", linewidth=1)
         for place, bar in zip(places, bars, strict=True):
             axes.annotate(
                 bar[2], (bar[1], place), xytext=(3, 0), textcoords="offset points", va="center"
@@ -125,9 +103,3 @@ def _draw(
             path, transparent=True, bbox_inches="tight", metadata={"Date": None, "Creator": None}
         )
         plt.close(figure)
-
-
-def _mark(axes: Axes, value: float | None) -> None:
-    """A line where what is asked ends."""
-    if value is not None:
-        axes.axvline(value, color=INK, linestyle="--", linewidth=1)

@@ -1,7 +1,8 @@
 """Inputs of the benchmarks: generated once, kept in `.bench/` of the working folder.
 
-`python -m benchmarks.inputs KIND SIZE` makes one and prints its path. Kinds are those of
-`bigdata sample`, and what is made of the transactions: `gzip`, `early` and `spread`.
+`python -m benchmarks.inputs KIND SIZE` makes one and prints its path. Kinds are the shapes
+(`shapes.py`), those of `bigdata sample`, and what is made of the transactions: `gzip`, `early` and
+`spread`. SIZE is such as `200MB`, or of shapes `100rows`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
+
+from benchmarks.shapes import SHAPES, write_shape
 
 BENCH_FOLDER = Path(".bench")
 GZIP_LEVEL = 6
@@ -24,27 +27,34 @@ _PLACES = {"early": (0.012, 0.028, 0.045), "spread": (0.306, 0.597, 0.887)}
 MADE_OF_TRANSACTIONS = ("gzip", *_PLACES)
 
 
-def input_path(kind: str, n_bytes: int, *, folder: Path = BENCH_FOLDER) -> Path:
-    """Where a generated file of about `n_bytes` stands; of a gzip file, those of its text."""
+def input_path(kind: str, size: int | str, *, folder: Path = BENCH_FOLDER) -> Path:
+    """Where a generated file of about `size` bytes, or of `100rows`, stands.
+
+    Of a gzip file these are the bytes of its text.
+    """
     from bigdata_cli.resources.sizes import format_size
 
-    size = format_size(n_bytes).replace(" ", "")
+    shown = size if isinstance(size, str) else format_size(size).replace(" ", "")
     if kind == "gzip":
-        return folder / f"transactions-{size}.csv.gz"
+        return folder / f"transactions-{shown}.csv.gz"
     if kind in _PLACES:
-        return folder / f"transactions-{kind}-{size}.csv"
-    return folder / f"{kind}-{size}.{'txt' if kind == 'log' else 'csv'}"
+        return folder / f"transactions-{kind}-{shown}.csv"
+    return folder / f"{kind}-{shown}.{'txt' if kind == 'log' else 'csv'}"
 
 
-def sample_file(kind: str, n_bytes: int, *, folder: Path = BENCH_FOLDER) -> Path:
-    """A generated file of about `n_bytes`; it is made where it is not there already."""
+def sample_file(kind: str, size: int | str, *, folder: Path = BENCH_FOLDER) -> Path:
+    """A generated file; it is made where it is not there already."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = input_path(kind, n_bytes, folder=folder)
+    path = input_path(kind, size, folder=folder)
     if path.exists():
         return path
     partial = path.with_name(path.name + ".partial")
-    if kind in MADE_OF_TRANSACTIONS:
-        plain = sample_file("transactions", n_bytes, folder=folder)
+    if kind in SHAPES:
+        n_rows = int(size.removesuffix("rows")) if isinstance(size, str) else None
+        with partial.open("wb") as stream:
+            write_shape(kind, stream, size=None if isinstance(size, str) else size, n_rows=n_rows)
+    elif kind in MADE_OF_TRANSACTIONS:
+        plain = sample_file("transactions", size, folder=folder)
         if kind == "gzip":
             _compress(plain, partial)
         else:
@@ -53,7 +63,7 @@ def sample_file(kind: str, n_bytes: int, *, folder: Path = BENCH_FOLDER) -> Path
         from bigdata_cli.sample import SampleOptions, rows_of_size, write_sample
 
         with partial.open("wb") as stream:
-            write_sample(SampleOptions(kind=kind, n_rows=rows_of_size(kind, n_bytes)), stream)
+            write_sample(SampleOptions(kind=kind, n_rows=rows_of_size(kind, int(size))), stream)
     os.replace(partial, path)
     return path
 
@@ -86,13 +96,18 @@ def _copy(source: IO[bytes], out: IO[bytes], n_bytes: int) -> None:
         n_bytes -= len(data)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Make one input and print its path."""
+def parse_amount(text: str) -> int | str:
+    """Bytes, or `100rows` as it is."""
     from bigdata_cli.resources.sizes import parse_size
 
+    return text if text.endswith("rows") else parse_size(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make one input and print its path."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inputs", description=__doc__)
     parser.add_argument("kind")
-    parser.add_argument("size", type=parse_size, help="such as 200MB")
+    parser.add_argument("size", type=parse_amount, help="such as 200MB, or 100rows")
     parser.add_argument("--folder", type=Path, default=BENCH_FOLDER)
     options = parser.parse_args(arguments)
     print(sample_file(options.kind, options.size, folder=options.folder))

@@ -16,10 +16,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import psutil
@@ -34,8 +32,6 @@ RESULTS = Path(__file__).parent / "limits.json"
 PAGE = Path(__file__).parent.parent / "docs" / "memory.md"
 BEGIN, END = "<!-- limits: written by benchmarks/limits.py -->", "<!-- end of limits -->"
 LIMITS = ("256MB", "512MB", "1GB", "4GB")
-WARM_BYTES = 12_000_000
-WIDE_COLUMNS = 10_000
 LONG_RECORD_BYTES = 12_000_000
 SPECIAL_BYTES = 200_000_000
 TIMES_LARGER = 20
@@ -73,9 +69,6 @@ def measure(size: int, limits: Sequence[int], *, folder: Path) -> Json:
         rows = []
         for form, layout in case.layouts:
             arguments = _conversion(case.kind, form, layout)
-            if case.kind in ("transactions", "sensors"):
-                warm = _source(case.kind, WARM_BYTES, folder)
-                _run(warm, arguments, folder, None)  # compiles kernels, which takes memory once
             for limit in case.limits:
                 row = {"format": form, "layout": layout, "limit_bytes": limit}
                 rows.append(row | _run(source, arguments, folder, limit))
@@ -87,91 +80,47 @@ def measure(size: int, limits: Sequence[int], *, folder: Path) -> Json:
         "machine": {"cores": os.cpu_count(), "memory_bytes": psutil.virtual_memory().total},
         "by_kernel": by_kernel,
         "cases": results,
-        "compiling": _compiling(folder),
     }
 
 
-def _compiling(folder: Path) -> list[Json]:
-    """The peaks of conversions that find no compiled kernel, without a limit."""
-    rows = []
-    source = _source("transactions", WARM_BYTES, folder)
-    for form, layout in BASIC_LAYOUTS:
-        arguments = _conversion("transactions", form, layout)
-        with tempfile.TemporaryDirectory() as empty:
-            cold = _run(source, arguments, folder, None, {"NUMBA_CACHE_DIR": empty})
-        warm = _run(source, arguments, folder, None)
-        rows.append(
-            {
-                "format": form,
-                "layout": layout,
-                "more_bytes": cold["peak_rss_bytes"] - warm["peak_rss_bytes"],
-                "seconds": round(cold["seconds"] - warm["seconds"], 1),
-            }
-        )
-    return rows
-
-
 def _conversion(kind: str, form: str, layout: str) -> Sequence[str]:
-    """The arguments; the files of `_special` have no label."""
-    if kind in ("transactions", "sensors"):
-        return conversion(kind, form, layout)
-    return ["--to", form, *(["--layout", layout] if layout == "matrix" else [])]
+    """The arguments; long records are no shape."""
+    return ["--to", form] if kind == "long" else conversion(kind, form, layout)
 
 
 def _source(kind: str, n_bytes: int, folder: Path) -> Path:
     """An input; it is made by another process, so that this one stays small."""
-    if kind in ("wide", "long"):
-        return _special(kind, folder, n_bytes)
     path = input_path(kind, n_bytes, folder=folder)
+    if kind == "long" and not path.exists():
+        _long_records(path, n_bytes)
     if not path.exists():
         command = [sys.executable, "-m", "benchmarks.inputs", kind, str(n_bytes)]
         subprocess.run([*command, "--folder", str(folder)], check=True, stdout=subprocess.DEVNULL)
     return path
 
 
-def _special(kind: str, folder: Path, n_bytes: int) -> Path:
-    """A table of 10,000 columns; or records of which one in a hundred has 12 MB."""
-    path = folder / f"{kind}-{format_size(n_bytes).replace(' ', '')}.csv"
-    if path.exists():
-        return path
+def _long_records(path: Path, n_bytes: int) -> None:
+    """Records of which one in a hundred has 12 MB."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="ascii") as file:
-        if kind == "wide":
-            file.write(",".join(f"c{i}" for i in range(WIDE_COLUMNS)) + "\n")
-            row = 0
-            while file.tell() < n_bytes:
-                row += 1
-                file.write(",".join(str(row * i % 1009) for i in range(WIDE_COLUMNS)) + "\n")
-        else:
-            file.write("id,text\n")
-            row = 0
-            while file.tell() < n_bytes:
-                row += 1
-                length = LONG_RECORD_BYTES if row % 100 == 0 else row * 7919 % 200
-                file.write(f"{row},{'x' * length}\n")
+        file.write("id,text\n")
+        row = 0
+        while file.tell() < n_bytes:
+            row += 1
+            length = LONG_RECORD_BYTES if row % 100 == 0 else row * 7919 % 200
+            file.write(f"{row},{'x' * length}\n")
     partial.rename(path)
-    return path
 
 
-def _run(
-    source: Path,
-    arguments: Sequence[str],
-    folder: Path,
-    limit: int | None,
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> Json:
+def _run(source: Path, arguments: Sequence[str], folder: Path, limit: int) -> Json:
     """One conversion: its peak, and what was expected; or the smallest limit, where refused."""
     output = folder / "limits-out"
     shutil.rmtree(output, ignore_errors=True)
     line = [sys.executable, "-m", "bigdata_cli", "convert", str(source), *arguments]
-    line += ["--output", str(output), "--json", "--quiet"]
+    line += ["--output", str(output), "--json", "--quiet", "--memory-limit", str(limit)]
     try:
-        if limit is None:
-            measured = run_measured(line, environment=environment)
-        else:
-            line += ["--memory-limit", str(limit)]
-            with memory_group(limit) as group:
-                measured = run_measured([*inside(group), *line], environment=environment)
+        with memory_group(limit) as group:
+            measured = run_measured([*inside(group), *line], environment={})
     except CommandError as error:
         if "status 4" in str(error):
             return {"refused": str(error).partition("Hint: ")[2].strip()}
@@ -222,7 +171,7 @@ def write_page(results: Json, page: Path) -> None:
 TITLES = {
     "transactions": "short texts and numbers",
     "sensors": "28 floats",
-    "wide": "10,000 columns of integers",
+    "wide": "11,000 columns of one digit",
     "long": "one record in a hundred has 12 MB",
 }
 
@@ -237,7 +186,7 @@ def tables(results: Json) -> str:
     )
     introduction = (
         f"Measured on {machine['cores']} cores with {format_size(machine['memory_bytes'])} of "
-        "memory, with the kernels compiled. In each cell: the peak of the resident memory, and "
+        "memory. In each cell: the peak of the resident memory, and "
         f"the seconds that it took. {witness}\n"
     )
     parts = [introduction]
@@ -255,11 +204,6 @@ def tables(results: Json) -> str:
             cells = [_cell(row) for row in rows if (row["format"], row["layout"]) == (form, layout)]
             parts.append(f"| {form} {layout} | " + " | ".join(cells) + " |")
         parts.append("")
-    compiling = ", ".join(
-        f"{row['format']} {row['more_bytes'] / 1e6:.0f} MB and {row['seconds']:.0f} s"
-        for row in results["compiling"]
-    )
-    parts.append(f"What compiling adds to the first conversion on a machine: {compiling}.\n")
     return "\n".join(parts)
 
 

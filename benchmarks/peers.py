@@ -1,8 +1,8 @@
 """What others would use instead, each as a command: `python -m benchmarks.peers NAME SOURCE OUT`.
 
-Each prints a JSON object: the `rows` and `columns` that it read (or `n_bytes`), and `work_seconds`,
-which are those without the start of Python and its imports. Nothing but the standard library is
-imported until a peer runs, so that this file runs in any environment.
+Each prints a JSON object: the `rows` and `columns` that it read (or `n_bytes`), and `work_seconds`
+and `work_cpu_seconds`, which are those without the start of Python and its imports. Nothing but the
+standard library is imported until a peer runs, so that this file runs in any environment.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ HDF5_CHUNK_ROWS = 32_768
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """source: the file. output: an empty folder. columns: the only ones to read, () for all."""
+    """source: the file. output: an empty folder. drop: columns that are not read."""
 
     source: Path
     output: Path
-    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
     label: str = "label"
     threads: int = 2
 
@@ -39,7 +39,7 @@ class Task:
 class Done:
     """What a peer has read or written: rows and columns, or bytes only; when it began to."""
 
-    started: float
+    started: tuple[float, float]
     rows: int | None = None
     columns: int | None = None
     n_bytes: int | None = None
@@ -48,10 +48,15 @@ class Done:
 Peer = Callable[[Task], Done]
 
 
+def clocks() -> tuple[float, float]:
+    """Seconds of time and of processor time."""
+    return time.monotonic(), time.process_time()
+
+
 def polars_parquet(task: Task) -> Done:
     import polars as pl
 
-    started = time.monotonic()
+    started = clocks()
     file = task.output / "data.parquet"
     pl.scan_csv(task.source).sink_parquet(file, compression="zstd")
     written = pl.scan_parquet(file)
@@ -62,7 +67,7 @@ def polars_parquet(task: Task) -> Done:
 def duckdb_parquet(task: Task) -> Done:
     import duckdb
 
-    started = time.monotonic()
+    started = clocks()
     file = task.output / "data.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {task.threads}")
@@ -78,10 +83,10 @@ def polars_read(task: Task) -> Done:
     """Every value is parsed: minimum and maximum of each column, in Polars' streaming engine."""
     import polars as pl
 
-    started = time.monotonic()
+    started = clocks()
     frame = pl.scan_csv(task.source)
-    if task.columns:
-        frame = frame.select(task.columns)
+    if task.drop:
+        frame = frame.drop(task.drop)
     names = frame.collect_schema().names()
     values = frame.select(
         *(pl.col(name).min().alias(f"min {name}") for name in names),
@@ -91,12 +96,12 @@ def polars_read(task: Task) -> Done:
     return Done(rows=values["rows"][0], columns=len(names), started=started)
 
 
-def pandas_hdf5_columns(task: Task) -> Done:
+def pandas_hdf5_columns_gzip(task: Task) -> Done:
     """A dataset per column, in the dtypes that we choose: float32 features, an int8 label."""
     import h5py
     import pandas as pd
 
-    started = time.monotonic()
+    started = clocks()
     rows = 0
     with h5py.File(task.output / "data.h5", "w") as file:
         names: list[str] = []
@@ -113,12 +118,12 @@ def pandas_hdf5_columns(task: Task) -> Done:
     return Done(rows=rows, columns=len(names), started=started)
 
 
-def pandas_hdf5_matrix(task: Task) -> Done:
+def pandas_hdf5_matrix_gzip(task: Task) -> Done:
     """`X` of float32 and `y` of int8."""
     import h5py
     import pandas as pd
 
-    started = time.monotonic()
+    started = clocks()
     rows, n_features = 0, 0
     with h5py.File(task.output / "data.h5", "w") as file:
         for frame in pd.read_csv(task.source, chunksize=CHUNK_ROWS):
@@ -144,6 +149,94 @@ def _dataset(file: Any, name: str, tail: tuple[int, ...], dtype: str) -> None:
     )  # fmt: skip
 
 
+def pandas_parquet_rows(task: Task) -> Done:
+    started = clocks()
+    frame = _frame(task)
+    frame.to_parquet(task.output / "data.parquet", compression="zstd", index=False)
+    return Done(rows=len(frame), columns=frame.shape[1], started=started)
+
+
+def pandas_hdf5_columns(task: Task) -> Done:
+    """A dataset per column, without compression."""
+    import h5py
+
+    started = clocks()
+    frame = _frame(task)
+    with h5py.File(task.output / "data.h5", "w") as file:
+        for name, column in frame.items():
+            file[str(name)] = column.to_numpy()
+    return Done(rows=len(frame), columns=frame.shape[1], started=started)
+
+
+def pandas_hdf5_matrix(task: Task) -> Done:
+    """`X` of float32 and `y`, without compression."""
+    import h5py
+
+    started = clocks()
+    frame = _frame(task)
+    columns = frame.shape[1]
+    with h5py.File(task.output / "data.h5", "w") as file:
+        file["y"] = frame.pop(task.label).to_numpy()
+        file["X"] = frame.to_numpy("float32")
+    return Done(rows=len(frame), columns=columns, started=started)
+
+
+def pandas_npy_columns(task: Task) -> Done:
+    import numpy as np
+
+    started = clocks()
+    frame = _frame(task)
+    for name, column in frame.items():
+        np.save(task.output / f"{name}.npy", column.to_numpy())
+    return Done(rows=len(frame), columns=frame.shape[1], started=started)
+
+
+def pandas_npy_matrix(task: Task) -> Done:
+    import numpy as np
+
+    started = clocks()
+    frame = _frame(task)
+    columns = frame.shape[1]
+    np.save(task.output / "y.npy", frame.pop(task.label).to_numpy())
+    np.save(task.output / "X.npy", frame.to_numpy("float32"))
+    return Done(rows=len(frame), columns=columns, started=started)
+
+
+def pandas_tfrecord_rows(task: Task) -> Done:
+    import tensorflow as tf
+
+    started = clocks()
+    frame = _frame(task)
+    columns = [column.tolist() for _, column in frame.items()]
+    with tf.io.TFRecordWriter(str(task.output / "data.tfrecord")) as writer:
+        for row in zip(*columns, strict=True):
+            writer.write(_example(frame.columns, row))
+    return Done(rows=len(frame), columns=frame.shape[1], started=started)
+
+
+def _frame(task: Task) -> Any:
+    """The whole file as a pandas frame."""
+    import pandas as pd
+
+    return pd.read_csv(task.source)
+
+
+def _example(names: Sequence[str], row: Sequence[Any]) -> bytes:
+    """A row as a serialised tf.train.Example."""
+    import tensorflow as tf
+
+    example = tf.train.Example()
+    feature = example.features.feature
+    for name, value in zip(names, row, strict=True):
+        if isinstance(value, float):
+            feature[name].float_list.value.append(value)
+        elif isinstance(value, int):
+            feature[name].int64_list.value.append(value)
+        elif value is not None:
+            feature[name].bytes_list.value.append(str(value).encode())
+    return example.SerializeToString()
+
+
 def _csv_batches(task: Task) -> Iterator[Any]:
     """Arrow record batches of the source; what both writers of Examples read with."""
     import pyarrow as pa
@@ -156,22 +249,13 @@ def _csv_batches(task: Task) -> Iterator[Any]:
 def example_tfrecord(task: Task) -> Done:
     import tensorflow as tf
 
-    started = time.monotonic()
+    started = clocks()
     rows, names = 0, []
     with tf.io.TFRecordWriter(str(task.output / "data.tfrecord")) as writer:
         for batch in _csv_batches(task):
             names = batch.schema.names
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                example = tf.train.Example()
-                feature = example.features.feature
-                for name, value in zip(names, row, strict=True):
-                    if isinstance(value, float):
-                        feature[name].float_list.value.append(value)
-                    elif isinstance(value, int):
-                        feature[name].int64_list.value.append(value)
-                    else:
-                        feature[name].bytes_list.value.append(value.encode())
-                writer.write(example.SerializeToString())
+                writer.write(_example(names, row))
             rows += batch.num_rows
     return Done(rows=rows, columns=len(names), started=started)
 
@@ -183,7 +267,7 @@ def tfxbsl_tfrecord(task: Task) -> Done:
         RecordBatchToExamplesEncoder,
     )
 
-    started = time.monotonic()
+    started = clocks()
     encoder = RecordBatchToExamplesEncoder()
     rows, names = 0, []
     with tf.io.TFRecordWriter(str(task.output / "data.tfrecord")) as writer:
@@ -209,24 +293,13 @@ def _example_values(column: Any) -> Any:
     return column.cast(pa.int64() if pa.types.is_integer(column.type) else pa.large_binary())
 
 
-def python_lines_read(task: Task) -> Done:
-    """A loop over lines that does nothing with them but count."""
-    started = time.monotonic()
-    rows = n_bytes = 0
-    with task.source.open("rb") as file:
-        for line in file:
-            n_bytes += len(line)
-            rows += 1
-    return Done(rows=rows, columns=1, started=started)
-
-
 def python_lines_npy(task: Task) -> Done:
     """Bytes of the lines and their offsets, as `--to npy` writes them; UTF-8 is not checked."""
     from array import array
 
     import numpy as np
 
-    started = time.monotonic()
+    started = clocks()
     offsets = array("q", [0])
     end = 0
     partial = task.output / "text.bytes"
@@ -246,7 +319,7 @@ def python_lines_tfrecord(task: Task) -> Done:
 
     import tensorflow as tf
 
-    started = time.monotonic()
+    started = clocks()
     rows = 0
     with (
         task.source.open("rb") as file,
@@ -264,7 +337,7 @@ def polars_lines(task: Task) -> Done:
     """Every line becomes a value: their lengths are added up, in Polars' streaming engine."""
     import polars as pl
 
-    started = time.monotonic()
+    started = clocks()
     values = pl.scan_lines(task.source).select(
         pl.col("line").str.len_bytes().cast(pl.Int64).sum(), pl.len().alias("rows")
     )
@@ -276,7 +349,7 @@ def pyarrow_lines(task: Task) -> Done:
     import pyarrow as pa
     from pyarrow import csv
 
-    started = time.monotonic()
+    started = clocks()
     pa.set_cpu_count(task.threads)
     reader = csv.open_csv(
         task.source,
@@ -290,11 +363,23 @@ def pyarrow_lines(task: Task) -> Done:
     return Done(rows=rows, columns=1, started=started)
 
 
+def copy(task: Task) -> Done:
+    """The files of a folder, copied by the kernel."""
+    import shutil
+
+    started = clocks()
+    n_bytes = 0
+    for file in task.source.iterdir():
+        shutil.copyfile(file, task.output / file.name)
+        n_bytes += file.stat().st_size
+    return Done(n_bytes=n_bytes, started=started)
+
+
 def igzip_read(task: Task) -> Done:
     """The gunzip library alone, to nowhere."""
     from isal import igzip_lib
 
-    started = time.monotonic()
+    started = clocks()
     decompressor = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     n_bytes = 0
     with task.source.open("rb") as file:
@@ -308,9 +393,10 @@ def igzip_read(task: Task) -> Done:
 PEERS: dict[str, Peer] = {
     peer.__name__.replace("_", "-"): peer
     for peer in (
-        polars_parquet, duckdb_parquet, polars_read, pandas_hdf5_columns, pandas_hdf5_matrix,
-        example_tfrecord, tfxbsl_tfrecord, python_lines_read, python_lines_npy,
-        python_lines_tfrecord, polars_lines, pyarrow_lines, igzip_read,
+        polars_parquet, duckdb_parquet, polars_read, pandas_parquet_rows, pandas_hdf5_columns,
+        pandas_hdf5_matrix, pandas_hdf5_columns_gzip, pandas_hdf5_matrix_gzip, pandas_npy_columns,
+        pandas_npy_matrix, pandas_tfrecord_rows, example_tfrecord, tfxbsl_tfrecord,
+        python_lines_npy, python_lines_tfrecord, polars_lines, pyarrow_lines, copy, igzip_read,
     )
 }  # fmt: skip
 
@@ -321,7 +407,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name", choices=PEERS)
     parser.add_argument("source", type=Path)
     parser.add_argument("output", type=Path, help="an empty folder")
-    parser.add_argument("--columns", default="", help="the only columns to read, by commas")
+    parser.add_argument("--drop", default="", help="columns that are not read, by commas")
+    parser.add_argument("--label", default="label", help="the column that a model learns")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
     os.environ["POLARS_MAX_THREADS"] = str(options.threads)
@@ -330,12 +417,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Task(
             source=options.source,
             output=options.output,
-            columns=tuple(filter(None, options.columns.split(","))),
+            drop=tuple(filter(None, options.drop.split(","))),
+            label=options.label,
             threads=options.threads,
         )
     )
-    work_seconds = round(time.monotonic() - done.started, 3)
-    answer = {**asdict(done), "work_seconds": work_seconds}
+    wall, cpu = (now - then for now, then in zip(clocks(), done.started, strict=True))
+    answer = {**asdict(done), "work_seconds": round(wall, 3), "work_cpu_seconds": round(cpu, 3)}
     del answer["started"]
     sys.stdout.write(json.dumps(answer) + "\n")
 

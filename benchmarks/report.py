@@ -1,52 +1,46 @@
 """`results.json` as a page with charts: every figure in it is one that `speed.py` has measured.
 
-`python -m benchmarks.report [--results FILE] [--page FILE]` writes the page anew.
+`python -m benchmarks.report [--results FILE] [--page FILE]` writes the page anew and prints what
+was asked and measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.shapes import SHAPES
+from benchmarks.suites import INSTALL_BYTES
 from bigdata_cli.resources.sizes import format_size
 
-FILES = {
-    "transactions": "transactions",
-    "sensors": "28 floats",
-    "log": "lines of text",
-    "gzip": "transactions, gzip",
-}
-CELLS = {
-    "rate": "rate",
-    "seconds": "time",
-    "bytes out": "bytes out",
-    "peak": "peak memory",
-    "peak bytes": "peak memory",
-    "bytes out of the source's": "bytes out",
-}
-
 Json = dict[str, Any]
+FASTER = ("CPU", "wall", "GB/s")
+"""Measures of which more is better."""
+OTHER_FILES = {"gzip": "transactions, gzip"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One row of what was asked: the ratio (bytes for "peak bytes"), its least and greatest.
+    """One measure of a comparison; low and high: the least and the greatest of one turn.
 
     value is None where a command could not be run; reason says why.
     """
 
     section: str
+    group: str
     work: str
     file: str
+    size: int | str
     against: str
     measure: str
-    at_least: float | None
-    at_most: float | None
+    at_least: float | None = None
+    at_most: float | None = None
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -63,143 +57,231 @@ class Figure:
 
 
 def figures(results: Json) -> list[Figure]:
-    """All rows of what was asked, with what was measured."""
+    """All measures of all comparisons."""
     return [
-        _figure(group, asked) for group in results["groups"] for asked in group["asked"]
-    ]  # fmt: skip
+        _figure(group, comparison, measure)
+        for group in results["groups"]
+        for comparison in group["comparisons"]
+        for measure in comparison["measures"]
+    ]
 
 
-def _figure(group: Json, asked: Json) -> Figure:
+def _figure(group: Json, comparison: Json, measure: str) -> Figure:
     commands = {command["label"]: command for command in group["commands"]}
-    ours, theirs = commands.get(asked["ours"]), commands.get(asked["theirs"])
-    missing = [name for name in (asked["ours"], asked["theirs"]) if name in group["missing"]]
-    measure = asked["measure"]
-    file = FILES[group["kind"]]
-    if group["section"] == "Memory" and ours is not None:
-        file += f", {format_size(ours['source_bytes'])}"
-    against = asked["theirs"] or ("the source" if measure != "peak bytes" else "")
-    if group["section"] == "Memory" and theirs is not None:
-        against = format_size(theirs["source_bytes"])
-    common = {
-        "section": group["section"], "work": asked["work"], "file": file, "against": against,
-        "measure": measure, "at_least": asked["at_least"], "at_most": asked["at_most"],
+    ours, theirs = commands.get(comparison["ours"]), commands.get(comparison["theirs"])
+    targets = [target for target in comparison["targets"] if target["measure"] == measure]
+    size = group["size"]
+    if group["section"].startswith("Memory and") and ours is not None:
+        size = ours["source_bytes"]
+    common: Json = {
+        "section": group["section"], "group": group["name"], "work": comparison["work"],
+        "file": OTHER_FILES.get(group["kind"], group["kind"]), "size": size,
+        "against": comparison["theirs"] or "", "measure": measure,
+        "at_least": targets[0]["at_least"] if targets else None,
+        "at_most": targets[0]["at_most"] if targets else None,
     }  # fmt: skip
-    if missing or ours is None:
-        reasons = dict.fromkeys(group["missing"][name] for name in missing)
-        return Figure(**common, reason="; ".join(reasons))
-    values = _values(measure, ours, theirs)
-    pairs = [_values(measure, *pair)[0] for pair in _pairs(ours, theirs)]
-    return Figure(**common, value=values[0], low=min(pairs), high=max(pairs))
+    labels = [label for label in (comparison["ours"], comparison["theirs"]) if label]
+    reasons = [group["missing"][label] for label in labels if label in group["missing"]]
+    if reasons or ours is None:
+        return Figure(**common, reason="; ".join(dict.fromkeys(reasons)))
+    turns = [
+        _value(measure, _turn(ours, index), None if theirs is None else _turn(theirs, index))
+        for index in range(min(len(c["seconds"]) for c in (ours, theirs) if c is not None))
+    ]
+    return Figure(
+        **common, value=_value(measure, ours, theirs), low=min(turns), high=max(turns)
+    )  # fmt: skip
 
 
-def _pairs(ours: Json, theirs: Json | None) -> Iterator[tuple[Json, Json | None]]:
-    """The two commands, cycle by cycle."""
-    for index in range(len(ours["seconds"])):
-        yield _cycle(ours, index), None if theirs is None else _cycle(theirs, index)
+def _turn(command: Json, index: int) -> Json:
+    """A command with what was measured of it in one turn."""
+    lists = {name: [values[index]] for name, values in command.items() if isinstance(values, list)}
+    return {**command, **lists}
 
 
-def _cycle(command: Json, index: int) -> Json:
-    lists = ("seconds", "work_seconds", "cpu_seconds", "peak_rss_bytes")
-    return {**command, **{name: [command[name][index]] for name in lists}}
-
-
-def _values(measure: str, ours: Json, theirs: Json | None) -> tuple[float]:
+def _value(measure: str, ours: Json, theirs: Json | None) -> float:
+    if measure == "GB/s":
+        return ours["source_bytes"] / median(ours["work_cpu_seconds"]) / 1e9
+    if measure == "seconds":
+        return median(ours["seconds"])
     if measure == "peak bytes":
-        return (median(ours["peak_rss_bytes"]),)
-    if measure == "bytes out of the source's":
-        return (ours["output_bytes"] / ours["source_bytes"],)
+        return median(ours["peak_rss_bytes"])
     assert theirs is not None
-    amount: Callable[[Json], float] = {
-        "rate": rate,
-        "seconds": lambda command: median(command["seconds"]),
-        "bytes out": lambda command: command["output_bytes"],
-        "peak": lambda command: median(command["peak_rss_bytes"]),
-    }[measure]
-    return (amount(ours) / amount(theirs),)
+    if measure == "bytes":
+        return ours["output_bytes"] / max(theirs["output_bytes"], 1)
+    if measure == "peak":
+        return median(ours["peak_rss_bytes"]) / median(theirs["peak_rss_bytes"])
+    return seconds(theirs, measure) / seconds(ours, measure) * _scale(ours, theirs)
 
 
-def rate(command: Json) -> float:
-    """Bytes of text per second; of gzip, of the text within, as far as ratios go."""
-    seconds = command["work_seconds"] if command["is_partial"] else command["seconds"]
-    return command["source_bytes"] / median(seconds)
+def _scale(ours: Json, theirs: Json) -> float:
+    """How much longer all of the file would take those that were given a part of it."""
+    return ours["source_bytes"] / theirs["source_bytes"] if theirs["is_partial"] else 1.0
 
 
-def _ratio(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2f}"
+def seconds(command: Json, measure: str) -> float:
+    """Seconds of a command, by processor ("CPU") or clock: of its work where it had a part."""
+    name = "cpu_seconds" if measure == "CPU" else "seconds"
+    return median(command[f"work_{name}" if command["is_partial"] else name])
 
 
-def _cell(figure: Figure) -> tuple[str, str, str]:
-    """Asked, measured, and whether that is met."""
-    show = format_size if figure.measure == "peak bytes" else _ratio
-    unit = "" if figure.measure == "peak bytes" else " ×"
-    asked = "–"
-    if figure.at_least is not None:
-        asked = f"≥ {_asked(figure.at_least)}{unit}"
-    elif figure.at_most is not None:
-        limit = figure.at_most
-        asked = f"≤ {format_size(limit) if not unit else _asked(limit)}{unit}"
-    if figure.value is None:
-        return asked, "not measured", "–"
-    measured = f"**{show(figure.value)}{unit}**"
-    if figure.low is not None and figure.high is not None and figure.low != figure.high:
-        measured += f" ({show(figure.low)}–{show(figure.high)})"
-    return asked, measured, {True: "yes", False: "no", None: "–"}[figure.is_met]
+def geometric_mean(values: Iterable[float]) -> float:
+    """Their geometric mean, which is the same for ratios and their inverses."""
+    logs = [math.log(value) for value in values]
+    return math.exp(sum(logs) / len(logs))
 
 
-def _asked(value: float) -> str:
-    return f"{value:g}"
+def shown(measure: str, value: float | None) -> str:
+    """A figure as text."""
+    if value is None:
+        return "–"
+    if measure == "peak bytes":
+        return f"{value / 1e6:.0f} MB"
+    if measure in ("GB/s", "seconds"):
+        return f"{value:.2f} {'s' if measure == 'seconds' else measure}"
+    return f"{value:.0f} ×" if value >= 10 else f"{value:.2f} ×"
+
+
+def _spread(figure: Figure) -> str:
+    text = shown(figure.measure, figure.value)
+    if figure.low is None or figure.high is None or figure.low == figure.high:
+        return text
+    low, high = (shown(figure.measure, value).split(" ")[0] for value in (figure.low, figure.high))
+    return f"{text} ({low}–{high})"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
-def _asked_table(found: Sequence[Figure]) -> str:
-    rows = []
+def _amount(size: int | str) -> str:
+    return size.replace("rows", " rows") if isinstance(size, str) else format_size(size)
+
+
+HEADERS = {
+    "CPU": "as fast, CPU", "wall": "as fast, wall", "bytes": "bytes written",
+    "peak": "peak memory", "peak bytes": "peak memory", "GB/s": "GB/s", "seconds": "time",
+}  # fmt: skip
+
+
+def _comparisons(found: Sequence[Figure]) -> str:
+    """A row for each comparison, a column for each measure."""
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
     for figure in found:
-        asked, measured, met = _cell(figure)
-        cells = (figure.work, figure.file, figure.against, CELLS[figure.measure])
-        rows.append((*cells, asked, measured, met))
-    return _table(("work", "file", "against", "of", "asked", "measured", "reached"), rows)
+        key = (figure.work, f"{figure.file}, {_amount(figure.size)}", figure.against)
+        rows.setdefault(key, {})[figure.measure] = _spread(figure)
+    measures = list(dict.fromkeys(figure.measure for figure in found))
+    has_peers = any(key[2] for key in rows)
+    header = ["work", "file", *(["against"] if has_peers else []), *(HEADERS[m] for m in measures)]
+    return _table(
+        header,
+        [
+            [*(key if has_peers else key[:2]), *(cells.get(measure, "–") for measure in measures)]
+            for key, cells in rows.items()
+        ],
+    )
 
 
-def _spread(values: Sequence[float], show: Callable[[float], str]) -> str:
-    if len(values) == 1 or min(values) == max(values):
-        return show(median(values))
-    return f"{show(median(values))} ({show(min(values))}–{show(max(values))})"
+def _parquet(found: Sequence[Figure]) -> str:
+    """For each size and peer a row for each shape, and their geometric mean; where ours is behind.
+
+    The ratios that are asked for are of these.
+    """
+    parts = []
+    for size in dict.fromkeys(figure.size for figure in found):
+        for against in dict.fromkeys(figure.against for figure in found):
+            mine = [f for f in found if (f.size, f.against) == (size, against)]
+            by_file: dict[str, dict[str, Figure]] = {}
+            for figure in mine:
+                by_file.setdefault(figure.file, {})[figure.measure] = figure
+            rows = [
+                [file, _about(file), *(_spread(cells[measure]) for measure in cells)]
+                for file, cells in by_file.items()
+            ]
+            measures = list(dict.fromkeys(figure.measure for figure in mine))
+            means = [
+                geometric_mean(values) if values else None
+                for values in (
+                    [f.value for f in mine if f.measure == measure and f.value is not None]
+                    for measure in measures
+                )
+            ]
+            rows.append([
+                "*geometric mean*", "", *(shown(m, v) for m, v in zip(measures, means, strict=True))
+            ])  # fmt: skip
+            header = ["file", "", *(HEADERS[measure] for measure in measures)]
+            parts.append(f"**{_amount(size)}, against {against}**\n\n{_table(header, rows)}")
+            parts.append(_behind(mine, against))
+    return "\n".join(parts)
 
 
-def _runs_table(group: Json) -> str:
+def _behind(found: Sequence[Figure], against: str) -> str:
+    """Where ours is behind, in words."""
+    said = []
+    for measure, words in (("CPU", "less processor time"), ("wall", "less time")):
+        files = [
+            figure.file
+            for figure in found
+            if figure.measure == measure and figure.value is not None and figure.value < 1
+        ]
+        if files:
+            said.append(f"{against} takes {words} on {', '.join(files)}.")
+    files = [f.file for f in found if f.measure == "bytes" and f.value is not None and f.value > 1]
+    if files:
+        said.append(f"{against} writes fewer bytes of {', '.join(files)}.")
+    return " ".join(said) + "\n" if said else ""
+
+
+def _about(file: str) -> str:
+    return SHAPES[file].about if file in SHAPES else ""
+
+
+def _formats(groups: Sequence[Json]) -> str:
+    """CPU seconds and peak memory of every shape and format."""
+    labels = list(dict.fromkeys(c["label"] for group in groups for c in group["commands"]))
+    parts = []
+    for title, cell in (
+        ("CPU seconds", lambda command: f"{median(command['cpu_seconds']):.1f}"),
+        ("Peak memory in MB", lambda command: f"{median(command['peak_rss_bytes']) / 1e6:.0f}"),
+        ("Bytes written", lambda command: format_size(command["output_bytes"])),
+    ):
+        rows = []
+        for group in groups:
+            cells = {command["label"]: cell(command) for command in group["commands"]}
+            name = f"{group['kind']}, {_amount(group['size'])}"
+            rows.append([name, *(cells.get(label, "–") for label in labels)])
+        parts.append(f"**{title}**\n\n{_table(['file', *labels], rows)}")
+    return "\n".join(parts)
+
+
+def _runs(group: Json) -> str:
     rows = []
-    is_memory = group["section"] == "Memory"
     for command in group["commands"]:
         note = ""
-        seconds = command["work_seconds" if command["is_partial"] else "seconds"]
         if command["is_partial"]:
-            note = f" (on {format_size(command['source_bytes'])}, its start left out)"
+            note = f" (on {format_size(command['source_bytes'])})"
         if command["redone_shards"]:
             note += f" ({command['redone_shards']} shards done again)"
         rows.append((
-            (format_size(command["source_bytes"]) if is_memory else command["label"]) + note,
-            _spread(seconds, "{:.2f}".format),
-            f"{rate(command) / 1e6:.0f}",
-            _spread(command["cpu_seconds"], "{:.1f}".format),
-            _spread(command["peak_rss_bytes"], lambda n: f"{n / 1e6:.0f}"),
+            command["label"] + note,
+            _range(command["cpu_seconds"], "{:.2f}"),
+            _range(command["seconds"], "{:.2f}"),
+            f"{command['source_bytes'] / seconds(command, 'wall') / 1e6:.0f}",
+            _range([n / 1e6 for n in command["peak_rss_bytes"]], "{:.0f}"),
             format_size(command["output_bytes"]) if command["output_bytes"] else "–",
         ))  # fmt: skip
-    header = ("", "seconds", "MB/s of the file", "CPU seconds", "peak MB", "bytes out")
-    return _table(header, rows)
+    table = _table(("", "CPU s", "seconds", "MB/s", "peak MB", "bytes written"), rows)
+    lines = "\n".join(command["command"] for command in group["commands"])
+    title = f"{OTHER_FILES.get(group['kind'], group['kind'])}, {_amount(group['size'])}"
+    return f"**{title}**\n\n{table}\n```text\n{lines}\n```\n"
 
 
-def _commands(group: Json) -> str:
-    lines = [f"{command['command']}" for command in group["commands"]]
-    return (
-        "<details><summary>Commands</summary>\n\n```text\n"
-        + "\n".join(lines)
-        + "\n```\n\n</details>"
-    )
+def _range(values: Sequence[float], form: str) -> str:
+    text = form.format(median(values))
+    low, high = form.format(min(values)), form.format(max(values))
+    return text if low == high else f"{text} ({low}–{high})"
 
 
 INTRODUCTION = """\
@@ -208,37 +290,33 @@ INTRODUCTION = """\
 Written by `python -m benchmarks.speed`; no figure on this page was typed. `make bench` measures
 anew.
 
-The machine: {cores} cores, {memory} of memory. Main inputs: {size}, made by `bigdata sample` from a
-seed. Versions: {versions}.
+The machine: {cores} cores, {memory} of memory. Files of {sizes}, made from a seed by
+`benchmarks/shapes.py`. Versions: {versions}.
 
 How it is measured:
 
-- Each command is a process of its own, and its time is that from start to exit: the start of
-  Python, the imports and, for `bigdata`, the guess at types are in it. Commands that are compared
-  run in turn, A B C, A B C, {repeats} times at most; figures are medians, with the least and the
-  greatest in parentheses. Ratios are of the medians, and their least and greatest those within one
-  turn.
+- Each command is a process of its own, from its start to its exit: the start of Python, the imports
+  and, for `bigdata`, the guess at types are in it. Commands that are compared run in turn, A B C,
+  A B C, {repeats} times at most; figures are medians, with the least and the greatest of one turn
+  in parentheses.
+- "As fast, CPU" is how many times as much processor time the other takes for the same work, user
+  and system, of all its threads and processes: 2 × is half the work. "As fast, wall" is the same by
+  the clock. Of bytes and memory less than 1 × is less than the other's.
 - Inputs are in the page cache. Before each run as much memory as it may take is touched by another
-  process, since the host of a virtual machine takes free memory back and gives it again slowly: by
-  seconds per GB, which only those would pay who write. Before the measured runs each command runs
-  once on a small input, which loads its libraries from the disk and compiles our kernels: they are
-  kept, so that only the first conversion on a machine waits for them, by some
-  seconds per format.
+  process, since the host of a virtual machine takes free memory back and gives it again slowly.
+  Before the measured runs each command runs once on a small input, which loads its libraries from
+  the disk.
 - All of the commands that are compared have read the same number of rows; else the script stops.
 - Threads of the peers: {threads}. Ours has its defaults.
 - Memory is the resident memory of the process and its children, at its peak; code and files that
   are mapped are in it.
 - "Reading only" is Polars' streaming engine with the minimum and the maximum of each column, so
-  that every value is parsed. Where a layout holds no text (matrix, packed) the columns of names are
+  that every value is parsed. Where a layout holds no text (matrix, packed) the columns of text are
   left out for both.
-- Both writers of `tf.train.Example` read with pyarrow's CSV reader in blocks of 4 MB. They are too
-  slow for all of the file, so that they get a part of it, and of them only the work is timed,
-  without the start and imports, in their favour. tfx-bsl runs in an environment of its own.
-- The loops over lines in Python do the work that ours does, without the check of UTF-8; those that
-  say "reading only" count lines and do nothing with them.
-- The HDF5 files of pandas + h5py have our dtypes, chunks of as many rows, shuffle and gzip, at
-  h5py's level 4; ours are deflated by ISA-L at its level 1.
+- Those who write `tf.train.Example` are too slow for all of a file: they get a part of it, and of
+  them only the work is measured, without their start and imports, in their favour.
 - Parquet by Polars and DuckDB has float64 and int64; ours the smallest types that hold all values.
+  All compress with zstd.
 """
 
 
@@ -247,14 +325,14 @@ def write_report(results: Json, page: Path) -> None:
     from benchmarks.charts import write_charts
 
     found = figures(results)
-    charts = write_charts(results, found, page)
+    charts = write_charts(found, page)
     machine = results["machine"]
     names = [f"{name} {version}" for name, version in results["versions"].items()]
     parts = [
         INTRODUCTION.format(
             cores=machine["cores"],
             memory=format_size(machine["memory_bytes"]),
-            size=format_size(results["size"]),
+            sizes=" and ".join(format_size(size) for size in results["sizes"]),
             versions=", ".join(names),
             repeats=results["repeats"],
             threads=results["threads"],
@@ -263,32 +341,72 @@ def write_report(results: Json, page: Path) -> None:
     parts += [f"![{title}]({path.name})\n" for title, path in charts]
     for section in dict.fromkeys(group["section"] for group in results["groups"]):
         parts.append(_section(section, results, found))
+    parts.append(_installed(results))
     page.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
 def _section(section: str, results: Json, found: Sequence[Figure]) -> str:
     mine = [figure for figure in found if figure.section == section]
-    parts = [f"## {section}\n", _asked_table(mine) + "\n"]
-    parts += [f"Not measured: {f.against}: {f.reason}\n" for f in mine if f.value is None]
-    for group in results["groups"]:
-        if group["section"] == section and group["commands"]:
-            title = FILES[group["kind"]]
-            if section in ("Memory", "Scaling"):
-                title = group["name"].partition("-")[2].replace("-", " ")
-            parts.append(f"**{title[0].upper()}{title[1:]}**\n\n{_runs_table(group)}\n")
-            parts.append(_commands(group) + "\n")
+    groups = [group for group in results["groups"] if group["section"] == section]
+    parts = [f"## {section}\n"]
+    if section == "CSV to Parquet":
+        parts.append(_parquet(mine))
+    elif section == "Every shape, every format":
+        parts.append(_formats(groups))
+    else:
+        parts.append(_comparisons(mine))
+    missing = dict.fromkeys((f.against or f.work, f.reason) for f in mine if f.value is None)
+    parts += [f"Not measured: {name}: {reason}\n" for name, reason in missing]
+    runs = "\n".join(_runs(group) for group in groups if group["commands"])
+    parts.append(f"<details><summary>All runs</summary>\n\n{runs}\n</details>\n")
     return "\n".join(parts)
+
+
+def _installed(results: Json) -> str:
+    sizes: dict[str, int] = results["installed_bytes"]
+    rows = [(name, format_size(size)) for name, size in list(sizes.items())[:8]]
+    total = format_size(sum(sizes.values()))
+    return (
+        f"## Installation\n\n`pip install` without extras takes {total}, the largest of it:\n\n"
+        + _table(("", "bytes"), rows)
+    )
 
 
 def summary(results: Json) -> str:
     """What was asked and measured, as text."""
+    found = figures(results)
     lines = []
-    for figure in figures(results):
-        asked, measured, met = _cell(figure)
-        words = (figure.work, figure.file, figure.against, CELLS[figure.measure])
-        name = ", ".join(filter(None, words))
-        lines.append(f"{name:<100} {asked:>10} {measured.replace('*', ''):<24} {met}")
+    for figure in found:
+        asked = ""
+        if figure.at_least is not None:
+            asked = f"≥ {shown(figure.measure, figure.at_least)}"
+        elif figure.at_most is not None:
+            asked = f"≤ {shown(figure.measure, figure.at_most)}"
+        words = (figure.work, figure.file, _amount(figure.size), figure.against, figure.measure)
+        met = {True: "yes", False: "NO", None: ""}[figure.is_met]
+        measured = _spread(figure) if figure.value is not None else figure.reason
+        lines.append(f"{', '.join(filter(None, words)):<88} {asked:>12} {measured:<24} {met}")
+    for against, size, value in parquet_means(found):
+        name = f"CSV → Parquet, geometric mean, {_amount(size)}, {against}, CPU"
+        asked, met = "", ""
+        if against.startswith("Polars"):
+            asked, met = "≥ 2.00 ×", "yes" if value >= 2 else "NO"
+        lines.append(f"{name:<88} {asked:>12} {shown('CPU', value):<24} {met}")
+    total = sum(results["installed_bytes"].values())
+    lines.append(
+        f"{'installed without extras':<88} {'≤ ' + format_size(INSTALL_BYTES):>12} "
+        f"{format_size(total):<24} {'yes' if total <= INSTALL_BYTES else 'NO'}"
+    )
     return "\n".join(lines)
+
+
+def parquet_means(found: Sequence[Figure]) -> list[tuple[str, int | str, float]]:
+    """(peer, size, geometric mean over the shapes of how many times as fast ours is, by CPU)."""
+    values: dict[tuple[str, int | str], list[float]] = {}
+    for figure in found:
+        if figure.section == "CSV to Parquet" and figure.measure == "CPU" and figure.value:
+            values.setdefault((figure.against, figure.size), []).append(figure.value)
+    return [(*key, geometric_mean(those)) for key, those in values.items()]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

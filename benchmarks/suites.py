@@ -1,330 +1,557 @@
-"""What is compared with what: groups of commands on one kind of file, and what is asked of them."""
+"""What is compared with what: groups of commands on one file, and what is compared of them.
+
+A shape of file, a format or a peer is one line of a tuple here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from benchmarks.shapes import SHAPES
 
 LAYOUTS = (
     ("parquet", "rows"), ("hdf5", "columns"), ("hdf5", "matrix"), ("npy", "columns"),
     ("npy", "matrix"), ("tfrecord", "rows"), ("tfrecord", "packed"), ("tfrecord", "block"),
 )  # fmt: skip
 NUMBERS_ONLY = ("matrix", "packed")
-"""Layouts that hold no text: the columns of names are left out, for us and for the peers."""
-LABELS = {"transactions": "isFraud", "sensors": "label"}
-TEXT_COLUMNS = {"transactions": ("nameOrig", "nameDest"), "sensors": ()}
-NUMBER_COLUMNS = {
-    "transactions": (
-        "step", "type", "amount", "oldbalanceOrg", "newbalanceOrig", "oldbalanceDest",
-        "newbalanceDest", "isFraud", "isFlaggedFraud",
-    ),
-    "sensors": (),
+"""Layouts that hold no text: such columns are left out, for us and for the peers."""
+
+CSV_SHAPES = (
+    "floats", "sensors", "taxi", "transactions", "transactions_quoted", "clicks", "reviews",
+    "pixels", "weblog", "sparse", "dates",
+)  # fmt: skip
+PARSED = {
+    "floats": 1.0, "transactions": 0.7, "taxi": 0.5, "clicks": 0.5, "reviews": 1.5, "pixels": 0.35,
 }  # fmt: skip
+"""GB/s of one core that the parser is asked for, by shape."""
+NUMBER_SHAPES = ("transactions", "sensors", "floats", "pixels")
+TEXT_SHAPES = ("transactions", "taxi", "clicks", "reviews")
+RECORD_SHAPES = ("sensors", "transactions", "clicks")
+WIDE = (("wide", "100rows", 1.0), ("matrix", "20000rows", 0.02))
 SURPRISE_SHARDS = 60
 MEMORY_BYTES = 400_000_000
+START_SECONDS = 0.6
+INSTALL_BYTES = 400_000_000
+
+MODULE, PEERS_MODULE = "bigdata_cli", "benchmarks.peers"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Ours (arguments of `bigdata convert`) or a peer's (its name, and arguments).
+    """A Python module and its arguments, in which {source}, {output} and {threads} are replaced.
 
-    kind: of the input, that of the group where None. share: of the group's size, for what is too
-    slow for all of it. n_bytes: the size of the input instead. environment: "tfxbsl" for the Python
-    of that name.
+    kind, size: of the input, those of the group where None. share: of the group's size, for what is
+    too slow for all of it. source_of: the output of the command of that label is the source. setup:
+    a command that runs before it, without being measured. environment: "tfxbsl" for the Python of
+    that name. is_first: it runs as the first command on a machine does, with an empty home.
     """
 
     label: str
-    convert: tuple[str, ...] = ()
-    peer: str | None = None
-    peer_arguments: tuple[str, ...] = ()
+    module: str
+    arguments: tuple[str, ...]
     kind: str | None = None
+    size: int | str | None = None
     share: float = 1.0
-    n_bytes: int | None = None
+    source_of: str | None = None
+    setup: Command | None = None
     environment: str | None = None
+    is_first: bool = False
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a command of the project."""
+        return self.module != PEERS_MODULE
 
     @property
     def is_partial(self) -> bool:
-        """Whether only its work is timed, without its start, since its input is small."""
-        return self.share < 1 and self.peer is not None
+        """Whether only its work is measured, without its start, since its input is small."""
+        return self.share < 1
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked of a measure: at least, or at most, so much."""
+
+    measure: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+PAIR = ("CPU", "wall", "bytes")
+SPEED = ("CPU", "wall")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A figure of one command, against another's or by itself, and what is asked of it.
+class Comparison:
+    """Our command and a peer's, or ours alone; which measures are shown, and what is asked of them.
 
-    measure: "rate" (MB/s of the source, ours / theirs), "seconds" or "bytes out" or "peak" (ours /
-    theirs), "bytes out of the source's" and "peak bytes" (of ours alone). at_least: the least ratio
-    that is asked, at_most: the greatest, both None: shown without anything asked.
+    Measures of two: "CPU" and "wall" (how many times as fast ours is, in processor time and in time
+    from start to end), "bytes" and "peak" (of the output and of memory, ours / theirs). Of one:
+    "GB/s" (of the work in it, in processor time), "seconds", "peak bytes".
     """
 
     work: str
     ours: str
     theirs: str | None = None
-    measure: str = "rate"
-    at_least: float | None = None
-    at_most: float | None = None
+    measures: tuple[str, ...] = PAIR
+    targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Commands that run in turn, and what is asked. cycles: fewer than usual, None: as usual."""
+    """Commands that run in turn on one file. cycles: fewer than usual, None: as usual."""
 
     section: str
     name: str
     kind: str
+    size: int | str
     commands: tuple[Command, ...]
-    asked: tuple[Asked, ...]
-    size_factor: float = 1.0
+    comparisons: tuple[Comparison, ...] = field(default=())
     cycles: int | None = None
 
 
 def conversion(kind: str, form: str, layout: str, *more: str) -> tuple[str, ...]:
-    """Arguments of a conversion to a format and layout, at its defaults."""
-    arguments = ["--to", form]
-    if (form, layout) not in (("parquet", "rows"), ("tfrecord", "rows")) and layout != "columns":
-        arguments += ["--layout", layout]
+    """Options of a conversion of a shape to a format and layout, at its defaults."""
+    options = ["--to", form]
+    if layout not in ("rows", "columns"):
+        options += ["--layout", layout]
     if layout in NUMBERS_ONLY:
-        arguments += ["--label", LABELS[kind]]
-        if TEXT_COLUMNS[kind]:
-            arguments += ["--drop", ",".join(TEXT_COLUMNS[kind])]
-    return (*arguments, *more)
+        shape = SHAPES[kind]
+        options += ["--label", str(shape.label)]
+        if shape.others:
+            options += ["--drop", ",".join(shape.others)]
+    if SHAPES[kind].is_text:
+        options.append("--keep-blank-lines")
+    return (*options, *more)
 
 
-def _parquet(kind: str) -> Group:
-    work = "CSV → Parquet, zstd"
+def layouts_of(kind: str) -> tuple[tuple[str, str], ...]:
+    """The formats and layouts that can hold a shape."""
+    return tuple(
+        (form, layout)
+        for form, layout in LAYOUTS
+        if not (SHAPES[kind].is_text and layout in NUMBERS_ONLY)
+    )
+
+
+def convert(label: str, options: tuple[str, ...], **more: object) -> Command:
+    """A conversion by us."""
+    arguments = ("convert", "{source}", *options, "--output", "{output}", "--json", "--quiet")
+    return Command(label=label, module=MODULE, arguments=arguments, **more)  # type: ignore[arg-type]
+
+
+def peer(label: str, name: str, *options: str, **more: object) -> Command:
+    """The same work by others."""
+    arguments = (name, "{source}", "{output}", *options, "--threads", "{threads}")
+    return Command(label=label, module=PEERS_MODULE, arguments=arguments, **more)  # type: ignore[arg-type]
+
+
+def reading(kind: str, *, all_columns: bool = False) -> Command:
+    """Polars reads the columns that a matrix keeps, or all."""
+    left_out = SHAPES[kind].others if not all_columns else ()
+    options = ("--drop", ",".join(left_out)) if left_out else ()
+    label = "Polars, reading all columns" if all_columns else "Polars, reading only"
+    return peer(label, "polars-read", *options)
+
+
+def _parquet(kind: str, size: int, cycles: int | None) -> Group:
+    polars, duckdb = "Polars sink_parquet", "DuckDB COPY"
+    targets = (Target("CPU", 1.5), Target("wall", 1.3), Target("bytes", at_most=1.0))
     return Group(
         section="CSV to Parquet",
-        name=f"parquet-{kind}",
+        name=f"parquet-{kind}-{size}",
         kind=kind,
+        size=size,
         commands=(
-            Command(label="bigdata", convert=conversion(kind, "parquet", "rows")),
-            Command(label="Polars sink_parquet", peer="polars-parquet"),
-            Command(label="DuckDB COPY", peer="duckdb-parquet"),
+            convert("bigdata", conversion(kind, "parquet", "rows")),
+            peer(polars, "polars-parquet"),
+            peer(duckdb, "duckdb-parquet"),
         ),
-        asked=(
-            Asked(work=work, ours="bigdata", theirs="Polars sink_parquet", at_least=1.2),
-            Asked(work=work, ours="bigdata", theirs="DuckDB COPY", at_least=1.6),
-            *(
-                Asked(
-                    work=work, ours="bigdata", theirs=label, measure="bytes out", at_most=1.0
-                )
-                for label in ("Polars sink_parquet", "DuckDB COPY")
+        comparisons=(
+            Comparison(work="CSV → Parquet", ours="bigdata", theirs=polars, targets=targets),
+            Comparison(
+                work="CSV → Parquet", ours="bigdata", theirs=duckdb, targets=(Target("CPU", 2.0),)
+            ),
+        ),
+        cycles=cycles,
+    )
+
+
+def _parse(kind: str, size: int) -> Group:
+    asked = PARSED.get(kind)
+    return Group(
+        section="The parser alone",
+        name=f"parse-{kind}",
+        kind=kind,
+        size=size,
+        commands=(
+            Command(label="parse", module="benchmarks.parse", arguments=("{source}",)),
+        ),
+        comparisons=(
+            Comparison(
+                work="parse, one core", ours="parse",
+                measures=("GB/s",), targets=(Target("GB/s", asked),),
             ),
         ),
     )  # fmt: skip
 
 
-def _numbers(kind: str) -> Group:
-    """Everything that is compared with reading alone: of the columns that the conversion keeps."""
-    kept = NUMBER_COLUMNS[kind]
-    reading = Command(
-        label="Polars, reading only",
-        peer="polars-read",
-        peer_arguments=("--columns", ",".join(kept)) if kept else (),
-    )
-    commands = [
-        Command(label="npy matrix", convert=conversion(kind, "npy", "matrix")),
-        Command(label="HDF5 matrix", convert=conversion(kind, "hdf5", "matrix")),
-        Command(label="TFRecord packed", convert=conversion(kind, "tfrecord", "packed")),
-        Command(label="TFRecord block", convert=conversion(kind, "tfrecord", "block")),
-        reading,
-    ]
-    against_block = reading.label
-    if kept:
-        against_block = "Polars, reading all columns"
-        commands.append(Command(label=against_block, peer="polars-read"))
+def _numbers(kind: str, size: int) -> Group:
+    """What is compared with reading alone: of the columns that the conversion keeps."""
+    kept = reading(kind)
+    whole = reading(kind, all_columns=True) if SHAPES[kind].others else kept
+    work = (
+        ("npy", "matrix", kept, 1.2), ("hdf5", "matrix", kept, 1.2),
+        ("tfrecord", "packed", kept, 0.9), ("tfrecord", "block", whole, 0.9),
+    )  # fmt: skip
     return Group(
-        section="Against reading alone",
+        section="Numbers, against reading alone",
         name=f"numbers-{kind}",
         kind=kind,
-        commands=tuple(commands),
-        asked=(
+        size=size,
+        commands=(
             *(
-                Asked(work=f"CSV → {ours}", ours=ours, theirs=reading.label, at_least=0.75)
-                for ours in ("npy matrix", "HDF5 matrix")
+                convert(f"{form} {layout}", conversion(kind, form, layout))
+                for form, layout, _, _ in work
             ),
-            Asked(
-                work="CSV → TFRecord packed", ours="TFRecord packed", theirs=reading.label,
-                at_least=0.6,
-            ),
-            Asked(
-                work="CSV → TFRecord block", ours="TFRecord block", theirs=against_block,
-                at_least=0.6,
-            ),
-            Asked(
-                work="CSV → TFRecord block", ours="TFRecord block",
-                measure="bytes out of the source's", at_most=0.5,
+            *dict.fromkeys((kept, whole)),
+        ),
+        comparisons=tuple(
+            Comparison(
+                work=f"CSV → {form} {layout}", ours=f"{form} {layout}", theirs=theirs.label,
+                measures=SPEED, targets=(Target("CPU", asked),),
+            )
+            for form, layout, theirs, asked in work
+        ),
+    )  # fmt: skip
+
+
+def _hdf5_text(kind: str, size: int) -> Group:
+    return Group(
+        section="HDF5 with text",
+        name=f"hdf5-text-{kind}",
+        kind=kind,
+        size=size,
+        commands=(
+            convert("hdf5 columns", conversion(kind, "hdf5", "columns")),
+            convert("parquet rows", conversion(kind, "parquet", "rows")),
+        ),
+        comparisons=(
+            Comparison(
+                work="CSV → hdf5 columns", ours="hdf5 columns", theirs="parquet rows",
+                targets=(Target("CPU", 0.5),),
             ),
         ),
     )  # fmt: skip
 
 
-def _hdf5_gzip() -> Group:
-    kind = "sensors"
-    commands: list[Command] = []
-    asked = []
-    for layout in ("columns", "matrix"):
-        ours, theirs = f"HDF5 {layout}, gzip", f"pandas + h5py, {layout}"
-        convert = conversion(kind, "hdf5", layout, "--compression", "gzip")
-        commands += [
-            Command(label=ours, convert=convert),
-            Command(label=theirs, peer=f"pandas-hdf5-{layout}"),
-        ]
-        work = f"CSV → HDF5 {layout}, shuffle + gzip"
-        asked.append(Asked(work=work, ours=ours, theirs=theirs, at_least=3.0))
-        asked.append(Asked(work=work, ours=ours, theirs=theirs, measure="bytes out"))
+def _hdf5_gzip(kind: str, size: int) -> Group:
+    work = [(f"hdf5 {layout}, gzip", layout) for layout in ("columns", "matrix")]
     return Group(
-        section="CSV to HDF5 with shuffle and gzip",
-        name="hdf5-gzip",
+        section="HDF5 with shuffle and gzip",
+        name=f"hdf5-gzip-{kind}",
         kind=kind,
+        size=size,
+        commands=tuple(
+            command
+            for label, layout in work
+            for command in (
+                convert(label, conversion(kind, "hdf5", layout, "--compression", "gzip")),
+                peer(f"pandas + h5py, {layout}", f"pandas-hdf5-{layout}-gzip"),
+            )
+        ),
+        comparisons=tuple(
+            Comparison(work=f"CSV → {label}", ours=label, theirs=f"pandas + h5py, {layout}")
+            for label, layout in work
+        ),
+    )
+
+
+def _records(kind: str, size: int) -> Group:
+    example, tfx = "tf.train.Example + TFRecordWriter", "tfx-bsl + TFRecordWriter"
+    commands = [
+        convert("bigdata", conversion(kind, "tfrecord", "rows")),
+        peer("copy of its output", "copy", source_of="bigdata"),
+        peer(example, "example-tfrecord", share=0.02),
+    ]
+    comparisons = [
+        Comparison(
+            work="CSV → TFRecord rows", ours="bigdata", theirs="copy of its output", measures=SPEED,
+            targets=(Target("wall", 0.5),),
+        ),
+        Comparison(
+            work="CSV → TFRecord rows", ours="bigdata", theirs=example, targets=(Target("CPU", 40),)
+        ),
+    ]  # fmt: skip
+    if kind == "sensors":
+        commands.append(peer(tfx, "tfxbsl-tfrecord", share=0.2, environment="tfxbsl"))
+        comparisons.append(Comparison(work="CSV → TFRecord rows", ours="bigdata", theirs=tfx))
+    return Group(
+        section="TFRecord, a row each",
+        name=f"records-{kind}",
+        kind=kind,
+        size=size,
         commands=tuple(commands),
-        asked=tuple(asked),
+        comparisons=tuple(comparisons),
     )
 
 
-def _tfrecord_rows() -> Group:
-    work = "CSV → TFRecord rows"
-    theirs = ("tf.train.Example + TFRecordWriter", "tfx-bsl's encoder + TFRecordWriter")
-    return Group(
-        section="CSV to TFRecord",
-        name="tfrecord-rows",
-        kind="sensors",
-        commands=(
-            Command(label="bigdata", convert=conversion("sensors", "tfrecord", "rows")),
-            Command(label=theirs[0], peer="example-tfrecord", share=0.02),
-            Command(label=theirs[1], peer="tfxbsl-tfrecord", share=0.2, environment="tfxbsl"),
-        ),
-        asked=(
-            Asked(work=work, ours="bigdata", theirs=theirs[0], at_least=40),
-            Asked(work=work, ours="bigdata", theirs=theirs[1], at_least=6),
-        ),
+def _text(size: int) -> Group:
+    work = (
+        ("npy columns", conversion("log", "npy", "columns"), "Python loop to npy"),
+        ("tfrecord block", conversion("log", "tfrecord", "block"), "Python loop to TFRecord"),
     )
-
-
-def _text() -> Group:
-    reading = ("Polars scan_lines, reading only", "pyarrow, reading only")
-    asked = []
-    for ours, loop in (
-        ("text → npy", "Python loop to npy"),
-        ("text → TFRecord block", "Python loop to TFRecord"),
-    ):
-        asked.append(Asked(work=ours, ours=ours, theirs=loop, at_least=5))
-        asked += [Asked(work=ours, ours=ours, theirs=label, at_least=1.2) for label in reading]
-        asked.append(Asked(work=ours, ours=ours, theirs="Python loop, reading only"))
+    pyarrow, polars = "pyarrow, reading only", "Polars scan_lines, reading only"
+    targets = {pyarrow: (Target("CPU", 0.6),)}
     return Group(
-        section="Text",
+        section="Lines of text",
         name="text",
         kind="log",
+        size=size,
         commands=(
-            Command(label="text → npy", convert=("--to", "npy", "--keep-blank-lines")),
-            Command(label="Python loop to npy", peer="python-lines-npy"),
-            Command(
-                label="text → TFRecord block",
-                convert=("--to", "tfrecord", "--layout", "block", "--keep-blank-lines"),
-            ),
-            Command(label="Python loop to TFRecord", peer="python-lines-tfrecord"),
-            Command(label=reading[0], peer="polars-lines"),
-            Command(label=reading[1], peer="pyarrow-lines"),
-            Command(label="Python loop, reading only", peer="python-lines-read"),
+            *(convert(label, options) for label, options, _ in work),
+            peer(pyarrow, "pyarrow-lines"),
+            peer(polars, "polars-lines"),
+            peer(work[0][2], "python-lines-npy"),
+            peer(work[1][2], "python-lines-tfrecord"),
         ),
-        asked=tuple(asked),
+        comparisons=tuple(
+            Comparison(
+                work=f"text → {label}",
+                ours=label,
+                theirs=theirs,
+                measures=SPEED,
+                targets=targets.get(theirs, ()),
+            )
+            for label, _, loop in work
+            for theirs in (pyarrow, polars, loop)
+        ),
     )
 
 
-def _gzip() -> Group:
+def _wide(kind: str, size: str, slow: float) -> Group:
+    """slow: the share of the rows that a writer of examples is given."""
+    work = [
+        (f"{form} {layout}", form, layout, f"pandas + {writer}")
+        for form, layout, writer in (
+            ("parquet", "rows", "to_parquet"), ("hdf5", "columns", "h5py"),
+            ("hdf5", "matrix", "h5py"), ("npy", "columns", "np.save"),
+            ("npy", "matrix", "np.save"), ("tfrecord", "rows", "tf.train.Example"),
+        )
+    ]  # fmt: skip
+    return Group(
+        section="Wide tables",
+        name=f"wide-{kind}",
+        kind=kind,
+        size=size,
+        commands=tuple(
+            command
+            for label, form, layout, theirs in work
+            for command in (
+                convert(label, conversion(kind, form, layout)),
+                peer(
+                    f"{theirs}, {label}", f"pandas-{form}-{layout}", "--label", _label(kind),
+                    share=slow if form == "tfrecord" else 1.0,
+                ),
+            )
+        ),
+        comparisons=tuple(
+            Comparison(
+                work=f"CSV → {label}", ours=label, theirs=f"{theirs}, {label}",
+                targets=(Target("wall", 1 / 1.2),),
+            )
+            for label, _, _, theirs in work
+        ),
+        cycles=1,
+    )  # fmt: skip
+
+
+def _label(kind: str) -> str:
+    return str(SHAPES[kind].label)
+
+
+def _formats(kind: str, size: int) -> Group:
+    """A shape to every format that can hold it."""
+    labels = [f"{form} {layout}" for form, layout in layouts_of(kind)]
+    return Group(
+        section="Every shape, every format",
+        name=f"formats-{kind}",
+        kind=kind,
+        size=size,
+        commands=tuple(
+            convert(f"{form} {layout}", conversion(kind, form, layout))
+            for form, layout in layouts_of(kind)
+        ),
+        comparisons=tuple(
+            Comparison(
+                work=label,
+                ours=label,
+                measures=("peak bytes",),
+                targets=(Target("peak bytes", at_most=MEMORY_BYTES),),
+            )
+            for label in labels
+        ),
+        cycles=1,
+    )
+
+
+def _memory(form: str, layout: str, sizes: tuple[int, ...]) -> Group:
+    commands = tuple(
+        convert(f"{size:,} bytes", conversion("transactions", form, layout), size=size)
+        for size in sizes
+    )
+    return Group(
+        section="Memory and the size of the file",
+        name=f"memory-{form}-{layout}",
+        kind="transactions",
+        size=sizes[0],
+        commands=commands,
+        comparisons=tuple(
+            Comparison(
+                work=f"{form} {layout}", ours=command.label, theirs=commands[0].label,
+                measures=("peak",), targets=(Target("peak", at_most=1.05),),
+            )
+            for command in commands[1:]
+        ),
+        cycles=1,
+    )  # fmt: skip
+
+
+def _scaling(form: str, layout: str, size: int) -> Group:
+    options = conversion("transactions", form, layout)
+    targets = (Target("wall", 1.8),) if form != "hdf5" else ()
+    return Group(
+        section="Two jobs and one",
+        name=f"scaling-{form}-{layout}",
+        kind="transactions",
+        size=size,
+        commands=(
+            convert("2 jobs", (*options, "--jobs", "2")),
+            convert("1 job", (*options, "--jobs", "1")),
+        ),
+        comparisons=(
+            Comparison(
+                work=f"{form} {layout}",
+                ours="2 jobs",
+                theirs="1 job",
+                measures=SPEED,
+                targets=targets,
+            ),
+        ),
+    )
+
+
+def _start() -> Group:
+    """A small file, as the first and as a later command on a machine."""
+    small = convert("convert", conversion("transactions", "parquet", "rows"))
+    commands = []
+    for is_first in (True, False):
+        order = "first" if is_first else "later"
+        commands.append(
+            convert(
+                f"convert, {order}",
+                conversion("transactions", "parquet", "rows"),
+                is_first=is_first,
+            )
+        )
+        commands += [
+            Command(
+                label=f"{name}, {order}", module=MODULE, arguments=(name, "{output}", "--json"),
+                setup=small, is_first=is_first,
+            )
+            for name in ("inspect", "verify")
+        ]  # fmt: skip
+    return Group(
+        section="Start",
+        name="start",
+        kind="transactions",
+        size="1000rows",
+        commands=tuple(commands),
+        comparisons=tuple(
+            Comparison(
+                work=f"{command.label} command", ours=command.label,
+                measures=("seconds",), targets=(Target("seconds", at_most=START_SECONDS),),
+            )
+            for command in commands
+        ),
+    )  # fmt: skip
+
+
+def _gzip(size: int) -> Group:
     return Group(
         section="gzip",
         name="gzip",
         kind="gzip",
+        size=size,
         commands=(
-            Command(label="bigdata", convert=conversion("transactions", "parquet", "rows")),
-            Command(label="ISA-L alone", peer="igzip-read"),
+            convert("bigdata", conversion("transactions", "parquet", "rows")),
+            peer("ISA-L alone", "igzip-read"),
         ),
-        asked=(Asked(work="gz CSV → Parquet", ours="bigdata", theirs="ISA-L alone", at_least=0.9),),
-    )
-
-
-def _surprises() -> Group:
-    convert = conversion("transactions", "parquet", "rows", "--shards", str(SURPRISE_SHARDS))
-    early, spread = "changes in the first 3 shards", "changes in 3 shards over the file"
-    return Group(
-        section="Late type changes",
-        name="surprises",
-        kind="transactions",
-        commands=(
-            Command(label="no changes", convert=convert),
-            Command(label=early, convert=convert, kind="early"),
-            Command(label=spread, convert=convert, kind="spread"),
-        ),
-        asked=tuple(
-            Asked(
-                work=f"CSV → Parquet, 3 late type {label}", ours=label, theirs="no changes",
-                measure="seconds", at_most=1.3,
-            )
-            for label in (early, spread)
+        comparisons=(
+            Comparison(
+                work="gz CSV → Parquet", ours="bigdata", theirs="ISA-L alone", measures=SPEED
+            ),
         ),
     )  # fmt: skip
 
 
-def _memory(form: str, layout: str, sizes: tuple[int, ...]) -> Group:
-    convert = conversion("transactions", form, layout)
-    labels = {n_bytes: f"{n_bytes:,} bytes" for n_bytes in sizes}
-    work = f"memory, {form} {layout}"
-    asked = [
-        Asked(work=work, ours=labels[n_bytes], measure="peak bytes", at_most=MEMORY_BYTES)
-        for n_bytes in sizes
-    ]
-    first = labels[sizes[0]]
-    asked += [
-        Asked(work=work, ours=labels[n_bytes], theirs=first, measure="peak", at_most=1.05)
-        for n_bytes in sizes[1:]
-    ]
+def _surprises(size: int) -> Group:
+    options = conversion("transactions", "parquet", "rows", "--shards", str(SURPRISE_SHARDS))
+    late = ("changes in the first 3 shards", "changes in 3 shards over the file")
     return Group(
-        section="Memory",
-        name=f"memory-{form}-{layout}",
+        section="Late type changes",
+        name="surprises",
         kind="transactions",
-        commands=tuple(
-            Command(label=labels[n_bytes], convert=convert, n_bytes=n_bytes) for n_bytes in sizes
-        ),
-        asked=tuple(asked),
-        cycles=2,
-    )
-
-
-def _scaling(form: str, layout: str) -> Group:
-    convert = conversion("transactions", form, layout)
-    return Group(
-        section="Scaling",
-        name=f"scaling-{form}-{layout}",
-        kind="transactions",
+        size=size,
         commands=(
-            Command(label="2 jobs", convert=(*convert, "--jobs", "2")),
-            Command(label="1 job", convert=(*convert, "--jobs", "1")),
+            convert("no changes", options),
+            convert(late[0], options, kind="early"),
+            convert(late[1], options, kind="spread"),
         ),
-        asked=(
-            Asked(work=f"2 jobs, {form} {layout}", ours="2 jobs", theirs="1 job", at_least=1.7),
+        comparisons=tuple(
+            Comparison(
+                work=f"CSV → Parquet, 3 late type {label}",
+                ours=label,
+                theirs="no changes",
+                measures=SPEED,
+            )
+            for label in late
         ),
-        size_factor=0.5,
-        cycles=2,
     )
 
 
-def groups(
-    *, memory_sizes: tuple[int, ...], layouts: tuple[tuple[str, str], ...] = LAYOUTS
-) -> Iterator[Group]:
-    """All groups. memory_sizes: bytes of the inputs whose peaks are compared, the first one with
-    the others. layouts: those whose memory and scaling are measured.
-    """
-    yield _parquet("transactions")
-    yield _parquet("sensors")
-    yield _numbers("transactions")
-    yield _numbers("sensors")
-    yield _hdf5_gzip()
-    yield _tfrecord_rows()
-    yield _text()
-    yield _gzip()
-    yield _surprises()
-    for form, layout in layouts:
-        yield _memory(form, layout, memory_sizes)
-    for form, layout in layouts:
-        yield _scaling(form, layout)
+def groups(*, sizes: tuple[int, ...], shapes: tuple[str, ...] = ()) -> Iterator[Group]:
+    """All groups. sizes: bytes of the files, the first one for most groups; shapes: only those."""
+
+    def chosen(names: tuple[str, ...]) -> Iterator[str]:
+        return (name for name in names if not shapes or name in shapes)
+
+    size = sizes[0]
+    for bytes_of_file in sizes:
+        for kind in chosen(CSV_SHAPES):
+            yield _parquet(kind, bytes_of_file, None if bytes_of_file == size else 1)
+    for kind in chosen(CSV_SHAPES):
+        yield _parse(kind, size)
+    for kind in chosen(NUMBER_SHAPES):
+        yield _numbers(kind, size)
+    for kind in chosen(TEXT_SHAPES):
+        yield _hdf5_text(kind, size)
+    for kind in chosen(RECORD_SHAPES):
+        yield _records(kind, size)
+    for kind, rows, slow in WIDE:
+        if not shapes or kind in shapes:
+            yield _wide(kind, rows, slow)
+    for kind in chosen((*CSV_SHAPES, "log")):
+        yield _formats(kind, size)
+    if shapes:
+        return
+    yield _text(size)
+    yield _hdf5_gzip("sensors", size)
+    yield _gzip(size)
+    yield _surprises(size)
+    for form, layout in LAYOUTS:
+        yield _memory(form, layout, sizes)
+    for form, layout in LAYOUTS:
+        yield _scaling(form, layout, size)
+    yield _start()

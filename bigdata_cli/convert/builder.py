@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from bigdata_cli.convert.evidence import ShardEvidence
+from bigdata_cli.checksum import FileEntry, entry_of_bytes, entry_of_file
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.convert.rejects import RejectsWriter, pieces_name
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.manifest import FileEntry
+from bigdata_cli.native.library import lib
 from bigdata_cli.native.vocabulary import Vocabulary
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.schema.dtype import Kind, Schema
@@ -27,9 +26,13 @@ from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import check_vocabularies
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
+from bigdata_cli.sources.evidence import Evidence
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.row_source import RowSource
+
+_MAX_SINGLE_FLUSHES = 64
+"""With more files the whole file system is flushed, by one call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class ShardBuilder:
     def __init__(self, task: ShardTask, pool: Executor) -> None:
         self.task = task
         self.columns = task.plan.columns
-        self.evidence = ShardEvidence(self.columns)
+        self.evidence = Evidence(self.columns)
         form = get_format(task.format)
         self._physical = tuple(form.physical(column, task.storage) for column in task.schema)
         self._writer = form.writer(task.folder, task.name, task.schema, task.storage)
@@ -155,9 +158,9 @@ class ShardBuilder:
             self._encoding.append(self._pool.submit(self._encode, table))
         self._append(all_of_them=True)
         with stage("write"):
-            names = self._writer.close()
-        entry = functools.partial(file_entry, self.task.folder)
-        files = tuple(self._pool.map(entry, names))
+            files = self._writer.close()
+        with stage("hash"):
+            flush_files(self.task.folder, [file.name for file in files], self._pool)
         return self._result(files, starts, stops)
 
     def fail(
@@ -272,18 +275,35 @@ def _stored_vocabularies(task: ShardTask) -> dict[int, Vocabulary]:
     return stored
 
 
+def flush_files(folder: Path, names: Sequence[str], pool: Executor) -> None:
+    """Wait until finished files, which bear their partial names, are on the disk."""
+    paths = [partial_path(folder / name) for name in names]
+    if len(paths) > _MAX_SINGLE_FLUSHES:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            if lib.bd_sync_file_system(descriptor) == 0:
+                return
+        finally:
+            os.close(descriptor)
+    for _ in pool.map(_flush_file, paths):
+        pass
+
+
+def _flush_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def file_entry(folder: Path, name: str) -> FileEntry:
     """Flush a finished file to the disk, and its size and checksum."""
     path = partial_path(folder / name)
-    with stage("hash"), path.open("rb") as file:
-        os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256")
-        return FileEntry(
-            name=name, bytes=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest()
-        )
+    _flush_file(path)
+    return entry_of_file(path, name)
 
 
 def text_entry(name: str, text: str) -> FileEntry:
     """Size and checksum of a file that is to be written, as UTF-8."""
-    data = text.encode("utf-8")
-    return FileEntry(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return entry_of_bytes(name, text.encode("utf-8"))

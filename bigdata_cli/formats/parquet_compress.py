@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-PLAIN, DELTA_LENGTH_BYTE_ARRAY = 0, 6
+PLAIN, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY = 0, 5, 6
 """Encodings, as parquet.thrift numbers them."""
 UNCOMPRESSED = 0
 CODECS = {"none": UNCOMPRESSED, "snappy": 1, "gzip": 2, "brotli": 4, "zstd": 6, "lz4": 7}
@@ -22,6 +22,10 @@ _MAX_SHARE = 0.98
 _MIN_BYTES = 128
 """Less is not tried."""
 _SPLIT_TRIAL_BYTES = 1 << 17
+
+_MIN_PROBED_BYTES = 1 << 18
+_PROBE_BYTES, _PROBE_SHARE = 1 << 16, 0.99
+"""Packed differences often have nothing that zstd finds: a piece of them tells."""
 
 _USUAL, _DENSE, _NUMBERS = 1, 3, "numbers"
 """Ways of zstd: two of its levels, and what is best for floats one after another. Measured on
@@ -63,6 +67,12 @@ class PageCompressor:
             and n_bytes >= _LONG_TEXT * n_values
         ):
             compressed = self._at_best_level(pages)
+        elif (
+            encoding == DELTA_BINARY_PACKED
+            and n_bytes >= _MIN_PROBED_BYTES
+            and not self._shrinks(pages)
+        ):
+            return None
         else:
             compressed = self._at(_USUAL, pages)
         return compressed if sum(map(len, compressed)) <= _MAX_SHARE * n_bytes else None
@@ -78,6 +88,13 @@ class PageCompressor:
         split = self._compress(_USUAL if self._is_free else self._level)
         apart = np.ascontiguousarray(sample.T)
         return len(split(memoryview(apart).cast("B"))) <= len(plain(memoryview(sample).cast("B")))
+
+    def _shrinks(self, pages: Sequence[memoryview]) -> bool:
+        """Whether a piece of the largest page becomes smaller."""
+        page = max(pages, key=len)
+        start = max(0, (len(page) - _PROBE_BYTES) // 2)
+        piece = page[start : start + _PROBE_BYTES]
+        return len(self._compress(_USUAL)(piece)) < _PROBE_SHARE * len(piece)
 
     def _at(self, level: int | str | None, pages: Sequence[memoryview]) -> list[bytes]:
         compress = self._compress(level)

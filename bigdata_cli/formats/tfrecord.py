@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats import tfds, tfrecord_read, tfrecord_records
 from bigdata_cli.formats.arrays import vocabulary_digest
@@ -36,6 +37,7 @@ from bigdata_cli.formats.tfrecord_layout import (
     check_layout,
     stored_kind,
 )
+from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
 _MAX_TABLE_VALUES = 1 << 20
@@ -194,7 +196,7 @@ class TfrecordWriter(ShardWriter):
         self.batch_bytes = None if self.batch_rows is None else TABLE_BYTES
         self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
         self._path = partial_path(folder / self._name)
-        self._file = self._path.open("wb", buffering=0)
+        self._file = WrittenFile(self._path)
         self._empty = True
 
     def encode(self, table: pa.Table) -> np.ndarray | bytes:
@@ -225,19 +227,16 @@ class TfrecordWriter(ShardWriter):
 
     def append(self, encoded: np.ndarray | bytes) -> None:
         """Write the records of one table; their memory is used again."""
-        view = memoryview(encoded)
-        while len(view):
-            view = view[self._file.write(view) :]
+        if self._file.write(encoded):
             self._empty = False
         if isinstance(encoded, np.ndarray):
             self._encoder.recycle(encoded)
 
-    def close(self) -> tuple[str, ...]:
-        """Close the file; returns its final name. Without rows a gzip file is one empty member."""
+    def close(self) -> tuple[FileEntry, ...]:
+        """Close the file; returns its entry. Without rows a gzip file is one empty member."""
         if self._empty and self._gzip is not None:
             self.append(self._gzip(b""))
-        self._file.close()
-        return (self._name,)
+        return (self._file.finish(self._name),)
 
     def abort(self) -> None:
         """Close and remove the file."""

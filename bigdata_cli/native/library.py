@@ -249,7 +249,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_last_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
     # lines.c
     "bd_count_line_ends": (c_int64, [c_void_p, c_int64, c_int64]),
-    "bd_max_records": (c_int64, [c_void_p, c_int64, c_int64]),
     # guess.c
     "bd_after_line_end": (c_int64, [c_void_p, c_int64]),
     "bd_after_quoted_record": (c_int64, [c_void_p, c_int64, _RULES]),
@@ -288,7 +287,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
             *(c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
         ],
     ),
-    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
     # parquet_thrift.c
     "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
     "bd_parquet_row_group": (
@@ -302,6 +300,22 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         c_int64,
         [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
     ),
+    # arrays_codes.c
+    "bd_vocabulary_build": (None, [c_void_p]),
+    # arrays_columns.c
+    "bd_batch_columns": (c_int64, [c_void_p, c_void_p, c_int64, c_int64]),
+    "bd_batch_measure": (None, [c_void_p, c_void_p, c_int64, c_int32, c_void_p]),
+    # arrays_matrix.c
+    "bd_batch_matrix": (c_int64, [c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    # arrays_text.c
+    "bd_text_ends": (None, [c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_text_fixed": (None, [c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_text_ended": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    "bd_text_from_fixed": (c_int64, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    # files.c
+    "bd_sync_file_system": (c_int32, [c_int32]),
+    # parquet_values.c
+    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
 }
 """Per function its result and its arguments, in the order of the source files."""
 

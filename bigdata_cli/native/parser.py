@@ -1,4 +1,4 @@
-"""The parser of delimited text in the C library: one for each thread, used for block after block."""
+"""The parser of delimited text in the C library: one a thread, used for block after block."""
 
 from __future__ import annotations
 

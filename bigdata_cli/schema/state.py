@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from bigdata_cli.schema.dtype import Column, arrow_type
 from bigdata_cli.schema.lattice import Observed, resolve
@@ -55,8 +56,19 @@ class ColumnState:
         """The column as it would be stored now."""
         vocabulary = None
         if self.dtype == "category" and self.distinct is not None:
-            vocabulary = tuple(sorted(self.distinct))
+            vocabulary = _sorted(self.distinct)
         return Column(name=self.name, dtype=self.dtype, vocabulary=vocabulary)
+
+
+_sorted_texts: WeakKeyDictionary[frozenset[str], tuple[str, ...]] = WeakKeyDictionary()
+
+
+def _sorted(texts: frozenset[str]) -> tuple[str, ...]:
+    """The texts in order, sorted once for as long as the set is there."""
+    found = _sorted_texts.get(texts)
+    if found is None:
+        found = _sorted_texts[texts] = tuple(sorted(texts))
+    return found
 
 
 def arrow_schema(columns: Sequence[ColumnState]) -> pa.Schema:

@@ -27,6 +27,8 @@ _KEPT_OPEN = 64
 PADDING_BYTES = 64
 """Line feeds after the end of a block, beyond which the kernels read words."""
 _SCORED_RECORDS = 100
+_REFUTED, _BEYOND = -1, -2
+"""That a field cannot be inside quotes; that its end is not in the bytes at hand."""
 
 
 class ByteRange(NamedTuple):
@@ -175,10 +177,11 @@ def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> 
         outside = lib.bd_after_line_end(data, block.size)
         if outside >= 0 and not _has_byte(block.data, block.size, rules.quote):
             return block.offset + outside
-        inside = -1
+        inside = _REFUTED
         if rules.quote >= 0:
             inside = lib.bd_after_quoted_record(data, block.size, rules.native)
-        if min(outside, inside) >= 0 or block.at_eof or window >= MAX_RECORD_BYTES:
+        decided = outside >= 0 and inside != _BEYOND
+        if decided or block.at_eof or window >= MAX_RECORD_BYTES:
             break
         window *= 4
     if min(outside, inside) < 0:

@@ -123,16 +123,10 @@ _recent = _Recent()
 _KEPT_PLANS = 4
 
 
-def column_plan(
-    columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str
-) -> ColumnPlan:
+def column_plan(columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> ColumnPlan:
     """The plan of these columns, made once for each tuple of them."""
     for plan in _recent.plans:
-        if (
-            plan.columns is columns
-            and plan.is_text == is_text
-            and plan.float_mode == float_mode
-        ):
+        if plan.columns is columns and plan.is_text == is_text and plan.float_mode == float_mode:
             return plan
     plan = ColumnPlan(columns, is_text=is_text, float_mode=float_mode)
     _recent.plans = [plan, *_recent.plans[: _KEPT_PLANS - 1]]
@@ -184,7 +178,14 @@ class _Pass:
     """One block on its way through the parser."""
 
     def __init__(
-        self, block: Block, start: int, limit: int, grammar: Grammar, *, n_columns: int, max_bad: int
+        self,
+        block: Block,
+        start: int,
+        limit: int,
+        grammar: Grammar,
+        *,
+        n_columns: int,
+        max_bad: int,
     ) -> None:
         assert block.size <= _MAX_BLOCK_BYTES
         self.block = block
@@ -306,7 +307,9 @@ def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:
         one_pass.run(parsed.plan, active, np.concatenate(decided), parsed.results)
 
 
-def record_starts(block: Block, start: int, limit: int, grammar: Grammar, n_rows: int) -> np.ndarray:
+def record_starts(
+    block: Block, start: int, limit: int, grammar: Grammar, n_rows: int
+) -> np.ndarray:
     """Where the records of the first rows start in the block: int64 (n_rows,)."""
     n_columns = len(grammar.nulls.first)
     one_pass = _Pass(block, start, limit, grammar, n_columns=n_columns, max_bad=0)
@@ -334,5 +337,3 @@ def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str]:
     if status == native.AFTER_QUOTE:
         return f"field {n_seen} goes on after its closing quote", unquoted
     return f"field {n_seen} has an opening quote and no closing one", unquoted
-
-

@@ -18,6 +18,7 @@ from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.summary import Summary, mode_of
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, Block
 from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.fields import scan_field, skip_record
 from bigdata_cli.sources.odd import UNCLOSED_HINT, OddValue, RecordError
 from bigdata_cli.sources.parse import (
     Grammar,
@@ -27,7 +28,6 @@ from bigdata_cli.sources.parse import (
     record_start,
     record_starts,
 )
-from bigdata_cli.sources.fields import scan_field, skip_record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,8 @@ import pytest
 
 from benchmarks.inputs import sample_file
 from benchmarks.peers import PEERS, Task
-from benchmarks.suites import NUMBER_COLUMNS, TEXT_COLUMNS, groups
+from benchmarks.shapes import SHAPES
+from benchmarks.suites import groups
 from bigdata_cli.convert.run import convert
 
 SIZE = 60_000
@@ -42,18 +44,18 @@ def test_parquet_of_a_peer_has_our_values(name, kind, folder, tmp_path):
     )
 
 
-def test_reading_reads_the_columns_that_a_matrix_keeps(folder, tmp_path):
-    kept = NUMBER_COLUMNS["transactions"]
-    done = work("polars-read", "transactions", folder, tmp_path / "a", columns=kept)
+def test_reading_leaves_out_what_a_matrix_cannot_hold(folder, tmp_path):
+    dropped = SHAPES["transactions"].others
+    done = work("polars-read", "transactions", folder, tmp_path / "a", drop=dropped)
     names = pd.read_csv(sample_file("transactions", SIZE, folder=folder)).columns
-    assert set(names) - set(kept) == set(TEXT_COLUMNS["transactions"])
-    assert done.columns == len(kept)
+    assert set(dropped) < set(names)
+    assert done.columns == len(names) - len(dropped)
     assert work("polars-read", "transactions", folder, tmp_path / "b").columns == len(names)
 
 
 @pytest.mark.parametrize("layout", ["columns", "matrix"])
 def test_hdf5_of_pandas_has_our_values_and_filters(layout, folder, tmp_path):
-    done = work(f"pandas-hdf5-{layout}", "sensors", folder, tmp_path / "theirs")
+    done = work(f"pandas-hdf5-{layout}-gzip", "sensors", folder, tmp_path / "theirs")
     source = sample_file("sensors", SIZE, folder=folder)
     convert(
         source, to="hdf5", layout=layout, label="label", output=tmp_path / "ours",
@@ -67,6 +69,37 @@ def test_hdf5_of_pandas_has_our_values_and_filters(layout, folder, tmp_path):
             assert np.array_equal(data[:], ours[name][:])
             assert (data.shuffle, data.compression) == (ours[name].shuffle, ours[name].compression)
             assert data.dtype == ours[name].dtype
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PEERS if re.fullmatch("pandas-.*(ws|ns|ix)", name)]
+)
+def test_files_of_pandas_have_the_values_of_the_source(name, folder, tmp_path):
+    import tensorflow as tf
+
+    done = work(name, "sensors", folder, tmp_path / "theirs")
+    frame = pd.read_csv(sample_file("sensors", SIZE, folder=folder))
+    assert (done.rows, done.columns) == frame.shape
+    file = next((tmp_path / "theirs").iterdir())
+    last, label = frame["f27"].to_numpy("float32"), frame["label"].to_numpy()
+    if file.suffix == ".parquet":
+        pd.testing.assert_frame_equal(pd.read_parquet(file), frame)
+    elif file.suffix == ".h5":
+        with h5py.File(file) as data:
+            found = data["X"][:, -1] if "X" in data else data["f27"][:].astype("float32")
+            assert np.array_equal(found, last)
+            assert np.array_equal(data["y" if "X" in data else "label"][:], label)
+    elif file.suffix == ".npy":
+        if "matrix" in name:
+            assert np.array_equal(np.load(tmp_path / "theirs" / "X.npy")[:, -1], last)
+            assert np.array_equal(np.load(tmp_path / "theirs" / "y.npy"), label)
+        else:
+            assert np.array_equal(np.load(tmp_path / "theirs" / "f27.npy"), frame["f27"])
+    else:
+        records = list(tf.data.TFRecordDataset(str(file)))
+        assert len(records) == len(frame)
+        feature = tf.train.Example.FromString(records[-1].numpy()).features.feature
+        assert feature["f27"].float_list.value[0] == last[-1]
 
 
 def test_examples_have_the_values_of_the_source(folder, tmp_path):
@@ -97,13 +130,22 @@ def test_loops_over_lines_have_the_lines(folder, tmp_path):
         feature = tf.train.Example.FromString(record.numpy()).features.feature
         found += feature["text"].bytes_list.value
     assert found == lines
-    for name in ("polars-lines", "pyarrow-lines", "python-lines-read"):
+    for name in ("polars-lines", "pyarrow-lines"):
         assert work(name, "log", folder, tmp_path / name).rows == len(lines)
 
 
 def test_gunzip_gives_all_bytes(folder, tmp_path):
     done = work("igzip-read", "gzip", folder, tmp_path)
     assert done.n_bytes == sample_file("transactions", SIZE, folder=folder).stat().st_size
+
+
+def test_a_copy_has_the_same_files(tmp_path):
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "from" / "a").write_bytes(b"12345")
+    done = PEERS["copy"](Task(source=tmp_path / "from", output=tmp_path / "to"))
+    assert done.n_bytes == 5
+    assert (tmp_path / "to" / "a").read_bytes() == b"12345"
 
 
 @pytest.mark.parametrize("kind", ["early", "spread"])
@@ -118,5 +160,10 @@ def test_surprises_stand_in_three_rows(kind, folder):
 
 
 def test_every_peer_is_used():
-    used = {c.peer for group in groups(memory_sizes=(1, 2)) for c in group.commands}
-    assert used - {None} == set(PEERS)
+    used = {
+        command.arguments[0]
+        for group in groups(sizes=(1, 2))
+        for command in group.commands
+        if not command.is_ours
+    }
+    assert used == set(PEERS)

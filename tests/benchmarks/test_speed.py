@@ -1,27 +1,37 @@
-"""The harness runs on a tiny file, and its page has a row for everything that is asked."""
+"""The harness runs on tiny files, and its page shows everything that was compared."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
 
-from benchmarks.report import figures, write_report
-from benchmarks.speed import SpeedOptions, measure
-from benchmarks.suites import LAYOUTS, Asked, Command, Group, groups
+from benchmarks import install
+from benchmarks.report import figures, geometric_mean, parquet_means, summary, write_report
+from benchmarks.speed import SpeedOptions, main, measure
+from benchmarks.suites import (
+    CSV_SHAPES,
+    LAYOUTS,
+    Comparison,
+    Group,
+    Target,
+    convert,
+    groups,
+    peer,
+)
 
-GROUPS = list(groups(memory_sizes=(1_000_000, 2_000_000)))
 TINY = 200_000
+GROUPS = list(groups(sizes=(1_000_000, 2_000_000)))
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     options = SpeedOptions(
-        size=TINY,
+        sizes=(TINY,),
         repeats=2,
-        only=("parquet-sensors", "memory-npy-matrix"),
-        memory_sizes=(TINY, 2 * TINY),
+        only=("parquet-sensors", "parse-clicks", "memory-npy-matrix", "start"),
         folder=tmp_path_factory.mktemp("bench"),
         warm_bytes=TINY // 2,
     )
@@ -29,19 +39,24 @@ def results(tmp_path_factory):
     return results
 
 
+def group_of(results, name):
+    return next(group for group in results["groups"] if group["name"].startswith(name))
+
+
 def test_every_command_of_a_group_runs_in_each_cycle(results):
     names = [group["name"] for group in results["groups"]]
-    assert names == ["parquet-sensors", "memory-npy-matrix"]
+    assert names == [f"parquet-sensors-{TINY}", "parse-clicks", "memory-npy-matrix", "start"]
     for group in results["groups"]:
         assert not group["missing"]
+        cycles = 1 if group["name"].startswith("memory") else 2
         for command in group["commands"]:
-            assert len(command["seconds"]) == 2
+            assert len(command["seconds"]) == cycles
             assert min(command["cpu_seconds"]) > 0
             assert min(command["peak_rss_bytes"]) > 10_000_000
 
 
 def test_ours_and_the_peers_have_read_the_same_rows(results):
-    commands = results["groups"][0]["commands"]
+    commands = group_of(results, "parquet")["commands"]
     rows = {command["rows"] for command in commands}
     assert len(commands) == 3
     assert len(rows) == 1
@@ -49,70 +64,151 @@ def test_ours_and_the_peers_have_read_the_same_rows(results):
     assert all(command["output_bytes"] > 0 for command in commands)
 
 
+def test_the_parser_alone_takes_less_than_its_process(results):
+    (command,) = group_of(results, "parse")["commands"]
+    assert command["rows"] > 100
+    for work, whole in zip(command["work_cpu_seconds"], command["cpu_seconds"], strict=True):
+        assert 0 < work < whole
+
+
 def test_command_lines_have_no_paths_of_the_machine(results, tmp_path_factory):
     text = json.dumps(results)
     assert str(tmp_path_factory.getbasetemp()) not in text
     for group in results["groups"]:
         for command in group["commands"]:
-            assert re.match(
-                r"python -m (bigdata_cli convert|benchmarks\.peers) ", command["command"]
-            )
+            assert re.match(r"python -m (bigdata_cli|benchmarks\.\w+) ", command["command"])
             assert not re.search(r"(^| )/", command["command"])
 
 
-def test_the_page_has_a_row_for_everything_asked(results, tmp_path):
+def test_the_page_shows_everything_that_was_compared(results, tmp_path):
     page = tmp_path / "page.md"
     write_report(results, page)
     text = page.read_text(encoding="utf-8")
     found = figures(results)
-    assert len(found) == sum(len(group["asked"]) for group in results["groups"])
+    assert len(found) == sum(
+        len(comparison["measures"])
+        for group in results["groups"]
+        for comparison in group["comparisons"]
+    )
     for figure in found:
         assert figure.value is not None
-        assert figure.low <= figure.high
-        assert f"| {figure.work} | {figure.file} | {figure.against} |" in text
-    charts = re.findall(r"\]\((.+?\.svg)\)", text)
-    assert len(charts) == 3
-    for chart in charts:
+        assert figure.low <= figure.value <= figure.high or figure.measure != "seconds"
+        assert f"## {figure.section}" in text
+        assert figure.against in text
+    for group in results["groups"]:
+        for command in group["commands"]:
+            assert command["command"] in text
+    for chart in (charts := re.findall(r"\]\((.+?\.svg)\)", text)):
         assert (tmp_path / chart).read_text(encoding="utf-8").startswith("<?xml")
+    assert len(charts) == 1
+    assert "asked" not in text
 
 
-def test_a_peer_that_cannot_be_had_is_a_row_with_its_reason(results, tmp_path):
-    group = dict(results["groups"][0])
-    group["commands"] = [c for c in group["commands"] if c["label"] != "DuckDB COPY"]
-    group["missing"] = {"DuckDB COPY": "no wheel for this Python"}
+def test_the_page_says_where_a_peer_is_better(results, tmp_path):
+    group = json.loads(json.dumps(group_of(results, "parquet")))
+    for command in group["commands"]:
+        slow = command["label"] == "bigdata"
+        command["cpu_seconds"] = [3.0, 3.0] if slow else [1.5, 1.5]
+        command["seconds"] = [1.0, 1.0]
+        command["output_bytes"] = 100
     page = tmp_path / "page.md"
     write_report({**results, "groups": [group]}, page)
     text = page.read_text(encoding="utf-8")
-    assert "| DuckDB COPY | rate | ≥ 1.6 × | not measured |" in text
-    assert "Not measured: DuckDB COPY: no wheel for this Python" in text
+    assert "Polars sink_parquet takes less processor time on sensors." in text
+    assert "takes less time on" not in text
+    assert "writes fewer bytes" not in text
+    assert "| 0.50 × | 1.00 × | 1.00 × |" in text
+    assert [value for _, _, value in parquet_means(figures({"groups": [group]}))] == [0.5, 0.5]
 
 
-def test_a_command_that_fails_does_not_lose_the_others(tmp_path, monkeypatch):
+def test_the_summary_says_what_was_asked_and_whether_it_is_reached(results):
+    lines = summary(results).splitlines()
+    (line,) = [line for line in lines if "Polars sink_parquet, bytes" in line]
+    assert re.search(r"≤ 1\.00 × +\d\.\d\d × +(yes|NO)", line)
+    assert lines[-1].startswith("installed without extras")
+
+
+def test_a_command_that_fails_is_a_row_with_its_reason(tmp_path, monkeypatch):
     broken = Group(
-        section="CSV to Parquet",
+        section="Other",
         name="broken",
         kind="sensors",
-        commands=(Command(label="bigdata", convert=("--to", "papyrus")),),
-        asked=(Asked(work="CSV → papyrus", ours="bigdata", measure="peak bytes"),),
+        size=TINY,
+        commands=(convert("bigdata", ("--to", "papyrus")), peer("Polars", "polars-parquet")),
+        comparisons=(Comparison(work="CSV → papyrus", ours="bigdata", theirs="Polars"),),
     )
     monkeypatch.setattr("benchmarks.speed.groups", lambda **_: iter((broken,)))
-    *_, found = measure(SpeedOptions(size=TINY, repeats=1, folder=tmp_path))
-    assert found["groups"][0]["failed"]
-    (figure,) = figures(found)
-    assert figure.value is None
-    assert figure.reason.startswith("failed: ")
+    *_, found = measure(SpeedOptions(sizes=(TINY,), repeats=1, folder=tmp_path))
+    assert [command["label"] for command in found["groups"][0]["commands"]] == ["Polars"]
+    for figure in figures(found):
+        assert figure.value is None
+        assert "papyrus" in figure.reason
+    page = tmp_path / "page.md"
+    write_report(found, page)
+    assert "Not measured: Polars: " in page.read_text(encoding="utf-8")
+
+
+def test_a_part_of_a_file_counts_as_so_much_faster():
+    run = {"cpu_seconds": [2.0], "work_cpu_seconds": [2.0], "seconds": [2.0], "work_seconds": [2.0]}
+    ours = {**run, "label": "a", "source_bytes": 1000, "is_partial": False}
+    theirs = {**run, "label": "b", "source_bytes": 10, "is_partial": True}
+    comparison = {
+        "work": "w", "ours": "a", "theirs": "b", "measures": ["CPU"],
+        "targets": [{"measure": "CPU", "at_least": 40, "at_most": None}],
+    }  # fmt: skip
+    group = {
+        "section": "s", "name": "n", "kind": "sensors", "size": 1000, "missing": {},
+        "commands": [ours, theirs], "comparisons": [comparison],
+    }  # fmt: skip
+    (figure,) = figures({"groups": [group]})
+    assert figure.value == 100
+    assert figure.is_met
+
+
+def test_a_geometric_mean_is_that_of_ratios():
+    assert math.isclose(geometric_mean([0.5, 2.0]), 1.0)
+    assert math.isclose(geometric_mean([4.0, 1.0]), 2.0)
 
 
 def test_labels_of_a_group_are_unique_and_known():
+    names = [group.name for group in GROUPS]
+    assert len(set(names)) == len(names)
     for group in GROUPS:
         labels = [command.label for command in group.commands]
         assert len(set(labels)) == len(labels)
-        for asked in group.asked:
-            assert asked.ours in labels
-            assert asked.theirs is None or asked.theirs in labels
+        for comparison in group.comparisons:
+            assert comparison.ours in labels
+            assert comparison.theirs is None or comparison.theirs in labels
+            assert {target.measure for target in comparison.targets} <= set(comparison.measures)
+        for command in group.commands:
+            assert command.source_of is None or command.source_of == labels[0] == "bigdata"
 
 
-def test_memory_and_scaling_are_measured_for_every_layout():
+def test_every_shape_and_format_is_measured():
     names = {group.name for group in GROUPS}
     for form, layout in LAYOUTS:
         assert {f"memory-{form}-{layout}", f"scaling-{form}-{layout}"} <= names
+    for kind in CSV_SHAPES:
+        expected = {f"parquet-{kind}-1000000", f"parquet-{kind}-2000000", f"parse-{kind}"}
+        assert expected | {f"formats-{kind}"} <= names
+
+
+def test_shapes_can_be_chosen(capsys):
+    found = SpeedOptions(sizes=(TINY,), shapes=("clicks", "wide")).groups()
+    assert {group.kind for group in found} == {"clicks", "wide"}
+    with pytest.raises(SystemExit):
+        main(["--shapes", "papyrus"])
+    assert "there are floats, " in capsys.readouterr().err
+
+
+def test_a_target_is_reached_from_above_or_below():
+    assert Target("CPU", 1.5).at_most is None
+    assert Target("bytes", at_most=1.0).at_least is None
+
+
+def test_an_installation_is_the_package_and_what_it_requires():
+    found = install.sizes()
+    assert {"bigdata-cli", "pyarrow", "numpy", "h5py"} <= set(found)
+    assert "tensorflow" not in found
+    assert found["pyarrow"] > 50_000_000
+    assert list(found.values()) == sorted(found.values(), reverse=True)

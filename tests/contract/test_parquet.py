@@ -169,7 +169,7 @@ def test_the_vocabulary_does_not_change_the_bytes(tmp_path: Path) -> None:
         writer = ParquetFormat().writer(tmp_path, name, schema, OPTIONS)
         writer.append(writer.encode(table))
         [file] = writer.close()
-        contents.append((tmp_path / f"_{file}.partial").read_bytes())
+        contents.append((tmp_path / f"_{file.name}.partial").read_bytes())
     assert contents[0] == contents[1]
 
 

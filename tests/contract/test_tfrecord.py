@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.tfrecord import TfrecordFormat
 from bigdata_cli.formats.tfrecord_layout import BLOCK_ROWS, feature_spec
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 from tests.contract.example_tables import assert_same_rows, example_schema
-from tests.contract.format_contract import FormatContract
+from tests.contract.format_contract import FormatContract, commit
 from tests.contract.tfrecord_files import LAYOUTS, read_all, table_of, write_shard
 
 
@@ -453,8 +453,7 @@ def test_records_like_the_one_before_are_read_as_any_other(tmp_path: Path) -> No
     form = TfrecordFormat()
     writer = form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
     writer.append(writer.encode(table))
-    (name,) = writer.close()
-    partial_path(tmp_path / name).rename(tmp_path / name)
+    (name,) = commit(tmp_path, writer.close())
     for columns in (["f", "i", "t"], ["i"], ["t", "f"]):
         read = pa.Table.from_batches(form.read(tmp_path, [name], schema, options, columns=columns))
         assert read.to_pydict() == table.select(columns).to_pydict()

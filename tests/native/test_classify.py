@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bigdata_cli.native import parser as kernel
 from bigdata_cli.native.compile import SOURCES
 from bigdata_cli.schema.lattice import Form
-from bigdata_cli.native import parser as kernel
 from bigdata_cli.sources.dialect import Dialect
 from bigdata_cli.sources.rules import compile_nulls, compile_rules
 from tests.native import scanners
@@ -308,6 +308,6 @@ def test_the_numbers_of_forms_modes_and_flags() -> None:
     found = re.findall(r"BD_FORM_(\w+) = (\d+)", Path(SOURCES, "classify.h").read_text())
     forms = {name: value for name, value in vars(Form).items() if name.isupper()}
     assert {name: int(value) for name, value in found} == forms
-    modes, flags = names("careful.h", "BD_MODE_"), names("careful.h", "BD_FLAG_")
+    modes = names("careful.h", "BD_MODE_")
     assert [getattr(scanners, name) for name in modes] == list(range(len(modes)))
     assert [getattr(kernel, name) for name in modes] == list(range(len(modes)))

@@ -176,7 +176,7 @@ def test_the_digest_is_that_of_all_sources(tmp_path: Path) -> None:
 
 
 def test_what_is_compiled_is_loaded(tmp_path: Path) -> None:
-    files = native.compile_all(native.find_compiler(), tmp_path)
+    files = native.compile_all(native.find_compiler(), tmp_path, flags=["-O0"])
     assert sorted(tmp_path.iterdir()) == sorted(files)
     assert load(_SIGNATURES, folder=tmp_path)[0].bd_sources() == lib.bd_sources()
 

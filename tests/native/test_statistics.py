@@ -30,7 +30,9 @@ def measure(values: np.ndarray, valid: np.ndarray | None = None) -> np.void:
 NUMBERS = {
     "int64": st.integers(-(2**63), 2**63 - 1) | st.integers(-200, 200),
     "uint64": st.integers(0, 2**64 - 1) | st.integers(0, 200),
-    "float64": st.floats(-1e150, 1e150) | st.floats(-10, 10) | st.sampled_from([math.inf, math.nan]),
+    "float64": st.floats(-1e150, 1e150)
+    | st.floats(-10, 10)
+    | st.sampled_from([math.inf, math.nan]),
 }
 
 

@@ -389,7 +389,6 @@ BD_API int64_t bd_last_record(const uint8_t *block, int64_t pos, int64_t end,
 
 /* lines.c */
 BD_API int64_t bd_count_line_ends(const uint8_t *block, int64_t start, int64_t end);
-BD_API int64_t bd_max_records(const uint8_t *block, int64_t start, int64_t end);
 
 /* guess.c: where records begin in text that is entered in its midst. */
 BD_API int64_t bd_after_line_end(const uint8_t *block, int64_t size);
@@ -442,8 +441,6 @@ BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t 
                                  uint8_t *scratch, int64_t scratch_size, uint8_t *bounds,
                                  int64_t *used, struct bd_parquet_page *pages,
                                  struct bd_parquet_chunk *chunks);
-BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
-                             uint8_t *out, uint8_t *scratch);
 
 /* parquet_thrift.c: headers of pages, and the metadata of row groups. */
 BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages,
@@ -457,5 +454,50 @@ BD_API int64_t bd_parquet_row_group(const struct bd_parquet_chunk *chunks,
 BD_API int64_t bd_parquet_index(const struct bd_parquet_page *pages,
                                 struct bd_parquet_chunk *chunks, int64_t n,
                                 const uint8_t *bounds, int64_t base, uint8_t *out);
+/* The structs that batches and columns come in: arrow_batch.h, arrays.h. */
+struct ArrowArray;
+struct bd_array_column;
+struct bd_measured;
+struct bd_vocabulary;
+
+/* arrays_codes.c: hash the values of a vocabulary into its slots. */
+BD_API void bd_vocabulary_build(const struct bd_vocabulary *vocabulary);
+
+/* arrays_columns.c: store the columns of a batch at this row of their arrays. Returns -1, or the
+ * place of the first column with a value that its vocabulary does not have. */
+BD_API int64_t bd_batch_columns(const struct ArrowArray *batch,
+                                const struct bd_array_column *columns, int64_t n, int64_t row);
+/* What is in each of the columns; looks_inside: also for the longest text, and for NULs. */
+BD_API void bd_batch_measure(const struct ArrowArray *batch, const struct bd_array_column *columns,
+                             int64_t n, int32_t looks_inside, struct bd_measured *out);
+
+/* arrays_matrix.c: write the rows of a batch to `out`, n columns each, of float or double; nulls
+ * are NaN. Returns -1, or the place of a column with a value that has no code, or that is beyond
+ * float. */
+BD_API int64_t bd_batch_matrix(const struct ArrowArray *batch,
+                               const struct bd_array_column *columns, int64_t n, void *out,
+                               int32_t is_double);
+
+/* arrays_text.c: where each text of a column ends, counted from `before` bytes. */
+BD_API void bd_text_ends(const struct ArrowArray *batch, int64_t child, int64_t before,
+                         int64_t *ends);
+/* Each text in `width` bytes, none of them longer, with NULs after it. */
+BD_API void bd_text_fixed(const struct ArrowArray *batch, int64_t child, int64_t width,
+                          uint8_t *out);
+/* Each text with a NUL after it, from out + before on; places: of the first bytes, from `out`. */
+BD_API void bd_text_ended(const struct ArrowArray *batch, int64_t child, int64_t before,
+                          uint8_t *out, int64_t *places);
+/* Texts of `width` bytes without the NULs at their ends; out: n * width bytes, offsets: n + 1.
+ * Returns the bytes written. */
+BD_API int64_t bd_text_from_fixed(const uint8_t *values, int64_t n, int64_t width, int64_t *offsets,
+                                  uint8_t *out);
+
+/* files.c: wait until all that was written to the file system of an open file is on the disk.
+ * Returns 0, or -1 where that failed or this system has no such call. */
+BD_API int32_t bd_sync_file_system(int32_t descriptor);
+
+/* parquet_values.c: bytes of floats apart. */
+BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
+                             uint8_t *out, uint8_t *scratch);
 
 #endif

@@ -14,7 +14,9 @@ int64_t bd_after_line_end(const uint8_t *block, int64_t size)
     return -1;
 }
 
-/* The position after the record whose quoted field goes on at position 1; -1 for none. */
+/* The position after the record whose quoted field goes on at position 1; -1 where there is no such
+ * field, since something follows a quote that would have to end it; -2 where it goes on beyond the
+ * block. */
 int64_t bd_after_quoted_record(const uint8_t *block, int64_t size, const bd_rules *rules)
 {
     bd_field field = bd_scan_quoted(block, 0, size, rules);
@@ -24,7 +26,7 @@ int64_t bd_after_quoted_record(const uint8_t *block, int64_t size, const bd_rule
             return p + n < size ? p + n : size;
         field = bd_scan_field(block, p + 1 + rules->tail_size, size, rules);
     }
-    return -1;
+    return field.status == BD_AFTER_QUOTE ? -1 : -2;
 }
 
 /* How many of at most `most` records from pos on have n_fields fields, until one has not; less 1

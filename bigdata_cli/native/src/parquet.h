@@ -1,9 +1,10 @@
 /* Parquet pages: what the source files of the encoder share.
  *
  * A row group is encoded column by column: its values are gathered into one piece without nulls
- * (parquet_gather.c), an encoding is chosen (parquet_choose.c), and pages are written
- * (parquet_encode.c), with a dictionary (parquet_dictionary.c, parquet_strings.c), as differences
- * (parquet_delta.c), or as they are. All memory comes from the caller, by way of an arena. */
+ * (parquet_gather.c), an encoding is chosen (parquet_choose.c, parquet_estimate.c), with a dictionary
+ * where that is smallest (parquet_dictionary.c, parquet_strings.c), and pages are written
+ * (parquet_encode.c) of values (parquet_values.c, parquet_pack.c, parquet_delta.c) and bounds
+ * (parquet_bounds.c). parquet_thrift.c has the metadata. All memory comes from the caller, by way of an arena. */
 
 #ifndef BD_PARQUET_H
 #define BD_PARQUET_H
@@ -177,8 +178,8 @@ struct bd_dictionary {
 };
 int64_t bd_count_in_range(const void *values, int width, int64_t n, uint64_t low, uint64_t span,
                           uint32_t *ranks);
-void bd_code_in_range(const void *values, int width, bool is_signed, int64_t n, uint64_t low,
-                      uint64_t span, const uint32_t *ranks, struct bd_dictionary *dictionary);
+void bd_code_in_range(const void *values, int width, int64_t n, uint64_t low, uint64_t span,
+                      const uint32_t *ranks, struct bd_dictionary *dictionary);
 bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, int64_t estimate,
                      int64_t limit, struct bd_arena *arena, struct bd_dictionary *dictionary);
 
@@ -209,17 +210,29 @@ void bd_put_number_bounds(struct bd_bounds_sink *sink, int64_t size, uint64_t mi
 void bd_put_text_bounds(struct bd_bounds_sink *sink, const uint8_t *min, int64_t min_size,
                         const uint8_t *max, int64_t max_size, struct bd_parquet_bounds *bounds);
 
-/* parquet_choose.c */
+/* parquet_estimate.c */
 enum { BD_SAMPLE = 4096 };
-struct bd_choice {
-    enum bd_parquet_encoding encoding;
-    int code_bits;                     /* of dictionary codes */
-};
 int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed, uint64_t *sample);
 int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total);
 int64_t bd_split_bits(const uint64_t *sample, int64_t n, int width);
 int64_t bd_plain_bits(const uint64_t *sample, int64_t n, int width);
 int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compressed,
                  int64_t *cost);
+
+/* A column while it is encoded. */
+struct bd_encoding {
+    const struct bd_parquet_column *column;
+    struct bd_gathered gathered;
+    struct bd_dictionary dictionary;
+    enum bd_parquet_encoding encoding;
+    int code_bits;
+    bool can_be_split;                 /* BD_PLAIN, and BD_BYTE_STREAM_SPLIT may be better */
+};
+
+/* parquet_choose.c */
+bool bd_choose(bool compressed, struct bd_encoding *e, struct bd_arena *arena);
+
+/* parquet_values.c */
+uint8_t *bd_put_values(const struct bd_encoding *e, int64_t first, int64_t n, uint8_t *out);
 
 #endif

@@ -56,8 +56,8 @@ look_up(const void *values, const int width, int64_t n, uint64_t low, const uint
 }
 
 /* The codes and the dictionary, whose arrays are there, by the ranks. */
-void bd_code_in_range(const void *values, int width, bool is_signed, int64_t n, uint64_t low,
-                      uint64_t span, const uint32_t *ranks, struct bd_dictionary *dictionary)
+void bd_code_in_range(const void *values, int width, int64_t n, uint64_t low, uint64_t span,
+                      const uint32_t *ranks, struct bd_dictionary *dictionary)
 {
     const bool is_dense = (uint64_t)dictionary->distinct == span + 1;
     switch (width) {
@@ -73,7 +73,6 @@ void bd_code_in_range(const void *values, int width, bool is_signed, int64_t n, 
     default:
         look_up(values, 8, n, low, ranks, is_dense, dictionary->codes);
     }
-    (void)is_signed;
     for (uint64_t i = 0; i <= span; i++) {
         const uint32_t next = i < span ? ranks[i + 1] : (uint32_t)dictionary->distinct;
         if (next > ranks[i])

@@ -4,9 +4,6 @@
 #include "parquet.h"
 
 enum { MAX_PAGE_ROWS = 1 << 16, MAX_PAGE_BYTES = 1 << 20 };
-enum { MAX_TABLE_SPAN = 1 << 16 };     /* of a range that a table is made of */
-enum { MIN_TRIAL_BYTES = 2048 };       /* of floats for which more than plain values is tried */
-enum { PAGE_COST = 256 };              /* bits of a dictionary page that is there at all */
 
 /* What a call of bd_parquet_encode works on. */
 struct work {
@@ -16,16 +13,6 @@ struct work {
     struct bd_parquet_page *pages;
     int64_t n_pages;
     uint8_t *out_start;
-};
-
-/* A column while it is encoded. */
-struct encoding {
-    const struct bd_parquet_column *column;
-    struct bd_gathered gathered;
-    struct bd_dictionary dictionary;
-    enum bd_parquet_encoding encoding;
-    int code_bits;
-    bool can_be_split;                 /* BD_PLAIN, and BD_BYTE_STREAM_SPLIT may be better */
 };
 
 static struct bd_parquet_page *add_page(struct work *work, int64_t column, int64_t type,
@@ -49,102 +36,7 @@ static void end_page(struct work *work, struct bd_parquet_page *page, uint8_t *e
     work->out.next = end;
 }
 
-/* Numbers of an Arrow width as those of the physical width. */
-static uint8_t *put_plain(const void *values, const struct bd_parquet_column *column,
-                          int64_t first, int64_t n, uint8_t *out)
-{
-    const int width = (int)column->width;
-    if (width == column->physical) {
-        memcpy(out, (const uint8_t *)values + first * width, (size_t)(n * width));
-    } else {
-        for (int64_t i = 0; i < n; i++) {
-            const uint32_t value = (uint32_t)bd_extended(values, width, column->is_signed,
-                                                         first + i);
-            memcpy(out + 4 * i, &value, 4);
-        }
-    }
-    return out + n * column->physical;
-}
-
-/* The bytes of values of 4 or 8 bytes, all first ones first. In pieces that stay in the cache. */
-static uint8_t *put_split(const void *values, int width, int64_t first, int64_t n, uint8_t *out)
-{
-    enum { PIECE = 512 };
-    for (int64_t at = 0; at < n; at += PIECE) {
-        const int64_t some = n - at < PIECE ? n - at : PIECE;
-        for (int k = 0; k < width; k++) {
-            uint8_t *to = out + k * n + at;
-            if (width == 8) {
-                const uint64_t *from = (const uint64_t *)values + first + at;
-                for (int64_t i = 0; i < some; i++)
-                    to[i] = (uint8_t)(from[i] >> 8 * k);
-            } else {
-                const uint32_t *from = (const uint32_t *)values + first + at;
-                for (int64_t i = 0; i < some; i++)
-                    to[i] = (uint8_t)(from[i] >> 8 * k);
-            }
-        }
-    }
-    return out + n * width;
-}
-
-static uint8_t *put_booleans(const uint8_t *bits, int64_t first, int64_t n, uint8_t *out)
-{
-    for (int64_t i = 0; i < n; i += 8) {
-        const int64_t at = first + i;
-        uint16_t two;
-        memcpy(&two, bits + (at >> 3), 2);
-        *out++ = (uint8_t)(two >> (at & 7));
-    }
-    if (n % 8)
-        out[-1] &= (uint8_t)((1 << n % 8) - 1);
-    return out;
-}
-
-/* Texts as their bytes, those that lie one after another copied at once. */
-static uint8_t *put_bytes(const uint8_t *const *texts, const int32_t *lengths, int64_t n,
-                          uint8_t *out)
-{
-    for (int64_t i = 0; i < n;) {
-        const uint8_t *start = texts[i];
-        int64_t size = lengths[i++];
-        while (i < n && texts[i] == start + size)
-            size += lengths[i++];
-        memcpy(out, start, (size_t)size);
-        out += size;
-    }
-    return out;
-}
-
-static uint8_t *put_values(const struct encoding *e, int64_t first, int64_t n, uint8_t *out)
-{
-    const struct bd_parquet_column *column = e->column;
-    const int width = (int)column->width;
-    const uint8_t *numbers = e->gathered.numbers;
-    if (e->encoding == BD_RLE_DICTIONARY) {
-        *out++ = (uint8_t)e->code_bits;
-        return bd_put_hybrid(e->dictionary.codes + first, n, e->code_bits, out);
-    }
-    if (n == 0)
-        return out;
-    switch (e->encoding) {
-    case BD_DELTA_BINARY_PACKED:
-        if (column->physical == 8)
-            return bd_put_delta64((const uint64_t *)(const void *)numbers + first, n, out);
-        return bd_put_delta32(numbers + first * width, width, column->is_signed, n, out);
-    case BD_DELTA_LENGTH_BYTE_ARRAY:
-        out = bd_put_delta32(e->gathered.lengths + first, 4, true, n, out);
-        return put_bytes(e->gathered.texts + first, e->gathered.lengths + first, n, out);
-    case BD_BYTE_STREAM_SPLIT:
-        return put_split(numbers, width, first, n, out);
-    default:
-        if (column->kind == BD_BOOL)
-            return put_booleans(numbers, first, n, out);
-        return put_plain(numbers, column, first, n, out);
-    }
-}
-
-static void put_dictionary(struct work *work, int64_t column, const struct encoding *e)
+static void put_dictionary(struct work *work, int64_t column, const struct bd_encoding *e)
 {
     struct bd_parquet_page *page = add_page(work, column, BD_DICTIONARY_PAGE, BD_PLAIN);
     uint8_t *out = work->out.next;
@@ -169,7 +61,7 @@ static void put_dictionary(struct work *work, int64_t column, const struct encod
 
 /* The bounds of `n` values from `first`; `marks`: a number for each distinct text of a dictionary,
  * all 0, and so when this returns. */
-static void put_bounds(struct work *work, const struct encoding *e, int64_t first, int64_t n,
+static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t first, int64_t n,
                        uint32_t *marks, struct bd_parquet_bounds *bounds)
 {
     const struct bd_parquet_column *column = e->column;
@@ -215,7 +107,7 @@ static void put_bounds(struct work *work, const struct encoding *e, int64_t firs
 }
 
 /* Rows of the page that begins with a row: MAX_PAGE_ROWS, of texts fewer where they are long. */
-static int64_t page_rows(const struct encoding *e, int64_t first_row, int64_t first_value)
+static int64_t page_rows(const struct bd_encoding *e, int64_t first_row, int64_t first_value)
 {
     const struct bd_gathered *gathered = &e->gathered;
     const int64_t left = gathered->rows - first_row;
@@ -234,208 +126,14 @@ static int64_t page_rows(const struct encoding *e, int64_t first_row, int64_t fi
     return most;
 }
 
-/* Numbers by a table of their range, where that is small; false where it is not, or where so many
- * are distinct that no dictionary can pay. */
-static bool code_by_range(struct encoding *e, uint64_t min, uint64_t max, struct bd_arena *arena)
-{
-    const int64_t n = e->gathered.values;
-    const uint64_t span = max - min;
-    const int width = (int)e->column->width;
-    if (span >= MAX_TABLE_SPAN || (span > 255 && span > 4 * (uint64_t)n))
-        return false;
-    uint32_t *ranks = bd_take(arena, ((int64_t)span + 2) * 4);
-    if (!ranks)
-        return false;
-    e->dictionary.distinct = bd_count_in_range(e->gathered.numbers, width, n, min, span, ranks);
-    if (e->dictionary.distinct > n / 2 + 1)
-        return false;
-    bd_code_in_range(e->gathered.numbers, width, e->column->is_signed, n, min, span, ranks,
-                     &e->dictionary);
-    return true;
-}
-
-static int64_t dictionary_bits(const struct encoding *e, int64_t distinct, int64_t value_bits,
-                               int64_t code_cost)
-{
-    return PAGE_COST + distinct * value_bits + e->gathered.values * code_cost / 256;
-}
-
-/* Keep the codes as the encoding if they cost less than `other` bits. */
-static void settle(const struct work *work, struct encoding *e, int64_t value_bits, int64_t other,
-                   enum bd_parquet_encoding otherwise)
-{
-    int64_t cost;
-    e->code_bits = bd_code_bits(e->dictionary.codes, e->gathered.values, e->dictionary.distinct,
-                                work->compressed, &cost);
-    const bool pays = dictionary_bits(e, e->dictionary.distinct, value_bits, cost) < other;
-    e->encoding = pays ? BD_RLE_DICTIONARY : otherwise;
-}
-
-static int64_t delta_cost(const uint64_t *sample, int64_t n)
-{
-    int64_t bits = 0;
-    for (int64_t at = 0; at < n; at += 512)
-        bits += bd_delta_bits(sample + at, n - at < 512 ? n - at : 512);
-    return bits * 256 / n;
-}
-
-static void choose_for_integers(const struct work *work, struct encoding *e, uint64_t min,
-                                uint64_t max, struct bd_arena *arena)
-{
-    uint64_t sample[BD_SAMPLE];
-    const struct bd_parquet_column *column = e->column;
-    const int64_t n = e->gathered.values;
-    const int width = (int)column->width, physical = (int)column->physical;
-    const int64_t taken = bd_sample_values(&e->gathered, width, column->is_signed, sample);
-    enum bd_parquet_encoding otherwise = BD_DELTA_BINARY_PACKED;
-    int64_t other = n * delta_cost(sample, taken) / 256;
-    if (work->compressed) {
-        const int64_t plain = n * (bd_plain_bits(sample, taken, physical) * 256 / taken) / 256;
-        /* More bytes for zstd: they must pay. */
-        if (plain * 7 < other * 6) {
-            other = plain * 7 / 6;
-            otherwise = BD_PLAIN;
-        }
-    }
-    const int64_t value_bits = physical * (work->compressed ? 6 : 8);
-    e->encoding = otherwise;
-    if (max - min < MAX_TABLE_SPAN) {
-        if (code_by_range(e, min, max, arena))
-            settle(work, e, value_bits, min == max ? INT64_MAX : other, otherwise);
-        return;
-    }
-    const int64_t distinct = bd_estimate_distinct(sample, taken, n);
-    const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 3 / 4;
-    if (distinct > n / 2 || dictionary_bits(e, distinct, value_bits, code_cost) >= other)
-        return;
-    if (bd_code_by_hash(e->gathered.numbers, width, column->is_signed, n, distinct, n / 2 + 1,
-                        arena, &e->dictionary))
-        settle(work, e, value_bits, other, otherwise);
-}
-
-/* Floats that come again are few bits by a dictionary, or as they are, where zstd finds them;
- * others are best with their bytes apart. Between the last two the caller decides, by trying. */
-static void choose_for_floats(const struct work *work, struct encoding *e, struct bd_arena *arena)
-{
-    uint64_t sample[BD_SAMPLE];
-    const int64_t n = e->gathered.values;
-    const int width = (int)e->column->width;
-    const int64_t taken = bd_sample_values(&e->gathered, width, false, sample);
-    const int64_t distinct = bd_estimate_distinct(sample, taken, n);
-    enum bd_parquet_encoding otherwise = BD_PLAIN;
-    bool can_be_split = false;
-    int64_t other = n * 8 * width;
-    int64_t value_bits = 8 * width;
-    if (work->compressed && n * width >= MIN_TRIAL_BYTES) {
-        const int64_t split = n * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
-        /* A value that came before is a match for zstd, of some 24 bits. */
-        const int64_t matched = distinct * 7 * width + (n - distinct) * 24;
-        value_bits = 9 * width / 2;    /* in a sorted dictionary */
-        const bool is_split = split * 100 < other * 98 && split <= matched;
-        can_be_split = distinct * 20 < n * 19;
-        if (is_split && !can_be_split)
-            otherwise = BD_BYTE_STREAM_SPLIT;
-        other = is_split ? split : matched < other ? matched : other;
-    }
-    e->encoding = otherwise;
-    const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 7 / 8;
-    const bool may_pay = dictionary_bits(e, distinct, value_bits, code_cost) < other;
-    if (distinct == 1 || (distinct <= n / 2 && may_pay)) {
-        if (bd_code_by_hash(e->gathered.numbers, width, false, n, distinct, n / 2 + 1, arena,
-                            &e->dictionary))
-            settle(work, e, value_bits, distinct == 1 ? INT64_MAX : other, otherwise);
-    }
-    e->can_be_split = can_be_split && e->encoding == BD_PLAIN;
-}
-
-/* A dictionary of texts where they come again; false where it would hold too many. */
-static bool code_texts(struct encoding *e, int64_t limit, struct bd_arena *arena)
-{
-    struct bd_strings strings;
-    struct bd_gathered *gathered = &e->gathered;
-    if (!bd_strings_begin(&strings, limit, arena))
-        return false;
-    for (int64_t i = 0; i < gathered->values; i++) {
-        if (strings.distinct == limit)
-            return false;
-        e->dictionary.codes[i] = bd_strings_code(&strings, gathered->texts[i],
-                                                 gathered->lengths[i]);
-    }
-    e->dictionary.distinct = strings.distinct;
-    gathered->texts = strings.texts;
-    gathered->lengths = strings.lengths;
-    gathered->distinct = strings.distinct;
-    return true;
-}
-
-static void choose_for_texts(const struct work *work, struct encoding *e, struct bd_arena *arena)
-{
-    uint64_t sample[BD_SAMPLE];
-    const int64_t n = e->gathered.values;
-    const int64_t taken = bd_sample_values(&e->gathered, 0, false, sample);
-    const int64_t distinct = bd_estimate_distinct(sample, taken, n);
-    int64_t bytes = 0;
-    for (int64_t i = 0; i < n; i++)
-        bytes += e->gathered.lengths[i];
-    e->encoding = BD_DELTA_LENGTH_BYTE_ARRAY;
-    const int64_t text_bits = bytes * (work->compressed ? 5 : 8) / n;
-    const int64_t bits = dictionary_bits(e, distinct, text_bits + 16,
-                                         256 * bd_bits_of((uint64_t)distinct));
-    if (distinct > n / 2 || bits >= n * (text_bits + 4))
-        return;
-    const int64_t limit = 2 * distinct + 1024 < n ? 2 * distinct + 1024 : n;
-    if (code_texts(e, limit + 1, arena)) {
-        int64_t cost;
-        e->encoding = BD_RLE_DICTIONARY;
-        e->code_bits = bd_code_bits(e->dictionary.codes, n, e->dictionary.distinct,
-                                    work->compressed, &cost);
-    }
-}
-
-static bool choose(const struct work *work, struct encoding *e, struct bd_arena *arena)
-{
-    const struct bd_gathered *gathered = &e->gathered;
-    const int64_t n = gathered->values;
-    int64_t cost;
-    uint64_t min, max;
-    e->encoding = BD_PLAIN;
-    if (n == 0 || e->column->kind == BD_BOOL)
-        return true;
-    if (e->column->kind == BD_CATEGORY) {
-        e->encoding = BD_RLE_DICTIONARY;
-        e->dictionary.codes = gathered->numbers;
-        e->dictionary.distinct = gathered->distinct;
-        e->code_bits = bd_code_bits(e->dictionary.codes, n, gathered->distinct,
-                                    work->compressed, &cost);
-        return true;
-    }
-    e->dictionary.codes = bd_take(arena, (n + 16) * 4);
-    e->dictionary.values = bd_take(arena, (n + 2) * 8);
-    if (!e->dictionary.codes || !e->dictionary.values)
-        return false;
-    switch (e->column->kind) {
-    case BD_TEXT:
-        choose_for_texts(work, e, arena);
-        break;
-    case BD_FLOAT:
-        choose_for_floats(work, e, arena);
-        break;
-    default:
-        bd_number_range(gathered->numbers, (int)e->column->width, e->column->is_signed, n, &min,
-                        &max);
-        choose_for_integers(work, e, min, max, arena);
-    }
-    return true;
-}
-
 static bool encode_column(struct work *work, struct bd_arrow_array *const *batches,
                           int64_t n_batches, int64_t child,
                           const struct bd_parquet_column *column, struct bd_arena arena,
                           struct bd_parquet_chunk *chunk)
 {
-    struct encoding e = {.column = column};
+    struct bd_encoding e = {.column = column};
     if (!bd_gather(batches, n_batches, child, column, &arena, &e.gathered) ||
-        !choose(work, &e, &arena))
+        !bd_choose(work->compressed, &e, &arena))
         return false;
     const int64_t n_distinct = e.encoding == BD_RLE_DICTIONARY ? e.dictionary.distinct : -1;
     uint32_t *marks = NULL;
@@ -466,7 +164,7 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
         page->values = values;
         uint8_t *out = bd_put_levels(e.gathered.validity, row, rows, work->out.next);
         page->levels = out - work->out.next;
-        end_page(work, page, put_values(&e, value, values, out));
+        end_page(work, page, bd_put_values(&e, value, values, out));
         put_bounds(work, &e, value, values, marks, &page->bounds);
         row += rows;
         value += values;
@@ -477,21 +175,6 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     else
         put_bounds(work, &e, 0, e.gathered.values, marks, &chunk->bounds);
     return true;
-}
-
-/* Change pages of plain values of `width` bytes into such with their bytes apart. scratch: room for
- * the largest. */
-void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width, uint8_t *out,
-                      uint8_t *scratch)
-{
-    for (int64_t i = 0; i < n; i++) {
-        uint8_t *values = out + pages[i].at + pages[i].levels;
-        if (pages[i].values) {
-            memcpy(scratch, values, (size_t)(pages[i].values * width));
-            put_split(scratch, (int)width, 0, pages[i].values, values);
-        }
-        pages[i].encoding = BD_BYTE_STREAM_SPLIT;
-    }
 }
 
 static void room_of(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t child,

@@ -1,4 +1,4 @@
-"""What the chunks of a shard showed, joined as they come."""
+"""What chunks showed, joined as they come."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
 from bigdata_cli.sources.records import Chunk
 
 
-class ShardEvidence:
-    """Evidence of types, statistics and distinct texts of all columns of a shard."""
+class Evidence:
+    """Evidence of types, statistics and distinct texts of all columns of some chunks."""
 
     def __init__(self, columns: Sequence[ColumnState]) -> None:
         n = len(columns)
