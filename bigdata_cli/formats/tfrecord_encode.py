@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import StorageOptions
@@ -15,9 +16,32 @@ from bigdata_cli.formats.tfrecord_plan import RecordPlan
 from bigdata_cli.native.arrow import ArrowBatches
 from bigdata_cli.native.library import TfrecordBatches, address, lib
 from bigdata_cli.resources.pages import pages
+from bigdata_cli.schema.buffers import numbers_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
 _SPARE_BUFFERS = 4
+
+
+class _Vocabulary:
+    """Where values are in a vocabulary."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._places = {value: k for k, value in enumerate(values)}
+        self._values = text_array(values)
+
+    def places(self, dictionary: pa.Array) -> np.ndarray:
+        """The place of each value, int64, -1 where it has none; and one more.
+
+        So there is an address where there are no values.
+        """
+        places = np.full(len(dictionary) + 1, -1, np.int64)
+        if len(self._values) <= 2 * len(dictionary):
+            # Arrow hashes the whole vocabulary each time, and each value in no time.
+            found = pc.index_in(dictionary, value_set=self._values)
+            places[:-1] = numbers_of(found.fill_null(-1))
+        else:
+            places[:-1] = [self._places.get(v, -1) for v in dictionary.to_pylist()]
+        return places
 
 
 class RecordEncoder:
@@ -34,7 +58,7 @@ class RecordEncoder:
         self._columns = self._plan.columns
         place = {name: child for child, name in enumerate(schema.names)}
         self._coded = [
-            (c, place[column.name], {value: k for k, value in enumerate(column.vocabulary or ())})
+            (c, place[column.name], _Vocabulary(column.vocabulary or ()))
             for c, column in enumerate(self._columns)
             if column.kind is Kind.CATEGORY and stored_kind(column, layout) == INT
         ]
@@ -87,10 +111,8 @@ class RecordEncoder:
         pointers = np.zeros((len(batches), len(self._columns)), np.uintp)
         arrays = []
         for b, batch in enumerate(batches):
-            for c, child, places in self._coded:
-                values = batch.column(child).dictionary.to_pylist()
-                # One more, so that there is an address where there are no values.
-                arrays.append(np.array([*(places.get(v, -1) for v in values), -1], np.int64))
+            for c, child, vocabulary in self._coded:
+                arrays.append(vocabulary.places(batch.column(child).dictionary))
                 pointers[b, c] = address(arrays[-1])
         return pointers, arrays
 

@@ -82,9 +82,10 @@ def check_layout(schema: Schema, options: StorageOptions) -> None:
     if options.layout == "packed":
         _check_packed(schema, options)
     if options.layout == "block":
+        names = frozenset(schema.names)
         for column in schema:
             mask = column.name + VALIDITY_SUFFIX
-            if mask in schema.names:
+            if mask in names:
                 raise UsageError(
                     f'the column "{mask}" has the name of the validity of "{column.name}"',
                     hint=f"--layout rows, or --drop '{mask}'",

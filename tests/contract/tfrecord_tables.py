@@ -190,7 +190,7 @@ def encoded(table: pa.Table, schema: Schema, options: StorageOptions) -> bytes:
         for start in range(0, table.num_rows, step):
             writer.append(writer.encode(table.slice(start, step)))
         (file,) = writer.close()
-        return partial_path(Path(folder) / file).read_bytes()
+        return partial_path(Path(folder) / file.name).read_bytes()
 
 
 def case(seed: int, layout: str) -> tuple[pa.Table, Schema, StorageOptions]:

@@ -127,9 +127,8 @@ def _write(folder: Path, table: pa.Table, schema: Schema, options: StorageOption
     step = writer.batch_rows or 10_000
     for start in range(0, table.num_rows, step):
         writer.append(writer.encode(table.slice(start, step)))
-    files = writer.close()
-    commit(folder, files)
-    return folder / files[0]
+    (name,) = commit(folder, writer.close())
+    return folder / name
 
 
 def _read(path: Path, schema: Schema, options: StorageOptions) -> pa.Table:

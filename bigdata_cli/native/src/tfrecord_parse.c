@@ -2,11 +2,38 @@
 
 #include "tfrecord_parse.h"
 
+/* The number of varints in data[at:end], eight bytes at a time; what is wrong where one is cut off
+ * or too long. They are as many as bytes whose highest bit says that none follows. */
+static int64_t count_varints(const uint8_t *data, int64_t at, int64_t end)
+{
+    const uint64_t high = 0x8080808080808080;
+    int64_t count = 0, begun = 0; /* bytes of the varint at hand */
+    for (; at < end; at += 8) {
+        uint64_t last = ~bd_load_u64(data + at) & high;
+        if (end - at < 8)
+            last &= (1ull << 8 * (end - at)) - 1;
+        const int64_t n_bytes = end - at < 8 ? end - at : 8;
+        if (last == 0) {
+            begun += n_bytes;
+        } else {
+            if (begun + (bd_trailing_zeros(last) >> 3) >= BD_MAX_VARINT)
+                return BD_TFRECORD_NOT_A_MESSAGE;
+            count += __builtin_popcountll(last);
+            begun = n_bytes - 8 + (__builtin_clzll(last) >> 3);
+        }
+        if (begun >= BD_MAX_VARINT)
+            return BD_TFRECORD_NOT_A_MESSAGE;
+    }
+    return begun == 0 ? count : BD_TFRECORD_NOT_A_MESSAGE;
+}
+
 /* Read one field of an Int64List; returns its values' number, or what is wrong. */
 static int64_t read_ints(const uint8_t *data, int64_t at, int64_t end,
                          const struct bd_value_places *places)
 {
     int64_t count = 0, into = places->first;
+    if (places->room == 0)
+        return count_varints(data, at, end);
     while (at < end) {
         uint64_t number;
         at = bd_proto_read_varint(data, at, end, &number);

@@ -23,22 +23,19 @@ struct bd_proto_field {
     int64_t begin, end;
 };
 
-/* Read a varint at `at`; returns where it ends, or -1 for one that is cut off or too long. */
-static inline int64_t bd_proto_read_varint(const uint8_t *data, int64_t at, int64_t end,
-                                           uint64_t *number)
+/* The value of a varint of `size` bytes; eight bytes are read. */
+static inline uint64_t bd_proto_varint_value(const uint8_t *data, int size)
 {
-    if (at < end && data[at] < 0x80) {
-        *number = data[at];
-        return at + 1;
-    }
-    *number = 0;
-    for (int shift = 0; at < end && shift < 70; shift += 7) {
-        const uint64_t byte = data[at++];
-        *number |= (byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return at;
-    }
-    return -1;
+    const int n = size < 8 ? size : 8;
+    uint64_t number = bd_load_u64(data) & 0x7f7f7f7f7f7f7f7f & ~(UINT64_MAX << 4 * n << 4 * n);
+    number = (number & 0x007f007f007f007f) | (number & 0x7f007f007f007f00) >> 1;
+    number = (number & 0x00003fff00003fff) | (number & 0x3fff00003fff0000) >> 2;
+    number = (number & 0x000000000fffffff) | (number & 0x0fffffff00000000) >> 4;
+    if (size > 8)
+        number |= (uint64_t)(data[8] & 0x7f) << 56;
+    if (size > 9)
+        number |= (uint64_t)data[9] << 63;
+    return number;
 }
 
 /* Whether data[0:size] is one varint and nothing else; eight bytes are read. */
@@ -56,19 +53,28 @@ static inline bool bd_proto_is_varint(const uint8_t *data, int64_t size)
     return (bd_load_u64(data) & of_all) == before_last;
 }
 
-/* The value of a varint of `size` bytes; eight bytes are read. */
-static inline uint64_t bd_proto_varint_value(const uint8_t *data, int size)
+/* Read a varint at `at`, where eight bytes may be read; returns where it ends, or -1 for one that
+ * is cut off or too long. */
+static inline int64_t bd_proto_read_varint(const uint8_t *data, int64_t at, int64_t end,
+                                           uint64_t *number)
 {
-    const int n = size < 8 ? size : 8;
-    uint64_t number = bd_load_u64(data) & 0x7f7f7f7f7f7f7f7f & ~(UINT64_MAX << 4 * n << 4 * n);
-    number = (number & 0x007f007f007f007f) | (number & 0x7f007f007f007f00) >> 1;
-    number = (number & 0x00003fff00003fff) | (number & 0x3fff00003fff0000) >> 2;
-    number = (number & 0x000000000fffffff) | (number & 0x0fffffff00000000) >> 4;
-    if (size > 8)
-        number |= (uint64_t)(data[8] & 0x7f) << 56;
-    if (size > 9)
-        number |= (uint64_t)data[9] << 63;
-    return number;
+    *number = 0;
+    if (at >= end)
+        return -1;
+    if (data[at] < 0x80) {
+        *number = data[at];
+        return at + 1;
+    }
+    const uint64_t last = ~bd_load_u64(data + at) & 0x8080808080808080;
+    int64_t size = BD_MAX_VARINT;
+    if (last)
+        size = (bd_trailing_zeros(last) >> 3) + 1;
+    else if (end - at >= 9 && data[at + 8] < 0x80)
+        size = 9;
+    if (size > end - at || data[at + size - 1] >= 0x80)
+        return -1;
+    *number = bd_proto_varint_value(data + at, (int)size);
+    return at + size;
 }
 
 /* Read the field at `at`, at < end; returns where the next one begins, or -1 where it is damaged.
