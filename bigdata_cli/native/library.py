@@ -249,7 +249,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_last_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
     # lines.c
     "bd_count_line_ends": (c_int64, [c_void_p, c_int64, c_int64]),
-    "bd_max_records": (c_int64, [c_void_p, c_int64, c_int64]),
     # guess.c
     "bd_after_line_end": (c_int64, [c_void_p, c_int64]),
     "bd_after_quoted_record": (c_int64, [c_void_p, c_int64, _RULES]),

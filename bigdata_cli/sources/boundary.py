@@ -37,11 +37,6 @@ def last_record(block: np.ndarray, pos: int, end: int, rules: Rules) -> int:
     return int(lib.bd_last_record(address(block), pos, end, rules.native))
 
 
-def max_records(block: np.ndarray, start: int, end: int) -> int:
-    """An upper bound of the records in block[start:end]: every LF and CR, and one more."""
-    return int(lib.bd_max_records(address(block), start, end))
-
-
 def count_line_ends(block: np.ndarray, start: int, end: int) -> int:
     """Line ends in block[start:end]: LF, CR, and CR LF as one."""
     return int(lib.bd_count_line_ends(address(block), start, end))

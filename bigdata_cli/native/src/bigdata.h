@@ -389,7 +389,6 @@ BD_API int64_t bd_last_record(const uint8_t *block, int64_t pos, int64_t end,
 
 /* lines.c */
 BD_API int64_t bd_count_line_ends(const uint8_t *block, int64_t start, int64_t end);
-BD_API int64_t bd_max_records(const uint8_t *block, int64_t start, int64_t end);
 
 /* guess.c: where records begin in text that is entered in its midst. */
 BD_API int64_t bd_after_line_end(const uint8_t *block, int64_t size);

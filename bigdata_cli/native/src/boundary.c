@@ -71,8 +71,12 @@ static int64_t skip_records(const uint8_t *block, int64_t record, int64_t stop,
     for (int64_t pos = record; pos + 64 <= stop; pos += 64) {
         const bd_block bytes = bd_load64(block + pos);
         uint64_t quotes = quote < 0 ? 0 : bd_match64(bytes, (uint8_t)quote);
-        uint64_t lines = bd_match64(bytes, '\n') | bd_match64(bytes, '\r');
-        uint64_t ends = lines | (delimiter < 0 ? 0 : bd_match64(bytes, (uint8_t)delimiter));
+        const uint64_t feeds = bd_match64(bytes, '\n'), returns = bd_match64(bytes, '\r');
+        const uint64_t before_feed = feeds >> 1 | (uint64_t)(block[pos + 64] == '\n') << 63;
+        uint64_t lines = feeds | (returns & ~before_feed); /* the last byte of each line end */
+        uint64_t ends = feeds | returns;
+        if (delimiter >= 0)
+            ends |= bd_match64(bytes, (uint8_t)delimiter);
         if (escape >= 0) {
             const uint64_t escapes = bd_match64(bytes, (uint8_t)escape);
             const uint64_t plain = ~find_escaped(escapes, &state.escaped);

@@ -2,33 +2,16 @@
  * goes through the careful path, field by field. */
 
 #include "classify.h"
+#include "digits.h"
 #include "number.h"
 #include "parser.h"
-
-static const uint64_t ZEROS = 0x3030303030303030u;
-static const uint64_t OVER_NINE = 0x7676767676767676u;
-static const uint64_t HIGH_BITS = 0x8080808080808080u;
-
-/* The value of eight digits (0 … 9 in each byte), the first in the lowest byte. */
-static inline uint64_t eight_digits(uint64_t digits)
-{
-    digits = (digits * 10) + (digits >> 8);
-    const uint64_t pairs = 0x000000ff000000ffu;
-    return (((digits & pairs) * 0x000f424000000064u) +
-            (((digits >> 16) & pairs) * 0x0000271000000001u)) >> 32;
-}
-
-static inline bool are_digits(uint64_t digits)
-{
-    return (((digits + OVER_NINE) | digits) & HIGH_BITS) == 0;
-}
 
 /* The value of n digits, 0 < n <= 8, at `at`; false where they are no digits. Eight bytes are read. */
 static inline bool up_to_eight(const uint8_t *at, int64_t n, uint64_t *value)
 {
-    const uint64_t digits = (bd_load_u64(at) ^ ZEROS) << (64 - 8 * n);
-    *value = eight_digits(digits);
-    return are_digits(digits);
+    const uint64_t digits = (bd_load_u64(at) ^ BD_ZEROS) << (64 - 8 * n);
+    *value = bd_eight_digits(digits);
+    return bd_are_digits(digits);
 }
 
 /* The value of n digits, 8 < n <= 19. The last eight are read from their own place. */
@@ -96,24 +79,40 @@ bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n)
     return bd_narrow(BD_INT64, column->values.data + column->n_rows * 8, numbers, n);
 }
 
+/* An integer that is not short, or not written the usual way. Returns whether there is one. */
+static bool parse_other(bd_run *run, int64_t i, bool careful, bool is_signed)
+{
+    int64_t *number = run->parser->numbers + i;
+    const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
+    if (!careful && scan_integer(run->fields->block, place, is_signed, number))
+        return true;
+    *number = 0;
+    return place.start != place.stop && bd_careful_field(run, i, place, number);
+}
+
 bool bd_parse_integers(bd_run *run)
 {
     bd_column *column = run->column;
-    const uint8_t *block = run->fields->block;
-    int64_t *numbers = run->parser->numbers;
-    uint8_t *valid = run->parser->valid;
+    bd_parser *parser = run->parser;
+    int64_t *numbers = parser->numbers;
+    uint8_t *valid = parser->valid;
     const bool is_signed = column->mode == BD_MODE_INT64;
     const bool careful = run->fields->input->nulls->numeric[run->index];
     int64_t n_nulls = 0;
 
-    for (int64_t i = 0; i < run->n; i++) {
-        const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
-        if (!careful && scan_integer(block, place, is_signed, numbers + i)) {
-            valid[i] = 1;
-        } else {
-            numbers[i] = 0;
-            valid[i] = place.start != place.stop && bd_careful_field(run, i, place, numbers + i);
-            n_nulls += !valid[i];
+    bd_find_places(run);
+    for (int64_t i = 0; i < run->n; i += 8) {
+        const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
+        const uint32_t all = 0xffu >> (8 - n);
+        uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i,
+                                          parser->sizes + i, is_signed, numbers + i);
+        memset(valid + i, 1, 8);
+        if (careful)
+            good = 0;
+        for (uint32_t left = all & ~good; left; left &= left - 1) {
+            const int64_t k = i + __builtin_ctz(left);
+            valid[k] = parse_other(run, k, careful, is_signed);
+            n_nulls += !valid[k];
         }
     }
     const uint8_t *mask = n_nulls ? valid : NULL;
@@ -138,17 +137,17 @@ static inline void take_digits(digits *d)
     static const uint64_t POWERS[9] = {1,      10,      100,      1000,     10000,
                                        100000, 1000000, 10000000, 100000000};
     for (;;) {
-        const uint64_t word = bd_load_u64(d->at) ^ ZEROS;
-        const uint64_t others = ((word + OVER_NINE) | word) & HIGH_BITS;
+        const uint64_t word = bd_load_u64(d->at) ^ BD_ZEROS;
+        const uint64_t others = ((word + BD_OVER_NINE) | word) & BD_HIGH_BITS;
         if (others == 0) {
-            d->significand = d->significand * POWERS[8] + eight_digits(word);
+            d->significand = d->significand * POWERS[8] + bd_eight_digits(word);
             d->at += 8;
             d->n_digits += 8;
             continue;
         }
         const int bits = bd_trailing_zeros(others) & -8; /* 8 times the number of digits */
         /* Twice: a shift by 64 is not defined. */
-        const uint64_t value = eight_digits(word << (32 - bits / 2) << (32 - bits / 2));
+        const uint64_t value = bd_eight_digits(word << (32 - bits / 2) << (32 - bits / 2));
         d->significand = d->significand * POWERS[bits / 8] + value;
         d->at += bits / 8;
         d->n_digits += bits / 8;
@@ -180,49 +179,78 @@ typedef struct {
     uint64_t magnitudes[2];
 } evidence;
 
+/* A number's text, taken apart: significand * 10**exponent. */
+typedef struct {
+    uint64_t significand;
+    int64_t exponent, n_whole, n_digits;
+    bool is_integer;
+} decimal;
+
+/* The decimal between `at` and `stop`, without a sign, digit by digit. */
+static inline bool scan_decimal(const uint8_t *at, const uint8_t *stop, uint8_t point, decimal *found)
+{
+    static const uint64_t SIXTEEN = 10000000000000000;
+    digits d = {at, 0, 0};
+    take_digits(&d);
+    *found = (decimal){.n_whole = d.n_digits, .is_integer = d.at == stop};
+    if (!found->is_integer) {
+        const bool has_point = *d.at == point;
+        if (has_point) {
+            uint64_t next;
+            d.at++;
+            if (BD_SHUFFLES && stop - d.at >= 16 && d.n_digits <= 3 &&
+                bd_sixteen_digits(d.at, &next)) {
+                d.significand = d.significand * SIXTEEN + next;
+                d.at += 16;
+                d.n_digits += 16;
+            }
+            take_digits(&d);
+            found->exponent = found->n_whole - d.n_digits;
+        }
+        if ((*d.at | 0x20) == 'e' && !scan_exponent(&d.at, has_point, &found->exponent))
+            return false;
+    }
+    found->significand = d.significand;
+    found->n_digits = d.n_digits;
+    /* Digits that go on beyond the field, into the next one, are none of it: at != stop. */
+    return d.at == stop;
+}
+
 /* A number written the usual way; false leaves it to the careful path. */
 static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t point, evidence *seen,
                               double *value)
 {
-    const uint8_t *stop = block + place.stop;
-    digits d = {block + place.start, 0, 0};
-    const bool negative = *d.at == '-';
-    d.at += negative;
-    const uint8_t *first = d.at;
-    take_digits(&d);
-    const int64_t n_whole = d.n_digits;
-    const bool is_integer = d.at == stop;
-    int64_t exponent = 0;
-    if (!is_integer) {
-        const bool has_point = *d.at == point;
-        if (has_point) {
-            d.at++;
-            take_digits(&d);
-            exponent = n_whole - d.n_digits;
-        }
-        if ((*d.at | 0x20) == 'e' && !scan_exponent(&d.at, has_point, &exponent))
-            return false;
+    const uint8_t *at = block + place.start, *stop = block + place.stop;
+    const bool negative = *at == '-';
+    at += negative;
+    decimal found;
+    bool is_short = false;
+    if (BD_SHUFFLES && (uint64_t)(stop - at - 1) < 16) {
+        is_short = bd_short_decimal(at, stop - at, point, &found.significand, &found.n_whole,
+                                    &found.n_digits);
+        found.is_integer = found.n_whole == stop - at;
+        found.exponent = found.n_whole - found.n_digits;
     }
-    /* Digits that go on beyond the field, into the next one, are none of it: at != stop. */
-    if (d.at != stop || n_whole == 0 || d.n_digits > BD_MAX_DIGITS ||
-        (*first == '0' && n_whole > 1))
+    if (!is_short && !scan_decimal(at, stop, point, &found))
+        return false;
+    if (found.n_whole == 0 || found.n_digits > BD_MAX_DIGITS || (*at == '0' && found.n_whole > 1))
         return false;
     double number;
-    if (!bd_decimal_to_float(d.significand, exponent, &number) ||
-        bd_out_of_range(number, d.significand))
+    if (!bd_decimal_to_float(found.significand, found.exponent, &number) ||
+        bd_out_of_range(number, found.significand))
         return false;
-    if (is_integer && !(negative && d.significand == 0)) {
-        if (negative && d.significand > (uint64_t)1 << 63)
+    if (found.is_integer && !(negative && found.significand == 0)) {
+        if (negative && found.significand > (uint64_t)1 << 63)
             return false;
         seen->forms |= BD_FORM_INT;
-        if (d.significand > seen->magnitudes[!negative])
-            seen->magnitudes[!negative] = d.significand;
+        if (found.significand > seen->magnitudes[!negative])
+            seen->magnitudes[!negative] = found.significand;
     } else {
         seen->forms |= BD_FORM_FLOAT;
         const bool unsure =
-            d.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38);
+            found.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38);
         if (unsure && !(seen->forms & BD_FORM_FLOAT32_LOSES) &&
-            !bd_survives_float32(number, d.significand, exponent))
+            !bd_survives_float32(number, found.significand, found.exponent))
             seen->forms |= BD_FORM_FLOAT32_LOSES;
     }
     *value = negative ? -number : number;

@@ -18,6 +18,28 @@ static inline uint32_t copy_text(uint8_t *to, const uint8_t *from, int64_t n, ui
     return seen | (bd_copy16(to + i, from + i, byte) & (last | last << 16));
 }
 
+/* Copy n bytes with the second of each two quotes left out; as copy_text otherwise. Returns how many
+ * bytes are written. */
+static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t quote)
+{
+    int64_t i = 0, written = 0;
+    while (i < n) {
+        uint32_t quotes = bd_copy16(to + written, from + i, quote) & 0xffff;
+        const int64_t left = n - i;
+        if (left < 16)
+            quotes &= (1u << left) - 1;
+        if (quotes) {
+            const int64_t size = bd_trailing_zeros(quotes) + 1;
+            written += size;
+            i += size + 1;
+        } else {
+            written += left < 16 ? left : 16;
+            i += 16;
+        }
+    }
+    return written;
+}
+
 /* Copy n bytes without escapes and doubled quotes; returns how many are written. quote: -1 in an
  * unquoted field. What the last byte would escape was trimmed; at_end: there is nothing after it. */
 static int64_t copy_escaped(uint8_t *to, const uint8_t *from, int64_t n, int32_t quote,
@@ -46,7 +68,7 @@ static inline int64_t take_text(const bd_run *run, bd_place place, uint8_t *to, 
         return copy_escaped(to, from, n, place.quoted ? rules->quote : -1, rules->escape, at_end);
     }
     if (place.quoted && (bits & 0xffff))
-        return copy_escaped(to, from, n, rules->quote, -1, false);
+        return copy_doubled(to, from, n, (uint8_t)rules->quote);
     return n;
 }
 
@@ -112,17 +134,51 @@ bool bd_codes_to_texts(bd_column *column, int64_t n_rows)
     return true;
 }
 
-/* Number the text of row `row` of the block; false without memory. */
-static inline bool number_text(bd_column *column, int64_t row, const uint8_t *text, int64_t n)
+/* Number the texts of a run, which lie at `base`. Returns the row of the run from which on there are
+ * too many distinct ones, or a text is too long for a category; run->n where all have a number, -1
+ * without memory. */
+static int64_t number_texts(bd_run *run, const uint8_t *base)
 {
-    int64_t code = -1;
-    if (n > BD_MAX_CATEGORY_BYTES && !column->fixed)
-        column->dictionary.full = true;
-    else
-        code = bd_dictionary_code_hashed(&column->dictionary, bd_hash_text(text, n), text, n);
-    if (code == -2)
+    bd_column *column = run->column;
+    bd_parser *parser = run->parser;
+    bd_dictionary *dictionary = &column->dictionary;
+    int32_t *codes = (int32_t *)column->codes.data + column->n_rows;
+    uint64_t hashes[BD_RUN_ROWS];
+    for (int64_t i = 0; i < run->n; i++) {
+        hashes[i] = bd_hash_text(base + parser->starts[i], parser->sizes[i]);
+        bd_dictionary_prefetch(dictionary, hashes[i]);
+    }
+    for (int64_t i = 0; i < run->n; i++) {
+        codes[i] = -1;
+        if (!parser->valid[i])
+            continue;
+        if (parser->sizes[i] > BD_MAX_CATEGORY_BYTES && !column->fixed)
+            return i;
+        const int64_t code = bd_dictionary_code_hashed(dictionary, hashes[i],
+                                                       base + parser->starts[i], parser->sizes[i]);
+        if (code < 0)
+            return code == -2 ? -1 : i;
+        codes[i] = (int32_t)code;
+    }
+    return run->n;
+}
+
+/* Take the texts of a run that lie in the scratch memory into the column. */
+static bool keep_texts(bd_run *run, int64_t first)
+{
+    bd_column *column = run->column;
+    const bd_parser *parser = run->parser;
+    const int64_t size = parser->starts[run->n - 1] + parser->sizes[run->n - 1];
+    if (!bd_codes_to_texts(column, column->n_rows + first) ||
+        !bd_reserve(&column->text, column->text_bytes + size + 16) ||
+        !bd_reserve(&column->values, 4 * (column->n_rows + run->n + 1)))
         return false;
-    ((int32_t *)column->codes.data)[row] = (int32_t)code;
+    int32_t *offsets = (int32_t *)column->values.data + column->n_rows;
+    for (int64_t i = first; i < run->n; i++) {
+        memcpy(column->text.data + offsets[i], parser->scratch.data + parser->starts[i],
+               parser->sizes[i]);
+        offsets[i + 1] = offsets[i] + (int32_t)parser->sizes[i];
+    }
     return true;
 }
 
@@ -144,49 +200,50 @@ static bool reserve_run(bd_run *run)
 bool bd_parse_texts(bd_run *run)
 {
     bd_column *column = run->column;
-    uint8_t *valid = run->parser->valid;
-    int64_t n_nulls = 0;
+    bd_parser *parser = run->parser;
+    uint8_t *valid = parser->valid;
+    int64_t n_nulls = 0, used = 0;
     uint32_t seen = 0;
 
     if (!reserve_run(run))
         return false;
-    if (column->n_rows == 0)
-        ((int32_t *)column->values.data)[0] = 0;
+    uint8_t *base =
+        column->wants_text ? column->text.data + column->text_bytes : parser->scratch.data;
     for (int64_t i = 0; i < run->n; i++) {
-        const int64_t row = column->n_rows + i;
         const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
+        int64_t n = 0;
         valid[i] = !is_null(run, place);
         if (valid[i]) {
             if (!column->saw_text)
                 observe(run, place);
-            uint8_t *to =
-                column->wants_text ? column->text.data + column->text_bytes : run->parser->scratch.data;
-            const int64_t n = take_text(run, place, to, &seen);
+            n = take_text(run, place, base + used, &seen);
             if (n > column->max_text_bytes)
                 column->max_text_bytes = n;
-            column->text_bytes += n;
-            if (column->wants_codes && !number_text(column, row, to, n))
-                return false;
-            if (column->dictionary.full && column->wants_codes) {
-                if (!column->wants_text) { /* from here on as text, this row included */
-                    if (!bd_codes_to_texts(column, row) || !reserve_run(run))
-                        return false;
-                    memcpy(column->text.data + column->text_bytes, run->parser->scratch.data,
-                           (size_t)n);
-                    column->text_bytes += n;
-                }
-                column->wants_codes = false;
-            }
-        } else {
-            n_nulls++;
-            if (column->wants_codes)
-                ((int32_t *)column->codes.data)[row] = -1;
         }
-        if (column->text_bytes >= INT32_MAX)
-            return false;
-        if (column->wants_text)
-            ((int32_t *)column->values.data)[row + 1] = (int32_t)column->text_bytes;
+        n_nulls += !valid[i];
+        parser->starts[i] = (uint32_t)used;
+        parser->sizes[i] = (uint32_t)n;
+        used += n;
     }
+    const int64_t before = column->text_bytes;
+    if (column->wants_text) {
+        int32_t *offsets = (int32_t *)column->values.data + column->n_rows;
+        for (int64_t i = 0; i < run->n; i++)
+            offsets[i] = (int32_t)(before + parser->starts[i]);
+        offsets[run->n] = (int32_t)(before + used);
+    }
+    if (column->wants_codes) {
+        const int64_t numbered = number_texts(run, base);
+        if (numbered < 0)
+            return false;
+        if (numbered < run->n) {
+            column->dictionary.full = true;
+            column->wants_codes = false;
+            if (!column->wants_text && !keep_texts(run, numbered))
+                return false;
+        }
+    }
+    column->text_bytes = before + used;
     column->not_ascii |= seen >> 16 != 0;
     return bd_append_valid(column, valid, run->n, n_nulls);
 }

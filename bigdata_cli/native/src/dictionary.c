@@ -143,6 +143,12 @@ int64_t bd_dictionary_code_hashed(bd_dictionary *dictionary, uint64_t hash, cons
     return add(dictionary, at, hash, text, n);
 }
 
+void bd_dictionary_prefetch(const bd_dictionary *dictionary, uint64_t hash)
+{
+    const slot *slots = (const slot *)dictionary->slots.data;
+    __builtin_prefetch(slots + (hash & (uint64_t)(dictionary->n_slots - 1)));
+}
+
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n)
 {

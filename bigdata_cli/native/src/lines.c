@@ -24,15 +24,3 @@ int64_t bd_count_line_ends(const uint8_t *block, int64_t start, int64_t end)
     }
     return n;
 }
-
-/* An upper bound of the records in block[start:end]: every LF and CR, and one more. */
-int64_t bd_max_records(const uint8_t *block, int64_t start, int64_t end)
-{
-    int64_t n = 1;
-    for (int64_t pos = start; pos < end; pos += 64) {
-        const bd_block bytes = bd_load64(block + pos);
-        const uint64_t ends = bd_match64(bytes, '\n') | bd_match64(bytes, '\r');
-        n += __builtin_popcountll(ends & before_end(pos, end));
-    }
-    return n;
-}

@@ -67,6 +67,30 @@ void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int
     *stop = end;
 }
 
+void bd_find_places(bd_run *run)
+{
+    const bd_fields *fields = run->fields;
+    uint32_t *starts = run->parser->starts, *sizes = run->parser->sizes;
+    if (fields->has_quotes || fields->adjusts) {
+        for (int64_t i = 0; i < run->n; i++) {
+            const bd_place place = bd_field_at(fields, run->row + i, run->field);
+            starts[i] = (uint32_t)place.start;
+            sizes[i] = (uint32_t)(place.stop - place.start);
+        }
+    } else {
+        const uint32_t *ends = fields->ends + run->row * fields->n_fields + run->field;
+        for (int64_t i = 0; i < run->n; i++) {
+            const uint32_t *end = ends + i * fields->n_fields;
+            starts[i] = end[-1] + 1u;
+            sizes[i] = end[0] - starts[i];
+        }
+    }
+    for (int64_t i = run->n; i % 8; i++) {
+        starts[i] = starts[0];
+        sizes[i] = 0;
+    }
+}
+
 bool bd_append_valid(bd_column *column, const uint8_t *valid, int64_t n, int64_t n_nulls)
 {
     if (column->n_nulls > 0 || n_nulls > 0) {
@@ -189,7 +213,12 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
     const bd_strip *strip = &parser->strip;
     const bool adjusts = strip->has_returns || strip->has_blanks || input->rules->trim ||
                          input->rules->tail_size > 0;
-    const bd_fields fields = {input, input->block, strip->ends, input->n_fields, adjusts};
+    const bd_fields fields = {.input = input,
+                              .block = input->block,
+                              .ends = strip->ends,
+                              .n_fields = input->n_fields,
+                              .has_quotes = strip->has_quotes,
+                              .adjusts = adjusts};
     for (int64_t field = 0; field < input->n_fields; field++) {
         const int64_t index = input->targets[field];
         if (index < 0 || !active[index])
@@ -210,12 +239,11 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
 static void note_starts(const bd_parser *parser, const bd_input *input, int64_t n_rows)
 {
     const bd_strip *strip = &parser->strip;
-    const bd_fields fields = {input, input->block, strip->ends, input->n_fields,
-                              strip->has_blanks};
+    const bool skips = strip->has_blanks;
     for (int64_t row = 0; row < strip->n_rows && n_rows + row < input->max_starts; row++) {
         const uint32_t *end = strip->ends + row * input->n_fields;
         int64_t start = (int64_t)(uint32_t)(end[-1] + 1u), stop = end[0];
-        if (fields.adjusts)
+        if (skips)
             while (start < stop &&
                    (input->block[start] == '\n' || input->block[start] == '\r'))
                 start++;

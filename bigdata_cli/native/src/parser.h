@@ -76,6 +76,9 @@ uint64_t bd_hash_text(const uint8_t *text, int64_t n);
 int64_t bd_dictionary_code_hashed(bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                                   int64_t n);
 
+/* Have the place where a text with this hash is looked for brought into the cache. */
+void bd_dictionary_prefetch(const bd_dictionary *dictionary, uint64_t hash);
+
 /* The number of a text, -1 where it is not among the values. */
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n);
@@ -147,6 +150,7 @@ typedef struct {
     uint32_t *ends;
     int64_t n_rows;
     int64_t start, after; /* where its first record begins, and the record after its last */
+    bool has_quotes;      /* a field may be quoted */
     bool has_returns;     /* a line may end with CR LF */
     bool has_blanks;      /* blank lines may stand before a record */
 } bd_strip;
@@ -160,6 +164,7 @@ struct bd_parser {
     bool out_of_memory;
     uint8_t valid[BD_RUN_ROWS];
     int64_t numbers[BD_RUN_ROWS];
+    uint32_t starts[BD_RUN_ROWS], sizes[BD_RUN_ROWS]; /* of the fields of a run */
     bd_buffer scratch;        /* a text that is not kept */
     uint8_t null_starts[256]; /* whether a null token begins with the byte */
 };
@@ -170,6 +175,7 @@ typedef struct {
     const uint8_t *block;
     const uint32_t *ends;
     int64_t n_fields;
+    bool has_quotes;
     bool adjusts; /* CR LF, blank lines, spaces, long delimiters: see bd_adjust_field */
 } bd_fields;
 
@@ -208,6 +214,10 @@ typedef struct {
     int64_t field;
     int64_t row, n;
 } bd_run;
+
+/* The places of the fields of a run into `starts` and `sizes` of the parser. Up to seven after them
+ * are filled too, with fields that can be read. */
+void bd_find_places(bd_run *run);
 
 bool bd_parse_integers(bd_run *run);
 bool bd_parse_floats(bd_run *run);

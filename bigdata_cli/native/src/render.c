@@ -7,28 +7,14 @@
 /* The cell of a field that is left empty. */
 static const int64_t NOTHING = INT64_MIN;
 
+/* clang-format off */
 static const uint64_t POWERS_OF_TEN[20] = {
-    1u,
-    10u,
-    100u,
-    1000u,
-    10000u,
-    100000u,
-    1000000u,
-    10000000u,
-    100000000u,
-    1000000000u,
-    10000000000u,
-    100000000000u,
-    1000000000000u,
-    10000000000000u,
-    100000000000000u,
-    1000000000000000u,
-    10000000000000000u,
-    100000000000000000u,
-    1000000000000000000u,
+    1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u,
+    10000000000u, 100000000000u, 1000000000000u, 10000000000000u, 100000000000000u,
+    1000000000000000u, 10000000000000000u, 100000000000000000u, 1000000000000000000u,
     10000000000000000000u,
 };
+/* clang-format on */
 
 /* Writes the n digits of a number that has no more, with zeros in front. */
 static inline void write_digits(uint8_t *out, uint64_t number, int n)

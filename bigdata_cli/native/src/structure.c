@@ -23,6 +23,12 @@ typedef struct {
 
 typedef enum { FULL, IRREGULAR, NO_MEMORY } found;
 
+/* Whether stage 1 can read a dialect by its masks. */
+static bool is_plain(const bd_rules *rules)
+{
+    return rules->escape < 0 && rules->comment < 0 && !rules->trim && rules->tail_size == 0;
+}
+
 /* Room for `more` entries; ends[-1] is in front of them. */
 static bool reserve_ends(bd_strip *strip, int64_t n_ends, int64_t more)
 {
@@ -57,7 +63,7 @@ typedef struct {
 } carry;
 
 static inline masks find_masks(const bd_input *input, int64_t base, carry *carried,
-                               bool *has_returns)
+                               bd_strip *strip)
 {
     const bd_rules *rules = input->rules;
     const uint8_t *at = input->block + base;
@@ -76,7 +82,7 @@ static inline masks find_masks(const bd_input *input, int64_t base, carry *carri
     if (returns) {
         const uint64_t feed_follows = feeds >> 1 | (uint64_t)(at[64] == '\n') << 63;
         line_ends |= returns & ~feed_follows;
-        *has_returns = true;
+        strip->has_returns = true;
     }
     if (quotes == 0 && carried->inside == 0) {
         const uint64_t edges = delimiters | feeds | returns;
@@ -84,6 +90,7 @@ static inline masks find_masks(const bd_input *input, int64_t base, carry *carri
         *carried = (carry){0, edges >> 63, 0};
         return (masks){delimiters | line_ends, line_ends, wrong};
     }
+    strip->has_quotes = true;
     const uint64_t inside = bd_prefix_xor(quotes) ^ carried->inside;
     const uint64_t edges = (delimiters | feeds | returns) & ~inside;
     const uint64_t opening = quotes & inside, closing = quotes & ~inside;
@@ -117,7 +124,7 @@ static found find_regular(search *s)
         if (!reserve_ends(s->strip, n_ends, 64))
             return NO_MEMORY;
         uint32_t *ends = s->strip->ends;
-        masks mask = find_masks(input, base, &carried, &s->strip->has_returns);
+        masks mask = find_masks(input, base, &carried, s->strip);
         if (mask.wrong) {
             const uint64_t good = (mask.wrong & -mask.wrong) - 1;
             mask.separators &= good;
@@ -169,6 +176,7 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
     int64_t pos = s->record;
 
     *n_seen = 0;
+    s->strip->has_quotes = true;
     if (block[pos] == rules->comment) {
         const int64_t after = bd_skip_line(block, pos, size);
         if (after >= size && !input->at_eof)
@@ -252,12 +260,6 @@ static int32_t skip_wrong(search *s, int32_t wrong, int64_t n_seen, int64_t at,
     return BD_DONE;
 }
 
-/* Whether stage 1 can read a dialect by its masks. */
-static bool is_plain(const bd_rules *rules)
-{
-    return rules->escape < 0 && rules->comment < 0 && !rules->trim && rules->tail_size == 0;
-}
-
 int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t pos, int64_t stop,
                       bd_outcome *outcome)
 {
@@ -266,6 +268,7 @@ int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t p
     s.stop = stop < pos + STRIP_BYTES ? stop : pos + STRIP_BYTES;
     strip->start = pos;
     strip->has_returns = strip->has_blanks = false;
+    strip->has_quotes = false;
     if (!reserve_ends(strip, 0, 0))
         return BD_NO_MEMORY;
     strip->ends[-1] = (uint32_t)pos - 1u;

@@ -1,0 +1,208 @@
+/* Digits to numbers: integers of up to eight characters, eight fields at a time; decimals of up to
+ * sixteen characters at once. */
+
+#ifndef BD_DIGITS_H
+#define BD_DIGITS_H
+
+#include "simd.h"
+
+static const uint64_t BD_ZEROS = 0x3030303030303030u;
+static const uint64_t BD_OVER_NINE = 0x7676767676767676u;
+static const uint64_t BD_HIGH_BITS = 0x8080808080808080u;
+
+/* The value of eight digits (0 … 9 in each byte), the first in the lowest byte. */
+static inline uint64_t bd_eight_digits(uint64_t digits)
+{
+    const uint64_t pairs = 0x000000ff000000ffu;
+    digits = (digits * 10) + (digits >> 8);
+    return (((digits & pairs) * 0x000f424000000064u) +
+            (((digits >> 16) & pairs) * 0x0000271000000001u)) >> 32;
+}
+
+static inline bool bd_are_digits(uint64_t digits)
+{
+    return (((digits + BD_OVER_NINE) | digits) & BD_HIGH_BITS) == 0;
+}
+
+/* The canonical integers in eight fields: field i is the sizes[i] bytes from block + starts[i] on.
+ * Bit i of the result is set, and values[i] right, where it is `-?(0|[1-9][0-9]*)`, but not `-0`, of
+ * one to eight characters; with is_signed = false no sign is taken. starts[i] < 2**31; eight bytes
+ * from each start on are read. */
+static inline uint32_t bd_eight_integers(const uint8_t *block, const uint32_t *starts,
+                                         const uint32_t *sizes, bool is_signed, int64_t *values)
+{
+#if defined(__AVX512BW__)
+    const __m512i eight = _mm512_set1_epi64(8), one = _mm512_set1_epi64(1);
+    const __m512i places = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)starts));
+    const __m512i size = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)sizes));
+    __m512i words = _mm512_i64gather_epi64(places, block, 1);
+    const __mmask64 sign_bytes = 0x0101010101010101u;
+    const __mmask64 signs = _mm512_mask_cmpeq_epi8_mask(sign_bytes, words, _mm512_set1_epi8('-'));
+    __mmask8 negative = 0;
+    if (is_signed)
+        negative = (__mmask8)_pext_u64(signs, sign_bytes);
+    const __mmask8 fits = _mm512_cmple_epu64_mask(_mm512_sub_epi64(size, one), _mm512_set1_epi64(7));
+    const __m512i n = _mm512_mask_sub_epi64(size, negative, size, one);
+    words = _mm512_mask_srli_epi64(words, negative, words, 8);
+    words = _mm512_xor_si512(words, _mm512_set1_epi64((int64_t)BD_ZEROS));
+    const __mmask8 zero_first =
+        _mm512_testn_epi64_mask(words, _mm512_set1_epi64(0xff)); /* the first digit is 0 */
+    const __m512i shift = _mm512_slli_epi64(_mm512_sub_epi64(eight, n), 3);
+    words = _mm512_sllv_epi64(words, shift); /* of no digit, by 64: nothing is left */
+    const __m512i over = _mm512_or_si512(
+        _mm512_add_epi64(words, _mm512_set1_epi64((int64_t)BD_OVER_NINE)), words);
+    const __mmask8 digits =
+        _mm512_testn_epi64_mask(over, _mm512_set1_epi64((int64_t)BD_HIGH_BITS));
+    const __m512i pairs = _mm512_maddubs_epi16(words, _mm512_set1_epi16(0x010a));
+    const __m512i fours = _mm512_madd_epi16(pairs, _mm512_set1_epi32(0x00010064));
+    const __m512i high = _mm512_mul_epu32(fours, _mm512_set1_epi64(10000));
+    __m512i value = _mm512_add_epi64(high, _mm512_srli_epi64(fours, 32));
+    value = _mm512_mask_sub_epi64(value, negative, _mm512_setzero_si512(), value);
+    _mm512_storeu_si512(values, value);
+    /* A leading zero is right in a 0 alone; a sign needs a digit that is none. */
+    const __mmask8 single = _mm512_cmpeq_epi64_mask(size, one);
+    return fits & digits & (__mmask8)(~zero_first | single) & (__mmask8)(~negative | ~single);
+#else
+    uint32_t good = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t word = bd_load_u64(block + starts[i]);
+        const uint64_t negative = is_signed && (word & 0xff) == '-';
+        const uint64_t n = sizes[i] - negative;
+        word = (word >> (8 * negative)) ^ BD_ZEROS;
+        const bool fits = sizes[i] - 1u < 8u && n > 0;
+        const bool zero_first = (word & 0xff) == 0;
+        word <<= fits ? 64 - 8 * n : 0;
+        const int64_t value = (int64_t)bd_eight_digits(word);
+        values[i] = negative ? -value : value;
+        good |= (uint32_t)(fits & bd_are_digits(word) & (!zero_first | (sizes[i] == 1))) << i;
+    }
+    return good;
+#endif
+}
+
+/* Whether bd_short_decimal and bd_sixteen_digits do anything: where bytes can be shuffled. */
+#if defined(__AVX2__) || defined(__ARM_NEON)
+enum { BD_SHUFFLES = 1 };
+#else
+enum { BD_SHUFFLES = 0 };
+#endif
+
+#if defined(__AVX2__)
+typedef __m128i bd_sixteen;
+
+static inline bd_sixteen bd_load_digits(const uint8_t *at)
+{
+    return _mm_sub_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('0'));
+}
+
+/* Bit i is set where byte i, less '0', is this character. */
+static inline uint32_t bd_find_character(bd_sixteen digits, uint8_t character)
+{
+    const __m128i wanted = _mm_set1_epi8((char)(character - '0'));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(digits, wanted));
+}
+
+/* The first n_digits bytes, less the one at `point`, moved to the end; zeros before them. */
+static inline bd_sixteen bd_align_digits(bd_sixteen digits, int n_digits, int point)
+{
+    const __m128i place = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i index = _mm_sub_epi8(place, _mm_set1_epi8((char)(16 - n_digits)));
+    const __m128i behind = _mm_cmpgt_epi8(index, _mm_set1_epi8((char)(point - 1)));
+    return _mm_shuffle_epi8(digits, _mm_sub_epi8(index, behind)); /* negative: a zero */
+}
+
+/* The value of sixteen digits; false where one of them is none. */
+static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
+{
+    const __m128i nine = _mm_set1_epi8(9);
+    const __m128i good = _mm_cmpeq_epi8(_mm_max_epu8(digits, nine), nine);
+    const __m128i pairs = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010a));
+    const __m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(0x00010064));
+    const __m128i packed = _mm_packus_epi32(fours, fours);
+    const __m128i eights = _mm_madd_epi16(packed, _mm_set1_epi32(0x00012710));
+    const uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
+    *value = (both & 0xffffffff) * 100000000 + (both >> 32);
+    return _mm_movemask_epi8(good) == 0xffff;
+}
+#elif defined(__ARM_NEON)
+typedef uint8x16_t bd_sixteen;
+
+static inline bd_sixteen bd_load_digits(const uint8_t *at)
+{
+    return vsubq_u8(vld1q_u8(at), vdupq_n_u8('0'));
+}
+
+static inline uint32_t bd_find_character(bd_sixteen digits, uint8_t character)
+{
+    const uint8x16_t none = vdupq_n_u8(0);
+    const uint8x16_t is[4] = {vceqq_u8(digits, vdupq_n_u8((uint8_t)(character - '0'))), none, none,
+                              none};
+    return (uint32_t)bd_neon_bits(is);
+}
+
+static inline bd_sixteen bd_align_digits(bd_sixteen digits, int n_digits, int point)
+{
+    const int8x16_t place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const int8x16_t index = vsubq_s8(place, vdupq_n_s8((int8_t)(16 - n_digits)));
+    const uint8x16_t behind = vcgtq_s8(index, vdupq_n_s8((int8_t)(point - 1)));
+    return vqtbl1q_u8(digits, vsubq_u8(vreinterpretq_u8_s8(index), behind)); /* beyond 15: zero */
+}
+
+static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
+{
+    uint64_t halves[2];
+    memcpy(halves, &digits, 16);
+    *value = bd_eight_digits(halves[0]) * 100000000 + bd_eight_digits(halves[1]);
+    return vmaxvq_u8(digits) <= 9;
+}
+#else
+typedef struct {
+    int unused;
+} bd_sixteen;
+
+static inline bd_sixteen bd_load_digits(const uint8_t *at)
+{
+    (void)at;
+    return (bd_sixteen){0};
+}
+
+static inline uint32_t bd_find_character(bd_sixteen digits, uint8_t character)
+{
+    (void)digits;
+    return character;
+}
+
+static inline bd_sixteen bd_align_digits(bd_sixteen digits, int n_digits, int point)
+{
+    digits.unused = n_digits + point;
+    return digits;
+}
+
+static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
+{
+    *value = (uint64_t)digits.unused;
+    return false;
+}
+#endif
+
+/* A decimal without sign and exponent, of 0 < n <= 16 characters. Fills the significand and how many
+ * digits stand before the point, *n_whole, and in all, *n_digits; false where it is none. Sixteen
+ * bytes are read. */
+static inline bool bd_short_decimal(const uint8_t *at, int64_t n, uint8_t point,
+                                    uint64_t *significand, int64_t *n_whole, int64_t *n_digits)
+{
+    const bd_sixteen digits = bd_load_digits(at);
+    const uint32_t end = (uint32_t)1 << n;
+    const int place = __builtin_ctz((bd_find_character(digits, point) & (end - 1)) | end);
+    *n_whole = place;
+    *n_digits = n - (place < n);
+    return bd_join_digits(bd_align_digits(digits, (int)*n_digits, place), significand);
+}
+
+/* The value of sixteen digits at `at`; false where they are none. */
+static inline bool bd_sixteen_digits(const uint8_t *at, uint64_t *value)
+{
+    return bd_join_digits(bd_load_digits(at), value);
+}
+
+#endif
