@@ -35,7 +35,7 @@ def environment() -> dict[str, str]:
     if "clang" in compiler.title:
         flags.append("-shared-libsan")
         runtimes = [f"libclang_rt.asan-{os.uname().machine}.so"]
-    compile_all(compiler, FOLDER, flags=flags)
+    compile_all(compiler, FOLDER, flags=flags, objects=FOLDER / "objects")
     found = [compiler.run(f"-print-file-name={name}").strip() for name in runtimes]
     return {
         **os.environ,

@@ -21,10 +21,11 @@ from pathlib import Path
 
 from bigdata_cli import __version__
 from bigdata_cli.native.levels import LEVELS, family, library_name, platform_name
-from bigdata_cli.native.record import Record, checksum, sources_digest
+from bigdata_cli.native.record import NAME, Record, checksum, sources_digest
 
 FOLDER = Path(__file__).parent
 SOURCES = FOLDER / "src"
+OBJECTS = FOLDER.parent.parent / "build" / "native"
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 FLAGS = ["-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off"]
@@ -198,51 +199,79 @@ def find_compiler() -> Compiler:
     raise CompilerError(NO_COMPILER_TEXT)
 
 
-def compile_library(
-    compiler: Compiler, level: str, output: Path, *, flags: Sequence[str] = ()
-) -> None:
-    """Compile all sources into one shared library; raises CompilerError where that fails."""
-    compiler.run(
-        *FLAGS,
-        *LEVEL_FLAGS[level],
-        *compiler.platform_flags,
-        f"-DBD_SOURCES=0x{sources_digest(FOLDER)}u",
-        *flags,
-        *("-shared", "-o", output),
-        *sorted(SOURCES.glob("*.c")),
-        "-lm",
-    )
+def _compiled(
+    compiler: Compiler, source: Path, level: str, flags: Sequence[str], objects: Path, common: bytes
+) -> Path:
+    """The object file of a source, which is made where there is none of the same content yet."""
+    content = source.read_bytes()
+    arguments = [*FLAGS, *LEVEL_FLAGS[level], *compiler.platform_flags, *flags]
+    if b"BD_SOURCES" in content:
+        arguments.append(f"-DBD_SOURCES=0x{sources_digest(FOLDER)}u")
+    key = checksum(b"\0".join([common, content, *(argument.encode() for argument in arguments)]))
+    result = objects / f"{source.stem}-{level}-{key[:16]}.o"
+    if not result.exists():
+        with tempfile.TemporaryDirectory(dir=objects) as scratch:
+            made = Path(scratch, result.name)
+            compiler.run(*arguments, "-c", "-o", made, source)
+            made.replace(result)
+    return result
 
 
-def compile_all(compiler: Compiler, folder: Path, *, flags: Sequence[str] = ()) -> list[Path]:
+def compile_all(
+    compiler: Compiler, folder: Path, *, flags: Sequence[str] = (), objects: Path | None = None
+) -> list[Path]:
     """Compile the library for every instruction set of a processor family.
 
     Args:
         compiler: What compiles it.
         folder: The folder that gets the libraries and the record of them.
         flags: Further flags.
+        objects: A folder where object files are kept, so that the next build compiles only what
+            has changed.
 
     Returns:
         The files: the libraries and the record.
+
+    Raises:
+        CompilerError: The compiler refuses a source.
     """
     levels = LEVELS[compiler.platform.partition("-")[2]]
-    names = [library_name(level) for level in levels]
-
-    def compiled(level: str) -> str:
-        # Renamed when it is whole: a process that has loaded the old library keeps it.
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    sources = sorted(SOURCES.glob("*.c"))
+    headers = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.h")))
+    common = compiler.title.encode() + b"\0" + headers
+    checksums = {}
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as scratch,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        place = objects or Path(scratch)
+        place.mkdir(parents=True, exist_ok=True)
+        futures = {
+            level: [
+                pool.submit(_compiled, compiler, source, level, flags, place, common)
+                for source in sources
+            ]
+            for level in levels
+        }
+        try:
+            made = {level: [f.result() for f in futures[level]] for level in levels}
+        finally:
+            pool.shutdown(cancel_futures=True)
+        for level in levels:
             file = Path(scratch, library_name(level))
-            compile_library(compiler, level, file, flags=flags)
-            content = file.read_bytes()
+            compiler.run(
+                *compiler.platform_flags, *flags, "-shared", "-o", file, *made[level], "-lm"
+            )
+            checksums[file.name] = checksum(file.read_bytes())
+            # Renamed when it is whole: a process that has loaded the old library keeps it.
             file.replace(folder / file.name)
-        return checksum(content)
-
-    with ThreadPoolExecutor() as pool:
-        checksums = dict(zip(names, pool.map(compiled, levels), strict=True))
-    Record(__version__, compiler.platform, sources_digest(FOLDER), compiler.title, checksums).write(
-        folder
-    )
-    return [folder / name for name in [*names, "built.json"]]
+        kept = {path.name for paths in made.values() for path in paths}
+        for old in place.glob("*.o"):
+            if old.name not in kept:
+                old.unlink(missing_ok=True)
+    digest = sources_digest(FOLDER)
+    Record(__version__, compiler.platform, digest, compiler.title, checksums).write(folder)
+    return [folder / name for name in [*checksums, NAME]]
 
 
 def main() -> int:
@@ -253,7 +282,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return NO_COMPILER
     try:
-        compile_all(compiler, FOLDER, flags=[*WARNINGS, *sys.argv[1:]])
+        compile_all(compiler, FOLDER, flags=[*WARNINGS, *sys.argv[1:]], objects=OBJECTS)
     except CompilerError as error:
         print(error, file=sys.stderr)
         return 1
