@@ -17,8 +17,8 @@ help:
 	@echo "make audit        fails where a vulnerability of an installed package is known"
 	@echo "make format       put the code into ruff's format"
 	@echo "make soak         the tests that take many minutes and gigabytes of disk"
-	@echo "make bench        speed, size and memory against others (20 minutes, 8 GB of disk)"
-	@echo "make bench-quick  the same on files of 50 MB, once; into .bench/"
+	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
+	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
 	@echo "make docs         write docs/cli.md from --help"
 	@echo "make clean        remove what the other targets made"
@@ -55,8 +55,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.speed
 
 bench-quick: $(VENV)/.installed-dev
-	@mkdir -p .bench
-	$(BIN)/python -m benchmarks.speed --quick --results .bench/quick.json --page .bench/quick.md
+	$(BIN)/python -m benchmarks.speed --quick --shapes '$(SHAPES)'
 
 bench-fraud: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.fraud

@@ -141,7 +141,7 @@ class Harness:
                 run = self._run(command, source)
             except (CommandError, NoEnvironmentError) as error:
                 print(f"{group.name}, {command.label}: {error}", file=sys.stderr)
-                missing[command.label] = (str(error).splitlines() or ["failed"])[-1]
+                missing[command.label] = _reason(error)
                 continue
             if not warm:
                 runs[command].append(run)
@@ -263,6 +263,13 @@ class Harness:
         folder = str(self.options.folder)
         words = ["python" if word in self._pythons.values() else word for word in line]
         return shlex.join(word.replace(folder, BENCH_FOLDER.name) for word in words)
+
+
+def _reason(error: Exception) -> str:
+    """What a command said last, without hints and command lines."""
+    lines = [line for line in str(error).splitlines() if line and not line.startswith("Hint: ")]
+    last = lines[-1] if lines else "failed"
+    return last.partition("Error: ")[2] or last
 
 
 def _bytes_of(path: Path) -> int:
