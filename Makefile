@@ -1,4 +1,5 @@
-# make demo and make test need Python 3.11 or newer and make, nothing else.
+# make demo and make test need Python 3.11 or newer and make, nothing else: where there is no C
+# compiler, installing brings one.
 PYTHON ?= python3
 # Processes that run the tests.
 TEST_JOBS ?= 2
@@ -7,15 +8,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# The C library, and what it is made of.
+NATIVE := bigdata_cli/native/built.json
+NATIVE_SOURCES := bigdata_cli/native/compile.py $(wildcard bigdata_cli/native/src/*.[ch])
+PLATFORMS := linux-x86_64 linux-aarch64 darwin-x86_64 darwin-aarch64
+# What make fuzz gives to tests/fuzz.
+FUZZ := --seconds 60
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format soak bench bench-quick bench-fraud docs clean
+.PHONY: help demo test lint audit format native wheels sanitize fuzz soak bench bench-quick \
+    bench-fraud docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
 	@echo "make test         lint and tests"
-	@echo "make lint         ruff, mypy, import walls; what is known of the packages, if online"
+	@echo "make lint         ruff, mypy, import walls, the C library by every compiler there is;"
+	@echo "                  what is known of the packages, if online"
 	@echo "make audit        fails where a vulnerability of an installed package is known"
-	@echo "make format       put the code into ruff's format"
+	@echo "make format       put the code into the format of ruff and clang-format"
+	@echo "make native       compile the C library in place (make test does that by itself)"
+	@echo "make wheels       a wheel for each platform, and the source distribution, into dist/"
+	@echo "make sanitize     the C library's tests under address and undefined-behaviour sanitizers"
+	@echo "make fuzz         damaged input under the sanitizers (FUZZ='--seconds 600 --seed 7')"
 	@echo "make soak         the tests that take many minutes and gigabytes of disk"
 	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
 	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
@@ -23,7 +37,7 @@ help:
 	@echo "make docs         write docs/cli.md from --help"
 	@echo "make clean        remove what the other targets made"
 
-demo: $(VENV)/.installed-train
+demo: $(VENV)/.installed-train $(NATIVE)
 	@mkdir -p demo
 	$(BIN)/bigdata convert sample_data/transactions.csv --to tfrecord --shards 3 --label isFraud \
 	    --output demo/transactions-tfrecord --force
@@ -33,12 +47,14 @@ demo: $(VENV)/.installed-train
 
 test: lint
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m tests.instruction_sets -q -n $(TEST_JOBS) tests/native tests/golden
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/lint_c.py
 	@$(BIN)/python .ci/audit.py
 
 audit: $(VENV)/.installed-dev
@@ -47,20 +63,40 @@ audit: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i bigdata_cli/native/src/*.[ch]
 
-soak: $(VENV)/.installed-dev
+native: $(VENV)/.created $(NATIVE)
+
+# An old library is put right by the compiler at hand; pip brings one where there is none (status 3).
+$(NATIVE): $(NATIVE_SOURCES) | $(VENV)/.created
+	@$(BIN)/python -m bigdata_cli.native.compile || \
+	    { test $$? -eq 3 && $(INSTALL) --no-deps --editable .; }
+
+wheels: $(VENV)/.installed-dev
+	$(BIN)/python -m build --quiet --sdist --outdir dist
+	for platform in $(PLATFORMS); do \
+	    BIGDATA_TARGET=$$platform $(BIN)/python -m build --quiet --wheel --outdir dist || exit 1; \
+	done
+
+sanitize: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)
+
+soak: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -m soak --durations=0
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed
 
-bench-quick: $(VENV)/.installed-dev
+bench-quick: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed --quick --shapes '$(SHAPES)'
 
-bench-fraud: $(VENV)/.installed-dev
+bench-fraud: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.fraud
 
-docs: $(VENV)/.installed-dev
+docs: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 
@@ -68,6 +104,7 @@ clean:
 	rm -rf demo build dist .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 	    .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	rm -f bigdata_cli/native/*.so $(NATIVE)
 	rm -f $(VENV)/.installed-train $(VENV)/.installed-dev
 
 # A stamp says that an installation is complete, so that it is made once.

@@ -7,6 +7,7 @@
     ├── BudgetError             4   memory or disk does not suffice
     ├── VerificationError       5   a dataset is not what its manifest says
     ├── MissingDependencyError  6   an extra is not installed
+    ├── LibraryError            6   the C library of the package is missing or damaged
     ├── SmokeTestError          1   a model did not learn from the data
     └── WorkerLostError         1   another of the processes that train together has ended
 
@@ -74,6 +75,12 @@ class MissingDependencyError(BigdataError):
             f"{purpose} needs {package}, which is not installed",
             hint=f"pip install 'bigdata-cli[{extra}]'",
         )
+
+
+class LibraryError(BigdataError):
+    """The package's own machine code is missing, damaged, or not that of its Python modules."""
+
+    exit_code = 6
 
 
 class SmokeTestError(BigdataError):

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from bigdata_cli.checksum import FileEntry, checked
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.json_fields import Field, JsonError, parse_json
@@ -25,7 +26,9 @@ from bigdata_cli.schema.dtype import DTYPES, Column, Kind, Schema, kind_of
 from bigdata_cli.schema.statistics import ColumnStatistics
 
 MANIFEST_NAME = "_manifest.json"
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
+_OLDEST_VERSION = 2
+"""Its files have SHA-256, under the key `sha256`."""
 MAX_MANIFEST_BYTES = 1 << 29
 _MOST_ROWS_PER_BYTE = 1 << 20
 """Of a shard: more than any format makes of columns with one value. What is planned from a number
@@ -49,15 +52,6 @@ class SourceEntry:
     bytes: int
     mtime_ns: int
     digest: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileEntry:
-    """One file of a dataset, in its folder."""
-
-    name: str
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +195,8 @@ def _column(entry: Field) -> Column:
 def manifest_from_json(document: Field) -> Manifest:
     """The manifest in a document; raises DataError where it is not one of ours."""
     version = document.field("manifest_version").value if document.has("manifest_version") else None
-    if type(version) is not int or version != MANIFEST_VERSION:
-        known = type(version) is int and version < MANIFEST_VERSION
+    if type(version) is not int or not _OLDEST_VERSION <= version <= MANIFEST_VERSION:
+        known = type(version) is int and version < _OLDEST_VERSION
         again = "convert the source again with --force" if known else "pip install -U bigdata-cli"
         raise DataError(
             f"manifest version {version!r} is not {MANIFEST_VERSION}",
@@ -290,8 +284,18 @@ def _file(file: Field) -> FileEntry:
     return FileEntry(
         name=_plain(file.field("name")),
         bytes=file.field("bytes").count(),
-        sha256=file.field("sha256").text(),
+        checksum=_checksum(file),
     )
+
+
+def _checksum(file: Field) -> str:
+    """The checksum of a file; before version 3 it was always SHA-256."""
+    is_old = file.has("sha256") and not file.has("checksum")
+    field = file.field("sha256" if is_old else "checksum")
+    try:
+        return checked(f"sha256:{field.text()}" if is_old else field.text())
+    except ValueError as error:
+        raise field.wrong("a checksum") from error
 
 
 def _statistics(known: Field, kind: Kind) -> ColumnStatistics:

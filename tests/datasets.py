@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bigdata_cli.checksum import FileEntry, entry_of_file
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.manifest import MANIFEST_NAME, FileEntry, Manifest, ShardEntry, manifest_text
+from bigdata_cli.manifest import MANIFEST_NAME, Manifest, ShardEntry, manifest_text
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 from bigdata_cli.schema.statistics import ColumnStatistics
 
@@ -143,14 +143,14 @@ def _write_shard(
         writer.append(writer.encode(rows.slice(start, step)))
     files = []
     for file in writer.close():
-        partial_path(folder / file).rename(folder / file)
-        files.append(_file_entry(folder / file))
+        partial_path(folder / file.name).rename(folder / file.name)
+        assert file == entry_of_file(folder / file.name, file.name)
+        files.append(file)
     return ShardEntry(files=tuple(files), rows=rows.num_rows, source_ranges=())
 
 
 def _file_entry(path: Path) -> FileEntry:
-    data = path.read_bytes()
-    return FileEntry(name=path.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return entry_of_file(path, path.name)
 
 
 def write_manifest(

@@ -15,6 +15,8 @@ from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.verify import VerifyProgress, VerifyReport, verify
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
+NO_CHECKSUM = f"xxh3-128-pieces:{'0' * 32}"
+
 
 def example_table() -> pa.Table:
     random = np.random.default_rng(0)
@@ -65,7 +67,7 @@ def test_a_flipped_byte_is_found(folder: Path) -> None:
     path.write_bytes(data)
     report = verify(folder)
     assert not report.passed
-    assert "SHA-256" in whats(report, path)
+    assert "checksum (XXH3)" in whats(report, path)
     assert "size" not in whats(report, path)
 
 
@@ -84,7 +86,7 @@ def test_damage_is_a_finding(folder: Path, damage: str) -> None:
         }[damage]
     )
     report = verify(folder)
-    assert "SHA-256" in whats(report, path)
+    assert "checksum (XXH3)" in whats(report, path)
     assert ("size" in whats(report, path)) == (damage in ("empty", "half", "longer"))
 
 
@@ -150,7 +152,7 @@ def test_files_that_are_not_in_the_manifest_are_found(folder: Path) -> None:
 
 def test_missing_sidecars_and_repeated_files_are_found(parquet: Path) -> None:
     with edited_manifest(parquet) as manifest:
-        manifest["sidecars"] = [{"name": "features.json", "bytes": 0, "sha256": ""}]
+        manifest["sidecars"] = [{"name": "features.json", "bytes": 0, "checksum": NO_CHECKSUM}]
         manifest["shards"][1] = manifest["shards"][0]
     report = verify(parquet)
     assert whats(report, parquet / "features.json") == ["the file is missing"]

@@ -45,7 +45,7 @@ def verify_command(
 ) -> None:
     """Check every file of a dataset, and its values against its source.
 
-    Against the manifest: size and SHA-256 of every file and of the manifest itself, the columns of
+    Against the manifest: size and checksum of every file and of the manifest itself, the columns of
     every shard, and its rows as the library of its format reads them. Goes on after a difference,
     so that all are reported. Exit status 5 where there is one.
 

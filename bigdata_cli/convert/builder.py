@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,21 +12,27 @@ from typing import Any
 
 import pyarrow as pa
 
+from bigdata_cli.checksum import FileEntry, entry_of_bytes, entry_of_file
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.convert.rejects import RejectsWriter, pieces_name
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.manifest import FileEntry
+from bigdata_cli.native.library import lib
+from bigdata_cli.native.vocabulary import Vocabulary
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.schema.vocabulary import check_vocabularies, join_distinct
+from bigdata_cli.schema.vocabulary import check_vocabularies
 from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
+from bigdata_cli.sources.evidence import Evidence
 from bigdata_cli.sources.odd import RecordError
 from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.row_source import RowSource
+
+_MAX_SINGLE_FLUSHES = 64
+"""With more files the whole file system is flushed, by one call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +100,7 @@ class ShardBuilder:
     def __init__(self, task: ShardTask, pool: Executor) -> None:
         self.task = task
         self.columns = task.plan.columns
-        self.observed = tuple(Observed() for _ in self.columns)
-        self.distinct: tuple[frozenset[str] | None, ...] = tuple(
-            None if state.distinct is None else frozenset() for state in self.columns
-        )
+        self.evidence = Evidence(self.columns)
         form = get_format(task.format)
         self._physical = tuple(form.physical(column, task.storage) for column in task.schema)
         self._writer = form.writer(task.folder, task.name, task.schema, task.storage)
@@ -108,7 +110,6 @@ class ShardBuilder:
         self._blank_lines = 0
         self._rejects = RejectsWriter(partial_path(task.folder / pieces_name(task.name)))
         self._pieces: list[ByteRange] = []
-        self._statistics = tuple(ColumnStatistics() for _ in self.columns)
         self._encoding: deque[Future] = deque()
         limits = (self._writer.batch_bytes, task.most_table_bytes)
         self._rebatcher = Rebatcher(
@@ -117,6 +118,7 @@ class ShardBuilder:
             max_bytes=min((n for n in limits if n is not None), default=None),
         )
         self._vocabularies = _stored_vocabularies(task)
+        self._fitting: tuple[ColumnState, ...] | None = None
 
     def take(self, file: int, start: int, chunk: Chunk) -> None:
         """Join what a chunk showed; encode it where it fits the schema.
@@ -131,24 +133,15 @@ class ShardBuilder:
             self._pieces[-1] = last._replace(stop=chunk.position)
         else:
             self._pieces.append(ByteRange(file, start, chunk.position))
-        self.observed = tuple(a.join(b) for a, b in zip(self.observed, chunk.observed, strict=True))
-        self.distinct = tuple(
-            join_distinct(a, b) for a, b in zip(self.distinct, chunk.distinct, strict=True)
-        )
+        if self.evidence.join(chunk):
+            self.columns = tuple(
+                state if self.evidence.is_tracked(i) else replace(state, distinct=None)
+                for i, state in enumerate(self.columns)
+            )
         if self.task.most_vocabulary_bytes is not None:
             names = self.task.schema.names
-            check_vocabularies(names, self.distinct, self.task.most_vocabulary_bytes)
-        self._statistics = tuple(
-            a.merge(b) for a, b in zip(self._statistics, chunk.statistics, strict=True)
-        )
-        if any(
-            a is None and b.distinct is not None
-            for a, b in zip(self.distinct, self.columns, strict=True)
-        ):
-            self.columns = tuple(
-                replace(state, distinct=None) if values is None else state
-                for state, values in zip(self.columns, self.distinct, strict=True)
-            )
+            n_distinct = {names[i]: n for i, n in self.evidence.n_distinct.items()}
+            check_vocabularies(n_distinct, self.task.most_vocabulary_bytes)
         if not self._fits(chunk):
             self._spoil(chunk)
         if self._spoiled:
@@ -165,9 +158,9 @@ class ShardBuilder:
             self._encoding.append(self._pool.submit(self._encode, table))
         self._append(all_of_them=True)
         with stage("write"):
-            names = self._writer.close()
-        entry = functools.partial(file_entry, self.task.folder)
-        files = tuple(self._pool.map(entry, names))
+            files = self._writer.close()
+        with stage("hash"):
+            flush_files(self.task.folder, [file.name for file in files], self._pool)
         return self._result(files, starts, stops)
 
     def fail(
@@ -184,10 +177,15 @@ class ShardBuilder:
 
     def _fits(self, chunk: Chunk) -> bool:
         """Whether the schema of the task holds every value of the chunk."""
-        return chunk.batch.schema.equals(self._rebatcher.arrow_schema) and all(
-            values is not None and values <= self._vocabularies[name]
-            for name, values in zip(chunk.batch.schema.names, chunk.distinct, strict=True)
-            if name in self._vocabularies
+        if chunk.columns is not self._fitting:
+            if not chunk.batch.schema.equals(self._rebatcher.arrow_schema):
+                return False
+            self._fitting = chunk.columns
+        return all(
+            chunk.texts is not None
+            and index in chunk.texts.parts
+            and vocabulary.holds(chunk.texts, index)
+            for index, vocabulary in self._vocabularies.items()
         )
 
     def _spoil(self, chunk: Chunk) -> None:
@@ -241,9 +239,9 @@ class ShardBuilder:
             starts=starts,
             stops=stops,
             pieces=tuple(self._pieces),
-            observed=self.observed,
-            distinct=self.distinct,
-            statistics=self._statistics,
+            observed=self.evidence.observed(),
+            distinct=self.evidence.distinct(),
+            statistics=self.evidence.statistics(),
             error=error,
         )
 
@@ -262,31 +260,50 @@ def _wider(mine: ColumnState, seen: ColumnState, float_mode: str) -> ColumnState
     return widened
 
 
-def _stored_vocabularies(task: ShardTask) -> dict[str, frozenset[str]]:
+def _stored_vocabularies(task: ShardTask) -> dict[int, Vocabulary]:
     """The vocabularies that the format stores codes of, by column."""
     form = get_format(task.format)
     stored = {}
-    for column in task.schema:
+    for index, column in enumerate(task.schema):
         if column.kind is not Kind.CATEGORY:
             continue
-        other = replace(column, vocabulary=(*(column.vocabulary or ()), "\0"))
+        values = column.vocabulary or ()
+        other = replace(column, vocabulary=(*values, "\0"))
         if form.physical(column, task.storage) != form.physical(other, task.storage):
-            stored[column.name] = frozenset(column.vocabulary or ())
+            stored[index] = Vocabulary(max(len(values), 1))
+            stored[index].add_strings(values)
     return stored
+
+
+def flush_files(folder: Path, names: Sequence[str], pool: Executor) -> None:
+    """Wait until finished files, which bear their partial names, are on the disk."""
+    paths = [partial_path(folder / name) for name in names]
+    if len(paths) > _MAX_SINGLE_FLUSHES:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            if lib.bd_sync_file_system(descriptor) == 0:
+                return
+        finally:
+            os.close(descriptor)
+    for _ in pool.map(_flush_file, paths):
+        pass
+
+
+def _flush_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def file_entry(folder: Path, name: str) -> FileEntry:
     """Flush a finished file to the disk, and its size and checksum."""
     path = partial_path(folder / name)
-    with stage("hash"), path.open("rb") as file:
-        os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256")
-        return FileEntry(
-            name=name, bytes=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest()
-        )
+    _flush_file(path)
+    return entry_of_file(path, name)
 
 
 def text_entry(name: str, text: str) -> FileEntry:
     """Size and checksum of a file that is to be written, as UTF-8."""
-    data = text.encode("utf-8")
-    return FileEntry(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return entry_of_bytes(name, text.encode("utf-8"))

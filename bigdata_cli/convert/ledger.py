@@ -115,7 +115,8 @@ class Ledger:
         """`columns`, widened by what shards showed that are not done yet."""
         columns = self.columns
         for builder in builders:
-            columns = join_all(columns, builder.observed, builder.distinct, self.plan.float_mode)
+            seen = builder.evidence
+            columns = join_all(columns, seen.observed(), seen.distinct(), self.plan.float_mode)
         return columns
 
     def final_columns(self) -> tuple[ColumnState, ...]:

@@ -42,8 +42,8 @@ _WINDOW_BYTES = {"xz": 70_000_000, "zstd": 10_000_000, "bzip2": 5_000_000}
 """Of decompressors that look back further than gzip does."""
 _SHARD_TABLES = 3
 """Bytes of a shard's tables in memory against those of its files, which may be compressed."""
-_OBJECT_BYTES = 60
-"""Of a text as a Python object, besides its bytes."""
+_FIXED_TEXT_BYTES = 64
+"""Of a text that is stored in as many bytes as the longest that is."""
 _FRAMING_BYTES = 14
 """Of a value in a record of TFRecord, besides its name and itself."""
 
@@ -166,7 +166,7 @@ def _encoded_bytes(
     if form == "parquet":
         return 1.5 * values
     if form == "hdf5":
-        return 1.5 * values + _OBJECT_BYTES * n_text
+        return 1.5 * values + _FIXED_TEXT_BYTES * n_text
     if form == "npy":
         return 1.2 * values
     names = sum(len(column.name) for column in columns) if storage.layout == "rows" else 0

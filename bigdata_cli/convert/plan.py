@@ -15,7 +15,7 @@ from bigdata_cli.convert.portions import MOST_SHARDS, BySize, Dealt, Evenly, Str
 from bigdata_cli.convert.rebatch import Rebatcher
 from bigdata_cli.convert.scratch import scratch_folder
 from bigdata_cli.errors import UsageError, did_you_mean
-from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.json_fields import parse_json
 from bigdata_cli.manifest import schema_from_json
@@ -305,9 +305,9 @@ def encode_batches(
     batches: Iterable[pa.RecordBatch],
     folder: Path,
 ) -> int:
-    """Write batches as a shard into a folder; returns the bytes of its files, which stay there."""
+    """The bytes of the files of a shard with these rows; they may be written into the folder."""
     name = ShardName(stem="sample", index=0, count=1)
-    writer = form.writer(folder, name, schema, storage)
+    writer = form.sizing_writer(folder, name, schema, storage)
     rebatcher = Rebatcher(schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
     try:
         for batch in batches:
@@ -315,7 +315,7 @@ def encode_batches(
                 writer.append(writer.encode(table))
         for table in rebatcher.flush():
             writer.append(writer.encode(table))
-        return sum(partial_path(folder / file).stat().st_size for file in writer.close())
+        return sum(file.bytes for file in writer.close())
     except BaseException:
         writer.abort()
         raise

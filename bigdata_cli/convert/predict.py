@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+from bigdata_cli.checksum import Checksum
 from bigdata_cli.convert.commit import disk_error
 from bigdata_cli.convert.options import ConvertOptions
 from bigdata_cli.convert.plan import count_shards, encode_batches, storage_options
@@ -225,9 +225,8 @@ def _seconds(rows: SampledRows, encoding: float, n_bytes: int, jobs: int | None)
 @cache
 def _hash_seconds() -> float:
     """Processor seconds for the checksum of a byte."""
-    content = bytes(1 << 20)
-    hashlib.sha256(content)
+    content = bytes(1 << 22)
+    Checksum().update(content)
     started = time.thread_time()
-    for _ in range(4):
-        hashlib.sha256(content)
-    return (time.thread_time() - started) / (4 * len(content))
+    Checksum().update(content)
+    return (time.thread_time() - started) / len(content)

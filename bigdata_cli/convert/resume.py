@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bigdata_cli.checksum import FileEntry, read_checksum
 from bigdata_cli.convert import shard_record
 from bigdata_cli.convert.builder import ShardResult
 from bigdata_cli.convert.identity import differences
 from bigdata_cli.convert.journal import Written, read_journal
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import partial_path
-from bigdata_cli.manifest import FileEntry
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,6 @@ def is_as_written(path: Path, entry: FileEntry) -> bool:
         if path.is_symlink() or path.stat().st_size != entry.bytes:
             return False
         with path.open("rb", buffering=0) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+            return read_checksum(file, like=entry.checksum) == entry.checksum
     except OSError:
         return False

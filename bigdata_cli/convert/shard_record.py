@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from bigdata_cli.checksum import FileEntry, checked
 from bigdata_cli.convert.builder import ShardResult
-from bigdata_cli.manifest import FileEntry, plain_name
+from bigdata_cli.manifest import plain_name
 from bigdata_cli.schema.dtype import Column, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.statistics import ColumnStatistics
@@ -81,9 +82,11 @@ def from_json(data: dict[str, Any], names: Sequence[str]) -> ShardResult:
 
 
 def _file_to_json(file: FileEntry) -> list[Any]:
-    return [file.name, file.bytes, file.sha256]
+    return [file.name, file.bytes, file.checksum]
 
 
 def _file_from_json(data: list[Any]) -> FileEntry:
-    name, n_bytes, sha256 = data
-    return FileEntry(name=plain_name(name), bytes=int(n_bytes), sha256=str(sha256))
+    name, n_bytes, checksum = data
+    if ":" not in checksum:  # before there were several algorithms
+        checksum = f"sha256:{checksum}"
+    return FileEntry(name=plain_name(name), bytes=int(n_bytes), checksum=checked(checksum))

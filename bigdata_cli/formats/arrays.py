@@ -18,9 +18,6 @@ from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, text_a
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
 
-_TRANSPOSE_BYTES = 1 << 20
-"""Bytes of a matrix that are transposed at a time: they stay in a core's cache."""
-
 
 def column_physical(column: Column) -> str:
     """How a column is stored as an array; equal strings mean equal bytes.
@@ -171,58 +168,6 @@ def _text_chunk(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     if data_buffer is None or first == last:
         return offsets - first, np.empty(0, np.uint8)
     return offsets - first, np.frombuffer(data_buffer, np.uint8, count=last - first, offset=first)
-
-
-def matrix_features(table: pa.Table, features: Sequence[Column], dtype: str) -> np.ndarray:
-    """The feature matrix of a table: `dtype` (rows, len(features)), row after row, nulls NaN.
-
-    bool is 0 or 1, a category its code, a date days since 1970, a timestamp seconds since 1970.
-    Raises DataError for a number beyond the range of `dtype`.
-    """
-    n_rows = table.num_rows
-    by_column = np.empty((len(features), n_rows), dtype)
-    for row, column in zip(by_column, features, strict=True):
-        _fill_feature(row, table.column(column.name), column)
-    matrix = np.empty((n_rows, len(features)), dtype)
-    step = max(16, _TRANSPOSE_BYTES // max(1, len(features) * matrix.itemsize))
-    for start in range(0, n_rows, step):
-        matrix[start : start + step] = by_column[:, start : start + step].T
-    return matrix
-
-
-def _fill_feature(out: np.ndarray, array: pa.ChunkedArray, column: Column) -> None:
-    """Write one feature, (rows,), into `out` of the matrix dtype."""
-    values, valid = column_values(array, column)
-    if column.kind is Kind.DATE:
-        values = values.view(np.int64)
-    elif column.kind is Kind.TIMESTAMP:
-        per_second = 1e9 if np.datetime_data(values.dtype)[0] == "ns" else 1e6
-        values = values.view(np.int64) / per_second
-    try:
-        with np.errstate(over="raise"):
-            out[:] = values
-    except FloatingPointError as error:
-        raise DataError(
-            f'column "{column.name}" has a number beyond the range of {out.dtype}',
-            hint="--float 64, or --layout columns",
-        ) from error
-    if valid is not None:
-        out[~valid] = np.nan
-
-
-def matrix_label(table: pa.Table, column: Column) -> np.ndarray:
-    """The label of a matrix, (rows,) of its own dtype; nulls of a float are NaN.
-
-    Raises DataError where a label of another kind is null.
-    """
-    values, valid = column_values(table.column(column.name), column)
-    if valid is not None and column.kind is not Kind.FLOAT:
-        raise DataError(
-            f'the label "{column.name}" is null in {int((~valid).sum()):,} rows, and '
-            f"{column.dtype} has no value for that",
-            hint=f"--type '{column.name}=float64' makes them NaN, --layout columns keeps nulls",
-        )
-    return values
 
 
 def arrow_column(values: np.ndarray, valid: np.ndarray | None, column: Column) -> pa.Array:

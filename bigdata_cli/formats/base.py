@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
@@ -63,8 +64,12 @@ def partial_path(final: Path) -> Path:
     >>> partial_path(Path("trips/trips-00000-of-00003.parquet")).name
     '_trips-00000-of-00003.parquet.partial'
     """
-    hidden = final.name if final.name.startswith("_") else f"_{final.name}"
-    return final.with_name(hidden + PARTIAL_SUFFIX)
+    return final.with_name(partial_name(final.name))
+
+
+def partial_name(final: str) -> str:
+    """What a file is called until it is whole."""
+    return (final if final.startswith("_") else f"_{final}") + PARTIAL_SUFFIX
 
 
 class ShardWriter(ABC):
@@ -86,8 +91,11 @@ class ShardWriter(ABC):
         """Write what `encode` gave; called in the order of the rows, from one thread."""
 
     @abstractmethod
-    def close(self) -> tuple[str, ...]:
-        """Finish the files; returns their final names (they still bear the partial suffix)."""
+    def close(self) -> tuple[FileEntry, ...]:
+        """Finish the files; returns their final names (they still bear the partial suffix).
+
+        Their checksums are those of the bytes that were written. Nothing need be on the disk yet.
+        """
 
     @abstractmethod
     def abort(self) -> None:
@@ -140,6 +148,12 @@ class Format(ABC):
         self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ShardWriter:
         """A writer of one shard."""
+
+    def sizing_writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> ShardWriter:
+        """A writer whose files need not be there: only their sizes are asked for."""
+        return self.writer(folder, name, schema, options)
 
     @abstractmethod
     def read(

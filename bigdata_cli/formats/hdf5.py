@@ -20,14 +20,11 @@ are by `append`. h5py itself runs one call at a time.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pyarrow as pa
-from h5py._objects import phil
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.arrays import check_matrix, column_physical, matrix_physical
@@ -38,23 +35,10 @@ from bigdata_cli.formats.base import (
     StorageOptions,
     check_options,
     parse_compression,
-    partial_path,
     rows_of_file,
 )
-from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
-from bigdata_cli.formats.discardable import DiscardableFile
-from bigdata_cli.formats.hdf5_encode import (
-    MAX_TABLE_BYTES,
-    VOCABULARY,
-    EncodedRows,
-    EncodedTable,
-    Hdf5Encoder,
-    dataset_name,
-    nul_error,
-    stored_dtype,
-)
+from bigdata_cli.formats.hdf5_encode import Hdf5Encoder, nul_error
 from bigdata_cli.formats.hdf5_read import (
-    MAX_ATTRIBUTE_STRINGS,
     check_columns_file,
     check_matrix_file,
     count_file_rows,
@@ -64,11 +48,10 @@ from bigdata_cli.formats.hdf5_read import (
     opened,
     read_columns,
     read_matrix,
-    shown_name,
-    unit_attributes,
 )
 from bigdata_cli.formats.hdf5_rows import Hdf5Rows
-from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
+from bigdata_cli.formats.hdf5_write import Hdf5Writer
+from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Schema
 
 
 class Hdf5Format(Format):
@@ -98,8 +81,9 @@ class Hdf5Format(Format):
         if options.layout == "matrix":
             check_matrix(schema, options)
         else:
+            names = set(schema.names)
             for column in schema:
-                if column.name + VALIDITY_SUFFIX in schema.names:
+                if column.name + VALIDITY_SUFFIX in names:
                     mask = column.name + VALIDITY_SUFFIX
                     raise UsageError(
                         f'the column "{mask}" has the name of the validity of "{column.name}"',
@@ -113,7 +97,8 @@ class Hdf5Format(Format):
         self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ShardWriter:
         """A writer of one shard, one file."""
-        return Hdf5Writer(folder, name, schema, options)
+        compression, level = parse_compression(self, options)
+        return Hdf5Writer(folder, name, schema, options, gzip=compression == "gzip", level=level)
 
     def read(
         self,
@@ -197,157 +182,3 @@ class Hdf5Format(Format):
             with opened(folder / file) as source:
                 total += count_file_rows(source)
         return total
-
-
-class Hdf5Writer(ShardWriter):
-    """Writes one shard into one file."""
-
-    def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
-    ) -> None:
-        compression, level = parse_compression(Hdf5Format(), options)
-        compress = zlib_stream(level) if compression == "gzip" else None
-        self._level = None if compress is None else FAST_LEVEL if level is None else level
-        self._schema = schema
-        self._matrix_dtype = np.dtype(options.matrix_dtype)
-        self._encoder = Hdf5Encoder(schema, options, compress=compress)
-        self._table_rows = self._encoder.table_rows
-        self.batch_rows = self._table_rows
-        self.batch_bytes = MAX_TABLE_BYTES
-        self.pads_tables = True  # chunks are stored whole
-        self._n_rows = 0
-        self._name = name.file("h5")
-        self._path = partial_path(folder / self._name)
-        self._stream = DiscardableFile(self._path)
-        self._file = h5py.File(self._stream, "w", track_order=True)
-        self._datasets: dict[str, h5py.Dataset] = {}
-        self._created = False
-
-    def _create_datasets(self, n_rows: int) -> None:
-        """Create the datasets, when the first `n_rows` rows are there.
-
-        A file of few rows gets chunks of no more than these, as a chunk is stored whole.
-        """
-        self._created = True
-        self._chunk_rows = max(1, min(self._table_rows, n_rows))
-        if not self._encoder.is_matrix:
-            for column in self._schema:
-                self._create_column(dataset_name(column.name), column)
-            return
-        features, label = self._encoder.features, self._encoder.label
-        rows = min(self._encoder.matrix_rows, self._chunk_rows)
-        matrix = self._create("X", self._matrix_dtype, (rows, len(features)))
-        self._write_strings(matrix, "columns", [shown_name(column) for column in features])
-        for column in features:
-            if column.kind is Kind.CATEGORY:
-                self._write_vocabulary(column)
-        if label is not None:
-            dataset = self._create_column("y", label)
-            dataset.attrs["column"] = shown_name(label)
-
-    def _create(
-        self, name: str, dtype: np.dtype, chunk: tuple[int, ...], *, fill: object = None
-    ) -> h5py.Dataset:
-        """An empty dataset that grows by rows."""
-        is_text = h5py.check_string_dtype(dtype) is not None
-        gzip = self._level is not None and not is_text
-        dataset = self._file.create_dataset(
-            name,
-            shape=(0, *chunk[1:]),
-            maxshape=(None, *chunk[1:]),
-            dtype=dtype,
-            chunks=chunk,
-            shuffle=gzip,
-            compression="gzip" if gzip else None,
-            compression_opts=self._level if gzip else None,
-            fillvalue=fill,
-        )
-        self._datasets[name] = dataset
-        return dataset
-
-    def _create_column(self, name: str, column: Column) -> h5py.Dataset:
-        """The dataset of a column (or of the label), with its attributes."""
-        is_text = column.kind is Kind.TEXT
-        dtype = h5py.string_dtype() if is_text else stored_dtype(column)
-        dataset = self._create(name, dtype, (self._chunk_rows,))
-        if name != column.name and not self._encoder.is_matrix:
-            dataset.attrs["name"] = shown_name(column)
-        for attribute, text in unit_attributes(column).items():
-            dataset.attrs[attribute] = text
-        if column.kind is Kind.CATEGORY:
-            vocabulary = list(column.vocabulary or ())
-            if len(vocabulary) > MAX_ATTRIBUTE_STRINGS:
-                self._write_vocabulary(column)
-            else:
-                self._write_strings(dataset, "vocabulary", vocabulary)
-        return dataset
-
-    def _write_strings(self, dataset: h5py.Dataset, name: str, strings: list[str]) -> None:
-        """Strings as an attribute, or as a dataset where they are too many for one."""
-        values = np.array(strings, dtype=object)
-        if len(strings) > MAX_ATTRIBUTE_STRINGS:
-            # No column's dataset has this name, as a percent sign is "%25".
-            path = f"{VOCABULARY}/%{name}"
-            self._file.create_dataset(path, data=values, dtype=h5py.string_dtype())
-        else:
-            dataset.attrs.create(name, values, dtype=h5py.string_dtype())
-
-    def _write_vocabulary(self, column: Column) -> None:
-        path = f"{VOCABULARY}/{dataset_name(column.name)}"
-        values = np.array(column.vocabulary or (), dtype=object)
-        self._file.create_dataset(path, data=values, dtype=h5py.string_dtype())
-
-    def encode(self, table: pa.Table) -> EncodedTable:
-        """The rows of a table as chunks; see `Hdf5Encoder.encode`."""
-        return self._encoder.encode(table)
-
-    def append(self, encoded: EncodedTable) -> None:
-        """Write the rows of one table."""
-        if encoded.n_rows == 0:
-            return
-        if not self._created:
-            self._create_datasets(encoded.n_rows)
-        end = self._n_rows + encoded.n_rows
-        for name in encoded.masks:
-            if name not in self._datasets:
-                # Where nothing is written, the rows before and after are valid.
-                self._create(name, np.dtype(bool), (self._chunk_rows,), fill=True)
-        for name, rows in (*encoded.datasets.items(), *encoded.masks.items()):
-            dataset = self._datasets[name]
-            dataset.id.set_extent((end, *rows.values.shape[1:]))
-            self._write(dataset, rows)
-        self._n_rows = end
-
-    def _write(self, dataset: h5py.Dataset, rows: EncodedRows) -> None:
-        """Write full chunks as they are, and the rest, or what is not aligned, through HDF5."""
-        at = self._n_rows
-        aligned = rows.chunk_rows == dataset.chunks[0] and at % rows.chunk_rows == 0
-        written = 0
-        if aligned:
-            zeros = (0,) * (dataset.ndim - 1)
-            for k, chunk in enumerate(rows.chunks):
-                # h5py before 3.16 takes its global lock for every call but this one.
-                with phil:
-                    dataset.id.write_direct_chunk((at + k * rows.chunk_rows, *zeros), chunk)
-            written = len(rows.chunks) * rows.chunk_rows
-        if written < len(rows.values):
-            dataset[at + written :] = rows.values[written:]
-
-    def close(self) -> tuple[str, ...]:
-        """Finish the file; returns its final name."""
-        if not self._created:
-            self._create_datasets(self._table_rows)
-        for dataset in self._datasets.values():
-            dataset.resize(self._n_rows, axis=0)
-        self._file.close()
-        self._stream.close()
-        return (self._name,)
-
-    def abort(self) -> None:
-        """Close and remove the file."""
-        self._stream.discard()
-        # What could not be flushed does not matter any more.
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            self._file.close()
-        self._stream.close()
-        self._path.unlink(missing_ok=True)

@@ -12,15 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import arrow_column, matrix_columns
+from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.formats.base import StorageOptions, clipped, feature_columns
-from bigdata_cli.formats.hdf5_encode import TEXT_BYTES, VOCABULARY, dataset_name, stored_dtype
+from bigdata_cli.formats.column_arrays import texts_of_fixed
+from bigdata_cli.formats.hdf5_encode import VOCABULARY, dataset_name, stored_dtype
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 MAX_ATTRIBUTE_STRINGS = 4_000
 """An attribute holds 64 KB, and 16 bytes of a string are in it."""
 DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
 _READ_BYTES = 16 << 20
+_TEXT_BYTES = 256
+"""What a text of any length is taken for, where rows are read."""
 _MAX_CHUNK_BYTES = 1 << 28
 """Of a row, or of a chunk, which HDF5 decompresses as a whole: ours have far less."""
 
@@ -220,7 +223,7 @@ def _slices(
 def max_rows_at_once(datasets: Sequence[h5py.Dataset], max_rows: int) -> int:
     """How many rows of datasets are read at a time, at most so many."""
     row_bytes = sum(
-        (TEXT_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
+        (_TEXT_BYTES if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
         * int(np.prod(dataset.shape[1:]))
         for dataset in datasets
     )
@@ -267,6 +270,8 @@ def arrow_values(
     try:
         if column.kind is not Kind.TEXT:
             return arrow_column(values, valid, column)
+        if values.dtype.kind == "S":
+            return arrow_text(*texts_of_fixed(values), valid, column)
         mask = None if valid is None else ~valid
         return pa.array(values, pa.large_binary(), mask=mask).cast(pa.string())
     except pa.ArrowInvalid as error:

@@ -182,8 +182,13 @@ class _Placed:
 def _places(dataset: h5py.Dataset, content: _FileContent) -> _Selected | _Placed:
     """How the rows of a dataset are had."""
     plist = dataset.id.get_create_plist()
-    if dataset.dtype.kind == "O" or dataset.chunks is None or plist.get_nfilters():
+    if dataset.dtype.kind == "O" or plist.get_nfilters():
         return _Selected(dataset)
+    if dataset.chunks is None:
+        at = dataset.id.get_offset()
+        if at is None:
+            return _Selected(dataset)
+        return _Placed(dataset, np.array([at]), dataset.shape[0], content)
     chunk_rows, whole_rows = dataset.chunks[0], dataset.chunks[1:] == dataset.shape[1:]
     starts = np.full(-(-dataset.shape[0] // chunk_rows), -1, np.int64)
     for index in range(dataset.id.get_num_chunks()):

@@ -5,40 +5,21 @@ The files are what `numpy.save` writes, with room for the number of rows in thei
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import (
-    check_matrix,
-    column_physical,
-    column_values,
-    matrix_features,
-    matrix_label,
-    matrix_physical,
-    text_buffers,
-    validity,
-)
+from bigdata_cli.formats.arrays import check_matrix, column_physical, matrix_physical
 from bigdata_cli.formats.base import (
     Format,
     ShardName,
-    ShardWriter,
     StorageOptions,
     check_options,
-    feature_columns,
-    partial_path,
 )
-from bigdata_cli.formats.npy_file import NpyFile
 from bigdata_cli.formats.npy_read import (
-    BYTES_SUFFIX,
-    FEATURES,
-    LABEL,
-    OFFSETS_SUFFIX,
     NpyRows,
     check_column_files,
     check_matrix_files,
@@ -47,194 +28,15 @@ from bigdata_cli.formats.npy_read import (
     matrix_slices,
     read_columns,
     read_matrix,
-    value_parts,
 )
-from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
-
-_MAX_NAME_BYTES = 255
-
-
-class NpyWriter(ShardWriter):
-    """The files of a shard by their part of the name; opened with the first rows."""
-
-    def __init__(self, folder: Path, name: ShardName) -> None:
-        self._folder = folder
-        self._name = name
-        self._files: dict[str, NpyFile] = {}
-        self._closed = False
-
-    @abstractmethod
-    def _open(self) -> None:
-        """Open every file that the shard is sure to have."""
-
-    @abstractmethod
-    def _parts(self) -> list[str]:
-        """Every file that the shard may have, in order."""
-
-    def _path(self, part: str) -> Path:
-        return partial_path(self._folder / self._name.file("npy", part))
-
-    def _add(self, part: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> NpyFile:
-        file = self._files[part] = NpyFile(self._path(part), dtype, row_shape)
-        return file
-
-    def append(self, encoded: Any) -> None:
-        if not self._files:
-            self._open()
-        self._write(encoded)
-
-    @abstractmethod
-    def _write(self, encoded: Any) -> None:
-        """Append encoded rows to the open files."""
-
-    def close(self) -> tuple[str, ...]:
-        if not self._files:
-            self._open()
-        for file in self._files.values():
-            file.close()
-        parts = self._parts()
-        for part in parts:
-            if part not in self._files:
-                # An attempt that was cut short may have left one.
-                self._path(part).unlink(missing_ok=True)
-        return tuple(self._name.file("npy", part) for part in parts if part in self._files)
-
-    def abort(self) -> None:
-        for file in self._files.values():
-            file.abort()
-
-
-class ColumnsWriter(NpyWriter):
-    """A file per column; two for text; a validity mask where the shard has nulls."""
-
-    def __init__(self, folder: Path, name: ShardName, schema: Schema) -> None:
-        super().__init__(folder, name)
-        self._schema = schema
-        check_name_lengths(schema, name)
-
-    def _parts(self) -> list[str]:
-        return [
-            part
-            for column in self._schema
-            for part in (*value_parts(column), column.name + VALIDITY_SUFFIX)
-        ]
-
-    def _open(self) -> None:
-        for column in self._schema:
-            if column.kind is Kind.TEXT:
-                offsets, content = value_parts(column)
-                self._add(offsets, np.dtype(np.int64)).fill(0, 1)
-                self._add(content, np.dtype(np.uint8))
-            else:
-                self._add(column.name, numpy_dtype(column.dtype, n_values=column.n_values))
-
-    def encode(self, table: pa.Table) -> list[tuple[tuple[np.ndarray, ...], np.ndarray | None]]:
-        """For each column its arrays, as they are stored, and its validity or None."""
-        return [_encode_column(table.column(column.name), column) for column in self._schema]
-
-    def _write(self, encoded: Any) -> None:
-        for column, (arrays, valid) in zip(self._schema, encoded, strict=True):
-            if column.kind is Kind.TEXT:
-                offsets, content = (self._files[part] for part in value_parts(column))
-                ends, text = arrays
-                rows_before, rows = offsets.rows - 1, len(ends) - 1
-                offsets.write(ends[1:] + content.rows)
-                content.write(text)
-            else:
-                [values] = arrays
-                file = self._files[column.name]
-                rows_before, rows = file.rows, len(values)
-                file.write(values)
-            self._write_validity(column.name + VALIDITY_SUFFIX, valid, rows_before, rows)
-
-    def _write_validity(
-        self, part: str, valid: np.ndarray | None, rows_before: int, rows: int
-    ) -> None:
-        file = self._files.get(part)
-        if file is None:
-            if valid is None:
-                return
-            file = self._add(part, np.dtype(bool))
-            file.fill(True, rows_before)
-        if valid is None:
-            file.fill(True, rows)
-        else:
-            file.write(valid)
-
-
-def _encode_column(
-    array: pa.ChunkedArray, column: Column
-) -> tuple[tuple[np.ndarray, ...], np.ndarray | None]:
-    if column.kind is Kind.TEXT:
-        return text_buffers(array), validity(array)
-    values, valid = column_values(array, column)
-    return (np.ascontiguousarray(values),), valid
-
-
-class MatrixWriter(NpyWriter):
-    """The features of all rows in one file, the label in another."""
-
-    def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
-    ) -> None:
-        super().__init__(folder, name)
-        self._features = feature_columns(schema, options)
-        self._label = None if options.label is None else schema[options.label]
-        self._dtype = options.matrix_dtype
-
-    def _parts(self) -> list[str]:
-        return [FEATURES] if self._label is None else [FEATURES, LABEL]
-
-    def _open(self) -> None:
-        self._add(FEATURES, np.dtype(self._dtype), (len(self._features),))
-        if self._label is not None:
-            self._add(LABEL, numpy_dtype(self._label.dtype, n_values=self._label.n_values))
-
-    def encode(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray | None]:
-        """The features (rows, f) and the label (rows,)."""
-        label = None if self._label is None else matrix_label(table, self._label)
-        return matrix_features(table, self._features, self._dtype), label
-
-    def _write(self, encoded: Any) -> None:
-        features, label = encoded
-        self._files[FEATURES].write(features)
-        if label is not None:
-            self._files[LABEL].write(np.ascontiguousarray(label))
-
-
-def check_file_names(schema: Schema) -> None:
-    """Raise UsageError where two columns would need files of the same name."""
-    owner: dict[str, str] = {}
-    for column in schema:
-        for part in (*value_parts(column), column.name + VALIDITY_SUFFIX):
-            if part in owner:
-                first, second = owner[part], column.name
-                raise UsageError(
-                    f'columns "{first}" and "{second}" would both be stored in the file "{part}"',
-                    hint=f"--drop '{first if len(first) > len(second) else second}'",
-                )
-            owner[part] = column.name
-    for name in schema.names:
-        base = name.removesuffix(BYTES_SUFFIX)
-        if base != name and base + OFFSETS_SUFFIX in schema.names:
-            raise UsageError(
-                f'columns "{base + OFFSETS_SUFFIX}" and "{name}" look like the two files '
-                f'of a text column "{base}"',
-                hint=f"--drop '{name}'",
-            )
-
-
-def check_name_lengths(schema: Schema, name: ShardName) -> None:
-    """Raise UsageError where a column's name is too long for a file's."""
-    for column in schema:
-        for part in (*value_parts(column), column.name + VALIDITY_SUFFIX):
-            file = partial_path(Path(name.file("npy", part))).name
-            if len(file.encode()) > _MAX_NAME_BYTES:
-                raise UsageError(
-                    f'column "{column.name}" has too long a name for a file: '
-                    f"{len(file.encode())} bytes, and {_MAX_NAME_BYTES} are possible",
-                    hint=f"--drop '{column.name}', --layout matrix, or --to hdf5",
-                )
+from bigdata_cli.formats.npy_write import (
+    ColumnsWriter,
+    MatrixWriter,
+    NpyWriter,
+    check_file_names,
+    check_name_lengths,
+)
+from bigdata_cli.schema.dtype import Column, Schema
 
 
 class NpyFormat(Format):
@@ -265,6 +67,14 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return MatrixWriter(folder, name, schema, options)
         return ColumnsWriter(folder, name, schema)
+
+    def sizing_writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> NpyWriter:
+        """Sizes follow from the rows; thousands of files are not made for them."""
+        if options.layout == "matrix":
+            return MatrixWriter(folder, name, schema, options, is_written=False)
+        return ColumnsWriter(folder, name, schema, is_written=False)
 
     def read(
         self,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import errno
+import functools
 import mmap
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.formats.written_file import MeasuredFile, WrittenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer
 
 _MAGIC = b"\x93NUMPY\x01\x00"
-_FILL_ROWS = 1 << 20
+_MAX_JOINED_BYTES = 1 << 16
+"""Of what is copied together, to be written by one call."""
 _LARGEST = 10**19
 Opened = TypeVar("Opened")
 
@@ -24,6 +31,16 @@ def npy_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     >>> len(npy_header(np.dtype("float32"), (3,))), len(npy_header(np.dtype("bool"), (10**12, 9)))
     (128, 128)
     """
+    return _header(dtype, shape) if len(shape) != 1 else _vector_header(dtype, shape[0])
+
+
+@functools.lru_cache(256)
+def _vector_header(dtype: np.dtype, rows: int) -> bytes:
+    """Of thousands of columns few are different."""
+    return _header(dtype, (rows,))
+
+
+def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     room = 1 + max(
         len(_description(dtype, (_LARGEST, *shape[1:]))), len(_description(dtype, shape))
     )
@@ -40,37 +57,67 @@ def _description(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
 class NpyFile:
     """A .npy file that grows row by row, and is a valid one once it is closed.
 
-    `row_shape` is () for a vector, (f,) for a matrix.
+    `row_shape` is () for a vector, (f,) for a matrix. The first rows are held until more come, so
+    that a small file is written at once, with its number of rows. What is given must not change
+    until then.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        dtype: np.dtype,
+        row_shape: tuple[int, ...] = (),
+        *,
+        is_written: bool = True,
+    ) -> None:
         self.path = path
         self.rows = 0
         self._dtype = dtype
         self._row_shape = row_shape
-        self._file: BinaryIO = with_open_files(lambda: open(path, "wb"))  # noqa: SIM115
-        self._file.write(npy_header(dtype, (0, *row_shape)))
+        self._held: list[Buffer] = []
+        self._file: WrittenFile | MeasuredFile | None = None
+        self._is_written = is_written
 
-    def write(self, values: np.ndarray) -> None:
-        """Append rows: (rows, *row_shape) of the file's dtype, contiguous."""
-        self._file.write(values.reshape(-1).view(np.uint8).data)
-        self.rows += len(values)
+    def write(self, rows: int, *parts: Buffer) -> None:
+        """Append rows, in one or several contiguous pieces of memory."""
+        if self._file is None and not self.rows:
+            self._held = list(parts)
+        else:
+            if self._file is None:
+                self._open(0)
+            for part in parts:
+                self._file.write(part)  # type: ignore[union-attr]
+        self.rows += rows
 
-    def fill(self, value: object, rows: int) -> None:
-        """Append `rows` times the same value."""
-        for start in range(0, rows, _FILL_ROWS):
-            self.write(np.full(min(_FILL_ROWS, rows - start), value, self._dtype))
+    def _open(self, rows: int) -> None:
+        """Open the file; write a header for so many rows, and what is held."""
+        if self._is_written:
+            self._file = with_open_files(lambda: WrittenFile(self.path))
+        else:
+            self._file = MeasuredFile()
+        header = npy_header(self._dtype, (rows, *self._row_shape))
+        held, self._held = self._held, []
+        if sum(memoryview(part).nbytes for part in held) <= _MAX_JOINED_BYTES:
+            held, header = [], b"".join([header, *(memoryview(p).cast("B") for p in held)])
+        for part in (header, *held):
+            self._file.write(part)
 
-    def close(self) -> None:
-        """Write the number of rows into the header."""
-        self._file.seek(0)
-        self._file.write(npy_header(self._dtype, (self.rows, *self._row_shape)))
-        self._file.close()
+    def close(self, name: str) -> FileEntry:
+        """Write the number of rows into the header; returns the entry of the file."""
+        if self._file is None:
+            self._open(self.rows)
+        else:
+            header = npy_header(self._dtype, (self.rows, *self._row_shape))
+            self._file.write_over_start(header)
+        assert self._file is not None
+        return self._file.finish(name)
 
     def abort(self) -> None:
         """Close the file, if it is open, and remove it."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
+        self._held = []
+        Path(self.path).unlink(missing_ok=True)
 
 
 def with_open_files(opening: Callable[[], Opened]) -> Opened:

@@ -1,8 +1,8 @@
 """Parquet: each table becomes a row group, encoded in any thread, put into one file in order.
 
-pyarrow writes a file from its first byte to its last, on one thread. So `encode` makes a whole
-Parquet file of one row group in memory, and `append` copies its pages into the shard's file. What
-tells where the pages are, the footer, is written at the end with the offsets that they have got.
+`encode` makes the pages of a row group, with offsets that are counted from its start
+(`parquet_pages.py`, and the C library); `append` puts them into the shard's file, and so knows
+where they lie. The page indexes and the footer are written at the end (`parquet_footer.py`).
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import (
     Format,
@@ -31,10 +28,14 @@ from bigdata_cli.formats.base import (
     partial_path,
     rows_of_file,
 )
-from bigdata_cli.formats.parquet_encoding import choose_encodings
-from bigdata_cli.formats.thrift_compact import Encoded, Struct, encode_struct, parse_struct
-from bigdata_cli.schema.buffers import array_of, numbers_of, text_array
+from bigdata_cli.formats.parquet_footer import footer
+from bigdata_cli.formats.parquet_pages import PageEncoder, RowGroup
+from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.schema.buffers import text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
+
+if TYPE_CHECKING:  # only for reading: they take 40 ms to import
+    import pyarrow.parquet as pq
 
 MAGIC = b"PAR1"
 ROW_GROUP_BYTES = 16_000_000
@@ -42,107 +43,68 @@ ROW_GROUP_BYTES = 16_000_000
 MAX_ROW_GROUP_ROWS = 262_144
 _TEXT_BYTES = 24
 """What a text value is taken to need when the rows of a row group are chosen."""
-_MAX_DICTIONARY_BYTES = 1 << 26
 _READ_ROWS = 65_536
 _BUFFER_BYTES = 1 << 18
 _DEFAULT_LEVELS = {"gzip": 6, "brotli": 5}
 
-# Field ids of parquet.thrift that hold places and counts.
-_FILE_ROWS, _FILE_ROW_GROUPS = 3, 4
-_GROUP_COLUMNS, _GROUP_ROWS, _GROUP_OFFSET, _GROUP_ORDINAL = 1, 3, 5, 7
-_CHUNK_OFFSET, _CHUNK_METADATA = 2, 3
-_DATA_PAGE_OFFSET, _INDEX_PAGE_OFFSET, _DICTIONARY_PAGE_OFFSET = 9, 10, 11
 _MAX_ORDINAL = 2**15 - 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowGroup:
-    """An encoded row group: its pages, as they lie from byte 4 of a file, and its metadata."""
-
-    pages: memoryview
-    metadata: Struct
-    rows: int
 
 
 class ParquetWriter(ShardWriter):
     """Writes one Parquet file."""
 
-    batch_bytes = 2 * ROW_GROUP_BYTES
+    batch_bytes = ROW_GROUP_BYTES * 5 // 4
 
     def __init__(
         self, folder: Path, name: ShardName, schema: Schema, compression: tuple[str, int | None]
     ) -> None:
         self.batch_rows = row_group_rows(schema)
         self._schema = schema
-        self._codec, self._level = compression
+        self._encoder = PageEncoder(schema, *compression)
         self._file_name = name.file("parquet")
         self._path = partial_path(folder / self._file_name)
-        self._file: BinaryIO | None = open(self._path, "wb")  # noqa: SIM115
+        self._file: WrittenFile | None = WrittenFile(self._path)
         self._place = self._file.write(MAGIC)
         self._rows = 0
-        self._groups: list[Encoded] = []
+        self._groups: list[bytes] = []
+        self._indexed: dict[int, tuple[RowGroup, int, bytes]] = {}
 
     def encode(self, table: pa.Table) -> RowGroup | None:
         """The table as a row group; None for one without rows."""
-        if table.num_rows == 0:
-            return None
-        table = pa.table(
-            [
-                sorted_dictionary(table.column(column.name))
-                if column.kind is Kind.CATEGORY
-                else table.column(column.name)
-                for column in self._schema
-            ],
-            schema=self._schema.arrow(),
-        ).combine_chunks()
-        content = self._whole_file(table)
-        footer, pages_end = _footer(content)
-        [group] = footer[_FILE_ROW_GROUPS].items
-        return RowGroup(pages=content[len(MAGIC) : pages_end], metadata=group, rows=table.num_rows)
-
-    def _whole_file(self, table: pa.Table) -> memoryview:
-        """A Parquet file with the table as its row group, none where it has no rows."""
-        chosen = choose_encodings(table, compressed=self._codec != "none")
-        level: Any = self._level
-        if self._codec == "zstd" and level is None:
-            level = chosen.zstd_levels
-        sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(
-            sink,
-            table.schema,
-            compression=self._codec,
-            compression_level=level,
-            use_dictionary=chosen.dictionaries,
-            column_encoding=chosen.encodings,
-            dictionary_pagesize_limit=_MAX_DICTIONARY_BYTES,
-            # The Arrow schema would make readers return dictionaries for categories.
-            store_schema=False,
-            write_page_checksum=True,
-        ) as writer:
-            if table.num_rows:
-                writer.write_table(table, row_group_size=table.num_rows)
-        return memoryview(sink.getvalue()).cast("B")
+        return self._encoder.encode(table) if table.num_rows else None
 
     def append(self, encoded: RowGroup | None) -> None:
         if encoded is None:
             return
         assert self._file is not None
-        _move(encoded.metadata, self._place - len(MAGIC), ordinal=len(self._groups))
-        self._groups.append(Encoded(encode_struct(encoded.metadata)))
-        self._file.write(encoded.pages)
-        self._place += len(encoded.pages)
+        place, ordinal = self._place, len(self._groups)
+        for piece in encoded.pieces:
+            self._place += self._file.write(piece)
+        encoded.pieces.clear()
+        if encoded.has_index:
+            index = encoded.index(place)
+            self._indexed[ordinal] = (encoded.without_pages(), place, index)
+            self._groups.append(b"")
+        else:
+            self._groups.append(self._metadata(encoded, place, 0, ordinal))
         self._rows += encoded.rows
 
-    def close(self) -> tuple[str, ...]:
+    def _metadata(self, group: RowGroup, place: int, index_place: int, ordinal: int) -> bytes:
+        # An ordinal is optional, and an i16.
+        return self._encoder.group_metadata(
+            group, place, index_place, ordinal if ordinal <= _MAX_ORDINAL else -1
+        )
+
+    def close(self) -> tuple[FileEntry, ...]:
         assert self._file is not None
-        footer, _ = _footer(self._whole_file(pa.Table.from_batches([], self._schema.arrow())))
-        footer[_FILE_ROWS] = self._rows
-        footer[_FILE_ROW_GROUPS].items[:] = self._groups
-        encoded = encode_struct(footer)
+        for ordinal, (group, place, index) in self._indexed.items():
+            self._groups[ordinal] = self._metadata(group, place, self._place, ordinal)
+            self._place += self._file.write(index)
+        encoded = footer(self._schema, self._rows, self._groups)
         self._file.write(encoded + len(encoded).to_bytes(4, "little") + MAGIC)
-        self._file.close()
+        entry = self._file.finish(self._file_name)
         self._file = None
-        return (self._file_name,)
+        return (entry,)
 
     def abort(self) -> None:
         if self._file is not None:
@@ -166,52 +128,6 @@ def row_group_rows(schema: Schema) -> int:
             row_bytes += 4 if column.kind is Kind.CATEGORY else max(1, kind.bit_width // 8)
     rows = ROW_GROUP_BYTES // max(1, row_bytes) // 1024 * 1024
     return min(MAX_ROW_GROUP_ROWS, max(1024, rows))
-
-
-def sorted_dictionary(array: pa.ChunkedArray) -> pa.DictionaryArray:
-    """A category column whose dictionary is the values that its rows have, sorted.
-
-    So a row group's bytes follow from its rows, however they were cut into chunks.
-    """
-    array = array.unify_dictionaries().combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
-    indices = array.indices
-    used = np.zeros(len(array.dictionary), bool)
-    used[numbers_of(indices.drop_null())] = True
-    values = array.dictionary.filter(array_of(used))
-    order = numbers_of(pc.sort_indices(values))
-    code = np.zeros(len(used), np.int32)
-    code[np.flatnonzero(used)[order]] = np.arange(len(order), dtype=np.int32)
-    return pa.DictionaryArray.from_arrays(
-        array_of(code).take(indices), values.take(array_of(order))
-    )
-
-
-def _footer(content: memoryview) -> tuple[Struct, int]:
-    """The footer of a Parquet file in memory, and where it begins."""
-    n_bytes = int.from_bytes(content[-8:-4], "little")
-    start = len(content) - 8 - n_bytes
-    return parse_struct(content[start:-8]), start
-
-
-def _move(group: Struct, shift: int, *, ordinal: int) -> None:
-    """Change a row group's metadata: its pages lie `shift` bytes further on in the file."""
-    for chunk in group[_GROUP_COLUMNS].items:
-        if chunk[_CHUNK_OFFSET]:
-            chunk[_CHUNK_OFFSET] += shift
-        metadata = chunk[_CHUNK_METADATA]
-        for field_id in (_DATA_PAGE_OFFSET, _INDEX_PAGE_OFFSET, _DICTIONARY_PAGE_OFFSET):
-            if field_id in metadata:
-                metadata[field_id] += shift
-    if _GROUP_OFFSET in group:
-        group[_GROUP_OFFSET] += shift
-    if _GROUP_ORDINAL in group:
-        if ordinal <= _MAX_ORDINAL:
-            group[_GROUP_ORDINAL] = ordinal
-        else:
-            # Optional, and an i16.
-            del group[_GROUP_ORDINAL]
 
 
 class ParquetFormat(Format):
@@ -321,6 +237,8 @@ class ParquetFormat(Format):
 
 @contextmanager
 def _opened(path: Path, *, read_dictionary: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    import pyarrow.parquet as pq
+
     with _damage_of(path):
         file = pq.ParquetFile(
             path,
@@ -407,6 +325,8 @@ def _logical(array: pa.Array, column: Column, path: Path) -> pa.Array:
     """A column as the schema has it: a category with the dataset's vocabulary."""
     if column.kind is not Kind.CATEGORY:
         return array
+    import pyarrow.compute as pc
+
     vocabulary = text_array(column.vocabulary or ())
     codes = pc.index_in(array.dictionary, vocabulary).take(array.indices)
     if codes.null_count != array.null_count:

@@ -8,16 +8,16 @@ stands in a record. The same rows give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats import tfds, tfrecord_read, tfrecord_records
-from bigdata_cli.formats.arrays import column_values, text_buffers, validity, vocabulary_digest
+from bigdata_cli.formats.arrays import vocabulary_digest
 from bigdata_cli.formats.base import (
     Format,
     ShardName,
@@ -29,22 +29,15 @@ from bigdata_cli.formats.base import (
     rows_of_file,
 )
 from bigdata_cli.formats.deflate import gzip_member
+from bigdata_cli.formats.tfrecord_encode import RecordEncoder
 from bigdata_cli.formats.tfrecord_layout import (
     BLOCK_ROWS,
-    check_layout,
-    feature_lists,
-    stored_kind,
-)
-from bigdata_cli.formats.tfrecord_lists import encode_blocks, encode_packed
-from bigdata_cli.formats.tfrecord_rows import encode_rows
-from bigdata_cli.formats.tfrecord_wire import (
     BYTES,
     FLOAT,
-    SLACK,
-    VALID,
-    feature_prefixes,
-    pack_bytes,
+    check_layout,
+    stored_kind,
 )
+from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 
 _MAX_TABLE_VALUES = 1 << 20
@@ -179,61 +172,6 @@ class TfrecordFormat(Format):
         return tfds.sidecars(dataset)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Slots:
-    """Columns as the kernels take them; see `tfrecord_rows` and `tfrecord_lists`.
-
-    slots: int64, valid: uint8, both (columns, rows + 1); nullable: uint8 (columns,).
-    """
-
-    slots: np.ndarray
-    valid: np.ndarray
-    nullable: np.ndarray
-    text: np.ndarray
-
-
-def _gather(table: pa.Table, columns: Sequence[Column], layout: str) -> _Slots:
-    n_rows = table.num_rows
-    slots = np.zeros((len(columns), n_rows + 1), np.int64)
-    valid = np.ones((len(columns), n_rows + 1), np.uint8)
-    nullable = np.zeros(len(columns), np.uint8)
-    texts: list[np.ndarray] = []
-    text_bytes = 0
-    for c, column in enumerate(columns):
-        array = table.column(column.name)
-        mask = validity(array)
-        if mask is not None:
-            nullable[c] = 1
-            valid[c, :n_rows] = mask
-        if stored_kind(column, layout) == BYTES:
-            offsets, data = text_buffers(array.cast(pa.string()))
-            slots[c] = offsets + text_bytes
-            texts.append(data)
-            text_bytes += len(data)
-        else:
-            slots[c, :n_rows] = _numbers(array, column, mask)
-    text = np.concatenate([*texts, np.zeros(SLACK, np.uint8)])
-    return _Slots(slots=slots, valid=valid, nullable=nullable, text=text)
-
-
-def _numbers(array: pa.ChunkedArray, column: Column, mask: np.ndarray | None) -> np.ndarray:
-    """Numbers as int64, or the bits of float32 as int32; beneath a null 0 or NaN."""
-    values, _ = column_values(array, column)
-    if column.kind is Kind.FLOAT:
-        try:
-            with np.errstate(over="raise"):
-                return values.astype(np.float32, copy=False).view(np.int32)
-        except FloatingPointError as error:
-            raise DataError(
-                f'column "{column.name}" has a number beyond float32, which TFRecord stores',
-                hint=f"--type '{column.name}=text', or --to parquet",
-            ) from error
-    if values.dtype.kind == "M":
-        values = values.view(np.int64)
-        return values if mask is None else np.where(mask, values, 0)
-    return values
-
-
 def fixed_rows(options: StorageOptions, n_columns: int) -> int | None:
     """Rows of a table where the bytes would otherwise depend on how the rows are cut."""
     most = max(BLOCK_ROWS, _MAX_TABLE_VALUES // max(1, n_columns))
@@ -252,28 +190,14 @@ class TfrecordWriter(ShardWriter):
         compression, level = parse_compression(TfrecordFormat(), options)
         self._gzip = gzip_member(level) if compression == "gzip" else None
         self._options = options
-        self._lists = feature_lists(schema, options)
-        self._columns = tuple(
-            column for entry in self._lists if entry.kind != VALID for column in entry.columns
-        )
-        self.batch_rows = fixed_rows(options, len(self._columns))
+        self._encoder = RecordEncoder(schema, options)
+        self._label = schema[options.label] if options.label is not None else None
+        self.batch_rows = fixed_rows(options, len(schema))
         self.batch_bytes = None if self.batch_rows is None else TABLE_BYTES
-        self._kinds = np.array([entry.kind for entry in self._lists], np.uint8)
-        self._prepare_keys()
         self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
         self._path = partial_path(folder / self._name)
-        self._file = self._path.open("wb", buffering=0)
+        self._file = WrittenFile(self._path)
         self._empty = True
-
-    def _prepare_keys(self) -> None:
-        """Pack what stands before the values of each feature."""
-        if self._options.layout == "rows":
-            parts = [feature_prefixes(entry.key.encode(), entry.kind) for entry in self._lists]
-            self._first_prefix = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)[:-1]
-            self._prefixes = pack_bytes([prefix for part in parts for prefix in part])
-        else:
-            keys = [feature_prefixes(entry.key.encode(), BYTES)[0] for entry in self._lists]
-            self._prefixes = pack_bytes(keys)
 
     def encode(self, table: pa.Table) -> np.ndarray | bytes:
         """The records of a table: uint8, or with gzip one whole member.
@@ -281,73 +205,38 @@ class TfrecordWriter(ShardWriter):
         Raises DataError for a number beyond float32, and for a label of packed that is null and
         not a float.
         """
-        columns = _gather(table, self._columns, self._options.layout)
-        if self._options.layout == "rows":
-            records = encode_rows(
-                self._kinds,
-                columns.slots,
-                columns.valid,
-                columns.nullable,
-                columns.text,
-                *self._prefixes,
-                self._first_prefix,
-            )
-        else:
-            self._check_label(columns)
-            records = self._encode_lists(columns, table.num_rows)
+        self._check_label(table)
+        records = self._encoder.encode(table)
         if self._gzip is None:
             return records
-        return self._gzip(records)
+        member = self._gzip(records)
+        self._encoder.recycle(records)
+        return member
 
-    def _check_label(self, columns: _Slots) -> None:
-        label = self._columns[-1] if self._options.label is not None else None
+    def _check_label(self, table: pa.Table) -> None:
+        label = self._label
         if self._options.layout != "packed" or label is None or label.kind is Kind.FLOAT:
             return
-        if columns.nullable[-1]:
-            n_nulls = int((columns.valid[-1] == 0).sum())
+        n_nulls = table.column(label.name).null_count
+        if n_nulls:
             raise DataError(
                 f'the label "{label.name}" is null in {n_nulls:,} rows, and {label.dtype} has no '
                 "value for that",
                 hint=f"--type '{label.name}=float64' makes them NaN, --layout rows keeps nulls",
             )
 
-    def _encode_lists(self, columns: _Slots, n_rows: int) -> np.ndarray:
-        firsts, counts = self._list_places(n_rows)
-        slots, valid = columns.slots.reshape(-1), columns.valid.reshape(-1)
-        if self._options.layout == "packed":
-            return encode_packed(n_rows, self._kinds, firsts, counts, slots, valid, *self._prefixes)
-        return encode_blocks(
-            n_rows, BLOCK_ROWS, self._kinds, firsts, slots, valid, columns.text, *self._prefixes
-        )
-
-    def _list_places(self, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where in the slots each list begins, and how many columns it has."""
-        first_slots: list[int] = []
-        counts: list[int] = []
-        place = 0
-        for entry in self._lists:
-            if entry.kind == VALID:
-                # The list before it has the same columns.
-                first_slots.append(first_slots[-1])
-            else:
-                first_slots.append(place * (n_rows + 1))
-                place += len(entry.columns)
-            counts.append(len(entry.columns))
-        return np.array(first_slots, np.int64), np.array(counts, np.int64)
-
     def append(self, encoded: np.ndarray | bytes) -> None:
-        """Write the records of one table."""
-        view = memoryview(encoded)
-        while len(view):
-            view = view[self._file.write(view) :]
+        """Write the records of one table; their memory is used again."""
+        if self._file.write(encoded):
             self._empty = False
+        if isinstance(encoded, np.ndarray):
+            self._encoder.recycle(encoded)
 
-    def close(self) -> tuple[str, ...]:
-        """Close the file; returns its final name. Without rows a gzip file is one empty member."""
+    def close(self) -> tuple[FileEntry, ...]:
+        """Close the file; returns its entry. Without rows a gzip file is one empty member."""
         if self._empty and self._gzip is not None:
             self.append(self._gzip(b""))
-        self._file.close()
-        return (self._name,)
+        return (self._file.finish(self._name),)
 
     def abort(self) -> None:
         """Close and remove the file."""

@@ -13,9 +13,10 @@ from typing import Any
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
-from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, VALID
 from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
+INT, FLOAT, BYTES, VALID = 0, 1, 2, 3
+"""Kinds of a list; VALID is an Int64List of validity, left out where all rows are valid."""
 BLOCK_ROWS = 1_024
 """Rows of a record of the layout block (the last of a table may have fewer)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,33 +11,42 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import arrow_column, arrow_text
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.formats.tfrecord_decode import (
-    count_lists,
-    decode_records,
-    gather_text,
-    text_offsets,
+from bigdata_cli.formats.tfrecord_arrays import ArrayMaker, Values, list_places, validity
+from bigdata_cli.formats.tfrecord_layout import (
+    BYTES,
+    FLOAT,
+    INT,
+    VALID,
+    feature_lists,
 )
-from bigdata_cli.formats.tfrecord_layout import FeatureList, feature_lists
+from bigdata_cli.formats.tfrecord_plan import OPTIONAL, WANTED, RecordPlan
 from bigdata_cli.formats.tfrecord_records import (
-    NO_FLOATS,
-    NO_SLOTS,
+    OK,
+    PADDING,
+    PIECE_BYTES,
     WRONG,
     Records,
     places_of,
     read_records,
 )
-from bigdata_cli.formats.tfrecord_values import OK
-from bigdata_cli.formats.tfrecord_wire import BYTES, FLOAT, INT, VALID, pack_bytes
+from bigdata_cli.native.library import (
+    TfrecordPlaces,
+    TfrecordScratch,
+    TfrecordWrong,
+    address,
+    lib,
+)
 from bigdata_cli.resources.pages import Slabs
-from bigdata_cli.schema.buffers import array_of, text_array
-from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, integer_range
+from bigdata_cli.schema.dtype import Schema, arrow_type
 
 _SLAB_BYTES = 4 << 20
+_NO_SLOTS = np.empty(0, np.int64)
+_COLUMN_PIECE_BYTES = 8 << 10
+_MAX_PIECE_BYTES = 16 << 20
+"""Of a file that are read at a time: more where there are many columns, as each takes some time."""
 _MAX_VALUES = 1 << 21
 """Values that are decoded at a time, where a single record does not have more."""
 
@@ -51,34 +61,6 @@ def check_first_records(path: Path, schema: Schema, options: StorageOptions) -> 
                 raise records.error(0, what)
         break
     next(read_batches(path, schema, options, columns=schema.names, max_rows=1), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Place:
-    """Where a column is: its list, its number in it, and likewise the list of its validity."""
-
-    column: Column
-    list_index: int
-    number: int
-    valid_list: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Values:
-    """What `decode_records` read: `floats`, `slots`, `lengths` and `absent` as it has them.
-
-    firsts: int64 (lists,), where the first value of each list lies. rows: int64 (records,).
-    """
-
-    data: np.ndarray
-    floats: np.ndarray
-    slots: np.ndarray
-    lengths: np.ndarray
-    absent: np.ndarray
-    absences: np.ndarray
-    firsts: np.ndarray
-    rows: np.ndarray
-    n_rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,55 +86,67 @@ class _Decoder:
     def __init__(self, schema: Schema, options: StorageOptions, columns: Sequence[str]) -> None:
         self._layout = options.layout
         self._names = tuple(columns)
-        for name in self._names:
+        for name in set(self._names).difference(schema.names):
             schema[name]
         wanted = set(self._names)
-        self._lists = tuple(
-            entry
-            for entry in feature_lists(schema, options)
-            if wanted.intersection(column.name for column in entry.columns)
+        # Those that are not wanted are known too, and are stepped over quickly.
+        self._lists = feature_lists(schema, options)
+        self._plan = RecordPlan(schema, options, self._lists)
+        is_wanted = np.array(
+            [any(c.name in wanted for c in entry.columns) for entry in self._lists], bool
         )
-        self._keys, self._key_ends = pack_bytes([entry.key.encode() for entry in self._lists])
-        self._kinds = np.array(
-            [INT if entry.kind == VALID else entry.kind for entry in self._lists], np.uint8
+        is_optional = np.array(
+            [entry.kind == VALID or self._layout == "rows" for entry in self._lists], bool
         )
+        self._plan.lists["flags"] = is_wanted * WANTED + is_optional * OPTIONAL
+        kinds = self._plan.lists["kind"]
+        self._kinds = np.where(kinds == VALID, INT, kinds)
         self._is_float = self._kinds == FLOAT
-        self._sizes = np.array([len(entry.columns) for entry in self._lists], np.int64)
-        in_blocks = self._layout == "block"
-        self._counts = np.zeros_like(self._sizes) if in_blocks else self._sizes
-        self._optional = np.array(
-            [entry.kind == VALID or self._layout == "rows" for entry in self._lists], np.uint8
-        )
+        self._sizes = np.where(is_wanted, self._plan.lists["count"], 0).astype(np.int64)
+        self._has_text = bool((is_wanted & (self._kinds == BYTES)).any())
+        if self._layout == "block":
+            self._plan.lists["count"] = 0
         self._spans = np.empty((len(self._lists), 2), np.int64)
         self._value_places = np.empty((len(self._lists), 2), np.int64)
         self._slabs = Slabs(_SLAB_BYTES)
-        self._places = {place.column.name: place for place in _places(self._lists)}
+        self._places = list_places(self._lists)
+        self._maker = ArrayMaker([self._places[name] for name in self._made()], self._layout)
+        self._schema = pa.schema(
+            [(name, arrow_type(self._places[name].column.dtype)) for name in self._names]
+        )
         self.n_values = int(self._sizes.sum())
         """Values of a row."""
-        self._moves = np.empty((self.n_values, 5), np.int64)
+        self._moves = np.empty((len(self._lists), 7), np.int64)
 
     def block_rows(self, records: Records) -> np.ndarray:
         """The rows of each record: int64 (records,)."""
         rows = np.ones(len(records.starts), np.int64)
         if self._layout == "block":
-            result = count_lists(
-                records.data, records.starts, records.ends, self._keys, self._key_ends,
-                self._kinds, self._optional, rows, self._spans, NO_FLOATS, NO_SLOTS,
+            wrong = TfrecordWrong()
+            lib.bd_tfrecord_list_rows(
+                self._plan.at, address(records.data), address(records.starts),
+                address(records.ends), len(rows), address(rows), address(self._spans),
+                ctypes.addressof(wrong),
             )  # fmt: skip
-            self._raise_for(records, 0, *result)
+            self._raise_for(records, 0, wrong)
         return rows
+
+    def _made(self) -> tuple[str, ...]:
+        """The columns that become arrays."""
+        return self._names
 
     def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
         """The columns of records [first, last), which have rows[first:last] rows."""
         n_rows = int(rows[first:last].sum())
-        # Column after column, in a part of their own for floats.
-        sizes = self._sizes * n_rows
-        firsts = np.where(self._is_float, _before(sizes * self._is_float), 0)
-        firsts += np.where(self._is_float, 0, _before(sizes * ~self._is_float))
-        steps = np.full(len(sizes), 1 if self._layout == "block" else n_rows)
+        # Column after column, in a part of their own for floats; texts come before integers.
+        firsts = np.empty(len(self._sizes), np.int64)
+        for kinds in ((FLOAT,), (BYTES, INT)):
+            order = np.concatenate([np.flatnonzero(self._kinds == kind) for kind in kinds])
+            firsts[order] = _before(self._sizes[order] * n_rows)
+        steps = np.full(len(firsts), 1 if self._layout == "block" else n_rows)
         values = self._read(records, rows, first, last, firsts, np.ones_like(steps), steps)
-        arrays = [self._array(name, values, records, first, last) for name in self._names]
-        return pa.RecordBatch.from_arrays(arrays, names=list(self._names))
+        arrays = self._arrays(values, records, first, last)
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _read(
         self,
@@ -163,7 +157,7 @@ class _Decoder:
         firsts: np.ndarray,
         strides: np.ndarray,
         steps: np.ndarray,
-    ) -> _Values:
+    ) -> Values:
         part = rows[first:last]
         n_rows = int(part.sum())
         starts, ends = records.starts[first:last], records.ends[first:last]
@@ -172,72 +166,58 @@ class _Decoder:
         slots = np.zeros(int(self._sizes[~is_float].sum()) * n_rows, np.int64)
         absent = np.zeros((len(self._lists), last - first), np.uint8)
         fixed = self._layout != "block"
-        values = _Values(
+        n_floats = int(self._sizes[is_float].sum()) * n_rows
+        floats = self._slabs.zeros(n_floats, np.dtype(np.uint32))
+        lengths = np.zeros_like(slots) if self._has_text else _NO_SLOTS
+        absences = np.zeros(len(self._lists), np.int64)
+        offsets = np.cumsum(part) - part
+        places = TfrecordPlaces(
+            *map(address, (firsts, strides, steps, offsets, part, floats, slots, lengths, absent)),
+            absences=address(absences),
+        )
+        values = Values(
             data=records.data,
-            floats=self._slabs.zeros(
-                int(self._sizes[is_float].sum()) * n_rows, np.dtype(np.uint32)
-            ),
+            floats=floats,
             slots=slots,
-            lengths=np.zeros_like(slots) if (self._kinds == BYTES).any() else NO_SLOTS,
+            lengths=lengths,
             absent=absent,
-            absences=np.zeros(len(self._lists), np.int64),
+            absences=absences,
             firsts=firsts,
             rows=part,
             n_rows=n_rows,
+            places=places,
         )
-        result = decode_records(
-            records.data, starts, ends, self._keys, self._key_ends, self._kinds, self._counts,
-            self._optional, np.cumsum(part) - part, part, firsts, strides, steps,
-            values.floats, values.slots, values.lengths, absent, values.absences, fixed,
-            self._spans, self._value_places, self._moves,
-            np.empty(int((ends - starts).max(initial=0)) + 8 if fixed else 0, np.uint8),
+        n_mask = int((ends - starts).max(initial=0)) + PADDING if fixed else 0
+        mask = np.empty(n_mask, np.uint8)
+        scratch = TfrecordScratch(
+            spans=address(self._spans),
+            places=address(self._value_places),
+            moves=address(self._moves),
+            mask=address(mask),
+            mask_bytes=n_mask,
+        )
+        wrong = TfrecordWrong()
+        lib.bd_tfrecord_decode(
+            self._plan.at, address(records.data), address(starts), address(ends), len(starts),
+            self._layout == "rows", fixed, ctypes.addressof(places), ctypes.addressof(scratch),
+            ctypes.addressof(wrong),
         )  # fmt: skip
-        self._raise_for(records, first, *result)
+        self._raise_for(records, first, wrong)
         return values
 
-    def _array(
-        self, name: str, values: _Values, records: Records, first: int, last: int
-    ) -> pa.Array:
-        """A column whose values lie one after the other; VerificationError where they are wrong."""
-        place = self._places[name]
-        at = int(values.firsts[place.list_index]) + place.number * values.n_rows
-        where = slice(at, at + values.n_rows)
-        valid = self._validity(place, values)
+    def _arrays(self, values: Values, records: Records, first: int, last: int) -> list[pa.Array]:
+        """The columns of `_made`; VerificationError where they are wrong."""
         try:
-            if self._is_float[place.list_index]:
-                floats = values.floats[where].view(np.float32)
-                return _floats(floats, valid, place.column, self._layout)
-            slots = values.slots[where]
-            if self._kinds[place.list_index] == BYTES:
-                return _texts(values.data, slots, values.lengths[where], valid, place.column)
-            return _integers(slots, valid, place.column)
+            return self._maker.arrays(values)
         except VerificationError as error:
             number = records.first + first
             span = f"{records.path}, records from {number:,} to {number + last - first - 1:,}"
             raise VerificationError(f"{span}: {error.message}", hint=error.hint) from error
 
-    def _validity(self, place: _Place, values: _Values) -> np.ndarray | None:
-        """Which rows have a value, bool (rows,), as far as lists tell; None where all have."""
-        if place.valid_list is not None:
-            absences = values.absences[place.valid_list]
-            if absences == len(values.rows):
-                return None
-            at = int(values.firsts[place.valid_list]) + place.number * values.n_rows
-            valid = values.slots[at : at + values.n_rows] != 0
-            if absences:
-                valid |= np.repeat(values.absent[place.valid_list] != 0, values.rows)
-        elif self._layout == "rows" and values.absences[place.list_index]:
-            valid = values.absent[place.list_index] == 0
-        else:
-            return None
-        return None if valid.all() else valid
-
-    def _raise_for(
-        self, records: Records, first: int, status: int, record: int, list_index: int
-    ) -> None:
-        if status != OK:
-            what = f'the feature "{self._lists[list_index].key}" {WRONG[status]}'
-            raise records.error(first + record, what)
+    def _raise_for(self, records: Records, first: int, wrong: TfrecordWrong) -> None:
+        if wrong.status != OK:
+            what = f'the feature "{self._lists[wrong.list].key}" {WRONG[wrong.status]}'
+            raise records.error(first + wrong.record, what)
 
 
 class _FloatDecoder(_Decoder):
@@ -246,9 +226,9 @@ class _FloatDecoder(_Decoder):
     def __init__(
         self, schema: Schema, options: StorageOptions, features: Sequence[str], label: str
     ) -> None:
+        self._label = label
         super().__init__(schema, options, [*features, label])
         self._features = tuple(features)
-        self._label = label
         lists = [self._places[name].list_index for name in features]
         self._feature_lists = sorted(set(lists))
         self._width = int(self._sizes[self._feature_lists].sum())
@@ -259,6 +239,9 @@ class _FloatDecoder(_Decoder):
             self._numbers[lists] = np.arange(len(lists))
         numbers = [self._places[name].number for name in features]
         self._chosen = None if not packed or numbers == list(range(self._width)) else numbers
+
+    def _made(self) -> tuple[str, ...]:
+        return (self._label,)
 
     def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
         """The rows of records [first, last) as `FloatRows`."""
@@ -275,33 +258,15 @@ class _FloatDecoder(_Decoder):
         values = self._read(records, rows, first, last, firsts, strides, steps)
         X = values.floats[:n_matrix].view(np.float32).reshape(n_rows, self._width)
         for place, name in enumerate(self._features):
-            valid = self._validity(self._places[name], values)
+            valid = validity(self._places[name], values, self._layout)
             if valid is not None:
                 X[~valid, place] = np.nan
-        label = self._array(self._label, values, records, first, last)
+        (label,) = self._arrays(values, records, first, last)
         return FloatRows(X=X if self._chosen is None else X[:, self._chosen], label=label)
 
 
 def _before(sizes: np.ndarray) -> np.ndarray:
     return np.cumsum(sizes) - sizes
-
-
-def _places(lists: Sequence[FeatureList]) -> Iterator[_Place]:
-    valid_lists = {
-        column.name: list_index
-        for list_index, entry in enumerate(lists)
-        if entry.kind == VALID
-        for column in entry.columns
-    }
-    for list_index, entry in enumerate(lists):
-        if entry.kind != VALID:
-            for number, column in enumerate(entry.columns):
-                yield _Place(
-                    column=column,
-                    list_index=list_index,
-                    number=number,
-                    valid_list=valid_lists.get(column.name),
-                )
 
 
 def has_floats(
@@ -312,54 +277,6 @@ def has_floats(
     kinds = {column.name: entry.kind for entry in lists for column in entry.columns}
     alone = all(len(entry.columns) == 1 for entry in lists if schema[label] in entry.columns)
     return alone and label not in features and all(kinds[name] == FLOAT for name in features)
-
-
-def _texts(
-    data: np.ndarray,
-    starts: np.ndarray,
-    lengths: np.ndarray,
-    valid: np.ndarray | None,
-    column: Column,
-) -> pa.Array:
-    everywhere = np.ones(len(starts), bool) if valid is None else valid
-    offsets = np.empty(len(starts) + 1, np.int64)
-    content = np.empty(text_offsets(lengths, everywhere, offsets), np.uint8)
-    gather_text(data, starts, offsets, content)
-    texts = arrow_text(offsets, content, valid, column)
-    if column.kind is Kind.TEXT:
-        return texts
-    if column.kind is Kind.CATEGORY:
-        return _categories(texts, column)
-    try:
-        return texts.cast(arrow_type(column.dtype))
-    except pa.ArrowInvalid as error:
-        raise VerificationError(f'column "{column.name}" is not {column.dtype}: {error}') from error
-
-
-def _categories(texts: pa.Array, column: Column) -> pa.Array:
-    vocabulary = text_array(column.vocabulary or ())
-    codes = pc.index_in(texts, value_set=vocabulary)
-    if codes.null_count != texts.null_count:
-        raise VerificationError(f'column "{column.name}" has a value that is not in its vocabulary')
-    return pa.DictionaryArray.from_arrays(codes, vocabulary)
-
-
-def _floats(values: np.ndarray, valid: np.ndarray | None, column: Column, layout: str) -> pa.Array:
-    if layout == "packed":
-        valid = ~np.isnan(values)
-        valid = None if valid.all() else valid
-    return array_of(values.astype(column.dtype, copy=False), valid)
-
-
-def _integers(slots: np.ndarray, valid: np.ndarray | None, column: Column) -> pa.Array:
-    if valid is not None:
-        slots = np.where(valid, slots, 0)
-    if column.kind is Kind.BOOL or column.kind is Kind.INT:
-        low, high = (0, 1) if column.kind is Kind.BOOL else integer_range(column.dtype)
-        if len(slots) and not (low <= int(slots.min()) and int(slots.max()) <= high):
-            raise VerificationError(f'column "{column.name}" has a value beyond {column.dtype}')
-        slots = slots.astype(column.dtype)
-    return arrow_column(slots, valid, column)
 
 
 def read_batches(
@@ -410,7 +327,8 @@ def _decoded(
         place, end = places_of(path, layout, rows)
     row = 0 if place is None else place.row
     stop = math.inf if rows is None else rows.stop
-    for records in read_records(path, most, at=place, stop=end):
+    piece_bytes = min(_MAX_PIECE_BYTES, max(PIECE_BYTES, _COLUMN_PIECE_BYTES * decoder.n_values))
+    for records in read_records(path, most, at=place, stop=end, piece_bytes=piece_bytes):
         counts = decoder.block_rows(records)
         ends = row + np.cumsum(counts)
         first = 0 if rows is None else int(np.searchsorted(ends, rows.start, side="right"))

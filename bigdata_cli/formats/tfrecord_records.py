@@ -14,20 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.tfrecord_count import count_first_lists, count_rows_of_blocks, find_keys
-from bigdata_cli.formats.tfrecord_decode import LENGTH_CRC, MORE, scan_records
-from bigdata_cli.formats.tfrecord_values import (
-    MISSING,
-    NOT_A_MESSAGE,
-    OK,
-    UNEQUAL,
-    WRONG_COUNT,
-    WRONG_KIND,
-)
-from bigdata_cli.formats.tfrecord_wire import FRAMING_BYTES, SLACK
+from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.pages import pages
 
-_PIECE_BYTES = 4 << 20
+OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
+"""What the C library says of a record, ..."""
+NOT_A_MESSAGE, WRONG_KIND, WRONG_COUNT, MISSING, UNEQUAL = -1, -2, -3, -4, -5
+"""... and what is wrong with an Example."""
+PADDING = 64
+"""Readable bytes after the end of records."""
+_FRAMING_BYTES = 16
+PIECE_BYTES = 4 << 20
 _STEP_RECORDS = 1_024
 """Of so many records one place is kept, to begin to read at."""
 _MAX_RECORD_BYTES = 1 << 31
@@ -40,8 +37,6 @@ WRONG = {
     UNEQUAL: "has another number of values than the lists before it",
 }
 """What is said of a feature."""
-NO_FLOATS, NO_SLOTS = np.empty(0, np.uint32), np.empty(0, np.int64)
-"""Where values would go that are only counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +58,7 @@ class Records:
         """The keys of an Example, none where it is damaged."""
         start, end = int(self.starts[record]), int(self.ends[record])
         places = np.empty(((end - start) // 2 + 1, 2), np.int64)
-        n_keys = find_keys(self.data, start, end, places)
+        n_keys = lib.bd_tfrecord_keys(address(self.data), start, end, address(places))
         return [self.data[a:b].tobytes() for a, b in places[:n_keys].tolist()]
 
     def error(self, record: int, what: str) -> VerificationError:
@@ -95,25 +90,28 @@ def read_records(
     at: RecordPlace | None = None,
     stop: int | None = None,
     all_crcs: bool = True,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[Records]:
     """The records of a file from `at` (its start) on, at most `max_records` at a time.
 
+    piece_bytes: of the file that are read at a time, where no record is longer.
     stop: the byte after the last record that is read, None for all. Raises VerificationError for a
     wrong CRC (of lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip
     member.
     """
-    buffer = pages(_PIECE_BYTES)
-    most = min(max_records, _PIECE_BYTES // FRAMING_BYTES)
+    buffer = pages(piece_bytes)
+    most = min(max_records, piece_bytes // _FRAMING_BYTES)
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
     most_bytes = sys.maxsize if stop is None else stop
-    start = filled = 0
+    filled = 0
+    at_status = np.zeros(2, np.int64)  # where the next record begins, what is said of it
     offset, n_records = (at.byte, at.record) if at is not None else (0, 0)
     with _open(path) as file:
         if offset:
             file.seek(offset)
         while True:
             try:
-                room = min(len(buffer) - SLACK, most_bytes - offset)
+                room = min(len(buffer) - PADDING, most_bytes - offset)
                 n_read = file.readinto(memoryview(buffer)[filled:room]) if filled < room else 0
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
@@ -122,7 +120,11 @@ def read_records(
             filled += n_read
             status = OK
             while status == OK:
-                found, start, status = scan_records(buffer, start, filled, all_crcs, starts, ends)
+                found = lib.bd_tfrecord_scan(
+                    address(buffer), filled, address(at_status), all_crcs, address(starts),
+                    address(ends), most, address(at_status) + 8,
+                )  # fmt: skip
+                start, status = at_status.tolist()
                 if found:
                     yield Records(
                         path=path, data=buffer, starts=starts[:found], ends=ends[:found],
@@ -146,7 +148,8 @@ def read_records(
             if crowded or start:
                 target = pages(2 * len(buffer)) if crowded else buffer
                 target[:rest] = buffer[start:filled].copy()
-                buffer, offset, start, filled = target, offset + start, 0, rest
+                buffer, offset, filled = target, offset + start, rest
+                at_status[0] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,13 +191,10 @@ def _record_places(path: Path, n_bytes: int, mtime_ns: int, layout: str) -> np.n
     found = [np.zeros((1, 3), np.int64)]
     row = 0
     for records in read_records(path, 1 << 16, all_crcs=False):
-        rows = np.ones(len(records.starts), np.int64)
         if layout == "block":
-            status, record = count_first_lists(
-                records.data, records.starts, records.ends, rows, NO_FLOATS, NO_SLOTS
-            )
-            if status != OK:
-                raise records.error(record, f"a feature {WRONG[status]}")
+            rows = _block_rows(records, first_only=True)
+        else:
+            rows = np.ones(len(records.starts), np.int64)
         numbers = records.first + np.arange(len(rows))
         places = np.stack(
             [records.starts - 12 + records.offset, numbers, row + np.cumsum(rows) - rows], axis=1
@@ -211,10 +211,18 @@ def count_rows(path: Path, layout: str) -> int:
         if layout != "block":
             rows += len(records.starts)
             continue
-        more, status, record = count_rows_of_blocks(
-            records.data, records.starts, records.ends, NO_FLOATS, NO_SLOTS
-        )
-        if status != OK:
-            raise records.error(record, f"a feature {WRONG[status]}")
-        rows += more
+        rows += int(_block_rows(records, first_only=False).sum())
+    return rows
+
+
+def _block_rows(records: Records, *, first_only: bool) -> np.ndarray:
+    """The rows of each record of lists of equal length, int64; of some, the first list tells."""
+    rows = np.empty(len(records.starts), np.int64)
+    record = np.zeros(1, np.int64)
+    status = lib.bd_tfrecord_count_rows(
+        address(records.data), address(records.starts), address(records.ends), len(rows),
+        first_only, address(rows), address(record),
+    )  # fmt: skip
+    if status != OK:
+        raise records.error(int(record[0]), f"a feature {WRONG[status]}")
     return rows

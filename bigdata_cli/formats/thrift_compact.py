@@ -81,6 +81,17 @@ def encode_struct(value: Struct) -> bytes:
     return bytes(out)
 
 
+def varint(number: int) -> bytes:
+    """A number of 0 or more, seven bits a byte.
+
+    >>> varint(300).hex()
+    'ac02'
+    """
+    out = bytearray()
+    _emit_varint(out, number)
+    return bytes(out)
+
+
 class _Parser:
     """A cursor over encoded bytes."""
 

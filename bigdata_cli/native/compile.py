@@ -1,92 +1,261 @@
 """Compiles the C library: one shared file for each instruction set of the processor family.
 
-Used by the build hook, which loads this file by its path; so it imports nothing of the package.
-`python -m bigdata_cli.native.compile` builds the library in place, for a checkout.
+`python -m bigdata_cli.native.compile` builds it in place, for a checkout, with warnings as errors;
+what follows is added to the compiler's flags. The build hook (hatch_build.py) builds it for a
+wheel. This package must import here without any dependency.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import shlex
-import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+
+from bigdata_cli import __version__
+from bigdata_cli.native.levels import LEVELS, family, library_name, platform_name
+from bigdata_cli.native.record import Record, checksum, sources_digest
 
 FOLDER = Path(__file__).parent
 SOURCES = FOLDER / "src"
 
-LEVELS = {
-    "x86_64": {
-        "sse2": ["-march=x86-64"],
-        "avx2": ["-march=x86-64-v3", "-mpclmul"],
-        "avx512": ["-march=x86-64-v4", "-mpclmul"],
-    },
-    "aarch64": {"neon": []},
-}
-"""Per processor family the instruction sets, lowest first, and the compiler's flags for each."""
-
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 FLAGS = ["-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off"]
 
+# Each flag by itself: `-march=x86-64-v3` is known to gcc from 11 on, and not to zig.
+_SSE2: list[str] = []
+_AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mf16c", "-mfma", "-mlzcnt", "-mmovbe", "-mpclmul"]
+_AVX2 += ["-mpopcnt", "-msse4.2"]
+_AVX512 = [*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl"]
+LEVEL_FLAGS = {"sse2": _SSE2, "avx2": _AVX2, "avx512": _AVX512, "neon": []}
 
-def family(machine: str | None = None) -> str:
-    """The processor family, as `LEVELS` names it."""
-    machine = (machine or platform.machine()).lower()
-    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+PROBE = """\
+#include <stdint.h>
+#include <string.h>
+int64_t bd_probe(const char *text) { return (int64_t)strlen(text); }
+"""
+
+NO_COMPILER = 3
+"""The exit status where no compiler is found."""
+
+NO_COMPILER_TEXT = """\
+bigdata needs a C compiler to be installed from its sources. Neither cc, gcc nor clang works here,
+and $CC names none. Install one, and try again:
+  Debian, Ubuntu  apt install gcc libc6-dev
+  Fedora, RHEL    dnf install gcc
+  Alpine          apk add build-base
+  macOS           xcode-select --install
+  elsewhere       pip install ziglang hatchling (a package with a compiler), then pip install
+                  with --no-build-isolation
+"""
 
 
-def library_name(level: str) -> str:
-    """The file name of the library for an instruction set."""
-    return f"libbigdata_{level}.so"
+class CompilerError(Exception):
+    """There is no compiler that works, or it refused the sources; the message says all."""
 
 
-def default_compiler() -> list[str] | None:
-    """The command of $CC, or of a `cc` on PATH; None where there is none."""
+@dataclass(frozen=True)
+class Target:
+    """A platform that the library can be built for.
+
+    Attributes:
+        platform: As `levels.platform_name` has it.
+        zig: What zig calls it, with the oldest system that the result runs on.
+        tag: The platform of the wheel, for that system.
+    """
+
+    platform: str
+    zig: str
+    tag: str
+
+
+_MANYLINUX = "manylinux_2_17_{0}.manylinux2014_{0}"
+TARGETS = {
+    target.platform: target
+    for target in (
+        Target("linux-x86_64", "x86_64-linux-gnu.2.17", _MANYLINUX.format("x86_64")),
+        Target("linux-aarch64", "aarch64-linux-gnu.2.17", _MANYLINUX.format("aarch64")),
+        Target("darwin-x86_64", "x86_64-macos.11.0", "macosx_11_0_x86_64"),
+        Target("darwin-aarch64", "aarch64-macos.11.0", "macosx_11_0_arm64"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A command that compiles C.
+
+    Attributes:
+        command: The command and what always follows it.
+        target: The platform that it compiles for, where it is told (zig); None: for this one.
+    """
+
+    command: tuple[str, ...]
+    target: Target | None = None
+
+    def run(self, *arguments: str | Path) -> str:
+        """Call the compiler.
+
+        Raises:
+            CompilerError: It cannot be started or fails; the message is what it printed.
+        """
+        command = [*self.command, *map(str, arguments)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        except OSError as error:
+            raise CompilerError(f"{self.command[0]}: {error.strerror}") from None
+        if done.returncode:
+            raise CompilerError(f"{shlex.join(command)}\n{done.stderr.strip()}")
+        return done.stdout
+
+    @property
+    def platform(self) -> str:
+        """The platform that it compiles for, as `levels.platform_name` has it."""
+        return self.target.platform if self.target else platform_name()
+
+    @property
+    def platform_flags(self) -> list[str]:
+        """What makes the result run on the oldest system that the wheel is for."""
+        is_apple = self.target is None and sys.platform == "darwin"
+        return ["-mmacosx-version-min=11.0"] if is_apple else []
+
+    @property
+    def title(self) -> str:
+        """What the compiler says of itself."""
+        name = self.command[0] if self.target is None else f"zig cc -target {self.target.zig}"
+        return f"{name}: {self.run('--version').partition(chr(10))[0]}"
+
+    def probe(self, level: str) -> None:
+        """Compile one line for an instruction set.
+
+        Raises:
+            CompilerError: It does not work: there is no linker, no libc, or it is too old.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(PROBE)
+            self.run(*FLAGS, *LEVEL_FLAGS[level], "-shared", "-o", f"{folder}/probe", source)
+
+
+def zig(target: Target) -> Compiler:
+    """The compiler of the `ziglang` package, which must be installed, for a target."""
+    return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", target.zig), target)
+
+
+def is_musl() -> bool:
+    """Whether this Python runs on musl (Alpine): what zig links for glibc does not load there."""
+    return "musl" in str(sysconfig.get_config_var("SOABI"))
+
+
+def system_compiler() -> Compiler | None:
+    """The compiler of this machine: $CC, else the first that works of cc, gcc and clang.
+
+    Raises:
+        CompilerError: $CC is set, and does not work.
+    """
+    highest = LEVELS[family()][-1]
     chosen = os.environ.get("CC")
     if chosen:
-        return shlex.split(chosen)
-    return ["cc"] if shutil.which("cc") else None
+        compiler = Compiler(tuple(shlex.split(chosen)))
+        try:
+            compiler.probe(highest)
+        except CompilerError as error:
+            raise CompilerError(f"$CC does not compile: {error}") from None
+        return compiler
+    for name in ("cc", "gcc", "clang"):
+        compiler = Compiler((name,))
+        try:
+            compiler.probe(highest)
+        except CompilerError:
+            continue
+        return compiler
+    return None
+
+
+def find_compiler() -> Compiler:
+    """The compiler of this machine, else that of the `ziglang` package.
+
+    Raises:
+        CompilerError: There is none, or none for this platform.
+    """
+    name = platform_name()
+    if name not in TARGETS:
+        raise CompilerError(
+            f"bigdata has no machine code for {name}: it runs on {', '.join(TARGETS)}"
+        )
+    compiler = system_compiler()
+    if compiler is not None:
+        return compiler
+    if find_spec("ziglang") is not None and not is_musl():
+        return zig(TARGETS[name])
+    raise CompilerError(NO_COMPILER_TEXT)
 
 
 def compile_library(
-    compiler: Sequence[str], level: str, output: Path, *, flags: Sequence[str] = ()
+    compiler: Compiler, level: str, output: Path, *, flags: Sequence[str] = ()
 ) -> None:
-    """Compile all sources into one shared library; raises CalledProcessError where that fails."""
-    level_flags = next(levels[level] for levels in LEVELS.values() if level in levels)
-    sources = sorted(map(str, SOURCES.glob("*.c")))
-    command = [*compiler, *FLAGS, *WARNINGS, *level_flags, *flags, "-shared", "-o", str(output)]
-    subprocess.run([*command, *sources, "-lm"], check=True, capture_output=True, text=True)
+    """Compile all sources into one shared library; raises CompilerError where that fails."""
+    compiler.run(
+        *FLAGS,
+        *LEVEL_FLAGS[level],
+        *compiler.platform_flags,
+        f"-DBD_SOURCES=0x{sources_digest(FOLDER)}u",
+        *flags,
+        *("-shared", "-o", output),
+        *sorted(SOURCES.glob("*.c")),
+        "-lm",
+    )
 
 
-def compile_all(
-    compiler: Sequence[str], folder: Path, *, machine: str | None = None, flags: Sequence[str] = ()
-) -> list[Path]:
-    """Compile the library for every instruction set of a processor family."""
-    outputs = {level: folder / library_name(level) for level in LEVELS[family(machine)]}
+def compile_all(compiler: Compiler, folder: Path, *, flags: Sequence[str] = ()) -> list[Path]:
+    """Compile the library for every instruction set of a processor family.
+
+    Args:
+        compiler: What compiles it.
+        folder: The folder that gets the libraries and the record of them.
+        flags: Further flags.
+
+    Returns:
+        The files: the libraries and the record.
+    """
+    levels = LEVELS[compiler.platform.partition("-")[2]]
+    names = [library_name(level) for level in levels]
+
+    def compiled(level: str) -> str:
+        # Renamed when it is whole: a process that has loaded the old library keeps it.
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            file = Path(scratch, library_name(level))
+            compile_library(compiler, level, file, flags=flags)
+            content = file.read_bytes()
+            file.replace(folder / file.name)
+        return checksum(content)
+
     with ThreadPoolExecutor() as pool:
-        list(
-            pool.map(
-                lambda item: compile_library(compiler, item[0], item[1], flags=flags),
-                outputs.items(),
-            )
-        )
-    return list(outputs.values())
+        checksums = dict(zip(names, pool.map(compiled, levels), strict=True))
+    Record(__version__, compiler.platform, sources_digest(FOLDER), compiler.title, checksums).write(
+        folder
+    )
+    return [folder / name for name in [*names, "built.json"]]
 
 
 def main() -> int:
-    """Build in place, with what the command line adds to the flags."""
-    compiler = default_compiler()
-    if compiler is None:
-        print("no C compiler: set CC, or install one", file=sys.stderr)
-        return 1
+    """Build in place; returns the exit status."""
     try:
-        compile_all(compiler, FOLDER, flags=sys.argv[1:])
-    except subprocess.CalledProcessError as error:
-        print(error.stderr, file=sys.stderr)
+        compiler = find_compiler()
+    except CompilerError as error:
+        print(error, file=sys.stderr)
+        return NO_COMPILER
+    try:
+        compile_all(compiler, FOLDER, flags=[*WARNINGS, *sys.argv[1:]])
+    except CompilerError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The C library: found, loaded and declared here, and nowhere else.
+"""The C library, declared here and nowhere else.
 
 `lib` is the library for the best instruction set that the processor has. All calls run without
 the GIL. A function gets the addresses of arrays (`address`) and their lengths; who calls it keeps
@@ -8,19 +8,343 @@ the arrays alive.
 from __future__ import annotations
 
 import ctypes
-import os
-from ctypes import c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import c_bool, c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
 
-from bigdata_cli.native.compile import FOLDER, LEVELS, family, library_name
+from bigdata_cli.native.loading import load
+
+
+class DialectRules(ctypes.Structure):
+    """`bd_rules`: the bytes of a dialect, -1 for what it does not have."""
+
+    _fields_ = (
+        ("delimiter", c_int32),
+        ("quote", c_int32),
+        ("escape", c_int32),
+        ("comment", c_int32),
+        ("decimal", c_int32),
+        ("thousands", c_int32),
+        ("trim", c_uint8),
+        ("keep_blank", c_uint8),
+        ("tail_size", c_int64),
+        ("tail", c_void_p),
+    )
+
+
+class NullTokens(ctypes.Structure):
+    """`bd_nulls`: the null tokens of columns."""
+
+    _fields_ = (
+        ("tokens", c_void_p),
+        ("ends", c_void_p),
+        ("first", c_void_p),
+        ("last", c_void_p),
+        ("longest", c_void_p),
+        ("numeric", c_void_p),
+    )
+
+
+class ParserInput(ctypes.Structure):
+    """`bd_input`: a block of text, and the records in it that are to be parsed."""
+
+    _fields_ = (
+        ("block", c_void_p),
+        ("begin", c_int64),
+        ("stop", c_int64),
+        ("size", c_int64),
+        ("at_eof", c_int64),
+        ("rules", ctypes.POINTER(DialectRules)),
+        ("nulls", ctypes.POINTER(NullTokens)),
+        ("n_fields", c_int64),
+        ("targets", c_void_p),
+        ("n_columns", c_int64),
+        ("max_bad", c_int64),
+        ("bad", c_void_p),
+        ("max_starts", c_int64),
+        ("record_starts", c_void_p),
+    )
+
+
+class ParseOutcome(ctypes.Structure):
+    """`bd_outcome`: how far a parse got, and why it ended."""
+
+    _fields_ = (
+        ("status", c_int64),
+        ("position", c_int64),
+        ("n_rows", c_int64),
+        ("n_blank", c_int64),
+        ("n_bad", c_int64),
+        ("n_seen", c_int64),
+        ("n_undecided", c_int64),
+    )
+
+
+class Position(ctypes.Structure):
+    """`bd_position`: where the search for a record boundary is."""
+
+    _fields_ = (("pos", c_int64), ("state", c_int32))
+
+
+class SampleFields(ctypes.Structure):
+    """`bd_sample`: how the fields of sample data are rendered."""
+
+    _fields_ = (
+        ("n_fields", c_int64),
+        ("max_row_bytes", c_int64),
+        ("decimals", c_void_p),
+        ("pools", c_void_p),
+        ("texts", c_void_p),
+        ("text_offsets", c_void_p),
+        ("ends", c_void_p),
+        ("end_offsets", c_void_p),
+    )
+
+
+class TfrecordPlan(ctypes.Structure):
+    """`struct bd_tfrecord_plan`."""
+
+    _fields_ = (
+        ("layout", c_int32),
+        ("n_columns", c_int32),
+        ("n_lists", c_int32),
+        ("block_rows", c_int32),
+        ("columns", c_void_p),
+        ("lists", c_void_p),
+        ("keys", c_void_p),
+        ("heads", c_void_p),
+    )
+
+
+class TfrecordBatches(ctypes.Structure):
+    """`struct bd_tfrecord_batches`."""
+
+    _fields_ = (("n_batches", c_int64), ("batches", c_void_p), ("lookups", c_void_p))
+
+
+class TfrecordPlaces(ctypes.Structure):
+    """`struct bd_tfrecord_places`."""
+
+    _fields_ = tuple(
+        (name, c_void_p)
+        for name in (
+            *("firsts", "strides", "steps", "offsets", "rows"),
+            *("floats", "slots", "lengths", "absent", "absences"),
+        )
+    )
+
+
+class TfrecordScratch(ctypes.Structure):
+    """`struct bd_tfrecord_scratch`."""
+
+    _fields_ = (
+        ("spans", c_void_p),
+        ("places", c_void_p),
+        ("moves", c_void_p),
+        ("mask", c_void_p),
+        ("mask_bytes", c_int64),
+    )
+
+
+class TfrecordWrong(ctypes.Structure):
+    """`struct bd_tfrecord_wrong`."""
+
+    _fields_ = (("status", c_int64), ("record", c_int64), ("list", c_int64))
+
+
+_RULES, _NULLS = ctypes.POINTER(DialectRules), ctypes.POINTER(NullTokens)
+_TEXTS = [c_void_p, c_void_p, c_void_p, c_int64]
+"""A block, where its texts start and stop, how many there are."""
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
+    "bd_sources": (c_uint64, []),
     "bd_instruction_sets": (c_uint32, []),
+    # crc32c.c
+    "bd_crc32c": (c_uint32, [c_void_p, c_int64]),
+    "bd_crc32c_by_tables": (c_uint32, [c_void_p, c_int64]),
+    # tfrecord_plan.c, tfrecord_encode.c
+    "bd_tfrecord_heads_bytes": (c_int64, [c_void_p]),
+    "bd_tfrecord_heads": (None, [c_void_p]),
+    "bd_tfrecord_bound": (c_int64, [c_void_p, c_void_p, c_void_p]),
+    "bd_tfrecord_encode": (c_int64, [c_void_p, c_void_p, c_void_p, c_void_p]),
+    # tfrecord_records.c
+    "bd_tfrecord_scan": (
+        c_int64,
+        [c_void_p, c_int64, c_void_p, c_bool, c_void_p, c_void_p, c_int64, c_void_p],
+    ),
+    "bd_tfrecord_count_rows": (
+        c_int64,
+        [c_void_p, c_void_p, c_void_p, c_int64, c_bool, c_void_p, c_void_p],
+    ),
+    "bd_tfrecord_keys": (c_int64, [c_void_p, c_int64, c_int64, c_void_p]),
+    # tfrecord_decode.c
+    "bd_tfrecord_decode": (
+        None,
+        [*[c_void_p] * 4, c_int64, c_bool, c_bool, *[c_void_p] * 3],
+    ),
+    "bd_tfrecord_list_rows": (
+        None,
+        [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p],
+    ),
+    "bd_text_offsets": (c_int64, [c_void_p, c_int64, c_void_p]),
+    "bd_gather_text": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p]),
+    # tfrecord_arrays.c
+    "bd_tfrecord_arrays": (
+        c_int64,
+        [c_void_p, c_int64, c_void_p, c_int64, c_int64, c_void_p],
+    ),
+    # parser.c
+    "bd_parser_new": (c_void_p, []),
+    "bd_parser_free": (None, [c_void_p]),
+    "bd_parse": (
+        None,
+        [
+            c_void_p,
+            ctypes.POINTER(ParserInput),
+            *[c_void_p] * 3,
+            c_int64,
+            c_void_p,
+            ctypes.POINTER(ParseOutcome),
+        ],
+    ),
+    "bd_undecided_fields": (c_void_p, [c_void_p]),
+    "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
+    "bd_copy_distinct": (None, [c_void_p, c_void_p, c_int64, c_void_p]),
+    # results.c
+    "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
+    "bd_merge_results": (None, [c_void_p, c_void_p, c_void_p, c_int64]),
+    # export.c
+    "bd_export": (c_int32, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    # vocabulary.c
+    "bd_vocabulary_new": (c_void_p, [c_int64]),
+    "bd_vocabulary_free": (None, [c_void_p]),
+    "bd_vocabulary_add": (c_int64, [c_void_p, c_int64, *[c_void_p] * 3]),
+    "bd_vocabulary_holds": (c_int32, [c_void_p, c_int64, *[c_void_p] * 3]),
+    "bd_vocabulary_bytes": (c_int64, [c_void_p]),
+    "bd_vocabulary_copy": (None, [c_void_p, c_void_p, c_void_p]),
+    "bd_hash_texts": (None, [c_int64, *[c_void_p] * 3]),
+    # scanners.c
+    "bd_scan_fields": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
+    "bd_skip_records": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
+    "bd_scan_numbers": (None, [*_TEXTS, _RULES, c_void_p]),
+    "bd_decimals_to_floats": (
+        None,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p],
+    ),
+    "bd_scan_timestamps": (None, [*_TEXTS, c_void_p, c_void_p, c_void_p]),
+    "bd_classify_texts": (None, [*_TEXTS, _RULES, c_void_p]),
+    "bd_find_nulls": (None, [*_TEXTS, _NULLS, c_int64, c_void_p]),
+    "bd_parse_values": (
+        None,
+        [*_TEXTS, c_int32, ctypes.c_bool, c_void_p, c_void_p, _RULES, c_void_p],
+    ),
+    # boundary.c
+    "bd_next_record": (
+        ctypes.c_bool,
+        [c_void_p, ctypes.POINTER(c_int64), c_int64, c_int64, ctypes.c_bool, _RULES],
+    ),
+    "bd_after_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
+    "bd_last_record": (c_int64, [c_void_p, c_int64, c_int64, _RULES]),
+    # lines.c
+    "bd_count_line_ends": (c_int64, [c_void_p, c_int64, c_int64]),
+    "bd_max_records": (c_int64, [c_void_p, c_int64, c_int64]),
+    # guess.c
+    "bd_after_line_end": (c_int64, [c_void_p, c_int64]),
+    "bd_after_quoted_record": (c_int64, [c_void_p, c_int64, _RULES]),
+    "bd_count_good_records": (
+        c_int64,
+        [c_void_p, c_int64, c_int64, ctypes.c_bool, _RULES, c_int64, c_int64],
+    ),
+    # float32.c
+    "bd_loses_float32": (ctypes.c_bool, [c_void_p, c_void_p, c_int64]),
+    # buckets.c
+    "bd_hash_buckets": (None, [c_void_p, c_void_p, c_int64, c_uint64, c_void_p]),
+    # placing.c
+    "bd_place_numbers": (
+        None,
+        [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_double],
+    ),
+    # render.c
+    "bd_render_rows": (
+        c_int64,
+        [
+            c_void_p,
+            c_int64,
+            c_int64,
+            ctypes.POINTER(SampleFields),
+            c_void_p,
+            c_int64,
+            ctypes.POINTER(c_int64),
+        ],
+    ),
+    # parquet_encode.c
+    "bd_parquet_room": (None, [c_void_p, c_int64, c_void_p, c_int64, c_void_p]),
+    "bd_parquet_encode": (
+        c_int64,
+        [
+            *(c_void_p, c_int64, c_void_p, c_int64, c_int64, c_int64),
+            *(c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p),
+        ],
+    ),
+    # parquet_thrift.c
+    "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_parquet_row_group": (
+        c_int64,
+        [
+            *(c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
+            *(c_int64, c_int64, c_int64, c_void_p),
+        ],
+    ),
+    "bd_parquet_index": (
+        c_int64,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
+    ),
+    # arrays_codes.c
+    "bd_vocabulary_build": (None, [c_void_p]),
+    # arrays_columns.c
+    "bd_batch_columns": (c_int64, [c_void_p, c_void_p, c_int64, c_int64]),
+    "bd_batch_measure": (None, [c_void_p, c_void_p, c_int64, c_int32, c_void_p]),
+    # arrays_matrix.c
+    "bd_batch_matrix": (c_int64, [c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    # arrays_text.c
+    "bd_text_ends": (None, [c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_text_fixed": (None, [c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_text_ended": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    "bd_text_from_fixed": (c_int64, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    # files.c
+    "bd_sync_file_system": (c_int32, [c_int32]),
+    # parquet_values.c
+    "bd_parquet_split": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
 }
 """Per function its result and its arguments, in the order of the source files."""
+
+
+FIELD = np.dtype(
+    [("start", "i8"), ("stop", "i8"), ("after", "i8"), ("quoted", "?"), ("escaped", "?"),
+     ("status", "i4")],
+    align=True,
+)  # fmt: skip
+"""`bd_field` of scan.h."""
+NUMBER = np.dtype(
+    [("form", "i4"), ("negative", "?"), ("significand", "u8"), ("exponent", "i8")], align=True
+)
+"""`bd_number` of number.h."""
+TIMESTAMP = np.dtype(
+    [("micros", "i8"), ("nanos", "i4"), ("n_fraction", "i4"), ("utc", "?")], align=True
+)
+"""`bd_timestamp` of temporal.h."""
+CLASSIFIED = np.dtype([("forms", "i8"), ("negative", "?"), ("magnitude", "u8")], align=True)
+"""`bd_classified` of classify.h."""
+NUMBER_COLUMN = np.dtype(
+    [("values", "u8"), ("stride", "i8"), ("is_float32", "i8"), ("indicator", "i8"),
+     ("center", "f8"), ("scale", "f8")],
+    align=True,
+)  # fmt: skip
+"""`bd_number_column` of placing.c."""
+CELL = np.dtype([("flag", "i4"), ("cell", "i8")], align=True)
+"""`bd_cell` of careful.h."""
 
 
 def address(array: np.ndarray) -> int:
@@ -29,23 +353,4 @@ def address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _open(level: str) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(FOLDER / library_name(level)))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
-
-
-def _load() -> tuple[ctypes.CDLL, str]:
-    levels = list(LEVELS[family()])
-    forced = os.environ.get("BIGDATA_SIMD")
-    if forced:
-        return _open(forced), forced
-    lowest = _open(levels[0])
-    found = lowest.bd_instruction_sets()
-    best = max(i for i in range(len(levels)) if found >> i & 1)
-    return (_open(levels[best]) if best else lowest), levels[best]
-
-
-lib, level = _load()
+lib, level = load(_SIGNATURES)

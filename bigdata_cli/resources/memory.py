@@ -47,11 +47,19 @@ def available_memory_bytes(files: CgroupFiles | None = None, *, new_threads: int
     Page cache counts as usable: the kernel drops it before it kills. new_threads: that will be
     begun, whose stacks are address space.
     """
-    import psutil
-
     left = (_cgroup_memory_left(files or CgroupFiles()), address_space_left(new_threads))
     bounds = [n_bytes for n_bytes in left if n_bytes is not None]
-    return max(0, min([int(psutil.virtual_memory().available), *bounds]))
+    return max(0, min([_host_memory_left(), *bounds]))
+
+
+def _host_memory_left() -> int:
+    """What the host has available: on Linux without psutil, whose import takes several ms."""
+    available = _sizes(Path("/proc/meminfo")).get("MemAvailable")
+    if available is None:
+        import psutil
+
+        available = int(psutil.virtual_memory().available)
+    return available
 
 
 def address_space_left(new_threads: int = 0) -> int | None:
@@ -81,8 +89,6 @@ def tree_memory_bytes() -> int:
         import psutil
 
         own = int(psutil.Process().memory_info().rss)
-    if not _has_children():
-        return own
     return own + sum(_resident_of(str(pid)) or 0 for pid in _child_pids())
 
 
@@ -124,11 +130,16 @@ def _peak_of_process(pid: str) -> int | None:
 
 def _status_of(pid: str) -> dict[str, int]:
     """The sizes in a process's status, in bytes; none where there is no /proc."""
+    return _sizes(Path("/proc", pid, "status"))
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    """The sizes in a file of /proc, in bytes; none where there is no such file."""
     try:
-        status = Path("/proc", pid, "status").read_text(encoding="ascii", errors="replace")
+        text = path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return {}
-    fields = (line.split() for line in status.splitlines())
+    fields = (line.split() for line in text.splitlines())
     return {
         words[0].rstrip(":"): int(words[1]) * 1024
         for words in fields
@@ -137,6 +148,8 @@ def _status_of(pid: str) -> dict[str, int]:
 
 
 def _child_pids() -> list[int]:
+    if not _has_children():
+        return []
     import psutil
 
     try:

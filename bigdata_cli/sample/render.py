@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bigdata_cli.native import compiled
+from bigdata_cli.native.library import SampleFields, address, lib
 from bigdata_cli.sample import BLOCK_ROWS
 
 NOTHING = np.iinfo(np.int64).min
 """The cell of a field that is left empty."""
 _MAX_NUMBER_BYTES = 24
 _BUFFER_BYTES = 1 << 22
+_SLACK = bytes(16)
+"""What the library may read or write after texts."""
 
 
 @dataclass(frozen=True)
@@ -67,28 +70,30 @@ def choose(
 
 def render(sketch: Sketch, cells: np.ndarray) -> Iterator[bytes]:
     """The rows of `cells` as text, in pieces of at most a few MB."""
-    decimals, pools, pool_bytes, pool_offsets = _tables(sketch.fields)
-    ends = [field.end.encode() for field in sketch.fields]
-    end_offsets = np.cumsum([0, *map(len, ends)])
-    end_bytes = np.frombuffer(b"".join(ends), np.uint8)
-    lengths = np.diff(pool_offsets)
-    longest = lengths.max() if len(lengths) else 0
+    decimals, pools, texts = _contents(sketch.fields)
+    text_bytes, text_offsets = _joined(texts)
+    end_bytes, end_offsets = _joined([field.end.encode() for field in sketch.fields])
+    longest = max(map(len, texts), default=0)
     most = (longest if pool >= 0 else _MAX_NUMBER_BYTES for pool in pools)
     row_bytes = int(sum(most)) + len(end_bytes)
-    out = np.empty(max(_BUFFER_BYTES, row_bytes), np.uint8)
+    fields = SampleFields(
+        len(sketch.fields), row_bytes,
+        *map(address, (decimals, pools, text_bytes, text_offsets, end_bytes, end_offsets)),
+    )  # fmt: skip
+    cells = np.ascontiguousarray(cells, np.int64)
+    size = max(_BUFFER_BYTES, row_bytes)
+    out = np.empty(size + len(_SLACK), np.uint8)
+    written = ctypes.c_int64()
     row = 0
     while row < cells.shape[1]:
-        row, used = _render_rows(
-            cells, row, row_bytes, decimals, pools, pool_bytes, pool_offsets,
-            end_bytes, end_offsets, out,
-        )  # fmt: skip
-        yield out[:used].tobytes()
+        row = lib.bd_render_rows(
+            address(cells), cells.shape[1], row, fields, address(out), size, written
+        )
+        yield out[: written.value].tobytes()
 
 
-def _tables(
-    fields: Sequence[Field],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Decimals and first pool entry (-1: a number) per field; the pool's bytes and offsets."""
+def _contents(fields: Sequence[Field]) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
+    """Decimals of each field, its first text (-1: a number), and the texts of all."""
     decimals: list[int] = []
     pools: list[int] = []
     texts: list[bytes] = []
@@ -100,56 +105,10 @@ def _tables(
             decimals.append(0)
             pools.append(len(texts))
             texts.extend(value.encode() for value in field.content.values)
-    offsets = np.cumsum([0, *map(len, texts)])
-    return (
-        np.array(decimals, np.int64),
-        np.array(pools, np.int64),
-        np.frombuffer(b"".join(texts), np.uint8),
-        offsets.astype(np.int64),
-    )
+    return np.array(decimals, np.int64), np.array(pools, np.int64), texts
 
 
-@compiled
-def _render_rows(
-    cells, row, row_bytes, decimals, pools, pool_bytes, pool_offsets, end_bytes, end_offsets, out
-):
-    at = 0
-    while row < cells.shape[1] and at + row_bytes <= out.size:
-        for field in range(cells.shape[0]):
-            cell = cells[field, row]
-            if cell != NOTHING:
-                if pools[field] >= 0:
-                    entry = pools[field] + cell
-                    for place in range(pool_offsets[entry], pool_offsets[entry + 1]):
-                        out[at] = pool_bytes[place]
-                        at += 1
-                else:
-                    at = _write_number(out, at, cell, decimals[field])
-            for place in range(end_offsets[field], end_offsets[field + 1]):
-                out[at] = end_bytes[place]
-                at += 1
-        row += 1
-    return row, at
-
-
-@compiled
-def _write_number(out, at, number, decimals):
-    if number < 0:
-        out[at] = 45
-        at += 1
-        number = -number
-    digits, rest = 1, number // 10
-    while rest > 0:
-        digits += 1
-        rest //= 10
-    digits = max(digits, decimals + 1)
-    end = at + digits + (1 if decimals > 0 else 0)
-    place = end - 1
-    for done in range(digits):
-        if done == decimals and decimals > 0:
-            out[place] = 46
-            place -= 1
-        out[place] = 48 + number % 10
-        number //= 10
-        place -= 1
-    return end
+def _joined(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Texts one after the other, with slack after them, and their offsets: int64 (n + 1,)."""
+    data = np.frombuffer(b"".join(texts) + _SLACK, np.uint8)
+    return data, np.cumsum([0, *map(len, texts)], dtype=np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError, did_you_mean
@@ -192,9 +192,13 @@ class Schema:
 
     columns: tuple[Column, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -204,9 +208,9 @@ class Schema:
 
     def __getitem__(self, name: str) -> Column:
         """The column of that name; raises UsageError with a suggestion."""
-        for column in self.columns:
-            if column.name == name:
-                return column
+        column = self._by_name.get(name)
+        if column is not None:
+            return column
         raise UsageError(f'there is no column "{name}"', hint=did_you_mean(name, self.names))
 
     def arrow(self) -> pa.Schema:

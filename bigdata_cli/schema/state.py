@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from bigdata_cli.schema.dtype import Column
+from bigdata_cli.schema.dtype import Column, arrow_type
 from bigdata_cli.schema.lattice import Observed, resolve
 from bigdata_cli.schema.vocabulary import join_distinct
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +56,26 @@ class ColumnState:
         """The column as it would be stored now."""
         vocabulary = None
         if self.dtype == "category" and self.distinct is not None:
-            vocabulary = tuple(sorted(self.distinct))
+            vocabulary = _sorted(self.distinct)
         return Column(name=self.name, dtype=self.dtype, vocabulary=vocabulary)
+
+
+_sorted_texts: WeakKeyDictionary[frozenset[str], tuple[str, ...]] = WeakKeyDictionary()
+
+
+def _sorted(texts: frozenset[str]) -> tuple[str, ...]:
+    """The texts in order, sorted once for as long as the set is there."""
+    found = _sorted_texts.get(texts)
+    if found is None:
+        found = _sorted_texts[texts] = tuple(sorted(texts))
+    return found
+
+
+def arrow_schema(columns: Sequence[ColumnState]) -> pa.Schema:
+    """The Arrow schema of columns."""
+    import pyarrow as pa
+
+    return pa.schema([(state.name, arrow_type(state.dtype)) for state in columns])
 
 
 def join_all(

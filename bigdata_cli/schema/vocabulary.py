@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -65,17 +65,18 @@ def may_be_categories(values: pa.StringArray) -> bool:
     return len(values) == 0 or int(np.diff(offsets).max()) <= MAX_CATEGORY_BYTES
 
 
-def check_vocabularies(
-    names: Sequence[str], distinct: Sequence[frozenset[str] | None], max_bytes: int
-) -> None:
-    """Raise BudgetError where the distinct texts of all columns take more than `max_bytes`."""
-    counts = [0 if values is None else len(values) for values in distinct]
-    if sum(counts) * DISTINCT_BYTES <= max_bytes:
+def check_vocabularies(n_distinct: Mapping[str, int], max_bytes: int) -> None:
+    """Raise BudgetError where the distinct texts of all columns take more than `max_bytes`.
+
+    n_distinct: how many there are, by column.
+    """
+    n_texts = sum(n_distinct.values())
+    if n_texts * DISTINCT_BYTES <= max_bytes:
         return
-    largest = sorted(zip(counts, names, strict=True), reverse=True)[:5]
+    largest = sorted(((n, name) for name, n in n_distinct.items()), reverse=True)[:5]
     raise BudgetError(
-        f"{sum(counts):,} distinct texts in {sum(map(bool, counts)):,} columns that may be "
-        f"categories do not fit into the memory limit; most are in "
+        f"{n_texts:,} distinct texts in {sum(map(bool, n_distinct.values())):,} columns that may "
+        f"be categories do not fit into the memory limit; most are in "
         + ", ".join(f'"{name}" ({count:,})' for count, name in largest),
         hint=" ".join(f"--type '{name}=text'" for _, name in largest)
         + ", or a larger --memory-limit",

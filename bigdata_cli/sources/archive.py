@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import DataError, UsageError, closest
 from bigdata_cli.sources.decompress import (
@@ -15,6 +15,9 @@ from bigdata_cli.sources.decompress import (
     dictionary_error,
 )
 from bigdata_cli.sources.paths import is_csv_name, is_text_name
+
+if TYPE_CHECKING:
+    import zipfile  # which few runs need, and all would wait for
 
 ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -50,6 +53,8 @@ def find_member(path: Path, name: str, wanted: str | None) -> zipfile.ZipInfo:
 
 def _members(path: Path, name: str) -> list[zipfile.ZipInfo]:
     """The files in the archive, without folders and what file managers put there."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -105,6 +110,8 @@ def member_start(path: Path, member: zipfile.ZipInfo, name: str) -> int:
 
 def open_member(path: Path, member: zipfile.ZipInfo, raw: ByteStream, name: str) -> ByteStream:
     """The data of a member. raw: its bytes in the archive."""
+    import zipfile
+
     if member.compress_type == zipfile.ZIP_STORED:
         return _CheckedStream(raw, member, name)
     if member.compress_type == zipfile.ZIP_DEFLATED:
@@ -165,6 +172,8 @@ class _ZipfileStream:
     """A member in a compression that few archives have: what the standard library reads."""
 
     def __init__(self, path: Path, member: zipfile.ZipInfo, name: str) -> None:
+        import zipfile
+
         self._member = member
         self._name = name
         self._produced = 0

@@ -13,18 +13,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from bigdata_cli.errors import DataError, SourceLostError
-from bigdata_cli.native import compiled
-from bigdata_cli.native.instructions import byte_at
+from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.rules import compile_rules
-from bigdata_cli.sources.scan import (
-    DONE,
-    UNTERMINATED,
-    line_end,
-    scan_field,
-    scan_quoted,
-    skip_line,
-)
 from bigdata_cli.sources.source import Source, SourceFile
 
 UNIT_BYTES = 4 << 20
@@ -36,6 +27,8 @@ _KEPT_OPEN = 64
 PADDING_BYTES = 64
 """Line feeds after the end of a block, beyond which the kernels read words."""
 _SCORED_RECORDS = 100
+_REFUTED, _BEYOND = -1, -2
+"""That a field cannot be inside quotes; that its end is not in the bytes at hand."""
 
 
 class ByteRange(NamedTuple):
@@ -180,80 +173,25 @@ def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> 
     window = LOOKAHEAD_BYTES
     while True:
         block = reader.read(unit.file, unit.start - 1, unit.start - 1 + window)
-        found, outside = _after_line_end(block.data, block.size)
-        if found and not _has_byte(block.data, block.size, rules.quote):
+        data = address(block.data)
+        outside = lib.bd_after_line_end(data, block.size)
+        if outside >= 0 and not _has_byte(block.data, block.size, rules.quote):
             return block.offset + outside
-        inside = -1
+        inside = _REFUTED
         if rules.quote >= 0:
-            inside = _after_quoted_record(block.data, block.size, rules)
-        if (found and inside >= 0) or block.at_eof or window >= MAX_RECORD_BYTES:
+            inside = lib.bd_after_quoted_record(data, block.size, rules.native)
+        decided = outside >= 0 and inside != _BEYOND
+        if decided or block.at_eof or window >= MAX_RECORD_BYTES:
             break
         window *= 4
-    if inside < 0:
-        return block.offset + (outside if found else block.size)
-    if not found:
-        return block.offset + inside
-    arguments = (block.size, block.at_eof, rules, n_fields)
-    if _score(block.data, inside, *arguments) > _score(block.data, outside, *arguments):
-        return block.offset + inside
-    return block.offset + outside
+    if min(outside, inside) < 0:
+        known = max(outside, inside)
+        return block.offset + (known if known >= 0 else block.size)
+    arguments = (block.size, block.at_eof, rules.native, n_fields, _SCORED_RECORDS)
+    good_inside = lib.bd_count_good_records(data, inside, *arguments)
+    good_outside = lib.bd_count_good_records(data, outside, *arguments)
+    return block.offset + (inside if good_inside > good_outside else outside)
 
 
 def _has_byte(data: np.ndarray, size: int, byte: int) -> bool:
     return byte >= 0 and bool((data[:size] == byte).any())
-
-
-@compiled
-def _after_line_end(block, size):
-    """(found, position after the first line end whose end is at or after position 1)."""
-    p = 0
-    while p < size:
-        n = line_end(block, p)
-        if n:
-            return True, min(p + n, size)
-        p += 1
-    return False, size
-
-
-@compiled
-def _after_quoted_record(block, size, rules):
-    """Position after the record whose quoted field goes on at position 1; -1 for none."""
-    _, _, _, _, p, status = scan_quoted(block, 0, size, rules)
-    while status == DONE and p < size:
-        n = line_end(block, p)
-        if n:
-            return min(p + n, size)
-        _, _, _, _, p, status = scan_field(block, p + 1 + len(rules.tail), size, rules)
-    return -1
-
-
-@compiled
-def _score(block, pos, end, at_eof, rules, n_fields):
-    """Records with the right number of fields from `pos` on, until one has not; -1 at once."""
-    good = 0
-    while pos < end and good < _SCORED_RECORDS:
-        skip = line_end(block, pos)
-        if skip:
-            pos += skip
-            continue
-        if byte_at(block, pos) == rules.comment:
-            pos = skip_line(block, pos, end)
-            continue
-        fields = 0
-        while True:
-            _, _, _, _, pos, status = scan_field(block, pos, end, rules)
-            fields += 1
-            if status == UNTERMINATED:
-                return good if not at_eof else good - 1
-            if status != DONE:
-                return good - 1
-            if pos >= end:
-                return good
-            if line_end(block, pos):
-                pos += line_end(block, pos)
-                break
-            pos += 1 + len(rules.tail)
-        if fields != n_fields:
-            return good - 1
-        good += 1
-    return good

@@ -26,7 +26,7 @@ from bigdata_cli.sources.blocks import (
     Block,
     ByteRange,
 )
-from bigdata_cli.sources.boundary import OUTSIDE, count_line_ends, last_record, next_record
+from bigdata_cli.sources.boundary import count_line_ends, last_record, next_record
 from bigdata_cli.sources.decompress import ByteStream
 from bigdata_cli.sources.odd import UNCLOSED_HINT, RecordError
 from bigdata_cli.sources.origin import Cancelled
@@ -226,16 +226,14 @@ class _Cutter:
 
     def _find_end(self, limit: int) -> int:
         """Where the first record that starts at or after `limit` starts, or the data end."""
-        pos, state = 0, OUTSIDE
+        pos = 0
         wanted = limit + min(LOOKAHEAD_BYTES, limit)
         while True:
             self._fill(wanted)
             self._data[self._size : self._size + PADDING_BYTES] = 10
-            found, pos, state = next_record(
-                self._data, pos, state, limit, self._size, self._at_eof, self._rules
-            )
+            found, pos = next_record(self._data, pos, limit, self._size, self._at_eof, self._rules)
             if found:
-                return int(pos)
+                return pos
             if self._size - limit > self._max_record_bytes:
                 raise self._too_long(limit)
             wanted = self._size + min(max(wanted, _PIECE_BYTES // 4), self._max_record_bytes)

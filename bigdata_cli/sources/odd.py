@@ -1,4 +1,4 @@
-"""Cells that the kernel left to Python: hard decimals, and odd forms in a column of fixed dtype."""
+"""What is wrong with records and values, and how values of a fixed dtype are read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import numpy as np
 from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES
-from bigdata_cli.sources import kernel
-from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.rules import Rules
 
 _BOOLS = {
@@ -97,66 +95,11 @@ def too_many_categories(state: ColumnState) -> ColumnState:
     return replace(state, dtype="text", distinct=None)
 
 
-def cell_text(block: Block, cell: int) -> bytes:
-    """The bytes of a cell that holds a place: start << 32 | length."""
-    start = int(cell) >> 32
-    return block.data[start : start + (int(cell) & 0xFFFFFFFF)].tobytes()
-
-
 def plain_number(text: str, rules: Rules) -> str:
     """A number as Python reads it: a decimal point, no thousands marks."""
     if rules.thousands >= 0:
         text = text.replace(chr(rules.thousands), "")
     return text if rules.decimal == ord(".") else text.replace(chr(rules.decimal), ".")
-
-
-def hard_decimals(
-    block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState, rules: Rules
-) -> None:
-    """Put Python's float in place of the decimals that the kernel could not decide."""
-    if not np.count_nonzero(flags):
-        return
-    values = cells.view(np.float64)
-    for row in np.flatnonzero(flags == kernel.HARD):
-        text = cell_text(block, cells[row]).decode("ascii")
-        values[row] = float(plain_number(text, rules))
-        if np.isinf(values[row]) or values[row] == 0.0:
-            raise OddValue(
-                np.array([row]),
-                f'column "{state.name}": {text!r} lies beyond float64',
-                reason=f'column "{state.name}" lies beyond float64',
-                hint=f"--type {state.name}=text keeps it as it is",
-            )
-        flags[row] = kernel.VALUE
-
-
-def convert_odd_cells(
-    block: Block, cells: np.ndarray, flags: np.ndarray, state: ColumnState, rules: Rules
-) -> None:
-    """Read odd cells as the user asked by fixing the dtype; raises OddValue where it cannot be."""
-    kind = kind_of(state.dtype)
-    convert = converter_of(state.dtype)
-    values = cells.view(np.float64) if kind is Kind.FLOAT else cells
-    if state.dtype == "uint64":
-        values = cells.view(np.uint64)
-    refused: list[int] = []
-    first = ""
-    for row in np.flatnonzero(flags == kernel.ODD).tolist():
-        text = cell_text(block, cells[row]).decode("utf-8", "replace").strip()
-        number = plain_number(text, rules) if kind in (Kind.INT, Kind.FLOAT) else text
-        try:
-            values[row] = convert(number)
-            flags[row] = kernel.VALUE
-        except (ValueError, OverflowError):
-            first = first or text
-            refused.append(row)
-    if refused:
-        raise contradiction(np.array(refused), first, state)
-    if kind is Kind.INT and state.dtype not in ("int64", "uint64"):
-        low, high = integer_range(state.dtype)
-        wrong = np.flatnonzero((flags == kernel.VALUE) & ((values < low) | (values > high)))
-        if len(wrong):
-            raise contradiction(wrong, str(values[wrong[0]]), state)
 
 
 def converter_of(dtype: str) -> Callable[[str], int | float]:

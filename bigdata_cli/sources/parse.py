@@ -1,75 +1,42 @@
-"""One run of the compiled parser over a block, and what its cells showed."""
+"""Records of a block into columns: the types that hold their values, and what they showed."""
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
+from bigdata_cli.native import parser as native
+from bigdata_cli.native.library import ParserInput, address
+from bigdata_cli.native.parser import Parser, thread_parser
 from bigdata_cli.schema.dtype import Kind, kind_of
 from bigdata_cli.schema.lattice import Form, Observed
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources import kernel, scan
+from bigdata_cli.schema.state import ColumnState, arrow_schema
+from bigdata_cli.schema.summary import Summary, mode_of
 from bigdata_cli.sources.blocks import Block
-from bigdata_cli.sources.classify import classify_cells
 from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.number import scratch_bytes
 from bigdata_cli.sources.odd import NeedMore, RecordError
 from bigdata_cli.sources.rules import Nulls, Rules, compile_nulls, compile_rules
-from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY
+from bigdata_cli.sources.undecided import check_column, flagged_columns
+
+_NO_DECISIONS = np.empty(0, native.DECISION)
+_BAD_AT_FIRST = 1024
+_MAX_BLOCK_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A dialect and the columns of its records, compiled for the kernel."""
+    """A dialect and the columns of its records, as the C library takes them."""
 
     rules: Rules
     nulls: Nulls
     fields: np.ndarray
     is_text: bool
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What the kernel gave: see `kernel.parse_records`. bad: the records that are wrong.
-
-    cells and flags are those of the thread: the next block that it parses overwrites them.
-    """
-
-    cells: np.ndarray
-    flags: np.ndarray
-    forms: np.ndarray
-    magnitudes: np.ndarray
-    record_starts: np.ndarray
-    bad: np.ndarray
-    rows: int
-    position: int
-    blank_lines: int
-
-
-class _Scratch(threading.local):
-    """Arrays of the thread, used for one block after the other."""
-
-    def __init__(self) -> None:
-        self._cells = np.empty(0, np.int64)
-        self._flags = np.empty(0, np.uint8)
-
-    def arrays(self, n_columns: int, capacity: int) -> tuple[np.ndarray, np.ndarray]:
-        """Cells with any content and flags of zero, both (columns, capacity)."""
-        size = n_columns * capacity
-        if len(self._cells) < size:
-            self._cells = np.empty(size + size // 8, np.int64)
-            self._flags = np.empty(size + size // 8, np.uint8)
-        flags = self._flags[:size]
-        flags.fill(0)
-        shape = n_columns, capacity
-        return self._cells[:size].reshape(shape), flags.reshape(shape)
-
-
-_scratch = _Scratch()
 
 
 def compile_grammar(
@@ -84,150 +51,289 @@ def compile_grammar(
     )
 
 
-def mode_of(state: ColumnState) -> tuple[int, int]:
-    """The kernel's mode of a column, and whether its timestamps are UTC."""
-    return _mode_of(state.dtype)
+class ColumnPlan:
+    """How columns of these states are parsed: arrays with one element for each column."""
+
+    def __init__(self, columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> None:
+        self.columns = columns
+        self.is_text = is_text
+        self.float_mode = float_mode
+        dtypes = [state.dtype for state in columns]
+        self.modes = np.array([mode_of(dtype) for dtype in dtypes], np.int32)
+        self.storage = np.array([storage_of(dtype) for dtype in dtypes], np.int32)
+        self.fixed = np.array([state.fixed for state in columns], bool)
+        is_texts = self.modes == native.TEXT
+        self.plan = np.zeros(len(columns), native.COLUMN_PLAN)
+        self.plan["mode"] = self.modes
+        self.plan["zoned"] = ["UTC" in dtype for dtype in dtypes]
+        self.plan["storage"] = self.storage
+        self.plan["fixed"] = self.fixed
+        self.plan["observes"] = is_texts & ~self.fixed & (not is_text)
+        self.plan["wants_text"] = is_texts & (self.storage != native.STORAGES["category"])
+        self.plan["wants_codes"] = [
+            mode == native.TEXT and state.distinct is not None
+            for mode, state in zip(self.modes.tolist(), columns, strict=True)
+        ]
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """What the states know: values that show no more leave their columns as they are."""
+        known = np.zeros(len(self.columns), native.RESULT)
+        for name in ("forms", "negative", "positive"):
+            known[name] = [getattr(state.observed, name) for state in self.columns]
+        # A dtype that does not follow from what is known is always looked at.
+        settled = [s.widened(s.observed, self.float_mode) is s for s in self.columns]
+        known["forms"][~np.array(settled, bool)] = 0
+        return known
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the columns."""
+        return arrow_schema(self.columns)
+
+    def widened(self, results: np.ndarray) -> tuple[ColumnState, ...]:
+        """The states after what the values showed; the same tuple where they hold all of them."""
+        known = self.known
+        more = (
+            ((results["forms"] & ~known["forms"]) != 0)
+            | (results["negative"] > known["negative"])
+            | (results["positive"] > known["positive"])
+        )
+        more &= ~self.fixed
+        columns: list[ColumnState] | None = None
+        for index in np.flatnonzero(more).tolist():
+            state = self.columns[index]
+            seen = results[index]
+            observed = Observed(int(seen["forms"]), int(seen["negative"]), int(seen["positive"]))
+            widened = state.widened(observed, self.float_mode)
+            if widened is not state:
+                columns = columns or list(self.columns)
+                columns[index] = widened
+        return self.columns if columns is None else tuple(columns)
 
 
-@cache
-def _mode_of(dtype: str) -> tuple[int, int]:
-    kind = kind_of(dtype)
-    if kind is Kind.INT:
-        return (kernel.UINT64 if dtype == "uint64" else kernel.INT64), 0
-    if kind is Kind.TIMESTAMP:
-        nanoseconds = "ns" in dtype
-        return kernel.TIMESTAMP_NS if nanoseconds else kernel.TIMESTAMP_US, int("UTC" in dtype)
-    return {
-        Kind.NULL: kernel.NULL,
-        Kind.BOOL: kernel.BOOLEAN,
-        Kind.FLOAT: kernel.FLOAT64,
-        Kind.DATE: kernel.DATE,
-        Kind.CATEGORY: kernel.TEXT,
-        Kind.TEXT: kernel.TEXT,
-    }[kind], 0
+class _Recent(threading.local):
+    """The plans that the thread used last: its blocks mostly have the same columns."""
+
+    def __init__(self) -> None:
+        self.plans: list[ColumnPlan] = []
 
 
-def run_kernel(
+_recent = _Recent()
+_KEPT_PLANS = 4
+
+
+def column_plan(columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> ColumnPlan:
+    """The plan of these columns, made once for each tuple of them."""
+    for plan in _recent.plans:
+        if plan.columns is columns and plan.is_text == is_text and plan.float_mode == float_mode:
+            return plan
+    plan = ColumnPlan(columns, is_text=is_text, float_mode=float_mode)
+    _recent.plans = [plan, *_recent.plans[: _KEPT_PLANS - 1]]
+    return plan
+
+
+def storage_of(dtype: str) -> int:
+    """The code of a dtype in `native.STORAGES`."""
+    return native.STORAGES["timestamp" if kind_of(dtype) is Kind.TIMESTAMP else dtype]
+
+
+@dataclass
+class Parsed:
+    """The records of a block in the arrays of the thread's parser, until it parses another.
+
+    columns: states that hold all values. results: what they showed, native.RESULT (columns,).
+    bad: (start, stop, status, fields) of the records that are wrong, int64 (n, 4).
+    """
+
+    parser: Parser
+    plan: ColumnPlan
+    results: np.ndarray
+    rows: int
+    position: int
+    blank_lines: int
+    bad: np.ndarray
+    columns: tuple[ColumnState, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.columns = self.plan.columns
+
+    def summary(self) -> Summary:
+        """What the columns showed; of those whose type the user chose no evidence of types."""
+        results = self.results
+        for name in ("forms", "negative", "positive"):
+            results[name][self.plan.fixed] = 0
+        return Summary(results, self.plan.modes, self.rows)
+
+    def batch(self) -> pa.RecordBatch:
+        """The values under the final states of the columns."""
+        storage, schema = self.plan.storage, self.plan.schema
+        if self.columns is not self.plan.columns:
+            storage = np.array([storage_of(state.dtype) for state in self.columns], np.int32)
+            schema = arrow_schema(self.columns)
+        return self.parser.batch(storage, self.rows, schema)
+
+
+class _Pass:
+    """One block on its way through the parser."""
+
+    def __init__(
+        self,
+        block: Block,
+        start: int,
+        limit: int,
+        grammar: Grammar,
+        *,
+        n_columns: int,
+        max_bad: int,
+    ) -> None:
+        assert block.size <= _MAX_BLOCK_BYTES
+        self.block = block
+        self.grammar = grammar
+        self.bad = np.empty((max_bad, 4), np.int64)
+        self.records = ParserInput(
+            block=address(block.data),
+            begin=start - block.offset,
+            stop=min(limit - block.offset, block.size),
+            size=block.size,
+            at_eof=block.at_eof,
+            rules=ctypes.pointer(grammar.rules.native),
+            nulls=ctypes.pointer(grammar.nulls.native),
+            n_fields=len(grammar.fields),
+            targets=address(grammar.fields),
+            n_columns=n_columns,
+            max_bad=max_bad,
+            bad=address(self.bad),
+        )
+
+    def run(self, plan: ColumnPlan, active: np.ndarray, decisions: np.ndarray, results: np.ndarray):
+        """Parse the active columns; raises NeedMore, and RecordError where a record is wrong."""
+        while True:
+            outcome = thread_parser().parse(self.records, plan.plan, active, decisions, results)
+            if outcome.status != native.FULL:
+                break
+            self.bad = np.empty((4 * len(self.bad), 4), np.int64)
+            self.records.bad, self.records.max_bad = address(self.bad), len(self.bad)
+        position = self.block.offset + outcome.position
+        if outcome.status == native.MORE:
+            raise NeedMore(position)
+        if outcome.status != native.DONE:
+            n_fields = len(self.grammar.fields)
+            problem, hint = describe(outcome.status, outcome.n_seen, n_fields)
+            raise RecordError(position, problem, hint=hint)
+        return outcome
+
+
+def parse_records(
     block: Block,
     start: int,
     limit: int,
     grammar: Grammar,
-    columns: Sequence[ColumnState],
+    columns: tuple[ColumnState, ...],
     *,
+    float_mode: str,
     collect_bad: bool,
-) -> Cells:
+) -> Parsed:
     """Parse the records of a block that start in [start, limit), offsets in the file.
 
-    Raises NeedMore where the block is too short. A record that is wrong raises RecordError, or is
-    collected.
+    Columns whose type does not hold their values are parsed again as what they are. With
+    `collect_bad` records that are wrong are listed; then there is nothing else. Raises NeedMore
+    where the block is too short, RecordError for a record that is wrong, and OddValue for values
+    that their column cannot hold.
     """
-    begin, stop = start - block.offset, min(limit - block.offset, block.size)
-    capacity = scan.most_records(block.data, begin, stop) if begin < stop else 0
-    modes = [mode_of(columns[c]) if c >= 0 else (kernel.SKIP, 0) for c in grammar.fields]
-    most_bad = 1024 if collect_bad else 0
-    while True:
-        cells, flags = _scratch.arrays(len(columns), capacity)
-        forms = np.zeros(len(columns), np.int64)
-        magnitudes = np.zeros((len(columns), 2), np.uint64)
-        record_starts = np.empty(capacity if collect_bad else 0, np.int64)
-        bad = np.empty((most_bad, 4), np.int64)
-        status, position, rows, n_fields, blank, n_bad = kernel.parse_records(
-            block.data, begin, stop, block.size, block.at_eof, grammar.rules, grammar.nulls,
-            np.array([mode for mode, _ in modes], np.int64),
-            np.array([zoned for _, zoned in modes], np.int64),
-            grammar.fields, cells, flags, forms, magnitudes, record_starts, bad, scratch_bytes(),
-        )  # fmt: skip
-        if status != scan.FULL:
-            break
-        most_bad *= 4
-    if status == scan.MORE:
-        raise NeedMore(block.offset + position)
-    if status != scan.DONE:
-        problem, hint = describe(status, n_fields, len(grammar.fields))
-        raise RecordError(block.offset + position, problem, hint=hint)
-    return Cells(
-        cells,
-        flags,
-        forms,
-        magnitudes,
-        record_starts,
-        bad[:n_bad],
-        rows,
-        block.offset + position,
-        blank,
+    n_columns = len(columns)
+    one_pass = _Pass(
+        block,
+        start,
+        limit,
+        grammar,
+        n_columns=n_columns,
+        max_bad=_BAD_AT_FIRST if collect_bad else 0,
     )
+    parser = thread_parser()
+    results = np.zeros(n_columns, native.RESULT)
+    active = np.ones(n_columns, np.uint8)
+    undecided = np.empty(0, native.UNDECIDED)
+    plan = column_plan(columns, is_text=grammar.is_text, float_mode=float_mode)
+    while True:
+        outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
+        if outcome.n_bad:
+            break
+        kept = undecided[active[undecided["column"]] == 0]
+        undecided = np.concatenate([kept, parser.undecided(outcome.n_undecided)])
+        if grammar.is_text:
+            _observe_lines(results, outcome.n_rows)
+        widened = plan.widened(results)
+        if widened is plan.columns:
+            break
+        wider = column_plan(widened, is_text=grammar.is_text, float_mode=float_mode)
+        active = (plan.modes != wider.modes).astype(np.uint8)
+        active |= plan.plan["zoned"] != wider.plan["zoned"]
+        plan = wider
+        if not active.any():
+            break
+    parsed = Parsed(
+        parser=parser,
+        plan=plan,
+        results=results,
+        rows=outcome.n_rows,
+        position=block.offset + outcome.position,
+        blank_lines=outcome.n_blank,
+        bad=one_pass.bad[: outcome.n_bad],
+    )
+    if not outcome.n_bad:
+        _settle(parsed, one_pass, undecided)
+    return parsed
+
+
+def _observe_lines(results: np.ndarray, n_rows: int) -> None:
+    """Lines of text are text, whatever they look like."""
+    results["forms"] = Form.TEXT if n_rows else 0
+    results["negative"] = results["positive"] = 0
+
+
+def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:
+    """Decide what the parser could not; raises OddValue, of the first column that has one."""
+    flagged = flagged_columns(parsed, undecided)
+    decisions = [
+        check_column(parsed, one_pass.block, index, undecided, one_pass.grammar.rules)
+        for index in flagged
+    ]
+    decided = [decision for decision in decisions if len(decision)]
+    if decided:
+        active = np.zeros(len(parsed.columns), np.uint8)
+        for decision in decided:
+            active[decision["column"]] = 1
+        one_pass.run(parsed.plan, active, np.concatenate(decided), parsed.results)
+
+
+def record_starts(
+    block: Block, start: int, limit: int, grammar: Grammar, n_rows: int
+) -> np.ndarray:
+    """Where the records of the first rows start in the block: int64 (n_rows,)."""
+    n_columns = len(grammar.nulls.first)
+    one_pass = _Pass(block, start, limit, grammar, n_columns=n_columns, max_bad=0)
+    starts = np.empty(n_rows, np.int64)
+    one_pass.records.record_starts, one_pass.records.max_starts = address(starts), n_rows
+    nothing = np.zeros(n_columns, np.uint8)
+    plan, results = np.zeros(n_columns, native.COLUMN_PLAN), np.zeros(n_columns, native.RESULT)
+    thread_parser().parse(one_pass.records, plan, nothing, _NO_DECISIONS, results)
+    return starts
 
 
 def record_start(block: Block, start: int, limit: int, grammar: Grammar, row: int) -> int:
-    """The position in the block of a row's record: where the parser stops for lack of room."""
-    skipping = np.full(len(grammar.fields), kernel.SKIP, np.int64)
-    nothing = np.zeros(len(grammar.fields), np.int64)
-    _, position, _, _, _, _ = kernel.parse_records(
-        block.data, start - block.offset, min(limit - block.offset, block.size), block.size,
-        block.at_eof, grammar.rules, grammar.nulls, skipping, nothing, nothing,
-        np.empty((1, row), np.int64), np.zeros((1, row), np.uint8), np.zeros(1, np.int64),
-        np.zeros((1, 2), np.uint64), np.empty(0, np.int64), np.empty((0, 4), np.int64),
-        scratch_bytes(),
-    )  # fmt: skip
-    return position
+    """The position in the block of a row's record."""
+    return int(record_starts(block, start, limit, grammar, row + 1)[row])
 
 
 def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str]:
-    """What is wrong with a record that the kernel refused, and what may help."""
+    """What is wrong with a record that the parser refused, and what may help."""
     detected = "--delimiter, --quote or --header may differ from what was detected"
     unquoted = "--quote none reads quotes as characters"
-    if status == scan.TOO_FEW:
+    if status == native.TOO_FEW:
         return f"the record has {n_seen} fields, {n_fields} were expected", detected
-    if status == scan.TOO_MANY:
+    if status == native.TOO_MANY:
         return f"the record has more than the {n_fields} fields expected", detected
-    if status == scan.AFTER_QUOTE:
+    if status == native.AFTER_QUOTE:
         return f"field {n_seen} goes on after its closing quote", unquoted
     return f"field {n_seen} has an opening quote and no closing one", unquoted
-
-
-def observe(
-    block: Block, parsed: Cells, index: int, state: ColumnState, grammar: Grammar
-) -> Observed:
-    """What the values of one column showed, those included that do not fit its dtype."""
-    cells, flags = parsed.cells[index, : parsed.rows], parsed.flags[index, : parsed.rows]
-    if state.fixed:
-        return Observed()
-    if grammar.is_text:
-        return Observed(Form.TEXT) if parsed.rows else Observed()
-    mode, _ = mode_of(state)
-    magnitudes = parsed.magnitudes[index]
-    forms = int(parsed.forms[index])
-    if mode in (kernel.INT64, kernel.UINT64, kernel.DATE, kernel.BOOLEAN):
-        forms |= _observe_typed(cells, flags, mode, magnitudes)
-    flagged = np.count_nonzero(flags) > 0
-    if mode == kernel.TEXT or (flagged and (flags == kernel.ODD).any()):
-        forms |= classify_cells(
-            block.data,
-            cells,
-            flags,
-            -1 if mode == kernel.TEXT else kernel.ODD,
-            grammar.rules,
-            grammar.nulls,
-            index,
-            mode == kernel.TEXT,
-            magnitudes,
-            scratch_bytes(),
-        )
-    return Observed(forms, int(magnitudes[0]), int(magnitudes[1]))
-
-
-def _observe_typed(cells: np.ndarray, flags: np.ndarray, mode: int, magnitudes: np.ndarray) -> int:
-    """Forms of the cells that fit, for modes that the kernel does not track while parsing."""
-    typed = cells.view(np.uint64) if mode == kernel.UINT64 else cells
-    values = typed[flags == kernel.VALUE] if np.count_nonzero(flags) else typed
-    if not len(values):
-        return 0
-    if mode == kernel.BOOLEAN:
-        return Form.BOOL
-    low, high = int(values.min()), int(values.max())
-    scale = MICROSECONDS_PER_DAY if mode == kernel.DATE else 1
-    if low < 0:
-        magnitudes[0] = max(int(magnitudes[0]), -low * scale)
-    if high >= 0:
-        magnitudes[1] = max(int(magnitudes[1]), high * scale)
-    return Form.DATE if mode == kernel.DATE else Form.INT

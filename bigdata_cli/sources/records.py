@@ -4,38 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.native.parser import TEXT, DistinctTexts
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.sources import kernel
+from bigdata_cli.schema.summary import Summary, mode_of
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, Block
-from bigdata_cli.sources.columns import chunk_column, column_statistics
 from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.odd import (
-    UNCLOSED_HINT,
-    OddValue,
-    RecordError,
-    convert_odd_cells,
-    hard_decimals,
-    too_many_categories,
-)
+from bigdata_cli.sources.fields import scan_field, skip_record
+from bigdata_cli.sources.odd import UNCLOSED_HINT, OddValue, RecordError
 from bigdata_cli.sources.parse import (
-    Cells,
     Grammar,
     compile_grammar,
     describe,
-    mode_of,
-    observe,
+    parse_records,
     record_start,
-    run_kernel,
+    record_starts,
 )
-from bigdata_cli.sources.scan import scan_field, skip_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +66,40 @@ class Chunk:
     """The parsed records of a block.
 
     columns: the states that the chunk was parsed under, wider than the plan's where a value asked
-    for it. observed: what the values of this chunk alone showed. position: offset in the file
-    after the last record. distinct: per column the distinct texts, None for too many or untracked.
-    rejects: in the order of the file.
+    for it. summary: what the values of this chunk alone showed. texts: the distinct texts of the
+    columns that counted them. position: offset in the file after the last record. rejects: in the
+    order of the file.
     """
 
     batch: pa.RecordBatch
     columns: tuple[ColumnState, ...]
-    observed: tuple[Observed, ...]
-    statistics: tuple[ColumnStatistics, ...]
-    distinct: tuple[frozenset[str] | None, ...]
+    summary: Summary
+    texts: DistinctTexts | None
     rows: int
     position: int
     blank_lines: int
     rejects: tuple[Reject, ...] = ()
+
+    @cached_property
+    def observed(self) -> tuple[Observed, ...]:
+        """The evidence of each column's values."""
+        return self.summary.observed()
+
+    @cached_property
+    def statistics(self) -> tuple[ColumnStatistics, ...]:
+        """The statistics of each column."""
+        return self.summary.statistics([state.dtype for state in self.columns])
+
+    @cached_property
+    def distinct(self) -> tuple[frozenset[str] | None, ...]:
+        """Per column the distinct texts, None for too many or untracked, empty for other kinds."""
+        counted = {} if self.texts is None else self.texts.parts
+        return tuple(
+            self.texts.values(index)
+            if self.texts is not None and index in counted
+            else (None if mode_of(state.dtype) == TEXT else frozenset())
+            for index, state in enumerate(self.columns)
+        )
 
 
 def parse_block(
@@ -109,22 +121,29 @@ def _parse_block(
     rejected: list[tuple[int, int, str]] = []
     original = block.data
     while True:
-        columns, observed, parsed = _parse(block, start, limit, grammar, plan)
-        if len(parsed.bad):
+        try:
+            with stage("parse"):
+                parsed = parse_records(
+                    block,
+                    start,
+                    limit,
+                    grammar,
+                    plan.columns,
+                    float_mode=plan.float_mode,
+                    collect_bad=plan.skip_bad_rows,
+                )
+            if not len(parsed.bad):
+                break
             found = [
                 (begin, stop, describe(status, n_seen, len(fields))[0])
                 for begin, stop, status, n_seen in parsed.bad.tolist()
             ]
             _check_lengths(found, block.offset, plan.max_record_bytes)
-        else:
-            try:
-                batch, columns, statistics, distinct = _build(block, parsed, columns, grammar)
-                break
-            except OddValue as odd:
-                if not plan.skip_bad_rows:
-                    begin = record_start(block, start, limit, grammar, int(odd.rows[0]))
-                    raise RecordError(block.offset + begin, odd.problem, hint=odd.hint) from odd
-                found = _records_of(odd, block, parsed, grammar)
+        except OddValue as odd:
+            if not plan.skip_bad_rows:
+                begin = record_start(block, start, limit, grammar, int(odd.rows[0]))
+                raise RecordError(block.offset + begin, odd.problem, hint=odd.hint) from odd
+            found = _records_of(odd, block, start, limit, grammar)
         # What is set aside must leave no trace: the rest is parsed as if it were not there.
         rejected += found
         block = _without(block, found)
@@ -133,11 +152,10 @@ def _parse_block(
     blank = parsed.blank_lines - sum(min(stop, ended) - begin for begin, stop, _ in rejected)
     ended = max([ended, *(stop for _, stop, _ in rejected)])
     return Chunk(
-        batch=batch,
-        columns=columns,
-        observed=observed,
-        statistics=statistics,
-        distinct=distinct,
+        batch=parsed.batch(),
+        columns=parsed.columns,
+        summary=parsed.summary(),
+        texts=parsed.parser.distinct(parsed.results),
         rows=parsed.rows,
         position=block.offset + ended,
         blank_lines=blank,
@@ -145,67 +163,13 @@ def _parse_block(
     )
 
 
-def _parse(
-    block: Block, start: int, limit: int, grammar: Grammar, plan: ParsePlan
-) -> tuple[tuple[ColumnState, ...], tuple[Observed, ...], Cells]:
-    """The cells of a block, under types that hold all of them, and what they showed."""
-    columns = plan.columns
-    while True:
-        with stage("parse"):
-            parsed = run_kernel(
-                block, start, limit, grammar, columns, collect_bad=plan.skip_bad_rows
-            )
-        if len(parsed.bad):
-            return columns, (), parsed
-        observed = tuple(
-            observe(block, parsed, i, state, grammar) for i, state in enumerate(columns)
-        )
-        widened = tuple(
-            state.widened(seen, plan.float_mode)
-            for state, seen in zip(columns, observed, strict=True)
-        )
-        again = any(mode_of(a) != mode_of(b) for a, b in zip(columns, widened, strict=True))
-        columns = widened
-        if not again:
-            return columns, observed, parsed
-
-
-def _build(
-    block: Block, parsed: Cells, columns: tuple[ColumnState, ...], grammar: Grammar
-) -> tuple[
-    pa.RecordBatch,
-    tuple[ColumnState, ...],
-    tuple[ColumnStatistics, ...],
-    tuple[frozenset[str] | None, ...],
-]:
-    """The cells as a batch, with the columns as they are in it; raises OddValue."""
-    arrays, statistics, distinct = [], [], []
-    final_columns = list(columns)
-    for i, state in enumerate(columns):
-        cells = parsed.cells[i, : parsed.rows]
-        flags = parsed.flags[i, : parsed.rows]
-        mode, _ = mode_of(state)
-        if mode == kernel.FLOAT64:
-            hard_decimals(block, cells, flags, state, grammar.rules)
-        if state.fixed and mode != kernel.TEXT:
-            convert_odd_cells(block, cells, flags, state, grammar.rules)
-        array, values = chunk_column(block, cells, flags, state, grammar.rules)
-        if state.dtype == "category" and values is None:
-            final_columns[i] = too_many_categories(state)
-        arrays.append(array)
-        distinct.append(values)
-        statistics.append(column_statistics(array, cells, flags, state.dtype))
-    batch = pa.RecordBatch.from_arrays(arrays, names=[state.name for state in columns])
-    return batch, tuple(final_columns), tuple(statistics), tuple(distinct)
-
-
 def _records_of(
-    odd: OddValue, block: Block, parsed: Cells, grammar: Grammar
+    odd: OddValue, block: Block, start: int, limit: int, grammar: Grammar
 ) -> list[tuple[int, int, str]]:
     """(start, stop, reason) in the block of the records with these odd values."""
+    starts = record_starts(block, start, limit, grammar, int(odd.rows[-1]) + 1)
     found = []
-    for row in odd.rows.tolist():
-        begin = int(parsed.record_starts[row])
+    for begin in starts[odd.rows].tolist():
         _, _, _, _, after, _ = scan_field(block.data, begin, block.size, grammar.rules)
         stop = skip_record(block.data, after, block.size, grammar.rules)
         found.append((begin, stop, odd.reason))

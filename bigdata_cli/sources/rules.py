@@ -1,22 +1,17 @@
-"""A dialect as the compiled kernels take it."""
+"""A dialect as the kernels take it."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from bigdata_cli.native.library import DialectRules, NullTokens, address
 from bigdata_cli.sources.dialect import Dialect
 
 
-class Rules(NamedTuple):
-    """Bytes of a dialect, -1 for what it does not have.
-
-    delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
-    is 46 (a point) by default.
-    """
-
+class _Rules(NamedTuple):
     delimiter: int
     tail: np.ndarray
     quote: int
@@ -28,19 +23,50 @@ class Rules(NamedTuple):
     keep_blank: bool
 
 
-class Nulls(NamedTuple):
-    """Null tokens of columns: `tokens` one after the other, the k-th ending at ends[k].
+class Rules(_Rules):
+    """Bytes of a dialect, -1 for what it does not have.
 
-    first, last: per column, which tokens are its; longest: bytes of its longest one, -1 for none.
-    numeric: per column, whether one of its tokens begins like a number.
+    delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
+    is 46 (a point) by default.
     """
 
+    @cached_property
+    def native(self) -> DialectRules:
+        """As the C library takes them; valid as long as this object."""
+        return DialectRules(
+            delimiter=self.delimiter,
+            quote=self.quote,
+            escape=self.escape,
+            comment=self.comment,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            trim=self.trim,
+            keep_blank=self.keep_blank,
+            tail_size=len(self.tail),
+            tail=address(self.tail),
+        )
+
+
+class _Nulls(NamedTuple):
     tokens: np.ndarray
     ends: np.ndarray
     first: np.ndarray
     last: np.ndarray
     longest: np.ndarray
     numeric: np.ndarray
+
+
+class Nulls(_Nulls):
+    """Null tokens of columns: `tokens` one after the other, the k-th ending at ends[k].
+
+    first, last: per column, which tokens are its; longest: bytes of its longest one, -1 for none.
+    numeric: per column, whether one of its tokens begins like a number.
+    """
+
+    @cached_property
+    def native(self) -> NullTokens:
+        """As the C library takes them; valid as long as this object."""
+        return NullTokens(*map(address, self))
 
 
 @lru_cache(maxsize=16)

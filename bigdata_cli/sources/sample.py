@@ -11,11 +11,12 @@ from bigdata_cli.schema.dtype import Kind, Schema, kind_of
 from bigdata_cli.schema.lattice import Form, Observed, TypeOptions, resolve
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.schema.vocabulary import join_distinct
+from bigdata_cli.schema.summary import Summary, column_statistics
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
+from bigdata_cli.sources.evidence import Evidence
 from bigdata_cli.sources.feed import read_head, read_pieces
 from bigdata_cli.sources.odd import RecordError
-from bigdata_cli.sources.records import Chunk, ParsePlan
+from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.source import Source
 from bigdata_cli.sources.units import Unit, located, parse_unit
 
@@ -131,7 +132,8 @@ class Counted(NamedTuple):
     """What is kept of a chunk of a sample; its values would be most of the memory until then."""
 
     rows: int
-    statistics: tuple[ColumnStatistics, ...]
+    summary: Summary
+    columns: tuple[ColumnState, ...]
 
 
 class SampleTaker:
@@ -141,6 +143,7 @@ class SampleTaker:
         self.plan = plan
         self.chunks: list[Counted] = []
         self.ranges: list[ByteRange] = []
+        self._evidence = Evidence(plan.columns)
 
     @property
     def rows(self) -> int:
@@ -152,12 +155,33 @@ class SampleTaker:
 
     def take(self, unit: Unit) -> bool:
         """Learn from a unit; False for one that could not be parsed."""
-        if unit.chunk is None or unit.error is not None:
+        chunk = unit.chunk
+        if chunk is None or unit.error is not None:
             return False
-        self.plan = replace(self.plan, columns=learn(self.plan.columns, unit.chunk))
-        self.chunks.append(Counted(unit.chunk.rows, unit.chunk.statistics))
-        self.ranges.append(ByteRange(unit.piece.file, unit.start, unit.chunk.position))
+        overflowed = self._evidence.join(chunk)
+        columns = chunk.columns
+        if overflowed:
+            columns = tuple(
+                state if self._evidence.is_tracked(i) else replace(state, distinct=None)
+                for i, state in enumerate(columns)
+            )
+        self.plan = replace(self.plan, columns=columns)
+        self.chunks.append(Counted(chunk.rows, chunk.summary, chunk.columns))
+        self.ranges.append(ByteRange(unit.piece.file, unit.start, chunk.position))
         return True
+
+    def _learn(self) -> None:
+        """Put all that was seen into the states of the columns."""
+        columns = tuple(
+            replace(state, observed=state.observed.join(seen), distinct=distinct)
+            for state, seen, distinct in zip(
+                self.plan.columns,
+                self._evidence.observed(),
+                self._evidence.distinct(),
+                strict=True,
+            )
+        )
+        self.plan = replace(self.plan, columns=columns)
 
     def scaled(self, all_bytes: int, sampled_bytes: int | None = None) -> int:
         """The rows of all bytes, if they are as long as those of the sample."""
@@ -170,10 +194,16 @@ class SampleTaker:
 
         Of a stream the beginning alone is seen; a right guess spares doing all shards again.
         """
+        self._learn()
         columns = list(self.plan.columns)
         for index, state in enumerate(columns):
-            seen = [chunk.statistics[index] for chunk in self.chunks]
-            if state.fixed or state.observed.forms != Form.INT or not _only_grows(seen):
+            if state.fixed or state.observed.forms != Form.INT:
+                continue
+            seen = [
+                column_statistics(c.summary.results[index], c.columns[index].dtype, c.rows)
+                for c in self.chunks
+            ]
+            if not _only_grows(seen):
                 continue
             first, last = seen[0].minimum, seen[-1].maximum
             at_end = first + (last - first) * all_rows // max(self.rows, 1)
@@ -182,16 +212,15 @@ class SampleTaker:
         self.plan = replace(self.plan, columns=tuple(columns))
 
     def summarise(self, exact: bool, estimated_rows: int, *, size_known: bool = True) -> Sample:
+        self._learn()
         rows = self.rows
         states = tuple(
             replace(state, dtype=settle(state, self.plan.float_mode, rows))
             for state in self.plan.columns
         )
         plan = replace(self.plan, columns=states)
-        statistics = {state.name: ColumnStatistics() for state in states}
-        for chunk in self.chunks:
-            for state, seen in zip(states, chunk.statistics, strict=True):
-                statistics[state.name] = statistics[state.name].merge(seen)
+        found = self._evidence.statistics()
+        statistics = {state.name: seen for state, seen in zip(states, found, strict=True)}
         return Sample(
             plan=plan,
             schema=plan.schema(),
@@ -259,20 +288,6 @@ def first_state(name: str, types: TypeOptions) -> ColumnState:
     collects = kind_of(dtype) is Kind.CATEGORY
     return ColumnState(
         name=name, dtype=dtype, fixed=True, distinct=frozenset() if collects else None
-    )
-
-
-def learn(columns: tuple[ColumnState, ...], chunk: Chunk) -> tuple[ColumnState, ...]:
-    """The column states after a chunk: its types, what it showed, its distinct texts."""
-    return tuple(
-        replace(
-            seen,
-            observed=seen.observed.join(observed),
-            distinct=join_distinct(state.distinct, values),
-        )
-        for state, seen, observed, values in zip(
-            columns, chunk.columns, chunk.observed, chunk.distinct, strict=True
-        )
     )
 
 

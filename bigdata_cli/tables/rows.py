@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from bigdata_cli.native import parser as native
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.parser import DistinctTexts
 from bigdata_cli.schema.dtype import Kind, kind_of
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.schema.summary import Summary, mode_of, modes_of
 from bigdata_cli.schema.vocabulary import MAX_CATEGORIES, may_be_categories
 from bigdata_cli.sources.blocks import ByteRange
-from bigdata_cli.sources.columns import column_statistics, text_statistics, typed_array
+from bigdata_cli.sources.columns import NO_VALUE, typed_array
 from bigdata_cli.sources.odd import OddValue, RecordError, too_many_categories
 from bigdata_cli.sources.records import Chunk, ParsePlan, Reject
 from bigdata_cli.sources.units import Unit
@@ -23,13 +27,12 @@ from bigdata_cli.tables.values import Values, cells_of, observe, render, simplif
 
 
 class _Column(NamedTuple):
-    """A column of a chunk."""
+    """A column of a chunk; result: its element of a `Summary`."""
 
     array: pa.Array
     state: ColumnState
-    observed: Observed
-    statistics: ColumnStatistics
-    distinct: frozenset[str] | None
+    result: np.ndarray
+    distinct: pa.Array | None
 
 
 def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan) -> Unit:
@@ -58,9 +61,12 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
             [column.array for column in columns], names=[state.name for state in plan.columns]
         ),
         columns=tuple(column.state for column in columns),
-        observed=tuple(column.observed for column in columns),
-        statistics=tuple(column.statistics for column in columns),
-        distinct=tuple(column.distinct for column in columns),
+        summary=Summary(
+            np.array([column.result for column in columns], native.RESULT),
+            modes_of([column.state.dtype for column in columns]),
+            batch.num_rows,
+        ),
+        texts=DistinctTexts.of([column.distinct for column in columns]),
         rows=batch.num_rows,
         position=piece.stop,
         blank_lines=0,
@@ -78,23 +84,40 @@ def _parse(array: pa.Array, state: ColumnState, float_mode: str) -> _Column:
         return _text(values, state, observed)
     cells = cells_of(values, state)
     typed = typed_array(cells.values, cells.flags, state.dtype)
-    statistics = column_statistics(typed, cells.values, cells.flags, state.dtype)
-    return _Column(typed, state, observed, statistics, frozenset())
+    result = _result(observed, typed.null_count)
+    valid = (cells.flags != NO_VALUE).view(np.uint8)
+    lib.bd_measure_cells(
+        mode_of(state.dtype), address(cells.values), address(valid), len(typed), address(result)
+    )
+    return _Column(typed, state, result, None)
 
 
 def _text(values: Values, state: ColumnState, observed: Observed) -> _Column:
     text = render(values)
-    distinct: frozenset[str] | None = None
+    distinct: pa.Array | None = None
     array = text
     if state.distinct is not None:
         encoded = text.dictionary_encode()
         known = encoded.dictionary
         if len(known) <= MAX_CATEGORIES and (state.fixed or may_be_categories(known)):
-            distinct = frozenset(known.to_pylist())
+            distinct = known
             array = encoded if state.dtype == "category" else text
     if state.dtype == "category" and distinct is None:
         state = too_many_categories(state)
-    return _Column(array, state, observed, text_statistics(array), distinct)
+    result = _result(observed, text.null_count)
+    lengths = pc.binary_length(text)
+    result["text_bytes"] = pc.sum(lengths).as_py() or 0
+    result["max_text_bytes"] = pc.max(lengths).as_py() or 0
+    return _Column(array, state, result, distinct)
+
+
+def _result(observed: Observed, n_nulls: int) -> np.ndarray:
+    """An element of a summary, with evidence and without statistics: native.RESULT ()."""
+    result = np.zeros((), native.RESULT)
+    for name in ("forms", "negative", "positive"):
+        result[name] = getattr(observed, name)
+    result["n_nulls"] = n_nulls
+    return result
 
 
 def _rejects(

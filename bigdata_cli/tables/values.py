@@ -13,23 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from bigdata_cli.native.library import CLASSIFIED, address, lib
 from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
 from bigdata_cli.schema.lattice import NANOSECOND_RANGE_US, Form, Observed
 from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources import kernel
 from bigdata_cli.sources.blocks import PADDING_BYTES
-from bigdata_cli.sources.classify import classify_cells
+from bigdata_cli.sources.columns import NO_VALUE, not_utf8
 from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.number import scratch_bytes
 from bigdata_cli.sources.odd import OddValue, contradiction, converter_of
-from bigdata_cli.sources.rules import compile_nulls, compile_rules
-from bigdata_cli.sources.temporal import MICROSECONDS_PER_DAY
+from bigdata_cli.sources.rules import compile_rules
 from bigdata_cli.tables.float32 import loses_float32
 from bigdata_cli.tables.kinds import is_text
 
 _PLAIN = Dialect(delimiter=",", null_tokens=())
 """How the text of a decimal is read."""
 _MILLISECONDS_PER_DAY = 86_400_000
+_MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 class Values(NamedTuple):
@@ -90,7 +89,7 @@ def observe(values: Values) -> Observed:
     if pat.is_integer(kind):
         return _within(Form.INT, low, high)
     if pat.is_date(kind):
-        return _within(Form.DATE, low * MICROSECONDS_PER_DAY, high * MICROSECONDS_PER_DAY)
+        return _within(Form.DATE, low * _MICROSECONDS_PER_DAY, high * _MICROSECONDS_PER_DAY)
     forms = Form.TIMESTAMP if kind.tz is None else Form.TIMESTAMP_UTC
     if kind.unit == "us":
         return _within(forms, low, high)
@@ -114,7 +113,7 @@ def cells_of(values: Values, state: ColumnState) -> Cells:
     kind, array = kind_of(state.dtype), values.array
     n_rows = len(array)
     if array.null_count == n_rows:
-        return Cells(np.zeros(n_rows, np.int64), np.full(n_rows, kernel.NO_VALUE, np.uint8))
+        return Cells(np.zeros(n_rows, np.int64), np.full(n_rows, NO_VALUE, np.uint8))
     if values.is_decimal and not state.fixed:
         dtype = state.dtype if state.dtype in ("int64", "uint64") else "int64"
         array = array.cast(pa.float64() if kind is Kind.FLOAT else pa.type_for_alias(dtype))
@@ -146,7 +145,7 @@ def _within(forms: int, low: int, high: int) -> Observed:
 def _flags(array: pa.Array) -> np.ndarray:
     flags = np.zeros(len(array), np.uint8)
     if array.null_count:
-        flags[np.asarray(array.is_null())] = kernel.NO_VALUE
+        flags[np.asarray(array.is_null())] = NO_VALUE
     return flags
 
 
@@ -158,8 +157,6 @@ def _numpy(array: pa.Array) -> np.ndarray:
 
 
 def _checked_text(text: pa.Array, name: str) -> pa.Array:
-    from bigdata_cli.sources.columns import not_utf8
-
     try:
         text.validate(full=True)
     except pa.ArrowInvalid as error:
@@ -206,14 +203,24 @@ def _observe_decimals(text: pa.Array) -> Observed:
     first, last = int(offsets[0]), int(offsets[-1])
     data = np.full(last - first + PADDING_BYTES, 10, np.uint8)
     data[: last - first] = np.frombuffer(text.buffers()[2], np.uint8, last - first, first)
-    starts = offsets[:-1].astype(np.int64) - first
-    cells = (starts << 32) | np.diff(offsets).astype(np.int64)
-    magnitudes = np.zeros(2, np.uint64)
-    rules, nulls = compile_rules(_PLAIN), compile_nulls(_PLAIN, ("",))
-    forms = classify_cells(
-        data, cells, _flags(text), -1, rules, nulls, 0, False, magnitudes, scratch_bytes()
+    present = np.flatnonzero(_flags(text) != NO_VALUE)
+    starts = offsets[:-1].astype(np.int64)[present] - first
+    stops = offsets[1:].astype(np.int64)[present] - first
+    found = np.empty(len(present), CLASSIFIED)
+    lib.bd_classify_texts(
+        address(data),
+        address(starts),
+        address(stops),
+        len(present),
+        compile_rules(_PLAIN).native,
+        address(found),
     )
-    return Observed(int(forms), int(magnitudes[0]), int(magnitudes[1]))
+    magnitudes = found["magnitude"]
+    return Observed(
+        int(np.bitwise_or.reduce(found["forms"])),
+        int(magnitudes[found["negative"]].max(initial=0)),
+        int(magnitudes[~found["negative"]].max(initial=0)),
+    )
 
 
 def _integer_cells(array: pa.Array, state: ColumnState) -> Cells:
@@ -242,11 +249,11 @@ def _timestamp_cells(array: pa.Array, state: ColumnState) -> Cells:
     """Dates and timestamps as timestamps of the column's unit."""
     flags = _flags(array)
     if pat.is_date(array.type):
-        numbers = _numpy(array.view(pa.int32())).astype(np.int64) * MICROSECONDS_PER_DAY
+        numbers = _numpy(array.view(pa.int32())).astype(np.int64) * _MICROSECONDS_PER_DAY
         unit = "us"
     else:
         if array.type.tz is not None and "UTC" not in state.dtype:
-            raise _contradicted(array, np.flatnonzero(flags != kernel.NO_VALUE), state)
+            raise _contradicted(array, np.flatnonzero(flags != NO_VALUE), state)
         numbers, unit = _numpy(array.view(pa.int64())), array.type.unit
     if unit == "us" and "ns" in state.dtype:
         most = (2**63 - 1) // 1000

@@ -157,5 +157,5 @@ def _fingerprint(dataset: Dataset) -> str:
     digest = hashlib.sha256()
     for shard in dataset.shards:
         for file in shard.files:
-            digest.update(file.sha256.encode())
+            digest.update(file.checksum.encode())
     return digest.hexdigest()

@@ -9,10 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.native import compiled
-
-_OFFSET = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x100000001B3)
+from bigdata_cli.native.library import address, lib
 
 
 def buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
@@ -32,20 +29,7 @@ def buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
     ends = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
     text = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
     found = np.empty(len(column), np.int32)
-    _hash(text, ends, np.uint64(n_buckets), found)
+    lib.bd_hash_buckets(address(text), address(ends), len(column), n_buckets, address(found))
     if column.null_count:
         found[column.is_null().to_numpy(zero_copy_only=False)] = -1
     return found
-
-
-@compiled
-def _hash(text, ends, n_buckets, found):
-    """Fill the buckets, int32 (rows,), of texts that end at ends[1:]."""
-    for row in range(len(found)):
-        x = _OFFSET
-        for place in range(ends[row], ends[row + 1]):
-            x = (x ^ np.uint64(text[place])) * _PRIME
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-        found[row] = np.int32(x % n_buckets)

@@ -31,7 +31,7 @@ def verify(
     jobs: int | None = None,
     progress: ProgressListener | None = None,
 ) -> VerifyReport:
-    """Check every file of a dataset: it is there, size, SHA-256, rows, columns; and the manifest.
+    """Check every file of a dataset: it is there, size, checksum, rows, columns; and the manifest.
 
     source: what the dataset was made of; it is read again and compared value by value. jobs:
     threads. Goes on after a difference, so that the report has them all. Files that look like

@@ -1,15 +1,15 @@
-"""The files of one shard: what the file system, SHA-256 and the library of the format say."""
+"""The files of one shard: what the file system, checksums and the format's library say."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigdata_cli.checksum import FileEntry, algorithm_name, read_checksum
 from bigdata_cli.dataset import Dataset, file_problem
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.manifest import FileEntry, ShardEntry
+from bigdata_cli.manifest import ShardEntry
 from bigdata_cli.verify.report import Finding
 
 
@@ -55,13 +55,15 @@ def check_file(folder: Path, entry: FileEntry) -> Iterator[Finding]:
         yield Finding(file=entry.name, what=problem)
         return
     try:
-        with (folder / entry.name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with (folder / entry.name).open("rb", buffering=0) as file:
+            found = read_checksum(file, like=entry.checksum)
             n_bytes = file.tell()
     except OSError as error:
         yield Finding(file=entry.name, what=f"cannot be read: {error.strerror}")
         return
     if n_bytes != entry.bytes:
         yield Finding(file=entry.name, what="size", expected=entry.bytes, found=n_bytes)
-    if digest != entry.sha256:
-        yield Finding(file=entry.name, what="SHA-256", expected=entry.sha256, found=digest)
+    if found != entry.checksum:
+        what = f"checksum ({algorithm_name(entry.checksum)})"
+        digits = [checksum.partition(":")[2] for checksum in (entry.checksum, found)]
+        yield Finding(file=entry.name, what=what, expected=digits[0], found=digits[1])

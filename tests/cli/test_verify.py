@@ -45,7 +45,7 @@ def test_every_difference_is_listed(damaged: Path) -> None:
     assert result.stdout == ""
     assert "data-00000-of-00003.parquet: the file is missing" in result.stderr
     assert "data-00001-of-00003.parquet: size is 12, the manifest says" in result.stderr
-    assert "data-00001-of-00003.parquet: SHA-256 is" in result.stderr
+    assert "data-00001-of-00003.parquet: checksum (XXH3) is" in result.stderr
     assert "Traceback" not in result.stderr
     assert "Hint:" in result.stderr
 

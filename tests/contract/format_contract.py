@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli.checksum import FileEntry, entry_of_file
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import (
     PARTIAL_SUFFIX,
@@ -40,10 +41,12 @@ from tests.contract.example_tables import (
 )
 
 
-def commit(folder: Path, files: Sequence[str]) -> None:
-    """Give the files their final names, as a conversion does at its end."""
-    for name in files:
-        partial_path(folder / name).rename(folder / name)
+def commit(folder: Path, files: Sequence[FileEntry]) -> tuple[str, ...]:
+    """Give the files their final names, as a conversion does at its end; returns these."""
+    for file in files:
+        partial_path(folder / file.name).rename(folder / file.name)
+        assert file == entry_of_file(folder / file.name, file.name)
+    return tuple(file.name for file in files)
 
 
 class FormatContract:
@@ -140,9 +143,7 @@ class FormatContract:
         writer = self.form.writer(folder, name, schema, options)
         for batch in self.batches(writer, table):
             writer.append(writer.encode(batch))
-        files = writer.close()
-        commit(folder, files)
-        return files
+        return commit(folder, writer.close())
 
     def read(
         self,
@@ -201,8 +202,7 @@ class FormatContract:
         schema, options = self.schema(layout), self.options(layout)
         writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
         writer.append(writer.encode(schema.arrow().empty_table()))
-        files = writer.close()
-        commit(tmp_path, files)
+        files = commit(tmp_path, writer.close())
         assert self.form.count_rows(tmp_path, files, options) == 0
         assert self.read(tmp_path, files, schema, options).num_rows == 0
 
@@ -407,8 +407,7 @@ class FormatContract:
         with ThreadPoolExecutor(4) as pool:
             for encoded in pool.map(writer.encode, self.batches(writer, table)):
                 writer.append(encoded)
-        files = writer.close()
-        commit(tmp_path, files)
+        files = commit(tmp_path, writer.close())
         expected = self.expected(table, schema, options)
         assert_same_rows(self.read(tmp_path, files, schema, options), expected)
 
@@ -420,7 +419,7 @@ class FormatContract:
         for batch in self.batches(writer, self.table(schema, layout, 300)):
             writer.append(writer.encode(batch))
             assert all(path.name.endswith(PARTIAL_SUFFIX) for path in tmp_path.iterdir())
-        files = writer.close()
+        files = [file.name for file in writer.close()]
         assert {path.name for path in tmp_path.iterdir()} == {
             partial_path(Path(f)).name for f in files
         }

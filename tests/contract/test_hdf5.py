@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import shutil
+import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -36,8 +39,7 @@ def write_shard(folder: Path, table: pa.Table, schema: Schema, options: StorageO
     assert writer.batch_rows is not None
     for start in range(0, table.num_rows, writer.batch_rows):
         writer.append(writer.encode(table.slice(start, writer.batch_rows)))
-    files = writer.close()
-    commit(folder, files)
+    files = commit(folder, writer.close())
     return folder / files[0]
 
 
@@ -226,8 +228,7 @@ def test_tables_cut_for_their_bytes(compression: str, tmp_path: Path) -> None:
     for rows in (32_768, 5_000, 27_768, 10, 14_454):
         writer.append(writer.encode(table.slice(start, rows)))
         start += rows
-    files = writer.close()
-    commit(tmp_path, files)
+    files = commit(tmp_path, writer.close())
     assert_same_rows(read_all(tmp_path / files[0], schema, options), table)
 
 
@@ -351,3 +352,130 @@ def test_a_damaged_gzip_chunk(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(VerificationError):
         Hdf5Format().count_rows(tmp_path, [path.name], options)
+
+
+# Text: of a fixed length while all of a dataset is short.
+
+
+def text_table(*columns: list[str | None]) -> tuple[pa.Table, Schema]:
+    names = [f"t{i}" for i in range(len(columns))]
+    arrays = [pa.array(values, pa.string()) for values in columns]
+    return pa.table(arrays, names=names), Schema(
+        tuple(Column(name=name, dtype="text") for name in names)
+    )
+
+
+def write_in_tables(
+    folder: Path, table: pa.Table, schema: Schema, options: StorageOptions, cuts: list[int]
+) -> Path:
+    writer = Hdf5Format().writer(folder, ShardName(stem="d", index=0, count=1), schema, options)
+    for start, stop in pairwise([0, *cuts, table.num_rows]):
+        writer.append(writer.encode(table.slice(start, stop - start)))
+    [file] = commit(folder, writer.close())
+    return folder / file
+
+
+@pytest.mark.parametrize(
+    ("texts", "stored"),
+    [
+        (["a", "b", None, ""], "S1"),
+        (["", None], "S1"),
+        (["id01"], "S4"),
+        (["0123abcd", "x"], "S8"),
+        (["é" * 4], "S8"),
+        (["日本語テキスト"], "S24"),
+        (["x" * 64], "S64"),
+        (["x" * 65, ""], "O"),
+        (["é" * 33], "O"),
+    ],
+)
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_short_text_has_a_fixed_length(
+    texts: list[str | None], stored: str, compression: str, tmp_path: Path
+) -> None:
+    table, schema = text_table(texts)
+    options = StorageOptions(layout="columns", compression=compression)
+    path = write_shard(tmp_path, table, schema, options)
+    with h5py.File(path) as file:
+        assert file["t0"].dtype.str.removeprefix("|") == stored
+        information = h5py.check_string_dtype(file["t0"].dtype)
+        assert information.encoding == "utf-8"
+        assert (information.length is None) == (stored == "O")
+        assert file["t0"].asstr()[:].tolist() == [text or "" for text in texts]
+    assert_same_rows(read_all(path, schema, options), table)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("cuts", [[3], [1, 2, 3, 4, 5], [2, 4], [5]])
+def test_a_longer_text_makes_a_dataset_wider_and_at_last_of_any_length(
+    cuts: list[int], compression: str, tmp_path: Path
+) -> None:
+    ascending = ["a", None, "bcde", "é" * 9, "f" * 64, "ü" * 500, "g"]
+    table, schema = text_table(ascending, ascending[::-1], ["", None, "x", "y", "zz", "é" * 5, "w"])
+    options = StorageOptions(layout="columns", compression=compression)
+    path = write_in_tables(tmp_path, table, schema, options, cuts)
+    with h5py.File(path) as file:
+        assert list(file)[:3] == ["t0", "t1", "t2"]
+        assert sorted(file) == ["t0", "t0.valid", "t1", "t1.valid", "t2", "t2.valid"]
+        assert [file[name].dtype.str for name in schema.names] == ["|O", "|O", "|S12"]
+        assert file["t0"].asstr()[:].tolist() == [text or "" for text in ascending]
+    assert_same_rows(read_all(path, schema, options), table)
+
+
+def test_the_length_of_text_follows_from_the_rows_and_not_from_their_cuts(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    letters = "aé日"
+    texts = ["".join(random.choice(list(letters), size=n)) for n in random.integers(0, 20, 3_000)]
+    table, schema = text_table(texts, [t[:5] for t in texts])
+    found = set()
+    for i, cuts in enumerate(([], [1], [1_000, 2_000], [7, 77, 777, 2_999])):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        path = write_in_tables(folder, table, schema, COLUMNS, cuts)
+        with h5py.File(path) as file:
+            found.add(tuple((file[n].dtype.str, file[n][:].tobytes()) for n in schema.names))
+        assert_same_rows(read_all(path, schema, COLUMNS), table)
+    assert len(found) == 1
+
+
+def test_a_name_is_kept_where_a_dataset_was_made_anew(tmp_path: Path) -> None:
+    table, _ = text_table(["a", "b" * 30], ["x", "y"])
+    schema = Schema((Column(name="a/b", dtype="text"), Column(name="c", dtype="text")))
+    path = write_in_tables(tmp_path, table.rename_columns(["a/b", "c"]), schema, COLUMNS, [1])
+    with h5py.File(path) as file:
+        assert file["a%2Fb"].attrs["name"] == "a/b"
+        assert list(file) == ["a%2Fb", "c"]
+
+
+def test_text_of_any_length_of_older_files_is_read(tmp_path: Path) -> None:
+    table, schema = text_table(["short", None, "é"])
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        values = np.array([b"short", b"", "é".encode()], object)
+        file.create_dataset("t0", data=values, dtype=h5py.string_dtype())
+        file["t0.valid"] = [True, False, True]
+    assert_same_rows(read_all(tmp_path / "old.h5", schema, COLUMNS), table)
+
+
+def test_rows_by_number_of_text_in_one_piece_and_in_chunks(tmp_path: Path) -> None:
+    texts = [f"{i:05d}" for i in range(2_500)]
+    table, schema = text_table(texts)
+    for cuts in ([], [1_000, 2_000]):
+        path = write_in_tables(tmp_path, table, schema, COLUMNS, cuts)
+        rows = Hdf5Format().open_rows(tmp_path, [path.name], schema, COLUMNS, columns=["t0"])
+        assert rows.rows == 2_500
+        taken = rows.take(np.array([0, 999, 1_000, 2_499]))
+        assert taken.column(0).to_pylist() == ["00000", "00999", "01000", "02499"]
+        [*batches] = rows.read(range(998, 1_003), 2)
+        assert [t for b in batches for t in b.column(0).to_pylist()] == texts[998:1_003]
+
+
+@pytest.mark.skipif(shutil.which("h5dump") is None, reason="h5dump is not installed")
+def test_h5dump_shows_text(tmp_path: Path) -> None:
+    table, schema = text_table(["é", None, "abc"], ["x" * 70, "", "y"])
+    path = write_shard(tmp_path, table, schema, COLUMNS)
+    command = ["h5dump", "-d", "t0", "-d", "t1", str(path)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "STRSIZE 3;" in shown
+    assert "CSET H5T_CSET_UTF8;" in shown
+    assert '"abc"' in shown
+    assert f'"{"x" * 70}"' in shown

@@ -32,9 +32,7 @@ def write(
     writer = NpyFormat().writer(folder, name, schema, options)
     for table in tables:
         writer.append(writer.encode(table))
-    files = writer.close()
-    commit(folder, files)
-    return files
+    return commit(folder, writer.close())
 
 
 def integers(*names: str) -> Schema:
@@ -205,8 +203,7 @@ def test_a_stem_with_dots_and_columns_that_end_alike(tmp_path: Path) -> None:
     name = ShardName(stem="a.x", index=0, count=1)
     writer = NpyFormat().writer(tmp_path, name, schema, COLUMNS)
     writer.append(writer.encode(pa.table(arrays)))
-    files = writer.close()
-    commit(tmp_path, files)
+    files = commit(tmp_path, writer.close())
     for order in (files, files[::-1]):
         [batch] = NpyFormat().read(tmp_path, order, schema, COLUMNS)
         assert batch.to_pydict() == {"b": [0], "x.b": [1], "a.x.b": [2]}
@@ -279,8 +276,8 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "<f8", "datetime64[us]", "datetime64[D]"])
 def test_a_header_is_what_numpy_reads(dtype: str, tmp_path: Path) -> None:
     file = NpyFile(tmp_path / "a.npy", np.dtype(dtype), (3,))
-    file.write(np.zeros((5, 3), dtype))
-    file.close()
+    file.write(5, np.zeros((5, 3), dtype).reshape(-1).view(np.uint8))
+    file.close("a.npy")
     array = np.load(tmp_path / "a.npy")
     assert array.shape == (5, 3)
     assert array.dtype == np.dtype(dtype)

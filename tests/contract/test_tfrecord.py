@@ -18,13 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
-from bigdata_cli.formats.crc32c import crc32c_by_instruction, crc32c_by_tables, has_instruction
+from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.tfrecord import TfrecordFormat
 from bigdata_cli.formats.tfrecord_layout import BLOCK_ROWS, feature_spec
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 from tests.contract.example_tables import assert_same_rows, example_schema
-from tests.contract.format_contract import FormatContract
+from tests.contract.format_contract import FormatContract, commit
 from tests.contract.tfrecord_files import LAYOUTS, read_all, table_of, write_shard
 
 
@@ -426,16 +425,6 @@ def test_records_larger_than_a_piece(tmp_path: Path) -> None:
         assert_same_rows(read_all(path, schema, options), table)
 
 
-def test_crc32c() -> None:
-    digits = np.frombuffer(b"123456789", np.uint8)
-    data = np.random.default_rng(0).integers(0, 256, 4099, dtype=np.uint8)
-    assert crc32c_by_tables(digits, 0, 9) == 0xE3069283
-    if has_instruction():
-        assert crc32c_by_instruction(digits, 0, 9) == 0xE3069283
-        for start, end in ((0, 0), (0, 7), (3, 4099), (5, 13)):
-            assert crc32c_by_instruction(data, start, end) == crc32c_by_tables(data, start, end)
-
-
 def test_records_like_the_one_before_are_read_as_any_other(tmp_path: Path) -> None:
     """Runs of records of one length, with changes of what is no value: order, kinds, lengths."""
     schema = Schema(
@@ -464,8 +453,7 @@ def test_records_like_the_one_before_are_read_as_any_other(tmp_path: Path) -> No
     form = TfrecordFormat()
     writer = form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
     writer.append(writer.encode(table))
-    (name,) = writer.close()
-    partial_path(tmp_path / name).rename(tmp_path / name)
+    (name,) = commit(tmp_path, writer.close())
     for columns in (["f", "i", "t"], ["i"], ["t", "f"]):
         read = pa.Table.from_batches(form.read(tmp_path, [name], schema, options, columns=columns))
         assert read.to_pydict() == table.select(columns).to_pydict()

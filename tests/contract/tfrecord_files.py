@@ -27,8 +27,7 @@ def write_shard(
     step = writer.batch_rows or 10_000
     for start in range(0, table.num_rows, step):
         writer.append(writer.encode(table.slice(start, step)))
-    files = writer.close()
-    commit(folder, files)
+    files = commit(folder, writer.close())
     return folder / files[0]
 
 

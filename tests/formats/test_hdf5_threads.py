@@ -26,7 +26,7 @@ def test_shards_written_in_several_threads_are_whole(tmp_path):
         for _ in range(40):
             writer.append(writer.encode(table))
         (file,) = writer.close()
-        with h5py.File(partial_path(tmp_path / file)) as source:
+        with h5py.File(partial_path(tmp_path / file.name)) as source:
             for column in SCHEMA.names:
                 stored = source[column][:].reshape(40, rows)
                 assert (stored == np.arange(rows) + index).all()

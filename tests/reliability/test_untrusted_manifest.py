@@ -74,7 +74,7 @@ def test_names_that_are_not_of_the_folder(tmp_path: Path, name: str) -> None:
             if place == "shards":
                 manifest["shards"][0]["files"][0]["name"] = name
             elif place == "sidecars":
-                manifest["sidecars"] = [{"name": name, "bytes": 0, "sha256": ""}]
+                manifest["sidecars"] = [{"name": name, "bytes": 0, "checksum": ""}]
             else:
                 manifest["name"] = name
         assert "and should be" in refuses(folder)
@@ -189,10 +189,10 @@ def test_documents_that_are_no_manifest(tmp_path: Path, text: str) -> None:
 
 def test_other_versions_say_what_to_do(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    for version, hint in ((1, "convert the source again"), (3, "pip install -U bigdata-cli")):
+    for version, hint in ((1, "convert the source again"), (4, "pip install -U bigdata-cli")):
         with edited_manifest(folder) as manifest:
             manifest["manifest_version"] = version
-        with pytest.raises(DataError, match=f"manifest version {version} is not 2") as caught:
+        with pytest.raises(DataError, match=f"manifest version {version} is not 3") as caught:
             open_dataset(folder)
         assert hint in str(caught.value.hint)
 

@@ -14,7 +14,6 @@ from bigdata_cli.errors import DataError
 from bigdata_cli.resources.prefetch import Prefetch
 from bigdata_cli.sources import SourceOptions, open_source
 from bigdata_cli.sources.boundary import (
-    OUTSIDE,
     after_record,
     count_line_ends,
     last_record,
@@ -61,10 +60,10 @@ def record_starts(data: bytes, dialect: Dialect) -> list[int]:
 def test_a_boundary_is_where_a_record_starts_however_the_bytes_come(data, dialect, limit, step):
     rules = compile_rules(dialect)
     expected = next((p for p in record_starts(data, dialect) if p >= limit), len(data))
-    available, pos, state = min(step, len(data)), 0, OUTSIDE
+    available, pos = min(step, len(data)), 0
     while True:
         block, at_eof = padded(data[:available]), available == len(data)
-        found, pos, state = next_record(block, pos, state, limit, available, at_eof, rules)
+        found, pos = next_record(block, pos, limit, available, at_eof, rules)
         if found:
             break
         assert not at_eof

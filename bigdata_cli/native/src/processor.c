@@ -2,6 +2,11 @@
 
 #include "bigdata.h"
 
+uint64_t bd_sources(void)
+{
+    return BD_SOURCES;
+}
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 
@@ -13,25 +18,31 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* A level needs all that `compile.LEVEL_FLAGS` lets the compiler use, and the operating system to
+ * save its registers. Bits: Intel's manual, volume 2, CPUID; leaf 0x80000001 has LZCNT. */
 uint32_t bd_instruction_sets(void)
 {
-    enum { FMA = 1 << 12, PCLMUL = 1 << 1, MOVBE = 1 << 22, OSXSAVE = 1 << 27, AVX = 1 << 28 };
-    enum { BMI1 = 1 << 3, AVX2 = 1 << 5, BMI2 = 1 << 8 };
-    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    const uint32_t avx2_1 = 1u << 1 | 1u << 12 | 1u << 20 | 1u << 22 | 1u << 23 | 1u << 27 |
+                            1u << 28 |
+                            1u << 29; /* PCLMUL FMA SSE4.2 MOVBE POPCNT OSXSAVE AVX F16C */
+    const uint32_t avx2_7 = 1u << 3 | 1u << 5 | 1u << 8; /* BMI1 AVX2 BMI2 */
+    const uint32_t avx512_7 =
+        1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31; /* F DQ CD BW VL */
+    const uint32_t lzcnt = 1u << 5;
     const uint64_t avx_state = 0x6, avx512_state = 0xe6;
-    uint32_t a, b, c, d, b7, c1;
+    uint32_t a, b, c, d, features1, features7, extended;
 
     uint32_t found = 1;
-    if (!__get_cpuid(1, &a, &b, &c1, &d))
+    if (!__get_cpuid(1, &a, &b, &features1, &d) || (features1 & avx2_1) != avx2_1)
         return found;
-    const uint32_t needed1 = FMA | PCLMUL | MOVBE | OSXSAVE | AVX;
-    if ((c1 & needed1) != needed1 || !__get_cpuid_count(7, 0, &a, &b7, &c, &d))
+    if (!__get_cpuid_count(7, 0, &a, &features7, &c, &d) || (features7 & avx2_7) != avx2_7)
+        return found;
+    if (!__get_cpuid(0x80000001, &a, &b, &extended, &d) || !(extended & lzcnt))
         return found;
     const uint64_t state = saved_state();
-    const uint32_t needed7 = BMI1 | AVX2 | BMI2;
-    if ((b7 & needed7) == needed7 && (state & avx_state) == avx_state)
+    if ((state & avx_state) == avx_state)
         found |= 2;
-    if ((found & 2) && (b7 & avx512) == avx512 && (state & avx512_state) == avx512_state)
+    if (found & 2 && (features7 & avx512_7) == avx512_7 && (state & avx512_state) == avx512_state)
         found |= 4;
     return found;
 }

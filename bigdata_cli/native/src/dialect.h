@@ -1,0 +1,31 @@
+/* A dialect and its null tokens, as `sources/rules.py` compiles them. `native/library.py` mirrors
+ * both structs. The arrays that they point to belong to the caller. */
+
+#ifndef BD_DIALECT_H
+#define BD_DIALECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The bytes of a dialect, -1 for what it does not have. A delimiter of several bytes is `delimiter`
+ * and the `tail_size` bytes at `tail`. */
+typedef struct bd_rules {
+    int32_t delimiter;
+    int32_t quote, escape, comment;
+    int32_t decimal, thousands;
+    uint8_t trim;       /* spaces around fields are no part of them */
+    uint8_t keep_blank; /* blank lines are records */
+    int64_t tail_size;
+    const uint8_t *tail;
+} bd_rules;
+
+/* The null tokens of columns. The tokens stand one after the other in `tokens`, the k-th ends at
+ * ends[k]; those of column i are first[i] ... last[i] - 1. longest[i]: bytes of the longest of
+ * them, -1 where there is none. numeric[i]: one of them begins as a number does. */
+typedef struct bd_nulls {
+    const uint8_t *tokens;
+    const int64_t *ends, *first, *last, *longest;
+    const uint8_t *numeric;
+} bd_nulls;
+
+#endif

@@ -1,0 +1,235 @@
+/* The parser of delimited text: what its files share.
+ *
+ *   parser.c      the loop over strips, and what Python calls
+ *   structure.c   stage 1: where fields end, for whole records (a strip)
+ *   column_*.c    stage 2: the fields of one column of a strip into the column's arrays
+ *   statistics.c  minima, maxima, means of values that were just parsed
+ *   dictionary.c  distinct texts
+ *   export.c      the columns of a block as Arrow arrays
+ *
+ * A strip is some 64 kB of whole records. Its field ends, and the bytes themselves, stay in the
+ * cache while all columns go through them. */
+
+#ifndef BD_PARSER_H
+#define BD_PARSER_H
+
+#include <stdlib.h>
+
+#include "bigdata.h"
+#include "careful.h"
+#include "dialect.h"
+#include "simd.h"
+
+/* Rows of a column that are parsed, and then measured, at a time: 8 kB of 64-bit values. */
+enum { BD_RUN_ROWS = 1024 };
+
+/* How the values of a column are stored in its array. The numbers are those of native/csv.py. */
+enum {
+    BD_NULL,
+    BD_BOOL,
+    BD_INT8,
+    BD_UINT8,
+    BD_INT16,
+    BD_UINT16,
+    BD_INT32,
+    BD_UINT32,
+    BD_INT64,
+    BD_UINT64,
+    BD_FLOAT32,
+    BD_FLOAT64,
+    BD_DATE32,
+    BD_TIMESTAMP64,
+    BD_TEXT,
+    BD_CATEGORY
+};
+
+/* Memory that grows and is used again for the next block. */
+typedef struct {
+    uint8_t *data;
+    int64_t capacity;
+} bd_buffer;
+
+/* Make room for so many bytes; what is there stays. Returns false where there is no memory. */
+bool bd_reserve(bd_buffer *buffer, int64_t size);
+
+/* Distinct texts, numbered as they first appear: open addressing with linear probing.
+ *
+ * Value i is texts[offsets[i] … offsets[i + 1]), its hash hashes[i]. slots: the number of a value,
+ * -1 for none; a power of two of them. */
+typedef struct {
+    bd_buffer offsets, hashes, texts, slots;
+    int64_t n_slots, n_values, max_values, text_bytes;
+    bool full;
+} bd_dictionary;
+
+enum { BD_MAX_CATEGORIES = 65536, BD_MAX_CATEGORY_BYTES = 4096 };
+
+/* Forget all values. Returns false without memory. */
+bool bd_dictionary_clear(bd_dictionary *dictionary, int64_t max_values);
+void bd_dictionary_free(bd_dictionary *dictionary);
+
+/* The hash of a text of n bytes; 8 bytes after it must be readable. */
+uint64_t bd_hash_text(const uint8_t *text, int64_t n);
+
+/* The number of a text with this hash; it is added where it is new. Returns -1 where there is no
+ * room for another value (`full` is then set), -2 where there is no memory. */
+int64_t bd_dictionary_code_hashed(bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
+                                  int64_t n);
+
+/* The number of a text, -1 where it is not among the values. */
+int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
+                           int64_t n);
+
+/* What values showed: sums of integers that are exact, or means of floats that are merged. */
+typedef struct {
+    int64_t n_finite, n_infinite;
+    bool any;             /* whether low and high are set */
+    int64_t low, high;    /* integers and times; as uint64 in that mode */
+    double low_float, high_float;
+    int64_t exact_count;  /* small integers: sums without rounding */
+    int64_t exact_sum;
+    __extension__ unsigned __int128 exact_squares;
+    double shift, mean, m2; /* of n_merged other values; the mean is shift + mean */
+    int64_t n_merged;
+    double float32_error;
+} bd_moments;
+
+/* n values. Where there is none valid[i] and the value are 0; valid may be null. */
+void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
+void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_t *valid, int64_t n);
+void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n);
+void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
+void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2);
+
+/* All sums of a column that is parsed in this mode, put into its result; called once. */
+void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result);
+
+/* narrow.c. Bytes of a value; BD_BOOL is a byte here. */
+int64_t bd_item_bytes(int32_t storage);
+
+/* n integers (uint64 as their bits) into an array of `storage`; false where one does not fit: then
+ * what was written is of no use. */
+bool bd_narrow(int32_t storage, void *to, const int64_t *from, int64_t n);
+
+/* n integers of an array of `storage`, from item `first` on. The arrays do not overlap. */
+void bd_widen(int32_t storage, int64_t *to, const void *from, int64_t first, int64_t n);
+
+/* A column: how it is parsed, its arrays, and what its values showed. */
+typedef struct {
+    int32_t mode;      /* BD_MODE_… */
+    int32_t zoned;     /* timestamps are UTC */
+    int32_t storage;   /* how the values lie in `values` */
+    bool fixed;        /* the user chose the type: nothing is observed, what does not fit is listed */
+    bool wants_text;   /* text is copied to `text` */
+    bool wants_codes;  /* distinct texts are numbered */
+    bool counts_distinct;
+    bool saw_text;     /* nothing but text can hold what was seen */
+
+    bd_buffer values;  /* by `storage`; of text its offsets, int32 */
+    bd_buffer valid;   /* a byte per row, only where n_nulls > 0 */
+    bd_buffer text;    /* bytes of text */
+    bd_buffer codes;   /* int32 per row, -1 for null */
+    bd_dictionary dictionary;
+    int64_t n_rows, n_nulls, text_bytes, max_text_bytes;
+    bool not_ascii;
+
+    int64_t forms;
+    uint64_t magnitudes[2];
+    bd_moments moments;
+    int64_t n_undecided, n_odd; /* odd: of another type than the column */
+
+    const bd_decision *decisions, *decisions_end;
+} bd_column;
+
+/* Whole records: field i of the strip ends at ends[i], ends[-1] + 1 is where the first begins. */
+typedef struct {
+    bd_buffer memory;
+    uint32_t *ends;
+    int64_t n_rows;
+    int64_t start, after; /* where its first record begins, and the record after its last */
+    bool has_returns;     /* a line may end with CR LF */
+    bool has_blanks;      /* blank lines may stand before a record */
+} bd_strip;
+
+struct bd_parser {
+    bd_strip strip;
+    bd_column *columns;
+    int64_t n_columns;
+    bd_buffer undecided;
+    int64_t n_undecided;
+    bool out_of_memory;
+    uint8_t valid[BD_RUN_ROWS];
+    int64_t numbers[BD_RUN_ROWS];
+    bd_buffer scratch;        /* a text that is not kept */
+    uint8_t null_starts[256]; /* whether a null token begins with the byte */
+};
+
+/* What the columns of a strip are parsed from. */
+typedef struct {
+    const bd_input *input;
+    const uint8_t *block;
+    const uint32_t *ends;
+    int64_t n_fields;
+    bool adjusts; /* CR LF, blank lines, spaces, long delimiters: see bd_adjust_field */
+} bd_fields;
+
+/* The place of a field: bytes [start, stop) of the block, without its quotes. */
+typedef struct {
+    int64_t start, stop;
+    bool quoted;
+} bd_place;
+
+/* A field's place, from where its separators stand to what is its content. */
+void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int64_t *stop);
+
+/* Field `field` of row `row` of the strip. */
+static inline bd_place bd_field_at(const bd_fields *fields, int64_t row, int64_t field)
+{
+    const uint32_t *end = fields->ends + row * fields->n_fields + field;
+    int64_t start = (int64_t)(uint32_t)(end[-1] + 1u);
+    int64_t stop = end[0];
+    if (fields->adjusts)
+        bd_adjust_field(fields, field, &start, &stop);
+    const bool quoted = fields->block[start] == fields->input->rules->quote && stop > start;
+    return (bd_place){start + quoted, stop - quoted, quoted};
+}
+
+/* Stage 1: the strip of the records that start in [pos, stop). See structure.c. */
+int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t pos,
+                      int64_t stop, bd_outcome *outcome);
+
+/* Stage 2: rows [row, row + n) of the strip, n <= BD_RUN_ROWS, field `field`, into a column, which has
+ * n_rows rows so far. The functions return false without memory. */
+typedef struct {
+    struct bd_parser *parser;
+    bd_column *column;
+    int64_t index; /* of the column */
+    const bd_fields *fields;
+    int64_t field;
+    int64_t row, n;
+} bd_run;
+
+bool bd_parse_integers(bd_run *run);
+bool bd_parse_floats(bd_run *run);
+bool bd_parse_times(bd_run *run);
+bool bd_parse_booleans(bd_run *run);
+bool bd_parse_nothing(bd_run *run);
+bool bd_parse_texts(bd_run *run);
+
+/* The careful path: row `i` of the run, in a column that is not text. Returns whether it has a value,
+ * which is put into `cell`. */
+bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell);
+
+/* Take integers that were parsed into the column, at its width or, where they do not fit, at 64 bits. */
+bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n);
+
+/* column_text.c: the column as text, where it was codes of so many rows. */
+bool bd_codes_to_texts(bd_column *column, int64_t n_rows);
+
+/* utf8.c: whether text of n bytes is UTF-8 (Unicode 15, table 3-7). */
+bool bd_is_utf8(const uint8_t *text, int64_t n);
+
+/* Take rows that were parsed into the column: their validity, of which n_nulls are 0. */
+bool bd_append_valid(bd_column *column, const uint8_t *valid, int64_t n, int64_t n_nulls);
+
+#endif

@@ -1,0 +1,49 @@
+"""Sets of distinct texts that grow while a shard is read, kept in the C library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.parser import DistinctTexts
+from bigdata_cli.schema.buffers import text_array
+
+
+class Vocabulary:
+    """Distinct texts, up to `max_values`; of more than that nothing is kept."""
+
+    def __init__(self, max_values: int) -> None:
+        self._handle = lib.bd_vocabulary_new(max_values)
+        if not self._handle:
+            raise MemoryError
+        self.n_values = 0
+
+    def __del__(self) -> None:
+        lib.bd_vocabulary_free(self._handle)
+
+    def add(self, texts: DistinctTexts, column: int) -> bool:
+        """Add the texts of a column; False where they become too many."""
+        found = lib.bd_vocabulary_add(self._handle, *texts.parts[column])
+        if found == -2:
+            raise MemoryError
+        self.n_values = found
+        return found >= 0
+
+    def add_strings(self, values: Sequence[str]) -> bool:
+        """Add these texts; False where they become too many."""
+        return self.add(DistinctTexts.of([text_array(values)]), 0)
+
+    def holds(self, texts: DistinctTexts, column: int) -> bool:
+        """Whether all texts of a column are among these."""
+        return bool(lib.bd_vocabulary_holds(self._handle, *texts.parts[column]))
+
+    def values(self) -> frozenset[str]:
+        """The texts as Python has them."""
+        offsets = np.empty(self.n_values + 1, np.int32)
+        data = np.empty(lib.bd_vocabulary_bytes(self._handle), np.uint8)
+        lib.bd_vocabulary_copy(self._handle, address(offsets), address(data))
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+        return frozenset(pa.Array.from_buffers(pa.string(), self.n_values, buffers).to_pylist())

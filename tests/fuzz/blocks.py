@@ -1,0 +1,31 @@
+"""Bytes through the parser, a block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.sources.blocks import Block
+from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.records import ParsePlan, parse_block
+
+PADDING = 64
+
+
+def parse(data: bytes, dialect: Dialect, dtypes: Sequence[str], *, skip: bool) -> Any:
+    """The chunk that the parser makes of whole bytes; a dtype but null is one that a user fixed.
+
+    The block is a copy of its own: what is read beyond its padding is beyond its memory.
+    """
+    padded = np.full(len(data) + PADDING, 10, np.uint8)
+    padded[: len(data)] = np.frombuffer(data, np.uint8)
+    columns = tuple(
+        ColumnState(name=f"c{i}", dtype=dtype, fixed=dtype != "null")
+        for i, dtype in enumerate(dtypes)
+    )
+    plan = ParsePlan(dialect=dialect, columns=columns, skip_bad_rows=skip)
+    block = Block(padded, 0, len(data), True)
+    return parse_block(block, 0, len(data), tuple(range(len(dtypes))), plan)
