@@ -31,11 +31,12 @@ from typing import Any
 import psutil
 
 from benchmarks import install
+from benchmarks.commands import Command, Group
 from benchmarks.environment import NoEnvironmentError, tfxbsl_python, tfxbsl_versions
 from benchmarks.inputs import BENCH_FOLDER, input_path
 from benchmarks.process import CommandError, Measured, ready_memory, run_measured
 from benchmarks.shapes import SHAPES
-from benchmarks.suites import Command, Group, groups
+from benchmarks.suites import groups
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -9,18 +9,11 @@ import re
 import pytest
 
 from benchmarks import install
-from benchmarks.report import figures, geometric_mean, parquet_means, summary, write_report
+from benchmarks.commands import LAYOUTS, Comparison, Group, Target, convert, peer
+from benchmarks.figures import figures, geometric_mean, parquet_means
+from benchmarks.report import summary, write_report
 from benchmarks.speed import SpeedOptions, main, measure
-from benchmarks.suites import (
-    CSV_SHAPES,
-    LAYOUTS,
-    Comparison,
-    Group,
-    Target,
-    convert,
-    groups,
-    peer,
-)
+from benchmarks.suites import CSV_SHAPES, groups
 
 TINY = 200_000
 GROUPS = list(groups(sizes=(1_000_000, 2_000_000)))
