@@ -95,14 +95,14 @@ def _value(measure: str, ours: Json, theirs: Json | None) -> float:
         return median(ours["peak_rss_bytes"])
     assert theirs is not None
     if measure == "bytes":
-        return ours["output_bytes"] / max(theirs["output_bytes"], 1)
+        return ours["output_bytes"] / max(theirs["output_bytes"] * _scale(ours, theirs), 1)
     if measure == "peak":
         return median(ours["peak_rss_bytes"]) / median(theirs["peak_rss_bytes"])
     return seconds(theirs, measure) / seconds(ours, measure) * _scale(ours, theirs)
 
 
 def _scale(ours: Json, theirs: Json) -> float:
-    """How much longer all of the file would take those that were given a part of it."""
+    """How many times as much all of the file would be for those that were given a part of it."""
     return ours["source_bytes"] / theirs["source_bytes"] if theirs["is_partial"] else 1.0
 
 
