@@ -31,8 +31,8 @@ help:
 	@echo "make sanitize     the C library's tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz         damaged input under the sanitizers (FUZZ='--seconds 600 --seed 7')"
 	@echo "make soak         the tests that take many minutes and gigabytes of disk"
-	@echo "make bench        speed, size and memory against others (20 minutes, 8 GB of disk)"
-	@echo "make bench-quick  the same on files of 50 MB, once; into .bench/"
+	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
+	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
 	@echo "make docs         write docs/cli.md from --help"
 	@echo "make clean        remove what the other targets made"
@@ -91,8 +91,7 @@ bench: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed
 
 bench-quick: $(VENV)/.installed-dev $(NATIVE)
-	@mkdir -p .bench
-	$(BIN)/python -m benchmarks.speed --quick --results .bench/quick.json --page .bench/quick.md
+	$(BIN)/python -m benchmarks.speed --quick --shapes '$(SHAPES)'
 
 bench-fraud: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.fraud

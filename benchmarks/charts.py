@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bigdata_cli.resources.sizes import format_size
 
 if TYPE_CHECKING:
-    from benchmarks.report import Figure
+    from benchmarks.figures import Figure
 
 OURS, THEIRS, INK = "#3b82c4", "#9a9a9a", "#808080"
 _BAR_INCHES = 0.24

@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.commands import LAYOUTS, NUMBERS_ONLY
 from benchmarks.oracle import (
     NULL_TOKENS,
     Cell,
@@ -37,7 +38,6 @@ from benchmarks.oracle import (
     read_records,
 )
 from benchmarks.readers import Batch, StoredColumn, StoredDataset
-from benchmarks.suites import LAYOUTS, NUMBERS_ONLY
 
 CHUNK_ROWS = 65_536
 SMALL_BYTES = 20_000_000

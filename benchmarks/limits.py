@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 import psutil
 
 from benchmarks.cgroup import inside, memory_group
+from benchmarks.commands import LAYOUTS, conversion
 from benchmarks.inputs import BENCH_FOLDER, input_path
 from benchmarks.process import CommandError, run_measured
-from benchmarks.suites import LAYOUTS, conversion
 from bigdata_cli.resources.sizes import format_size, parse_size
 
 RESULTS = Path(__file__).parent / "limits.json"

@@ -18,7 +18,7 @@ from bigdata_cli.schema.lattice import TypeOptions
 from bigdata_cli.sources.blocks import LOOKAHEAD_BYTES, BlockReader, split_source, split_units
 from bigdata_cli.sources.odd import NeedMore
 from bigdata_cli.sources.records import ParsePlan, parse_block
-from bigdata_cli.sources.sample import learn, take_sample
+from bigdata_cli.sources.sample import take_sample
 from bigdata_cli.sources.source import Source, open_source
 
 
@@ -39,7 +39,7 @@ def parse_all(source: Source, plan: ParsePlan) -> Iterator[tuple[Any, float]]:
                     beyond *= 4
                     continue
                 seconds = time.process_time() - started
-                plan = replace(plan, columns=learn(plan.columns, chunk))
+                plan = replace(plan, columns=chunk.columns)
                 position = chunk.position
                 yield chunk, seconds
 

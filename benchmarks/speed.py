@@ -31,11 +31,12 @@ from typing import Any
 import psutil
 
 from benchmarks import install
+from benchmarks.commands import Command, Group
 from benchmarks.environment import NoEnvironmentError, tfxbsl_python, tfxbsl_versions
 from benchmarks.inputs import BENCH_FOLDER, input_path
 from benchmarks.process import CommandError, Measured, ready_memory, run_measured
 from benchmarks.shapes import SHAPES
-from benchmarks.suites import Command, Group, groups
+from benchmarks.suites import groups
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -141,7 +142,7 @@ class Harness:
                 run = self._run(command, source)
             except (CommandError, NoEnvironmentError) as error:
                 print(f"{group.name}, {command.label}: {error}", file=sys.stderr)
-                missing[command.label] = (str(error).splitlines() or ["failed"])[-1]
+                missing[command.label] = _reason(error)
                 continue
             if not warm:
                 runs[command].append(run)
@@ -263,6 +264,13 @@ class Harness:
         folder = str(self.options.folder)
         words = ["python" if word in self._pythons.values() else word for word in line]
         return shlex.join(word.replace(folder, BENCH_FOLDER.name) for word in words)
+
+
+def _reason(error: Exception) -> str:
+    """What a command said last, without hints and command lines."""
+    lines = [line for line in str(error).splitlines() if line and not line.startswith("Hint: ")]
+    last = lines[-1] if lines else "failed"
+    return last.partition("Error: ")[2] or last
 
 
 def _bytes_of(path: Path) -> int:

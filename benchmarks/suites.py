@@ -6,16 +6,22 @@ A shape of file, a format or a peer is one line of a tuple here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from benchmarks.commands import (
+    LAYOUTS,
+    SPEED,
+    Command,
+    Comparison,
+    Group,
+    Target,
+    conversion,
+    convert,
+    layouts_of,
+    peer,
+    reading,
+)
 from benchmarks.shapes import SHAPES
-
-LAYOUTS = (
-    ("parquet", "rows"), ("hdf5", "columns"), ("hdf5", "matrix"), ("npy", "columns"),
-    ("npy", "matrix"), ("tfrecord", "rows"), ("tfrecord", "packed"), ("tfrecord", "block"),
-)  # fmt: skip
-NUMBERS_ONLY = ("matrix", "packed")
-"""Layouts that hold no text: such columns are left out, for us and for the peers."""
+from benchmarks.suites_resources import memory, scaling, start
 
 CSV_SHAPES = (
     "floats", "sensors", "taxi", "transactions", "transactions_quoted", "clicks", "reviews",
@@ -31,128 +37,7 @@ RECORD_SHAPES = ("sensors", "transactions", "clicks")
 WIDE = (("wide", "100rows", 1.0), ("matrix", "20000rows", 0.02))
 SURPRISE_SHARDS = 60
 MEMORY_BYTES = 400_000_000
-START_SECONDS = 0.6
 INSTALL_BYTES = 400_000_000
-
-MODULE, PEERS_MODULE = "bigdata_cli", "benchmarks.peers"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A Python module and its arguments, in which {source}, {output} and {threads} are replaced.
-
-    kind, size: of the input, those of the group where None. share: of the group's size, for what is
-    too slow for all of it. source_of: the output of the command of that label is the source. setup:
-    a command that runs before it, without being measured. environment: "tfxbsl" for the Python of
-    that name. is_first: it runs as the first command on a machine does, with an empty home.
-    """
-
-    label: str
-    module: str
-    arguments: tuple[str, ...]
-    kind: str | None = None
-    size: int | str | None = None
-    share: float = 1.0
-    source_of: str | None = None
-    setup: Command | None = None
-    environment: str | None = None
-    is_first: bool = False
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is a command of the project."""
-        return self.module != PEERS_MODULE
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether only its work is measured, without its start, since its input is small."""
-        return self.share < 1
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is asked of a measure: at least, or at most, so much."""
-
-    measure: str
-    at_least: float | None = None
-    at_most: float | None = None
-
-
-PAIR = ("CPU", "wall", "bytes")
-SPEED = ("CPU", "wall")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Our command and a peer's, or ours alone; which measures are shown, and what is asked of them.
-
-    Measures of two: "CPU" and "wall" (how many times as fast ours is, in processor time and in time
-    from start to end), "bytes" and "peak" (of the output and of memory, ours / theirs). Of one:
-    "GB/s" (of the work in it, in processor time), "seconds", "peak bytes".
-    """
-
-    work: str
-    ours: str
-    theirs: str | None = None
-    measures: tuple[str, ...] = PAIR
-    targets: tuple[Target, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Commands that run in turn on one file. cycles: fewer than usual, None: as usual."""
-
-    section: str
-    name: str
-    kind: str
-    size: int | str
-    commands: tuple[Command, ...]
-    comparisons: tuple[Comparison, ...] = field(default=())
-    cycles: int | None = None
-
-
-def conversion(kind: str, form: str, layout: str, *more: str) -> tuple[str, ...]:
-    """Options of a conversion of a shape to a format and layout, at its defaults."""
-    options = ["--to", form]
-    if layout not in ("rows", "columns"):
-        options += ["--layout", layout]
-    if layout in NUMBERS_ONLY:
-        shape = SHAPES[kind]
-        options += ["--label", str(shape.label)]
-        if shape.others:
-            options += ["--drop", ",".join(shape.others)]
-    if SHAPES[kind].is_text:
-        options.append("--keep-blank-lines")
-    return (*options, *more)
-
-
-def layouts_of(kind: str) -> tuple[tuple[str, str], ...]:
-    """The formats and layouts that can hold a shape."""
-    return tuple(
-        (form, layout)
-        for form, layout in LAYOUTS
-        if not (SHAPES[kind].is_text and layout in NUMBERS_ONLY)
-    )
-
-
-def convert(label: str, options: tuple[str, ...], **more: object) -> Command:
-    """A conversion by us."""
-    arguments = ("convert", "{source}", *options, "--output", "{output}", "--json", "--quiet")
-    return Command(label=label, module=MODULE, arguments=arguments, **more)  # type: ignore[arg-type]
-
-
-def peer(label: str, name: str, *options: str, **more: object) -> Command:
-    """The same work by others."""
-    arguments = (name, "{source}", "{output}", *options, "--threads", "{threads}")
-    return Command(label=label, module=PEERS_MODULE, arguments=arguments, **more)  # type: ignore[arg-type]
-
-
-def reading(kind: str, *, all_columns: bool = False) -> Command:
-    """Polars reads the columns that a matrix keeps, or all."""
-    left_out = SHAPES[kind].others if not all_columns else ()
-    options = ("--drop", ",".join(left_out)) if left_out else ()
-    label = "Polars, reading all columns" if all_columns else "Polars, reading only"
-    return peer(label, "polars-read", *options)
 
 
 def _parquet(kind: str, size: int, cycles: int | None) -> Group:
@@ -396,88 +281,6 @@ def _formats(kind: str, size: int) -> Group:
     )
 
 
-def _memory(form: str, layout: str, sizes: tuple[int, ...]) -> Group:
-    commands = tuple(
-        convert(f"{size:,} bytes", conversion("transactions", form, layout), size=size)
-        for size in sizes
-    )
-    return Group(
-        section="Memory and the size of the file",
-        name=f"memory-{form}-{layout}",
-        kind="transactions",
-        size=sizes[0],
-        commands=commands,
-        comparisons=tuple(
-            Comparison(
-                work=f"{form} {layout}", ours=command.label, theirs=commands[0].label,
-                measures=("peak",), targets=(Target("peak", at_most=1.05),),
-            )
-            for command in commands[1:]
-        ),
-        cycles=1,
-    )  # fmt: skip
-
-
-def _scaling(form: str, layout: str, size: int) -> Group:
-    options = conversion("transactions", form, layout)
-    targets = (Target("wall", 1.8),) if form != "hdf5" else ()
-    return Group(
-        section="Two jobs and one",
-        name=f"scaling-{form}-{layout}",
-        kind="transactions",
-        size=size,
-        commands=(
-            convert("2 jobs", (*options, "--jobs", "2")),
-            convert("1 job", (*options, "--jobs", "1")),
-        ),
-        comparisons=(
-            Comparison(
-                work=f"{form} {layout}",
-                ours="2 jobs",
-                theirs="1 job",
-                measures=SPEED,
-                targets=targets,
-            ),
-        ),
-    )
-
-
-def _start() -> Group:
-    """A small file, as the first and as a later command on a machine."""
-    small = convert("convert", conversion("transactions", "parquet", "rows"))
-    commands = []
-    for is_first in (True, False):
-        order = "first" if is_first else "later"
-        commands.append(
-            convert(
-                f"convert, {order}",
-                conversion("transactions", "parquet", "rows"),
-                is_first=is_first,
-            )
-        )
-        commands += [
-            Command(
-                label=f"{name}, {order}", module=MODULE, arguments=(name, "{output}", "--json"),
-                setup=small, is_first=is_first,
-            )
-            for name in ("inspect", "verify")
-        ]  # fmt: skip
-    return Group(
-        section="Start",
-        name="start",
-        kind="transactions",
-        size="1000rows",
-        commands=tuple(commands),
-        comparisons=tuple(
-            Comparison(
-                work=f"{command.label} command", ours=command.label,
-                measures=("seconds",), targets=(Target("seconds", at_most=START_SECONDS),),
-            )
-            for command in commands
-        ),
-    )  # fmt: skip
-
-
 def _gzip(size: int) -> Group:
     return Group(
         section="gzip",
@@ -551,7 +354,7 @@ def groups(*, sizes: tuple[int, ...], shapes: tuple[str, ...] = ()) -> Iterator[
     yield _gzip(size)
     yield _surprises(size)
     for form, layout in LAYOUTS:
-        yield _memory(form, layout, sizes)
+        yield memory(form, layout, sizes)
     for form, layout in LAYOUTS:
-        yield _scaling(form, layout, size)
-    yield _start()
+        yield scaling(form, layout, size)
+    yield start()

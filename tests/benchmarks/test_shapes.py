@@ -21,8 +21,9 @@ from benchmarks.cells import (
     texts,
     times,
 )
+from benchmarks.commands import layouts_of
 from benchmarks.shapes import SHAPES, write_shape
-from benchmarks.suites import CSV_SHAPES, WIDE, layouts_of
+from benchmarks.suites import CSV_SHAPES, WIDE
 
 SIZE = 300_000
 

@@ -9,18 +9,11 @@ import re
 import pytest
 
 from benchmarks import install
-from benchmarks.report import figures, geometric_mean, parquet_means, summary, write_report
+from benchmarks.commands import LAYOUTS, Comparison, Group, Target, convert, peer
+from benchmarks.figures import figures, geometric_mean, parquet_means
+from benchmarks.report import summary, write_report
 from benchmarks.speed import SpeedOptions, main, measure
-from benchmarks.suites import (
-    CSV_SHAPES,
-    LAYOUTS,
-    Comparison,
-    Group,
-    Target,
-    convert,
-    groups,
-    peer,
-)
+from benchmarks.suites import CSV_SHAPES, groups
 
 TINY = 200_000
 GROUPS = list(groups(sizes=(1_000_000, 2_000_000)))
@@ -150,19 +143,20 @@ def test_a_command_that_fails_is_a_row_with_its_reason(tmp_path, monkeypatch):
 
 def test_a_part_of_a_file_counts_as_so_much_faster():
     run = {"cpu_seconds": [2.0], "work_cpu_seconds": [2.0], "seconds": [2.0], "work_seconds": [2.0]}
-    ours = {**run, "label": "a", "source_bytes": 1000, "is_partial": False}
-    theirs = {**run, "label": "b", "source_bytes": 10, "is_partial": True}
+    ours = {**run, "label": "a", "source_bytes": 1000, "output_bytes": 50, "is_partial": False}
+    theirs = {**run, "label": "b", "source_bytes": 10, "output_bytes": 1, "is_partial": True}
     comparison = {
-        "work": "w", "ours": "a", "theirs": "b", "measures": ["CPU"],
+        "work": "w", "ours": "a", "theirs": "b", "measures": ["CPU", "bytes"],
         "targets": [{"measure": "CPU", "at_least": 40, "at_most": None}],
     }  # fmt: skip
     group = {
         "section": "s", "name": "n", "kind": "sensors", "size": 1000, "missing": {},
         "commands": [ours, theirs], "comparisons": [comparison],
     }  # fmt: skip
-    (figure,) = figures({"groups": [group]})
-    assert figure.value == 100
-    assert figure.is_met
+    speed, size = figures({"groups": [group]})
+    assert speed.value == 100
+    assert speed.is_met
+    assert size.value == 0.5
 
 
 def test_a_geometric_mean_is_that_of_ratios():
