@@ -28,6 +28,13 @@ typedef struct bd_cell bd_cell;             /* careful.h */
 /* processor.c: a bit per instruction set, in the order of `compile.LEVELS`. */
 BD_API uint32_t bd_instruction_sets(void);
 
+/* select_fields.c: some fields of whole records, for the spool of a pipe. */
+BD_API int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rules *rules,
+                                int64_t n_fields, const uint8_t *wanted, uint8_t first,
+                                uint8_t *out);
+BD_API int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules,
+                                int64_t n_fields, int64_t number);
+
 /* scanners.c: the careful scanners, many texts at a time. */
 BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,
                            const bd_rules *rules, bd_field *found);
