@@ -30,8 +30,15 @@ import pyarrow as pa
 from h5py._objects import phil
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import check_matrix, column_physical, matrix_physical
+from bigdata_cli.formats.arrays import (
+    check_matrix,
+    column_physical,
+    matrix_change,
+    matrix_kept_dtype,
+    matrix_physical,
+)
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -85,6 +92,18 @@ class Hdf5Format(Format):
             stored = matrix_physical(column, options)
             return f"{stored} tz" if has_zone(column) and column.name == options.label else stored
         return f"{column_physical(column)} tz" if has_zone(column) else column_physical(column)
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        if options.layout == "matrix" and options.label != old.name:
+            return matrix_change(old, new, options, has_values=has_values)
+        return super().change(old, new, options, has_values=has_values)
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        if options.layout == "matrix":
+            return matrix_kept_dtype(column, options)
+        return column.dtype
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where HDF5 or the layout cannot hold the schema, DataError for NUL."""
@@ -208,6 +227,8 @@ class Hdf5Writer(ShardWriter):
         compression, level = parse_compression(Hdf5Format(), options)
         compress = zlib_stream(level) if compression == "gzip" else None
         self._level = None if compress is None else FAST_LEVEL if level is None else level
+        self._compress = compress
+        self._options = options
         self._schema = schema
         self._matrix_dtype = np.dtype(options.matrix_dtype)
         self._encoder = Hdf5Encoder(schema, options, compress=compress)
@@ -332,6 +353,10 @@ class Hdf5Writer(ShardWriter):
             written = len(rows.chunks) * rows.chunk_rows
         if written < len(rows.values):
             dataset[at + written :] = rows.values[written:]
+
+    def widen(self, schema: Schema) -> None:
+        self._schema = schema
+        self._encoder = Hdf5Encoder(schema, self._options, compress=self._compress)
 
     def close(self) -> tuple[str, ...]:
         """Finish the file; returns its final name."""

@@ -18,13 +18,16 @@ from bigdata_cli.formats.arrays import (
     check_matrix,
     column_physical,
     column_values,
+    matrix_change,
     matrix_features,
+    matrix_kept_dtype,
     matrix_label,
     matrix_physical,
     text_buffers,
     validity,
 )
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -34,6 +37,7 @@ from bigdata_cli.formats.base import (
     partial_path,
 )
 from bigdata_cli.formats.npy_file import NpyFile
+from bigdata_cli.formats.npy_headers import rewrite_npy_headers
 from bigdata_cli.formats.npy_read import (
     BYTES_SUFFIX,
     FEATURES,
@@ -128,6 +132,13 @@ class ColumnsWriter(NpyWriter):
             else:
                 self._add(column.name, numpy_dtype(column.dtype, n_values=column.n_values))
 
+    def widen(self, schema: Schema) -> None:
+        self._schema = schema
+        for column in schema:
+            file = self._files.get(column.name)
+            if file is not None and column.kind is not Kind.TEXT:
+                file.set_dtype(numpy_dtype(column.dtype, n_values=column.n_values))
+
     def encode(self, table: pa.Table) -> list[tuple[tuple[np.ndarray, ...], np.ndarray | None]]:
         """For each column its arrays, as they are stored, and its validity or None."""
         return [_encode_column(table.column(column.name), column) for column in self._schema]
@@ -190,6 +201,14 @@ class MatrixWriter(NpyWriter):
         if self._label is not None:
             self._add(LABEL, numpy_dtype(self._label.dtype, n_values=self._label.n_values))
 
+    def widen(self, schema: Schema) -> None:
+        self._features = tuple(schema[column.name] for column in self._features)
+        if self._label is not None:
+            self._label = schema[self._label.name]
+            if LABEL in self._files:
+                label = self._label
+                self._files[LABEL].set_dtype(numpy_dtype(label.dtype, n_values=label.n_values))
+
     def encode(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray | None]:
         """The features (rows, f) and the label (rows,)."""
         label = None if self._label is None else matrix_label(table, self._label)
@@ -248,6 +267,35 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return matrix_physical(column, options)
         return column_physical(column)
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        if options.layout == "matrix" and options.label != old.name:
+            return matrix_change(old, new, options, has_values=has_values)
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.SAME or Kind.TEXT in (old.kind, new.kind):
+            return change
+        stored = [numpy_dtype(c.dtype, n_values=c.n_values) for c in (old, new)]
+        if old.kind is Kind.CATEGORY and new.kind is Kind.CATEGORY:
+            # The files hold codes only: those of texts that come last leave the others as they are.
+            words = old.vocabulary or ()
+            is_same = words == (new.vocabulary or ())[: len(words)] and stored[0] == stored[1]
+            return Change.SAME if is_same else change
+        are_integers = old.kind is Kind.INT and new.kind is Kind.INT
+        same_width = stored[0].itemsize == stored[1].itemsize
+        return Change.HEADER if are_integers and same_width else change
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        if options.layout == "matrix":
+            return matrix_kept_dtype(column, options)
+        return column.dtype
+
+    def rewrite_headers(
+        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        schema: Schema, options: StorageOptions,
+    ) -> tuple[str, ...]:  # fmt: skip
+        return rewrite_npy_headers(folder, old, files, new, schema, options)
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)

@@ -61,6 +61,11 @@ class NpyFile:
         for start in range(0, rows, _FILL_ROWS):
             self.write(np.full(min(_FILL_ROWS, rows - start), value, self._dtype))
 
+    def set_dtype(self, dtype: np.dtype) -> None:
+        """Have the values be of another dtype whose bytes are the same."""
+        assert dtype.itemsize == self._dtype.itemsize
+        self._dtype = dtype
+
     def close(self) -> None:
         """Write the number of rows into the header."""
         self._file.seek(0)

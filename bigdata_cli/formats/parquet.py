@@ -8,6 +8,7 @@ tells where the pages are, the footer, is written at the end with the offsets th
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -45,6 +47,7 @@ _TEXT_BYTES = 24
 _MAX_DICTIONARY_BYTES = 1 << 26
 _READ_ROWS = 65_536
 _BUFFER_BYTES = 1 << 18
+_COPY_BYTES = 1 << 22
 _DEFAULT_LEVELS = {"gzip": 6, "brotli": 5}
 
 # Field ids of parquet.thrift that hold places and counts.
@@ -133,6 +136,9 @@ class ParquetWriter(ShardWriter):
         self._place += len(encoded.pages)
         self._rows += encoded.rows
 
+    def widen(self, schema: Schema) -> None:
+        self._schema = schema
+
     def close(self) -> tuple[str, ...]:
         assert self._file is not None
         footer, _ = _footer(self._whole_file(pa.Table.from_batches([], self._schema.arrow())))
@@ -143,6 +149,23 @@ class ParquetWriter(ShardWriter):
         self._file.close()
         self._file = None
         return (self._file_name,)
+
+    def copy_row_groups(self, source: BinaryIO) -> None:
+        """Take all row groups of a whole Parquet file, whose columns are stored as this one's."""
+        assert self._file is not None
+        size = os.fstat(source.fileno()).st_size
+        source.seek(size - 8)
+        n_bytes = int.from_bytes(source.read(4), "little")
+        source.seek(size - 8 - n_bytes)
+        footer = parse_struct(memoryview(source.read(n_bytes)))
+        source.seek(len(MAGIC))
+        left = size - 8 - n_bytes - len(MAGIC)
+        while left:
+            data = source.read(min(left, _COPY_BYTES))
+            self._file.write(data)
+            left -= len(data)
+        self._rows = footer[_FILE_ROWS]
+        self._groups = [Encoded(encode_struct(g)) for g in footer[_FILE_ROW_GROUPS].items]
 
     def abort(self) -> None:
         if self._file is not None:
@@ -166,6 +189,11 @@ def row_group_rows(schema: Schema) -> int:
             row_bytes += 4 if column.kind is Kind.CATEGORY else max(1, kind.bit_width // 8)
     rows = ROW_GROUP_BYTES // max(1, row_bytes) // 1024 * 1024
     return min(MAX_ROW_GROUP_ROWS, max(1024, rows))
+
+
+def _page_type(column: Column) -> tuple[bool, bool]:
+    """How an integer lies in a page: in 8 bytes or 4, with statistics of unsigned ones or not."""
+    return column.dtype.endswith("64"), column.dtype.startswith("u")
 
 
 def sorted_dictionary(array: pa.ChunkedArray) -> pa.DictionaryArray:
@@ -226,6 +254,32 @@ class ParquetFormat(Format):
             return "bool"
         # A category's strings are stored, not its codes: the vocabulary does not matter.
         return column.dtype
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.VALUES and old.kind is Kind.INT and new.kind is Kind.INT:
+            # INT(8), INT(16) and INT(32) are an annotation of INT32, and stand in the footer only.
+            return Change.HEADER if _page_type(old) == _page_type(new) else change
+        return change
+
+    def table_rows(self, schema: Schema, options: StorageOptions) -> int:
+        return row_group_rows(schema)
+
+    def rewrite_headers(
+        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        schema: Schema, options: StorageOptions,
+    ) -> tuple[str, ...]:  # fmt: skip
+        [file] = files
+        writer = self.writer(folder, new, schema, options)
+        try:
+            with partial_path(folder / file).open("rb") as source:
+                writer.copy_row_groups(source)
+            return writer.close()
+        except BaseException:
+            writer.abort()
+            raise
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)

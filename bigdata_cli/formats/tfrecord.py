@@ -19,6 +19,7 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats import tfds, tfrecord_read, tfrecord_records
 from bigdata_cli.formats.arrays import column_values, text_buffers, validity, vocabulary_digest
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -79,6 +80,25 @@ class TfrecordFormat(Format):
         if column.kind is Kind.CATEGORY:
             return f"int64 {vocabulary_digest(column)}"
         return "int64"
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.SAME:
+            return change
+        if options.layout == "rows":  # a null is no feature at all
+            return change if has_values else Change.SAME
+        if old.kind is Kind.CATEGORY and new.kind is Kind.CATEGORY:  # codes, of packed
+            words = old.vocabulary or ()
+            return Change.SAME if words == (new.vocabulary or ())[: len(words)] else change
+        return change
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        return "float32" if column.kind is Kind.FLOAT else column.dtype
+
+    def table_rows(self, schema: Schema, options: StorageOptions) -> int | None:
+        return fixed_rows(options, len(schema))
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where TFRecord or the layout cannot hold the schema."""
@@ -252,18 +272,21 @@ class TfrecordWriter(ShardWriter):
         compression, level = parse_compression(TfrecordFormat(), options)
         self._gzip = gzip_member(level) if compression == "gzip" else None
         self._options = options
-        self._lists = feature_lists(schema, options)
-        self._columns = tuple(
-            column for entry in self._lists if entry.kind != VALID for column in entry.columns
-        )
+        self.widen(schema)
         self.batch_rows = fixed_rows(options, len(self._columns))
         self.batch_bytes = None if self.batch_rows is None else TABLE_BYTES
-        self._kinds = np.array([entry.kind for entry in self._lists], np.uint8)
-        self._prepare_keys()
         self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
         self._path = partial_path(folder / self._name)
         self._file = self._path.open("wb", buffering=0)
         self._empty = True
+
+    def widen(self, schema: Schema) -> None:
+        self._lists = feature_lists(schema, self._options)
+        self._columns = tuple(
+            column for entry in self._lists if entry.kind != VALID for column in entry.columns
+        )
+        self._kinds = np.array([entry.kind for entry in self._lists], np.uint8)
+        self._prepare_keys()
 
     def _prepare_keys(self) -> None:
         """Pack what stands before the values of each feature."""
