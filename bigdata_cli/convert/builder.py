@@ -2,88 +2,31 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
-from collections import deque
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from concurrent.futures import Executor
+from dataclasses import replace
 
 import pyarrow as pa
 
-from bigdata_cli.convert.rebatch import Rebatcher
+from bigdata_cli.convert.checksums import file_entry
+from bigdata_cli.convert.recast import recast
 from bigdata_cli.convert.rejects import RejectsWriter, pieces_name
-from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
+from bigdata_cli.convert.rest import RestColumns
+from bigdata_cli.convert.shard_files import FileOptions, ShardFiles, WrittenFiles
+from bigdata_cli.convert.shard_task import ShardResult, ShardTask
+from bigdata_cli.convert.widening import Stored, change_of
+from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import FileEntry
-from bigdata_cli.resources.stages import stage
-from bigdata_cli.schema.dtype import Kind, Schema
+from bigdata_cli.schema.dtype import Column, Kind, Schema
 from bigdata_cli.schema.lattice import Observed
-from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.state import ColumnState, as_categories
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import check_vocabularies, join_distinct
-from bigdata_cli.sources.blocks import UNIT_BYTES, ByteRange
+from bigdata_cli.sources.blocks import ByteRange
 from bigdata_cli.sources.odd import RecordError
-from bigdata_cli.sources.records import Chunk, ParsePlan
-from bigdata_cli.sources.row_source import RowSource
+from bigdata_cli.sources.records import Chunk
 
-
-@dataclass(frozen=True, kw_only=True)
-class ShardTask:
-    """The work of one shard: picklable, the same result wherever it is done.
-
-    ranges: the pieces of the source whose records it holds. start: where the first record starts,
-    None where that is to be guessed. fields: per file and field the column, -1 for dropped ones.
-    schema: the columns to store, with their vocabularies. in_flight: units parsed at a time.
-    most_table_bytes: in memory of the tables that are encoded, where the format's are too many.
-    most_vocabulary_bytes: of the distinct texts of all columns together.
-    """
-
-    source: RowSource
-    ranges: tuple[ByteRange, ...]
-    start: int | None
-    fields: tuple[tuple[int, ...], ...]
-    plan: ParsePlan
-    schema: Schema
-    format: str
-    storage: StorageOptions
-    folder: Path
-    name: ShardName
-    unit_bytes: int = UNIT_BYTES
-    in_flight: int = 3
-    most_table_bytes: int | None = None
-    most_vocabulary_bytes: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardResult:
-    """What became of a task.
-
-    files: what was written (under partial names), empty where `spoiled`: a value did not fit the
-    schema. schema: the one it was written with; physical: how the format stored its columns.
-    rejects: the file with its rejected records, where there are any. starts, stops: per range of
-    the task, where its first record starts and where the record after its last one does. pieces: of
-    the source, that it holds. error: a record that cannot be kept, with the index of its file.
-    """
-
-    index: int
-    files: tuple[FileEntry, ...]
-    spoiled: bool
-    schema: Schema
-    physical: tuple[str, ...]
-    rows: int
-    rejected: int
-    rejects: FileEntry | None
-    blank_lines: int
-    starts: tuple[int, ...]
-    stops: tuple[int, ...]
-    pieces: tuple[ByteRange, ...]
-    observed: tuple[Observed, ...]
-    distinct: tuple[frozenset[str] | None, ...]
-    statistics: tuple[ColumnStatistics, ...]
-    error: tuple[int, RecordError] | None = None
+_WORDS = {"text", "category"}
 
 
 class ShardBuilder:
@@ -99,24 +42,24 @@ class ShardBuilder:
         self.distinct: tuple[frozenset[str] | None, ...] = tuple(
             None if state.distinct is None else frozenset() for state in self.columns
         )
-        form = get_format(task.format)
-        self._physical = tuple(form.physical(column, task.storage) for column in task.schema)
-        self._writer = form.writer(task.folder, task.name, task.schema, task.storage)
+        self._form = get_format(task.format)
         self._pool = pool
+        options = FileOptions(
+            form=self._form,
+            storage=task.storage,
+            folder=task.folder,
+            in_flight=task.in_flight,
+            most_table_bytes=task.most_table_bytes,
+        )
+        self._files = ShardFiles(options, task.name, task.schema, pool)
         self._spoiled = False
         self._rows = 0
         self._blank_lines = 0
         self._rejects = RejectsWriter(partial_path(task.folder / pieces_name(task.name)))
         self._pieces: list[ByteRange] = []
         self._statistics = tuple(ColumnStatistics() for _ in self.columns)
-        self._encoding: deque[Future] = deque()
-        limits = (self._writer.batch_bytes, task.most_table_bytes)
-        self._rebatcher = Rebatcher(
-            task.schema,
-            max_rows=self._writer.batch_rows,
-            max_bytes=min((n for n in limits if n is not None), default=None),
-        )
-        self._vocabularies = _stored_vocabularies(task)
+        self._rest: RestColumns | None = None
+        self._look_at_schema()
 
     def take(self, file: int, start: int, chunk: Chunk) -> None:
         """Join what a chunk showed; encode it where it fits the schema.
@@ -131,6 +74,7 @@ class ShardBuilder:
             self._pieces[-1] = last._replace(stop=chunk.position)
         else:
             self._pieces.append(ByteRange(file, start, chunk.position))
+        before = self.observed, self._statistics
         self.observed = tuple(a.join(b) for a, b in zip(self.observed, chunk.observed, strict=True))
         self.distinct = tuple(
             join_distinct(a, b) for a, b in zip(self.distinct, chunk.distinct, strict=True)
@@ -149,91 +93,237 @@ class ShardBuilder:
                 replace(state, distinct=None) if values is None else state
                 for state, values in zip(self.columns, self.distinct, strict=True)
             )
-        if not self._fits(chunk):
-            self._spoil(chunk)
-        if self._spoiled:
+        if self._rest is None and self._fits(chunk):
+            if not self._spoiled:
+                self._files.push(chunk.batch)
             return
-        for table in self._rebatcher.push(chunk.batch):
-            self._encoding.append(self._pool.submit(self._encode, table))
-        self._append(all_of_them=False)
+        self._widen(chunk)
+        if not self._spoiled:
+            self._store(chunk, *before)
 
     def finish(self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()) -> ShardResult:
         """Write what is left and close the files. starts, stops: see `ShardResult`."""
         if self._spoiled:
-            return self._result((), starts, stops)
-        for table in self._rebatcher.flush():
-            self._encoding.append(self._pool.submit(self._encode, table))
-        self._append(all_of_them=True)
-        with stage("write"):
-            names = self._writer.close()
-        entry = functools.partial(file_entry, self.task.folder)
-        files = tuple(self._pool.map(entry, names))
-        return self._result(files, starts, stops)
+            return self._result(None, starts, stops)
+        return self._result(self._files.finish(), starts, stops)
 
     def fail(
         self, file: int, error: RecordError, starts: tuple[int, ...], stops: tuple[int, ...]
     ) -> ShardResult:
         """The result of a shard with a record that cannot be kept."""
         self.abort()
-        return self._result((), starts, stops, (file, error))
+        return self._result(None, starts, stops, (file, error))
 
     def abort(self) -> None:
         """Leave no files; safe to call twice."""
-        self._drop_encoding()
-        self._writer.abort()
+        self._files.abort()
+
+    def stored(self, column: int) -> tuple[Stored, ...]:
+        """The values of a column, as they are stored so far."""
+        if self._spoiled:
+            return ()
+        if self._rest is not None:
+            return (self._rest.before[column], *self._rest.stored(column))
+        return (self._in_files(column, self.observed, self._statistics),)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether rows go into a file of their own by now."""
+        return self._rest is not None
+
+    def adopt(self, columns: tuple[ColumnState, ...]) -> None:
+        """Parse the next records with dtypes that other shards ask for."""
+        self.columns = tuple(
+            mine if mine.dtype == theirs.dtype or mine.dtype in _WORDS else theirs
+            for mine, theirs in zip(self.columns, columns, strict=True)
+        )
+
+    def can_take(self, chunk: Chunk) -> bool:
+        """Whether the values of a chunk are as good as if it were parsed with the types of now.
+
+        It may have been parsed with those from before a surprise.
+        """
+        for index, (seen, mine) in enumerate(zip(chunk.columns, self.columns, strict=True)):
+            if seen.dtype == mine.dtype or {seen.dtype, mine.dtype} == _WORDS:
+                continue
+            if mine.dtype in _WORDS and chunk.statistics[index].values:
+                return False  # its texts are not counted
+            change = change_of(self._parsed(chunk, index), mine.column(), *self._storage)
+            if change is Change.SOURCE:
+                return False
+        return True
+
+    @property
+    def storage_schema(self) -> Schema:
+        """The columns as they are stored now."""
+        return self._files.schema
 
     def _fits(self, chunk: Chunk) -> bool:
-        """Whether the schema of the task holds every value of the chunk."""
-        return chunk.batch.schema.equals(self._rebatcher.arrow_schema) and all(
+        """Whether the schema of the files holds every value of the chunk."""
+        if not chunk.batch.schema.equals(self._files.arrow_schema):
+            return False
+        if any(chunk.statistics[index].values for index in self._nulls):
+            return False
+        return all(
             values is not None and values <= self._vocabularies[name]
             for name, values in zip(chunk.batch.schema.names, chunk.distinct, strict=True)
             if name in self._vocabularies
         )
 
-    def _spoil(self, chunk: Chunk) -> None:
-        """Write no more: go on with wider types, to learn what else the shard holds."""
-        if not self._spoiled:
-            self._spoiled = True
-            self.abort()
-        self.columns = tuple(
-            _wider(mine, seen, self.task.plan.float_mode)
-            for mine, seen in zip(self.columns, chunk.columns, strict=True)
+    def _widen(self, chunk: Chunk) -> None:
+        """Go on with types that hold what the chunk showed too."""
+        mode = self.task.plan.float_mode
+        widened = tuple(
+            _wider(mine, seen, distinct, mode)
+            for mine, seen, distinct in zip(self.columns, chunk.columns, self.distinct, strict=True)
+        )
+        if not self.task.holds_text:
+            widened = as_categories(widened)
+        if widened != self.columns:
+            self.columns = widened
+
+    def _store(
+        self,
+        chunk: Chunk,
+        observed: tuple[Observed, ...],
+        statistics: tuple[ColumnStatistics, ...],
+    ) -> None:
+        """Store a chunk that does not fit the files.
+
+        observed, statistics: of the rows before it. Where the files can hold it under another
+        header they go on; else it goes into a file of its own. Where the source will have to be
+        read again for this shard, and can be, nothing of it is kept.
+        """
+        if self._rest is None:
+            wider = self._schema()
+            parsed = [self._parsed(chunk, i) for i in range(len(wider))]
+            changes = [
+                Change.SAME
+                if old == new
+                else change_of(self._in_files(i, observed, statistics), new, *self._storage)
+                for i, (old, new) in enumerate(zip(self._files.schema, wider, strict=True))
+            ]
+            is_whole = all(
+                change_of(one, new, *self._storage) is not Change.SOURCE
+                for one, new in zip(parsed, wider, strict=True)
+            )
+            worst = max(changes) if self._files.rows else Change.SAME
+            if worst <= Change.HEADER and self.task.keeps_all and self._would_lose_text(wider):
+                worst = Change.VALUES
+            if worst <= Change.HEADER and is_whole:
+                if self._files.rows:
+                    self._files.widen(wider)
+                else:
+                    self._form.check(wider, self.task.storage)
+                    self._files.begin_again(wider)
+                self._look_at_schema()
+                self._files.push(self._recast(chunk.batch, parsed, wider))
+                return
+            if not self.task.keeps_all and (worst is Change.SOURCE or not is_whole):
+                self._spoiled = True
+                self.abort()
+                return
+            before = [self._in_files(i, observed, statistics) for i in range(len(wider))]
+            self._rest = RestColumns(before)
+        self._rest.add([self._parsed(chunk, i) for i in range(len(self.columns))])
+        self._files.push_rest(chunk.batch)
+
+    def _would_lose_text(self, wider: Schema) -> bool:
+        """Whether a column would be stored as one that does not tell its text, and did before.
+
+        A matrix of floats holds integers and decimals alike, but the text of integers only.
+        """
+        return any(
+            old.kind is not new.kind
+            and old.kind in (Kind.INT, Kind.BOOL, Kind.DATE)
+            and new.kind in (Kind.FLOAT, Kind.TIMESTAMP)
+            for old, new in zip(self._files.schema, wider, strict=True)
         )
 
-    def _append(self, *, all_of_them: bool) -> None:
-        """Append what is encoded, in order; wait where too much is in flight."""
-        while self._encoding and (
-            all_of_them
-            or len(self._encoding) >= self.task.in_flight - 1
-            or self._encoding[0].done()
-        ):
-            encoded = self._encoding.popleft().result()
-            with stage("write"):
-                self._writer.append(encoded)
+    @property
+    def _storage(self) -> tuple[Format, StorageOptions]:
+        return self._form, self.task.storage
 
-    def _encode(self, table: pa.Table) -> Any:
-        with stage("encode"):
-            return self._writer.encode(table)
+    def _schema(self) -> Schema:
+        """The columns as all that the shard showed asks for; vocabularies only grow."""
+        columns = []
+        for state, old in zip(self.columns, self._files.schema, strict=True):
+            column = state.column()
+            if column.kind is Kind.CATEGORY and old.kind is Kind.CATEGORY:
+                words = set(column.vocabulary or ()) | set(old.vocabulary or ())
+                column = replace(column, vocabulary=tuple(sorted(words)))
+            columns.append(old if column == old else column)
+        return Schema(tuple(columns))
 
-    def _drop_encoding(self) -> None:
-        while self._encoding:
-            future = self._encoding.popleft()
-            if not future.cancel():
-                future.exception()  # wait: nothing of it must be running when its files go
+    def _in_files(
+        self,
+        column: int,
+        observed: tuple[Observed, ...],
+        statistics: tuple[ColumnStatistics, ...],
+    ) -> Stored:
+        known = statistics[column]
+        return Stored(
+            self._files.schema.columns[column],
+            observed[column],
+            known.values > 0,
+            known.float32_error == 0.0,
+        )
+
+    def _parsed(self, chunk: Chunk, column: int) -> Stored:
+        state, known = chunk.columns[column], chunk.statistics[column]
+        return Stored(
+            Column(name=state.name, dtype=state.dtype),
+            chunk.observed[column],
+            known.values > 0,
+            known.float32_error == 0.0,
+            is_parsed=True,
+        )
+
+    def _recast(
+        self, batch: pa.RecordBatch, parsed: list[Stored], schema: Schema
+    ) -> pa.RecordBatch:
+        """A batch in the types of a schema."""
+        types = schema.arrow()
+        arrays = [
+            array if array.type == field.type else recast(array, one, new, *self._storage)
+            for array, one, new, field in zip(batch.columns, parsed, schema, types, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=types)
+
+    def _look_at_schema(self) -> None:
+        """Learn what types do not tell of the columns of the files: those of nulls are bool."""
+        columns = enumerate(self._files.schema)
+        self._nulls = [index for index, column in columns if column.kind is Kind.NULL]
+        self._vocabularies = self._stored_vocabularies()
+
+    def _stored_vocabularies(self) -> dict[str, frozenset[str]]:
+        """The vocabularies that the format stores codes of, by column."""
+        form, storage = self._storage
+        stored = {}
+        for column in self._files.schema:
+            if column.kind is not Kind.CATEGORY:
+                continue
+            other = replace(column, vocabulary=(*(column.vocabulary or ()), "\0"))
+            if form.physical(column, storage) != form.physical(other, storage):
+                stored[column.name] = frozenset(column.vocabulary or ())
+        return stored
 
     def _result(
         self,
-        files: tuple[FileEntry, ...],
+        written: WrittenFiles | None,
         starts: tuple[int, ...],
         stops: tuple[int, ...],
         error: tuple[int, RecordError] | None = None,
     ) -> ShardResult:
+        rest = None
+        if written is not None and written.rest is not None and self._rest is not None:
+            rest = self._rest.finish(written.rest, rows_before=written.rows)
         return ShardResult(
             index=self.task.name.index,
-            files=files,
+            name=self.task.name,
+            files=() if written is None else written.files,
             spoiled=self._spoiled,
-            schema=self.task.schema,
-            physical=self._physical,
+            schema=self._files.schema,
             rows=self._rows,
             rejected=self._rejects.count,
             rejects=self._rejects_entry(),
@@ -245,6 +335,8 @@ class ShardBuilder:
             distinct=self.distinct,
             statistics=self._statistics,
             error=error,
+            rest=rest,
+            room=-1.0 if written is None else written.room,
         )
 
     def _rejects_entry(self) -> FileEntry | None:
@@ -254,39 +346,13 @@ class ShardBuilder:
         return file_entry(self.task.folder, pieces_name(self.task.name))
 
 
-def _wider(mine: ColumnState, seen: ColumnState, float_mode: str) -> ColumnState:
-    """A state whose dtype holds what both hold."""
+def _wider(
+    mine: ColumnState, seen: ColumnState, distinct: frozenset[str] | None, float_mode: str
+) -> ColumnState:
+    """A state whose dtype holds what both hold. distinct: the texts of the shard by now."""
     widened = mine.widened(seen.observed, float_mode)
-    if widened.dtype == "category" and (seen.dtype == "text" or widened.distinct is None):
+    joined = join_distinct(widened.distinct, distinct)
+    is_too_many = seen.dtype == "text" and seen.distinct is None
+    if widened.dtype == "category" and (is_too_many or joined is None):
         return replace(widened, dtype="text", distinct=None)
-    return widened
-
-
-def _stored_vocabularies(task: ShardTask) -> dict[str, frozenset[str]]:
-    """The vocabularies that the format stores codes of, by column."""
-    form = get_format(task.format)
-    stored = {}
-    for column in task.schema:
-        if column.kind is not Kind.CATEGORY:
-            continue
-        other = replace(column, vocabulary=(*(column.vocabulary or ()), "\0"))
-        if form.physical(column, task.storage) != form.physical(other, task.storage):
-            stored[column.name] = frozenset(column.vocabulary or ())
-    return stored
-
-
-def file_entry(folder: Path, name: str) -> FileEntry:
-    """Flush a finished file to the disk, and its size and checksum."""
-    path = partial_path(folder / name)
-    with stage("hash"), path.open("rb") as file:
-        os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256")
-        return FileEntry(
-            name=name, bytes=os.fstat(file.fileno()).st_size, sha256=digest.hexdigest()
-        )
-
-
-def text_entry(name: str, text: str) -> FileEntry:
-    """Size and checksum of a file that is to be written, as UTF-8."""
-    data = text.encode("utf-8")
-    return FileEntry(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return widened if joined == widened.distinct else replace(widened, distinct=joined)

@@ -16,7 +16,9 @@ from bigdata_cli.sources.classify import (
     FLOAT,
     FLOAT32_LOSES,
     INT,
+    LOOSE,
     NANOSECONDS,
+    NOT_SHORTEST,
     TIMESTAMP,
     TIMESTAMP_UTC,
     is_null,
@@ -31,6 +33,7 @@ from bigdata_cli.sources.number import (
     POWERS_OF_TEN,
     SURE_IN_FLOAT32,
     decimal_to_float,
+    is_shortest,
     out_of_range,
     scan_digits,
     scan_local_number,
@@ -106,6 +109,8 @@ def parse_value(
                 return HARD, (start << 32) | (end - start)
             if not survives_float32(number, significand, exponent):
                 forms[column] |= FLOAT32_LOSES
+            elif not is_shortest(number, significand, exponent):
+                forms[column] |= NOT_SHORTEST
         return VALUE, float_to_bits(-number if negative else number)
     if mode == BOOLEAN:
         value = scan_bool(block, start, end)
@@ -313,6 +318,9 @@ def parse_records(
                                 if unsure and not seen & FLOAT32_LOSES:
                                     if not survives_float32(number, significand, exponent):
                                         seen |= FLOAT32_LOSES
+                                    elif not seen & NOT_SHORTEST:
+                                        if not is_shortest(number, significand, exponent):
+                                            seen |= NOT_SHORTEST
                                 forms[column] = seen
                             cells[column, row] = float_to_bits(-number if negative else number)
                             pos = p
@@ -342,10 +350,13 @@ def parse_records(
                     elif escaped:
                         flags[column, row] = ESCAPED
                 elif mode != SKIP:
+                    first, last = begin, stop
                     begin, stop = trim(block, begin, stop)
+                    loose = begin != first or stop != last
                     if begin == stop or is_null(block, begin, stop, nulls, column):
                         flags[column, row] = NO_VALUE
                         cells[column, row] = 0
+                        loose = loose or quoted
                     else:
                         flag, cell = parse_value(
                             block, begin, stop, mode, zoned[field], forms, magnitudes, column,
@@ -353,6 +364,12 @@ def parse_records(
                         )  # fmt: skip
                         flags[column, row] = flag
                         cells[column, row] = cell
+                        if mode == BOOLEAN:
+                            loose = loose or byte_at(block, begin) < 97
+                        elif rules.thousands >= 0:
+                            loose = loose or mode == INT64 or mode == UINT64
+                    if loose:
+                        forms[column] |= LOOSE
             at_delimiter = byte_at(block, pos) == delimiter and pos < end
             if at_delimiter and not single:
                 at_delimiter = is_delimiter(block, pos, rules)

@@ -146,9 +146,19 @@ def survives_float32(value, significand, exponent):
     normal range those below SURE_IN_FLOAT32 survive, and more than 9 digits never do (IEEE 754).
     """
     narrow = np.float64(np.float32(value))
-    if narrow == value:
-        return True
+    return narrow == value or is_shortest(value, significand, exponent)
+
+
+@compiled(error_model="numpy")
+def is_shortest(value, significand, exponent):
+    """Whether the text of a number is the shortest decimal of its float32; as `survives_float32`.
+
+    Subnormal numbers count as if it were not.
+    """
+    narrow = np.float64(np.float32(value))
     magnitude = abs(value)
+    if significand == np.uint64(0):
+        return True
     if magnitude < 1.1754943508222875e-38 or abs(narrow) == np.inf:
         return False
     while significand >= SURE_IN_FLOAT32 and significand % np.uint64(10) == np.uint64(0):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bigdata_cli.schema.dtype import Kind, Schema, kind_of
-from bigdata_cli.schema.lattice import Form, Observed, TypeOptions, resolve
+from bigdata_cli.schema.lattice import TYPE_FORMS, Form, Observed, TypeOptions, resolve
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.vocabulary import join_distinct
@@ -173,7 +173,8 @@ class SampleTaker:
         columns = list(self.plan.columns)
         for index, state in enumerate(columns):
             seen = [chunk.statistics[index] for chunk in self.chunks]
-            if state.fixed or state.observed.forms != Form.INT or not _only_grows(seen):
+            forms = state.observed.forms & TYPE_FORMS
+            if state.fixed or forms != Form.INT or not _only_grows(seen):
                 continue
             first, last = seen[0].minimum, seen[-1].maximum
             at_end = first + (last - first) * all_rows // max(self.rows, 1)

@@ -80,7 +80,8 @@ def observe(values: Values) -> Observed:
     if pat.is_string(kind):
         return Observed(Form.TEXT)
     if pat.is_floating(kind):
-        forms = Form.FLOAT
+        # Which of them are shortest decimals is not looked at: tables can be read again.
+        forms = Form.FLOAT | Form.NOT_SHORTEST
         if pat.is_float64(kind):
             cells = _float_cells(array)
             if loses_float32(cells.values.view(np.float64), cells.flags):
@@ -213,7 +214,8 @@ def _observe_decimals(text: pa.Array) -> Observed:
     forms = classify_cells(
         data, cells, _flags(text), -1, rules, nulls, 0, False, magnitudes, scratch_bytes()
     )
-    return Observed(int(forms), int(magnitudes[0]), int(magnitudes[1]))
+    forms = int(forms) | (Form.NOT_SHORTEST if forms & Form.FLOAT else 0)
+    return Observed(forms, int(magnitudes[0]), int(magnitudes[1]))
 
 
 def _integer_cells(array: pa.Array, state: ColumnState) -> Cells:
