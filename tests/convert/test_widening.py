@@ -42,7 +42,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     "zeros": lambda r: f"00{r.randrange(50)}",
     "float32": lambda r: f"{r.randrange(10_000) / 100:.2f}",
     "half": lambda r: f"{r.randrange(10_000) / 2}",
-    "binary": lambda r: r.choice(["0.100000001490116119384765625", "16777215.5", "0.30000001192"]),
+    "binary": lambda r: r.choice(["0.0001220703125", "0.00006103515625", "4194304.5"]),
     "float64": lambda r: repr(r.random()),
     "bool": lambda r: r.choice(["true", "false"]),
     "Bool": lambda r: r.choice(["True", "false"]),
