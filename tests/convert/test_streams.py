@@ -333,12 +333,16 @@ def test_without_a_spool_numbers_may_widen(tmp_path, form):
 
 @pytest.mark.parametrize("form", ["parquet", "hdf5"])
 def test_without_a_spool_a_lost_text_ends_the_run_when_it_is_seen(tmp_path, form):
-    rows = [b"%d,%d.5,2021-03-01T10:00:%02d\n" % (i, i % 100, i % 60) for i in range(40_000)]
+    noise = random.Random(1)
+    rows = [
+        b"%d,%.3f,2021-03-01T10:00:%02d\n" % (i, noise.random() * 1e4, i % 60)
+        for i in range(40_000)
+    ]
     rows[20_000] = b"20000,7,later\n"
     rows[30_000] = b"30000,x,\n"
     text = b"i,a,t\n" + b"".join(rows)
     out = tmp_path / "out"
-    options = ConvertOptions(to=form, output=out, shard_bytes=1_000, spool=False)
+    options = ConvertOptions(to=form, output=out, shard_bytes=20_000, spool=False)
     with piped(tmp_path / "data.csv", text) as source, pytest.raises(DataError) as caught:
         run([source], options, sample_bytes=5000, unit_bytes=20_000)
     assert "line 20,002 " in caught.value.message
@@ -349,10 +353,10 @@ def test_without_a_spool_a_lost_text_ends_the_run_when_it_is_seen(tmp_path, form
     [note] = caught.value.__notes__
     assert "shards are finished and stay in" in note
     kept = sorted(path for path in out.iterdir() if path.name != "_lock")
-    assert len(kept) >= 3
+    assert kept
     assert all(path.suffix == ".partial" for path in kept)
     if form == "parquet":
-        assert sum(pq.read_metadata(path).num_rows for path in kept) > 10_000
+        assert sum(pq.read_metadata(path).num_rows for path in kept) > 5_000
     # The next conversion into the folder takes their place.
     options = replace(options, types={"t": "text", "a": "text"})
     with piped(tmp_path / "data.csv", text) as source:

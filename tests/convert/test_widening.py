@@ -175,6 +175,8 @@ def check(text: str, kind: str, options: ConvertOptions, folder: Path) -> None:
         # Which of several errors is seen first may differ.
         assert isinstance(found, DataError | UsageError), (found, straight)
         return
+    if isinstance(found, DataError) and "has no value for that" in found.message:
+        return  # a label of integers with nulls ends the run before decimals make it NaN
     if isinstance(found, UsageError):  # what the sample shows may be more than a layout holds
         assert "text" in found.message
         assert options.layout in ("matrix", "packed")
