@@ -153,7 +153,8 @@ bad_row_options = compose(
     "spool",
     flag_value=False,
     default=True,
-    help="Do not keep what comes from a pipe on the disk meanwhile; a late surprise is an error.",
+    help="Do not keep text of a pipe on the disk meanwhile; where it is needed again, that is an "
+    "error.",
 )
 @click.option(
     "--memory-limit",

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bigdata_cli.convert import shard_record
-from bigdata_cli.convert.builder import ShardResult, ShardTask
 from bigdata_cli.convert.commit import OutputFolder
 from bigdata_cli.convert.disk_budget import DiskWatch
 from bigdata_cli.convert.journal import Journal
 from bigdata_cli.convert.ledger import Ledger
-from bigdata_cli.convert.options import Progress, ProgressListener
+from bigdata_cli.convert.meter import Meter
+from bigdata_cli.convert.options import ProgressListener
 from bigdata_cli.convert.plan import Prepared
+from bigdata_cli.convert.reconcile import reconcile
 from bigdata_cli.convert.rejects import pieces_name
 from bigdata_cli.convert.resume import Standing, check_files, files_of
+from bigdata_cli.convert.rewrite import Texts
+from bigdata_cli.convert.shard_task import ShardResult, ShardTask
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName, partial_path
 from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
 from bigdata_cli.resources.stages import begin_phase
-from bigdata_cli.schema.dtype import Schema
-from bigdata_cli.schema.state import ColumnState
+from bigdata_cli.schema.dtype import Column, Kind, Schema, numpy_dtype
+from bigdata_cli.schema.state import ColumnState, as_categories
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.sources import Source
 from bigdata_cli.sources.blocks import ByteRange, split_source
-
-_MOST_TIMES = 4
-"""Two are needed at the most, and a look that none is."""
 
 
 class Conversion:
@@ -58,6 +58,9 @@ class Conversion:
         self.n_resumed = 0
         self.meter = Meter(self._total_bytes(), progress)
         self._journal: Journal | None = None
+        self._vocabularies = shard_record.Vocabularies()
+        self._columns: dict[str, tuple[ColumnState, Column]] = {}
+        self._holds_text = prepared.form.holds_text(prepared.storage)
 
     @property
     def n_shards(self) -> int:
@@ -78,6 +81,10 @@ class Conversion:
             return []
         return [file.name for one in self.ledger.results.values() for file in files_of(one)]
 
+    def whole_files(self) -> list[str]:
+        """The files of all shards that are whole, also where nothing can go on with them."""
+        return [file.name for one in self.ledger.results.values() for file in one.files]
+
     def standing(self) -> str:
         """What is done of it, for a user who has to run it again."""
         of = f" of {self.n_shards:,}" if self.counts_shards else ""
@@ -87,6 +94,8 @@ class Conversion:
         """Go on where an interrupted run was: what it finished is checked, and not done again."""
         self._journal = folder.journal  # from here on an end keeps what is in it
         self.ledger.restore(standing.results)
+        for result in standing.results:
+            self._vocabularies.changes(result.schema)
         known = [result for _, result in sorted(self.ledger.results.items())]
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
         checked = check_files(folder.path, known, jobs=self.jobs, on_progress=self.meter.advance)
@@ -109,7 +118,7 @@ class Conversion:
             with closing(self._first_results(engine)) as results:
                 for result in results:
                     self._take(result, engine)
-            self._reconcile(engine, folder)
+            reconcile(self, engine, folder)
         if self._watch is not None:
             self._watch.look(1.0, now=True)
         for file in self.prepared.source.files:
@@ -127,7 +136,8 @@ class Conversion:
             return
         for index in {piece.file for piece in result.pieces}:
             self.prepared.source.files[index].check_unchanged()
-        self._journal.append("shard", lambda: shard_record.to_json(result))
+        vocabularies = self._vocabularies.changes(result.schema)
+        self._journal.append("shard", lambda: shard_record.to_json(result, vocabularies))
 
     def _advance(self, n_bytes: int, n_rows: int) -> None:
         """What threads report of the source; raises BudgetError where the disk does not suffice."""
@@ -182,32 +192,30 @@ class Conversion:
                 hint="--on-bad-row error shows the first of them",
             )
 
-    def _reconcile(self, engine: LocalEngine, folder: OutputFolder) -> None:
-        """Do the shards again whose bytes would differ under the types that all rows ask for.
+    def read_again(self, lost: Sequence[int]) -> Sequence[int]:
+        """Of the shards that have lost the text they need, those that are read from the source."""
+        return lost
 
-        Where a column of numbers turned out to be text, that may show texts which the vocabulary
-        has not, or too many for one: then a second time.
+    def check_lost(self, lost: Sequence[int], columns: tuple[ColumnState, ...]) -> None:
+        """Raise DataError where that text cannot be had back."""
+
+    def texts(self, index: int, columns: tuple[ColumnState, ...]) -> Texts | None:
+        """The text that a shard has lost, where that is not read from the source."""
+        return None
+
+    def replace(self, result: ShardResult, folder: OutputFolder) -> None:
+        """Put a shard that was written again in the place of what it was.
+
+        That is removed when the journal knows of the new one.
         """
-        for _ in range(_MOST_TIMES):
-            columns = self.ledger.final_columns()
-            schema = Schema(tuple(state.column() for state in columns))
-            self.prepared.form.check(schema, self.prepared.storage)
-            redo = self.ledger.to_redo(schema, self.prepared.form, self.prepared.storage)
-            if not redo:
-                return
-            self.redone.update(redo)
-            with closing(self.write_again(engine, redo, columns)) as results:
-                for result in results:
-                    before = self.ledger.results[result.index]
-                    if result.rows != before.rows:
-                        raise DataError("the source changed while it was read")
-                    if result.error is not None:
-                        raise AssertionError(f"shard {result.index} has a record that is wrong now")
-                    # Text and numbers may be in files of other names.
-                    written = {file.name for file in result.files}
-                    folder.discard(f.name for f in before.files if f.name not in written)
-                    self.ledger.replace_result(result)
-        raise AssertionError(f"after doing shards {redo} again they do not fit their types")
+        before = self.ledger.results[result.index]
+        if result.rows != before.rows:
+            raise DataError("the source changed while it was read")
+        self.ledger.replace_result(result)
+        if self._journal is not None:
+            self._journal.flush()
+        written = {file.name for file in files_of(result)}
+        folder.discard(file.name for file in files_of(before) if file.name not in written)
 
     def _range_bytes(self, index: int) -> int:
         return sum(piece.stop - piece.start for piece in self.ranges[index])
@@ -217,25 +225,46 @@ class Conversion:
 
     def _task(self, index: int, columns: tuple[ColumnState, ...]) -> ShardTask:
         prepared = self.prepared
+        schema = self.schema_of(columns)
+        if not self._holds_text:
+            columns = as_categories(columns)
+            schema = self.schema_of(columns)
+            prepared.form.check(schema, prepared.storage)
         return ShardTask(
             source=prepared.source,
             ranges=self.ranges[index] if self.ranges else (),
             start=self.ledger.expected_start(index),
             fields=prepared.fields,
             plan=replace(prepared.sample.plan, columns=columns),
-            schema=Schema(tuple(state.column() for state in columns)),
+            schema=schema,
             format=prepared.form.name,
             storage=prepared.storage,
             folder=prepared.output,
-            name=self._name(index),
+            name=self.name_of(index),
             unit_bytes=self.unit_bytes,
             most_table_bytes=self.prepared.table_bytes,
             most_vocabulary_bytes=self.memory.vocabulary_bytes,
+            keeps_all=prepared.source.comes_once,
+            holds_text=self._holds_text,
         )
+
+    def schema_of(self, columns: Sequence[ColumnState]) -> Schema:
+        """The columns as they would be stored; the same objects where nothing changed.
+
+        Results keep their schemas, and a vocabulary may be large.
+        """
+        for state in columns:
+            before = self._columns.get(state.name)
+            if before is None or not _is_stored_alike(before[0], state):
+                column = state.column()
+                if before is not None and before[1] == column:
+                    column = before[1]
+                self._columns[state.name] = state, column
+        return Schema(tuple(self._columns[state.name][1] for state in columns))
 
     def reject_pieces(self) -> list[Path]:
         """The files with the rejected records of each shard, in order."""
-        names = (pieces_name(self._name(index)) for index in range(self.n_shards))
+        names = (pieces_name(self.name_of(index)) for index in range(self.n_shards))
         return [partial_path(self.prepared.output / name) for name in names]
 
     def renames(self) -> dict[str, str]:
@@ -245,7 +274,14 @@ class Conversion:
 
     def final_names(self, result: ShardResult) -> dict[str, str]:
         """The files of a shard: by what name each was written, and by what it will be known."""
-        return {file.name: self._final(file.name) for file in result.files}
+        written = result.name
+        place = f"-{written.index:05d}-of-{written.count:05d}."
+        final = f"-{result.index:05d}-of-{self.n_shards:05d}."
+        names = {}
+        for file in result.files:
+            part, _, extension = file.name.removeprefix(written.stem).rpartition(place)
+            names[file.name] = f"{self.prepared.stem}{part}{final}{extension}"
+        return names
 
     def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
         """Take the shards of a finished dataset; returns those that are spoiled."""
@@ -255,10 +291,8 @@ class Conversion:
             self.ranges = self.ledger.ranges = [result.pieces for result in known]
         return [result.index for result in known if result.spoiled]
 
-    def _final(self, name: str) -> str:
-        return name
-
-    def _name(self, index: int) -> ShardName:
+    def name_of(self, index: int) -> ShardName:
+        """What the files of a shard are called while the source is read."""
         return ShardName(stem=self.prepared.stem, index=index, count=self.n_shards)
 
     def manifest(self) -> Manifest:
@@ -266,8 +300,7 @@ class Conversion:
         from bigdata_cli import __version__
 
         prepared = self.prepared
-        columns = self.ledger.final_columns()
-        schema = Schema(tuple(state.column() for state in columns))
+        schema = self.schema_of(self.ledger.final_columns())
         return Manifest(
             tool_version=__version__,
             name=prepared.stem,
@@ -304,17 +337,23 @@ class Conversion:
 
     def _shards(self) -> Iterator[ShardEntry]:
         for _, result in sorted(self.ledger.results.items()):
+            names = self.final_names(result)
             yield ShardEntry(
-                files=tuple(replace(f, name=self._final(f.name)) for f in result.files),
+                files=tuple(replace(f, name=names[f.name]) for f in result.files),
                 rows=result.rows,
                 source_ranges=tuple((p.file, p.start, p.stop) for p in result.pieces),
             )
 
 
+def _is_stored_alike(a: ColumnState, b: ColumnState) -> bool:
+    return a.dtype == b.dtype and (a.dtype != "category" or a.distinct is b.distinct)
+
+
 def _settled(
     statistics: dict[str, ColumnStatistics], schema: Schema
 ) -> dict[str, ColumnStatistics]:
-    """Minima and maxima as the final dtype holds them: integers of a float column are floats."""
+    """Minima and maxima as the final dtype holds them: integers of a float column are floats, and
+    dates of timestamps have a time."""
     settled = dict(statistics)
     for column in schema:
         known = settled[column.name]
@@ -322,51 +361,10 @@ def _settled(
             settled[column.name] = replace(
                 known, minimum=float(known.minimum), maximum=float(known.maximum)
             )
-    return settled
-
-
-class Meter:
-    """Adds up what the threads report, for one listener; total 0: not known."""
-
-    def __init__(self, total: int, listener: ProgressListener | None) -> None:
-        self._listener = listener
-        self._lock = threading.Lock()
-        self._phase = "convert"
-        self._total = total
-        self._done = 0
-        self._rows = 0
-
-    def begin(self, phase: str, total: int) -> None:
-        self._phase, self._total, self._done, self._rows = phase, total, 0, 0
-        self._tell()
-
-    def advance(self, n_bytes: int, n_rows: int) -> None:
-        with self._lock:
-            self._done = min(self._total or sys.maxsize, self._done + n_bytes)
-            self._rows += n_rows
-            self._tell()
-
-    @property
-    def share(self) -> float | None:
-        """Of the source that is done; None where that is not known."""
-        return self._done / self._total if self._total else None
-
-    def end(self) -> None:
-        self._done = self._total or self._done
-        self._tell()
-
-    def say(self, note: str) -> None:
-        """Have a note shown at once."""
-        self._tell(note)
-
-    def _tell(self, note: str | None = None) -> None:
-        if self._listener is not None:
-            self._listener(
-                Progress(
-                    note=note,
-                    phase=self._phase,
-                    bytes_done=self._done,
-                    bytes_total=self._total,
-                    rows=self._rows,
-                )
+        if column.kind is Kind.TIMESTAMP and known.minimum is not None:
+            unit = numpy_dtype(column.dtype)
+            low, high = (
+                str(np.datetime64(end).astype(unit)) for end in (known.minimum, known.maximum)
             )
+            settled[column.name] = replace(known, minimum=low, maximum=high)
+    return settled

@@ -1,8 +1,8 @@
 """The disk that a conversion may use: foreseen before anything is written, watched meanwhile.
 
 What counts is all that lies on the disk at the same time for the dataset's sake: its shards, the
-spool of a pipe, and the dataset that it replaces, which stays until the new one is whole. A redo
-writes over what it replaces.
+spool of a pipe, and the dataset that it replaces, which stays until the new one is whole. A shard
+that is written again lies beside what it was, two at a time.
 """
 
 from __future__ import annotations

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bigdata_cli.convert.builder import ShardBuilder, ShardResult
-from bigdata_cli.formats.base import Format, StorageOptions
+from bigdata_cli.convert.builder import ShardBuilder
+from bigdata_cli.convert.shard_files import same_tables
+from bigdata_cli.convert.shard_task import ShardResult
+from bigdata_cli.convert.widening import change_of
+from bigdata_cli.formats.base import Change, Format, StorageOptions
 from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState, join_all
@@ -132,14 +136,13 @@ class Ledger:
             settled.append(replace(state, dtype=dtype))
         return tuple(settled)
 
-    def to_redo(self, schema: Schema, form: Format, storage: StorageOptions) -> list[int]:
-        """The shards whose bytes would differ under the schema."""
-        wanted = tuple(form.physical(column, storage) for column in schema)
-        return [
-            index
+    def changes(self, schema: Schema, form: Format, storage: StorageOptions) -> dict[int, Change]:
+        """What each shard needs that is not as it would be under the schema."""
+        changes = {
+            index: _change(result, schema, form, storage)
             for index, result in sorted(self.results.items())
-            if result.spoiled or result.physical != wanted
-        ]
+        }
+        return {index: change for index, change in changes.items() if change is not Change.SAME}
 
     def replace_result(self, result: ShardResult) -> None:
         """Put the result of a shard that was done again in the place of the one before.
@@ -159,3 +162,20 @@ class Ledger:
         for _, result in sorted(self.results.items()):
             merged = [a.merge(b) for a, b in zip(merged, result.statistics, strict=True)]
         return dict(zip(schema.names, merged, strict=True))
+
+
+def _change(result: ShardResult, schema: Schema, form: Format, storage: StorageOptions) -> Change:
+    if result.spoiled:
+        return Change.SOURCE
+    worst = Change.SAME if result.rest is None else Change.VALUES
+    for index, (old, new) in enumerate(zip(result.schema, schema, strict=True)):
+        if (old is not new and old != new) or result.rest is not None:
+            changes = [change_of(one, new, form, storage) for one in result.stored(index)]
+            worst = max(worst, *changes)
+    if worst <= Change.HEADER and form.same_bytes:
+        is_cut_alike = result.room != -math.inf and (
+            result.schema == schema
+            or same_tables(result.room, result.schema, schema, form, storage)
+        )
+        worst = worst if is_cut_alike else Change.VALUES
+    return worst

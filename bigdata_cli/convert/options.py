@@ -24,7 +24,7 @@ class ConvertOptions:
     shards: exactly so many shards; shard_bytes: the target size of one shard's files.
     float_mode: "auto" (float32 where no value changes), "32" or "64".
     types: dtype per column name; schema_file: a file with columns as the manifest has them.
-    spool: keep what comes from a pipe beside the output, so that shards can be done again.
+    spool: keep text of a pipe beside the output, so that all shards can be written again.
     source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
     kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
     disk_limit_bytes: that may lie on the disk at once; None: what is free, less 5 %. memory_limit:

@@ -22,7 +22,7 @@ from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.schema.dtype import Column, Schema, parse_dtype
 from bigdata_cli.schema.lattice import TypeOptions
-from bigdata_cli.schema.state import join_all
+from bigdata_cli.schema.state import as_categories, join_all
 from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.row_source import RowSource
 from bigdata_cli.sources.sample import SAMPLE_BYTES, Sample
@@ -288,6 +288,10 @@ def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:
     plan, units = fitting_units(
         prepared.source, prepared.sample.plan, prepared.keep, _ESTIMATE_BYTES
     )
+    if not prepared.form.holds_text(prepared.storage):
+        # The sample of the plan may have shown no text: what there is may be categories.
+        plan = replace(plan, columns=as_categories(plan.columns))
+        units = list(prepared.source.sample_units(plan, prepared.keep, _ESTIMATE_BYTES))
     chunks = [(unit, unit.chunk) for unit in units if unit.chunk is not None]
     batches = (chunk.batch for _, chunk in chunks)
     n_bytes = encode_batches(prepared.form, prepared.storage, plan.schema(), batches, folder)

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bigdata_cli.checksum import FileEntry
-from bigdata_cli.convert.builder import ShardResult, text_entry
+from bigdata_cli.convert.checksums import text_entry
 from bigdata_cli.convert.commit import OutputFolder
 from bigdata_cli.convert.conversion import Conversion
 from bigdata_cli.convert.identity import source_differences
 from bigdata_cli.convert.rejects import REJECTS_NAME
 from bigdata_cli.convert.resume import is_as_written
+from bigdata_cli.convert.shard_task import ShardResult
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import partial_path
@@ -140,7 +141,6 @@ def _results(
     manifest: Manifest, conversion: Conversion, folder: OutputFolder
 ) -> Iterator[ShardResult]:
     """The shards as results; spoiled where a file is missing or not what it was."""
-    form, storage = conversion.prepared.form, conversion.prepared.storage
     conversion.meter.begin("check", manifest.bytes)
     for index, shard in enumerate(manifest.shards):
         is_whole = all(is_as_written(folder.path / file.name, file) for file in shard.files)
@@ -148,10 +148,10 @@ def _results(
         pieces = tuple(ByteRange(*piece) for piece in shard.source_ranges)
         yield ShardResult(
             index=index,
+            name=conversion.name_of(index),
             files=shard.files,
             spoiled=not is_whole,
             schema=manifest.schema,
-            physical=tuple(form.physical(column, storage) for column in manifest.schema),
             rows=shard.rows,
             rejected=0,
             rejects=None,

@@ -10,9 +10,9 @@ from typing import Any
 
 from bigdata_cli.checksum import FileEntry, read_checksum
 from bigdata_cli.convert import shard_record
-from bigdata_cli.convert.builder import ShardResult
 from bigdata_cli.convert.identity import differences
 from bigdata_cli.convert.journal import Written, read_journal
+from bigdata_cli.convert.shard_task import ShardResult
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import partial_path
 
@@ -55,8 +55,9 @@ def find_standing(
             hint="--force starts over, -o OTHER leaves it as it is",
         )
     try:
+        vocabularies = shard_record.Vocabularies()
         results = tuple(
-            shard_record.from_json(entry.value, names)
+            shard_record.from_json(entry.value, names, vocabularies)
             for entry in written.entries
             if entry.kind == "shard"
         )
@@ -82,15 +83,18 @@ def check_files(
         )
         if on_progress is not None:
             on_progress(sum(file.bytes for file in result.files), result.rows)
-        return result if is_whole else replace(result, spoiled=True, files=(), rejects=None)
+        if is_whole:
+            return result
+        return replace(result, spoiled=True, files=(), rest=None, rejects=None)
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="check") as pool:
         return list(pool.map(checked, results))
 
 
 def files_of(result: ShardResult) -> tuple[FileEntry, ...]:
-    """All files of a shard, that of its rejected records too."""
-    return result.files if result.rejects is None else (*result.files, result.rejects)
+    """All files of a shard: of rows that did not fit, and of its rejected records too."""
+    extra = (result.rejects, None if result.rest is None else result.rest.file)
+    return (*result.files, *(file for file in extra if file is not None))
 
 
 def is_as_written(path: Path, entry: FileEntry) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bigdata_cli.convert.builder import file_entry, text_entry
+from bigdata_cli.convert.checksums import file_entry, text_entry
 from bigdata_cli.convert.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.convert.conversion import Conversion
 from bigdata_cli.convert.disk_budget import DiskWatch, check_disk
@@ -21,6 +21,7 @@ from bigdata_cli.convert.options import (
     Plan,
     ProgressListener,
 )
+from bigdata_cli.convert.pipe import SurpriseError
 from bigdata_cli.convert.plan import Prepared, prepare
 from bigdata_cli.convert.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.convert.report import build_report
@@ -326,7 +327,15 @@ def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
             error, BudgetError | SourceLostError
         )
         can_go_on = passes or isinstance(raised, OSError)
-        if folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
+        if isinstance(error, SurpriseError):
+            kept = conversion.whole_files()
+            folder.abandon(keep=kept)
+            if kept:
+                error.add_note(
+                    f"{conversion.n_finished:,} shards are finished and stay in {folder.path}, as "
+                    "files that end in .partial; the next conversion into it removes them"
+                )
+        elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
             error.add_note(conversion.standing())
         if error is raised:
             raise

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
+from bigdata_cli.convert.builder import ShardBuilder
+from bigdata_cli.convert.shard_task import ShardResult, ShardTask
 from bigdata_cli.sources import Source
 from bigdata_cli.sources.blocks import BlockReader, ByteRange, split_units
 from bigdata_cli.sources.odd import RecordError
@@ -91,6 +92,9 @@ class _Conversion:
             if unit.error is not None or unit.chunk is None:
                 self.stops.append(unit.start)
                 return unit.error
+            if not self.builder.can_take(unit.chunk):  # it was parsed before others widened it
+                unit = self._parse(unit.piece, unit.start)
+            assert unit.chunk is not None
             position = unit.chunk.position
             self.builder.take(piece.file, unit.start, unit.chunk)
             if self.on_progress is not None:

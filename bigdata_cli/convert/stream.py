@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
+from bigdata_cli.convert.builder import ShardBuilder
 from bigdata_cli.convert.shard import Stopped
+from bigdata_cli.convert.shard_task import ShardResult, ShardTask
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.sources.records import ParsePlan
+from bigdata_cli.sources.records import Chunk, ParsePlan
 from bigdata_cli.sources.row_source import FedRows
 from bigdata_cli.sources.units import Unit
 
@@ -27,7 +29,8 @@ class StreamWork:
     """What is to be made of the blocks of a stream.
 
     indices: the shards to make, ascending; None: as many as there are from `first` on, and at least
-    shard 0. interleaved: the shards' blocks come in turns, and not shard after shard.
+    shard 0. interleaved: the shards' blocks come in turns, and not shard after shard. watch: told
+    of each block what was parsed of it.
     """
 
     feed: Iterable[FedRows]
@@ -35,6 +38,27 @@ class StreamWork:
     indices: Sequence[int] | None
     first: int = 0
     interleaved: bool = False
+    watch: StreamWatch | None = None
+
+
+class StreamWatch(Protocol):
+    """Follows the blocks of a stream."""
+
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> Any:
+        """Told when a block is parsed, in any thread; what it returns comes to `taken`."""
+        ...
+
+    def taken(
+        self,
+        fed: FedRows,
+        chunk: Chunk,
+        made: Any,
+        builder: ShardBuilder,
+        widened: bool,
+    ) -> None:
+        """Told when its shard has taken a block, in order; `widened`: it showed other types than
+        were known of the shard."""
+        ...
 
 
 def convert_stream(
@@ -59,6 +83,10 @@ def convert_stream(
         run.close()
 
 
+_Waiting = tuple[FedRows, ShardBuilder, ParsePlan, Future[tuple[Unit, Any]]]
+"""A block that is being parsed, its shard, and the types that it is parsed with."""
+
+
 class _Stream:
     """Blocks being parsed, in order; shards that are open; shards that are being finished."""
 
@@ -77,7 +105,7 @@ class _Stream:
         self._on_progress = on_progress
         self._to_open = None if work.indices is None else deque(work.indices)
         self._open: dict[int, ShardBuilder] = {}
-        self._waiting: deque[tuple[FedRows, ShardBuilder, Future[Unit]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._finishing: deque[Future[ShardResult]] = deque()
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._consumed = 0
@@ -97,7 +125,7 @@ class _Stream:
 
     def close(self) -> None:
         """Leave nothing running and no file open."""
-        for _, _, future in self._waiting:
+        for *_, future in self._waiting:
             future.cancel()
         for builder in self._open.values():
             builder.abort()
@@ -126,13 +154,17 @@ class _Stream:
         self._open_until(fed.shard)
         builder = self._open[fed.shard]
         plan = replace(builder.task.plan, columns=builder.columns)
-        future = self._pool.submit(self._parse, fed, builder.task.fields[fed.file], plan)
-        self._waiting.append((fed, builder, future))
+        future = self._pool.submit(self._parse, fed, builder, plan)
+        self._waiting.append((fed, builder, plan, future))
 
-    def _parse(self, fed: FedRows, fields: Sequence[int], plan: ParsePlan) -> Unit:
+    def _parse(self, fed: FedRows, builder: ShardBuilder, plan: ParsePlan) -> tuple[Unit, Any]:
         if self._stop is not None and self._stop.is_set():
             raise Stopped
-        return fed.parse(fields, plan)
+        unit = fed.parse(builder.task.fields[fed.file], plan)
+        watch = self._work.watch
+        if watch is None or unit.chunk is None:
+            return unit, None
+        return unit, watch.parsed(fed, unit.chunk, builder)
 
     def _open_until(self, shard: int | None) -> None:
         """Open the shards up to this one, those without records too; None: all."""
@@ -153,15 +185,23 @@ class _Stream:
 
     def _take(self) -> None:
         """Take the first block that is under way into its shard."""
-        fed, builder, future = self._waiting.popleft()
-        unit = future.result()
+        fed, builder, plan, future = self._waiting.popleft()
+        unit, made = future.result()
+        is_older = plan.columns is not builder.columns
+        if is_older and unit.chunk is not None and not builder.can_take(unit.chunk):
+            # The shard was widened after this block was parsed.
+            unit, made = self._parse(fed, builder, replace(plan, columns=builder.columns))
         if not self._work.interleaved:
             for index in [index for index in self._open if index < fed.shard]:
                 self._finish(index)
         if unit.chunk is None:
             assert unit.error is not None
             raise builder.task.source.located(fed.file, unit.error) from unit.error
+        before = builder.columns
         builder.take(fed.file, unit.start, unit.chunk)
+        if self._work.watch is not None:
+            widened = builder.columns is not before
+            self._work.watch.taken(fed, unit.chunk, made, builder, widened)
         if self._on_progress is not None:
             self._on_progress(fed.consumed - self._consumed, unit.chunk.rows)
         self._consumed = fed.consumed

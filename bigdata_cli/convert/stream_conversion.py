@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
-from bigdata_cli.convert.builder import ShardBuilder, ShardResult, ShardTask
+from bigdata_cli.convert.builder import ShardBuilder
 from bigdata_cli.convert.commit import OutputFolder
 from bigdata_cli.convert.conversion import Conversion
+from bigdata_cli.convert.pipe import SpoolWatch, SurpriseError, SurpriseWatch
 from bigdata_cli.convert.portions import BySize, Dealt
 from bigdata_cli.convert.resume import Standing
+from bigdata_cli.convert.rewrite import Texts
+from bigdata_cli.convert.shard_task import ShardResult, ShardTask
 from bigdata_cli.convert.stream import StreamWork
+from bigdata_cli.convert.widening import change_of
 from bigdata_cli.engines.local import LocalEngine
-from bigdata_cli.errors import DataError
-from bigdata_cli.formats.base import ShardName, partial_path
+from bigdata_cli.formats.base import Change, ShardName, partial_path
 from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.resources.stages import begin_phase
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.sources.blocks import ByteRange
-from bigdata_cli.sources.feed import FedBlock
 from bigdata_cli.sources.row_source import FedRows, RowFeed
 from bigdata_cli.sources.spool import Spool
 
@@ -82,13 +83,14 @@ class StreamConversion(Conversion):
         first = len(self.ledger.results)
         if self._is_counted or (first == self.prepared.n_shards and not by_size):
             return
-        with self._feed(None if self._spool is None else self._spool.append) as feed:
+        with self._feed() as feed:
             work = StreamWork(
                 feed=feed,
                 make_task=self._next_task,
                 indices=None if by_size else range(first, self.prepared.n_shards),
                 first=first,
                 interleaved=self.is_dealt,
+                watch=self._watch_of(),
             )
             yield from engine.map_stream(work)
             self._entries = feed.entries()
@@ -109,17 +111,11 @@ class StreamConversion(Conversion):
             )
 
         begin_phase("reconciling")
-        if self._spool is not None:
-            self.meter.begin("reconcile", self._spool.size_of(redo))
-            yield from engine.map_stream(work(self._spool.blocks(redo)))
-            return
-        if self.prepared.source.comes_once:
-            raise self._cannot_redo(redo, columns)
         self.meter.begin("reconcile", self._total_bytes())
         with self._feed() as feed:
             yield from engine.map_stream(work(feed))
 
-    def _feed(self, on_block: Callable[[FedBlock], None] | None = None) -> RowFeed:
+    def _feed(self) -> RowFeed:
         prepared = self.prepared
         assert prepared.layout is not None
         return prepared.source.feed(
@@ -128,45 +124,60 @@ class StreamConversion(Conversion):
             unit_bytes=self.unit_bytes,
             max_record_bytes=self.memory.max_record_bytes,
             strict=prepared.options.on_bad_row == "error",
-            on_block=on_block,
         )
 
     def _next_task(self, index: int, before: Sequence[ShardBuilder]) -> ShardTask:
         return self._task(index, self.ledger.columns_with(before))
 
-    def _name(self, index: int) -> ShardName:
+    def name_of(self, index: int) -> ShardName:
         return ShardName(stem=self.prepared.stem, index=index, count=0)
 
-    def _final(self, name: str) -> str:
-        """The name of a file, once the shards are counted."""
-        before, _, extension = name.rpartition(_of(0))
-        return f"{before}{_of(self.n_shards)}{extension}"
+    def read_again(self, lost: Sequence[int]) -> Sequence[int]:
+        return () if self.prepared.source.comes_once else lost
 
-    def _cannot_redo(self, redo: Sequence[int], columns: tuple[ColumnState, ...]) -> DataError:
-        """What to say where a pipe held a surprise and was not spooled."""
+    def check_lost(self, lost: Sequence[int], columns: tuple[ColumnState, ...]) -> None:
+        """What a pipe held is in the spool; without one it should have ended the run before."""
+        if not lost or not self.prepared.source.comes_once or self._spool is not None:
+            return
         form, storage = self.prepared.form, self.prepared.storage
-        final = Schema(tuple(state.column() for state in columns))
-        changed = {}
-        for index in redo:
-            written = self.ledger.results[index]
-            for old, stored, new in zip(written.schema, written.physical, final, strict=True):
-                if stored != form.physical(new, storage):
-                    changed[new.name] = (old.dtype, new.dtype)
-        told = "; ".join(
-            f'column "{name}" has values that the beginning did not show '
-            + (f"({old}, then {new})" if old != new else f"(another {new})")
-            for name, (old, new) in changed.items()
-        )
-        flags = " ".join(
-            f"--type '{name}={new if old != new else 'text'}'"
-            for name, (old, new) in changed.items()
-        )
-        return DataError(
-            f"{told}: its shards would have to be written again, and with --no-spool the pipe "
-            "cannot be read again",
+        names = [
+            state.name
+            for index, state in enumerate(columns)
+            for shard in lost
+            if any(
+                change_of(one, state.column(), form, storage) is Change.SOURCE
+                for one in self.ledger.results[shard].stored(index)
+            )
+        ]
+        shown = ", ".join(f'"{name}"' for name in dict.fromkeys(names))
+        flags = " ".join(f"--type '{name}=text'" for name in dict.fromkeys(names))
+        raise SurpriseError(
+            f"the text of column {shown} is needed again, and with --no-spool the pipe cannot be "
+            "read again",
             hint=f"{flags}, or leave out --no-spool",
         )
 
+    def texts(self, index: int, columns: tuple[ColumnState, ...]) -> Texts | None:
+        if self._spool is None:
+            return None
+        form, storage = self.prepared.form, self.prepared.storage
+        result = self.ledger.results[index]
+        wanted = {
+            number
+            for number, state in enumerate(columns)
+            if any(
+                change_of(one, state.column(), form, storage) is Change.SOURCE
+                for one in result.stored(number)
+            )
+        }
+        if not wanted:
+            return None
+        return self._spool.texts(index, columns, wanted, self.prepared.sample.plan)
 
-def _of(n_shards: int) -> str:
-    return f"-of-{n_shards:05d}."
+    def _watch_of(self) -> SpoolWatch | SurpriseWatch | None:
+        """What follows the blocks of a stream that comes once."""
+        if not self.prepared.source.comes_once:
+            return None
+        if self._spool is not None:
+            return SpoolWatch(self.prepared, self._spool)
+        return SurpriseWatch(self.prepared, self.ledger)

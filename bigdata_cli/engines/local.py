@@ -10,15 +10,19 @@ than one shard needs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from bigdata_cli.convert.builder import ShardResult, ShardTask
 from bigdata_cli.convert.shard import convert_shard
+from bigdata_cli.convert.shard_task import ShardResult, ShardTask
 from bigdata_cli.convert.stream import StreamWork, convert_stream
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
 
 
 class LocalEngine:
@@ -59,6 +63,26 @@ class LocalEngine:
             stop=self.stop,
             on_progress=self.on_progress,
         )
+
+    def map_rewrites(
+        self, works: Iterable[Work], rewrite: Callable[[Work, Executor], Result]
+    ) -> Generator[Result]:
+        """What `rewrite` makes of each, in order: it reads in a thread, and encodes in the pool."""
+        at_once = 1 if self.jobs == 1 else 2
+        waiting: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(at_once, thread_name_prefix="rewrite") as threads:
+            try:
+                for work in works:
+                    waiting.append(threads.submit(rewrite, work, self._pool))
+                    if len(waiting) > at_once:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                if waiting:
+                    self.stop.set()
+                    for future in waiting:
+                        future.cancel()
 
     def map(
         self, indices: Sequence[int], make_task: Callable[[int], ShardTask]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.formats.base import Change, StorageOptions, feature_columns
 from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 from bigdata_cli.schema.vocabulary import global_codes
@@ -48,6 +48,23 @@ def matrix_physical(column: Column, options: StorageOptions) -> str:
     if column.kind is Kind.TIMESTAMP:
         return f"{options.matrix_dtype} seconds of {np.dtype(numpy_dtype(column.dtype))}"
     return "text" if column.kind is Kind.TEXT else options.matrix_dtype
+
+
+def matrix_change(old: Column, new: Column, options: StorageOptions, *, has_values: bool) -> Change:
+    """`Format.change` of a column of the layout matrix."""
+    if matrix_physical(old, options) == matrix_physical(new, options):
+        return Change.SAME
+    if old.name == options.label:
+        return Change.VALUES
+    # NaN is a null of any dtype. A vocabulary stands in the headers of some formats.
+    is_category = Kind.CATEGORY in (old.kind, new.kind)
+    return Change.VALUES if has_values or is_category else Change.SAME
+
+
+def matrix_kept_dtype(column: Column, options: StorageOptions) -> str:
+    """`Format.kept_dtype` of a column of the layout matrix: features come back as floats."""
+    is_feature = column.name != options.label and column.kind is not Kind.CATEGORY
+    return options.matrix_dtype if is_feature else column.dtype
 
 
 def vocabulary_digest(column: Column) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTIAL_SUFFIX = ".partial"
+
+
+class Change(IntEnum):
+    """What a shard needs where a column turned out to have another dtype than it was written with.
+
+    SAME: nothing, its bytes are what they should be. HEADER: another header or footer around the
+    same bytes. VALUES: they are stored otherwise, and can be made of those that are stored. SOURCE:
+    they cannot, as their text is not in the shard.
+    """
+
+    SAME = 0
+    HEADER = 1
+    VALUES = 2
+    SOURCE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +106,13 @@ class ShardWriter(ABC):
         """Write what `encode` gave; called in the order of the rows, from one thread."""
 
     @abstractmethod
+    def widen(self, schema: Schema) -> None:
+        """Go on with a schema that leaves what is written as it is, but for headers.
+
+        All its columns are SAME or HEADER (`Format.change`), and no `encode` is under way.
+        """
+
+    @abstractmethod
     def close(self) -> tuple[FileEntry, ...]:
         """Finish the files; returns their final names (they still bear the partial suffix).
 
@@ -135,9 +157,41 @@ class Format(ABC):
     def physical(self, column: Column, options: StorageOptions) -> str:
         """How a column is stored, as a string; equal strings mean equal bytes.
 
-        A shard that was written with another physical type of a column is written again.
         Where codes of a vocabulary are stored, the vocabulary is part of the string.
         """
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        """What becomes of a column that was written as `old` and is `new`: never SOURCE.
+
+        has_values: whether the shard has a value in it, and not only nulls.
+        """
+        same = self.physical(old, options) == self.physical(new, options)
+        return Change.SAME if same else Change.VALUES
+
+    def holds_text(self, options: StorageOptions) -> bool:
+        """Whether the layout holds columns of text, and not only of numbers and categories."""
+        return options.layout not in ("matrix", "packed")
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        """The dtype of the values that `read` gives back: a wider one was rounded to it."""
+        return column.dtype
+
+    def table_rows(self, schema: Schema, options: StorageOptions) -> int | None:
+        """The rows of a table, where the bytes depend on how rows are cut into tables."""
+        return None
+
+    def rewrite_headers(
+        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        schema: Schema, options: StorageOptions,
+    ) -> tuple[FileEntry, ...]:  # fmt: skip
+        """Write a finished shard under another name, with the headers of another schema.
+
+        All columns are SAME or HEADER. files: those of the shard `old`, which stay; they and the
+        new ones are under their partial names. Returns the new ones, as `ShardWriter.close` does.
+        """
+        raise UsageError(f"{self.name} has no headers to be written by themselves")
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where the format or layout cannot hold the schema."""

@@ -27,8 +27,15 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import check_matrix, column_physical, matrix_physical
+from bigdata_cli.formats.arrays import (
+    check_matrix,
+    column_physical,
+    matrix_change,
+    matrix_kept_dtype,
+    matrix_physical,
+)
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -68,6 +75,18 @@ class Hdf5Format(Format):
             stored = matrix_physical(column, options)
             return f"{stored} tz" if has_zone(column) and column.name == options.label else stored
         return f"{column_physical(column)} tz" if has_zone(column) else column_physical(column)
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        if options.layout == "matrix" and options.label != old.name:
+            return matrix_change(old, new, options, has_values=has_values)
+        return super().change(old, new, options, has_values=has_values)
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        if options.layout == "matrix":
+            return matrix_kept_dtype(column, options)
+        return column.dtype
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where HDF5 or the layout cannot hold the schema, DataError for NUL."""

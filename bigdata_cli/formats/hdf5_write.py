@@ -56,7 +56,7 @@ class Hdf5Writer(ShardWriter):
         self._deflate = (
             None if compress is None else Deflate(compress, FAST_LEVEL if level is None else level)
         )
-        self._schema = schema
+        self._schema, self._options, self._compress = schema, options, compress
         self._matrix_dtype = np.dtype(options.matrix_dtype)
         self._encoder = Hdf5Encoder(schema, options, compress=compress)
         self._table_rows = self._encoder.table_rows
@@ -215,6 +215,10 @@ class Hdf5Writer(ShardWriter):
             mask.set_rows(self._n_rows)
             mask.append(rows)
         self._n_rows += encoded.n_rows
+
+    def widen(self, schema: Schema) -> None:
+        self._schema = schema
+        self._encoder = Hdf5Encoder(schema, self._options, compress=self._compress)
 
     def close(self) -> tuple[FileEntry, ...]:
         """Finish the file."""

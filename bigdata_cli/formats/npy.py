@@ -11,14 +11,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import check_matrix, column_physical, matrix_physical
+from bigdata_cli.formats.arrays import (
+    check_matrix,
+    column_physical,
+    matrix_change,
+    matrix_kept_dtype,
+    matrix_physical,
+)
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     StorageOptions,
     check_options,
 )
+from bigdata_cli.formats.npy_headers import rewrite_npy_headers
 from bigdata_cli.formats.npy_read import (
     NpyRows,
     check_column_files,
@@ -36,7 +45,7 @@ from bigdata_cli.formats.npy_write import (
     check_file_names,
     check_name_lengths,
 )
-from bigdata_cli.schema.dtype import Column, Schema
+from bigdata_cli.schema.dtype import Column, Kind, Schema, numpy_dtype
 
 
 class NpyFormat(Format):
@@ -50,6 +59,35 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return matrix_physical(column, options)
         return column_physical(column)
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        if options.layout == "matrix" and options.label != old.name:
+            return matrix_change(old, new, options, has_values=has_values)
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.SAME or Kind.TEXT in (old.kind, new.kind):
+            return change
+        stored = [numpy_dtype(c.dtype, n_values=c.n_values) for c in (old, new)]
+        if old.kind is Kind.CATEGORY and new.kind is Kind.CATEGORY:
+            # The files hold codes only: those of texts that come last leave the others as they are.
+            words = old.vocabulary or ()
+            is_same = words == (new.vocabulary or ())[: len(words)] and stored[0] == stored[1]
+            return Change.SAME if is_same else change
+        are_integers = old.kind is Kind.INT and new.kind is Kind.INT
+        same_width = stored[0].itemsize == stored[1].itemsize
+        return Change.HEADER if are_integers and same_width else change
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        if options.layout == "matrix":
+            return matrix_kept_dtype(column, options)
+        return column.dtype
+
+    def rewrite_headers(
+        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        schema: Schema, options: StorageOptions,
+    ) -> tuple[FileEntry, ...]:  # fmt: skip
+        return rewrite_npy_headers(folder, old, files, new, schema, options)
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)

@@ -102,6 +102,11 @@ class NpyFile:
         for part in (header, *held):
             self._file.write(part)
 
+    def set_dtype(self, dtype: np.dtype) -> None:
+        """Have the values be of another dtype whose bytes are the same."""
+        assert dtype.itemsize == self._dtype.itemsize
+        self._dtype = dtype
+
     def close(self, name: str) -> FileEntry:
         """Write the number of rows into the header; returns the entry of the file."""
         if self._file is None:

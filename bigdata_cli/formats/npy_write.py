@@ -148,6 +148,15 @@ class ColumnsWriter(NpyWriter):
             else:
                 self._add(column.name, dtype)
 
+    def widen(self, schema: Schema) -> None:
+        self._schema = schema
+        dtypes = [column_dtype(column) for column in schema]
+        self._arrays = TableArrays(schema, schema.columns, dtypes)
+        for column, dtype in zip(schema, dtypes, strict=True):
+            file = self._files.get(column.name)
+            if file is not None and dtype is not None:
+                file.set_dtype(dtype)
+
     def encode(self, table: pa.Table) -> EncodedColumns:
         """The columns of a table as they are stored."""
         found = self._arrays.arrays(table)
@@ -216,12 +225,24 @@ class MatrixWriter(NpyWriter):
         is_written: bool = True,
     ) -> None:
         super().__init__(folder, name, is_written=is_written)
+        self._options = options
+        self._dtype = options.matrix_dtype
+        self._look_at(schema)
+
+    def _look_at(self, schema: Schema) -> None:
+        options = self._options
         self._features = TableArrays(schema, feature_columns(schema, options))
         self._label = None
         if options.label is not None:
             label = schema[options.label]
             self._label = TableArrays(schema, (label,), (column_dtype(label),))
-        self._dtype = options.matrix_dtype
+
+    def widen(self, schema: Schema) -> None:
+        self._look_at(schema)
+        if self._label is not None and LABEL in self._files:
+            [dtype] = self._label.dtypes
+            assert dtype is not None
+            self._files[LABEL].set_dtype(dtype)
 
     def _parts(self) -> list[str]:
         return [FEATURES] if self._label is None else [FEATURES, LABEL]

@@ -8,16 +8,18 @@ where they lie. The page indexes and the footer are written at the end (`parquet
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -30,6 +32,7 @@ from bigdata_cli.formats.base import (
 )
 from bigdata_cli.formats.parquet_footer import footer
 from bigdata_cli.formats.parquet_pages import PageEncoder, RowGroup
+from bigdata_cli.formats.thrift_compact import encode_struct, parse_struct
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.schema.buffers import text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type
@@ -48,9 +51,12 @@ _TEXT_BYTES = 24
 """What a text value is taken to need when the rows of a row group are chosen."""
 _READ_ROWS = 65_536
 _BUFFER_BYTES = 1 << 18
+_COPY_BYTES = 1 << 22
 _DEFAULT_LEVELS = {"gzip": 6, "brotli": 5}
 
 _MAX_ORDINAL = 2**15 - 1
+_FILE_ROWS, _FILE_ROW_GROUPS = 3, 4
+"""Field ids of FileMetaData in parquet.thrift."""
 
 
 class ParquetWriter(ShardWriter):
@@ -65,6 +71,7 @@ class ParquetWriter(ShardWriter):
         if len(schema) < _WIDE_COLUMNS:
             self.batch_bytes = ROW_GROUP_BYTES
         self._schema = schema
+        self._compression = compression
         self._encoder = PageEncoder(schema, *compression)
         self._file_name = name.file("parquet")
         self._path = partial_path(folder / self._file_name)
@@ -100,6 +107,10 @@ class ParquetWriter(ShardWriter):
             group, place, index_place, ordinal if ordinal <= _MAX_ORDINAL else -1
         )
 
+    def widen(self, schema: Schema) -> None:
+        self._schema = schema
+        self._encoder = PageEncoder(schema, *self._compression)
+
     def close(self) -> tuple[FileEntry, ...]:
         assert self._file is not None
         for ordinal, (group, place, index) in self._indexed.items():
@@ -110,6 +121,23 @@ class ParquetWriter(ShardWriter):
         entry = self._file.finish(self._file_name)
         self._file = None
         return (entry,)
+
+    def copy_row_groups(self, source: BinaryIO) -> None:
+        """Take all row groups of a whole Parquet file, whose columns are stored as this one's."""
+        assert self._file is not None
+        size = os.fstat(source.fileno()).st_size
+        source.seek(size - 8)
+        n_bytes = int.from_bytes(source.read(4), "little")
+        source.seek(size - 8 - n_bytes)
+        before = parse_struct(memoryview(source.read(n_bytes)))
+        source.seek(len(MAGIC))
+        left = size - 8 - n_bytes - len(MAGIC)
+        while left:
+            data = source.read(min(left, _COPY_BYTES))
+            self._place += self._file.write(data)
+            left -= len(data)
+        self._rows = before[_FILE_ROWS]
+        self._groups = [encode_struct(group) for group in before[_FILE_ROW_GROUPS].items]
 
     def abort(self) -> None:
         if self._file is not None:
@@ -135,6 +163,11 @@ def row_group_rows(schema: Schema) -> int:
     return min(MAX_ROW_GROUP_ROWS, max(1024, rows))
 
 
+def _page_type(column: Column) -> tuple[bool, bool]:
+    """How an integer lies in a page: in 8 bytes or 4, with statistics of unsigned ones or not."""
+    return column.dtype.endswith("64"), column.dtype.startswith("u")
+
+
 class ParquetFormat(Format):
     """Parquet: a column of the dataset is a column of the file."""
 
@@ -147,6 +180,32 @@ class ParquetFormat(Format):
             return "bool"
         # A category's strings are stored, not its codes: the vocabulary does not matter.
         return column.dtype
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.VALUES and old.kind is Kind.INT and new.kind is Kind.INT:
+            # INT(8), INT(16) and INT(32) are an annotation of INT32, and stand in the footer only.
+            return Change.HEADER if _page_type(old) == _page_type(new) else change
+        return change
+
+    def table_rows(self, schema: Schema, options: StorageOptions) -> int:
+        return row_group_rows(schema)
+
+    def rewrite_headers(
+        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        schema: Schema, options: StorageOptions,
+    ) -> tuple[FileEntry, ...]:  # fmt: skip
+        [file] = files
+        writer = self.writer(folder, new, schema, options)
+        try:
+            with partial_path(folder / file).open("rb") as source:
+                writer.copy_row_groups(source)
+            return writer.close()
+        except BaseException:
+            writer.abort()
+            raise
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)

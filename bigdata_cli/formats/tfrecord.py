@@ -19,6 +19,7 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats import tfds, tfrecord_read, tfrecord_records
 from bigdata_cli.formats.arrays import vocabulary_digest
 from bigdata_cli.formats.base import (
+    Change,
     Format,
     ShardName,
     ShardWriter,
@@ -72,6 +73,25 @@ class TfrecordFormat(Format):
         if column.kind is Kind.CATEGORY:
             return f"int64 {vocabulary_digest(column)}"
         return "int64"
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.SAME:
+            return change
+        if options.layout == "rows":  # a null is no feature at all
+            return change if has_values else Change.SAME
+        if old.kind is Kind.CATEGORY and new.kind is Kind.CATEGORY:  # codes, of packed
+            words = old.vocabulary or ()
+            return Change.SAME if words == (new.vocabulary or ())[: len(words)] else change
+        return change
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        return "float32" if column.kind is Kind.FLOAT else column.dtype
+
+    def table_rows(self, schema: Schema, options: StorageOptions) -> int | None:
+        return fixed_rows(options, len(schema))
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where TFRecord or the layout cannot hold the schema."""
@@ -190,14 +210,18 @@ class TfrecordWriter(ShardWriter):
         compression, level = parse_compression(TfrecordFormat(), options)
         self._gzip = gzip_member(level) if compression == "gzip" else None
         self._options = options
-        self._encoder = RecordEncoder(schema, options)
-        self._label = schema[options.label] if options.label is not None else None
+        self.widen(schema)
         self.batch_rows = fixed_rows(options, len(schema))
         self.batch_bytes = None if self.batch_rows is None else TABLE_BYTES
         self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
         self._path = partial_path(folder / self._name)
         self._file = WrittenFile(self._path)
         self._empty = True
+
+    def widen(self, schema: Schema) -> None:
+        label = self._options.label
+        self._encoder = RecordEncoder(schema, self._options)
+        self._label = schema[label] if label is not None else None
 
     def encode(self, table: pa.Table) -> np.ndarray | bytes:
         """The records of a table: uint8, or with gzip one whole member.

@@ -225,6 +225,12 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_vocabulary_bytes": (c_int64, [c_void_p]),
     "bd_vocabulary_copy": (None, [c_void_p, c_void_p, c_void_p]),
     "bd_hash_texts": (None, [c_int64, *[c_void_p] * 3]),
+    # select_fields.c
+    "bd_select_fields": (
+        c_int64,
+        [c_void_p, c_int64, _RULES, c_int64, c_void_p, c_uint8, c_void_p],
+    ),
+    "bd_record_offset": (c_int64, [c_void_p, c_int64, _RULES, c_int64, c_int64]),
     # scanners.c
     "bd_scan_fields": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
     "bd_skip_records": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),

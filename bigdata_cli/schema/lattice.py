@@ -18,6 +18,12 @@ class Form:
     """Forms that a value's text can have; one bit each, also in the compiled kernels.
 
     Plain integers: they are joined for every column of every block, and an IntFlag is slow.
+
+    Two bits take no part in the choice of a dtype. They tell what can be had back from values that
+    are stored (`convert.widening`). LOOSE: in a column that is not text, a value or a null whose
+    text is not the one that the value prints: spaces around it, thousands marks, a quoted null,
+    `True` for true. NOT_SHORTEST: a decimal that float32 equals, and that is not the shortest one
+    of that float32 (0.100000001490116119384765625).
     """
 
     BOOL = 1
@@ -29,8 +35,12 @@ class Form:
     NANOSECONDS = 64
     FLOAT32_LOSES = 128
     TEXT = 256
+    LOOSE = 512
+    NOT_SHORTEST = 1024
 
 
+TYPE_FORMS = 511
+"""The bits that a dtype follows from."""
 NUMBER = Form.INT | Form.FLOAT
 TEMPORAL = Form.DATE | Form.TIMESTAMP | Form.TIMESTAMP_UTC
 _EXACT_IN_FLOAT32 = 2**24
@@ -101,7 +111,7 @@ def resolve(
 
 
 def _resolve(observed: Observed, float_mode: str) -> str:
-    forms = observed.forms
+    forms = observed.forms & TYPE_FORMS
     if not forms:
         return "null"
     kinds = [bool(forms & Form.BOOL), bool(forms & NUMBER), bool(forms & TEMPORAL)]

@@ -89,3 +89,13 @@ def join_all(
         state.joined(seen, values, float_mode)
         for state, seen, values in zip(columns, observed, distinct, strict=True)
     )
+
+
+def as_categories(columns: tuple[ColumnState, ...]) -> tuple[ColumnState, ...]:
+    """The columns of text as categories, for a layout that holds no text: they may be such yet."""
+    return tuple(
+        replace(state, dtype="category")
+        if state.dtype == "text" and state.distinct is not None and not state.fixed
+        else state
+        for state in columns
+    )

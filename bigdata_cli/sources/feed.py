@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -67,9 +67,9 @@ class Feed:
     """The blocks of a source in order, made in threads of their own; a context manager.
 
     portions: which bytes belong to which shard; a block belongs to one. strict: bytes that do not
-    decode are an error; otherwise they become bytes that are not UTF-8. on_block: called with each
-    block in the feed's thread. Raises DataError, after the blocks before it, where the data end too
-    early, do not decode, or where a record is longer than `max_record_bytes`.
+    decode are an error; otherwise they become bytes that are not UTF-8. Raises DataError, after the
+    blocks before it, where the data end too early, do not decode, or where a record is longer than
+    `max_record_bytes`.
     """
 
     def __init__(
@@ -80,10 +80,8 @@ class Feed:
         unit_bytes: int = UNIT_BYTES,
         max_record_bytes: int = MAX_RECORD_BYTES,
         strict: bool = True,
-        on_block: Callable[[FedBlock], None] | None = None,
     ) -> None:
         self._source = source
-        self._on_block = on_block
         self._portions = portions
         self._unit_bytes = unit_bytes
         self._max_record_bytes = max_record_bytes
@@ -129,8 +127,6 @@ class Feed:
             try:
                 for shard, block, first_line in cutter.blocks(self._portions):
                     fed = FedBlock(shard, index, block, first_line, consumed + cutter.consumed)
-                    if self._on_block is not None:
-                        self._on_block(fed)
                     yield fed
             finally:
                 pieces.close()

@@ -15,7 +15,7 @@ from bigdata_cli.native import parser as native
 from bigdata_cli.native.library import ParserInput, address
 from bigdata_cli.native.parser import Parser, thread_parser
 from bigdata_cli.schema.dtype import Kind, kind_of
-from bigdata_cli.schema.lattice import Form, Observed
+from bigdata_cli.schema.lattice import TYPE_FORMS, Form, Observed
 from bigdata_cli.schema.state import ColumnState, arrow_schema
 from bigdata_cli.schema.summary import Summary, mode_of
 from bigdata_cli.sources.blocks import Block
@@ -95,7 +95,7 @@ class ColumnPlan:
         """The states after what the values showed; the same tuple where they hold all of them."""
         known = self.known
         more = (
-            ((results["forms"] & ~known["forms"]) != 0)
+            ((results["forms"] & ~known["forms"] & TYPE_FORMS) != 0)
             | (results["negative"] > known["negative"])
             | (results["positive"] > known["positive"])
         )

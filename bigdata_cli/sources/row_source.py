@@ -147,7 +147,6 @@ class RowSource(Protocol):
         unit_bytes: int,
         max_record_bytes: int,
         strict: bool,
-        on_block: Callable[[Any], None] | None = None,
     ) -> RowFeed:
         """Its rows from the start. strict: bytes that do not decode are an error."""
         ...

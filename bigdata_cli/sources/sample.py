@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bigdata_cli.schema.dtype import Kind, Schema, kind_of
-from bigdata_cli.schema.lattice import Form, Observed, TypeOptions, resolve
+from bigdata_cli.schema.lattice import TYPE_FORMS, Form, Observed, TypeOptions, resolve
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.summary import Summary, column_statistics
@@ -197,7 +197,7 @@ class SampleTaker:
         self._learn()
         columns = list(self.plan.columns)
         for index, state in enumerate(columns):
-            if state.fixed or state.observed.forms != Form.INT:
+            if state.fixed or state.observed.forms & TYPE_FORMS != Form.INT:
                 continue
             seen = [
                 column_statistics(c.summary.results[index], c.columns[index].dtype, c.rows)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.manifest import SourceEntry
@@ -178,7 +178,6 @@ class Source:
         unit_bytes: int,
         max_record_bytes: int,
         strict: bool,
-        on_block: Callable[[Any], None] | None = None,
     ) -> Feed:
         from bigdata_cli.sources.feed import Feed
 
@@ -188,7 +187,6 @@ class Source:
             unit_bytes=unit_bytes,
             max_record_bytes=max_record_bytes,
             strict=strict,
-            on_block=on_block,
         )
 
     def located(self, file: int, error: RecordError) -> DataError:

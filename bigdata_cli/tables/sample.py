@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from bigdata_cli.schema.lattice import Form, Observed
+from bigdata_cli.schema.lattice import TYPE_FORMS, Form, Observed
 from bigdata_cli.sources.records import ParsePlan
 from bigdata_cli.sources.sample import Sample, SampleTaker
 from bigdata_cli.sources.units import Unit
@@ -77,7 +77,9 @@ def read_parts(
 
 def _with_bounds(source: TableSource, plan: ParsePlan) -> ParsePlan:
     """The plan with integers as wide as the tables say they are; each value is checked later."""
-    free = [s.name for s in plan.columns if not s.fixed and s.observed.forms == Form.INT]
+    free = [
+        s.name for s in plan.columns if not s.fixed and s.observed.forms & TYPE_FORMS == Form.INT
+    ]
     seen = {name: Observed() for name in free}
     for table in source.files:
         for name, (low, high) in table.integer_bounds(free).items():

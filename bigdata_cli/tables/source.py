@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,6 @@ class TableSource:
         unit_bytes: int,
         max_record_bytes: int,
         strict: bool,
-        on_block: Callable[[Any], None] | None = None,
     ) -> TableFeed:
         return TableFeed(self.files, portions, keep=keep, unit_bytes=unit_bytes)
 

@@ -79,7 +79,8 @@ def observe(values: Values) -> Observed:
     if pat.is_string(kind):
         return Observed(Form.TEXT)
     if pat.is_floating(kind):
-        forms = Form.FLOAT
+        # Which of them are shortest decimals is not looked at: tables can be read again.
+        forms = Form.FLOAT | Form.NOT_SHORTEST
         if pat.is_float64(kind):
             cells = _float_cells(array)
             if loses_float32(cells.values.view(np.float64), cells.flags):
@@ -216,8 +217,9 @@ def _observe_decimals(text: pa.Array) -> Observed:
         address(found),
     )
     magnitudes = found["magnitude"]
+    forms = int(np.bitwise_or.reduce(found["forms"]))
     return Observed(
-        int(np.bitwise_or.reduce(found["forms"])),
+        forms | (Form.NOT_SHORTEST if forms & Form.FLOAT else 0),
         int(magnitudes[found["negative"]].max(initial=0)),
         int(magnitudes[~found["negative"]].max(initial=0)),
     )

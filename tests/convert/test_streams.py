@@ -21,6 +21,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -311,24 +312,56 @@ def test_ids_that_grow_are_foreseen(tmp_path):
     report = run([source], options, sample_bytes=300_000)
     assert [c.dtype for c in report.manifest.schema] == ["int32", "int8"]
     assert report.redone_shards == 0
-    again = run([source], ConvertOptions(to="npy", output=tmp_path / "again"), sample_bytes=300_000)
+    options = ConvertOptions(to="npy", output=tmp_path / "again")
+    again = run([source], options, sample_bytes=300_000, unit_bytes=300_000)
     assert again.redone_shards == 1  # what falls is not
 
 
-def test_without_a_spool_a_late_surprise_is_an_error_with_the_fix(tmp_path):
+@pytest.mark.parametrize("form", ["parquet", "npy", "hdf5", "tfrecord"])
+def test_without_a_spool_numbers_may_widen(tmp_path, form):
     text = surprising()
-    options = ConvertOptions(to="parquet", output=tmp_path / "out", shard_bytes=20_000, spool=False)
+    plain = tmp_path / "plain" / "data.csv"
+    plain.parent.mkdir()
+    plain.write_bytes(text)
+    run([plain], ConvertOptions(to=form, output=tmp_path / "plain-out", shards=1))
+    options = ConvertOptions(to=form, output=tmp_path / "out", shard_bytes=20_000, spool=False)
+    with piped(tmp_path / "data.csv", text) as source:
+        run([source], options, sample_bytes=5000, unit_bytes=20_000)
+    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "plain-out")
+    assert verify(tmp_path / "out").passed
+
+
+@pytest.mark.parametrize("form", ["parquet", "hdf5"])
+def test_without_a_spool_a_lost_text_ends_the_run_when_it_is_seen(tmp_path, form):
+    noise = random.Random(1)
+    rows = [
+        b"%d,%.3f,2021-03-01T10:00:%02d\n" % (i, noise.random() * 1e4, i % 60)
+        for i in range(40_000)
+    ]
+    rows[20_000] = b"20000,7,later\n"
+    rows[30_000] = b"30000,x,\n"
+    text = b"i,a,t\n" + b"".join(rows)
+    out = tmp_path / "out"
+    options = ConvertOptions(to=form, output=out, shard_bytes=20_000, spool=False)
     with piped(tmp_path / "data.csv", text) as source, pytest.raises(DataError) as caught:
-        run([source], options, sample_bytes=5000)
-    assert 'column "a"' in caught.value.message
-    assert 'column "b"' in caught.value.message
-    assert caught.value.hint is not None
-    assert "--type 'a=float32' --type 'b=int32'" in caught.value.hint
-    assert not (tmp_path / "out").exists()
-    types = {"a": "float32", "b": "int32"}
-    options = ConvertOptions(to="parquet", output=tmp_path / "out", spool=False, types=types)
+        run([source], options, sample_bytes=5000, unit_bytes=20_000)
+    assert "line 20,002 " in caught.value.message
+    assert "column \"t\" was timestamp[us], and 'later' makes it text" in caught.value.message
+    assert "20000,7,later" in caught.value.message
+    assert caught.value.hint == "--type 't=text', or leave out --no-spool"
+    # What is finished stays, and is whole; it is no dataset.
+    [note] = caught.value.__notes__
+    assert "shards are finished and stay in" in note
+    kept = sorted(path for path in out.iterdir() if path.name != "_lock")
+    assert kept
+    assert all(path.suffix == ".partial" for path in kept)
+    if form == "parquet":
+        assert sum(pq.read_metadata(path).num_rows for path in kept) > 5_000
+    # The next conversion into the folder takes their place.
+    options = replace(options, types={"t": "text", "a": "text"})
     with piped(tmp_path / "data.csv", text) as source:
         assert run([source], options, sample_bytes=5000).rows == 40_000
+    assert not list(out.glob("*.partial"))
 
 
 # Several files.

@@ -87,6 +87,28 @@ def write_source(path: Path, n_rows: int = 1_200, *, seed: int = 7) -> Path:
     return path
 
 
+def write_widening_source(path: Path, kind: str, n_rows: int = 900) -> Path:
+    """A CSV whose columns widen late, so that shards are written again.
+
+    kind: "headers", where that is all they need (in Parquet); "values", of their own files; "text",
+    where a column of decimals becomes text, for which the source is read again too.
+    """
+    lines = ["id,grows,decimal,word,kind,day,rare,price"]
+    rare = {n_rows * 3 // 5, n_rows * 4 // 5 + 7}
+    for i in range(n_rows):
+        grows = 30_000 if i in rare else i % 90
+        late = i in rare and kind != "headers"
+        decimal = "0.5" if late else str(i % 50)
+        word = "x" if late else str(i % 40)
+        word_kind = "late" if late else "abc"[i % 3]
+        day = f"2024-0{1 + i % 9}-1{i % 10}" + (" 10:00" if late else "")
+        null = "2021-02-03" if late else ""
+        price = "none" if late and kind == "text" else f"{i % 100}.25"
+        lines.append(f"{i % 100},{grows},{decimal},{word},{word_kind},{day},{null},{price}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def compressed(path: Path) -> Path:
     """The file as gzip, beside it."""
     target = path.with_name(path.name + ".gz")
@@ -112,11 +134,19 @@ def _values(path: Path) -> dict[str, Any]:
         return {
             name: (
                 str(data.dtype),
-                np.asarray(data[()]).tolist(),
+                repr(np.asarray(data[()]).tolist()),  # NaN is not equal to itself
                 {key: np.asarray(value).tolist() for key, value in data.attrs.items()},
             )
-            for name, data in file.items()
+            for name, data in _datasets(file)
         }
+
+
+def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
+    for item in group.values():
+        if isinstance(item, h5py.Group):
+            yield from _datasets(item)
+        else:
+            yield item.name, item
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.children import KILLED, Zygote, compressed, contents
+from tests.reliability.children import (
+    KILLED,
+    Zygote,
+    compressed,
+    contents,
+    write_widening_source,
+)
 
 FORMATS = {
     "parquet": {"to": "parquet"},
@@ -120,6 +126,48 @@ def test_a_run_that_is_killed_again_and_again_comes_to_its_end(children, source,
     assert finished[0]["resumed"] > 0
     assert finished[0]["said"][0].startswith("resuming: ")
     assert contents(output) == expected
+
+
+WIDENING = {
+    **FORMATS,
+    "npy matrix": {"to": "npy", "layout": "matrix"},
+    "hdf5 matrix": {"to": "hdf5", "layout": "matrix"},
+}
+
+
+@pytest.mark.parametrize("kind", ["headers", "values", "text"])
+@pytest.mark.parametrize("name", WIDENING)
+def test_killed_while_shards_are_written_again(name, kind, children, tmp_path):
+    request: dict[str, Any] = {**WIDENING[name], "shards": 4, "sample_bytes": 2_000}
+    source = compressed(write_widening_source(tmp_path / "data.csv", kind))
+    expected, steps = straight_run(children, source, tmp_path / "straight", request)
+    wanted = {"values": "before recount", "text": "before rewrite"}.get(kind)
+    if kind == "headers" and name == "parquet":
+        wanted = "before rewrite_headers"
+    assert wanted is None or wanted in steps
+    names = ["rewrite", "recount", "rewrite_headers", "replace_result", "discard"]
+    chance = random.Random(name)
+    for step in [f"{side} {one}" for one in names for side in ("before", "after")]:
+        places = [i for i, found in enumerate(steps, 1) if found == step]
+        output = tmp_path / "out"
+        if places:
+            kill_and_go_on(children, source, output, request, die_at=chance.choice(places))
+            assert contents(output) == expected, f"killed {step}"
+            shutil.rmtree(output)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["headers", "values", "text"])
+@pytest.mark.parametrize("name", WIDENING)
+def test_killed_at_every_step_of_shards_that_are_written_again(name, kind, children, tmp_path):
+    request: dict[str, Any] = {**WIDENING[name], "shards": 3, "sample_bytes": 2_000}
+    source = compressed(write_widening_source(tmp_path / "data.csv", kind))
+    expected, steps = straight_run(children, source, tmp_path / "straight", request)
+    for step in range(1, len(steps) + 1):
+        output = tmp_path / "out"
+        kill_and_go_on(children, source, output, request, die_at=step)
+        assert contents(output) == expected, f"killed {steps[step - 1]}, step {step}"
+        shutil.rmtree(output)
 
 
 @pytest.mark.soak

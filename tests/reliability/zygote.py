@@ -19,10 +19,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from bigdata_cli.convert import commit, journal, ledger, lock, rejects
+from bigdata_cli.convert import commit, journal, ledger, lock, reconcile, rejects
 from bigdata_cli.convert import run as conversion
 from bigdata_cli.convert.builder import ShardBuilder
 from bigdata_cli.convert.options import ConvertOptions
+from bigdata_cli.convert.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.sources import detect, open_source
@@ -46,6 +47,11 @@ STEPS: list[tuple[Any, str]] = [
     (ShardBuilder, "take"),
     (ShardBuilder, "finish"),
     (ShardBuilder, "abort"),
+    (RowsFile, "append"),
+    (RowsFile, "close"),
+    (reconcile, "recount"),
+    (reconcile, "rewrite"),
+    (reconcile, "rewrite_headers"),
 ]
 
 

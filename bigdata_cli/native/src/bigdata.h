@@ -359,6 +359,12 @@ BD_API void bd_vocabulary_copy(const bd_vocabulary *vocabulary, int32_t *offsets
 /* The hashes of n texts, with 8 readable bytes after them. */
 BD_API void bd_hash_texts(int64_t n, const int32_t *offsets, const uint8_t *texts,
                           uint64_t *hashes);
+/* select_fields.c: some fields of whole records, for the spool of a pipe. */
+BD_API int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rules *rules,
+                                int64_t n_fields, const uint8_t *wanted, uint8_t first,
+                                uint8_t *out);
+BD_API int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules,
+                                int64_t n_fields, int64_t number);
 
 /* scanners.c: the careful scanners, many texts at a time. */
 BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,

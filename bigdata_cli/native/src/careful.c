@@ -50,8 +50,8 @@ static bd_cell parse_float(const bd_number *number, bd_cell odd, int64_t *forms,
                 *forms |= BD_FORM_FLOAT32_LOSES;
                 return (bd_cell){BD_FLAG_HARD, odd.cell};
             }
-            if (!bd_survives_float32(value, significand, number->exponent))
-                *forms |= BD_FORM_FLOAT32_LOSES;
+            if (!bd_is_shortest(value, significand, number->exponent))
+                *forms |= bd_equals_float32(value) ? BD_FORM_NOT_SHORTEST : BD_FORM_FLOAT32_LOSES;
         }
     }
     if (number->negative)

@@ -17,6 +17,8 @@ enum {
     BD_FORM_NANOSECONDS = 64,
     BD_FORM_FLOAT32_LOSES = 128,
     BD_FORM_TEXT = 256,
+    BD_FORM_LOOSE = 512,         /* the text is not what the value, or the null, prints */
+    BD_FORM_NOT_SHORTEST = 1024, /* float32 equals the number; its shortest decimal is another */
     BD_FORMS_NUMBER = BD_FORM_INT | BD_FORM_FLOAT,
     BD_FORMS_TEMPORAL = BD_FORM_DATE | BD_FORM_TIMESTAMP | BD_FORM_TIMESTAMP_UTC,
 };

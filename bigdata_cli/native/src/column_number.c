@@ -87,7 +87,7 @@ static bool parse_other(bd_run *run, int64_t i, bool careful, bool is_signed)
     if (!careful && scan_integer(run->fields->block, place, is_signed, number))
         return true;
     *number = 0;
-    return place.start != place.stop && bd_careful_field(run, i, place, number);
+    return !bd_is_empty(place) && bd_careful_field(run, i, place, number);
 }
 
 bool bd_parse_integers(bd_run *run)
@@ -249,9 +249,13 @@ static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t poin
         seen->forms |= BD_FORM_FLOAT;
         const bool unsure =
             found.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38);
-        if (unsure && !(seen->forms & BD_FORM_FLOAT32_LOSES) &&
-            !bd_survives_float32(number, found.significand, found.exponent))
-            seen->forms |= BD_FORM_FLOAT32_LOSES;
+        if (unsure && !(seen->forms & BD_FORM_FLOAT32_LOSES)) {
+            const int64_t form =
+                bd_equals_float32(number) ? BD_FORM_NOT_SHORTEST : BD_FORM_FLOAT32_LOSES;
+            if (!(seen->forms & form) &&
+                !bd_is_shortest(number, found.significand, found.exponent))
+                seen->forms |= form;
+        }
     }
     *value = negative ? -number : number;
     return true;
@@ -277,7 +281,7 @@ bool bd_parse_floats(bd_run *run)
         if (!careful && scan_float(block, place, point, &seen, values + i))
             continue;
         int64_t cell = 0;
-        if (place.start == place.stop || !bd_careful_field(run, i, place, &cell)) {
+        if (bd_is_empty(place) || !bd_careful_field(run, i, place, &cell)) {
             valid[i] = 0;
             n_nulls++;
         }

@@ -116,7 +116,7 @@ bool bd_parse_times(bd_run *run)
             }
         }
         numbers[i] = 0;
-        valid[i] = place.start != place.stop && bd_careful_field(run, i, place, numbers + i);
+        valid[i] = !bd_is_empty(place) && bd_careful_field(run, i, place, numbers + i);
         n_nulls += !valid[i];
     }
     if (fast)
@@ -139,7 +139,10 @@ bool bd_parse_booleans(bd_run *run)
             value = bd_scan_bool(run->fields->block, place.start, place.stop);
         numbers[i] = value > 0;
         valid[i] = 1;
-        if (value < 0) {
+        if (value >= 0) {
+            if (run->fields->block[place.start] < 'a')
+                column->forms |= BD_FORM_LOOSE; /* True, TRUE */
+        } else {
             valid[i] = bd_careful_field(run, i, place, numbers + i);
             n_nulls += !valid[i];
         }
@@ -156,7 +159,7 @@ bool bd_parse_nothing(bd_run *run)
     for (int64_t i = 0; i < run->n; i++) {
         const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
         int64_t cell;
-        valid[i] = place.start != place.stop && bd_careful_field(run, i, place, &cell);
+        valid[i] = !bd_is_empty(place) && bd_careful_field(run, i, place, &cell);
         n_nulls += !valid[i];
     }
     return bd_append_valid(run->column, valid, run->n, n_nulls);

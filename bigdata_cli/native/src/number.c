@@ -69,8 +69,13 @@ static inline double scaled(double candidate, int64_t exponent)
 
 bool bd_survives_float32(double value, uint64_t significand, int64_t exponent)
 {
+    return bd_equals_float32(value) || bd_is_shortest(value, significand, exponent);
+}
+
+bool bd_is_shortest(double value, uint64_t significand, int64_t exponent)
+{
     const double narrow = fabs((double)(float)value), magnitude = fabs(value);
-    if (narrow == magnitude)
+    if (significand == 0)
         return true;
     if (magnitude < 1.1754943508222875e-38 || narrow == INFINITY)
         return false;

@@ -121,6 +121,16 @@ static bool list_undecided(bd_run *run, int64_t row, bd_place place, bool is_har
     return true;
 }
 
+/* Whether a value need not print as its text, which has no spaces around it: True for true, and
+ * integers that may have thousands marks. first: its first byte. */
+static inline bool prints_otherwise(const bd_column *column, uint8_t first, const bd_rules *rules)
+{
+    if (column->mode == BD_MODE_BOOLEAN)
+        return first < 'a';
+    return rules->thousands >= 0 &&
+           (column->mode == BD_MODE_INT64 || column->mode == BD_MODE_UINT64);
+}
+
 bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell)
 {
     bd_column *column = run->column;
@@ -129,10 +139,18 @@ bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell)
     const int64_t row = column->n_rows + i;
 
     *cell = 0;
+    const int64_t n_bytes = place.stop - place.start;
     bd_trim(block, &place.start, &place.stop);
+    if (place.stop - place.start != n_bytes)
+        column->forms |= BD_FORM_LOOSE;
     if (place.start == place.stop ||
-        bd_is_null(block, place.start, place.stop, input->nulls, run->index))
+        bd_is_null(block, place.start, place.stop, input->nulls, run->index)) {
+        if (place.quoted)
+            column->forms |= BD_FORM_LOOSE;
         return false;
+    }
+    if (prints_otherwise(column, block[place.start], input->rules))
+        column->forms |= BD_FORM_LOOSE;
     const bd_cell found = bd_parse_value(block, place.start, place.stop, column->mode,
                                          column->zoned, &column->forms, column->magnitudes,
                                          input->rules);

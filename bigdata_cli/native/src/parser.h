@@ -200,6 +200,12 @@ static inline bd_place bd_field_at(const bd_fields *fields, int64_t row, int64_t
     return (bd_place){start + quoted, stop - quoted, quoted};
 }
 
+/* Whether a field is a null of which nothing else is to be said: one in quotes is looked at. */
+static inline bool bd_is_empty(bd_place place)
+{
+    return place.start == place.stop && !place.quoted;
+}
+
 /* Stage 1: the strip of the records that start in [pos, stop). See structure.c. */
 int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t pos,
                       int64_t stop, bd_outcome *outcome);
