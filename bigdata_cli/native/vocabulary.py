@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.native.parser import DistinctTexts
-from bigdata_cli.schema.buffers import text_array
 
 
 class Vocabulary:
@@ -34,7 +33,7 @@ class Vocabulary:
 
     def add_strings(self, values: Sequence[str]) -> bool:
         """Add these texts; False where they become too many."""
-        return self.add(DistinctTexts.of([text_array(values)]), 0)
+        return self.add(DistinctTexts.of([pa.array(list(values), pa.string())]), 0)
 
     def holds(self, texts: DistinctTexts, column: int) -> bool:
         """Whether all texts of a column are among these."""

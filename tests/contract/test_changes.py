@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli.checksum import entry_of_file
 from bigdata_cli.formats.base import Change, Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.schema.dtype import DTYPES, Column, Schema, arrow_type
@@ -65,7 +66,7 @@ def written(
             writer.widen(schema_of(column))
         rows = table_of(column, numbers, nulls=storage.label is None).slice(number * step, step)
         writer.append(writer.encode(rows))
-    return shard, writer.close()
+    return shard, tuple(file.name for file in writer.close())
 
 
 def contents(folder: Path, files: tuple[str, ...], stem: str):
@@ -121,7 +122,10 @@ def test_same_and_header_are_what_they_say(tmp_path, name, layout, has_values, l
         else:
             other = ShardName(stem="other", index=3, count=9)
             args = (folder, shard, files, other, schema_of(new), storage)
-            made = form.rewrite_headers(*args)
+            entries = form.rewrite_headers(*args)
+            for entry in entries:
+                assert entry_of_file(partial_path(folder / entry.name), entry.name) == entry
+            made = [entry.name for entry in entries]
             renamed = {
                 file.removeprefix("wanted"): partial_path(folder / again).read_bytes()
                 for file, again in zip(files_of(folder, "wanted"), made, strict=True)

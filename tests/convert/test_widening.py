@@ -118,7 +118,7 @@ def contents(folder: Path, *, same_bytes: bool) -> Any:
     dataset = open_dataset(folder)
     manifest = dataset.manifest
     files = [
-        [(file.name, file.sha256) for file in shard.files] if same_bytes else [shard.file_names]
+        [(file.name, file.checksum) for file in shard.files] if same_bytes else [shard.file_names]
         for shard in manifest.shards
     ]
     rows = None if same_bytes else [batch.to_pydict() for batch in dataset.read()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -194,7 +195,20 @@ def expected_forms(text: str) -> tuple[int, bool, int]:
     return Form.TEXT, False, 0
 
 
+def of_float32(text: str, forms: int) -> int:
+    """NOT_SHORTEST of a decimal that float32 equals, and prints otherwise."""
+    number = Decimal(text)
+    if forms != Form.FLOAT or not number.is_finite() or number == 0:
+        return 0
+    narrow = np.float32(float(text))
+    is_normal = abs(float(text)) >= np.finfo(np.float32).tiny
+    if float(narrow) != float(text) or (is_normal and Decimal(str(narrow)) == number):
+        return 0
+    return Form.NOT_SHORTEST
+
+
 VALUES = st.one_of(
+    st.floats(allow_nan=False, width=32).map(lambda x: f"{x:.30f}"),
     st.integers(-(2**65), 2**65).map(str),
     st.integers(-300, 300).map(str),
     st.floats(allow_nan=False).map(lambda x: re.sub(r"^(-?\d+)e", r"\1.0e", repr(x))),
@@ -231,6 +245,8 @@ def test_forms(text: str) -> None:
 @example("-9223372036854775808", scanners.INT64, False)
 @example("0.10000000000000000555", scanners.FLOAT64, False)
 @example("5e-324", scanners.FLOAT64, False)
+@example("0.0001220703125", scanners.FLOAT64, False)
+@example("1.1754943508222875e-38", scanners.FLOAT64, False)
 def test_cells(text: str, mode: int, zoned: bool) -> None:
     """A cell holds the value where the mode can, and otherwise its place."""
     column = Column(mode, zoned=zoned)
@@ -246,7 +262,7 @@ def test_cells(text: str, mode: int, zoned: bool) -> None:
         observed = column.observed  # forms of integers are the caller's to note
         assert observed == (0, 0, 0)
     elif mode == scanners.FLOAT64 and forms & (Form.INT | Form.FLOAT):
-        value, observed = float(text), seen
+        value, observed = float(text), (forms | of_float32(text, forms), *seen[1:])
     elif mode == scanners.BOOLEAN and forms == Form.BOOL:
         value = text.lower() == "true"
     elif mode == scanners.DATE and forms == Form.DATE:
