@@ -66,7 +66,7 @@ class PageCompressor:
             and n_bytes >= _MIN_TRIAL_BYTES
             and n_bytes >= _LONG_TEXT * n_values
         ):
-            compressed = self._at_best_level(pages)
+            compressed = self._at(_DENSE, pages)
         elif (
             encoding == DELTA_BINARY_PACKED
             and n_bytes >= _MIN_PROBED_BYTES
