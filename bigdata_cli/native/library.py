@@ -257,6 +257,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_count_line_ends": (c_int64, [c_void_p, c_int64, c_int64]),
     # guess.c
     "bd_after_line_end": (c_int64, [c_void_p, c_int64]),
+    "bd_after_unquoted_record": (c_int64, [c_void_p, c_int64, _RULES]),
     "bd_after_quoted_record": (c_int64, [c_void_p, c_int64, _RULES]),
     "bd_count_good_records": (
         c_int64,

@@ -174,19 +174,21 @@ def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> 
     while True:
         block = reader.read(unit.file, unit.start - 1, unit.start - 1 + window)
         data = address(block.data)
-        outside = lib.bd_after_line_end(data, block.size)
-        if outside >= 0 and not _has_byte(block.data, block.size, rules.quote):
-            return block.offset + outside
-        inside = _REFUTED
-        if rules.quote >= 0:
+        if rules.quote < 0 or not _has_byte(block.data, block.size, rules.quote):
+            outside, inside = lib.bd_after_line_end(data, block.size), _REFUTED
+        else:
+            outside = lib.bd_after_unquoted_record(data, block.size, rules.native)
             inside = lib.bd_after_quoted_record(data, block.size, rules.native)
-        decided = outside >= 0 and inside != _BEYOND
+        decided = max(outside, inside) >= 0 and min(outside, inside) != _BEYOND
         if decided or block.at_eof or window >= MAX_RECORD_BYTES:
             break
         window *= 4
+    if max(outside, inside) < 0:
+        # Neither reading holds: quotes that are out of place, or a record without an end.
+        outside = lib.bd_after_line_end(data, block.size)
+        return block.offset + (outside if outside >= 0 else block.size)
     if min(outside, inside) < 0:
-        known = max(outside, inside)
-        return block.offset + (known if known >= 0 else block.size)
+        return block.offset + max(outside, inside)
     arguments = (block.size, block.at_eof, rules.native, n_fields, _SCORED_RECORDS)
     good_inside = lib.bd_count_good_records(data, inside, *arguments)
     good_outside = lib.bd_count_good_records(data, outside, *arguments)

@@ -12,6 +12,7 @@ from bigdata_cli.schema.lattice import TYPE_FORMS, Form, Observed, TypeOptions, 
 from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.schema.summary import Summary, column_statistics
+from bigdata_cli.schema.vocabulary import join_distinct
 from bigdata_cli.sources.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
 from bigdata_cli.sources.evidence import Evidence
 from bigdata_cli.sources.feed import read_head, read_pieces
@@ -173,7 +174,11 @@ class SampleTaker:
     def _learn(self) -> None:
         """Put all that was seen into the states of the columns."""
         columns = tuple(
-            replace(state, observed=state.observed.join(seen), distinct=distinct)
+            replace(
+                state,
+                observed=state.observed.join(seen),
+                distinct=join_distinct(state.distinct, distinct),
+            )
             for state, seen, distinct in zip(
                 self.plan.columns,
                 self._evidence.observed(),

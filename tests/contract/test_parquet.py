@@ -227,7 +227,7 @@ def test_a_dictionary_holds_the_values_that_rows_have_in_their_order(tmp_path: P
     )
     writer.append(writer.encode(pa.table({"a": pa.chunked_array([array, array.slice(1, 2)])})))
     [file] = writer.close()
-    path = tmp_path / f"_{file}.partial"
+    path = tmp_path / f"_{file.name}.partial"
     column = pq.read_table(path, read_dictionary=["a"]).column("a").combine_chunks()
     assert column.dictionary.to_pylist() == ["z", "é", "a"]
     assert column.to_pylist() == ["z", "é", None, "a", "é", None]

@@ -164,7 +164,7 @@ def test_texts_that_were_read_as_numbers_are_in_the_vocabulary(tmp_path, to, n_n
 
 def test_a_category_with_too_many_values_is_text(tmp_path, monkeypatch):
     for module in (
-        "bigdata_cli.sources.columns",
+        "bigdata_cli.sources.evidence",
         "bigdata_cli.schema.lattice",
         "bigdata_cli.schema.vocabulary",
     ):

@@ -57,7 +57,7 @@ def write(
     writer = ParquetFormat().writer(folder, name, schema, options)
     for table in tables:
         writer.append(writer.encode(table))
-    [file] = writer.close()
+    [file] = (entry.name for entry in writer.close())
     return partial_path(folder / file).rename(folder / file)
 
 

@@ -241,18 +241,33 @@ def test_the_record_after_the_first_line_end(data: bytes, dialect: Dialect) -> N
     assert lib.bd_after_line_end(address(block), len(data)) == (after if has_end else -1)
 
 
+def after_fields(data: bytes, dialect: Dialect, start: int) -> int:
+    """The position after the record whose fields go on at `start`; -1 wrong, -2 beyond the data."""
+    *_, pos, status = model.field(data, start, dialect)
+    while status == model.DONE and pos < len(data) and not model.line_end(data, pos):
+        *_, pos, status = model.field(data, pos + len(dialect.delimiter.encode()), dialect)
+    if status == model.DONE and pos < len(data):
+        return pos + model.line_end(data, pos)
+    return -1 if status == model.AFTER_QUOTE else -2
+
+
 @given(texts, st.sampled_from([d for d in DIALECTS if d.quote]))
 def test_the_record_after_one_that_is_entered_inside_quotes(data: bytes, dialect: Dialect) -> None:
-    """The byte before the entry stands for the quote that opened."""
-    entered = dialect.quote.encode() + data[1:]
-    *_, pos, status = model.field(entered, 0, dialect)
-    while status == model.DONE and pos < len(data) and not model.line_end(entered, pos):
-        *_, pos, status = model.field(entered, pos + len(dialect.delimiter.encode()), dialect)
-    is_right = status == model.DONE and pos < len(data)
-    refuted = -1 if status == model.AFTER_QUOTE else -2
-    expected = pos + model.line_end(entered, pos) if is_right else refuted
+    """The byte before the entry stands for the quote that opened, or that after it."""
+    quote = dialect.quote.encode()
+    expected = after_fields(quote + data[1:], dialect, 0)
+    if expected == -1 and data[1:2] == quote:
+        expected = after_fields(data, dialect, 1)
     block, rules = padded(data), compile_rules(dialect)
     assert lib.bd_after_quoted_record(address(block), len(data), rules.native) == expected
+
+
+@given(texts, st.sampled_from(DIALECTS))
+def test_the_record_after_one_that_is_entered_outside_quotes(data: bytes, dialect: Dialect) -> None:
+    block, rules = padded(data + b"\n"), compile_rules(dialect)
+    expected = after_fields(data + b"\n", dialect, 1)
+    found = lib.bd_after_unquoted_record(address(block), len(data) + 1, rules.native)
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -267,6 +282,7 @@ def test_the_record_after_one_that_is_entered_inside_quotes(data: bytes, dialect
         (b'1,2\n3,"4', False, 9, 1),
         (b'1,2\n3,"4"5\n', False, 9, 0),
         (b"1,2,3\n", True, 9, -1),
+        (b'1,2\n3 "4",5\n6,7\n', True, 9, 0),
     ],
 )
 def test_records_with_the_right_number_of_fields(

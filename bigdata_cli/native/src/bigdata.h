@@ -398,6 +398,7 @@ BD_API int64_t bd_count_line_ends(const uint8_t *block, int64_t start, int64_t e
 
 /* guess.c: where records begin in text that is entered in its midst. */
 BD_API int64_t bd_after_line_end(const uint8_t *block, int64_t size);
+BD_API int64_t bd_after_unquoted_record(const uint8_t *block, int64_t size, const bd_rules *rules);
 BD_API int64_t bd_after_quoted_record(const uint8_t *block, int64_t size, const bd_rules *rules);
 BD_API int64_t bd_count_good_records(const uint8_t *block, int64_t pos, int64_t end, bool at_eof,
                                      const bd_rules *rules, int64_t n_fields, int64_t most);
