@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Evidence:
         found = self._summary.statistics(self._dtypes)
         if self._statistics is None:
             return found
-        return tuple(a.merge(b) for a, b in zip(self._statistics, found, strict=True))
+        return tuple(_continued(a, b) for a, b in zip(self._statistics, found, strict=True))
 
     def distinct(self) -> tuple[frozenset[str] | None, ...]:
         """The distinct texts of each column, None where there are too many, or untracked."""
@@ -78,7 +79,11 @@ class Evidence:
         elif np.array_equal(self._summary.modes, chunk.summary.modes):
             self._summary = self._summary.merged(chunk.summary)
         else:  # what is compared are other numbers from here on
-            self._statistics, self._summary = self.statistics(), chunk.summary
+            self._statistics = self.statistics()
+            sums = np.zeros_like(self._summary.results)
+            for name in ("n_finite", "mean", "m2"):
+                sums[name] = self._summary.results[name]
+            self._summary = Summary(sums, chunk.summary.modes, 0).merged(chunk.summary)
         self._dtypes = [state.dtype for state in chunk.columns]
 
     def _join_texts(self, chunk: Chunk) -> bool:
@@ -95,3 +100,10 @@ class Evidence:
                 del self._vocabularies[index]
                 overflowed = True
         return overflowed
+
+
+def _continued(before: ColumnStatistics, after: ColumnStatistics) -> ColumnStatistics:
+    """The statistics of both parts; those of the second have means and deviations of both."""
+    both = before.merge(after)
+    last = before if after.mean is None else after
+    return replace(both, mean=last.mean, m2=last.m2)

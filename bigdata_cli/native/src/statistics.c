@@ -123,6 +123,34 @@ static void add_small(bd_moments *moments, const int64_t *values, int64_t n, int
     moments->exact_squares += (uint64_t)squares;
 }
 
+/* As many of the first values as are integers below SMALL, a whole number of steps of LANES or all. */
+static int64_t count_small(const double *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        const int64_t stop = i + LANES < n ? i + LANES : n;
+        bool small = true;
+        for (int64_t k = i; k < stop; k++)
+            small &= fabs(values[k]) < (double)SMALL && values[k] == rint(values[k]);
+        if (!small)
+            return i;
+    }
+    return n;
+}
+
+/* Take n > 0 finite numbers, as exact sums where all are small integers: the same numbers give the
+ * same mean, whether their column is one of integers or of floats. */
+static void add_numbers(bd_moments *moments, const double *values, int64_t n)
+{
+    if (count_small(values, n) < n) {
+        merge_values(moments, values, n);
+        return;
+    }
+    int64_t integers[BD_RUN_ROWS];
+    for (int64_t i = 0; i < n; i++)
+        integers[i] = (int64_t)values[i];
+    add_small(moments, integers, n, n);
+}
+
 static int64_t count_valid(const uint8_t *valid, int64_t n)
 {
     int64_t count = 0;
@@ -177,7 +205,7 @@ void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_
     }
     moments->n_finite += n_wide;
     if (n_wide > 0)
-        merge_values(moments, wide, n_wide);
+        add_numbers(moments, wide, n_wide);
 }
 
 static void note_float_range(bd_moments *moments, double low, double high)
@@ -230,7 +258,7 @@ static void measure_finite(bd_moments *moments, const double *values, int64_t n)
         const double error = worst_error(moments->float32_error, values, n);
         moments->float32_error = error < 1.0 ? error : 1.0;
     }
-    merge_values(moments, values, n);
+    add_numbers(moments, values, n);
 }
 
 void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n)
