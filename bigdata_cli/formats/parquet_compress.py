@@ -31,8 +31,8 @@ _USUAL, _DENSE, _NUMBERS = 1, 3, "numbers"
 """Ways of zstd: two of its levels, and what is best for floats one after another. Measured on
 prices and balances, `_NUMBERS` gave the sizes of level 3 in two thirds of its time."""
 _LONG_TEXT = 32
-"""Texts of so many bytes in the mean gain by the higher level: reviews became 6 % smaller in 5 % more
-time. Shorter ones, which are numbers and names, did not."""
+"""Texts of so many bytes in the mean gain by the higher level: reviews became 6 % smaller in 5 %
+more time. Shorter ones, which are numbers and names, did not."""
 
 Compress = Callable[[memoryview], bytes]
 
