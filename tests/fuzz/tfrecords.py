@@ -127,8 +127,7 @@ def _write(folder: Path, table: pa.Table, schema: Schema, options: StorageOption
     step = writer.batch_rows or 10_000
     for start in range(0, table.num_rows, step):
         writer.append(writer.encode(table.slice(start, step)))
-    files = writer.close()
-    commit(folder, files)
+    files = commit(folder, writer.close())
     return folder / files[0]
 
 
