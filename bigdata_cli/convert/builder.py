@@ -20,6 +20,7 @@ from bigdata_cli.formats.registry import get_format
 from bigdata_cli.native.library import lib
 from bigdata_cli.native.vocabulary import Vocabulary
 from bigdata_cli.resources.stages import stage
+from bigdata_cli.schema.buffers import text_array
 from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState
@@ -271,7 +272,7 @@ def _stored_vocabularies(task: ShardTask) -> dict[int, Vocabulary]:
         other = replace(column, vocabulary=(*values, "\0"))
         if form.physical(column, task.storage) != form.physical(other, task.storage):
             stored[index] = Vocabulary(max(len(values), 1))
-            stored[index].add_strings(values)
+            stored[index].add_array(text_array(values))
     return stored
 
 
