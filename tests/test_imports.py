@@ -12,7 +12,7 @@ import pytest
 import bigdata_cli
 
 HEAVY = (
-    "numpy", "pandas", "pyarrow", "polars", "h5py", "numba", "tensorflow", "keras", "rich", "tqdm",
+    "numpy", "pandas", "pyarrow", "polars", "h5py", "tensorflow", "keras", "rich", "tqdm",
     "psutil",
 )  # fmt: skip
 REPORT = "; import json, sys; print(json.dumps(sorted(m for m in sys.modules if '.' not in m)))"

@@ -200,7 +200,3 @@ def main() -> None:
     bigdata convert data.csv --to tfrecord --shards 3
     bigdata train data-tfrecord --label target
     """
-    if sys.stderr.isatty():
-        from bigdata_cli.cli.compiling import announce_compiling
-
-        announce_compiling(sys.stderr)

@@ -21,18 +21,9 @@ json_option = click.option(
 )
 
 
-def _be_quiet(ctx: click.Context, param: click.Parameter, quiet: bool) -> bool:
-    if quiet:
-        from bigdata_cli.cli.compiling import announce_compiling
-
-        announce_compiling(None)
-    return quiet
-
-
 quiet_option = click.option(
     *("-q", "--quiet"),
     is_flag=True,
-    callback=_be_quiet,
     help="Print neither progress nor summary.",
 )
 

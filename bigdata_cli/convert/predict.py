@@ -23,7 +23,7 @@ from bigdata_cli.schema.footprint import column_bytes
 MARGIN = 1.1
 """Real bytes are at most so many times the predicted ones."""
 START_SECONDS = 0.5
-"""Of a conversion of nothing: Python, libraries, compiled kernels, the look at the source."""
+"""Of a conversion of nothing: Python, libraries, the look at the source."""
 _THREADS_GAIN = 0.85
 """What a further processor adds, of one."""
 _LINEAR_BYTES = 2 << 20

@@ -45,7 +45,6 @@ def test_a_loader_imports_what_it_needs(format_name: str, layout: str, tmp_path:
     others = {"polars", "pandas", "click", "psutil", "tensorflow", "torch", "keras", "rich"}
     assert loaded & others == set()
     assert not [m for m in loaded if m.startswith(("bigdata_cli.sources", "bigdata_cli.convert"))]
-    assert ("llvmlite" in loaded) == (format_name == "tfrecord")
     assert ("h5py" in loaded) == (format_name == "hdf5")
 
 
@@ -56,7 +55,7 @@ def test_torch_brings_neither_tensorflow_nor_the_parser(npy: Dataset) -> None:
         f"next(iter(open_dataset({str(npy.path)!r}).to_torch(100, columns={FEATURES!r})))"
     )
     assert "torch" in loaded
-    assert loaded & {"tensorflow", "polars", "llvmlite", "bigdata_cli.sources"} == set()
+    assert loaded & {"tensorflow", "polars", "bigdata_cli.sources"} == set()
 
 
 def test_memory_is_that_of_a_few_windows(tmp_path: Path, monkeypatch: Any) -> None:
