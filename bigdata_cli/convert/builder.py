@@ -19,6 +19,7 @@ from bigdata_cli.convert.widening import Stored, change_of
 from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.native.vocabulary import Vocabulary
+from bigdata_cli.schema.buffers import text_array
 from bigdata_cli.schema.dtype import Column, Kind, Schema
 from bigdata_cli.schema.lattice import Observed
 from bigdata_cli.schema.state import ColumnState, as_categories
@@ -314,7 +315,7 @@ class ShardBuilder:
             other = replace(column, vocabulary=(*values, "\0"))
             if form.physical(column, storage) != form.physical(other, storage):
                 stored[index] = Vocabulary(max(len(values), 1))
-                stored[index].add_strings(values)
+                stored[index].add_array(text_array(values))
         return stored
 
     def _result(

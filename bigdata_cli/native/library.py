@@ -8,7 +8,17 @@ the arrays alive.
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_bool, c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    c_bool,
+    c_char_p,
+    c_double,
+    c_int32,
+    c_int64,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import Any
 
 import numpy as np
@@ -224,6 +234,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_vocabulary_holds": (c_int32, [c_void_p, c_int64, *[c_void_p] * 3]),
     "bd_vocabulary_bytes": (c_int64, [c_void_p]),
     "bd_vocabulary_copy": (None, [c_void_p, c_void_p, c_void_p]),
+    "bd_is_utf8": (c_bool, [c_char_p, c_int64]),
     "bd_hash_texts": (None, [c_int64, *[c_void_p] * 3]),
     # select_fields.c
     "bd_select_fields": (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 
@@ -31,9 +29,9 @@ class Vocabulary:
         self.n_values = found
         return found >= 0
 
-    def add_strings(self, values: Sequence[str]) -> bool:
-        """Add these texts; False where they become too many."""
-        return self.add(DistinctTexts.of([pa.array(list(values), pa.string())]), 0)
+    def add_array(self, texts: pa.StringArray) -> bool:
+        """Add the texts of an array without nulls; False where they become too many."""
+        return self.add(DistinctTexts.of([texts]), 0)
 
     def holds(self, texts: DistinctTexts, column: int) -> bool:
         """Whether all texts of a column are among these."""

@@ -27,6 +27,7 @@ _LONG_RUN = re.compile(r"""([^\s,;|"'\\]{48})[^\s,;|"'\\]+""")
 _QUOTES_AND_ESCAPES = frozenset("\"'`\\")
 _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
 _TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
+_CLEAR_LINES = 10
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 
 
@@ -159,6 +160,9 @@ def _clever(
     present = [mark for mark in among if mark in sample]
     if len(present) == 1 and _QUOTES_AND_ESCAPES.isdisjoint(sample):
         return present[0], "", ""  # nothing else can be meant, and the library takes long to load
+    clear = _clear_delimiter(sample, quote, present)
+    if clear:
+        return clear, '"', ""
     from clevercsv.detect import Detector
     from clevercsv.exceptions import Error, NoDetectionResult
 
@@ -171,6 +175,35 @@ def _clever(
     if dialect is None:
         return _most_consistent(sample, quote, among), "", ""
     return dialect.delimiter or "", dialect.quotechar or "", dialect.escapechar or ""
+
+
+def _clear_delimiter(sample: str, quote: str | None, present: list[str]) -> str:
+    """The delimiter where there is no doubt; "" otherwise.
+
+    All records have equally many fields under it and under no other, every double quote encloses
+    a field or is doubled in one, and nothing else can be a quote or an escape.
+    """
+    sample = _whole_lines(sample)
+    if quote not in (None, '"') or "\\" in sample:
+        return ""
+    agreements = {mark: _agreement(read_records(sample, mark, '"')) for mark in present}
+    agreeing = [mark for mark, (share, _) in agreements.items() if share == 1.0]
+    if len(agreeing) != 1 or sample.count("\n") + sample.count("\r") < _CLEAR_LINES:
+        return ""
+    edge = re.escape(agreeing[0])
+    rest = re.sub(rf'(?:^|(?<=[\r\n])|(?<={edge}))"(?:[^"]|"")*"(?={edge}|[\r\n]|$)', "", sample)
+    unclear = '"' in rest or re.search(rf"(?:^|[\r\n]|{edge})[\'`~]", sample)
+    return "" if unclear else agreeing[0]
+
+
+def _whole_lines(sample: str) -> str:
+    """The sample up to a line end that is outside double quotes, as it seems."""
+    end = len(sample)
+    while end > 0:
+        end = max(sample.rfind("\n", 0, end), sample.rfind("\r", 0, end))
+        if sample.count('"', 0, max(end, 0)) % 2 == 0:
+            break
+    return sample[: end + 1]
 
 
 def _most_consistent(sample: str, quote: str | None, among: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bigdata_cli.native import parser as native
 from bigdata_cli.schema.dtype import Kind, integer_range, kind_of
-from bigdata_cli.schema.state import ColumnState, arrow_schema
+from bigdata_cli.schema.state import ColumnState
 from bigdata_cli.sources.blocks import Block
 from bigdata_cli.sources.columns import not_utf8
 from bigdata_cli.sources.odd import (
@@ -137,9 +137,7 @@ def _check_range(parsed: Parsed, index: int, state: ColumnState, decisions: np.n
 
 
 def _raise_not_utf8(parsed: Parsed, index: int) -> None:
-    storage = np.array(parsed.plan.storage)
-    storage[index] = native.STORAGES["text"]
     columns = list(parsed.columns)
     columns[index] = ColumnState(name=columns[index].name, dtype="text")
-    batch = parsed.parser.batch(storage, parsed.rows, arrow_schema(columns))
-    raise not_utf8(batch.column(index), columns[index].name)
+    parsed.columns = tuple(columns)
+    raise not_utf8(parsed.batch().column(index), columns[index].name)

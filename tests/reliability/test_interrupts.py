@@ -13,7 +13,7 @@ import pytest
 
 from tests.reliability.children import contents
 
-ROWS = 400_000
+ROWS = 3_000_000
 SHARDS = 60
 
 
@@ -93,7 +93,7 @@ def test_the_second_leaves_at_once(large, tmp_path):
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("delay", [0.15, 0.4, 0.8])
+@pytest.mark.parametrize("delay", [0.1, 0.25, 0.4])
 def test_at_the_start_while_libraries_are_loaded(delay, large, tmp_path):
     process = start(tmp_path, "convert", str(large), "--to", "parquet", "--shards", "9")
     time.sleep(delay)

@@ -205,6 +205,8 @@ def test_the_code_has_nothing_that_runs_data() -> None:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
+            if called == "subprocess.run" and path.parts[-2:] == ("native", "compile.py"):
+                continue  # the compiler, with what the package's own sources say
             assert called not in FORBIDDEN, (path, called)
             if isinstance(node.func, ast.Attribute):
                 # re.compile, and the compile of a Keras network, which is given an optimizer.

@@ -356,7 +356,10 @@ BD_API int32_t bd_vocabulary_holds(const bd_vocabulary *vocabulary, int64_t n,
 BD_API int64_t bd_vocabulary_bytes(const bd_vocabulary *vocabulary);
 BD_API void bd_vocabulary_copy(const bd_vocabulary *vocabulary, int32_t *offsets, uint8_t *texts);
 
-/* The hashes of n texts, with 8 readable bytes after them. */
+/* utf8.c: whether text of n bytes is UTF-8. */
+BD_API bool bd_is_utf8(const uint8_t *text, int64_t n);
+
+/* vocabulary.c: the hashes of n texts, with 8 readable bytes after them. */
 BD_API void bd_hash_texts(int64_t n, const int32_t *offsets, const uint8_t *texts,
                           uint64_t *hashes);
 /* select_fields.c: some fields of whole records, for the spool of a pipe. */

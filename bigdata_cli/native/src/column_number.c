@@ -191,7 +191,11 @@ static inline bool scan_decimal(const uint8_t *at, const uint8_t *stop, uint8_t 
 {
     static const uint64_t SIXTEEN = 10000000000000000;
     digits d = {at, 0, 0};
-    take_digits(&d);
+    const uint8_t first = (uint8_t)(*at - '0');
+    if (first < 10 && at[1] == point) /* as numbers with exponents are written */
+        d = (digits){at + 1, first, 1};
+    else
+        take_digits(&d);
     *found = (decimal){.n_whole = d.n_digits, .is_integer = d.at == stop};
     if (!found->is_integer) {
         const bool has_point = *d.at == point;
@@ -236,9 +240,15 @@ static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t poin
     if (found.n_whole == 0 || found.n_digits > BD_MAX_DIGITS || (*at == '0' && found.n_whole > 1))
         return false;
     double number;
-    if (!bd_decimal_to_float(found.significand, found.exponent, &number) ||
-        bd_out_of_range(number, found.significand))
+    /* Clinger's path, which is exact and in range; see number.h. */
+    if (found.significand <= (uint64_t)1 << 53 && (uint64_t)(found.exponent + 22) <= 44) {
+        const double whole = (double)(int64_t)found.significand;
+        number = found.exponent < 0 ? whole / bd_tens[-found.exponent]
+                                    : whole * bd_tens[found.exponent];
+    } else if (!bd_decimal_to_float(found.significand, found.exponent, &number) ||
+               bd_out_of_range(number, found.significand)) {
         return false;
+    }
     if (found.is_integer && !(negative && found.significand == 0)) {
         if (negative && found.significand > (uint64_t)1 << 63)
             return false;
@@ -247,9 +257,9 @@ static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t poin
             seen->magnitudes[!negative] = found.significand;
     } else {
         seen->forms |= BD_FORM_FLOAT;
-        const bool unsure =
-            found.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38);
-        if (unsure && !(seen->forms & BD_FORM_FLOAT32_LOSES)) {
+        /* Once a value is lost, which is foreseeable, the others do not matter. */
+        if (!(seen->forms & BD_FORM_FLOAT32_LOSES) &&
+            (found.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38))) {
             const int64_t form =
                 bd_equals_float32(number) ? BD_FORM_NOT_SHORTEST : BD_FORM_FLOAT32_LOSES;
             if (!(seen->forms & form) &&

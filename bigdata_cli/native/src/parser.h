@@ -242,9 +242,6 @@ bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n);
 /* column_text.c: the column as text, where it was codes of so many rows. */
 bool bd_codes_to_texts(bd_column *column, int64_t n_rows);
 
-/* utf8.c: whether text of n bytes is UTF-8 (Unicode 15, table 3-7). */
-bool bd_is_utf8(const uint8_t *text, int64_t n);
-
 /* Take rows that were parsed into the column: their validity, of which n_nulls are 0. */
 bool bd_append_valid(bd_column *column, const uint8_t *valid, int64_t n, int64_t n_nulls);
 
