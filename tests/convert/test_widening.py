@@ -132,7 +132,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 def statistics(folder: Path) -> list[Any]:
     known = open_dataset(folder).manifest.statistics
     return [
-        (name, one.count, one.nulls, one.minimum, one.maximum, one.text_bytes, one.max_text_bytes)
+        (name, one)
         for name, one in known.items()
     ]
 
