@@ -131,10 +131,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 def statistics(folder: Path) -> list[Any]:
     known = open_dataset(folder).manifest.statistics
-    return [
-        (name, one)
-        for name, one in known.items()
-    ]
+    return [(name, one) for name, one in known.items()]
 
 
 @st.composite
