@@ -203,7 +203,8 @@ def same_tables(
         return False
     if rows is None or room == math.inf:
         return True
-    return room >= 0 and rows * (fixed_bytes(new) - fixed_bytes(old)) <= room
+    grown = fixed_bytes(new) - fixed_bytes(old)
+    return grown == 0 or (room >= 0 and rows * grown <= room)
 
 
 def fixed_bytes(schema: Schema) -> float:

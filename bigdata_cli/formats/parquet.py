@@ -41,9 +41,10 @@ if TYPE_CHECKING:  # only for reading: they take 40 ms to import
     import pyarrow.parquet as pq
 
 MAGIC = b"PAR1"
-ROW_GROUP_BYTES = 20_000_000
+ROW_GROUP_BYTES = 25_000_000
 """Bytes of a row group in memory as Arrow columns, about."""
 MAX_ROW_GROUP_BYTES = 32_000_000
+MIN_ROW_GROUP_ROWS = 1024
 MAX_ROW_GROUP_ROWS = 262_144
 _WIDE_COLUMNS = 1000
 """Tables of so many columns have few rows in a row group, and may take MAX_ROW_GROUP_BYTES."""
@@ -147,7 +148,10 @@ class ParquetWriter(ShardWriter):
 
 
 def row_group_rows(schema: Schema) -> int:
-    """Rows of a row group: about ROW_GROUP_BYTES of Arrow memory, a multiple of 1024.
+    """Rows of a row group: at most ROW_GROUP_BYTES of Arrow memory, or MIN_ROW_GROUP_ROWS.
+
+    They are 2 or 3 times a power of 2, so that a column which becomes wider seldom changes them:
+    row groups that are cut elsewhere would have to be encoded again.
 
     >>> row_group_rows(Schema((Column(name="a", dtype="float64"),)))
     262144
@@ -159,13 +163,14 @@ def row_group_rows(schema: Schema) -> int:
             row_bytes += _TEXT_BYTES
         else:
             row_bytes += 4 if column.kind is Kind.CATEGORY else max(1, kind.bit_width // 8)
-    rows = ROW_GROUP_BYTES // max(1, row_bytes) // 1024 * 1024
-    return min(MAX_ROW_GROUP_ROWS, max(1024, rows))
+    wanted = max(MIN_ROW_GROUP_ROWS, min(MAX_ROW_GROUP_ROWS, ROW_GROUP_BYTES // max(1, row_bytes)))
+    power = 1 << wanted.bit_length() - 1
+    return power + power // 2 if power + power // 2 <= wanted else power
 
 
-def _page_type(column: Column) -> tuple[bool, bool]:
-    """How an integer lies in a page: in 8 bytes or 4, with statistics of unsigned ones or not."""
-    return column.dtype.endswith("64"), column.dtype.startswith("u")
+def _page_bytes(column: Column) -> int:
+    """The bytes of an integer in a page."""
+    return 8 if column.dtype.endswith("64") else 4
 
 
 class ParquetFormat(Format):
@@ -186,8 +191,9 @@ class ParquetFormat(Format):
     ) -> Change:
         change = super().change(old, new, options, has_values=has_values)
         if change is Change.VALUES and old.kind is Kind.INT and new.kind is Kind.INT:
-            # INT(8), INT(16) and INT(32) are an annotation of INT32, and stand in the footer only.
-            return Change.HEADER if _page_type(old) == _page_type(new) else change
+            # INT(8) to UINT(32) are annotations of INT32, and stand in the footer only. Values that
+            # lie in both are the same bytes, in pages and in statistics.
+            return Change.HEADER if _page_bytes(old) == _page_bytes(new) else change
         return change
 
     def table_rows(self, schema: Schema, options: StorageOptions) -> int:

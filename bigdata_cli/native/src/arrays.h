@@ -11,7 +11,7 @@ typedef struct bd_measured bd_measured;
 
 /* What the values of an Arrow column are. */
 enum bd_array_type {
-    BD_BOOL,  /* bits */
+    BD_BOOL, /* bits */
     BD_INT8,
     BD_UINT8,
     BD_INT16,
@@ -56,7 +56,8 @@ struct bd_array_column {
 };
 
 /* What is in a column of a batch. hidden: whether bytes of text lie beneath a null; longest: bytes
- * of the longest text; has_nul: whether a text has a NUL; text: the first byte of the first text. */
+ * of the longest text; has_nul: whether a text has a NUL; text: the first byte of the first text.
+ */
 struct bd_measured {
     int64_t nulls;
     int64_t dictionary;

@@ -142,8 +142,8 @@ void bd_batch_measure(const struct ArrowArray *batch, const bd_array_column *col
         memset(&out[c], 0, sizeof out[c]);
         if (batch->length == 0)
             continue;
-        out[c].nulls = columns[c].type == BD_NULLS ? batch->length
-                                                   : count_nulls(array, at, batch->length);
+        out[c].nulls =
+            columns[c].type == BD_NULLS ? batch->length : count_nulls(array, at, batch->length);
         if (columns[c].type == BD_CODES)
             out[c].dictionary = array->dictionary->length;
         if (columns[c].type == BD_TEXT)

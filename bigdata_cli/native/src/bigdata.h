@@ -117,8 +117,8 @@ BD_API int64_t bd_tfrecord_encode(const struct bd_tfrecord_plan *plan,
                                   const struct bd_tfrecord_batches *batches, uint8_t *out,
                                   uint8_t *scratch);
 
-/* tfrecord_records.c: records in the bytes of a file. Buffers that are read have BD_PADDING readable
- * bytes after the end of what is read, in all functions on records. */
+/* tfrecord_records.c: records in the bytes of a file. Buffers that are read have BD_PADDING
+ * readable bytes after the end of what is read, in all functions on records. */
 
 /* What is said of a record or a feature; the first two are no errors. */
 enum {
@@ -140,8 +140,8 @@ enum {
 BD_API int64_t bd_tfrecord_scan(const uint8_t *data, int64_t size, int64_t *at, bool all_crcs,
                                 int64_t *starts, int64_t *ends, int64_t most, int64_t *status);
 
-/* Fill rows[0:n_records] with the rows of records that hold lists of equal length, as the first list
- * of each says, or all of them. Returns what is wrong, *record where. */
+/* Fill rows[0:n_records] with the rows of records that hold lists of equal length, as the first
+ * list of each says, or all of them. Returns what is wrong, *record where. */
 BD_API int64_t bd_tfrecord_count_rows(const uint8_t *data, const int64_t *starts,
                                       const int64_t *ends, int64_t n_records, bool first_only,
                                       int64_t *rows, int64_t *record);
@@ -263,9 +263,9 @@ typedef struct {
     int64_t *record_starts;
 } bd_input;
 
-/* How a column is parsed: BD_MODE_…, the storage of its values, and flags. fixed: the user chose its
- * type, so that what does not fit is undecided. observes: it is found out which types could hold the
- * texts of a text column. wants_text, wants_codes: its texts are copied; are numbered. */
+/* How a column is parsed: BD_MODE_…, the storage of its values, and flags. fixed: the user chose
+ * its type, so that what does not fit is undecided. observes: it is found out which types could
+ * hold the texts of a text column. wants_text, wants_codes: its texts are copied; are numbered. */
 typedef struct {
     int32_t mode, zoned, storage, fixed, observes, wants_text, wants_codes, unused;
 } bd_column_plan;
@@ -308,7 +308,8 @@ BD_API void bd_parse(bd_parser *parser, const bd_input *input, const bd_column_p
                      const uint8_t *active, const bd_decision *decisions, int64_t n_decisions,
                      bd_column_result *results, bd_outcome *outcome);
 
-/* The fields that were not decided, in the order of columns and rows; valid until the next parse. */
+/* The fields that were not decided, in the order of columns and rows; valid until the next parse.
+ */
 BD_API const bd_undecided *bd_undecided_fields(const bd_parser *parser);
 
 /* The integers of a column, and whether each row has one; arrays of as many as there are rows. */
@@ -331,19 +332,20 @@ BD_API void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *
 BD_API void bd_merge_results(bd_column_result *all, const bd_column_result *more,
                              const int32_t *modes, int64_t n_columns);
 
-/* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of its
- * own. storage: how each column is stored in it, wide enough for its values. Returns 0, or
+/* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of
+ * its own. storage: how each column is stored in it, wide enough for its values. Returns 0, or
  * BD_NO_MEMORY. */
-BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns, int64_t n_rows,
-                         struct ArrowArray *batch);
+BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns,
+                         int64_t n_rows, struct ArrowArray *batch);
 
-/* vocabulary.c: a set of texts that grows, up to max_values. It is freed with bd_vocabulary_free. */
+/* vocabulary.c: a set of texts that grows, up to max_values. It is freed with bd_vocabulary_free.
+ */
 typedef struct bd_vocabulary bd_vocabulary;
 BD_API bd_vocabulary *bd_vocabulary_new(int64_t max_values);
 BD_API void bd_vocabulary_free(bd_vocabulary *vocabulary);
 
-/* Add n texts, as bd_copy_distinct gives them. Returns how many there are then; -1 where they are too
- * many, -2 without memory. */
+/* Add n texts, as bd_copy_distinct gives them. Returns how many there are then; -1 where they are
+ * too many, -2 without memory. */
 BD_API int64_t bd_vocabulary_add(bd_vocabulary *vocabulary, int64_t n, const uint64_t *hashes,
                                  const int32_t *offsets, const uint8_t *texts);
 
@@ -446,24 +448,23 @@ struct bd_parquet_chunk;
 BD_API void bd_parquet_room(struct bd_arrow_array *const *batches, int64_t n_batches,
                             const struct bd_parquet_column *columns, int64_t n, int64_t *room);
 BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t n_batches,
-                                 const struct bd_parquet_column *columns, int64_t first,
-                                 int64_t n, int64_t compressed, uint8_t *out, int64_t out_size,
+                                 const struct bd_parquet_column *columns, int64_t first, int64_t n,
+                                 int64_t compressed, uint8_t *out, int64_t out_size,
                                  uint8_t *scratch, int64_t scratch_size, uint8_t *bounds,
                                  int64_t *used, struct bd_parquet_page *pages,
                                  struct bd_parquet_chunk *chunks);
 
 /* parquet_thrift.c: headers of pages, and the metadata of row groups. */
-BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages,
-                                   struct bd_parquet_chunk *chunks, int64_t n, int64_t place,
-                                   uint8_t *out);
+BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages, struct bd_parquet_chunk *chunks,
+                                   int64_t n, int64_t place, uint8_t *out);
 BD_API int64_t bd_parquet_row_group(const struct bd_parquet_chunk *chunks,
                                     const struct bd_parquet_column *columns, int64_t n,
                                     const uint8_t *names, const int64_t *ends,
                                     const uint8_t *bounds, int64_t base, int64_t index_base,
                                     int64_t ordinal, uint8_t *out);
 BD_API int64_t bd_parquet_index(const struct bd_parquet_page *pages,
-                                struct bd_parquet_chunk *chunks, int64_t n,
-                                const uint8_t *bounds, int64_t base, uint8_t *out);
+                                struct bd_parquet_chunk *chunks, int64_t n, const uint8_t *bounds,
+                                int64_t base, uint8_t *out);
 /* The structs that batches and columns come in: arrow_batch.h, arrays.h. */
 struct ArrowArray;
 struct bd_array_column;
@@ -507,7 +508,7 @@ BD_API int64_t bd_text_from_fixed(const uint8_t *values, int64_t n, int64_t widt
 BD_API int32_t bd_sync_file_system(int32_t descriptor);
 
 /* parquet_values.c: bytes of floats apart. */
-BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width,
-                             uint8_t *out, uint8_t *scratch);
+BD_API void bd_parquet_split(struct bd_parquet_page *pages, int64_t n, int64_t width, uint8_t *out,
+                             uint8_t *scratch);
 
 #endif

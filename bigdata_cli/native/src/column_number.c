@@ -1,12 +1,13 @@
-/* Stage 2 of numbers: integers and floats, eight digits at a time. What is not written the usual way
- * goes through the careful path, field by field. */
+/* Stage 2 of numbers: integers and floats, eight digits at a time. What is not written the usual
+ * way goes through the careful path, field by field. */
 
 #include "classify.h"
 #include "digits.h"
 #include "number.h"
 #include "parser.h"
 
-/* The value of n digits, 0 < n <= 8, at `at`; false where they are no digits. Eight bytes are read. */
+/* The value of n digits, 0 < n <= 8, at `at`; false where they are no digits. Eight bytes are read.
+ */
 static inline bool up_to_eight(const uint8_t *at, int64_t n, uint64_t *value)
 {
     const uint64_t digits = (bd_load_u64(at) ^ BD_ZEROS) << (64 - 8 * n);
@@ -20,9 +21,10 @@ static bool up_to_nineteen(const uint8_t *at, int64_t n, uint64_t *value)
     static const uint64_t EIGHT = 100000000;
     uint64_t head, middle = 0, tail;
     const int64_t n_head = n > 16 ? n - 16 : n - 8;
-    bool good = up_to_eight(at, n_head, &head) & up_to_eight(at + n - 8, 8, &tail);
+    bool good = up_to_eight(at, n_head, &head);
+    good = up_to_eight(at + n - 8, 8, &tail) && good;
     if (n > 16) {
-        good &= up_to_eight(at + n_head, 8, &middle);
+        good = up_to_eight(at + n_head, 8, &middle) && good;
         head = head * EIGHT + middle;
     }
     *value = head * EIGHT + tail;
@@ -31,7 +33,8 @@ static bool up_to_nineteen(const uint8_t *at, int64_t n, uint64_t *value)
 
 /* A canonical integer of the place, as 64 bits; false where it is none, or is left to the careful
  * path. */
-static inline bool scan_integer(const uint8_t *block, bd_place place, bool is_signed, int64_t *value)
+static inline bool scan_integer(const uint8_t *block, bd_place place, bool is_signed,
+                                int64_t *value)
 {
     const uint8_t *at = block + place.start;
     int64_t n = place.stop - place.start;
@@ -104,8 +107,8 @@ bool bd_parse_integers(bd_run *run)
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
         const uint32_t all = 0xffu >> (8 - n);
-        uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i,
-                                          parser->sizes + i, is_signed, numbers + i);
+        uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
+                                          is_signed, numbers + i);
         memset(valid + i, 1, 8);
         if (careful)
             good = 0;
@@ -131,7 +134,8 @@ typedef struct {
     int64_t n_digits;
 } digits;
 
-/* Take the digits that stand at d->at, up to eight a step. The significand is right for up to 19. */
+/* Take the digits that stand at d->at, up to eight a step. The significand is right for up to 19.
+ */
 static inline void take_digits(digits *d)
 {
     static const uint64_t POWERS[9] = {1,      10,      100,      1000,     10000,
@@ -187,7 +191,8 @@ typedef struct {
 } decimal;
 
 /* The decimal between `at` and `stop`, without a sign, digit by digit. */
-static inline bool scan_decimal(const uint8_t *at, const uint8_t *stop, uint8_t point, decimal *found)
+static inline bool scan_decimal(const uint8_t *at, const uint8_t *stop, uint8_t point,
+                                decimal *found)
 {
     static const uint64_t SIXTEEN = 10000000000000000;
     digits d = {at, 0, 0};
@@ -243,8 +248,8 @@ static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t poin
     /* Clinger's path, which is exact and in range; see number.h. */
     if (found.significand <= (uint64_t)1 << 53 && (uint64_t)(found.exponent + 22) <= 44) {
         const double whole = (double)(int64_t)found.significand;
-        number = found.exponent < 0 ? whole / bd_tens[-found.exponent]
-                                    : whole * bd_tens[found.exponent];
+        number =
+            found.exponent < 0 ? whole / bd_tens[-found.exponent] : whole * bd_tens[found.exponent];
     } else if (!bd_decimal_to_float(found.significand, found.exponent, &number) ||
                bd_out_of_range(number, found.significand)) {
         return false;
@@ -262,8 +267,7 @@ static inline bool scan_float(const uint8_t *block, bd_place place, uint8_t poin
             (found.significand >= BD_SURE_IN_FLOAT32 || !(number > 1.2e-38 && number < 3.4e38))) {
             const int64_t form =
                 bd_equals_float32(number) ? BD_FORM_NOT_SHORTEST : BD_FORM_FLOAT32_LOSES;
-            if (!(seen->forms & form) &&
-                !bd_is_shortest(number, found.significand, found.exponent))
+            if (!(seen->forms & form) && !bd_is_shortest(number, found.significand, found.exponent))
                 seen->forms |= form;
         }
     }

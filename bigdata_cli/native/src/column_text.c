@@ -6,8 +6,8 @@
 #include "classify.h"
 #include "parser.h"
 
-/* Copy n bytes, 16 at a time; up to 15 more are read and written. Returns the bits of all bytes, or-ed
- * as bd_copy16 has them: whether one of them is `byte`, and whether one is not ASCII. */
+/* Copy n bytes, 16 at a time; up to 15 more are read and written. Returns the bits of all bytes,
+ * or-ed as bd_copy16 has them: whether one of them is `byte`, and whether one is not ASCII. */
 static inline uint32_t copy_text(uint8_t *to, const uint8_t *from, int64_t n, uint8_t byte)
 {
     uint32_t seen = 0;
@@ -18,8 +18,8 @@ static inline uint32_t copy_text(uint8_t *to, const uint8_t *from, int64_t n, ui
     return seen | (bd_copy16(to + i, from + i, byte) & (last | last << 16));
 }
 
-/* Copy n bytes with the second of each two quotes left out; as copy_text otherwise. Returns how many
- * bytes are written. */
+/* Copy n bytes with the second of each two quotes left out; as copy_text otherwise. Returns how
+ * many bytes are written. */
 static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t quote)
 {
     int64_t i = 0, written = 0;
@@ -41,7 +41,8 @@ static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t
 }
 
 /* Copy n bytes without escapes and doubled quotes; returns how many are written. quote: -1 in an
- * unquoted field. What the last byte would escape was trimmed; at_end: there is nothing after it. */
+ * unquoted field. What the last byte would escape was trimmed; at_end: there is nothing after it.
+ */
 static int64_t copy_escaped(uint8_t *to, const uint8_t *from, int64_t n, int32_t quote,
                             int32_t escape, bool at_end)
 {
@@ -104,7 +105,8 @@ static void observe(bd_run *run, bd_place place)
     column->saw_text = (column->forms & BD_FORM_TEXT) || n_kinds > 1;
 }
 
-/* The texts of the rows whose codes are known, where there turn out to be too many distinct ones. */
+/* The texts of the rows whose codes are known, where there turn out to be too many distinct ones.
+ */
 bool bd_codes_to_texts(bd_column *column, int64_t n_rows)
 {
     const bd_dictionary *dictionary = &column->dictionary;
@@ -134,9 +136,9 @@ bool bd_codes_to_texts(bd_column *column, int64_t n_rows)
     return true;
 }
 
-/* Number the texts of a run, which lie at `base`. Returns the row of the run from which on there are
- * too many distinct ones, or a text is too long for a category; run->n where all have a number, -1
- * without memory. */
+/* Number the texts of a run, which lie at `base`. Returns the row of the run from which on there
+ * are too many distinct ones, or a text is too long for a category; run->n where all have a number,
+ * -1 without memory. */
 static int64_t number_texts(bd_run *run, const uint8_t *base)
 {
     bd_column *column = run->column;

@@ -58,8 +58,8 @@ static inline int64_t scan_micros(const uint8_t *at, const uint8_t *stop)
     return micros;
 }
 
-/* A timestamp without nanoseconds, of the kind that the column has: `YYYY-MM-DD[T ]HH:MM:SS`, with up
- * to six decimals, with a Z where the column is in UTC. False leaves it to the careful path. */
+/* A timestamp without nanoseconds, of the kind that the column has: `YYYY-MM-DD[T ]HH:MM:SS`, with
+ * up to six decimals, with a Z where the column is in UTC. False leaves it to the careful path. */
 static inline bool scan_moment(const uint8_t *block, bd_place place, bool zoned, last_day *last,
                                int64_t *micros)
 {

@@ -16,7 +16,8 @@ static inline uint64_t bd_eight_digits(uint64_t digits)
     const uint64_t pairs = 0x000000ff000000ffu;
     digits = (digits * 10) + (digits >> 8);
     return (((digits & pairs) * 0x000f424000000064u) +
-            (((digits >> 16) & pairs) * 0x0000271000000001u)) >> 32;
+            (((digits >> 16) & pairs) * 0x0000271000000001u)) >>
+           32;
 }
 
 static inline bool bd_are_digits(uint64_t digits)
@@ -25,9 +26,9 @@ static inline bool bd_are_digits(uint64_t digits)
 }
 
 /* The canonical integers in eight fields: field i is the sizes[i] bytes from block + starts[i] on.
- * Bit i of the result is set, and values[i] right, where it is `-?(0|[1-9][0-9]*)`, but not `-0`, of
- * one to eight characters; with is_signed = false no sign is taken. starts[i] < 2**31; eight bytes
- * from each start on are read. */
+ * Bit i of the result is set, and values[i] right, where it is `-?(0|[1-9][0-9]*)`, but not `-0`,
+ * of one to eight characters; with is_signed = false no sign is taken. starts[i] < 2**31; eight
+ * bytes from each start on are read. */
 static inline uint32_t bd_eight_integers(const uint8_t *block, const uint32_t *starts,
                                          const uint32_t *sizes, bool is_signed, int64_t *values)
 {
@@ -41,7 +42,8 @@ static inline uint32_t bd_eight_integers(const uint8_t *block, const uint32_t *s
     __mmask8 negative = 0;
     if (is_signed)
         negative = (__mmask8)_pext_u64(signs, sign_bytes);
-    const __mmask8 fits = _mm512_cmple_epu64_mask(_mm512_sub_epi64(size, one), _mm512_set1_epi64(7));
+    const __mmask8 fits =
+        _mm512_cmple_epu64_mask(_mm512_sub_epi64(size, one), _mm512_set1_epi64(7));
     const __m512i n = _mm512_mask_sub_epi64(size, negative, size, one);
     words = _mm512_mask_srli_epi64(words, negative, words, 8);
     words = _mm512_xor_si512(words, _mm512_set1_epi64((int64_t)BD_ZEROS));
@@ -49,10 +51,9 @@ static inline uint32_t bd_eight_integers(const uint8_t *block, const uint32_t *s
         _mm512_testn_epi64_mask(words, _mm512_set1_epi64(0xff)); /* the first digit is 0 */
     const __m512i shift = _mm512_slli_epi64(_mm512_sub_epi64(eight, n), 3);
     words = _mm512_sllv_epi64(words, shift); /* of no digit, by 64: nothing is left */
-    const __m512i over = _mm512_or_si512(
-        _mm512_add_epi64(words, _mm512_set1_epi64((int64_t)BD_OVER_NINE)), words);
-    const __mmask8 digits =
-        _mm512_testn_epi64_mask(over, _mm512_set1_epi64((int64_t)BD_HIGH_BITS));
+    const __m512i over =
+        _mm512_or_si512(_mm512_add_epi64(words, _mm512_set1_epi64((int64_t)BD_OVER_NINE)), words);
+    const __mmask8 digits = _mm512_testn_epi64_mask(over, _mm512_set1_epi64((int64_t)BD_HIGH_BITS));
     const __m512i pairs = _mm512_maddubs_epi16(words, _mm512_set1_epi16(0x010a));
     const __m512i fours = _mm512_madd_epi16(pairs, _mm512_set1_epi32(0x00010064));
     const __m512i high = _mm512_mul_epu32(fours, _mm512_set1_epi64(10000));
@@ -185,9 +186,9 @@ static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
 }
 #endif
 
-/* A decimal without sign and exponent, of 0 < n <= 16 characters. Fills the significand and how many
- * digits stand before the point, *n_whole, and in all, *n_digits; false where it is none. Sixteen
- * bytes are read. */
+/* A decimal without sign and exponent, of 0 < n <= 16 characters. Fills the significand and how
+ * many digits stand before the point, *n_whole, and in all, *n_digits; false where it is none.
+ * Sixteen bytes are read. */
 static inline bool bd_short_decimal(const uint8_t *at, int64_t n, uint8_t point,
                                     uint64_t *significand, int64_t *n_whole, int64_t *n_digits)
 {

@@ -16,8 +16,8 @@ int64_t bd_after_line_end(const uint8_t *block, int64_t size)
     return -1;
 }
 
-/* The position after the record that goes on after `field`; -1 where a quote in it is followed by what
- * cannot follow it, -2 where the record goes on beyond the block. */
+/* The position after the record that goes on after `field`; -1 where a quote in it is followed by
+ * what cannot follow it, -2 where the record goes on beyond the block. */
 static int64_t after_fields(const uint8_t *block, bd_field field, int64_t size,
                             const bd_rules *rules)
 {
@@ -53,8 +53,9 @@ static bool is_suspect(const uint8_t *block, const bd_field *field, const bd_rul
            memchr(block + field->start, rules->quote, (size_t)(field->stop - field->start)) != NULL;
 }
 
-/* How many of at most `most` records from pos on have n_fields fields, none of them unquoted and with
- * a quote in it, until one has not; less 1 where one has not. at_eof: nothing follows `end`, so that a quote that is not closed is wrong. */
+/* How many of at most `most` records from pos on have n_fields fields, none of them unquoted and
+ * with a quote in it, until one has not; less 1 where one has not. at_eof: nothing follows `end`,
+ * so that a quote that is not closed is wrong. */
 int64_t bd_count_good_records(const uint8_t *block, int64_t pos, int64_t end, bool at_eof,
                               const bd_rules *rules, int64_t n_fields, int64_t most)
 {

@@ -78,8 +78,8 @@ static inline bool bd_out_of_range(double value, uint64_t significand)
  * it prints as the text did. significand and exponent: the decimal that the value was read from. */
 bool bd_survives_float32(double value, uint64_t significand, int64_t exponent);
 
-/* Whether the text of a number is the shortest decimal of its float32; arguments as above. Of a number
- * that is subnormal in float32 it is said to be none. */
+/* Whether the text of a number is the shortest decimal of its float32; arguments as above. Of a
+ * number that is subnormal in float32 it is said to be none. */
 bool bd_is_shortest(double value, uint64_t significand, int64_t exponent);
 
 static inline bool bd_equals_float32(double value)

@@ -1,10 +1,11 @@
 /* Parquet pages: what the source files of the encoder share.
  *
  * A row group is encoded column by column: its values are gathered into one piece without nulls
- * (parquet_gather.c), an encoding is chosen (parquet_choose.c, parquet_estimate.c), with a dictionary
- * where that is smallest (parquet_dictionary.c, parquet_strings.c), and pages are written
- * (parquet_encode.c) of values (parquet_values.c, parquet_pack.c, parquet_delta.c) and bounds
- * (parquet_bounds.c). parquet_thrift.c has the metadata. All memory comes from the caller, by way of an arena. */
+ * (parquet_gather.c), an encoding is chosen (parquet_choose.c, parquet_estimate.c), with a
+ * dictionary where that is smallest (parquet_dictionary.c, parquet_strings.c), and pages are
+ * written (parquet_encode.c) of values (parquet_values.c, parquet_pack.c, parquet_delta.c) and
+ * bounds (parquet_bounds.c). parquet_thrift.c has the metadata. All memory comes from the caller,
+ * by way of an arena. */
 
 #ifndef BD_PARQUET_H
 #define BD_PARQUET_H
@@ -50,20 +51,20 @@ struct bd_parquet_bounds {
 struct bd_parquet_page {
     int64_t column, type, encoding;
     int64_t first_row, rows, nulls, values;
-    int64_t at, size;                  /* of its body before compression, in the caller's `out` */
-    int64_t levels;                    /* bytes of the body before the values */
-    uint64_t stored;                   /* address of the bytes that are written */
-    int64_t stored_size, crc;          /* set by the caller */
-    int64_t place, header_size;        /* in the row group; set by bd_parquet_assemble */
+    int64_t at, size;           /* of its body before compression, in the caller's `out` */
+    int64_t levels;             /* bytes of the body before the values */
+    uint64_t stored;            /* address of the bytes that are written */
+    int64_t stored_size, crc;   /* set by the caller */
+    int64_t place, header_size; /* in the row group; set by bd_parquet_assemble */
     struct bd_parquet_bounds bounds;
 };
 
 struct bd_parquet_chunk {
-    int64_t rows, nulls, distinct;     /* distinct: -1 where it is not known */
+    int64_t rows, nulls, distinct; /* distinct: -1 where it is not known */
     int64_t first_page, n_pages, encoding;
-    int64_t can_be_split;              /* plain floats, that may be smaller with bytes apart */
-    int64_t codec;                     /* of parquet.thrift; set by the caller */
-    int64_t place, size, raw_size;     /* in the row group; set by bd_parquet_assemble */
+    int64_t can_be_split;          /* plain floats, that may be smaller with bytes apart */
+    int64_t codec;                 /* of parquet.thrift; set by the caller */
+    int64_t place, size, raw_size; /* in the row group; set by bd_parquet_assemble */
     int64_t dictionary_place, data_place;
     int64_t index_at, index_size, offsets_at, offsets_size; /* of the page index; size 0: none */
     struct bd_parquet_bounds bounds;
@@ -87,13 +88,13 @@ static inline void *bd_take(struct bd_arena *arena, int64_t size)
 /* The values of a column of a row group that are not null, in one piece. */
 struct bd_gathered {
     int64_t rows, values;
-    const uint8_t *validity;           /* a bit per row from bit 0, readable to a multiple of 8
-                                        * bytes; NULL: no row is null */
-    void *numbers;                     /* of the column's width; bits for BD_BOOL; codes (uint32_t)
-                                        * of the distinct texts for BD_CATEGORY */
-    const uint8_t **texts;             /* BD_TEXT: each value; BD_CATEGORY: each distinct value */
+    const uint8_t *validity; /* a bit per row from bit 0, readable to a multiple of 8
+                              * bytes; NULL: no row is null */
+    void *numbers;           /* of the column's width; bits for BD_BOOL; codes (uint32_t)
+                              * of the distinct texts for BD_CATEGORY */
+    const uint8_t **texts;   /* BD_TEXT: each value; BD_CATEGORY: each distinct value */
     int32_t *lengths;
-    int64_t distinct;                  /* BD_CATEGORY: how many are distinct */
+    int64_t distinct; /* BD_CATEGORY: how many are distinct */
 };
 
 static inline uint64_t bd_load64(const void *from)
@@ -172,8 +173,8 @@ int64_t bd_delta_bits(const uint64_t *values, int64_t n);
 
 /* parquet_dictionary.c */
 struct bd_dictionary {
-    uint32_t *codes;                   /* of each value; 8 more may be written to */
-    uint64_t *values;                  /* the distinct ones, as extended to 64 bits */
+    uint32_t *codes;  /* of each value; 8 more may be written to */
+    uint64_t *values; /* the distinct ones, as extended to 64 bits */
     int64_t distinct;
 };
 int64_t bd_count_in_range(const void *values, int width, int64_t n, uint64_t low, uint64_t span,
@@ -185,7 +186,7 @@ bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, i
 
 /* parquet_strings.c */
 struct bd_strings {
-    uint64_t *slots;                   /* hash's high half, and code + 1 in the low one; 0: free */
+    uint64_t *slots; /* hash's high half, and code + 1 in the low one; 0: free */
     int64_t mask;
     const uint8_t **texts;
     int32_t *lengths;
@@ -212,7 +213,8 @@ void bd_put_text_bounds(struct bd_bounds_sink *sink, const uint8_t *min, int64_t
 
 /* parquet_estimate.c */
 enum { BD_SAMPLE = 4096 };
-int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed, uint64_t *sample);
+int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed,
+                         uint64_t *sample);
 int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total);
 int64_t bd_split_bits(const uint64_t *sample, int64_t n, int width);
 int64_t bd_plain_bits(const uint64_t *sample, int64_t n, int width);
@@ -226,7 +228,7 @@ struct bd_encoding {
     struct bd_dictionary dictionary;
     enum bd_parquet_encoding encoding;
     int code_bits;
-    bool can_be_split;                 /* BD_PLAIN, and BD_BYTE_STREAM_SPLIT may be better */
+    bool can_be_split; /* BD_PLAIN, and BD_BYTE_STREAM_SPLIT may be better */
 };
 
 /* parquet_choose.c */

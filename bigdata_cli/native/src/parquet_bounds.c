@@ -167,8 +167,7 @@ void bd_text_range(const uint8_t *const *texts, const int32_t *lengths, const ui
             low_prefix = prefix;
         }
         if (high < 0 || prefix > high_prefix ||
-            (prefix == high_prefix &&
-             is_less(texts[high], lengths[high], texts[i], lengths[i]))) {
+            (prefix == high_prefix && is_less(texts[high], lengths[high], texts[i], lengths[i]))) {
             high = i;
             high_prefix = prefix;
         }

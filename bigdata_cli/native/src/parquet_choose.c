@@ -2,9 +2,9 @@
 
 #include "parquet.h"
 
-enum { MAX_TABLE_SPAN = 1 << 16 };     /* of a range that a table is made of */
-enum { MIN_TRIAL_BYTES = 2048 };       /* of floats for which more than plain values is tried */
-enum { PAGE_COST = 256 };              /* bits of a dictionary page that is there at all */
+enum { MAX_TABLE_SPAN = 1 << 16 }; /* of a range that a table is made of */
+enum { MIN_TRIAL_BYTES = 2048 };   /* of floats for which more than plain values is tried */
+enum { PAGE_COST = 256 };          /* bits of a dictionary page that is there at all */
 
 /* Numbers by a table of their range, where that is small; false where it is not, or where so many
  * are distinct that no dictionary can pay. */
@@ -50,8 +50,8 @@ static int64_t delta_cost(const uint64_t *sample, int64_t n)
     return bits * 256 / n;
 }
 
-static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t min,
-                                uint64_t max, struct bd_arena *arena)
+static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t min, uint64_t max,
+                                struct bd_arena *arena)
 {
     uint64_t sample[BD_SAMPLE];
     const struct bd_parquet_column *column = e->column;
@@ -101,7 +101,7 @@ static void choose_for_floats(bool compressed, struct bd_encoding *e, struct bd_
         const int64_t split = n * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
         /* A value that came before is a match for zstd, of some 24 bits. */
         const int64_t matched = distinct * 7 * width + (n - distinct) * 24;
-        value_bits = 9 * width / 2;    /* in a sorted dictionary */
+        value_bits = 9 * width / 2; /* in a sorted dictionary */
         const bool is_split = split * 100 < other * 98 && split <= matched;
         can_be_split = distinct * 20 < n * 19;
         if (is_split && !can_be_split)
@@ -129,8 +129,8 @@ static bool code_texts(struct bd_encoding *e, int64_t limit, struct bd_arena *ar
     for (int64_t i = 0; i < gathered->values; i++) {
         if (strings.distinct == limit)
             return false;
-        e->dictionary.codes[i] = bd_strings_code(&strings, gathered->texts[i],
-                                                 gathered->lengths[i]);
+        e->dictionary.codes[i] =
+            bd_strings_code(&strings, gathered->texts[i], gathered->lengths[i]);
     }
     e->dictionary.distinct = strings.distinct;
     gathered->texts = strings.texts;
@@ -150,16 +150,16 @@ static void choose_for_texts(bool compressed, struct bd_encoding *e, struct bd_a
         bytes += e->gathered.lengths[i];
     e->encoding = BD_DELTA_LENGTH_BYTE_ARRAY;
     const int64_t text_bits = bytes * (compressed ? 5 : 8) / n;
-    const int64_t bits = dictionary_bits(e, distinct, text_bits + 16,
-                                         256 * bd_bits_of((uint64_t)distinct));
+    const int64_t bits =
+        dictionary_bits(e, distinct, text_bits + 16, 256 * bd_bits_of((uint64_t)distinct));
     if (distinct > n / 2 || bits >= n * (text_bits + 4))
         return;
     const int64_t limit = 2 * distinct + 1024 < n ? 2 * distinct + 1024 : n;
     if (code_texts(e, limit + 1, arena)) {
         int64_t cost;
         e->encoding = BD_RLE_DICTIONARY;
-        e->code_bits = bd_code_bits(e->dictionary.codes, n, e->dictionary.distinct,
-                                    compressed, &cost);
+        e->code_bits =
+            bd_code_bits(e->dictionary.codes, n, e->dictionary.distinct, compressed, &cost);
     }
 }
 
@@ -178,8 +178,7 @@ bool bd_choose(bool compressed, struct bd_encoding *e, struct bd_arena *arena)
         e->encoding = BD_RLE_DICTIONARY;
         e->dictionary.codes = gathered->numbers;
         e->dictionary.distinct = gathered->distinct;
-        e->code_bits = bd_code_bits(e->dictionary.codes, n, gathered->distinct,
-                                    compressed, &cost);
+        e->code_bits = bd_code_bits(e->dictionary.codes, n, gathered->distinct, compressed, &cost);
         return true;
     }
     e->dictionary.codes = bd_take(arena, (n + 16) * 4);

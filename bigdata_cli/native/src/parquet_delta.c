@@ -117,8 +117,7 @@ uint8_t *bd_put_delta32(const void *values, int width, bool is_signed, int64_t n
     if (width == 2)
         return is_signed ? put_delta32(values, 2, true, n, out)
                          : put_delta32(values, 2, false, n, out);
-    return is_signed ? put_delta32(values, 1, true, n, out)
-                     : put_delta32(values, 1, false, n, out);
+    return is_signed ? put_delta32(values, 1, true, n, out) : put_delta32(values, 1, false, n, out);
 }
 
 /* The bits that the differences of up to 512 values in a row take. */
@@ -133,8 +132,8 @@ int64_t bd_delta_bits(const uint64_t *values, int64_t n)
         relative64(differences, some, least, bits);
         for (int m = 0; m < MINIBLOCKS; m++)
             total += MINIBLOCK * bits[m];
-        total += 8 * MINIBLOCKS + 8 * ((bd_bits_of((uint64_t)least << 1 ^
-                                                   (uint64_t)(least >> 63)) + 6) / 7);
+        total += 8 * MINIBLOCKS +
+                 8 * ((bd_bits_of((uint64_t)least << 1 ^ (uint64_t)(least >> 63)) + 6) / 7);
     }
     return total;
 }

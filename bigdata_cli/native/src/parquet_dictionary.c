@@ -1,12 +1,12 @@
 /* Dictionaries of numbers: codes of the values, and the distinct values.
  *
- * Where the values lie in a small range a table of the range tells the code, else a hash table does.
- * Dictionaries are sorted, or nearly so, which makes them small. */
+ * Where the values lie in a small range a table of the range tells the code, else a hash table
+ * does. Dictionaries are sorted, or nearly so, which makes them small. */
 
 #include "parquet.h"
 
-static inline __attribute__((always_inline)) void
-mark(const void *values, const int width, int64_t n, uint64_t low, uint32_t *ranks)
+static inline __attribute__((always_inline)) void mark(const void *values, const int width,
+                                                       int64_t n, uint64_t low, uint32_t *ranks)
 {
     const uint64_t mask = ~(uint64_t)0 >> (64 - 8 * width);
     for (int64_t i = 0; i < n; i++)
@@ -41,9 +41,10 @@ int64_t bd_count_in_range(const void *values, int width, int64_t n, uint64_t low
     return rank;
 }
 
-static inline __attribute__((always_inline)) void
-look_up(const void *values, const int width, int64_t n, uint64_t low, const uint32_t *ranks,
-        bool is_dense, uint32_t *codes)
+static inline __attribute__((always_inline)) void look_up(const void *values, const int width,
+                                                          int64_t n, uint64_t low,
+                                                          const uint32_t *ranks, bool is_dense,
+                                                          uint32_t *codes)
 {
     const uint64_t mask = ~(uint64_t)0 >> (64 - 8 * width);
     if (is_dense) {
@@ -82,7 +83,7 @@ void bd_code_in_range(const void *values, int width, int64_t n, uint64_t low, ui
 
 struct slot {
     uint64_t value;
-    uint32_t code;                     /* + 1; 0: free */
+    uint32_t code; /* + 1; 0: free */
     uint32_t unused;
 };
 
@@ -206,7 +207,7 @@ bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, i
         fits = code_all(values, 8, false, n, bits, limit, slots, dictionary);
     else
         fits = code_all(values, width, is_signed, n, bits, limit, slots, dictionary);
-    *arena = before;                   /* the slots are of no use any more */
+    *arena = before; /* the slots are of no use any more */
     fits = fits && sort_dictionary(dictionary, n, arena);
     *arena = before;
     return fits;

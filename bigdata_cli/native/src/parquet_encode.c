@@ -73,8 +73,7 @@ static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t f
         int64_t low, high;
         const int64_t n_distinct = gathered->distinct;
         if (e->encoding != BD_RLE_DICTIONARY) {
-            bd_text_range(gathered->texts + first, gathered->lengths + first, NULL, n, &low,
-                          &high);
+            bd_text_range(gathered->texts + first, gathered->lengths + first, NULL, n, &low, &high);
             low += first;
             high += first;
         } else if (!marks || n == gathered->values) {
@@ -127,9 +126,8 @@ static int64_t page_rows(const struct bd_encoding *e, int64_t first_row, int64_t
 }
 
 static bool encode_column(struct work *work, struct bd_arrow_array *const *batches,
-                          int64_t n_batches, int64_t child,
-                          const struct bd_parquet_column *column, struct bd_arena arena,
-                          struct bd_parquet_chunk *chunk)
+                          int64_t n_batches, int64_t child, const struct bd_parquet_column *column,
+                          struct bd_arena arena, struct bd_parquet_chunk *chunk)
 {
     struct bd_encoding e = {.column = column};
     if (!bd_gather(batches, n_batches, child, column, &arena, &e.gathered) ||
@@ -155,8 +153,8 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     int64_t row = 0, value = 0;
     while (row < e.gathered.rows) {
         const int64_t rows = page_rows(&e, row, value);
-        const int64_t values = e.gathered.validity ? bd_count_bits(e.gathered.validity, row, rows)
-                                                   : rows;
+        const int64_t values =
+            e.gathered.validity ? bd_count_bits(e.gathered.validity, row, rows) : rows;
         struct bd_parquet_page *page = add_page(work, child, BD_DATA_PAGE, e.encoding);
         page->first_row = row;
         page->rows = rows;

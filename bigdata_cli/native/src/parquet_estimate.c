@@ -52,7 +52,8 @@ static int64_t run_start(int64_t n, int r)
 
 /* At most BD_SAMPLE of the values: all, or eight runs evenly spread. Numbers are extended to 64
  * bits; of texts it is their hashes. Returns how many. */
-int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed, uint64_t *sample)
+int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed,
+                         uint64_t *sample)
 {
     const int64_t n = gathered->values;
     const bool is_whole = n <= BD_SAMPLE;
@@ -77,7 +78,7 @@ int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_
 int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total)
 {
     enum { SLOTS = 4 * BD_SAMPLE };
-    uint16_t slots[SLOTS];             /* 1 + the place in the sample of the first alike */
+    uint16_t slots[SLOTS]; /* 1 + the place in the sample of the first alike */
     uint8_t seen[BD_SAMPLE];
     int bits = bd_bits_of((uint64_t)n) + 1;
     memset(slots, 0, sizeof *slots << bits);
@@ -140,8 +141,7 @@ int64_t bd_plain_bits(const uint64_t *sample, int64_t n, int width)
  *
  * A width of whole bytes may be wider than it need be: zstd then sees the codes, and makes common
  * ones short. */
-int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compressed,
-                 int64_t *cost)
+int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compressed, int64_t *cost)
 {
     uint32_t sample[BD_SAMPLE + 8];
     uint8_t bytes[BD_SAMPLE * 5 + 64];

@@ -32,8 +32,7 @@ static int64_t append_bits(const uint8_t *from, int64_t first, int64_t n, uint8_
         const int64_t here = at + done;
         const int shift = (int)(here & 7);
         const int64_t some = n - done < 56 ? n - done : 56;
-        const uint64_t bits = from ? bits_at(from, first + done, some)
-                                   : ((uint64_t)1 << some) - 1;
+        const uint64_t bits = from ? bits_at(from, first + done, some) : ((uint64_t)1 << some) - 1;
         const uint64_t before = bd_load64(to + (here >> 3));
         bd_store64(to + (here >> 3), before | bits << shift);
         ones += __builtin_popcountll(bits);
@@ -83,9 +82,9 @@ const uint8_t *bd_gather_validity(struct bd_arrow_array *const *batches, int64_t
 
 /* Copy the values whose bits are set; returns the end. At most 64 rows a step: whole words of ones
  * are copied at once. Writes only below `to + n`. */
-static inline __attribute__((always_inline)) int64_t
-compact(const void *from, const int width, const uint8_t *validity, int64_t first, int64_t n,
-        void *to)
+static inline __attribute__((always_inline)) int64_t compact(const void *from, const int width,
+                                                             const uint8_t *validity, int64_t first,
+                                                             int64_t n, void *to)
 {
     int64_t kept = 0;
     for (int64_t done = 0; done < n; done += 64) {
@@ -130,9 +129,8 @@ static int64_t compact_any(const void *from, int width, const uint8_t *validity,
     }
 }
 
-static bool gather_numbers(struct bd_arrow_array *const *batches, int64_t n_batches,
-                           int64_t child, int width, struct bd_arena *arena,
-                           struct bd_gathered *gathered)
+static bool gather_numbers(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t child,
+                           int width, struct bd_arena *arena, struct bd_gathered *gathered)
 {
     const struct bd_arrow_array *only = batches[0]->children[child];
     const uintptr_t place = (uintptr_t)buffer_of(only, 1) + (uintptr_t)(only->offset * width);
@@ -159,8 +157,8 @@ static bool gather_numbers(struct bd_arrow_array *const *batches, int64_t n_batc
     return true;
 }
 
-static bool gather_booleans(struct bd_arrow_array *const *batches, int64_t n_batches,
-                            int64_t child, struct bd_arena *arena, struct bd_gathered *gathered)
+static bool gather_booleans(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t child,
+                            struct bd_arena *arena, struct bd_gathered *gathered)
 {
     const int64_t bytes = gathered->rows / 8 + 24;
     uint8_t *bits = bd_take(arena, bytes);
@@ -213,8 +211,7 @@ static bool gather_texts(struct bd_arrow_array *const *batches, int64_t n_batche
 /* Codes of a category: the dictionaries of the chunks are made one, of the values that rows have,
  * in the order in which rows first have them. So it follows from the rows alone. */
 static bool gather_categories(struct bd_arrow_array *const *batches, int64_t n_batches,
-                              int64_t child, struct bd_arena *arena,
-                              struct bd_gathered *gathered)
+                              int64_t child, struct bd_arena *arena, struct bd_gathered *gathered)
 {
     int64_t entries = 0, largest = 0;
     for (int64_t b = 0; b < n_batches; b++) {
@@ -223,8 +220,8 @@ static bool gather_categories(struct bd_arrow_array *const *batches, int64_t n_b
         largest = length > largest ? length : largest;
     }
     uint32_t *codes = bd_take(arena, (gathered->rows + 16) * 4);
-    uint32_t *known = bd_take(arena, (largest + 1) * 4);    /* chunk's code → distinct value */
-    uint32_t *order = bd_take(arena, (entries + 1) * 4);    /* distinct value → code + 1 */
+    uint32_t *known = bd_take(arena, (largest + 1) * 4); /* chunk's code → distinct value */
+    uint32_t *order = bd_take(arena, (entries + 1) * 4); /* distinct value → code + 1 */
     gathered->texts = bd_take(arena, (entries + 1) * 8);
     gathered->lengths = bd_take(arena, (entries + 1) * 4);
     struct bd_strings strings;
@@ -281,8 +278,8 @@ bool bd_gather(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t
     if (!bitmap)
         return false;
     memset(bitmap, 0, (size_t)bytes);
-    gathered->validity = bd_gather_validity(batches, n_batches, child, bitmap, &gathered->rows,
-                                            &gathered->values);
+    gathered->validity =
+        bd_gather_validity(batches, n_batches, child, bitmap, &gathered->rows, &gathered->values);
     switch (column->kind) {
     case BD_BOOL:
         return gather_booleans(batches, n_batches, child, arena, gathered);

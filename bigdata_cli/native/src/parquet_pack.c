@@ -6,8 +6,8 @@
 
 /* Pack words of `bits` (1 to 64) each, `n` of them, one after another, the lowest bit first. All
  * bits above are 0. The total must be whole bytes; up to 8 bytes more are written. */
-static inline __attribute__((always_inline)) uint8_t *
-pack_words(const uint64_t *words, const int n, int bits, uint8_t *out)
+static inline __attribute__((always_inline)) uint8_t *pack_words(const uint64_t *words, const int n,
+                                                                 int bits, uint8_t *out)
 {
     unsigned __int128 waiting = 0;
     int n_waiting = 0;
@@ -113,7 +113,7 @@ static int64_t count_changes(const uint32_t *codes, int64_t n)
 /* The codes as runs where values repeat, and packed elsewhere. The 7 after the last are 0. */
 static uint8_t *put_runs(const uint32_t *codes, int64_t n, int bits, uint8_t *out)
 {
-    const int64_t run_groups = 2 + 8 / bits;  /* fewer of them cost more as a run */
+    const int64_t run_groups = 2 + 8 / bits; /* fewer of them cost more as a run */
     int64_t packed_from = 0, at = 0;
     while (at + 8 * run_groups <= n) {
         const uint32_t value = codes[at];
@@ -181,7 +181,7 @@ static inline uint8_t byte_at(const uint8_t *bitmap, int64_t first)
  * bitmap (NULL: all ones) has 2 readable bytes after its last. */
 uint8_t *bd_put_levels(const uint8_t *validity, int64_t first, int64_t rows, uint8_t *out)
 {
-    enum { RUN_BYTES = 64 };                  /* zstd makes less of shorter runs than runs do */
+    enum { RUN_BYTES = 64 }; /* zstd makes less of shorter runs than runs do */
     uint8_t *start = out;
     out += 4;
     if (!validity) {

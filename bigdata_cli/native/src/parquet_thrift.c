@@ -147,8 +147,7 @@ static uint8_t *put_chunk(uint8_t *out, const struct bd_parquet_chunk *chunk,
     out = put_list(put_field(out, 1, LIST), STRUCT, has_dictionary ? 2 : 1);
     if (has_dictionary)
         out = put_encoding_count(out, BD_DICTIONARY_PAGE, BD_PLAIN, 1);
-    out = put_encoding_count(out, BD_DATA_PAGE, chunk->encoding,
-                             chunk->n_pages - has_dictionary);
+    out = put_encoding_count(out, BD_DATA_PAGE, chunk->encoding, chunk->n_pages - has_dictionary);
     *out++ = 0;
     int last = 3;
     if (chunk->offsets_size) {
@@ -218,7 +217,7 @@ static uint8_t *put_column_index(uint8_t *out, const struct bd_parquet_page *pag
             out = put_bytes(out, bounds + (is_max ? b->max_at : b->min_at), size < 0 ? 0 : size);
         }
     }
-    out = put_integer(out, 1, I32, 0);  /* no order of the pages is promised */
+    out = put_integer(out, 1, I32, 0); /* no order of the pages is promised */
     out = put_list(put_field(out, 1, LIST), I64, n);
     for (int64_t i = 0; i < n; i++)
         out = bd_put_zigzag(out, pages[i].nulls);

@@ -3,16 +3,16 @@
 #include "parquet.h"
 
 /* Numbers of an Arrow width as those of the physical width. */
-static uint8_t *put_plain(const void *values, const struct bd_parquet_column *column,
-                          int64_t first, int64_t n, uint8_t *out)
+static uint8_t *put_plain(const void *values, const struct bd_parquet_column *column, int64_t first,
+                          int64_t n, uint8_t *out)
 {
     const int width = (int)column->width;
     if (width == column->physical) {
         memcpy(out, (const uint8_t *)values + first * width, (size_t)(n * width));
     } else {
         for (int64_t i = 0; i < n; i++) {
-            const uint32_t value = (uint32_t)bd_extended(values, width, column->is_signed,
-                                                         first + i);
+            const uint32_t value =
+                (uint32_t)bd_extended(values, width, column->is_signed, first + i);
             memcpy(out + 4 * i, &value, 4);
         }
     }

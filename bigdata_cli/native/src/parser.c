@@ -54,8 +54,8 @@ void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int
     else if (!rules->keep_blank)
         while (first < end && (block[first] == '\n' || block[first] == '\r'))
             first++; /* blank lines */
-    if (field == fields->n_fields - 1 && rules->escape < 0 && end > first &&
-        block[end] == '\n' && block[end - 1] == '\r')
+    if (field == fields->n_fields - 1 && rules->escape < 0 && end > first && block[end] == '\n' &&
+        block[end - 1] == '\r')
         end--;
     if (rules->trim) {
         while (first < end && block[first] == ' ')
@@ -151,9 +151,9 @@ bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell)
     }
     if (prints_otherwise(column, block[place.start], input->rules))
         column->forms |= BD_FORM_LOOSE;
-    const bd_cell found = bd_parse_value(block, place.start, place.stop, column->mode,
-                                         column->zoned, &column->forms, column->magnitudes,
-                                         input->rules);
+    const bd_cell found =
+        bd_parse_value(block, place.start, place.stop, column->mode, column->zoned, &column->forms,
+                       column->magnitudes, input->rules);
     if (found.flag == BD_FLAG_VALUE) {
         *cell = found.cell;
         return true;
@@ -262,8 +262,7 @@ static void note_starts(const bd_parser *parser, const bd_input *input, int64_t 
         const uint32_t *end = strip->ends + row * input->n_fields;
         int64_t start = (int64_t)(uint32_t)(end[-1] + 1u), stop = end[0];
         if (skips)
-            while (start < stop &&
-                   (input->block[start] == '\n' || input->block[start] == '\r'))
+            while (start < stop && (input->block[start] == '\n' || input->block[start] == '\r'))
                 start++;
         input->record_starts[n_rows + row] = start;
     }

@@ -86,10 +86,10 @@ int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const
 /* What values showed: sums of integers that are exact, or means of floats that are merged. */
 typedef struct {
     int64_t n_finite, n_infinite;
-    bool any;             /* whether low and high are set */
-    int64_t low, high;    /* integers and times; as uint64 in that mode */
+    bool any;          /* whether low and high are set */
+    int64_t low, high; /* integers and times; as uint64 in that mode */
     double low_float, high_float;
-    int64_t exact_count;  /* small integers: sums without rounding */
+    int64_t exact_count; /* small integers: sums without rounding */
     int64_t exact_sum;
     __extension__ unsigned __int128 exact_squares;
     double shift, mean, m2; /* of n_merged other values; the mean is shift + mean */
@@ -99,7 +99,8 @@ typedef struct {
 
 /* n values. Where there is none valid[i] and the value are 0; valid may be null. */
 void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
-void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_t *valid, int64_t n);
+void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_t *valid,
+                       int64_t n);
 void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n);
 void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
 void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2);
@@ -119,19 +120,19 @@ void bd_widen(int32_t storage, int64_t *to, const void *from, int64_t first, int
 
 /* A column: how it is parsed, its arrays, and what its values showed. */
 typedef struct {
-    int32_t mode;      /* BD_MODE_… */
-    int32_t zoned;     /* timestamps are UTC */
-    int32_t storage;   /* how the values lie in `values` */
-    bool fixed;        /* the user chose the type: nothing is observed, what does not fit is listed */
-    bool wants_text;   /* text is copied to `text` */
-    bool wants_codes;  /* distinct texts are numbered */
+    int32_t mode;    /* BD_MODE_… */
+    int32_t zoned;   /* timestamps are UTC */
+    int32_t storage; /* how the values lie in `values` */
+    bool fixed;      /* the user chose the type: nothing is observed, what does not fit is listed */
+    bool wants_text; /* text is copied to `text` */
+    bool wants_codes; /* distinct texts are numbered */
     bool counts_distinct;
-    bool saw_text;     /* nothing but text can hold what was seen */
+    bool saw_text; /* nothing but text can hold what was seen */
 
-    bd_buffer values;  /* by `storage`; of text its offsets, int32 */
-    bd_buffer valid;   /* a byte per row, only where n_nulls > 0 */
-    bd_buffer text;    /* bytes of text */
-    bd_buffer codes;   /* int32 per row, -1 for null */
+    bd_buffer values; /* by `storage`; of text its offsets, int32 */
+    bd_buffer valid;  /* a byte per row, only where n_nulls > 0 */
+    bd_buffer text;   /* bytes of text */
+    bd_buffer codes;  /* int32 per row, -1 for null */
     bd_dictionary dictionary;
     int64_t n_rows, n_nulls, text_bytes, max_text_bytes;
     bool not_ascii;
@@ -165,7 +166,7 @@ struct bd_parser {
     uint8_t valid[BD_RUN_ROWS];
     int64_t numbers[BD_RUN_ROWS];
     uint32_t starts[BD_RUN_ROWS], sizes[BD_RUN_ROWS]; /* of the fields of a run */
-    bd_buffer scratch;        /* a text that is not kept */
+    bd_buffer scratch;                                /* a text that is not kept */
     uint8_t null_starts[256]; /* whether a null token begins with the byte */
 };
 
@@ -207,11 +208,11 @@ static inline bool bd_is_empty(bd_place place)
 }
 
 /* Stage 1: the strip of the records that start in [pos, stop). See structure.c. */
-int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t pos,
-                      int64_t stop, bd_outcome *outcome);
+int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t pos, int64_t stop,
+                      bd_outcome *outcome);
 
-/* Stage 2: rows [row, row + n) of the strip, n <= BD_RUN_ROWS, field `field`, into a column, which has
- * n_rows rows so far. The functions return false without memory. */
+/* Stage 2: rows [row, row + n) of the strip, n <= BD_RUN_ROWS, field `field`, into a column, which
+ * has n_rows rows so far. The functions return false without memory. */
 typedef struct {
     struct bd_parser *parser;
     bd_column *column;
@@ -232,11 +233,12 @@ bool bd_parse_booleans(bd_run *run);
 bool bd_parse_nothing(bd_run *run);
 bool bd_parse_texts(bd_run *run);
 
-/* The careful path: row `i` of the run, in a column that is not text. Returns whether it has a value,
- * which is put into `cell`. */
+/* The careful path: row `i` of the run, in a column that is not text. Returns whether it has a
+ * value, which is put into `cell`. */
 bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell);
 
-/* Take integers that were parsed into the column, at its width or, where they do not fit, at 64 bits. */
+/* Take integers that were parsed into the column, at its width or, where they do not fit, at 64
+ * bits. */
 bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n);
 
 /* column_text.c: the column as text, where it was codes of so many rows. */

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* The first record at or after pos: blank lines and comments are none. `end` where there is none. */
+/* The first record at or after pos: blank lines and comments are none. `end` where there is none.
+ */
 static int64_t find_record(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
 {
     while (pos < end) {
@@ -20,8 +21,8 @@ static int64_t find_record(const uint8_t *block, int64_t pos, int64_t end, const
     return end;
 }
 
-/* Where the field at `pos` ends: at a delimiter, a line end or `end`. A field that has no quotes and
- * no escapes in it is looked at here, as most are; the others by the careful scanner. */
+/* Where the field at `pos` ends: at a delimiter, a line end or `end`. A field that has no quotes
+ * and no escapes in it is looked at here, as most are; the others by the careful scanner. */
 static int64_t field_end(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
 {
     if (rules->trim || block[pos] == rules->quote)
@@ -39,9 +40,9 @@ static int64_t field_end(const uint8_t *block, int64_t pos, int64_t end, const b
     return p < end ? p : end;
 }
 
-/* Copies the fields f with wanted[f] of all records of block[0 ... end), as they stand there: quotes,
- * escapes and spaces too. Each record begins with the byte `first`, as a field of its own, so that it
- * is never a blank line or a comment, and ends with a line feed.
+/* Copies the fields f with wanted[f] of all records of block[0 ... end), as they stand there:
+ * quotes, escapes and spaces too. Each record begins with the byte `first`, as a field of its own,
+ * so that it is never a blank line or a comment, and ends with a line feed.
  *
  * Precondition: all records have n_fields fields and are whole (a parser took them), and BD_PADDING
  * bytes may be read after `end`, the first of them a line feed. `out` has room for the bytes of the

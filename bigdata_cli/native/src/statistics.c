@@ -10,7 +10,7 @@
 
 enum { LANES = 8 };
 
-static const int64_t SMALL = 1 << 26;      /* squares of BD_RUN_ROWS such integers fit an int64 */
+static const int64_t SMALL = 1 << 26; /* squares of BD_RUN_ROWS such integers fit an int64 */
 static const double NEARLY = 1 - 1e-9;
 
 void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2)
@@ -63,12 +63,7 @@ void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t 
         note_range(moments, low, high);
 }
 
-/* How much float32 is off a value, relative to it. */
-static inline double float32_error(double value)
-{
-    return fabs((double)(float)value - value) / fabs(value);
-}
-
+/* The larger of an error of float32, relative to its value, and that of this value. */
 static inline double worse(double error, double value)
 {
     const double miss = fabs((double)(float)value - value);
@@ -79,7 +74,8 @@ static inline double worse(double error, double value)
 }
 
 /* Mean and squared deviations of n > 0 values, one after the other. All are taken relative to the
- * column's first one: of values that lie close to each other and far from 0 little would be left. */
+ * column's first one: of values that lie close to each other and far from 0 little would be left.
+ */
 static void merge_values(bd_moments *moments, const double *values, int64_t n)
 {
     double sums[LANES] = {0}, squares[LANES] = {0};
@@ -92,8 +88,8 @@ static void merge_values(bd_moments *moments, const double *values, int64_t n)
             sums[k] += values[i + k] - shift;
     for (int64_t i = whole; i < n; i++)
         sums[i - whole] += values[i] - shift;
-    const double total = ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
-                         ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    const double total =
+        ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
     const double mean = total / (double)n;
     for (int64_t i = 0; i < whole; i += LANES)
         for (int k = 0; k < LANES; k++) {
@@ -123,7 +119,8 @@ static void add_small(bd_moments *moments, const int64_t *values, int64_t n, int
     moments->exact_squares += (uint64_t)squares;
 }
 
-/* As many of the first values as are integers below SMALL, a whole number of steps of LANES or all. */
+/* As many of the first values as are integers below SMALL, a whole number of steps of LANES or all.
+ */
 static int64_t count_small(const double *values, int64_t n)
 {
     for (int64_t i = 0; i < n; i += LANES) {
@@ -217,8 +214,8 @@ static void note_float_range(bd_moments *moments, double low, double high)
     moments->any = true;
 }
 
-/* The larger of `error` and what float32 is off the values; a quotient is computed only where it may
- * be larger than the largest. */
+/* The larger of `error` and what float32 is off the values; a quotient is computed only where it
+ * may be larger than the largest. */
 static double worst_error(double error, const double *values, int64_t n)
 {
     for (int64_t i = 0; i < n; i += LANES) {

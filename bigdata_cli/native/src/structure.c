@@ -1,19 +1,21 @@
 /* Stage 1: where the fields of whole records end.
  *
- * 64 bytes at a time, as simdjson does (Langdale and Lemire, "Parsing Gigabytes of JSON per Second",
- * The VLDB Journal, 2019): bit masks of quotes, delimiters and line ends; the prefix XOR of the quotes
- * tells what is quoted. That reading of the quotes is right where every quote that opens stands at the
- * start of a field or after a closing one (then it is a doubled quote), and every quote that closes
- * stands at the end of a field or before another. That is tested. A record where it is not so, or that
- * has another number of fields, is scanned by the careful scanner, and so is every record of a dialect
- * with escapes, comments, spaces to be trimmed, or a delimiter of several bytes. */
+ * 64 bytes at a time, as simdjson does (Langdale and Lemire, "Parsing Gigabytes of JSON per
+ * Second", The VLDB Journal, 2019): bit masks of quotes, delimiters and line ends; the prefix XOR
+ * of the quotes tells what is quoted. That reading of the quotes is right where every quote that
+ * opens stands at the start of a field or after a closing one (then it is a doubled quote), and
+ * every quote that closes stands at the end of a field or before another. That is tested. A record
+ * where it is not so, or that has another number of fields, is scanned by the careful scanner, and
+ * so is every record of a dialect with escapes, comments, spaces to be trimmed, or a delimiter of
+ * several bytes. */
 
 #include "parser.h"
 #include "scan.h"
 
 enum { STRIP_BYTES = 1 << 16, SPARE_ENDS = 80 };
 
-/* Where the search stands. n_ends: entries of `ends` in whole records; record: where the next begins. */
+/* Where the search stands. n_ends: entries of `ends` in whole records; record: where the next
+ * begins. */
 typedef struct {
     const bd_input *input;
     bd_strip *strip;
@@ -62,8 +64,7 @@ typedef struct {
     uint64_t closing; /* 1 where the byte before the block is a closing quote */
 } carry;
 
-static inline masks find_masks(const bd_input *input, int64_t base, carry *carried,
-                               bd_strip *strip)
+static inline masks find_masks(const bd_input *input, int64_t base, carry *carried, bd_strip *strip)
 {
     const bd_rules *rules = input->rules;
     const uint8_t *at = input->block + base;
@@ -241,8 +242,7 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
 
 /* List a wrong record and go on after it. Returns BD_DONE; BD_MORE where the record may go on; or
  * BD_FULL where the list is full. */
-static int32_t skip_wrong(search *s, int32_t wrong, int64_t n_seen, int64_t at,
-                          bd_outcome *outcome)
+static int32_t skip_wrong(search *s, int32_t wrong, int64_t n_seen, int64_t at, bd_outcome *outcome)
 {
     const bd_input *input = s->input;
     if (outcome->n_bad == input->max_bad)

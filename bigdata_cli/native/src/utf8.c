@@ -1,9 +1,9 @@
 /* Whether text is UTF-8: The Unicode Standard, table 3-7, well-formed byte sequences.
  *
- * Where bytes can be shuffled: Keiser and Lemire, "Validating UTF-8 In Less Than One Instruction Per
- * Byte" (Software: Practice and Experience, 2021). Three look-ups of half bytes, of each byte and the
- * one before it, tell every error that two bytes show; what is left is whether the third and fourth
- * bytes of sequences are where they must be. */
+ * Where bytes can be shuffled: Keiser and Lemire, "Validating UTF-8 In Less Than One Instruction
+ * Per Byte" (Software: Practice and Experience, 2021). Three look-ups of half bytes, of each byte
+ * and the one before it, tell every error that two bytes show; what is left is whether the third
+ * and fourth bytes of sequences are where they must be. */
 
 #include "parser.h"
 
@@ -42,8 +42,8 @@ static inline vector differences(vector found, vector before2, vector before3)
 {
     const vector third = _mm256_subs_epu8(before2, _mm256_set1_epi8(0xe0 - 0x80));
     const vector fourth = _mm256_subs_epu8(before3, _mm256_set1_epi8((char)(0xf0 - 0x80)));
-    const vector must = _mm256_and_si256(_mm256_or_si256(third, fourth),
-                                         _mm256_set1_epi8((char)0x80));
+    const vector must =
+        _mm256_and_si256(_mm256_or_si256(third, fourth), _mm256_set1_epi8((char)0x80));
     return _mm256_xor_si256(must, found);
 }
 
@@ -97,42 +97,76 @@ static inline bool is_zero(vector bytes)
 #if defined(__AVX2__) || defined(__ARM_NEON)
 /* Errors, one bit each; those of the last two lines never come with the same bytes. */
 enum {
-    TOO_SHORT = 1,    /* a byte that goes on is missing: 11______ 0_______, 11______ 11______ */
-    TOO_LONG = 2,     /* 0_______ 10______ */
-    OVERLONG_3 = 4,   /* 11100000 100_____ */
-    TOO_LARGE = 8,    /* 11110100 1001____, and more */
-    SURROGATE = 16,   /* 11101101 101_____ */
-    OVERLONG_2 = 32,  /* 1100000_ 10______ */
-    TWO_CONTS = 128,  /* 10______ 10______: right only in long sequences */
-    OVERLONG_4 = 64,  /* 11110000 1000____ */
+    TOO_SHORT = 1,   /* a byte that goes on is missing: 11______ 0_______, 11______ 11______ */
+    TOO_LONG = 2,    /* 0_______ 10______ */
+    OVERLONG_3 = 4,  /* 11100000 100_____ */
+    TOO_LARGE = 8,   /* 11110100 1001____, and more */
+    SURROGATE = 16,  /* 11101101 101_____ */
+    OVERLONG_2 = 32, /* 1100000_ 10______ */
+    TWO_CONTS = 128, /* 10______ 10______: right only in long sequences */
+    OVERLONG_4 = 64, /* 11110000 1000____ */
     TOO_LARGE_1000 = 64,
     CARRY = TOO_SHORT | TOO_LONG | TWO_CONTS,
     LARGE = CARRY | TOO_LARGE | TOO_LARGE_1000,
     CONT = TOO_LONG | OVERLONG_2 | TWO_CONTS
 };
 
-static const uint8_t FIRST_HIGH[16] = {
-    TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-    TWO_CONTS, TWO_CONTS, TWO_CONTS, TWO_CONTS,
-    TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
-    TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4};
-static const uint8_t FIRST_LOW[16] = {
-    CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4, CARRY | OVERLONG_2, CARRY, CARRY,
-    CARRY | TOO_LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE,
-    LARGE | SURROGATE, LARGE, LARGE};
-static const uint8_t SECOND_HIGH[16] = {
-    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-    CONT | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4, CONT | OVERLONG_3 | TOO_LARGE,
-    CONT | SURROGATE | TOO_LARGE, CONT | SURROGATE | TOO_LARGE,
-    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT};
+static const uint8_t FIRST_HIGH[16] = {TOO_LONG,
+                                       TOO_LONG,
+                                       TOO_LONG,
+                                       TOO_LONG,
+                                       TOO_LONG,
+                                       TOO_LONG,
+                                       TOO_LONG,
+                                       TOO_LONG,
+                                       TWO_CONTS,
+                                       TWO_CONTS,
+                                       TWO_CONTS,
+                                       TWO_CONTS,
+                                       TOO_SHORT | OVERLONG_2,
+                                       TOO_SHORT,
+                                       TOO_SHORT | OVERLONG_3 | SURROGATE,
+                                       TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4};
+static const uint8_t FIRST_LOW[16] = {CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
+                                      CARRY | OVERLONG_2,
+                                      CARRY,
+                                      CARRY,
+                                      CARRY | TOO_LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE,
+                                      LARGE | SURROGATE,
+                                      LARGE,
+                                      LARGE};
+static const uint8_t SECOND_HIGH[16] = {TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        CONT | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
+                                        CONT | OVERLONG_3 | TOO_LARGE,
+                                        CONT | SURROGATE | TOO_LARGE,
+                                        CONT | SURROGATE | TOO_LARGE,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT,
+                                        TOO_SHORT};
 
 /* Whether the WIDTH bytes at `at` go on rightly after the three before them, which are read too. */
 static inline bool is_right(const uint8_t *at)
 {
     const vector before1 = load(at - 1);
-    const vector found = both(both(look_up(FIRST_HIGH, high_half(before1)),
-                                   look_up(FIRST_LOW, low_half(before1))),
-                              look_up(SECOND_HIGH, high_half(load(at))));
+    const vector found =
+        both(both(look_up(FIRST_HIGH, high_half(before1)), look_up(FIRST_LOW, low_half(before1))),
+             look_up(SECOND_HIGH, high_half(load(at))));
     return is_zero(differences(found, load(at - 2), load(at - 3)));
 }
 
@@ -166,7 +200,8 @@ bool bd_is_utf8(const uint8_t *text, int64_t n)
 }
 
 #else
-/* Bytes of the sequence that begins at text, of the n > 0 that are left; 0 where it is not UTF-8. */
+/* Bytes of the sequence that begins at text, of the n > 0 that are left; 0 where it is not UTF-8.
+ */
 static inline int64_t sequence_bytes(const uint8_t *text, int64_t n)
 {
     const uint8_t first = text[0];
