@@ -114,7 +114,12 @@ bool bd_parse_integers(bd_run *run)
             good = 0;
         for (uint32_t left = all & ~good; left; left &= left - 1) {
             const int64_t k = i + __builtin_ctz(left);
-            valid[k] = parse_other(run, k, careful, is_signed);
+            if (parser->sizes[k] == 0 && !run->fields->has_quotes) {
+                numbers[k] = 0;
+                valid[k] = 0;
+            } else {
+                valid[k] = parse_other(run, k, careful, is_signed);
+            }
             n_nulls += !valid[k];
         }
     }
@@ -291,11 +296,17 @@ bool bd_parse_floats(bd_run *run)
     evidence seen = {column->forms, {column->magnitudes[0], column->magnitudes[1]}};
     for (int64_t i = 0; i < run->n; i++) {
         const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
+        int64_t cell = 0;
         valid[i] = 1;
+        if (bd_is_empty(place)) {
+            values[i] = 0.0;
+            valid[i] = 0;
+            n_nulls++;
+            continue;
+        }
         if (!careful && scan_float(block, place, point, &seen, values + i))
             continue;
-        int64_t cell = 0;
-        if (bd_is_empty(place) || !bd_careful_field(run, i, place, &cell)) {
+        if (!bd_careful_field(run, i, place, &cell)) {
             valid[i] = 0;
             n_nulls++;
         }
