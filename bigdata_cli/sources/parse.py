@@ -69,11 +69,13 @@ class ColumnPlan:
         self.plan["storage"] = self.storage
         self.plan["fixed"] = self.fixed
         self.plan["observes"] = is_texts & ~self.fixed & (not is_text)
-        self.plan["wants_text"] = is_texts & (self.storage != native.STORAGES["category"])
         self.plan["wants_codes"] = [
             mode == native.TEXT and state.distinct is not None
             for mode, state in zip(self.modes.tolist(), columns, strict=True)
         ]
+        # A category whose texts are no longer counted, as they are too many, turns out to be text.
+        is_coded = (self.storage == native.STORAGES["category"]) & (self.plan["wants_codes"] != 0)
+        self.plan["wants_text"] = is_texts & ~is_coded
 
     @cached_property
     def known(self) -> np.ndarray:

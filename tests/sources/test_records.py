@@ -65,3 +65,13 @@ def test_blank_lines_and_both_line_ends_between_records() -> None:
     assert chunk.batch.column(0).to_pylist() == [1, 2, 3, 4]
     assert chunk.batch.column(1).to_pylist() == ["a", "b\r\n", "c", "d"]
     assert chunk.blank_lines == 4
+
+
+def test_a_category_whose_texts_are_no_longer_counted_is_text() -> None:
+    data = "".join(f"v{i % 50}\n" for i in range(4000)).encode()
+    parse(b"x\n" * 9000, category("c"))  # leaves codes behind
+    uncounted = ColumnState(name="c", dtype="category", distinct=None)
+    chunk = parse(data, uncounted)
+    assert chunk.columns[0].dtype == "text"
+    assert chunk.distinct[0] is None
+    assert chunk.batch.column(0).to_pylist() == data.decode().split()
