@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bigdata_cli.schema.lattice import TypeOptions
-from bigdata_cli.sources.blocks import LOOKAHEAD_BYTES, BlockReader, split_source, split_units
-from bigdata_cli.sources.odd import NeedMore
-from bigdata_cli.sources.records import ParsePlan, parse_block
-from bigdata_cli.sources.sample import take_sample
-from bigdata_cli.sources.source import Source, open_source
+from bigdata_cli.sources.bad_values import NeedMore
+from bigdata_cli.sources.csv.blocks import LOOKAHEAD_BYTES, BlockReader, split_source, split_units
+from bigdata_cli.sources.csv.records import ParsePlan, parse_block
+from bigdata_cli.sources.csv.sample import take_sample
+from bigdata_cli.sources.csv.source import Source, open_source
+from bigdata_cli.types.lattice import TypeOptions
 
 
 def parse_all(source: Source, plan: ParsePlan) -> Iterator[tuple[Any, float]]:

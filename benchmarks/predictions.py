@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from benchmarks.inputs import BENCH_FOLDER, sample_file
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspect.report import Cost
+    from bigdata_cli.inspection.report import Cost
 
 KINDS = ("transactions", "sensors", "messy", "log")
 PAGE = Path("docs/predictions.md")
@@ -68,7 +68,7 @@ def compare(path: Path, folder: Path) -> Iterable[Compared]:
 
 def _convert(path: Path, cost: Cost, output: Path) -> tuple[float, int]:
     from bigdata_cli import open_dataset
-    from bigdata_cli.inspect.flags import column_list
+    from bigdata_cli.inspection.flags import column_list
 
     command = [
         sys.executable, "-m", "bigdata_cli", "convert", str(path), "--to", cost.format,

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "convert": "bigdata_cli.conversion.run:convert",
+    "inspect": "bigdata_cli.inspection.run:inspect",
+    "verify": "bigdata_cli.verification.run:verify",
     "open_dataset": "bigdata_cli.dataset:open_dataset",
     "predict": "bigdata_cli.training.predict:predict",
     "train": "bigdata_cli.training.run:train",
@@ -26,8 +29,6 @@ _EXPORTS = {
     "UsageError": "bigdata_cli.errors:UsageError",
     "VerificationError": "bigdata_cli.errors:VerificationError",
 }
-_CALLABLE_MODULES = ("convert", "inspect", "verify")
-"""Modules that are called as the function of the same name (see callable_package.py)."""
 
 __all__ = [
     "BigdataError",
@@ -47,8 +48,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CALLABLE_MODULES:
-        return import_module(f"{__name__}.{name}")
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _EXPORTS[name].partition(":")
@@ -62,7 +61,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from bigdata_cli import convert, inspect, verify
+    from bigdata_cli.conversion.run import convert
     from bigdata_cli.dataset import open_dataset
     from bigdata_cli.errors import (
         BigdataError,
@@ -73,5 +72,7 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
+    from bigdata_cli.inspection.run import inspect
     from bigdata_cli.training.predict import predict
     from bigdata_cli.training.run import train
+    from bigdata_cli.verification.run import verify

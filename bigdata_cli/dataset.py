@@ -11,8 +11,8 @@ from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import MANIFEST_NAME, Manifest, ShardEntry, read_manifest
-from bigdata_cli.schema.dtype import Column, Kind, Schema, item_bytes, numpy_dtype
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.types.dtype import Column, Kind, Schema, item_bytes, numpy_dtype
+from bigdata_cli.types.statistics import ColumnStatistics
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,8 +22,8 @@ from bigdata_cli.checksum import FileEntry, checked
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.json_fields import Field, JsonError, parse_json
-from bigdata_cli.schema.dtype import DTYPES, Column, Kind, Schema, kind_of
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.types.dtype import DTYPES, Column, Kind, Schema, kind_of
+from bigdata_cli.types.statistics import ColumnStatistics
 
 MANIFEST_NAME = "_manifest.json"
 MANIFEST_VERSION = 3

@@ -17,8 +17,8 @@ from bigdata_cli.checksum import FileEntry, entry_of_file
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.manifest import MANIFEST_NAME, Manifest, ShardEntry, manifest_text
-from bigdata_cli.schema.dtype import Column, Kind, Schema
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.types.dtype import Column, Kind, Schema
+from bigdata_cli.types.statistics import ColumnStatistics
 
 LAYOUTS = [
     ("parquet", "rows"),

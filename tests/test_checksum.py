@@ -21,11 +21,11 @@ from bigdata_cli.checksum import (
     entry_of_file,
     read_checksum,
 )
-from bigdata_cli.convert.options import ConvertOptions
-from bigdata_cli.convert.run import run
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.manifest import MANIFEST_NAME, read_manifest
-from bigdata_cli.verify import verify
+from bigdata_cli.verification.run import verify
 from tests.datasets import edited_manifest
 from tests.docs.blocks import ROOT
 

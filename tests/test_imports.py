@@ -59,34 +59,7 @@ def test_an_unknown_name_is_an_attribute_error():
         bigdata_cli.covnert  # noqa: B018
 
 
-FUNCTIONS = {
-    "convert": "bigdata_cli.convert.run",
-    "inspect": "bigdata_cli.inspect.run",
-    "verify": "bigdata_cli.verify",
-}
-
-
-@pytest.mark.parametrize(("name", "module"), FUNCTIONS.items())
-@pytest.mark.parametrize(
-    "first",
-    ["", "import {module}; ", "from bigdata_cli import {name}; ", "import bigdata_cli.{name}; "],
-    ids=["nothing", "the module", "the name", "the package"],
-)
-def test_function_and_package_of_one_name(name, module, first):
-    """The public name can be called, whatever was imported before, and the package stays usable."""
-    code = (
-        first
-        + "import bigdata_cli; from bigdata_cli import {name}; "
-        + "from inspect import signature; import {module} as run; "
-        + "assert {name} is bigdata_cli.{name}; "
-        + "assert signature({name}) == signature(run.{name}); "
-        + "import {module} as again; assert again is run; "
-        + "from bigdata_cli import {name} as last; assert callable(last)"
-    ).format(name=name, module=module)
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_calling_the_package_calls_the_function(tmp_path):
+def test_calling_a_public_function(tmp_path):
     with pytest.raises(bigdata_cli.UsageError, match="missing"):
         bigdata_cli.convert(tmp_path / "missing.csv", to="parquet", output=tmp_path / "out")
     assert stdlib_inspect.signature(bigdata_cli.convert).parameters["to"].default is not None

@@ -13,12 +13,12 @@ import pytest
 import bigdata_cli
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.inspect.report import CsvReport, DatasetReport
-from bigdata_cli.inspect.run import inspect
+from bigdata_cli.inspection.report import CsvReport, DatasetReport
+from bigdata_cli.inspection.run import inspect
 from bigdata_cli.sample import SampleOptions, write_sample
-from bigdata_cli.schema.dtype import Column
-from bigdata_cli.schema.footprint import column_bytes
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.types.dtype import Column
+from bigdata_cli.types.footprint import column_bytes
+from bigdata_cli.types.statistics import ColumnStatistics
 from tests.datasets import write_dataset
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"

@@ -26,7 +26,7 @@ from bigdata_cli.cli.source_options import source_options, take_source_options
 from bigdata_cli.formats.registry import FORMATS
 
 if TYPE_CHECKING:
-    from bigdata_cli.convert.options import ConvertReport, Plan
+    from bigdata_cli.conversion.options import ConvertReport, Plan
     from bigdata_cli.resources.budget import MemoryBudget
 
 SHOWN_COLUMNS = 30
@@ -209,8 +209,8 @@ def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, qui
     from bigdata_cli.resources.budget import check_limit
 
     check_limit(given["memory_limit"])
-    from bigdata_cli.convert.options import ConvertOptions
-    from bigdata_cli.convert.run import plan
+    from bigdata_cli.conversion.options import ConvertOptions
+    from bigdata_cli.conversion.run import plan
 
     planned = plan(sources, ConvertOptions(**given))
     if as_json:
@@ -230,8 +230,8 @@ def _convert(
     set_up_heap(given["memory_limit"])
     gc.disable()  # what is imported stays: there is no garbage to look for among it, now or later
     from bigdata_cli.cli.progress import ProgressDisplay
-    from bigdata_cli.convert.options import ConvertOptions
-    from bigdata_cli.convert.run import run
+    from bigdata_cli.conversion.options import ConvertOptions
+    from bigdata_cli.conversion.run import run
 
     gc.freeze()
     gc.enable()

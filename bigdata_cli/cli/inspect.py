@@ -62,7 +62,7 @@ def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
     """
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
-    from bigdata_cli.inspect.run import InspectOptions, inspect_path
+    from bigdata_cli.inspection.run import InspectOptions, inspect_path
 
     source = take_source_options(options)
     given = InspectOptions(source=source, **options)
@@ -72,7 +72,7 @@ def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
         emit_json(report.to_json())
         return
     from bigdata_cli.cli.inspect_text import print_dataset, print_source
-    from bigdata_cli.inspect.report import DatasetReport
+    from bigdata_cli.inspection.report import DatasetReport
 
     if isinstance(report, DatasetReport):
         print_dataset(report)

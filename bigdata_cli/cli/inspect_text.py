@@ -14,11 +14,17 @@ from bigdata_cli.cli.render import (
     print_table,
     sanitize,
 )
-from bigdata_cli.inspect.summary import cost_notes, number_text, rows_text, shard_balance
+from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, shard_balance
 from bigdata_cli.resources.sizes import format_duration, format_size
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspect.report import ClassBalance, Cost, CsvColumn, CsvReport, DatasetReport
+    from bigdata_cli.inspection.report import (
+        ClassBalance,
+        Cost,
+        CsvColumn,
+        CsvReport,
+        DatasetReport,
+    )
 
 MAX_SHOWN_COLUMNS = 200
 MAX_SHOWN_SHARDS = 20

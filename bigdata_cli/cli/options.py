@@ -71,7 +71,7 @@ class ColumnDtype(click.ParamType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        from bigdata_cli.schema.dtype import parse_dtype
+        from bigdata_cli.types.dtype import parse_dtype
 
         if isinstance(value, tuple):
             return value
@@ -157,7 +157,7 @@ class Delimiter(click.ParamType):
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from bigdata_cli.sources.dialect import check_delimiter
+        from bigdata_cli.sources.csv.dialect import check_delimiter
 
         try:
             return check_delimiter(value)

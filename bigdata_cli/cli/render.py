@@ -215,7 +215,7 @@ def confidence_text(confidence: float, reasons: Sequence[str]) -> str | None:
     '70 % (all columns are text)'
     >>> confidence_text(0.95, ())
     """
-    from bigdata_cli.sources.detect import CERTAIN
+    from bigdata_cli.sources.csv.detect import CERTAIN
 
     if confidence >= CERTAIN:
         return None

@@ -12,7 +12,7 @@ import click
 from bigdata_cli.cli.options import json_option, quiet_option
 
 if TYPE_CHECKING:
-    from bigdata_cli.verify import VerifyProgress, VerifyReport
+    from bigdata_cli.verification.report import VerifyProgress, VerifyReport
 
 SHOWN_FINDINGS = 50
 SHOWN_OTHER_FILES = 5
@@ -54,8 +54,8 @@ def verify_command(
     bigdata verify trips-parquet --source trips.csv
     """
     from bigdata_cli.cli.progress import ProgressDisplay
-    from bigdata_cli.convert.options import Progress
-    from bigdata_cli.verify import verify
+    from bigdata_cli.conversion.options import Progress
+    from bigdata_cli.verification.run import verify
 
     if more_sources and not sources:
         raise click.UsageError(f"one dataset at a time, not {more_sources[0]} too")

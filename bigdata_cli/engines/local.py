@@ -17,9 +17,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
-from bigdata_cli.convert.shard import convert_shard
-from bigdata_cli.convert.shard_task import ShardResult, ShardTask
-from bigdata_cli.convert.stream import StreamWork, convert_stream
+from bigdata_cli.conversion.shard import convert_shard
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardTask
+from bigdata_cli.conversion.stream import StreamWork, convert_stream
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import Change, StorageOptions, feature_columns
-from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, text_array
-from bigdata_cli.schema.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
-from bigdata_cli.schema.vocabulary import global_codes
+from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of, text_array
+from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
+from bigdata_cli.types.vocabulary import global_codes
 
 
 def column_physical(column: Column) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
-from bigdata_cli.schema.dtype import Column, Kind, Schema
+from bigdata_cli.types.dtype import Column, Kind, Schema
 
 if TYPE_CHECKING:
     import numpy as np

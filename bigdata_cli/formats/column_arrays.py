@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.schema.buffers import booleans_of
-from bigdata_cli.schema.dtype import Column, Kind, Schema
+from bigdata_cli.types.buffers import booleans_of
+from bigdata_cli.types.dtype import Column, Kind, Schema
 
 _ALIGNMENT = 64
 _TYPES = [

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from bigdata_cli.formats.base import Format
 
 FORMATS = {
-    "parquet": "bigdata_cli.formats.parquet:ParquetFormat",
-    "hdf5": "bigdata_cli.formats.hdf5:Hdf5Format",
-    "npy": "bigdata_cli.formats.npy:NpyFormat",
-    "tfrecord": "bigdata_cli.formats.tfrecord:TfrecordFormat",
+    "parquet": "bigdata_cli.formats.parquet.format:ParquetFormat",
+    "hdf5": "bigdata_cli.formats.hdf5.format:Hdf5Format",
+    "npy": "bigdata_cli.formats.npy.format:NpyFormat",
+    "tfrecord": "bigdata_cli.formats.tfrecord.format:TfrecordFormat",
 }
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.schema.buffers import array_of, booleans_of, numbers_of, text_array, validity_of
-from bigdata_cli.schema.dtype import VALIDITY_SUFFIX, Column, Schema, code_dtype
-from bigdata_cli.schema.vocabulary import global_codes
+from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of, text_array, validity_of
+from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Schema, code_dtype
+from bigdata_cli.types.vocabulary import global_codes
 
 
 class CategoryCodes:

@@ -25,7 +25,7 @@ def memmaps(dataset: Dataset) -> list[Any]:
             f"{dataset.path} is {dataset.manifest.format}; only npy files are arrays as they are",
             hint="bigdata convert … --to npy; or to_numpy_batches()",
         )
-    from bigdata_cli.formats.npy_read import open_columns, open_matrix
+    from bigdata_cli.formats.npy.read import open_columns, open_matrix
 
     mapped: list[Any] = []
     for index, shard in enumerate(dataset.shards):

@@ -22,7 +22,7 @@ from bigdata_cli.loaders.arrays import (
     plain_numbers,
 )
 from bigdata_cli.resources.pages import pages
-from bigdata_cli.schema.dtype import (
+from bigdata_cli.types.dtype import (
     VALIDITY_SUFFIX,
     Column,
     Kind,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bigdata_cli.loaders.encode import ColumnsEncoder, may_be_null
-from bigdata_cli.schema.dtype import Column, Kind
+from bigdata_cli.types.dtype import Column, Kind
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.loaders.by_number import OpenShard
 from bigdata_cli.loaders.encode import Encoder
 from bigdata_cli.loaders.order import (
@@ -33,7 +34,6 @@ from bigdata_cli.loaders.order import (
     window_order,
 )
 from bigdata_cli.resources.memory import available_cpus
-from bigdata_cli.resources.prefetch import Prefetch
 
 if TYPE_CHECKING:
     import pyarrow as pa

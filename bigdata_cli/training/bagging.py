@@ -20,14 +20,14 @@ import numpy as np
 from bigdata_cli import __version__
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.io.whole_file import whole_file
 from bigdata_cli.json_fields import Field, JsonError, parse_json
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
 from bigdata_cli.training.target import Target, Task
-from bigdata_cli.whole_file import whole_file
+from bigdata_cli.types.dtype import Schema
 
 BAG_NAME = "bag.json"
 BAG_VERSION = 1

@@ -8,12 +8,12 @@ from typing import Any
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.model import set_dropout_steps
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.saved import MODEL_SUFFIX, TrainedModel, load_model, save_model
 from bigdata_cli.training.target import Target
+from bigdata_cli.types.dtype import Schema
 
 
 class Checkpoint:

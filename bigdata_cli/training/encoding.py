@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.loaders.arrays import numbers
-from bigdata_cli.schema.dtype import Column, Kind, Schema
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.target import Target
+from bigdata_cli.types.dtype import Column, Kind, Schema
 
 _SHOWN_VALUES = 3
 _LIKE = {

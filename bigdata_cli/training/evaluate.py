@@ -13,12 +13,12 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.order import rows_by_shard
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.metrics import TaskMetrics
 from bigdata_cli.training.target import Target, Task
+from bigdata_cli.types.dtype import Schema
 
 BLOCK_ROWS = 16_384
 

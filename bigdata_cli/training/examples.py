@@ -13,10 +13,10 @@ from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.arrays import CategoryCodes
 from bigdata_cli.loaders.order import rows_by_shard
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.sampling import STEP, RowSample, mix
 from bigdata_cli.training.target import Target, Task
+from bigdata_cli.types.dtype import Schema
 
 HELD_OUT_EVERY = 5
 """One row of so many is held out, and fewer where they would exceed HELD_OUT_BYTES."""

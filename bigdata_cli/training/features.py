@@ -16,9 +16,9 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.loaders.arrays import numbers
-from bigdata_cli.schema.buffers import numbers_of
-from bigdata_cli.schema.dtype import Column, Kind
-from bigdata_cli.schema.statistics import ColumnStatistics
+from bigdata_cli.types.buffers import numbers_of
+from bigdata_cli.types.dtype import Column, Kind
+from bigdata_cli.types.statistics import ColumnStatistics
 
 MAX_ONE_HOT = 32
 """A category with more values is embedded."""

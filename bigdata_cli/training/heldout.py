@@ -12,7 +12,6 @@ import numpy as np
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.order import split_rows
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.backends import Backend, Trainer
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.evaluate import Evaluation, evaluate
@@ -21,6 +20,7 @@ from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.judgement import metric_value, row_losses
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.target import Target, Task
+from bigdata_cli.types.dtype import Schema
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bigdata_cli.resources.prefetch import Prefetch
+from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.training.backends import Backend, Trainer
 from bigdata_cli.training.examples import Examples, ExampleStream
 from bigdata_cli.training.judgement import row_losses

@@ -13,11 +13,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.whole_file import whole_file
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.recorder import MemoryRecord, RecordFiles, record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.evaluate import Evaluation
-from bigdata_cli.whole_file import whole_file
 
 if TYPE_CHECKING:
     from bigdata_cli.training.bagging import Bag

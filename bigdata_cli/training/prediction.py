@@ -10,8 +10,8 @@ from typing import IO, Any, Self
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.schema.dtype import Kind, arrow_type
 from bigdata_cli.training.target import Target, Task
+from bigdata_cli.types.dtype import Kind, arrow_type
 
 ROW_GROUP_ROWS = 1 << 17
 ROW_GROUP_BYTES = 1 << 24

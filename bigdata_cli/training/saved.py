@@ -26,10 +26,10 @@ import numpy as np
 from bigdata_cli import __version__
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.io.whole_file import whole_file
 from bigdata_cli.json_fields import Field, JsonError, parse_json
 from bigdata_cli.loaders.tensorflow import import_tensorflow
 from bigdata_cli.manifest import schema_from_json, schema_to_json
-from bigdata_cli.schema.dtype import Kind, Schema
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
 from bigdata_cli.training.backends import (
     BACKENDS,
@@ -41,7 +41,7 @@ from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import MAX_BUCKETS, CodeFeature, FeaturePlan, NumberFeature
 from bigdata_cli.training.target import Target, Task
-from bigdata_cli.whole_file import whole_file
+from bigdata_cli.types.dtype import Kind, Schema
 
 MODEL_VERSION = 1
 MODEL_SUFFIX = ".keras"

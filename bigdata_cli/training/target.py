@@ -12,9 +12,9 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.loaders.arrays import CategoryCodes, numbers
-from bigdata_cli.schema.dtype import Column, Kind, Schema
-from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.training.features import normalisation
+from bigdata_cli.types.dtype import Column, Kind, Schema
+from bigdata_cli.types.statistics import ColumnStatistics
 
 MAX_CLASSES = 100
 PRIOR_ROWS = 65_536

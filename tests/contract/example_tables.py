@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.schema.dtype import (
+from bigdata_cli.types.dtype import (
     DTYPES,
     FLOAT_DTYPES,
     INTEGER_DTYPES,

@@ -29,7 +29,7 @@ from bigdata_cli.formats.base import (
     partial_path,
 )
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.schema.dtype import FLOAT_DTYPES, Column, Kind, Schema, arrow_type
+from bigdata_cli.types.dtype import FLOAT_DTYPES, Column, Kind, Schema, arrow_type
 from tests.contract.example_tables import (
     LABEL,
     VOCABULARY,

@@ -13,7 +13,7 @@ import pytest
 from bigdata_cli.checksum import entry_of_file
 from bigdata_cli.formats.base import Change, Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.schema.dtype import DTYPES, Column, Schema, arrow_type
+from bigdata_cli.types.dtype import DTYPES, Column, Schema, arrow_type
 from tests.datasets import LAYOUTS
 
 N_ROWS = 3_000

@@ -17,8 +17,8 @@ import pytest
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.hdf5 import Hdf5Format
-from bigdata_cli.schema.dtype import Column, Schema, arrow_type
+from bigdata_cli.formats.hdf5.format import Hdf5Format
+from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.contract.example_tables import assert_same_rows
 from tests.contract.format_contract import FormatContract, commit
 

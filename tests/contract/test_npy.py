@@ -11,9 +11,9 @@ import pytest
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.npy import NpyFormat
-from bigdata_cli.formats.npy_file import NpyFile, npy_header
-from bigdata_cli.schema.dtype import Column, Schema
+from bigdata_cli.formats.npy.file import NpyFile, npy_header
+from bigdata_cli.formats.npy.format import NpyFormat
+from bigdata_cli.types.dtype import Column, Schema
 from tests.contract.format_contract import FormatContract, commit
 
 COLUMNS = StorageOptions(layout="columns")
@@ -234,7 +234,7 @@ def test_more_columns_than_files_may_be_open(tmp_path: Path) -> None:
 def test_text_is_read_in_batches_that_fit_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigdata_cli.formats.npy_read._MAX_BATCH_TEXT_BYTES", 1000)
+    monkeypatch.setattr("bigdata_cli.formats.npy.read._MAX_BATCH_TEXT_BYTES", 1000)
     schema = Schema((Column(name="n", dtype="int8"), Column(name="s", dtype="text")))
     texts = ["x" * size for size in (400, 700, 5000, 0, 0, 999, 1, 1)]
     table = pa.table({"n": pa.array(range(8), pa.int8()), "s": texts})

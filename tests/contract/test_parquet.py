@@ -15,8 +15,8 @@ import pytest
 
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.parquet import ParquetFormat, row_group_rows
-from bigdata_cli.schema.dtype import DTYPES, Column, Schema
+from bigdata_cli.formats.parquet.format import ParquetFormat, row_group_rows
+from bigdata_cli.types.dtype import DTYPES, Column, Schema
 from tests.contract.example_tables import cut_chunks, decoded
 from tests.contract.format_contract import FormatContract
 

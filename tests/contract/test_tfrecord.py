@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.tfrecord import TfrecordFormat
-from bigdata_cli.formats.tfrecord_layout import BLOCK_ROWS, feature_spec
-from bigdata_cli.schema.dtype import Column, Kind, Schema
+from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.formats.tfrecord.layout import BLOCK_ROWS, feature_spec
+from bigdata_cli.types.dtype import Column, Kind, Schema
 from tests.contract.example_tables import assert_same_rows, example_schema
 from tests.contract.format_contract import FormatContract, commit
 from tests.contract.tfrecord_files import LAYOUTS, read_all, table_of, write_shard

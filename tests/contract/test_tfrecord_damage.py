@@ -15,7 +15,7 @@ import tensorflow as tf
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.schema.dtype import Column, Schema
+from bigdata_cli.types.dtype import Column, Schema
 from tests.contract.example_tables import VOCABULARY, assert_same_rows
 from tests.contract.tfrecord_files import (
     LAYOUTS,

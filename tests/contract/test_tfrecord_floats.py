@@ -12,9 +12,9 @@ import pytest
 
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import StorageOptions
-from bigdata_cli.formats.parquet import ParquetFormat
-from bigdata_cli.formats.tfrecord import TfrecordFormat
-from bigdata_cli.schema.dtype import Schema
+from bigdata_cli.formats.parquet.format import ParquetFormat
+from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.types.dtype import Schema
 from tests.contract.tfrecord_files import LAYOUTS, examples_of, rewrite, table_of, write_shard
 
 N_ROWS = 5_000

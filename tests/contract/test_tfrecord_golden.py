@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bigdata_cli.formats.tfrecord import TfrecordFormat
+from bigdata_cli.formats.tfrecord.format import TfrecordFormat
 from bigdata_cli.native.loading import usable_levels
-from bigdata_cli.schema.dtype import Kind, Schema
+from bigdata_cli.types.dtype import Kind, Schema
 from tests.contract.example_tables import assert_same_rows
 from tests.contract.tfrecord_tables import LAYOUTS, SEEDS, case, checksum, encoded
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import tensorflow as tf
 
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.tfrecord import TfrecordFormat
-from bigdata_cli.schema.dtype import Column, Schema, arrow_type
+from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.contract.format_contract import commit
 
 LAYOUTS = ("rows", "packed", "block")

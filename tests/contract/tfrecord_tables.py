@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
-from bigdata_cli.formats.tfrecord import TfrecordFormat
-from bigdata_cli.schema.dtype import (
+from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.types.dtype import (
     DTYPES,
     FLOAT_DTYPES,
     INTEGER_DTYPES,

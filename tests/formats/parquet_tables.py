@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.schema.dtype import FLOAT_DTYPES, INTEGER_DTYPES, arrow_type, integer_range
+from bigdata_cli.types.dtype import FLOAT_DTYPES, INTEGER_DTYPES, arrow_type, integer_range
 
 PATTERNS = ("constant", "few", "skewed", "many", "ascending", "runs", "extreme", "random")
 NULLS = ("none", "all", "few", "most", "runs")

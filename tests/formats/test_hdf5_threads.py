@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.schema.dtype import Column, Schema
+from bigdata_cli.types.dtype import Column, Schema
 
 SCHEMA = Schema(tuple(Column(name=f"c{i}", dtype="int64") for i in range(8)))
 

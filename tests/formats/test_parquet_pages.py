@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
-from bigdata_cli.formats.parquet import ParquetFormat
-from bigdata_cli.formats.thrift_compact import parse_struct
+from bigdata_cli.formats.parquet.format import ParquetFormat
+from bigdata_cli.formats.parquet.thrift_compact import parse_struct
 from bigdata_cli.native.compile import LEVELS, family
 from bigdata_cli.native.library import lib
-from bigdata_cli.schema.dtype import Column, Schema, arrow_type
+from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.formats.parquet_tables import ALL, NULLS, NUMBERS, PATTERNS, TEXTS, chunked, column
 
 QUICK = settings(

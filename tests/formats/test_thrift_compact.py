@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigdata_cli.formats.thrift_compact import (
+from bigdata_cli.formats.parquet.thrift_compact import (
     BINARY,
     DOUBLE,
     FALSE,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources.blocks import Block
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.records import ParsePlan, parse_block
+from bigdata_cli.sources.csv.blocks import Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.records import ParsePlan, parse_block
+from bigdata_cli.types.state import ColumnState
 
 PADDING = 64
 

@@ -7,8 +7,8 @@ import io
 import random
 from typing import Any
 
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.odd import RecordError
+from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.csv.dialect import Dialect
 from tests.fuzz import mutated, target
 from tests.fuzz.blocks import parse
 from tests.sources.test_fuzz import DIALECTS, PIECES

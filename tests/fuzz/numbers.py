@@ -7,7 +7,7 @@ import re
 import struct
 from fractions import Fraction
 
-from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import Dialect
 from tests.fuzz import mutated, target
 from tests.fuzz.blocks import parse
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.oracle import Cell, canonical_type, cast_cells, dtype_of, read_records
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources.blocks import PADDING_BYTES, Block, ByteRange
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.odd import NeedMore, RecordError
-from bigdata_cli.sources.records import Chunk, ParsePlan, parse_block
-from bigdata_cli.sources.sample import SampleTaker
-from bigdata_cli.sources.units import Unit
+from bigdata_cli.sources.bad_values import NeedMore, RecordError
+from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block, ByteRange
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.sources.csv.sample import SampleTaker
+from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.types.state import ColumnState
 from tests.fuzz import mutated, target
 
 WORDS = (

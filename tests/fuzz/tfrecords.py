@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.tfrecord import TfrecordFormat
-from bigdata_cli.schema.dtype import Column, Schema, arrow_type
+from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.contract.format_contract import commit
 from tests.fuzz import mutated, target
 from tests.fuzz.checksums import masked

@@ -44,7 +44,9 @@ def test_a_loader_imports_what_it_needs(format_name: str, layout: str, tmp_path:
     assert {"numpy", "pyarrow"} <= loaded
     others = {"polars", "pandas", "click", "psutil", "tensorflow", "torch", "keras", "rich"}
     assert loaded & others == set()
-    assert not [m for m in loaded if m.startswith(("bigdata_cli.sources", "bigdata_cli.convert"))]
+    assert not [
+        m for m in loaded if m.startswith(("bigdata_cli.sources", "bigdata_cli.conversion"))
+    ]
     assert ("h5py" in loaded) == (format_name == "hdf5")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from bigdata_cli.sources.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import Dialect
 
 DONE, AFTER_QUOTE, UNTERMINATED = 0, 5, 6
 

@@ -15,8 +15,8 @@ from bigdata_cli.native.library import (
     address,
     lib,
 )
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.rules import Nulls, compile_rules
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.rules import Nulls, compile_rules
 
 PLAIN = compile_rules(Dialect(delimiter=",")).native
 NOT_A_NUMBER, INTEGER, DECIMAL, HARD_DECIMAL, INFINITE = range(5)

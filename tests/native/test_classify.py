@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bigdata_cli.native import parser as kernel
 from bigdata_cli.native.compile import SOURCES
-from bigdata_cli.schema.lattice import Form
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.rules import compile_nulls, compile_rules
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.rules import compile_nulls, compile_rules
+from bigdata_cli.types.lattice import Form
 from tests.native import scanners
 from tests.native.scanners import (
     HARD,

@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.native.compile import SOURCES
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.rules import compile_rules
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.rules import compile_rules
 from tests.native.scanners import (
     DECIMAL,
     HARD_DECIMAL,

@@ -8,15 +8,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.sources.boundary import (
+from bigdata_cli.sources.csv.boundary import (
     after_record,
     count_line_ends,
     last_record,
     next_record,
 )
-from bigdata_cli.sources.dialect import TEXT_LINES, Dialect
-from bigdata_cli.sources.fields import scan_field, skip_record
-from bigdata_cli.sources.rules import compile_rules
+from bigdata_cli.sources.csv.dialect import TEXT_LINES, Dialect
+from bigdata_cli.sources.csv.fields import scan_field, skip_record
+from bigdata_cli.sources.csv.rules import compile_rules
 from tests.native import record_model as model
 
 COMMA = Dialect(delimiter=",")

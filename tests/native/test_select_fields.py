@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources.blocks import PADDING_BYTES, Block
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.records import ParsePlan, parse_block
-from bigdata_cli.sources.rules import compile_rules
-from bigdata_cli.sources.select import record_offset, select_fields
+from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.records import ParsePlan, parse_block
+from bigdata_cli.sources.csv.rules import compile_rules
+from bigdata_cli.sources.csv.select_fields import record_offset, select_fields
+from bigdata_cli.types.state import ColumnState
 
 DIALECTS = [
     Dialect(delimiter=","),

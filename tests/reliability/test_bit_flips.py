@@ -11,7 +11,7 @@ import pytest
 from bigdata_cli import convert
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.manifest import MANIFEST_NAME, Seal, load_manifest
-from bigdata_cli.verify import verify
+from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS
 
 ROWS = 400

@@ -16,7 +16,7 @@ import pytest
 
 from bigdata_cli import convert
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.verify import verify
+from bigdata_cli.verification.run import verify
 from tests.conftest import ROOT
 
 try:

@@ -11,10 +11,10 @@ import sys
 import pytest
 
 from bigdata_cli import convert
-from bigdata_cli.convert import lock as lock_module
-from bigdata_cli.convert.lock import LOCK_NAME, FolderLock
-from bigdata_cli.convert.scratch import scratch_folder
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io import lock as lock_module
+from bigdata_cli.io.lock import LOCK_NAME, FolderLock
+from bigdata_cli.io.scratch import scratch_folder
 
 DEAD = 2**22 + 1  # beyond the largest number of a process
 
@@ -52,7 +52,7 @@ def test_two_conversions_in_one_process(source, tmp_path):
 def test_a_lock_dies_with_its_process(tmp_path):
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from bigdata_cli.convert.lock import FolderLock\n"
+        "from bigdata_cli.io.lock import FolderLock\n"
         "FolderLock(Path(sys.argv[1])).acquire(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)

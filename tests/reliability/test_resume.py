@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, verify
-from bigdata_cli.convert import shard_record
-from bigdata_cli.convert.journal import JOURNAL_NAME, Entry, Journal, read_journal
-from bigdata_cli.convert.options import ConvertOptions
-from bigdata_cli.convert.run import run
+from bigdata_cli.conversion import shard_record
+from bigdata_cli.conversion.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from tests.reliability.children import KILLED, compressed, contents, write_source
 
@@ -338,7 +338,7 @@ def test_what_was_finished_outlives_an_end_while_it_is_checked(
     options = ConvertOptions(to="parquet", output=output, **OPTIONS)
     before = {path.name for path in output.glob("_data-*")}
     with monkeypatch.context() as patched:
-        patched.setattr("bigdata_cli.convert.conversion.check_files", ends)
+        patched.setattr("bigdata_cli.conversion.conversion.check_files", ends)
         with pytest.raises((KeyboardInterrupt, BudgetError)) as raised:
             run([str(source)], options, sample_bytes=1 << 13)
     assert any("6 of 6 shards are done" in note for note in raised.value.__notes__)

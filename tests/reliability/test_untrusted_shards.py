@@ -18,7 +18,7 @@ import pytest
 from bigdata_cli import open_dataset
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.verify import verify
+from bigdata_cli.verification.run import verify
 from tests.conftest import ROOT
 from tests.datasets import edited_manifest, sign_again, write_dataset
 
@@ -150,8 +150,8 @@ def refused_by_verify(folder: Path) -> str:
 
 def test_parquet_counts(tmp_path: Path) -> None:
     """The footer says other numbers of rows than there are."""
-    from bigdata_cli.formats.parquet import MAGIC
-    from bigdata_cli.formats.thrift_compact import encode_struct, parse_struct
+    from bigdata_cli.formats.parquet.format import MAGIC
+    from bigdata_cli.formats.parquet.thrift_compact import encode_struct, parse_struct
 
     folder = numbers(tmp_path / "d", "parquet")
     path = shard(folder)

@@ -19,15 +19,17 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from bigdata_cli.convert import commit, journal, ledger, lock, reconcile, rejects
-from bigdata_cli.convert import run as conversion
-from bigdata_cli.convert.builder import ShardBuilder
-from bigdata_cli.convert.options import ConvertOptions
-from bigdata_cli.convert.rows_file import RowsFile
+from bigdata_cli.conversion import commit, journal, ledger, reconcile, rejects
+from bigdata_cli.conversion import run as conversion
+from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
-from bigdata_cli.sources import detect, open_source
-from bigdata_cli.verify import verify
+from bigdata_cli.io import lock
+from bigdata_cli.sources.csv import detect
+from bigdata_cli.sources.csv.source import open_source
+from bigdata_cli.verification.run import verify
 
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"),

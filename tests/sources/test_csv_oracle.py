@@ -15,9 +15,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from bigdata_cli.convert.options import ConvertOptions
-from bigdata_cli.convert.run import run
-from bigdata_cli.sources import SourceOptions
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
+from bigdata_cli.sources.csv.source import SourceOptions
 
 NO_TOKEN = "\x07"
 """A null token that no field is, so that every field is a value."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bigdata_cli.schema.lattice import Form, Observed
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.schema.statistics import ColumnStatistics
-from bigdata_cli.sources.blocks import PADDING_BYTES, Block
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.evidence import Evidence
-from bigdata_cli.sources.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.evidence import Evidence
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.types.lattice import Form, Observed
+from bigdata_cli.types.state import ColumnState
+from bigdata_cli.types.statistics import ColumnStatistics
 
 NARROW = ColumnState(name="a", dtype="int64", observed=Observed(Form.INT, 0, 2**50))
 WIDE = {

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError
-from bigdata_cli.resources.prefetch import Prefetch
-from bigdata_cli.sources import SourceOptions, open_source
-from bigdata_cli.sources.boundary import (
+from bigdata_cli.io.prefetch import Prefetch
+from bigdata_cli.sources.csv.boundary import (
     after_record,
     count_line_ends,
     last_record,
     next_record,
 )
-from bigdata_cli.sources.dialect import TEXT_LINES, Dialect
-from bigdata_cli.sources.feed import Feed, read_head
-from bigdata_cli.sources.rules import compile_rules
+from bigdata_cli.sources.csv.dialect import TEXT_LINES, Dialect
+from bigdata_cli.sources.csv.feed import Feed, read_head
+from bigdata_cli.sources.csv.rules import compile_rules
+from bigdata_cli.sources.csv.source import SourceOptions, open_source
 
 DIALECTS = [
     Dialect(delimiter=","),

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset
-from bigdata_cli.convert.options import ConvertOptions
-from bigdata_cli.convert.run import run
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources.blocks import Block
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.odd import RecordError
-from bigdata_cli.sources.records import ParsePlan, parse_block
+from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.csv.blocks import Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.records import ParsePlan, parse_block
+from bigdata_cli.types.state import ColumnState
 
 PIECES = [
     b",", b"\n", b"\r", b"\r\n", b'"', b'""', b" ", b"\t", b";", b"\\", b"#", b"::", b"\0", b"\xff",

@@ -10,9 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError
-from bigdata_cli.sources import SourceOptions, open_source
-from bigdata_cli.sources.dialect import Dialect, unique_names
-from bigdata_cli.sources.header import first_record, looks_like_header, match_columns, read_header
+from bigdata_cli.sources.csv.dialect import Dialect, unique_names
+from bigdata_cli.sources.csv.header import (
+    first_record,
+    looks_like_header,
+    match_columns,
+    read_header,
+)
+from bigdata_cli.sources.csv.source import SourceOptions, open_source
 
 
 @pytest.mark.parametrize(

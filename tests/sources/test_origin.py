@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.sources.decompress import compression_of
-from bigdata_cli.sources.encoding import DecodedStream, check_encoding, likely_encodings
-from bigdata_cli.sources.origin import Cancelled, find_origin
+from bigdata_cli.io.decompress import compression_of
+from bigdata_cli.io.encoding import DecodedStream, check_encoding, likely_encodings
+from bigdata_cli.io.origin import Cancelled, find_origin
 
 try:
     from compression import zstd
@@ -292,7 +292,7 @@ def test_waiting_for_a_pipe_can_be_ended():
     reading, writing = os.pipe()
     os.write(writing, b"a\n1\n")
     stop = threading.Event()
-    from bigdata_cli.sources.origin import PipeStream
+    from bigdata_cli.io.origin import PipeStream
 
     stream = PipeStream(reading, "pipe")
     stream.stop = stop

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.schema.state import ColumnState
-from bigdata_cli.sources.blocks import PADDING_BYTES, Block
-from bigdata_cli.sources.dialect import Dialect
-from bigdata_cli.sources.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.types.state import ColumnState
 
 
 def parse(data: bytes, *columns: ColumnState, skip: bool = False) -> Chunk:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset, open_dataset
-from bigdata_cli.schema.dtype import Schema
 from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.saved import TrainedModel
 from bigdata_cli.training.target import Task, plan_target
+from bigdata_cli.types.dtype import Schema
 
 N_ROWS = 3001
 LABELS = {

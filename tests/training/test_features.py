@@ -11,9 +11,9 @@ import pytest
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.arrays import CategoryCodes
-from bigdata_cli.schema.dtype import Column
-from bigdata_cli.schema.statistics import ColumnStatistics
 from bigdata_cli.training.features import FeaturePlan, normalisation, plan_features
+from bigdata_cli.types.dtype import Column
+from bigdata_cli.types.statistics import ColumnStatistics
 from tests.datasets import LAYOUTS, write_dataset
 
 N_ROWS = 400

@@ -1,0 +1,1 @@
+"""Conversion: plan, shards, reconciliation, commit."""

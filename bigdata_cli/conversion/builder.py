@@ -1,0 +1,356 @@
+"""One shard while it is made: chunks in, in order; files and what they showed out."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.checksum import FileEntry
+from bigdata_cli.conversion.checksums import file_entry
+from bigdata_cli.conversion.recast import recast
+from bigdata_cli.conversion.rejects import RejectsWriter, pieces_name
+from bigdata_cli.conversion.rest import RestColumns
+from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardTask
+from bigdata_cli.conversion.widening import Stored, change_of
+from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.native.vocabulary import Vocabulary
+from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.sources.csv.evidence import Evidence
+from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.types.buffers import text_array
+from bigdata_cli.types.dtype import Column, Kind, Schema
+from bigdata_cli.types.lattice import Observed
+from bigdata_cli.types.state import ColumnState, as_categories
+from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.types.vocabulary import check_vocabularies, join_distinct
+
+_WORDS = {"text", "category"}
+_Shown = tuple[tuple[Observed, ...], tuple[ColumnStatistics, ...]]
+"""What some rows showed, by column."""
+
+
+class ShardBuilder:
+    """Takes the chunks of a shard in order and writes its files; not thread-safe.
+
+    `finish` or `abort` ends it. columns: the types to parse the next records with.
+    """
+
+    def __init__(self, task: ShardTask, pool: Executor) -> None:
+        self.task = task
+        self.columns = task.plan.columns
+        self.evidence = Evidence(self.columns)
+        self._form = get_format(task.format)
+        self._pool = pool
+        options = FileOptions(
+            form=self._form,
+            storage=task.storage,
+            folder=task.folder,
+            in_flight=task.in_flight,
+            most_table_bytes=task.most_table_bytes,
+        )
+        self._files = ShardFiles(options, task.name, task.schema, pool)
+        self._spoiled = False
+        self._rows = 0
+        self._blank_lines = 0
+        self._rejects = RejectsWriter(partial_path(task.folder / pieces_name(task.name)))
+        self._pieces: list[ByteRange] = []
+        self._rest: RestColumns | None = None
+        self._fitting: tuple[ColumnState, ...] | None = None
+        self._look_at_schema()
+
+    def take(self, file: int, start: int, chunk: Chunk) -> None:
+        """Join what a chunk showed; encode it where it fits the schema.
+
+        start: where its first record starts in the source file with that index.
+        """
+        self._rows += chunk.rows
+        self._blank_lines += chunk.blank_lines
+        self._rejects.append(file, chunk.rejects)
+        last = self._pieces[-1] if self._pieces else None
+        if last is not None and (last.file, last.stop) == (file, start):
+            self._pieces[-1] = last._replace(stop=chunk.position)
+        else:
+            self._pieces.append(ByteRange(file, start, chunk.position))
+        fits = self._rest is None and self._fits(chunk)
+        before: _Shown = ((), ())
+        if not fits and self._rest is None and not self._spoiled:
+            before = self.evidence.observed(), self.evidence.statistics()
+        if self.evidence.join(chunk):
+            self.columns = tuple(
+                state if self.evidence.is_tracked(i) else replace(state, distinct=None)
+                for i, state in enumerate(self.columns)
+            )
+        if self.task.most_vocabulary_bytes is not None:
+            names = self.task.schema.names
+            n_distinct = {names[i]: n for i, n in self.evidence.n_distinct.items()}
+            check_vocabularies(n_distinct, self.task.most_vocabulary_bytes)
+        if fits:
+            if not self._spoiled:
+                self._files.push(chunk.batch)
+            return
+        self._widen(chunk)
+        if not self._spoiled:
+            self._store(chunk, before)
+
+    def finish(self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()) -> ShardResult:
+        """Write what is left and close the files. starts, stops: see `ShardResult`."""
+        if self._spoiled:
+            return self._result(None, starts, stops)
+        return self._result(self._files.finish(), starts, stops)
+
+    def fail(
+        self, file: int, error: RecordError, starts: tuple[int, ...], stops: tuple[int, ...]
+    ) -> ShardResult:
+        """The result of a shard with a record that cannot be kept."""
+        self.abort()
+        return self._result(None, starts, stops, (file, error))
+
+    def abort(self) -> None:
+        """Leave no files; safe to call twice."""
+        self._files.abort()
+
+    def stored(self, column: int) -> tuple[Stored, ...]:
+        """The values of a column, as they are stored so far."""
+        if self._spoiled:
+            return ()
+        if self._rest is not None:
+            return (self._rest.before[column], *self._rest.stored(column))
+        return (self._in_files(column, (self.evidence.observed(), self.evidence.statistics())),)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether rows go into a file of their own by now."""
+        return self._rest is not None
+
+    def adopt(self, columns: tuple[ColumnState, ...]) -> None:
+        """Parse the next records with dtypes that other shards ask for."""
+        self.columns = tuple(
+            mine if mine.dtype == theirs.dtype or mine.dtype in _WORDS else theirs
+            for mine, theirs in zip(self.columns, columns, strict=True)
+        )
+
+    def can_take(self, chunk: Chunk) -> bool:
+        """Whether the values of a chunk are as good as if it were parsed with the types of now.
+
+        It may have been parsed with those from before a surprise.
+        """
+        for index, (seen, mine) in enumerate(zip(chunk.columns, self.columns, strict=True)):
+            if seen.dtype == mine.dtype or {seen.dtype, mine.dtype} == _WORDS:
+                continue
+            if mine.dtype in _WORDS and chunk.statistics[index].values:
+                return False  # its texts are not counted
+            change = change_of(self._parsed(chunk, index), mine.column(), *self._storage)
+            if change is Change.SOURCE:
+                return False
+        return True
+
+    @property
+    def storage_schema(self) -> Schema:
+        """The columns as they are stored now."""
+        return self._files.schema
+
+    def _fits(self, chunk: Chunk) -> bool:
+        """Whether the schema of the files holds every value of the chunk."""
+        if chunk.columns is not self._fitting:
+            if not chunk.batch.schema.equals(self._files.arrow_schema):
+                return False
+            self._fitting = chunk.columns
+        if len(self._nulls):
+            has_values = chunk.summary.results["n_nulls"][self._nulls] < chunk.rows
+            if any(chunk.columns[i].dtype != "null" for i in self._nulls[has_values].tolist()):
+                return False
+        return all(
+            chunk.texts is not None
+            and index in chunk.texts.parts
+            and vocabulary.holds(chunk.texts, index)
+            for index, vocabulary in self._vocabularies.items()
+        )
+
+    def _widen(self, chunk: Chunk) -> None:
+        """Go on with types that hold what the chunk showed too."""
+        mode = self.task.plan.float_mode
+        widened = tuple(
+            self._with_texts(i, mine.widened(seen.observed, mode), seen)
+            for i, (mine, seen) in enumerate(zip(self.columns, chunk.columns, strict=True))
+        )
+        if not self.task.holds_text:
+            widened = as_categories(widened)
+        if any(new is not old for new, old in zip(widened, self.columns, strict=True)):
+            self.columns = widened
+
+    def _with_texts(self, index: int, state: ColumnState, seen: ColumnState) -> ColumnState:
+        """The state of a column with the texts of the shard by now, where it will need them."""
+        if state.dtype not in _WORDS:
+            return state
+        joined = state.distinct
+        if not self.evidence.is_tracked(index):
+            joined = None
+        elif self._rest is None and not self._spoiled:
+            joined = join_distinct(joined, self.evidence.distinct_of(index))
+        is_too_many = seen.dtype == "text" and seen.distinct is None
+        if state.dtype == "category" and (is_too_many or joined is None):
+            return replace(state, dtype="text", distinct=None)
+        return state if joined == state.distinct else replace(state, distinct=joined)
+
+    def _store(self, chunk: Chunk, before: _Shown) -> None:
+        """Store a chunk that does not fit the files.
+
+        before: what the rows before it showed. Where the files can hold it under another
+        header they go on; else it goes into a file of its own. Where the source will have to be
+        read again for this shard, and can be, nothing of it is kept.
+        """
+        if self._rest is None:
+            wider = self._schema()
+            parsed = [self._parsed(chunk, i) for i in range(len(wider))]
+            changes = [
+                Change.SAME
+                if old == new
+                else change_of(self._in_files(i, before), new, *self._storage)
+                for i, (old, new) in enumerate(zip(self._files.schema, wider, strict=True))
+            ]
+            is_whole = all(
+                change_of(one, new, *self._storage) is not Change.SOURCE
+                for one, new in zip(parsed, wider, strict=True)
+            )
+            worst = max(changes) if self._files.rows else Change.SAME
+            if worst <= Change.HEADER and self.task.keeps_all and self._would_lose_text(wider):
+                worst = Change.VALUES
+            if worst <= Change.HEADER and is_whole:
+                if self._files.rows:
+                    self._files.widen(wider)
+                else:
+                    self._form.check(wider, self.task.storage)
+                    self._files.begin_again(wider)
+                self._look_at_schema()
+                self._files.push(self._recast(chunk.batch, parsed, wider))
+                return
+            if not self.task.keeps_all and (worst is Change.SOURCE or not is_whole):
+                self._spoiled = True
+                self.abort()
+                return
+            self._rest = RestColumns([self._in_files(i, before) for i in range(len(wider))])
+        self._rest.add([self._parsed(chunk, i) for i in range(len(self.columns))])
+        self._files.push_rest(chunk.batch)
+
+    def _would_lose_text(self, wider: Schema) -> bool:
+        """Whether a column would be stored as one that does not tell its text, and did before.
+
+        A matrix of floats holds integers and decimals alike, but the text of integers only.
+        """
+        return any(
+            old.kind is not new.kind
+            and old.kind in (Kind.INT, Kind.BOOL, Kind.DATE)
+            and new.kind in (Kind.FLOAT, Kind.TIMESTAMP)
+            for old, new in zip(self._files.schema, wider, strict=True)
+        )
+
+    @property
+    def _storage(self) -> tuple[Format, StorageOptions]:
+        return self._form, self.task.storage
+
+    def _schema(self) -> Schema:
+        """The columns as all that the shard showed asks for; vocabularies only grow."""
+        columns = []
+        for state, old in zip(self.columns, self._files.schema, strict=True):
+            column = state.column()
+            if column.kind is Kind.CATEGORY and old.kind is Kind.CATEGORY:
+                words = set(column.vocabulary or ()) | set(old.vocabulary or ())
+                column = replace(column, vocabulary=tuple(sorted(words)))
+            columns.append(old if column == old else column)
+        return Schema(tuple(columns))
+
+    def _in_files(self, column: int, shown: _Shown) -> Stored:
+        observed, statistics = shown
+        known = statistics[column]
+        return Stored(
+            self._files.schema.columns[column],
+            observed[column],
+            known.values > 0,
+            known.float32_error == 0.0,
+        )
+
+    def _parsed(self, chunk: Chunk, column: int) -> Stored:
+        state, known = chunk.columns[column], chunk.statistics[column]
+        return Stored(
+            Column(name=state.name, dtype=state.dtype),
+            chunk.observed[column],
+            known.values > 0,
+            known.float32_error == 0.0,
+            is_parsed=True,
+        )
+
+    def _recast(
+        self, batch: pa.RecordBatch, parsed: list[Stored], schema: Schema
+    ) -> pa.RecordBatch:
+        """A batch in the types of a schema."""
+        types = schema.arrow()
+        arrays = [
+            array if array.type == field.type else recast(array, one, new, *self._storage)
+            for array, one, new, field in zip(batch.columns, parsed, schema, types, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=types)
+
+    def _look_at_schema(self) -> None:
+        """Learn what types do not tell of the columns of the files: those of nulls are bool."""
+        columns = enumerate(self._files.schema)
+        nulls = [index for index, column in columns if column.kind is Kind.NULL]
+        self._nulls = np.array(nulls, np.int64)
+        self._vocabularies = self._stored_vocabularies()
+        self._fitting = None
+
+    def _stored_vocabularies(self) -> dict[int, Vocabulary]:
+        """The vocabularies that the format stores codes of, by column."""
+        form, storage = self._storage
+        stored = {}
+        for index, column in enumerate(self._files.schema):
+            if column.kind is not Kind.CATEGORY:
+                continue
+            values = column.vocabulary or ()
+            other = replace(column, vocabulary=(*values, "\0"))
+            if form.physical(column, storage) != form.physical(other, storage):
+                stored[index] = Vocabulary(max(len(values), 1))
+                stored[index].add_array(text_array(values))
+        return stored
+
+    def _result(
+        self,
+        written: WrittenFiles | None,
+        starts: tuple[int, ...],
+        stops: tuple[int, ...],
+        error: tuple[int, RecordError] | None = None,
+    ) -> ShardResult:
+        rest = None
+        if written is not None and written.rest is not None and self._rest is not None:
+            rest = self._rest.finish(written.rest, rows_before=written.rows)
+        return ShardResult(
+            index=self.task.name.index,
+            name=self.task.name,
+            files=() if written is None else written.files,
+            spoiled=self._spoiled,
+            schema=self._files.schema,
+            rows=self._rows,
+            rejected=self._rejects.count,
+            rejects=self._rejects_entry(),
+            blank_lines=self._blank_lines,
+            starts=starts,
+            stops=stops,
+            pieces=tuple(self._pieces),
+            observed=self.evidence.observed(),
+            distinct=self.evidence.distinct(),
+            statistics=self.evidence.statistics(),
+            error=error,
+            rest=rest,
+            room=-1.0 if written is None else written.room,
+        )
+
+    def _rejects_entry(self) -> FileEntry | None:
+        """The file of rejected records; of a shard that is written again it is too."""
+        if self._spoiled or not self._rejects.count:
+            return None
+        return file_entry(self.task.folder, pieces_name(self.task.name))

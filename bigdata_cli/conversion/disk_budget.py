@@ -1,0 +1,160 @@
+"""The disk that a conversion may use: foreseen before anything is written, watched meanwhile.
+
+What counts is all that lies on the disk at the same time for the dataset's sake: its shards, the
+spool of a pipe, and the dataset that it replaces, which stays until the new one is whole. A shard
+that is written again lies beside what it was, two at a time.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bigdata_cli.errors import BudgetError, UsageError
+from bigdata_cli.formats.base import PARTIAL_SUFFIX
+from bigdata_cli.manifest import MANIFEST_NAME, read_manifest
+
+if TYPE_CHECKING:
+    from bigdata_cli.conversion.options import ConvertOptions
+    from bigdata_cli.conversion.plan import Prepared
+
+FREE_SHARE = 0.95
+"""Of what is free on the disk, what is used where the user sets no limit."""
+_SURE = 1.5
+"""A prediction from the few rows that count the shards is off by less."""
+_VALUE_BYTES, _COLUMN_BYTES, _TEXT_FACTOR = 64, 8192, 8
+"""The most that any layout adds to a value, its column's name apart, to a column of a shard, and
+that it makes of a byte of text."""
+_LEAST_WAIT_SECONDS, _LOOK_SHARE = 0.05, 20
+"""Looking takes a twentieth of the time at the most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskBudget:
+    """How many bytes may lie on the disk at once. held_bytes: of them, of the replaced dataset.
+
+    told: the user set the limit; else it is what is free, less a twentieth.
+    """
+
+    folder: Path
+    limit_bytes: int
+    held_bytes: int
+    told: bool
+
+    @property
+    def left_bytes(self) -> int:
+        """What is left for the new dataset."""
+        return self.limit_bytes - self.held_bytes
+
+    def limit_text(self) -> str:
+        if self.told:
+            return f"--disk-limit is {self.limit_bytes:,} bytes"
+        return f"{self.left_bytes:,} bytes can be used on that disk (what is free, less 5 %)"
+
+
+def disk_budget(output: Path, options: ConvertOptions) -> DiskBudget:
+    """The budget of a conversion into a folder; raises UsageError for a limit that is none."""
+    limit = options.disk_limit_bytes
+    if limit is not None and limit < 1:
+        raise UsageError(f"--disk-limit {limit} is not positive", hint="--disk-limit 20GB")
+    held = read_manifest(output).bytes if (output / MANIFEST_NAME).exists() else 0
+    told = limit is not None
+    if limit is None:
+        # What a killed run has left is used again or removed, and what is replaced is there.
+        free = shutil.disk_usage(_existing(output)).free + _partial_bytes(output)
+        limit = int(free * FREE_SHARE) + held
+    return DiskBudget(folder=output, limit_bytes=limit, held_bytes=held, told=told)
+
+
+def check_disk(prepared: Prepared) -> DiskWatch | None:
+    """Raise BudgetError where the dataset will not fit, with what would make it fit.
+
+    Returns what watches the disk meanwhile; None where there is room for whatever it may take.
+    Nothing is encoded where it is plain that there is room.
+    """
+    budget = disk_budget(prepared.output, prepared.options)
+    sample = prepared.sample
+    is_known = sample.size_known
+    if is_known and _upper_bound(prepared) <= budget.left_bytes:
+        return None
+    if is_known and _SURE * (prepared.predicted_bytes or budget.limit_bytes) > budget.left_bytes:
+        from bigdata_cli.conversion.suggest import refuse_what_does_not_fit
+
+        refuse_what_does_not_fit(prepared, budget)
+    return DiskWatch(budget, _hint(prepared, budget))
+
+
+def _hint(prepared: Prepared, budget: DiskBudget) -> str:
+    """What to do where the disk turns out not to suffice."""
+    smaller = "--to parquet, --float 32, --drop and --compression make the dataset smaller"
+    source = prepared.source
+    if source.comes_once:
+        spool = "--no-spool keeps no copy of what comes from the pipe; "
+        return (spool if prepared.options.spool else "") + smaller
+    name = shlex.quote(source.files[0].name)
+    return f"bigdata inspect {name} --disk {budget.left_bytes} shows what fits; {smaller}"
+
+
+def _upper_bound(prepared: Prepared) -> int:
+    """Bytes that the dataset stays below in any format."""
+    sample = prepared.sample
+    text_bytes = sample.estimated_rows * sample.bytes / max(sample.rows, 1)
+    of_row = sum(len(name.encode("utf-8", "replace")) + _VALUE_BYTES for name in prepared.keep)
+    fixed = prepared.n_shards * len(prepared.keep) * _COLUMN_BYTES
+    return round(sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes) + fixed
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _partial_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.glob(f"*{PARTIAL_SUFFIX}"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # renamed, or removed, meanwhile
+            continue
+    return total
+
+
+class DiskWatch:
+    """Counts what a conversion has written, now and then, from any of its threads."""
+
+    def __init__(self, budget: DiskBudget, hint: str) -> None:
+        self._budget = budget
+        self._hint = hint
+        self._next = 0.0
+
+    def look(self, share: float | None, *, now: bool = False) -> None:
+        """Raise BudgetError where more is written than may be.
+
+        share: of the source that is done, None where that is not known. now: even if it has just
+        been looked.
+        """
+        started = time.monotonic()
+        if started < self._next and not now:
+            return
+        written = _partial_bytes(self._budget.folder)
+        took = time.monotonic() - started
+        self._next = started + max(_LEAST_WAIT_SECONDS, _LOOK_SHARE * took)
+        if written > self._budget.left_bytes:
+            raise self._error(written, share)
+
+    def _error(self, written: int, share: float | None) -> BudgetError:
+        done = "" if not share else f" after {100 * share:.0f} % of the source"
+        missing = ""
+        if share:
+            missing = f"; about {round(written / share) - self._budget.left_bytes:,} are missing"
+        return BudgetError(
+            f"{self._budget.folder}: {written:,} bytes are written{done}, and "
+            f"{self._budget.limit_text()}{missing}",
+            hint=self._hint,
+        )

@@ -1,0 +1,181 @@
+"""The results of shards, accepted in order, and what they say about the columns together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.shard_files import same_tables
+from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.conversion.widening import change_of
+from bigdata_cli.formats.base import Change, Format, StorageOptions
+from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.sample import settle
+from bigdata_cli.types.dtype import Schema
+from bigdata_cli.types.lattice import Observed
+from bigdata_cli.types.state import ColumnState, join_all
+from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.types.vocabulary import join_distinct
+
+
+class Ledger:
+    """Which shards are done, and the column types that follow from all of them.
+
+    A result is accepted when its start is certain: when the shard before it is accepted and ended
+    there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
+    ranges: of the source, per shard; empty for a stream, whose shards start where they must.
+    on_result: told each result that counts, of its distinct texts those that were not known before.
+    """
+
+    def __init__(
+        self,
+        plan: ParsePlan,
+        ranges: Sequence[tuple[ByteRange, ...]],
+        on_result: Callable[[ShardResult], None] | None = None,
+    ) -> None:
+        self.plan = plan
+        self._on_result = on_result
+        self.ranges = ranges
+        self.results: dict[int, ShardResult] = {}
+        self._waiting: dict[int, ShardResult] = {}
+        self._observed = [Observed() for _ in plan.columns]
+        self._distinct: list[frozenset[str] | None] = [
+            None if state.distinct is None else frozenset() for state in plan.columns
+        ]
+        self.columns = plan.columns
+        """The types to go on with: the guess, widened by the shards accepted so far."""
+
+    @property
+    def rows(self) -> int:
+        return sum(result.rows for result in self.results.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(result.rejected for result in self.results.values())
+
+    def expected_start(self, index: int) -> int | None:
+        """Where the first record of a shard must start; None while that is not known."""
+        if not self.ranges or not self.ranges[index]:
+            return None
+        first = self.ranges[index][0]
+        for before in range(index - 1, -1, -1):
+            if self.ranges[before]:
+                if self.ranges[before][-1].file != first.file:
+                    return None  # a file's first record: known from its header
+                known = self.results.get(before)
+                return known.stops[-1] if known is not None and known.stops else None
+        return None
+
+    def add(self, result: ShardResult) -> tuple[list[int], ShardResult | None]:
+        """Take a result; returns the shards to do again from another start, and the first failed.
+
+        A shard to be done again is no longer waited for until it is added again.
+        """
+        self._waiting[result.index] = result
+        while len(self.results) in self._waiting:
+            index = len(self.results)
+            candidate = self._waiting.pop(index)
+            expected = self.expected_start(index)
+            if expected is not None and candidate.starts and candidate.starts[0] != expected:
+                return [index], None
+            if candidate.error is not None:
+                return [], candidate
+            self._accept(candidate)
+        return [], None
+
+    def restore(self, results: Sequence[ShardResult]) -> None:
+        """Take results as `on_result` was told them, in that order."""
+        told, self._on_result = self._on_result, None
+        for result in results:
+            if result.index in self.results:
+                self.replace_result(result)
+            else:
+                self._accept(result)
+        self._on_result = told
+
+    def _tell(self, result: ShardResult) -> None:
+        if self._on_result is not None:
+            new = tuple(
+                texts if texts is None or known is None else texts - known
+                for texts, known in zip(result.distinct, self._distinct, strict=True)
+            )
+            self._on_result(replace(result, distinct=new))
+
+    def _accept(self, result: ShardResult) -> None:
+        self._tell(result)
+        self._observed = [a.join(b) for a, b in zip(self._observed, result.observed, strict=True)]
+        self._distinct = [
+            join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
+        ]
+        self.columns = join_all(
+            self.columns, result.observed, result.distinct, self.plan.float_mode
+        )
+        self.results[result.index] = replace(result, distinct=())
+
+    def columns_with(self, builders: Sequence[ShardBuilder]) -> tuple[ColumnState, ...]:
+        """`columns`, widened by what shards showed that are not done yet."""
+        columns = self.columns
+        for builder in builders:
+            seen = builder.evidence
+            columns = join_all(columns, seen.observed(), seen.distinct(), self.plan.float_mode)
+        return columns
+
+    def final_columns(self) -> tuple[ColumnState, ...]:
+        """The settled columns, once all shards are accepted."""
+        settled = []
+        for state, observed, distinct in zip(
+            self.plan.columns, self._observed, self._distinct, strict=True
+        ):
+            if state.fixed and distinct is not None and state.distinct:
+                distinct = join_distinct(distinct, state.distinct)
+            state = replace(state, observed=observed, distinct=distinct)
+            dtype = settle(state, self.plan.float_mode, self.rows)
+            settled.append(replace(state, dtype=dtype))
+        return tuple(settled)
+
+    def changes(self, schema: Schema, form: Format, storage: StorageOptions) -> dict[int, Change]:
+        """What each shard needs that is not as it would be under the schema."""
+        changes = {
+            index: _change(result, schema, form, storage)
+            for index, result in sorted(self.results.items())
+        }
+        return {index: change for index, change in changes.items() if change is not Change.SAME}
+
+    def replace_result(self, result: ShardResult) -> None:
+        """Put the result of a shard that was done again in the place of the one before.
+
+        Of a column that turned out to be text late it has texts that were read as numbers before.
+        """
+        if result.distinct:
+            self._tell(result)
+            self._distinct = [
+                join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
+            ]
+        self.results[result.index] = replace(result, distinct=())
+
+    def statistics(self, schema: Schema) -> dict[str, ColumnStatistics]:
+        """The statistics of all rows, by column."""
+        merged = [ColumnStatistics() for _ in schema]
+        for _, result in sorted(self.results.items()):
+            merged = [a.merge(b) for a, b in zip(merged, result.statistics, strict=True)]
+        return dict(zip(schema.names, merged, strict=True))
+
+
+def _change(result: ShardResult, schema: Schema, form: Format, storage: StorageOptions) -> Change:
+    if result.spoiled:
+        return Change.SOURCE
+    worst = Change.SAME if result.rest is None else Change.VALUES
+    for index, (old, new) in enumerate(zip(result.schema, schema, strict=True)):
+        if (old is not new and old != new) or result.rest is not None:
+            changes = [change_of(one, new, form, storage) for one in result.stored(index)]
+            worst = max(worst, *changes)
+    if worst <= Change.HEADER and form.same_bytes:
+        is_cut_alike = result.room != -math.inf and (
+            result.schema == schema
+            or same_tables(result.room, result.schema, schema, form, storage)
+        )
+        worst = worst if is_cut_alike else Change.VALUES
+    return worst

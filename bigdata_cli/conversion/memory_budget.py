@@ -1,0 +1,203 @@
+"""What a conversion takes of memory, from what its sample shows, and the budget that follows.
+
+The figures of each layout are measured, on tables of short text, of numbers, of 10,000 columns and
+of long records; `python -m benchmarks.limits` compares what is expected with what the kernel says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
+from bigdata_cli.errors import BudgetError
+from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.resources.budget import (
+    BATCH_SIZES,
+    Work,
+    budget_within,
+    dealing_limit,
+    too_small,
+)
+from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.sources.csv.blocks import LOOKAHEAD_BYTES, MAX_RECORD_BYTES, UNIT_BYTES
+from bigdata_cli.types.dtype import Column, Kind, item_bytes
+
+if TYPE_CHECKING:
+    from bigdata_cli.conversion.plan import Prepared
+
+_UNIT_BYTES_PER_COLUMN = 4096
+_MOST_UNIT_BYTES = 8 * UNIT_BYTES
+_CELL_BYTES = 9 * 1.125
+"""A cell and its flag, with room for blocks of shorter records."""
+_CHUNK_COLUMN_BYTES, _PART_COLUMN_BYTES = 2_500, 1_000
+"""Of a chunk's column however few its rows: its arrays, what was observed, statistics."""
+_STATE_COLUMN_BYTES = 6_000
+"""Of a column, whatever is in flight: its states in the plan, the ledger and the shards."""
+_DISTINCT_BYTES = 150
+"""Of a distinct text besides its bytes, in the sets of a shard, the ledger and the plan."""
+_FEED_BYTES, _FED_UNITS = 8 << 20, 4
+_WINDOW_BYTES = {"xz": 70_000_000, "zstd": 10_000_000, "bzip2": 5_000_000}
+"""Of decompressors that look back further than gzip does."""
+_SHARD_TABLES = 3
+"""Bytes of a shard's tables in memory against those of its files, which may be compressed."""
+_FIXED_TEXT_BYTES = 64
+"""Of a text that is stored in as many bytes as the longest that is."""
+_FRAMING_BYTES = 14
+"""Of a value in a record of TFRecord, besides its name and itself."""
+
+
+def within_memory(
+    prepared: Prepared, *, batch_sizes: Sequence[int | None] = BATCH_SIZES
+) -> Prepared:
+    """The conversion, cut so that it stays below its memory limit.
+
+    Raises BudgetError where no cut does, with the smallest limit that would do.
+    """
+    options, sample = prepared.options, prepared.sample
+    jobs = options.jobs or available_cpus()
+    work = work_of(prepared)
+    memory = budget_within(options.memory_limit, work, jobs=jobs, batch_sizes=batch_sizes)
+    plan = replace(sample.plan, max_record_bytes=memory.max_record_bytes)
+    return replace(prepared, sample=replace(sample, plan=plan), memory=memory)
+
+
+def with_tables_of(prepared: Prepared, table_bytes: int | None) -> Prepared:
+    """The conversion, with tables as large as those that it was begun with.
+
+    So it goes on, whatever memory there is by now, as if it had never ended. Raises BudgetError
+    where there is too little for them.
+    """
+    if prepared.table_bytes == table_bytes:
+        return prepared
+    try:
+        prepared = within_memory(prepared, batch_sizes=(table_bytes,))
+        assert prepared.memory is not None
+        if prepared.table_bytes != table_bytes:  # too little for those of all shards at once
+            smallest = dealing_limit(prepared.n_shards * (table_bytes or 0))
+            is_given = prepared.options.memory_limit is not None
+            raise too_small(prepared.memory.limit_bytes, smallest, is_given=is_given)
+    except BudgetError as error:
+        raise BudgetError(
+            f"{prepared.output} was begun with more memory: {error.message}",
+            hint=f"{error.hint}; --force starts over with what there is",
+        ) from error
+    return prepared
+
+
+def work_of(prepared: Prepared) -> Work:
+    """What a conversion takes, as its sample shows it."""
+    sample, options = prepared.sample, prepared.options
+    columns = tuple(sample.schema)
+    n_columns = len(columns)
+    text = {c.name: sample.statistics[c.name].mean_text_bytes for c in columns}
+    longest = sum(sample.statistics[c.name].max_text_bytes for c in columns)
+    row = max(1.0, sum(_arrow_bytes(c, text[c.name]) for c in columns))
+    source_row = max(1.0, sample.bytes / max(1, sample.rows))
+    table = _table_bytes(prepared.form.name, prepared.storage, columns, row)
+    encoded = _encoded_bytes(prepared.form.name, prepared.storage, columns, text)
+    is_parquet = prepared.form.name == "parquet"
+    return Work(
+        unit_bytes=_default_unit(n_columns),
+        scratch_share=1 + _CELL_BYTES * n_columns / source_row,
+        chunk_share=row / source_row,
+        chunk_bytes=n_columns * _CHUNK_COLUMN_BYTES,
+        part_bytes=n_columns * _PART_COLUMN_BYTES,
+        table_bytes=table,
+        encode_share=encoded / row,
+        encode_bytes=n_columns * (6_000 if is_parquet else 1_000),
+        kept_bytes=n_columns * 200 if is_parquet else 0,
+        shard_bytes=_SHARD_TABLES * (options.shard_bytes or DEFAULT_SHARD_BYTES),
+        fed_units=_FED_UNITS if prepared.source.is_stream else 0,
+        record_bytes=options.max_line_bytes,
+        longest_bytes=max(longest, LOOKAHEAD_BYTES),
+        record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
+        record_copies=8 if prepared.form.name == "hdf5" else 5,
+        fixed_bytes=n_columns * (_STATE_COLUMN_BYTES + _open_column_bytes(prepared))
+        + _vocabulary_bytes(prepared)
+        + _stream_bytes(prepared),
+    )
+
+
+def _default_unit(n_columns: int) -> int:
+    """A unit costs time per column, so those of wide tables are larger."""
+    return max(UNIT_BYTES, min(n_columns * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES))
+
+
+def _arrow_bytes(column: Column, mean_text_bytes: float) -> float:
+    """Of one value in a chunk."""
+    if column.kind is Kind.CATEGORY:
+        return 4.0
+    return item_bytes(column.dtype, mean_text_bytes=mean_text_bytes)
+
+
+def _table_bytes(
+    form: str, storage: StorageOptions, columns: tuple[Column, ...], row: float
+) -> int | None:
+    """Of a table that is given to the encoder; None: of a chunk, however large."""
+    if form == "parquet":
+        from bigdata_cli.formats.parquet.format import ParquetWriter, row_group_rows
+        from bigdata_cli.types.dtype import Schema
+
+        return int(min(ParquetWriter.batch_bytes, row_group_rows(Schema(columns)) * row))
+    if form == "hdf5":
+        from bigdata_cli.formats.hdf5.encode import MAX_TABLE_BYTES, Hdf5Encoder
+        from bigdata_cli.types.dtype import Schema
+
+        rows = Hdf5Encoder(Schema(columns), storage, compress=None).table_rows
+        return int(min(MAX_TABLE_BYTES, rows * row))
+    if form == "tfrecord":
+        from bigdata_cli.formats.tfrecord.format import TABLE_BYTES, fixed_rows
+
+        fixed = fixed_rows(storage, len(columns))
+        return None if fixed is None else int(min(TABLE_BYTES, fixed * row))
+    return None
+
+
+def _encoded_bytes(
+    form: str, storage: StorageOptions, columns: tuple[Column, ...], text: dict[str, float]
+) -> float:
+    """What an encoder makes of a row, the copies on the way included."""
+    values = sum(_arrow_bytes(column, text[column.name]) for column in columns)
+    n_text = sum(column.kind is Kind.TEXT for column in columns)
+    if storage.layout == "matrix":
+        return 2.0 * len(columns) * (8 if storage.matrix_dtype == "float64" else 4)
+    if form == "parquet":
+        return 1.5 * values
+    if form == "hdf5":
+        return 1.5 * values + _FIXED_TEXT_BYTES * n_text
+    if form == "npy":
+        return 1.2 * values
+    names = sum(len(column.name) for column in columns) if storage.layout == "rows" else 0
+    framing = _FRAMING_BYTES * len(columns) if storage.layout == "rows" else 4 * len(columns)
+    slots = 9 * len(columns) + values
+    return slots + 2 * (names + framing + values)
+
+
+def _open_column_bytes(prepared: Prepared) -> int:
+    """Of a column of the files that are open: those of two shards."""
+    if prepared.storage.layout in ("matrix", "packed", "block"):
+        return 0
+    return {"npy": 20_000, "hdf5": 15_000}.get(prepared.form.name, 500)
+
+
+def _vocabulary_bytes(prepared: Prepared) -> int:
+    """Of the distinct texts that were seen; a vocabulary may double."""
+    return sum(
+        2 * len(state.distinct) * (_DISTINCT_BYTES + 20)
+        for state in prepared.sample.plan.columns
+        if state.distinct is not None
+    )
+
+
+def _stream_bytes(prepared: Prepared) -> int:
+    """Of what stands before the units of a stream."""
+    if not prepared.source.is_stream:
+        return 0
+    layers = {
+        layer
+        for file in prepared.source.files
+        for layer in getattr(getattr(file, "origin", None), "layers", ())
+    }
+    return _FEED_BYTES + sum(_WINDOW_BYTES.get(layer, 0) for layer in layers)

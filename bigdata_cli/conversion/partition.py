@@ -1,0 +1,87 @@
+"""Which part of a stream belongs to which shard: cuts that do not depend on how it is read.
+
+A shard holds the records that start in its part. Positions are those of the data bytes (as UTF-8,
+without headers) of all files, one after the other; of tables they are rows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from bigdata_cli.errors import UsageError
+from bigdata_cli.sources.base import Portions
+
+MOST_SHARDS = 99_999
+_FIRST_DEALT_BYTES = 8 << 20
+_MOST_DEALT_BYTES = 4 << 20
+_GROWTH = 1.25
+
+
+@dataclass(frozen=True)
+class Evenly:
+    """A known number of data bytes or rows in equal parts, as `split_source` cuts a file."""
+
+    total: int
+    n_shards: int
+
+    def portions(self) -> Portions:
+        cuts = [self.total * i // self.n_shards for i in range(1, self.n_shards)]
+
+        def portion(position: int) -> tuple[int, int | None]:
+            shard = bisect_right(cuts, position)
+            return shard, cuts[shard] if shard < len(cuts) else None
+
+        return portion
+
+
+@dataclass(frozen=True)
+class BySize:
+    """Shards of `shard_bytes` data bytes, as many as there are."""
+
+    shard_bytes: int
+
+    def portions(self) -> Portions:
+        shard, stop = -1, 0
+
+        def portion(position: int) -> tuple[int, int | None]:
+            nonlocal shard, stop
+            if position >= stop:
+                shard, stop = shard + 1, (position // self.shard_bytes + 1) * self.shard_bytes
+            if shard >= MOST_SHARDS:
+                raise UsageError(
+                    f"the stream has more than {MOST_SHARDS:,} shards of this size",
+                    hint="a larger --shard-size",
+                )
+            return shard, stop
+
+        return portion
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """Pieces dealt to the shards in turn, for a stream whose size is not known.
+
+    The pieces are small at first and grow, so that the shards are nearly equal, however long the
+    stream is.
+    """
+
+    n_shards: int
+
+    def portions(self) -> Portions:
+        size, shard, stop = float(_FIRST_DEALT_BYTES // self.n_shards), -1, 0
+        size /= 2 * _GROWTH
+
+        def portion(position: int) -> tuple[int, int | None]:
+            nonlocal size, shard, stop
+            while position >= stop:
+                shard = (shard + 1) % self.n_shards
+                if shard == 0:
+                    size = min(size * _GROWTH, _MOST_DEALT_BYTES)
+                stop += int(size)
+            return shard, stop
+
+        return portion
+
+
+StreamLayout = Evenly | BySize | Dealt

@@ -1,0 +1,173 @@
+"""What a conversion does about surprises in a stream that comes once.
+
+A shard that has lost the text it needs cannot be made of the source again. So that text is kept in
+a spool, or, without one, the conversion ends when such a surprise is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.ledger import Ledger
+from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.conversion.widening import Stored, can_become, change_of
+from bigdata_cli.errors import DataError
+from bigdata_cli.formats.base import Change
+from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.base import FedRows
+from bigdata_cli.sources.csv.feed import FedBlock
+from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.sources.csv.rules import compile_rules
+from bigdata_cli.sources.csv.select_fields import record_offset
+from bigdata_cli.sources.csv.spool import Packed, Spool, pack_block
+from bigdata_cli.sources.csv.text_types import classify_texts
+from bigdata_cli.sources.csv.units import locate
+from bigdata_cli.types.dtype import Column
+from bigdata_cli.types.state import ColumnState
+
+
+class SurpriseError(DataError):
+    """A value for which shards would have to be read again from a pipe; what is finished stays."""
+
+
+class SpoolWatch:
+    """Keeps of each block the text that its shard does not keep."""
+
+    def __init__(self, prepared: Prepared, spool: Spool) -> None:
+        self._prepared = prepared
+        self._spool = spool
+
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> Packed:
+        return self._packed(fed, chunk, builder, self._lost(chunk, builder))
+
+    def taken(
+        self,
+        fed: FedRows,
+        chunk: Chunk,
+        made: Packed,
+        builder: ShardBuilder,
+        widened: bool,
+    ) -> None:
+        lost = self._lost(chunk, builder)
+        if chunk.rows and not lost.issubset(made.columns):  # the shard was widened meanwhile
+            made = self._packed(fed, chunk, builder, lost)
+        self._spool.append(fed.shard, made)
+
+    def _packed(
+        self, fed: FedRows, chunk: Chunk, builder: ShardBuilder, lost: Collection[int]
+    ) -> Packed:
+        assert isinstance(fed, FedBlock)  # tables do not come from pipes
+        task = builder.task
+        return pack_block(fed, chunk, task.fields[fed.file], task.plan, lost)
+
+    def _lost(self, chunk: Chunk, builder: ShardBuilder) -> set[int]:
+        """The columns whose text the values of a chunk do not tell, as they are stored."""
+        form, storage = self._prepared.form, self._prepared.storage
+        lost = set()
+        in_files = None if builder.has_rest else builder.storage_schema.columns
+        for index, state in enumerate(chunk.columns):
+            if state.fixed:
+                continue
+            observed, has_values = chunk.observed[index], chunk.statistics[index].values > 0
+            text = Column(name=state.name, dtype="text")
+            parsed = Stored(
+                Column(name=state.name, dtype=state.dtype), observed, has_values, is_parsed=True
+            )
+            kept = [parsed]
+            if in_files is not None:
+                kept.append(Stored(in_files[index], observed, has_values))
+            if not all(can_become(one, text, form, storage) for one in kept):
+                lost.add(index)
+        return lost
+
+
+class SurpriseWatch:
+    """Ends a conversion without a spool as soon as stored values have lost the text they need."""
+
+    def __init__(self, prepared: Prepared, ledger: Ledger) -> None:
+        self._prepared = prepared
+        self._ledger = ledger
+        self._columns = ledger.columns
+        self._builders: dict[int, ShardBuilder] = {}
+
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> None:
+        return None
+
+    def taken(
+        self,
+        fed: FedRows,
+        chunk: Chunk,
+        made: Any,
+        builder: ShardBuilder,
+        widened: bool,
+    ) -> None:
+        """Raise SurpriseError where a column cannot be what the rows so far ask for."""
+        self._builders[fed.shard] = builder
+        if not widened:
+            return
+        for index in [i for i in self._builders if i in self._ledger.results]:
+            del self._builders[index]
+        known = tuple(self._builders.values())
+        columns = self._ledger.columns_with(known)
+        for index, (before, state) in enumerate(zip(self._columns, columns, strict=True)):
+            if state.dtype != before.dtype and self._is_lost(index, state):
+                assert isinstance(fed, FedBlock)
+                raise self._error(fed, chunk, builder, index, before, state)
+        self._columns = columns
+        for one in known:
+            one.adopt(columns)
+
+    def _is_lost(self, index: int, state: ColumnState) -> bool:
+        form, storage = self._prepared.form, self._prepared.storage
+        shards: list[ShardResult | ShardBuilder] = list(self._ledger.results.values())
+        shards += self._builders.values()
+        return any(
+            change_of(stored, state.column(), form, storage) is Change.SOURCE
+            for shard in shards
+            for stored in shard.stored(index)
+        )
+
+    def _error(
+        self,
+        fed: FedBlock,
+        chunk: Chunk,
+        builder: ShardBuilder,
+        index: int,
+        before: ColumnState,
+        state: ColumnState,
+    ) -> SurpriseError:
+        """The error of the value in a block that made the column another one."""
+        task = builder.task
+        fields = task.fields[fed.file]
+        as_text = tuple(
+            ColumnState(name=one.name, dtype="text", fixed=True, distinct=None)
+            if i == index
+            else one
+            for i, one in enumerate(chunk.columns)
+        )
+        unit = fed.parse(fields, replace(task.plan, columns=as_text))
+        assert unit.chunk is not None
+        texts = unit.chunk.batch.column(index)
+        rules = compile_rules(task.plan.dialect)
+        row, observed = 0, before.observed
+        for place, seen in classify_texts(texts, rules, before.name, task.plan.dialect):
+            observed = observed.join(seen)
+            row = place
+            if before.widened(observed, task.plan.float_mode).dtype == state.dtype:
+                break
+        offset = record_offset(fed.block, unit.chunk.rejects, rules, len(fields), row)
+        value = texts[row].as_py()
+        shown = value if len(value or "") <= 60 else value[:60] + "…"
+        error = RecordError(
+            offset,
+            f'column "{state.name}" was {before.dtype}, and {shown!r} makes it {state.dtype}: '
+            "what is written of it does not tell its text, and with --no-spool the pipe cannot be "
+            "read again",
+            hint=f"--type '{state.name}={state.dtype}', or leave out --no-spool",
+        )
+        located = self._prepared.source.located(fed.file, locate(error, fed.block, fed.first_line))
+        return SurpriseError(located.message, hint=located.hint)

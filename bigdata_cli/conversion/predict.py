@@ -1,0 +1,232 @@
+"""What a conversion will take: bytes, time and memory, from really encoding rows of the source."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from bigdata_cli.checksum import Checksum
+from bigdata_cli.conversion.commit import disk_error
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.plan import count_shards, encode_batches, storage_options
+from bigdata_cli.conversion.sampled import SampledRows
+from bigdata_cli.formats.base import Format, ShardName, StorageOptions
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.types.dtype import Kind
+from bigdata_cli.types.footprint import column_bytes
+
+MARGIN = 1.1
+"""Real bytes are at most so many times the predicted ones."""
+START_SECONDS = 0.5
+"""Of a conversion of nothing: Python, libraries, the look at the source."""
+_THREADS_GAIN = 0.85
+"""What a further processor adds, of one."""
+_LINEAR_BYTES = 2 << 20
+"""Of text that is encoded where tables have any number of rows: bytes grow with the rows alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a conversion with these options is expected to take.
+
+    bytes: of the shards' files. temporary_bytes: that are needed beside them until the end.
+    seconds: on this machine. memory_bytes: to hold all rows as arrays, in the dtypes in which the
+    layout gives them. rows, shards: how many there will be. exact: rows and bytes are no estimate.
+    """
+
+    options: ConvertOptions
+    rows: int
+    shards: int
+    bytes: int
+    temporary_bytes: int
+    seconds: float
+    memory_bytes: int
+    exact: bool = False
+
+    @property
+    def most_bytes(self) -> int:
+        """What is on the disk at the same time, and the most that it may turn out to be."""
+        return round(self.bytes * (1 if self.exact else MARGIN)) + self.temporary_bytes
+
+
+def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int = 0) -> Prediction:
+    """What converting all rows with these options would take.
+
+    rows: with the columns that are kept, typed under the options; a float mode of "32" is applied.
+    Raises UsageError where the format or layout cannot hold them, BudgetError where the folder for
+    temporary files is full.
+    """
+    form = get_format(options.to)
+    if options.float_mode == "32":
+        rows = rows.with_floats("float32")
+    storage = storage_options(form, options)
+    form.check(rows.schema, storage)
+    growth = _Growth(form, storage, rows)
+    total = growth.bytes_of(rows.all_rows, 1)
+    shards = options.shards or count_shards(total, options)
+    if shards > 1:
+        total = growth.bytes_of(rows.all_rows, shards)
+    return Prediction(
+        options=options,
+        rows=rows.all_rows,
+        shards=shards,
+        bytes=total,
+        temporary_bytes=temporary_bytes,
+        seconds=_seconds(rows, growth.seconds * rows.all_rows, total, options.jobs),
+        memory_bytes=memory_bytes(rows, form, storage),
+        exact=rows.exact and shards == 1,
+    )
+
+
+class _Growth:
+    """How the bytes of a shard grow with its rows; seconds: of a processor to encode a row.
+
+    A shard is what it has without rows, and tables of `table_rows` rows: row groups, chunks. What
+    a table has whatever its rows, and what each row adds, follow from a whole one, or the largest
+    part of one for which rows are at hand, and from half of that. padding: what a last table
+    takes however few rows it has.
+    """
+
+    def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
+        self._exact_rows = rows.rows if rows.exact else None
+        with _Trial(form, storage, rows) as trial:
+            self.table_rows = trial.table_rows
+            n_rows, part_rows = trial.most_rows, trial.part_rows
+            half_rows = part_rows // 2
+            self.empty_bytes = trial.encode(0)
+            # The second time everything is loaded, and its time is that of the work.
+            half_bytes = trial.encode(half_rows) - self.empty_bytes
+            started = time.thread_time()
+            self.whole_bytes = trial.encode(n_rows) - self.empty_bytes
+            self.seconds = (time.thread_time() - started) / max(n_rows, 1)
+            self.padding = 0
+            if trial.pads_tables and self.table_rows and rows.all_rows > self.table_rows:
+                full = self.empty_bytes + self.whole_bytes
+                if n_rows != self.table_rows:
+                    full = trial.encode(self.table_rows)
+                self.padding = trial.encode(self.table_rows + 1) - full
+        of_part = self.whole_bytes * part_rows / max(n_rows, 1)
+        self.per_row = (of_part - half_bytes) / max(part_rows - half_rows, 1)
+        self.per_table = of_part - part_rows * self.per_row
+        if self.per_table < 0 or not half_rows:
+            self.per_row, self.per_table = of_part / max(part_rows, 1), 0.0
+
+    def bytes_of(self, n_rows: int, n_shards: int) -> int:
+        """Bytes of so many rows in so many shards of equal length."""
+        if n_shards == 1 and n_rows == self._exact_rows:
+            return self.empty_bytes + self.whole_bytes
+        of_shard = n_rows / n_shards
+        table_rows = self.table_rows or max(1.0, of_shard)
+        tables, left = divmod(of_shard, table_rows)
+        of_table = self.per_table + table_rows * self.per_row
+        per_shard = self.empty_bytes + tables * of_table
+        if left and tables:
+            per_shard += self.padding + (of_table - self.padding) * left / table_rows
+        elif left:
+            per_shard += self.per_table + left * self.per_row
+        return round(n_shards * per_shard)
+
+
+class _Trial:
+    """Encodes some of the rows in a temporary folder; a context manager.
+
+    table_rows: of the tables that the format stores one by one, None where there are none such;
+    pads_tables: see `ShardWriter`. part_rows: of a whole table where there are enough rows for one,
+    else a half of one, a quarter, …, since chunks of such parts are full. most_rows: to encode,
+    some such parts.
+    """
+
+    def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
+        self._form, self._storage, self._rows = form, storage, rows
+        self._folder = tempfile.TemporaryDirectory(prefix="bigdata-")
+        name = ShardName(stem="empty", index=0, count=1)
+        writer = form.writer(Path(self._folder.name), name, rows.schema, storage)
+        writer.abort()
+        self.pads_tables = writer.pads_tables
+        self.table_rows = writer.batch_rows
+        if writer.batch_rows is not None and writer.batch_bytes is not None and rows.rows:
+            n_bytes = sum(batch.nbytes for batch in rows.batches)
+            fitting = writer.batch_bytes * rows.rows // max(n_bytes, 1)
+            self.table_rows = max(1, min(writer.batch_rows, fitting))
+        self.part_rows, self.most_rows = self._rows_to_encode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def _rows_to_encode(self) -> tuple[int, int]:
+        rows = self._rows
+        least = min(rows.rows, round(_LINEAR_BYTES * rows.rows / max(rows.text_bytes, 1)))
+        part = self.table_rows or least
+        while part > rows.rows:
+            part //= 2
+        if rows.exact:
+            return min(part, rows.rows), rows.rows
+        return part, part * max(1, min(-(-least // max(part, 1)), rows.rows // max(part, 1)))
+
+    def encode(self, n_rows: int) -> int:
+        """The bytes of the files that hold so many of the rows."""
+        try:
+            return encode_batches(
+                self._form,
+                self._storage,
+                self._rows.schema,
+                self._rows.spread(n_rows),
+                Path(self._folder.name),
+            )
+        except OSError as error:
+            raise disk_error(error, Path(tempfile.gettempdir())) from error
+
+
+def memory_bytes(rows: SampledRows, form: Format, storage: StorageOptions) -> int:
+    """Bytes of all rows as arrays, as the layout gives them.
+
+    A matrix is of its dtype. TFRecord has float32, int64 and texts only; of the layout packed codes
+    and texts are int64. Elsewhere columns have their dtypes, text an offset and UTF-8 bytes.
+    """
+    n_rows = rows.all_rows
+    columns = list(rows.schema)
+    if storage.layout == "matrix":
+        features = sum(column.name != storage.label for column in columns)
+        label = [c for c in columns if c.name == storage.label]
+        item = 4 if storage.matrix_dtype == "float32" else 8
+        return n_rows * features * item + sum(
+            column_bytes(c, rows.statistics[c.name], rows=n_rows) for c in label
+        )
+    if form.name != "tfrecord":
+        return sum(column_bytes(c, rows.statistics[c.name], rows=n_rows) for c in columns)
+    total = 0.0
+    for column in columns:
+        known = rows.statistics[column.name]
+        if column.kind is Kind.FLOAT:
+            total += 4 * n_rows
+        elif column.kind in (Kind.TEXT, Kind.CATEGORY) and storage.layout != "packed":
+            total += n_rows * (8 + known.text_bytes / max(known.count, 1))
+        else:
+            total += 8 * n_rows
+        total += n_rows if known.nulls else 0
+    return round(total)
+
+
+def _seconds(rows: SampledRows, encoding: float, n_bytes: int, jobs: int | None) -> float:
+    """Of a conversion: parsing, encoding and hashing on all processors, one reading beside them."""
+    processors = 1 + (min(jobs or available_cpus(), available_cpus()) - 1) * _THREADS_GAIN
+    work = rows.parse_seconds * rows.all_bytes + encoding + n_bytes * _hash_seconds()
+    return START_SECONDS + max(work / processors, rows.read_seconds * rows.all_bytes)
+
+
+@cache
+def _hash_seconds() -> float:
+    """Processor seconds for the checksum of a byte."""
+    content = bytes(1 << 22)
+    Checksum().update(content)
+    started = time.thread_time()
+    Checksum().update(content)
+    return (time.thread_time() - started) / len(content)

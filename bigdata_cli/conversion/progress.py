@@ -1,0 +1,55 @@
+"""The progress of a conversion."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from bigdata_cli.conversion.options import Progress, ProgressListener
+
+
+class Meter:
+    """Adds up what the threads report, for one listener; total 0: not known."""
+
+    def __init__(self, total: int, listener: ProgressListener | None) -> None:
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._phase = "convert"
+        self._total = total
+        self._done = 0
+        self._rows = 0
+
+    def begin(self, phase: str, total: int) -> None:
+        self._phase, self._total, self._done, self._rows = phase, total, 0, 0
+        self._tell()
+
+    def advance(self, n_bytes: int, n_rows: int) -> None:
+        with self._lock:
+            self._done = min(self._total or sys.maxsize, self._done + n_bytes)
+            self._rows += n_rows
+            self._tell()
+
+    @property
+    def share(self) -> float | None:
+        """Of the source that is done; None where that is not known."""
+        return self._done / self._total if self._total else None
+
+    def end(self) -> None:
+        self._done = self._total or self._done
+        self._tell()
+
+    def say(self, note: str) -> None:
+        """Have a note shown at once."""
+        self._tell(note)
+
+    def _tell(self, note: str | None = None) -> None:
+        if self._listener is not None:
+            self._listener(
+                Progress(
+                    note=note,
+                    phase=self._phase,
+                    bytes_done=self._done,
+                    bytes_total=self._total,
+                    rows=self._rows,
+                )
+            )

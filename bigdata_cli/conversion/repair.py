@@ -1,0 +1,197 @@
+"""A dataset of which shards are damaged or gone: those are written again, from the same source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from bigdata_cli.checksum import FileEntry
+from bigdata_cli.conversion.checksums import text_entry
+from bigdata_cli.conversion.commit import OutputFolder
+from bigdata_cli.conversion.conversion import Conversion
+from bigdata_cli.conversion.identity import source_differences
+from bigdata_cli.conversion.rejects import REJECTS_NAME
+from bigdata_cli.conversion.resume import is_as_written
+from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.formats.base import partial_path
+from bigdata_cli.manifest import Manifest, ShardEntry, read_manifest
+from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.types.dtype import Column, Kind
+from bigdata_cli.types.lattice import Form, Observed, resolve
+from bigdata_cli.types.state import ColumnState
+from bigdata_cli.types.statistics import ColumnStatistics
+
+_FORMS = {
+    "bool": Form.BOOL,
+    "float32": Form.FLOAT,
+    "float64": Form.FLOAT | Form.FLOAT32_LOSES,
+    "date": Form.DATE,
+    "timestamp[us]": Form.TIMESTAMP,
+    "timestamp[ns]": Form.TIMESTAMP | Form.NANOSECONDS,
+    "timestamp[us, UTC]": Form.TIMESTAMP_UTC,
+    "timestamp[ns, UTC]": Form.TIMESTAMP_UTC | Form.NANOSECONDS,
+    "category": Form.TEXT,
+    "text": Form.TEXT,
+    "null": 0,
+}
+
+
+def repair(conversion: Conversion, folder: OutputFolder) -> Manifest:
+    """Write those shards again whose files are not what the manifest says; returns the manifest.
+
+    Each takes its place as soon as it is whole and, where the format's bytes are the same every
+    time, has the checksum that it had. Interrupted, the same command repairs what is left. Raises
+    UsageError where the dataset is not of this conversion, VerificationError where a shard comes
+    out otherwise than it was.
+    """
+    manifest = read_manifest(folder.path)
+    _check_same(manifest, conversion)
+    columns = tuple(
+        _state(column, manifest.statistics.get(column.name, ColumnStatistics()), state, conversion)
+        for column, state in zip(
+            manifest.schema, conversion.prepared.sample.plan.columns, strict=True
+        )
+    )
+    results = _results(manifest, conversion, folder)
+    broken = conversion.begin_repair(results)
+    conversion.redone.update(broken)
+    shards = list(manifest.shards)
+    with (
+        LocalEngine(conversion.jobs, conversion.meter.advance) as engine,
+        closing(conversion.write_again(engine, broken, columns)) as written,
+    ):
+        for result in written:
+            shards[result.index] = _take(result, shards[result.index], conversion, folder)
+    repaired = replace(manifest, shards=tuple(shards))
+    sidecars = conversion.prepared.form.sidecars(repaired.to_json())
+    repaired = replace(
+        repaired,
+        sidecars=tuple(
+            text_entry(file.name, sidecars[file.name]) if file.name in sidecars else file
+            for file in manifest.sidecars
+        ),
+    )
+    damaged = {n: text for n, text in sidecars.items() if not folder.holds(n, text)}
+    if damaged or repaired != manifest:
+        folder.replace_manifest(repaired, damaged)
+    folder.discard_partial()
+    rejects = next((file for file in manifest.sidecars if file.name == REJECTS_NAME), None)
+    if rejects is not None and not is_as_written(folder.path / REJECTS_NAME, rejects):
+        raise VerificationError(
+            f"{folder.path / REJECTS_NAME} is missing or damaged, and is not of one shard",
+            hint="--force in place of --repair makes the dataset anew",
+        )
+    return repaired
+
+
+def _check_same(manifest: Manifest, conversion: Conversion) -> None:
+    """Raise UsageError where the command would not make this dataset."""
+    prepared = conversion.prepared
+    if prepared.source.comes_once:
+        raise UsageError(
+            "--repair: what comes from a pipe cannot be read again",
+            hint="--force makes the dataset anew",
+        )
+    pairs = {
+        "the format": (manifest.format, prepared.form.name),
+        "the layout, label, compression or matrix": (manifest.storage, prepared.storage),
+        "the dialect": (dict(manifest.dialect), prepared.source.dialect.to_json()),
+        "the options": (dict(manifest.options), conversion.options_entry()),
+        "the order of rows": (manifest.order, conversion.order),
+        "the columns": (manifest.schema.names, prepared.keep),
+    }
+    if conversion.counts_shards:
+        pairs["the number of shards"] = (len(manifest.shards), prepared.n_shards)
+    changed = [f"{what} differ" for what, (old, new) in pairs.items() if old != new]
+    read = [vars(entry) for entry in manifest.sources]
+    changed += source_differences(read, [vars(entry) for entry in conversion.entries()])
+    if changed:
+        raise UsageError(
+            f"--repair: {prepared.output} was made otherwise: {'; '.join(changed)}",
+            hint="repeat the command that made it, with --repair; --force makes it anew",
+        )
+
+
+def _state(
+    column: Column, known: ColumnStatistics, guessed: ColumnState, conversion: Conversion
+) -> ColumnState:
+    """A column as it was settled when the dataset was made."""
+    forms, negative, positive = _FORMS.get(column.dtype, Form.INT), 0, 0
+    if column.kind is Kind.INT and known.minimum is not None:
+        negative, positive = max(0, -int(known.minimum)), max(0, int(known.maximum))
+    observed = Observed(forms, negative, positive)
+    float_mode = conversion.prepared.options.float_mode
+    dtype = resolve(observed, float_mode=float_mode, n_distinct=None, n_rows=0)
+    is_category = column.kind is Kind.CATEGORY
+    return replace(
+        guessed,
+        dtype=column.dtype,
+        observed=observed,
+        fixed=guessed.fixed or not (dtype == column.dtype or is_category),
+        distinct=frozenset(column.vocabulary or ()) if is_category else None,
+    )
+
+
+def _results(
+    manifest: Manifest, conversion: Conversion, folder: OutputFolder
+) -> Iterator[ShardResult]:
+    """The shards as results; spoiled where a file is missing or not what it was."""
+    conversion.meter.begin("check", manifest.bytes)
+    for index, shard in enumerate(manifest.shards):
+        is_whole = all(is_as_written(folder.path / file.name, file) for file in shard.files)
+        conversion.meter.advance(shard.bytes, shard.rows)
+        pieces = tuple(ByteRange(*piece) for piece in shard.source_ranges)
+        yield ShardResult(
+            index=index,
+            name=conversion.name_of(index),
+            files=shard.files,
+            spoiled=not is_whole,
+            schema=manifest.schema,
+            rows=shard.rows,
+            rejected=0,
+            rejects=None,
+            blank_lines=0,
+            starts=tuple(piece.start for piece in pieces),
+            stops=tuple(piece.stop for piece in pieces),
+            pieces=pieces,
+            observed=(),
+            distinct=(),
+            statistics=(),
+        )
+
+
+def _take(
+    result: ShardResult, before: ShardEntry, conversion: Conversion, folder: OutputFolder
+) -> ShardEntry:
+    """Put a shard into its place; returns its entry."""
+    if result.error is not None:
+        raise conversion.prepared.source.located(*result.error)
+    names = conversion.final_names(result)
+    files = tuple(replace(file, name=names[file.name]) for file in result.files)
+    if conversion.prepared.form.same_bytes and len(files) == len(before.files):
+        files = tuple(
+            old if _is_same(folder.path / written.name, written, old) else new
+            for written, new, old in zip(result.files, files, before.files, strict=True)
+        )
+    differs = files != before.files and conversion.prepared.form.same_bytes
+    if result.rows != before.rows or set(names.values()) != set(before.file_names) or differs:
+        raise VerificationError(
+            f"shard {result.index} came out otherwise than it was: the dataset was made by another "
+            "version of bigdata or its libraries, or its source changed unnoticed",
+            hint="--force in place of --repair makes the dataset anew",
+        )
+    for written, final in names.items():
+        os.replace(partial_path(folder.path / written), folder.path / final)
+    return replace(before, files=files)
+
+
+def _is_same(final: Path, written: FileEntry, before: FileEntry) -> bool:
+    """Whether a file that was written has the bytes of one that has another kind of checksum."""
+    if written.checksum.partition(":")[0] == before.checksum.partition(":")[0]:
+        return False
+    return is_as_written(partial_path(final), before)

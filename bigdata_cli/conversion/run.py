@@ -1,0 +1,353 @@
+"""A conversion from beginning to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.conversion.checksums import file_entry, text_entry
+from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
+from bigdata_cli.conversion.conversion import Conversion
+from bigdata_cli.conversion.disk_budget import DiskWatch, check_disk
+from bigdata_cli.conversion.identity import differences, identity
+from bigdata_cli.conversion.memory_budget import with_tables_of
+from bigdata_cli.conversion.options import (
+    ConvertOptions,
+    ConvertReport,
+    Plan,
+    ProgressListener,
+)
+from bigdata_cli.conversion.pipe import SurpriseError
+from bigdata_cli.conversion.plan import Prepared, prepare
+from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
+from bigdata_cli.conversion.report import build_report
+from bigdata_cli.conversion.resume import find_standing
+from bigdata_cli.conversion.stream_conversion import StreamConversion
+from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
+from bigdata_cli.manifest import Manifest, read_manifest
+from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
+from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
+from bigdata_cli.resources.recorder import MemoryRecorder, RecordFiles, record_memory
+from bigdata_cli.resources.sizes import parse_size
+from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
+from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
+from bigdata_cli.sources.csv.source import SourceOptions
+
+
+def convert(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    to: str,
+    output: str | Path | None = None,
+    shards: int | None = None,
+    shard_size: str | int | None = None,
+    label: str | None = None,
+    layout: str | None = None,
+    float_mode: str = "auto",
+    types: Mapping[str, str] | None = None,
+    schema: str | Path | None = None,
+    drop: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    compression: str | None = None,
+    jobs: int | None = None,
+    force: bool = False,
+    repair: bool = False,
+    disk_limit: str | int | None = None,
+    on_bad_row: str = "error",
+    max_bad_rows: int | None = None,
+    max_line_size: str | int = MAX_RECORD_BYTES,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    encoding: str | None = None,
+    spool: bool = True,
+    profile: bool = False,
+    memory_limit: str | int | None = None,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
+    progress: ProgressListener | None = None,
+) -> ConvertReport:
+    """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
+
+    to: parquet, hdf5, npy or tfrecord. The options are those of `bigdata convert`. Raises
+    UsageError, DataError or BudgetError. No output folder is left behind then, but where shards are
+    finished and the same call goes on with them: a note of the exception says so, as of
+    KeyboardInterrupt.
+    """
+    options = ConvertOptions(
+        to=to,
+        output=None if output is None else Path(output),
+        shards=shards,
+        shard_bytes=parse_size(shard_size) if isinstance(shard_size, str) else shard_size,
+        label=label,
+        layout=layout,
+        float_mode=float_mode,
+        types=dict(types or {}),
+        schema_file=None if schema is None else Path(schema),
+        drop=tuple(drop),
+        columns=None if columns is None else tuple(columns),
+        compression=compression,
+        jobs=jobs,
+        force=force,
+        repair=repair,
+        on_bad_row=on_bad_row,
+        max_bad_rows=max_bad_rows,
+        max_line_bytes=(
+            parse_size(max_line_size) if isinstance(max_line_size, str) else max_line_size
+        ),
+        disk_limit_bytes=parse_size(disk_limit) if isinstance(disk_limit, str) else disk_limit,
+        spool=spool,
+        profile=profile,
+        memory_limit=parse_size(memory_limit) if isinstance(memory_limit, str) else memory_limit,
+        memory_plot=None if memory_plot is None else Path(memory_plot),
+        memory_log=None if memory_log is None else Path(memory_log),
+        source=SourceOptions(
+            delimiter=delimiter,
+            quote=quote,
+            escape=escape,
+            header=header,
+            names=None if names is None else tuple(names),
+            skip_rows=skip_rows,
+            comment=comment,
+            trim=trim,
+            decimal=decimal,
+            thousands=thousands,
+            null_tokens=None if null is None else tuple(null),
+            text=text,
+            keep_blank_lines=keep_blank_lines,
+            encoding=encoding,
+        ),
+    )
+    return run(_paths(sources), options, progress=progress)
+
+
+def plan(sources: str | Path | Sequence[str | Path], options: ConvertOptions) -> Plan:
+    """What `run` would do with these options; nothing is written."""
+    prepared = prepare(_paths(sources), options)
+    check_disk(prepared)
+    return prepared.plan()
+
+
+def _paths(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [sources] if isinstance(sources, str | Path) else list(sources)
+
+
+def run(
+    paths: Sequence[str | Path],
+    options: ConvertOptions,
+    *,
+    progress: ProgressListener | None = None,
+    unit_bytes: int | None = None,
+    sample_bytes: int = SAMPLE_BYTES,
+) -> ConvertReport:
+    """Convert with options as one value.
+
+    unit_bytes: of source parsed at a time; sample_bytes: looked at beforehand. Neither changes the
+    dataset, but for a stream, whose shards follow from what the sample shows of it.
+    """
+    check_limit(options.memory_limit)
+    times = StageTimes() if options.profile else None
+    files = RecordFiles.of(options.memory_plot, options.memory_log)
+    with (
+        record_memory(
+            files,
+            title=f"bigdata convert, {options.to}",
+            limit_bytes=options.memory_limit,
+            relieve=drop_idle_pages,
+        ) as recorder,
+        measure_stages(times),
+        memory_errors(),
+    ):
+        report = _run(paths, options, progress, unit_bytes, sample_bytes, recorder)
+    record = recorder.record()
+    report = replace(report, memory=record, peak_memory_bytes=record.peak_bytes)
+    return report if times is None else replace(report, stages=times.shares())
+
+
+def _run(
+    paths: Sequence[str | Path],
+    options: ConvertOptions,
+    progress: ProgressListener | None,
+    unit_bytes: int | None,
+    sample_bytes: int,
+    recorder: MemoryRecorder,
+) -> ConvertReport:
+    started = time.monotonic()
+    begin_phase("sampling")
+    with stage("sample"):
+        prepared = prepare(paths, options, sample_bytes=sample_bytes)
+        watch = None if options.repair else check_disk(prepared)
+    _keep_within(prepared.memory, recorder)
+    begin_phase("converting")
+    folder = OutputFolder(prepared.output)
+    folder.open()
+    try:
+        header = {**identity(prepared), "force": options.force}
+        if _is_finished(folder, header):
+            return build_report(
+                prepared, read_manifest(folder.path), seconds=time.monotonic() - started
+            )
+        check_output(folder.path, force=options.force, repair=options.repair)
+        if options.repair:
+            prepared = _with_tables_of_dataset(prepared, folder)
+            _keep_within(prepared.memory, recorder)
+            return _repair(prepared, folder, unit_bytes, progress, started)
+        standing = find_standing(folder.path, header, prepared.keep, force=options.force)
+        if standing is not None:
+            prepared = with_tables_of(prepared, standing.table_bytes)
+            _keep_within(prepared.memory, recorder)
+        conversion = _conversion(prepared, unit_bytes, progress, watch)
+        with _put_away(conversion, folder):
+            if standing is None:
+                folder.begin(header)
+            else:
+                conversion.restore(folder, standing)
+            conversion.run(folder)
+            manifest = _commit(conversion, folder)
+    finally:
+        folder.close()
+    return build_report(
+        prepared,
+        manifest,
+        seconds=time.monotonic() - started,
+        n_redone=len(conversion.redone),
+        n_resumed=conversion.n_resumed,
+        blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
+    )
+
+
+def _keep_within(memory: MemoryBudget | None, recorder: MemoryRecorder) -> None:
+    assert memory is not None
+    recorder.limit_bytes = memory.limit_bytes
+    if memory.returns_memory:
+        return_freed_memory()
+        drop_idle_pages()
+
+
+def _with_tables_of_dataset(prepared: Prepared, folder: OutputFolder) -> Prepared:
+    """The conversion as it was when it made the dataset; what a manifest may say is not trusted."""
+    made = read_manifest(folder.path).options.get("table_bytes")
+    is_size = made is None or (type(made) is int and made > 0)
+    return with_tables_of(prepared, made) if is_size else prepared
+
+
+def _conversion(
+    prepared: Prepared,
+    unit_bytes: int | None,
+    progress: ProgressListener | None,
+    watch: DiskWatch | None = None,
+) -> Conversion:
+    kind = StreamConversion if prepared.source.is_stream else Conversion
+    return kind(prepared, unit_bytes, progress, watch)
+
+
+def _repair(
+    prepared: Prepared,
+    folder: OutputFolder,
+    unit_bytes: int | None,
+    progress: ProgressListener | None,
+    started: float,
+) -> ConvertReport:
+    from bigdata_cli.conversion.repair import repair
+
+    conversion = _conversion(prepared, unit_bytes, progress)
+    try:
+        manifest = repair(conversion, folder)
+    except BaseException as raised:
+        folder.discard_partial()
+        error = _told(raised, conversion, folder)
+        if error is raised:
+            raise
+        raise error from raised
+    n_redone = len(conversion.redone)
+    return build_report(
+        prepared,
+        manifest,
+        seconds=time.monotonic() - started,
+        n_redone=n_redone,
+        n_resumed=len(manifest.shards) - n_redone,
+    )
+
+
+def _is_finished(folder: OutputFolder, header: dict[str, Any]) -> bool:
+    """Whether all that was left of this very conversion was its commit, which is done by now."""
+    begun = folder.finished
+    return (
+        begun is not None and begun["force"] == header["force"] and not differences(begun, header)
+    )
+
+
+def _commit(conversion: Conversion, folder: OutputFolder) -> Manifest:
+    """Make the dataset visible; returns its manifest."""
+    begin_phase("committing")
+    prepared = conversion.prepared
+    manifest = conversion.manifest()
+    sidecars = prepared.form.sidecars(manifest.to_json())
+    entries = [text_entry(name, text) for name, text in sidecars.items()]
+    if manifest.rejected_rows:
+        merge_rejects(
+            prepared.source,
+            prepared.output,
+            conversion.reject_pieces(),
+            interleaved=conversion.order != "source",
+        )
+        entries.append(file_entry(prepared.output, REJECTS_NAME))
+    manifest = replace(manifest, sidecars=tuple(entries))
+    folder.commit(manifest, sidecars, conversion.renames())
+    return manifest
+
+
+@contextmanager
+def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
+    """Where a conversion fails, keep what the same command can go on with, or nothing at all.
+
+    It can where the cause may go away by itself: an interrupt, a full disk, a source that is gone.
+    What is wrong with the data or the options is so for good.
+    """
+    try:
+        yield
+    except BaseException as raised:
+        error = _told(raised, conversion, folder)
+        passes = not isinstance(error, BigdataError) or isinstance(
+            error, BudgetError | SourceLostError
+        )
+        can_go_on = passes or isinstance(raised, OSError)
+        if isinstance(error, SurpriseError):
+            kept = conversion.whole_files()
+            folder.abandon(keep=kept)
+            if kept:
+                error.add_note(
+                    f"{conversion.n_finished:,} shards are finished and stay in {folder.path}, as "
+                    "files that end in .partial; the next conversion into it removes them"
+                )
+        elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
+            error.add_note(conversion.standing())
+        if error is raised:
+            raise
+        raise error from raised
+
+
+def _told(error: BaseException, conversion: Conversion, folder: OutputFolder) -> BaseException:
+    """What to say of an error: where the source was changed or lost meanwhile, that is why."""
+    if isinstance(error, DataError) and not isinstance(error, SourceLostError):
+        try:
+            for file in conversion.prepared.source.files:
+                file.check_unchanged()
+        except DataError as why:
+            return why
+    return disk_error(error, folder.path) if isinstance(error, OSError) else error

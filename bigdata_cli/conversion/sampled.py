@@ -1,0 +1,183 @@
+"""Rows of a source to try things on: parsed, with the types and sizes that all rows will have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from bigdata_cli.conversion.plan import fitting_units
+from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.sample import Sample, settle
+from bigdata_cli.sources.csv.source import Source
+from bigdata_cli.types.distinct import estimate_distinct
+from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
+from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.types.vocabulary import MAX_CATEGORIES
+
+ENCODED_BYTES = 12 << 20
+"""Of text that is parsed to be encoded: a row group of most tables."""
+_READ_BYTES = 2 << 20
+_MADE_UP = "\U0010ffff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledRows:
+    """Parsed rows of a source, in pieces spread over it.
+
+    schema: as all rows will ask for, as far as these tell. distinct: values in all rows, estimated.
+    statistics: of these rows. all_rows: of the source, estimated. text_bytes: of these rows; of
+    tables their number. parse_seconds: processor seconds for a byte of it; read_seconds: seconds
+    for a byte of what can be read from its start only, else 0. exact: these are all rows.
+    pieces: (rows, bytes of text) of each piece. fixed: columns whose dtype the user chose.
+    """
+
+    schema: Schema
+    batches: tuple[pa.RecordBatch, ...]
+    statistics: Mapping[str, ColumnStatistics]
+    distinct: Mapping[str, int]
+    rows: int
+    text_bytes: int
+    all_rows: int
+    parse_seconds: float
+    read_seconds: float
+    exact: bool
+    pieces: tuple[tuple[int, int], ...] = ()
+    fixed: frozenset[str] = frozenset()
+
+    @property
+    def all_bytes(self) -> float:
+        """Bytes of the text of all rows, from the length of these."""
+        return self.text_bytes * self.all_rows / max(self.rows, 1)
+
+    def spread(self, n_rows: int) -> Iterator[pa.RecordBatch]:
+        """So many rows, in order, from pieces that are spread evenly; again where they are few."""
+        while n_rows >= self.rows > 0:
+            yield from self.batches
+            n_rows -= self.rows
+        if not n_rows:
+            return
+        n_pieces = max(1, -(-n_rows * len(self.batches) // self.rows))
+        while True:
+            places = sorted({i * len(self.batches) // n_pieces for i in range(n_pieces)})
+            if sum(self.batches[place].num_rows for place in places) >= n_rows:
+                break
+            n_pieces += 1
+        left = n_rows
+        for place in places:
+            batch = self.batches[place].slice(0, left)
+            left -= batch.num_rows
+            yield batch
+
+    def select(self, names: Sequence[str]) -> SampledRows:
+        """The same rows with some of their columns."""
+        return replace(
+            self,
+            schema=Schema(tuple(self.schema[name] for name in names)),
+            batches=tuple(batch.select(names) for batch in self.batches),
+        )
+
+    def with_floats(self, dtype: str) -> SampledRows:
+        """The same rows with all floats of that dtype, but for those that the user fixed."""
+        columns = tuple(
+            replace(column, dtype=dtype)
+            if column.kind is Kind.FLOAT and column.name not in self.fixed
+            else column
+            for column in self.schema
+        )
+        schema = Schema(columns)
+        cast = tuple(batch.cast(schema.arrow(), safe=False) for batch in self.batches)
+        return replace(self, schema=schema, batches=cast)
+
+
+def draw_rows(
+    source: RowSource,
+    sample: Sample,
+    keep: Sequence[str],
+    *,
+    max_bytes: int = ENCODED_BYTES,
+    distinct: Mapping[str, int] | None = None,
+) -> SampledRows:
+    """Parse pieces of the source, and foresee what all rows will make of its columns.
+
+    distinct: values of columns of text in all rows, where they are known.
+    """
+    started = time.thread_time()
+    plan, units = fitting_units(source, sample.plan, keep, max_bytes)
+    seconds = time.thread_time() - started
+    parsed = [(unit, unit.chunk) for unit in units if unit.chunk is not None]
+    chunks = [chunk for _, chunk in parsed]
+    rows = sum(chunk.rows for chunk in chunks)
+    text_bytes = sum(chunk.position - unit.start for unit, chunk in parsed)
+    exact = sample.exact and rows == sample.rows
+    all_rows = rows if exact else max(rows, sample.estimated_rows)
+    statistics = {}
+    for place, name in enumerate(keep):
+        known = ColumnStatistics()
+        for chunk in chunks:
+            known = known.merge(chunk.statistics[place])
+        statistics[name] = known
+    known_distinct = distinct or {}
+    columns, arrays, distinct = [], [], {}
+    for place, state in enumerate(plan.columns):
+        pieces = [chunk.batch.column(place) for chunk in chunks]
+        column = replace(state, dtype=settle(state, plan.float_mode, rows)).column()
+        if pieces and (state.fixed or column.kind not in (Kind.TEXT, Kind.CATEGORY)):
+            pieces = [piece.cast(arrow_type(column.dtype)) for piece in pieces]
+        elif pieces:
+            number, seen = estimate_distinct(pieces, rows=rows, all_rows=all_rows)
+            number = max(seen, known_distinct.get(state.name, number))
+            distinct[state.name] = number
+            column, pieces = _text_or_category(column, pieces, number, all_rows)
+        columns.append(column)
+        arrays.append(pieces)
+    names = [column.name for column in columns]
+    return SampledRows(
+        schema=Schema(tuple(columns)),
+        batches=tuple(
+            pa.RecordBatch.from_arrays(list(of_chunk), names=names)
+            for of_chunk in zip(*arrays, strict=True)
+        ),
+        statistics=statistics,
+        distinct=distinct,
+        rows=rows,
+        text_bytes=text_bytes,
+        all_rows=all_rows,
+        parse_seconds=seconds / max(text_bytes, 1),
+        read_seconds=_read_seconds(source),
+        exact=exact,
+        fixed=frozenset(state.name for state in plan.columns if state.fixed),
+        pieces=tuple((chunk.rows, chunk.position - unit.start) for unit, chunk in parsed),
+    )
+
+
+def _text_or_category(
+    column: Column, pieces: list[pa.Array], number: int, all_rows: int
+) -> tuple[Column, list[pa.Array]]:
+    """A column of text as it will be stored, with as many categories as there will be."""
+    decoded = [
+        piece.dictionary_decode() if pa.types.is_dictionary(piece.type) else piece
+        for piece in pieces
+    ]
+    if number > MAX_CATEGORIES or 2 * number >= all_rows:
+        return replace(column, dtype="text", vocabulary=None), decoded
+    coded = [piece.dictionary_encode() for piece in decoded]
+    known = set()
+    for piece in coded:
+        known.update(piece.dictionary.to_pylist())
+    # Values that were not seen count in the width of the codes, and in the vocabulary's bytes.
+    length = round(sum(map(len, known)) / max(len(known), 1))
+    unseen = (f"{_MADE_UP}{i:0{max(length - 1, 1)}d}" for i in range(number - len(known)))
+    vocabulary = (*sorted(known), *unseen)
+    return replace(column, dtype="category", vocabulary=vocabulary), coded
+
+
+def _read_seconds(source: RowSource) -> float:
+    """Seconds for a byte of a text that one thread has to decompress or decode; 0 for others."""
+    if not isinstance(source, Source) or not source.is_stream or source.comes_once:
+        return 0.0
+    started = time.thread_time()
+    text, _ = source.files[0].origin.head(_READ_BYTES)
+    return (time.thread_time() - started) / max(len(text), 1)

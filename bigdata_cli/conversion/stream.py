@@ -1,0 +1,223 @@
+"""The shards of a stream: its blocks are parsed in parallel, and taken in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.shard import Stopped
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardTask
+from bigdata_cli.errors import BigdataError
+from bigdata_cli.sources.base import FedRows
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.csv.units import Unit
+
+_MOST_FINISHING = 1
+"""Shards that are being finished while the next one is begun."""
+
+TaskMaker = Callable[[int, Sequence[ShardBuilder]], ShardTask]
+"""The task of a shard, given the shards that are still open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamWork:
+    """What is to be made of the blocks of a stream.
+
+    indices: the shards to make, ascending; None: as many as there are from `first` on, and at least
+    shard 0. interleaved: the shards' blocks come in turns, and not shard after shard. watch: told
+    of each block what was parsed of it.
+    """
+
+    feed: Iterable[FedRows]
+    make_task: TaskMaker
+    indices: Sequence[int] | None
+    first: int = 0
+    interleaved: bool = False
+    watch: StreamWatch | None = None
+
+
+class StreamWatch(Protocol):
+    """Follows the blocks of a stream."""
+
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> Any:
+        """Told when a block is parsed, in any thread; what it returns comes to `taken`."""
+        ...
+
+    def taken(
+        self,
+        fed: FedRows,
+        chunk: Chunk,
+        made: Any,
+        builder: ShardBuilder,
+        widened: bool,
+    ) -> None:
+        """Told when its shard has taken a block, in order; `widened`: it showed other types than
+        were known of the shard."""
+        ...
+
+
+def convert_stream(
+    work: StreamWork,
+    *,
+    pool: Executor,
+    in_flight: int,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Iterator[ShardResult]:
+    """The results of the shards, in order where they are not interleaved, as they are done.
+
+    pool: where blocks are parsed, `in_flight` at a time, and tables encoded. on_progress: told the
+    bytes of the source and the rows of each block done. Raises DataError for the first record of
+    the stream that cannot be kept, and what the feed raises; no partial file of an open shard is
+    left then.
+    """
+    run = _Stream(work, pool, in_flight, stop, on_progress)
+    try:
+        yield from run.results()
+    finally:
+        run.close()
+
+
+_Waiting = tuple[FedRows, ShardBuilder, ParsePlan, Future[tuple[Unit, Any]]]
+"""A block that is being parsed, its shard, and the types that it is parsed with."""
+
+
+class _Stream:
+    """Blocks being parsed, in order; shards that are open; shards that are being finished."""
+
+    def __init__(
+        self,
+        work: StreamWork,
+        pool: Executor,
+        in_flight: int,
+        stop: threading.Event | None,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._work = work
+        self._pool = pool
+        self._in_flight = in_flight
+        self._stop = stop
+        self._on_progress = on_progress
+        self._to_open = None if work.indices is None else deque(work.indices)
+        self._open: dict[int, ShardBuilder] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._finishing: deque[Future[ShardResult]] = deque()
+        self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
+        self._consumed = 0
+
+    def results(self) -> Iterator[ShardResult]:
+        for fed in self._blocks():
+            self._submit(fed)
+            while len(self._waiting) >= self._in_flight:
+                self._take()
+                yield from self._finished(_MOST_FINISHING)
+        while self._waiting:
+            self._take()
+        self._open_until(None)
+        for index in sorted(self._open):
+            self._finish(index)
+        yield from self._finished(0)
+
+    def close(self) -> None:
+        """Leave nothing running and no file open."""
+        for *_, future in self._waiting:
+            future.cancel()
+        for builder in self._open.values():
+            builder.abort()
+        self._finisher.shutdown(wait=True, cancel_futures=True)
+
+    def _blocks(self) -> Iterator[FedRows]:
+        """The blocks of the shards to make."""
+        indices = self._work.indices
+        wanted = None if indices is None else frozenset(indices)
+        feed = iter(self._work.feed)
+        while True:
+            try:
+                fed = next(feed, None)
+            except BigdataError:
+                while self._waiting:  # an error in a record that stands before comes first
+                    self._take()
+                raise
+            if fed is None:
+                return
+            if fed.shard >= self._work.first if wanted is None else fed.shard in wanted:
+                yield fed
+            elif wanted and not self._work.interleaved and fed.shard > max(wanted):
+                return
+
+    def _submit(self, fed: FedRows) -> None:
+        self._open_until(fed.shard)
+        builder = self._open[fed.shard]
+        plan = replace(builder.task.plan, columns=builder.columns)
+        future = self._pool.submit(self._parse, fed, builder, plan)
+        self._waiting.append((fed, builder, plan, future))
+
+    def _parse(self, fed: FedRows, builder: ShardBuilder, plan: ParsePlan) -> tuple[Unit, Any]:
+        if self._stop is not None and self._stop.is_set():
+            raise Stopped
+        unit = fed.parse(builder.task.fields[fed.file], plan)
+        watch = self._work.watch
+        if watch is None or unit.chunk is None:
+            return unit, None
+        return unit, watch.parsed(fed, unit.chunk, builder)
+
+    def _open_until(self, shard: int | None) -> None:
+        """Open the shards up to this one, those without records too; None: all."""
+        if self._to_open is None:
+            if shard is None and not self._open and not self._work.first:
+                shard = 0
+            if shard is not None and shard not in self._open:
+                self._begin(shard)
+            return
+        while self._to_open and (shard is None or self._to_open[0] <= shard):
+            self._begin(self._to_open.popleft())
+
+    def _begin(self, index: int) -> None:
+        # Shards that take turns are all begun before they have seen much.
+        before = () if self._work.interleaved else tuple(self._open.values())
+        task = self._work.make_task(index, before)
+        self._open[index] = ShardBuilder(task, self._pool)
+
+    def _take(self) -> None:
+        """Take the first block that is under way into its shard."""
+        fed, builder, plan, future = self._waiting.popleft()
+        unit, made = future.result()
+        is_older = plan.columns is not builder.columns
+        if is_older and unit.chunk is not None and not builder.can_take(unit.chunk):
+            # The shard was widened after this block was parsed.
+            unit, made = self._parse(fed, builder, replace(plan, columns=builder.columns))
+        if not self._work.interleaved:
+            for index in [index for index in self._open if index < fed.shard]:
+                self._finish(index)
+        if unit.chunk is None:
+            assert unit.error is not None
+            raise builder.task.source.located(fed.file, unit.error) from unit.error
+        before = builder.columns
+        builder.take(fed.file, unit.start, unit.chunk)
+        if self._work.watch is not None:
+            widened = builder.columns is not before
+            self._work.watch.taken(fed, unit.chunk, made, builder, widened)
+        if self._on_progress is not None:
+            self._on_progress(fed.consumed - self._consumed, unit.chunk.rows)
+        self._consumed = fed.consumed
+
+    def _finish(self, index: int) -> None:
+        builder = self._open.pop(index)
+        self._finishing.append(self._finisher.submit(_finish, builder))
+
+    def _finished(self, most_left: int) -> Iterator[ShardResult]:
+        while self._finishing and (len(self._finishing) > most_left or self._finishing[0].done()):
+            yield self._finishing.popleft().result()
+
+
+def _finish(builder: ShardBuilder) -> ShardResult:
+    try:
+        return builder.finish()
+    except BaseException:
+        builder.abort()
+        raise

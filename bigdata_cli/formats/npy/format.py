@@ -1,0 +1,173 @@
+"""npy: a memory-mappable file per column, or a feature matrix and its label.
+
+The files are what `numpy.save` writes, with room for the number of rows in their headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.checksum import FileEntry
+from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.arrays import (
+    check_matrix,
+    column_physical,
+    matrix_change,
+    matrix_kept_dtype,
+    matrix_physical,
+)
+from bigdata_cli.formats.base import (
+    Change,
+    Format,
+    ShardName,
+    StorageOptions,
+    check_options,
+)
+from bigdata_cli.formats.npy.headers import rewrite_npy_headers
+from bigdata_cli.formats.npy.read import (
+    NpyRows,
+    check_column_files,
+    check_matrix_files,
+    count_column_rows,
+    count_matrix_rows,
+    matrix_slices,
+    read_columns,
+    read_matrix,
+)
+from bigdata_cli.formats.npy.write import (
+    ColumnsWriter,
+    MatrixWriter,
+    NpyWriter,
+    check_file_names,
+    check_name_lengths,
+)
+from bigdata_cli.types.dtype import Column, Kind, Schema, numpy_dtype
+
+
+class NpyFormat(Format):
+    """NumPy's own files."""
+
+    name = "npy"
+    layouts = ("columns", "matrix")
+    compressions = ("none",)
+
+    def physical(self, column: Column, options: StorageOptions) -> str:
+        if options.layout == "matrix":
+            return matrix_physical(column, options)
+        return column_physical(column)
+
+    def change(
+        self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
+    ) -> Change:
+        if options.layout == "matrix" and options.label != old.name:
+            return matrix_change(old, new, options, has_values=has_values)
+        change = super().change(old, new, options, has_values=has_values)
+        if change is Change.SAME or Kind.TEXT in (old.kind, new.kind):
+            return change
+        stored = [numpy_dtype(c.dtype, n_values=c.n_values) for c in (old, new)]
+        if old.kind is Kind.CATEGORY and new.kind is Kind.CATEGORY:
+            # The files hold codes only: those of texts that come last leave the others as they are.
+            words = old.vocabulary or ()
+            is_same = words == (new.vocabulary or ())[: len(words)] and stored[0] == stored[1]
+            return Change.SAME if is_same else change
+        are_integers = old.kind is Kind.INT and new.kind is Kind.INT
+        same_width = stored[0].itemsize == stored[1].itemsize
+        return Change.HEADER if are_integers and same_width else change
+
+    def kept_dtype(self, column: Column, options: StorageOptions) -> str:
+        if options.layout == "matrix":
+            return matrix_kept_dtype(column, options)
+        return column.dtype
+
+    def rewrite_headers(
+        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        schema: Schema, options: StorageOptions,
+    ) -> tuple[FileEntry, ...]:  # fmt: skip
+        return rewrite_npy_headers(folder, old, files, new, schema, options)
+
+    def check(self, schema: Schema, options: StorageOptions) -> None:
+        check_options(self, schema, options)
+        if options.compression not in (None, "none"):
+            raise UsageError("npy files are not compressed", hint="--compression none")
+        if options.layout == "matrix":
+            check_matrix(schema, options)
+        else:
+            check_file_names(schema)
+            check_name_lengths(schema, ShardName(stem="a", index=0, count=1))
+
+    def writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> NpyWriter:
+        if options.layout == "matrix":
+            return MatrixWriter(folder, name, schema, options)
+        return ColumnsWriter(folder, name, schema)
+
+    def sizing_writer(
+        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+    ) -> NpyWriter:
+        """Sizes follow from the rows; thousands of files are not made for them."""
+        if options.layout == "matrix":
+            return MatrixWriter(folder, name, schema, options, is_written=False)
+        return ColumnsWriter(folder, name, schema, is_written=False)
+
+    def read(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str] | None = None,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        names = list(schema.names if columns is None else columns)
+        if options.layout == "matrix":
+            return read_matrix(
+                folder, files, schema, options, columns=names, max_rows=max_rows, rows=rows
+            )
+        return read_columns(folder, files, schema, columns=names, max_rows=max_rows, rows=rows)
+
+    def block_rows(self, schema: Schema, options: StorageOptions) -> int:
+        return 1
+
+    has_row_access = True
+
+    def open_rows(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        columns: Sequence[str],
+    ) -> NpyRows:
+        return NpyRows(folder, files, schema, options, columns)
+
+    def read_matrix(
+        self,
+        folder: Path,
+        files: Sequence[str],
+        schema: Schema,
+        options: StorageOptions,
+        *,
+        max_rows: int = 65_536,
+        rows: range | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        return matrix_slices(folder, files, schema, options, max_rows=max_rows, rows=rows)
+
+    def check_schema(
+        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    ) -> int:
+        if options.layout == "matrix":
+            return check_matrix_files(folder, files, schema, options)
+        return check_column_files(folder, files, schema)
+
+    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+        if options.layout == "matrix":
+            return count_matrix_rows(folder, files)
+        return count_column_rows(folder, files)

@@ -1,0 +1,92 @@
+"""The report of a dataset, from its manifest."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from bigdata_cli.dataset import Dataset, open_dataset
+from bigdata_cli.inspection.report import DatasetColumn, DatasetReport, DatasetShard, Room
+from bigdata_cli.types.dtype import Kind
+from bigdata_cli.types.footprint import column_bytes, pandas_bytes
+
+_BATCH_ROWS = 8192
+
+
+def inspect_dataset(path: Path, room: Room) -> DatasetReport:
+    """What is in a dataset, and how it is loaded; nothing but the manifest is read."""
+    dataset = open_dataset(path)
+    manifest = dataset.manifest
+    columns = []
+    for column in dataset.schema:
+        known = dataset.statistics(column.name)
+        columns.append(
+            DatasetColumn(
+                name=column.name,
+                dtype=column.dtype,
+                n_categories=column.n_values if column.vocabulary is not None else None,
+                nulls=known.nulls,
+                minimum=known.minimum,
+                maximum=known.maximum,
+                mean=known.mean,
+                std=known.std,
+                bytes=column_bytes(column, known, rows=manifest.rows),
+                pandas_bytes=pandas_bytes(column, known),
+            )
+        )
+    shards = (
+        DatasetShard(files=shard.file_names, rows=shard.rows, bytes=shard.bytes)
+        for shard in dataset.shards
+    )
+    label = manifest.storage.label
+    folder = shlex.quote(str(dataset.path))
+    return DatasetReport(
+        path=str(dataset.path),
+        format=manifest.format,
+        layout=manifest.storage.layout,
+        label=label,
+        compression=manifest.storage.compression,
+        rows=manifest.rows,
+        rejected_rows=manifest.rejected_rows,
+        bytes=manifest.bytes,
+        source_bytes=sum(source.bytes for source in manifest.sources),
+        sources=tuple(source.name for source in manifest.sources),
+        shards=tuple(shards),
+        columns=tuple(columns),
+        next_command=f"bigdata verify {folder}"
+        if label is None
+        else f"bigdata train {folder} --label {shlex.quote(label)}",
+        memory_bytes=sum(column.bytes for column in columns),
+        room=room,
+        loaders=loader_lines(dataset),
+    )
+
+
+def loader_lines(dataset: Dataset) -> dict[str, str]:
+    """Lines of Python that load the dataset in shuffled batches, by library.
+
+    (X, y) where there is a label and no text, else a dict by column.
+    """
+    opened = (
+        f"from bigdata_cli import open_dataset\n\ndataset = open_dataset({str(dataset.path)!r})\n"
+    )
+    label = dataset.storage.label
+    has_text = any(column.kind is Kind.TEXT for column in dataset.schema)
+    if label is not None and not has_text and len(dataset.schema) > 1:
+        arguments, names = f"{_BATCH_ROWS}, shuffle=True", "X, y"
+        shown = f"X: float32 (rows, {len(dataset.schema) - 1}), y: {label!r}"
+    else:
+        arguments, names = f"{_BATCH_ROWS}, shuffle=True, dtype=None", "batch"
+        shown = "a dict by column"
+    return {
+        "NumPy": f"{opened}for {names} in dataset.to_numpy_batches({arguments}):\n"
+        f"    ...  # {shown}",
+        "pandas": f"{opened}for frame in dataset.iter_pandas({_BATCH_ROWS}):\n"
+        "    ...  # a DataFrame",
+        "tf.data": f"{opened}batches = dataset.to_tf({arguments})  # {shown}",
+        "torch": "from torch.utils.data import DataLoader\n"
+        f"{opened}batches = dataset.to_torch({arguments})\n"
+        "loader = DataLoader(batches, batch_size=None, num_workers=2)\n"
+        f"for {names} in loader:\n"
+        f"    ...  # {shown}",
+    }

@@ -1,0 +1,130 @@
+"""HTML that a page is made of: escaped text, bars, histograms, tables."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bigdata_cli.inspection.report import Histogram
+from bigdata_cli.inspection.summary import number_text
+from bigdata_cli.printable import sanitize
+
+_HEIGHT, _WIDTH, _GAP = 64, 288, 0.15
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS = 86_400
+
+
+def text(value: object) -> str:
+    """Text as it can stand anywhere in a page, in attributes too.
+
+    Control characters and marks that reorder text are written as escapes.
+
+    >>> text("<b>\\u202e")
+    '&lt;b&gt;\\\\u202e'
+    """
+    return html.escape(sanitize(value), quote=True)
+
+
+def named(value: object) -> str:
+    """A name or a value of a file, which may be in a script that runs the other way."""
+    return f"<bdi>{text(value)}</bdi>"
+
+
+def lines(value: str) -> str:
+    """Text of several lines, in a block to be copied."""
+    return "<pre>" + "\n".join(text(line) for line in value.splitlines()) + "</pre>"
+
+
+def tile(figure: str, what: str) -> str:
+    return f'<div class="card tile"><b>{text(figure)}</b><span>{text(what)}</span></div>'
+
+
+def bars(rows: Sequence[tuple[str, Sequence[float], str]]) -> str:
+    """Horizontal bars, all to one scale: (name, length, or before and after, what is told)."""
+    most = max((length for _, lengths, _ in rows for length in lengths), default=0) or 1
+    kinds = {1: ("",), 2: (" class=before", "")}
+    return "".join(
+        f'<div class="bar"><span>{named(name)}</span><span class="tracks">'
+        + "".join(
+            f'<span class="track"><i{kind} style="width:{100 * length / most:.2f}%"></i></span>'
+            for kind, length in zip(kinds[len(lengths)], lengths, strict=True)
+        )
+        + f"</span><span>{text(told)}</span></div>"
+        for name, lengths, told in rows
+    )
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: set[int]) -> str:
+    """A table of cells that are HTML already; numbers: the columns that align right."""
+    head = "".join(
+        f"<th{' class=n' if place in numbers else ''}>{text(header)}</th>"
+        for place, header in enumerate(headers)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=n' if place in numbers else ''}>{cell}</td>"
+            for place, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="card scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def histogram(shown: Histogram) -> str:
+    """How a column's values are spread: bars over its range, or one for each value."""
+    if shown.kind == "values":
+        rows = [(value, (count,), f"{count:,}") for value, count in _pairs(shown)]
+        return f'<div class="bars">{bars(rows)}</div>'
+    most = max(shown.counts, default=0) or 1
+    step = _WIDTH / max(1, len(shown.counts))
+    rects = "".join(
+        f'<rect x="{place * step:.2f}" y="{_HEIGHT - height:.2f}" '
+        f'width="{step * (1 - _GAP):.2f}" height="{height:.2f}" rx="1"/>'
+        for place, count in enumerate(shown.counts)
+        if (height := _bar_height(count, most))
+    )
+    told = f"{sum(shown.counts):,} values from {_end(shown, 0)} to {_end(shown, -1)}"
+    beyond = "".join(
+        f"<span>{text(f'{count:,} {where}')}</span>"
+        for count, where in ((shown.below, "below"), (shown.above, "above"))
+        if count
+    )
+    ends = f"<span>{text(_end(shown, 0))}</span>{beyond}<span>{text(_end(shown, -1))}</span>"
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{text(told)}" fill="currentColor">{rects}</svg><div class="ends">{ends}</div>'
+    )
+
+
+def _bar_height(count: int, most: int) -> float:
+    """Few values are still to be seen."""
+    return max(1.0, _HEIGHT * count / most) if count else 0.0
+
+
+def _pairs(shown: Histogram) -> list[tuple[str, int]]:
+    pairs = list(zip(shown.values, shown.counts, strict=True))
+    return [*pairs, ("…", shown.others)] if shown.others else pairs
+
+
+def _end(shown: Histogram, place: int) -> str:
+    edge = shown.edges[place]
+    if shown.kind == "times":
+        return _time(edge)
+    if shown.kind == "lengths":
+        return f"{edge - (1 if place else 0):,.0f} characters"
+    return number_text(edge) or ""
+
+
+def _time(seconds: float) -> str:
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{seconds:.3g} s since 1970"
+    day = moment.date().isoformat()
+    return day if not seconds % _DAY_SECONDS else f"{day} {moment:%H:%M}"

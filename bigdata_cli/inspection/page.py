@@ -1,0 +1,240 @@
+"""A report as one HTML page: no script, no network, nothing else needed.
+
+Every name and value of a file goes through `markup.text`. The page forbids scripts and loading.
+"""
+
+from __future__ import annotations
+
+import html
+import shlex
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
+from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, shard_balance
+from bigdata_cli.resources.sizes import format_duration, format_size
+
+if TYPE_CHECKING:
+    from bigdata_cli.inspection.report import (
+        ClassBalance,
+        Cost,
+        CsvColumn,
+        CsvReport,
+        DatasetColumn,
+        DatasetReport,
+    )
+
+MAX_COLUMNS = 400
+MAX_BARS = 30
+MAX_SHARDS = 100
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def source_page(report: CsvReport) -> str:
+    """The page of a source."""
+    size = format_size(report.source_bytes) if report.source_bytes else "size not known"
+    read = "all of it was read" if report.exact else f"{report.sample_rows:,} rows were read"
+    tiles = [
+        tile(*_rows_tile(report)),
+        tile(f"{len(report.columns):,}", "columns"),
+        tile(format_size(report.pandas_bytes), "in pandas"),
+        tile(
+            format_size(report.bytes),
+            "in the smallest types" + (f", {report.ratio:.1f}× less" if report.ratio else ""),
+        ),
+    ]
+    sections = [
+        f"<h1>{named(report.path)}</h1>",
+        f'<p class="soft">{text(size)} · {text(read)}'
+        + (f" · {text(shlex.join(report.flags))}" if report.flags else "")
+        + "</p>",
+        f'<div class="tiles">{"".join(tiles)}</div>',
+        "".join(f'<p class="warn">{text(note)}</p>' for note in report.notes),
+        _costs(report),
+        _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
+        _balance(report.balance) if report.balance is not None else "",
+        _columns(report),
+    ]
+    return _page(report.path, sections)
+
+
+def _rows_tile(report: CsvReport) -> tuple[str, str]:
+    told, _, interval = rows_text(report).partition(" (")
+    return told, "rows" + (f", {interval.rstrip(')')}" if interval else "")
+
+
+def dataset_page(report: DatasetReport) -> str:
+    """The page of a dataset."""
+    ratio = f"{report.ratio:.1f}× smaller than the source" if report.ratio else "on disk"
+    shards = [
+        (shard.files[0] if shard.files else "", (shard.rows,), f"{shard.rows:,} rows")
+        for shard in report.shards[:MAX_SHARDS]
+    ]
+    shards_told = f"{len(report.shards):,}{text(shard_balance(report.shards))}"
+    loaders = "".join(
+        f"<h3>{text(library)}</h3>{lines(code)}" for library, code in (report.loaders or {}).items()
+    )
+    rows = [_dataset_row(column) for column in report.columns[:MAX_COLUMNS]]
+    headers = ["column", "dtype", "nulls", "min", "max", "mean", "std", "in memory"]
+    sections = [
+        f"<h1>{named(report.path)}</h1>",
+        f'<p class="soft">{text(report.format)}, layout {text(report.layout)}'
+        + (f", label {named(report.label)}" if report.label is not None else "")
+        + f" · made of {named(', '.join(report.sources))}</p>",
+        '<div class="tiles">'
+        + tile(f"{report.rows:,}", "rows")
+        + tile(f"{len(report.columns):,}", "columns")
+        + tile(format_size(report.bytes), ratio)
+        + tile(format_size(report.memory_bytes), "in memory")
+        + "</div>",
+        f"<h2>Shards</h2><p class=note>{shards_told}</p>",
+        f'<div class="card bars">{bars(shards)}</div>',
+        _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
+        "<h2>Columns</h2>" + table(headers, rows, numbers={2, 3, 4, 5, 6, 7}),
+        f"<h2>Load it</h2>{loaders}",
+        f"<h2>Next</h2>{lines(report.next_command)}",
+    ]
+    return _page(report.path, sections)
+
+
+def embedded(page: str) -> str:
+    """A page within another, such as a notebook: neither can change the other's looks."""
+    return (
+        f'<iframe sandbox srcdoc="{html.escape(page, quote=True)}" '
+        'style="width:100%;height:640px;border:0"></iframe>'
+    )
+
+
+def _page(title: str, sections: list[str]) -> str:
+    from bigdata_cli import __version__
+
+    style = files("bigdata_cli.inspection").joinpath("page.css").read_text(encoding="utf-8")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{text(title)} · bigdata inspect</title>\n<style>\n{style}</style>\n</head>\n"
+        "<body>\n<main>\n"
+        + "\n".join(section for section in sections if section)
+        + f"\n<footer>bigdata {text(__version__)}</footer>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _costs(report: CsvReport) -> str:
+    if not report.costs or report.room is None:
+        return ""
+    rows = "".join(_cost(cost) for cost in report.costs)
+    heads = ("", "on disk", "time", "in memory", "fits disk", "fits memory")
+    head = "".join(f"<th{' class=n' if 1 <= i <= 3 else ''}>{h}</th>" for i, h in enumerate(heads))
+    notes = "".join(f"<br>{text(note)}" for note in cost_notes(report.costs, report.room))
+    best = report.recommended
+    chosen = "" if best is None else f"<p>Recommended:</p>{lines(best.command)}"
+    return (
+        "<h2>What a dataset would cost</h2>"
+        f'<p class="note">Predicted from rows that were really encoded here.{notes}</p>'
+        f'<div class="card scroll"><table class="costs"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{chosen}"
+    )
+
+
+def _cost(cost: Cost) -> str:
+    marks = ("¹" if cost.dropped else "") + ("²" if cost.narrowed else "")
+    name = f"{text(cost.format)} {text(cost.layout)} {marks}"
+    best = ' <span class="pill">recommended</span>' if cost.is_recommended else ""
+    return (
+        f"<tr{' class=best' if cost.is_recommended else ''}>"
+        f'<td>{name} <span class="soft">{text(cost.compression)}</span>{best}</td>'
+        f'<td class="n" data-head="on disk">{text(format_size(cost.bytes))}</td>'
+        f'<td class="n" data-head="time">{text(format_duration(cost.seconds))}</td>'
+        f'<td class="n" data-head="in memory">{text(format_size(cost.memory_bytes))}</td>'
+        f'<td data-head="disk">{_yes(cost.fits_disk)}</td>'
+        f'<td data-head="memory">{_yes(cost.fits_memory)}</td></tr>'
+    )
+
+
+def _yes(fits: bool) -> str:
+    return '<span class="yes">fits</span>' if fits else '<span class="no">does not fit</span>'
+
+
+def _memory(columns: list[tuple[str, int, int]]) -> str:
+    """Bars of what each column takes in pandas and now, the largest first."""
+    ranked = sorted(columns, key=lambda column: -column[1])[:MAX_BARS]
+    whole = ("all columns", sum(c[1] for c in columns), sum(c[2] for c in columns))
+    hidden = len(columns) - len(ranked)
+    more = f'<p class="note">and {hidden:,} smaller columns</p>' if hidden else ""
+    return (
+        '<h2>Memory, before and after</h2><p class="note">All rows, '
+        '<span class="key before"></span> as pandas.read_csv holds them, and '
+        '<span class="key"></span> in the smallest types that lose nothing.</p>'
+        f'<div class="card bars">{bars([_pair(*whole)])}</div>'
+        f'<div class="card bars">{bars([_pair(*column) for column in ranked])}{more}</div>'
+    )
+
+
+def _pair(name: str, before: int, after: int) -> tuple[str, tuple[float, float], str]:
+    return name, (before, after), f"{format_size(before)} → {format_size(after)}"
+
+
+def _balance(balance: ClassBalance) -> str:
+    total = max(balance.rows, 1)
+    rows = [
+        (value, (count,), f"{count:,} · {100 * count / total:.3g} %")
+        for value, count in zip(balance.values, balance.counts, strict=True)
+    ]
+    for name, count in (("other values", balance.others), ("null", balance.nulls)):
+        if count:
+            rows.append((name, (count,), f"{count:,} · {100 * count / total:.3g} %"))
+    return (
+        f"<h2>Classes of {named(balance.column)}</h2>"
+        f'<p class="note">In the {balance.rows:,} rows that were read.</p>'
+        f'<div class="card bars">{bars(rows)}</div>'
+    )
+
+
+def _columns(report: CsvReport) -> str:
+    shown = report.columns[:MAX_COLUMNS]
+    hidden = len(report.columns) - len(shown)
+    more = f'<p class="note">and {hidden:,} more columns (--json has them)</p>' if hidden else ""
+    whose = "" if report.exact else " Figures are of the rows that were read; ~ is an estimate."
+    return (
+        f'<h2>Columns</h2><p class="note">{text(whose.strip())}</p><div class="columns">'
+        + "".join(_column(column) for column in shown)
+        + f"</div>{more}"
+    )
+
+
+def _column(column: CsvColumn) -> str:
+    facts: list[tuple[str, Any]] = [
+        ("nulls", f"{100 * column.nulls_share:.3g} %" if column.nulls_share else "none"),
+        (
+            "distinct",
+            None
+            if column.distinct is None
+            else f"{'' if column.distinct_exact else '~'}{column.distinct:,}",
+        ),
+        ("min", number_text(column.minimum)),
+        ("max", number_text(column.maximum)),
+        ("mean", number_text(column.mean)),
+        ("std", number_text(column.std)),
+        ("examples", ", ".join(value[:60] for value in column.examples) or None),
+    ]
+    rows = "".join(f"<dt>{name}</dt><dd>{named(told)}</dd>" for name, told in facts if told)
+    figure = histogram(column.histogram) if column.histogram is not None else ""
+    warnings = "".join(f'<p class="warn">{text(warning)}</p>' for warning in column.warnings)
+    return (
+        f'<section class="card column"><header><h3>{named(column.name)}</h3>'
+        f'<span class="pill">{text(column.dtype)}</span></header>'
+        f"{figure}<dl>{rows}</dl>{warnings}</section>"
+    )
+
+
+def _dataset_row(column: DatasetColumn) -> list[str]:
+    categories = "" if column.n_categories is None else f" ({column.n_categories:,})"
+    figures = (column.minimum, column.maximum, column.mean, column.std)
+    return [
+        named(column.name),
+        text(column.dtype + categories),
+        f"{column.nulls:,}" if column.nulls else "",
+        *(text(number_text(figure) or "") for figure in figures),
+        text(format_size(column.bytes)),
+    ]

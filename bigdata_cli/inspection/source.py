@@ -1,0 +1,298 @@
+"""The report of a source: rows of it are drawn, or all of them read, and tried."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.conversion.sampled import SampledRows, draw_rows
+from bigdata_cli.errors import DataError, UsageError, did_you_mean
+from bigdata_cli.inspection.costs import Wish, predict_costs
+from bigdata_cli.inspection.flags import dialect_flags
+from bigdata_cli.inspection.footprint import PandasColumn, examples, pandas_column, table_columns
+from bigdata_cli.inspection.full import Full, read_all
+from bigdata_cli.inspection.report import ClassBalance, CsvColumn, CsvReport, Room
+from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
+from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
+from bigdata_cli.sources.csv.detect import CERTAIN
+from bigdata_cli.sources.csv.sample import Sample
+from bigdata_cli.sources.csv.source import Source, SourceOptions
+from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.sources.tables.source import TableSource
+from bigdata_cli.types.distinct import estimate_distinct
+from bigdata_cli.types.dtype import Kind
+from bigdata_cli.types.footprint import column_bytes
+from bigdata_cli.types.lattice import TypeOptions
+
+if TYPE_CHECKING:
+    from bigdata_cli.conversion.options import ProgressListener
+    from bigdata_cli.inspection.run import InspectOptions
+
+SAMPLE_BYTES = 8 << 20
+_PROFILED_COLUMNS = 400
+"""Of wider tables only so many columns have histograms and counts of distinct values."""
+_SHOWN_CLASSES = 50
+
+
+def inspect_source(
+    path: str, options: InspectOptions, room: Room, progress: ProgressListener | None = None
+) -> CsvReport:
+    """The report of CSV or text files, or of tables, from a sample of them or from all rows."""
+    source = open_rows([path], options.source)
+    if options.label is not None and options.label not in source.names:
+        raise UsageError(
+            f'--label: there is no column "{options.label}"',
+            hint=did_you_mean(options.label, source.names),
+        )
+    max_bytes = options.sample_bytes or SAMPLE_BYTES
+    sample = source.sample(
+        TypeOptions(),
+        keep=source.names,
+        max_bytes=max_bytes,
+        skip_bad_rows=options.full,
+        max_record_bytes=MAX_RECORD_BYTES,
+    )
+    if not sample.rows:
+        raise DataError(
+            f"{path} has no rows",
+            hint="--no-header, if its only line is not the columns' names"
+            if isinstance(source, Source)
+            else None,
+        )
+    rows = draw_rows(source, sample, source.names, max_bytes=max_bytes)
+    return _Inspection(path, options, room, source, sample, rows, max_bytes, progress).report()
+
+
+@dataclass
+class _Inspection:
+    """What is known of a source on the way to its report."""
+
+    path: str
+    options: InspectOptions
+    room: Room
+    source: Source | TableSource
+    sample: Sample
+    rows: SampledRows
+    max_bytes: int
+    progress: ProgressListener | None
+    full: Full | None = None
+
+    def report(self) -> CsvReport:
+        source, sample = self.source, self.sample
+        # Before all is read: a pipe is used up then.
+        values = examples(source) if isinstance(source, Source) else None
+        profiled = source.names[:_PROFILED_COLUMNS]
+        bins = {name: self._bins(name) for name in profiled}
+        known = {name: one for name, one in bins.items() if one is not None}
+        if self.options.full:
+            self._read_all(known)
+        seen = [self._seen(name, name in profiled) for name in source.names]
+        in_pandas, shown = self._as_pandas(seen, values)
+        columns = tuple(
+            self._column(one, in_pandas[place], shown[place], known.get(one.column.name))
+            for place, one in enumerate(seen)
+        )
+        wish = Wish(path=self.path, flags=self._repeated_flags(), label=self.options.label)
+        costs = predict_costs(self.rows, wish, self.room)
+        low, high = self._interval()
+        report = CsvReport(
+            path=self.path,
+            source_bytes=source.bytes,
+            dialect=source.dialect.to_json(),
+            rows=self.rows.all_rows,
+            exact=self.rows.exact or self.full is not None,
+            is_full=self.full is not None,
+            rows_low=low,
+            rows_high=high,
+            sample_rows=self.rows.rows if self.full is None else self.full.rows,
+            sample_bytes=sample.bytes if self.full is None else source.bytes,
+            columns=columns,
+            next_command="",
+            flags=self._flags(),
+            confidence=source.confidence,
+            reasons=source.reasons,
+            size_known=sample.size_known or self.full is not None,
+            bad_rows=None if self.full is None else self.full.bad_rows,
+            label_candidates=label_candidates(seen),
+            balance=self._balance(),
+            room=self.room,
+            costs=costs,
+            notes=self._notes(),
+        )
+        best = report.recommended
+        plain = shlex.join(["bigdata", "convert", self.path, "--to", "parquet", *wish.flags])
+        return replace(report, next_command=plain if best is None else best.command)
+
+    def _read_all(self, bins: Mapping[str, Bins]) -> None:
+        """Read everything, and draw rows again where their types turned out to be others."""
+        drawn = {column.name: column.dtype for column in self.rows.schema}
+        plan = replace(self.sample.plan, skip_bad_rows=True)
+        self.full = full = read_all(self.source, plan, bins, self.options.label, self.progress)
+        self.sample = replace(
+            self.sample, plan=replace(plan, columns=full.columns), estimated_rows=full.rows
+        )
+        rows = self.rows
+        if not self.source.comes_once and drawn != {c.name: c.dtype for c in full.columns}:
+            rows = draw_rows(
+                self.source,
+                self.sample,
+                self.source.names,
+                max_bytes=self.max_bytes,
+                distinct=full.distinct,
+            )
+        self.rows = replace(
+            rows,
+            all_rows=full.rows,
+            statistics=full.statistics,
+            distinct=full.distinct,
+            exact=rows.rows == full.rows,
+        )
+
+    def _as_pandas(
+        self, seen: Sequence[Seen], values: tuple[tuple[str, ...], ...] | None
+    ) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
+        """What pandas makes of each column, and some of its values; values: of text, those."""
+        if values is None:
+            assert isinstance(self.source, TableSource)
+            return table_columns(self.source, self.rows.all_rows)
+        n_rows = self.rows.all_rows
+        found = [pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen]
+        return tuple(found), values
+
+    def _pieces(self, name: str) -> list[pa.Array]:
+        return [batch.column(name) for batch in self.rows.batches]
+
+    def _bins(self, name: str) -> Bins | None:
+        return choose_bins(self.rows.schema[name].kind, self._pieces(name))
+
+    def _seen(self, name: str, is_profiled: bool) -> Seen:
+        column, statistics = self.rows.schema[name], self.rows.statistics[name]
+        distinct = self.rows.distinct.get(name)
+        if distinct is None and is_profiled and self.rows.batches:
+            distinct, _ = estimate_distinct(
+                self._pieces(name), rows=self.rows.rows, all_rows=self.rows.all_rows
+            )
+        return Seen(
+            column=column,
+            statistics=statistics,
+            pieces=self._pieces(name),
+            distinct=distinct if is_profiled else None,
+            rows=self.rows.rows,
+            all_rows=self.rows.all_rows,
+            n_bytes=column_bytes(column, statistics, rows=self.rows.all_rows),
+            is_full=self.rows.exact or self.full is not None,
+        )
+
+    def _column(
+        self, seen: Seen, in_pandas: PandasColumn, shown: tuple[str, ...], bins: Bins | None
+    ) -> CsvColumn:
+        column, known, full = seen.column, seen.statistics, self.full
+        histogram = None
+        if full is not None:
+            histogram = full.histograms.get(column.name)
+        elif bins is not None:
+            histogram = bins.histogram(np.sum([bins.count(p) for p in seen.pieces], axis=0))
+        exact = self.rows.exact if full is None else column.name in full.exact_distinct
+        return CsvColumn(
+            name=column.name,
+            dtype=column.dtype,
+            n_categories=column.n_values if column.vocabulary is not None else None,
+            examples=shown,
+            nulls_share=known.nulls / max(known.count, 1),
+            pandas_dtype=in_pandas.dtype,
+            pandas_bytes=in_pandas.bytes,
+            bytes=seen.n_bytes,
+            distinct=seen.distinct,
+            distinct_exact=exact and seen.distinct is not None,
+            minimum=known.minimum,
+            maximum=known.maximum,
+            mean=known.mean,
+            std=known.std,
+            histogram=histogram,
+            warnings=column_warnings(seen),
+        )
+
+    def _balance(self) -> ClassBalance | None:
+        label = self.options.label
+        if label is None:
+            return None
+        counts: dict[str, int] | Mapping[str, int] | None = {}
+        if self.full is not None:
+            counts = self.full.label_counts
+        else:
+            counted: dict[str, int] = {}
+            for piece in self._pieces(label):
+                for value, count in value_counts(piece).items():
+                    counted[value] = counted.get(value, 0) + count
+            counts = counted
+        known = self.rows.statistics[label]
+        counts = counts or {}
+        ranked = sorted(counts, key=lambda value: (-counts[value], value))[:_SHOWN_CLASSES]
+        shown = sum(counts[value] for value in ranked)
+        return ClassBalance(
+            column=label,
+            values=tuple(ranked),
+            counts=tuple(counts[value] for value in ranked),
+            others=known.values - shown,
+            nulls=known.nulls,
+        )
+
+    def _interval(self) -> tuple[int | None, int | None]:
+        """Between which figures the rows are, in 19 of 20 samples.
+
+        The error of a ratio that was taken from clusters (Cochran, "Sampling Techniques", 1977):
+        how much the pieces differ in their rows for a byte.
+        """
+        rows = self.rows
+        if self.full is not None or rows.exact or self.source.total_rows is not None:
+            return rows.all_rows, rows.all_rows
+        n = len(rows.pieces)
+        if self.source.is_stream or n < 2:
+            return None, None
+        ratio = rows.rows / max(rows.text_bytes, 1)
+        squares = sum((n_rows - ratio * n_bytes) ** 2 for n_rows, n_bytes in rows.pieces)
+        error = math.sqrt(squares / (n * (n - 1))) / (rows.text_bytes / n)
+        spread = max(1, round(1.96 * error * rows.all_bytes))
+        return max(rows.rows, rows.all_rows - spread), rows.all_rows + spread
+
+    def _flags(self) -> tuple[str, ...]:
+        return dialect_flags(self.source.dialect) if isinstance(self.source, Source) else ()
+
+    def _repeated_flags(self) -> tuple[str, ...]:
+        """A conversion finds the same again: it is told what was told, or is not certain."""
+        found = self.options.source == SourceOptions() and self.source.confidence >= CERTAIN
+        return () if found else self._flags()
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        hidden = len(self.source.names) - _PROFILED_COLUMNS
+        if hidden > 0:
+            notes.append(
+                f"distinct values and histograms are of the first {_PROFILED_COLUMNS:,} columns"
+            )
+        if self.full is not None:
+            notes += self.full.notes
+            if self.full.first_bad is not None:
+                notes.append(f"{self.full.first_bad} (--on-bad-row skip sets such records aside)")
+            return tuple(notes)
+        if self.source.comes_once and not self.rows.exact:
+            notes.append(
+                "how long a pipe is is not known: rows, bytes and costs are of its beginning only "
+                "(--full reads all of it)"
+            )
+        elif self.source.is_stream and self.source.total_rows is None and not self.rows.exact:
+            notes.append(
+                "it can be read from its start only: the sample is its beginning, and how sure "
+                "the number of rows is is not known (--full reads all of it)"
+            )
+        texts = [c.name for c in self.rows.schema if c.kind is Kind.TEXT]
+        if texts and len(texts) == len(self.source.names):
+            notes.append("all columns are text: matrix and packed hold numbers only")
+        return tuple(notes)

@@ -1,0 +1,1 @@
+"""Where bytes are: files, archives, pipes, character sets, locks."""

@@ -1,0 +1,466 @@
+"""Where a source comes from, and how its bytes are opened: files, archives, pipes, stdin.
+
+What the bytes are is told by what they are and not by their name. A plain UTF-8 file can be read
+anywhere; everything else is a stream, read from its start as UTF-8.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import re
+import select
+import sys
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest
+from bigdata_cli.io.archive import ZIP_SIGNATURES, find_member, member_start, open_member
+from bigdata_cli.io.decompress import ByteStream, DecompressedStream, compression_of
+from bigdata_cli.io.encoding import (
+    UTF8,
+    DecodedStream,
+    check_encoding,
+    check_unmarked,
+    marked_encoding,
+)
+from bigdata_cli.io.paths import COMPRESSED_EXTENSIONS
+
+STDIN = "-"
+_DIGEST_BYTES = 1 << 16
+_SNIFFED_BYTES = 4096
+_READ_BYTES = 1 << 20
+_MOST_LAYERS = 3
+_MILLISECONDS_BETWEEN_LOOKS = 200
+_NO_TEXT = {
+    "parquet": re.compile(rb"PAR1"),
+    "hdf5": re.compile(rb"\x89HDF"),
+    "a tar archive": re.compile(rb"(?s).{257}ustar"),
+    "a 7z archive": re.compile(rb"7z\xbc\xaf'\x1c"),
+    "a rar archive": re.compile(rb"Rar!\x1a\x07"),
+    "lz4": re.compile(rb"\x04\x22\x4d\x18"),
+    "compressed (.Z)": re.compile(rb"\x1f\x9d"),
+    "a zip archive": re.compile(b"|".join(re.escape(mark) for mark in ZIP_SIGNATURES)),
+}
+
+
+class Cancelled(Exception):
+    """Reading was stopped from outside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where bytes come from.
+
+    name: as the user gave it. path: of the file; None: stdin. member: of a zip archive. layers:
+    compressions, the outermost first. encoding: as Python calls it. size: bytes to be read of the
+    file or the member, before they are decompressed; 0: not known. held: what cannot be opened
+    again, opened.
+    """
+
+    name: str
+    path: Path | None
+    member: str | None = None
+    layers: tuple[str, ...] = ()
+    encoding: str = UTF8
+    size: int = 0
+    held: Held | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can only be read from its start."""
+        return bool(self.held is not None or self.member or self.layers or self.encoding != UTF8)
+
+    @property
+    def stem(self) -> str:
+        """Its name without folders and extensions.
+
+        >>> Origin(name="data/trips.csv.gz", path=Path("data/trips.csv.gz"), layers=("gzip",)).stem
+        'trips'
+        """
+        if self.path is None or (self.held is not None and self.path.is_relative_to("/dev")):
+            return "stdin"
+        named = self.name.endswith(f"::{self.member}") and self.member
+        place = PurePosixPath(named) if named else self.path
+        if self.layers and place.suffix.lower() in COMPRESSED_EXTENSIONS:
+            place = place.with_suffix("")
+        # What is no Unicode, or a path on another system, is no name for a file.
+        stem = place.stem.encode("utf-8", "replace").decode().replace("\\", "_")
+        return stem.replace(":", "_", 1) if PureWindowsPath(stem).drive else stem
+
+    def open(self, *, strict: bool = True, stop: threading.Event | None = None) -> ByteStream:
+        """The bytes as UTF-8, from the start.
+
+        strict: a byte that does not decode raises DataError; otherwise it becomes one that is not
+        UTF-8. stop: ends the waiting for a pipe with Cancelled.
+        """
+        if self.held is not None:
+            return self.held.open(strict=strict, stop=stop)
+        stream = _open_raw(self)
+        for kind in self.layers:
+            stream = DecompressedStream(stream, kind, self.name)
+        if self.encoding != UTF8:
+            stream = DecodedStream(stream, self.encoding, self.name, strict=strict)
+        return stream
+
+    def head(self, n_bytes: int, *, strict: bool = False) -> tuple[bytes, int]:
+        """The first bytes as UTF-8, all of them where there are fewer, and the bytes read for that.
+
+        strict: as for `open`.
+        """
+        if self.held is not None:
+            return self.held.head(n_bytes, strict=strict), 0
+        stream = _Peeked(self.open(strict=strict))
+        try:
+            return stream.peek(n_bytes), stream.consumed
+        finally:
+            stream.close()
+
+    def fingerprint(self) -> tuple[int, int, str]:
+        """(bytes of the file, mtime in ns, sha256 of its size and its first and last 64 KiB)."""
+        if self.held is not None or self.path is None:
+            return 0, 0, ""
+        with self.path.open("rb") as file:
+            stat = os.fstat(file.fileno())
+            digest = hashlib.sha256(str(stat.st_size).encode() + file.read(_DIGEST_BYTES))
+            file.seek(max(0, stat.st_size - _DIGEST_BYTES))
+            digest.update(file.read(_DIGEST_BYTES))
+        return stat.st_size, stat.st_mtime_ns, digest.hexdigest()
+
+
+def find_origin(name: str, encoding: str | None, n_bytes: int) -> tuple[Origin, bytes]:
+    """What a name means, and the first `n_bytes` of it as UTF-8 (all, where there are fewer).
+
+    encoding: what the user said, else UTF-8 or what a byte order mark tells. Raises UsageError for
+    what is not there, DataError for what is no text.
+    """
+    encoding = None if encoding is None else check_encoding(encoding)
+    path, member = _split_member(name)
+    if name == STDIN:
+        return _find_pipe(name, None, _open_stdin(), encoding, n_bytes)
+    _check_exists(path, name)
+    if not os.path.isfile(path):
+        try:
+            pipe: ByteStream = PipeStream(os.open(path, os.O_RDONLY), name)
+        except OSError as error:
+            raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+        return _find_pipe(name, path, pipe, encoding, n_bytes)
+    return _find_file(name, path, member, encoding, n_bytes)
+
+
+def _find_file(
+    name: str, path: Path, member: str | None, encoding: str | None, n_bytes: int
+) -> tuple[Origin, bytes]:
+    """`find_origin` of a regular file, or of a member where it is an archive."""
+    path = Path(os.path.abspath(path))
+    try:
+        origin = Origin(name=name, path=path, size=os.path.getsize(path))
+        raw = _Peeked(_open_raw(origin))
+        if member is not None or raw.peek(4) in ZIP_SIGNATURES:
+            raw.close()
+            info = find_member(path, name, member)
+            origin = replace(origin, member=info.filename, size=info.compress_size)
+            raw = _Peeked(_open_raw(origin))
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+    found = _Sniffed(raw, name, encoding)
+    try:
+        head = found.stream.peek(n_bytes)
+    finally:
+        found.stream.close()
+    _check_content(head, name)
+    return replace(origin, layers=found.layers, encoding=found.encoding), head
+
+
+def _split_member(name: str) -> tuple[Path, str | None]:
+    """The path of a file, and the member of an archive where one is named."""
+    archive, separator, member = name.partition("::")
+    if separator and not os.path.lexists(name) and os.path.isfile(archive):
+        return Path(archive), member
+    return Path(name), None
+
+
+def _check_exists(path: Path, name: str) -> None:
+    if os.path.isdir(path):
+        raise UsageError(
+            f"{name} is a folder", hint=f"name the files: bigdata convert {name}/*.csv --to …"
+        )
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        near = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
+        close = closest(path.name, near)
+        raise UsageError(
+            f"{name} does not exist", hint=None if close is None else f'Did you mean "{close}"?'
+        ) from error
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _open_raw(origin: Origin) -> ByteStream:
+    """The bytes as they are in the file or the archive."""
+    assert origin.path is not None
+    if origin.member is None:
+        return FileStream(origin.path, origin.name, 0, origin.size)
+    info = find_member(origin.path, origin.name, origin.member)
+    start = member_start(origin.path, info, origin.name)
+    raw = FileStream(origin.path, origin.name, start, info.compress_size)
+    return open_member(origin.path, info, raw, origin.name)
+
+
+def _check_is_text(head: bytes, name: str) -> None:
+    for kind, signature in _NO_TEXT.items():
+        if signature.match(head):
+            hint = "extract or convert it first"
+            if kind == "parquet":
+                hint = "Parquet is read from files, not from pipes and archives: save it as one"
+            raise DataError(f"{name} is {kind}, not text", hint=hint)
+
+
+def _check_content(head: bytes, name: str) -> None:
+    """Raise DataError for what is no text, and for nothing."""
+    _check_is_text(head, name)
+    if not head.removeprefix(codecs.BOM_UTF8).strip():
+        raise DataError(f"{name} is empty")
+
+
+def check_unchanged(name: str, path: Path, file_bytes: int | None, mtime_ns: int) -> None:
+    """Raise SourceLostError where a file is gone, DataError where it was written to.
+
+    file_bytes: None where only its time counts.
+    """
+    try:
+        stat = os.stat(path)
+    except OSError as error:
+        raise SourceLostError(
+            f"{name} vanished while it was read: {error.strerror}", hint="bring it back"
+        ) from error
+    if stat.st_mtime_ns == mtime_ns and file_bytes in (None, stat.st_size):
+        return
+    told = "it was written to"
+    if file_bytes is not None and stat.st_size != file_bytes:
+        told = f"it had {file_bytes:,} bytes, and has {stat.st_size:,} now"
+    raise DataError(
+        f"{name} changed while it was read: {told}",
+        hint="convert it when nothing writes to it any more, or convert a copy",
+    )
+
+
+class FileStream:
+    """A piece of a file; a `ByteStream`."""
+
+    def __init__(self, path: Path, name: str, start: int, size: int) -> None:
+        self._name = name
+        self._size = size
+        self.consumed = 0
+        try:
+            self._file = path.open("rb", buffering=0)
+            self._file.seek(start)
+        except OSError as error:
+            raise SourceLostError(f"{name} cannot be opened again: {error.strerror}") from error
+
+    def read(self, n_bytes: int) -> bytes:
+        wanted = min(n_bytes, self._size - self.consumed)
+        if wanted <= 0:
+            return b""
+        try:
+            data = self._file.read(wanted)
+        except OSError as error:
+            raise SourceLostError(
+                f"{self._name}: reading byte {self.consumed:,}: {error}"
+            ) from error
+        if not data:
+            raise DataError(
+                f"{self._name} became shorter while it was read: {self._size:,} bytes were there, "
+                f"now it ends at {self.consumed:,}"
+            )
+        self.consumed += len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class PipeStream:
+    """Bytes that come once, from a pipe or stdin; a `ByteStream`.
+
+    The waiting for them ends with Cancelled where `stop` is set.
+    """
+
+    def __init__(self, descriptor: int, name: str, *, owned: bool = True) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self._owned = owned
+        self._closed = False
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN | select.POLLHUP | select.POLLERR)
+        self.stop: threading.Event | None = None
+        self.consumed = 0
+
+    def read(self, n_bytes: int) -> bytes:
+        try:
+            while not self._poll.poll(_MILLISECONDS_BETWEEN_LOOKS):
+                if self.stop is not None and self.stop.is_set():
+                    raise Cancelled
+            data = os.read(self._descriptor, n_bytes)
+        except OSError as error:
+            raise DataError(f"{self._name}: reading byte {self.consumed:,}: {error}") from error
+        self.consumed += len(data)
+        return data
+
+    def close(self) -> None:
+        if self._owned and not self._closed:
+            self._closed = True
+            os.close(self._descriptor)
+
+
+class _ObjectStream:
+    """Bytes of a file object without a descriptor of its own; a `ByteStream`."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.stop: threading.Event | None = None
+        self.consumed = 0
+
+    def read(self, n_bytes: int) -> bytes:
+        data = self._file.read(n_bytes)
+        self.consumed += len(data)
+        return data
+
+    def close(self) -> None:
+        """It is not ours to close."""
+
+
+def _open_stdin() -> ByteStream:
+    if sys.stdin is None or sys.stdin.closed:
+        raise UsageError("- is stdin, which is closed", hint="zcat x.gz | bigdata convert - …")
+    if sys.stdin.isatty():
+        raise UsageError(
+            "- is stdin, and nothing is piped into it", hint="zcat x.gz | bigdata convert - …"
+        )
+    try:
+        return PipeStream(sys.stdin.fileno(), STDIN, owned=False)
+    except (OSError, ValueError):
+        return _ObjectStream(sys.stdin.buffer)
+
+
+class _Peeked:
+    """A stream whose first bytes can be looked at before they are read; a `ByteStream`."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self._pieces: list[bytes] = []
+        self._held = 0
+
+    @property
+    def consumed(self) -> int:
+        return self.stream.consumed
+
+    def peek(self, n_bytes: int) -> bytes:
+        """The next `n_bytes`, fewer only where there are not more."""
+        while self._held < n_bytes:
+            piece = self.stream.read(min(_READ_BYTES, n_bytes - self._held))
+            if not piece:
+                break
+            self._pieces.append(piece)
+            self._held += len(piece)
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0][:n_bytes] if self._pieces else b""
+
+    def read(self, n_bytes: int) -> bytes:
+        if not self._pieces:
+            return self.stream.read(n_bytes)
+        held = self._pieces.pop(0)
+        if len(held) > n_bytes:
+            self._pieces.insert(0, held[n_bytes:])
+        self._held -= min(len(held), n_bytes)
+        return held[:n_bytes]
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+class _Sniffed:
+    """A stream of bytes, and what they turned out to be."""
+
+    def __init__(self, raw: _Peeked, name: str, encoding: str | None) -> None:
+        self.stream = raw
+        self.decoder: DecodedStream | None = None
+        layers: list[str] = []
+        try:
+            while len(layers) < _MOST_LAYERS:
+                kind = compression_of(self.stream.peek(16))
+                if kind is None:
+                    break
+                layers.append(kind)
+                self.stream = _Peeked(DecompressedStream(self.stream, kind, name))
+            self.layers = tuple(layers)
+            head = self.stream.peek(_SNIFFED_BYTES)
+            if encoding is None:
+                encoding = marked_encoding(head) or UTF8
+                if encoding == UTF8:
+                    _check_is_text(head, name)
+                    check_unmarked(head, name)
+            self.encoding = encoding
+            if encoding != UTF8:
+                self.decoder = DecodedStream(self.stream, encoding, name, strict=False)
+                self.stream = _Peeked(self.decoder)
+        except BaseException:
+            self.stream.close()
+            raise
+
+
+class Held:
+    """A stream that comes once: its beginning is kept until it is read from its start."""
+
+    def __init__(self, found: _Sniffed, pipe: PipeStream | _ObjectStream) -> None:
+        self._stream = found.stream
+        self._decoder = found.decoder
+        self._pipe = pipe
+        self._is_open = False
+
+    def head(self, n_bytes: int, *, strict: bool) -> bytes:
+        """The first bytes; they are not used up."""
+        head = self._stream.peek(n_bytes)
+        if strict and self._decoder is not None and self._decoder.error is not None:
+            raise self._decoder.error
+        return head
+
+    def open(self, *, strict: bool, stop: threading.Event | None) -> ByteStream:
+        """The stream, from its start; it can be read once."""
+        if self._is_open:
+            raise BigdataError("a stream that comes once cannot be read again")
+        self._is_open = True
+        self._pipe.stop = stop
+        if self._decoder is not None:
+            self._decoder.strict = strict
+        return self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _find_pipe(
+    name: str, path: Path | None, pipe: Any, encoding: str | None, n_bytes: int
+) -> tuple[Origin, bytes]:
+    found = _Sniffed(_Peeked(pipe), name, encoding)
+    head = found.stream.peek(n_bytes)
+    if head[:4] in ZIP_SIGNATURES:
+        raise UsageError(
+            f"{name}: a zip archive cannot be read from a pipe", hint="save it to a file first"
+        )
+    _check_content(head, name)
+    return (
+        Origin(
+            name=name,
+            path=path,
+            layers=found.layers,
+            encoding=found.encoding,
+            held=Held(found, pipe),
+        ),
+        head,
+    )

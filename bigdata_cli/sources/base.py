@@ -1,0 +1,156 @@
+"""What a conversion asks of its source, whatever that is: text files or tables.
+
+`Source` (text) and `TableSource` (Parquet files, datasets) answer; nothing else of a conversion
+depends on which of them it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bigdata_cli.errors import DataError
+    from bigdata_cli.manifest import SourceEntry
+    from bigdata_cli.sources.bad_values import RecordError
+    from bigdata_cli.sources.csv.records import ParsePlan
+    from bigdata_cli.sources.csv.sample import Sample
+    from bigdata_cli.sources.csv.units import Unit
+    from bigdata_cli.types.lattice import TypeOptions
+
+Portions = Callable[[int], tuple[int, int | None]]
+"""(shard, where it ends) of a position in a whole source: data bytes of text, rows of tables.
+None: no end. Positions do not go back."""
+
+
+def all_in_one(position: int) -> tuple[int, int | None]:
+    """The `Portions` of a source that is not divided."""
+    return 0, None
+
+
+class FedRows(Protocol):
+    """Rows of one file and one shard, not parsed yet.
+
+    consumed: bytes of the source, as they stand in the files, that were read up to here.
+    """
+
+    @property
+    def shard(self) -> int: ...
+    @property
+    def file(self) -> int: ...
+    @property
+    def consumed(self) -> int: ...
+
+    def parse(self, fields: Sequence[int], plan: ParsePlan) -> Unit:
+        """The rows as a chunk, or what is wrong with one; fields: of `RowSource.fields_of`."""
+        ...
+
+
+class RowFeed(Protocol):
+    """The rows of a source in order, read in threads of its own; a context manager."""
+
+    def __iter__(self) -> Iterator[FedRows]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def entries(self) -> tuple[SourceEntry, ...]:
+        """The files as they were when they were read."""
+        ...
+
+
+class SourcePart(Protocol):
+    """A file or a dataset of a source, with its name as the user gave it."""
+
+    @property
+    def name(self) -> str: ...
+    def entry(self) -> SourceEntry: ...
+
+    def check_unchanged(self) -> None:
+        """Raise SourceLostError where it is gone, DataError where it was written to meanwhile."""
+        ...
+
+
+class HowWritten(Protocol):
+    """How a source is written, as the manifest has it. is_text: lines are rows."""
+
+    @property
+    def is_text(self) -> bool: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class RowSource(Protocol):
+    """A source of rows.
+
+    names: its columns. stem: what a dataset made of it is called. bytes: to be read, as they stand
+    in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
+    total_rows: where they are known beforehand. confidence, reasons: of what was detected.
+    """
+
+    @property
+    def files(self) -> Sequence[SourcePart]: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def dialect(self) -> HowWritten: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def stem(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def is_stream(self) -> bool: ...
+    @property
+    def comes_once(self) -> bool: ...
+    @property
+    def total_rows(self) -> int | None: ...
+
+    def check_output(self, output: Path) -> None:
+        """Raise UsageError where writing there would harm the source."""
+        ...
+
+    def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """Per file and field of a record, the index of its column in `keep`, -1 for no column."""
+        ...
+
+    def sample(
+        self,
+        types: TypeOptions,
+        *,
+        keep: Sequence[str],
+        max_bytes: int,
+        skip_bad_rows: bool,
+        max_record_bytes: int,
+    ) -> Sample:
+        """What pieces of it show of the whole; raises DataError where none can be read."""
+        ...
+
+    def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
+        """Parsed pieces of it, of about `max_bytes` together."""
+        ...
+
+    def feed(
+        self,
+        portions: Portions,
+        *,
+        keep: Sequence[str],
+        unit_bytes: int,
+        max_record_bytes: int,
+        strict: bool,
+    ) -> RowFeed:
+        """Its rows from the start. strict: bytes that do not decode are an error."""
+        ...
+
+    def located(self, file: int, error: RecordError) -> DataError:
+        """The error of a record of that file as the user reads it: where, what, why."""
+        ...

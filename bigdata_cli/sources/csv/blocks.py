@@ -1,0 +1,199 @@
+"""Byte ranges of a source, read as blocks and aligned to records."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from bigdata_cli.errors import DataError, SourceLostError
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.resources.stages import stage
+from bigdata_cli.sources.csv.rules import compile_rules
+from bigdata_cli.sources.csv.source import Source, SourceFile
+
+UNIT_BYTES = 4 << 20
+"""Source bytes parsed at a time: they and their cells stay in the cache of a core."""
+LOOKAHEAD_BYTES = 1 << 16
+MAX_RECORD_BYTES = 16_000_000
+_KEPT_OPEN = 64
+"""Files that a reader keeps open; of more it opens each for every block."""
+PADDING_BYTES = 64
+"""Line feeds after the end of a block, beyond which the kernels read words."""
+_SCORED_RECORDS = 100
+_REFUTED, _BEYOND = -1, -2
+"""That a field cannot be inside quotes; that its end is not in the bytes at hand."""
+
+
+class ByteRange(NamedTuple):
+    """A piece of a source file: its index among the files, first byte, byte after the last."""
+
+    file: int
+    start: int
+    stop: int
+
+
+class Block(NamedTuple):
+    """Bytes of a file in memory: `data[:size]` from `offset`, with a line feed after them."""
+
+    data: np.ndarray
+    offset: int
+    size: int
+    at_eof: bool
+
+
+def split_source(source: Source, n_parts: int) -> tuple[tuple[ByteRange, ...], ...]:
+    """The data bytes of all files in `n_parts` contiguous parts of nearly equal size."""
+    total = source.data_bytes
+    cuts = [total * i // n_parts for i in range(n_parts + 1)]
+    parts = []
+    for first, last in itertools.pairwise(cuts):
+        pieces, begin = [], 0
+        for index, file in enumerate(source.files):
+            low, high = max(first, begin), min(last, begin + file.data_bytes)
+            if low < high:
+                shift = file.data_start - begin
+                pieces.append(ByteRange(index, low + shift, high + shift))
+            begin += file.data_bytes
+        parts.append(tuple(pieces))
+    return tuple(parts)
+
+
+def split_units(piece: ByteRange, unit_bytes: int = UNIT_BYTES) -> Iterator[ByteRange]:
+    """A range in pieces of `unit_bytes`, in order."""
+    for start in range(piece.start, piece.stop, unit_bytes):
+        yield ByteRange(piece.file, start, min(start + unit_bytes, piece.stop))
+
+
+class BlockReader:
+    """Reads blocks of a source's files; any thread may call it.
+
+    A file is opened when it is first read, and kept open where there are few of them.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._descriptors: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._buffers = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    @contextmanager
+    def _opened(self, index: int) -> Iterator[int]:
+        """A descriptor of a file."""
+        file = self._source.files[index]
+        if len(self._source.files) > _KEPT_OPEN:
+            descriptor = _open(file)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+            return
+        with self._lock:
+            if index not in self._descriptors:
+                self._descriptors[index] = _open(file)
+        yield self._descriptors[index]
+
+    def read(self, file: int, start: int, stop: int) -> Block:
+        """The bytes [start, stop) of a file, less where it ends before.
+
+        They are the thread's until it reads again.
+        """
+        size = self._source.files[file].size
+        stop = min(stop, size)
+        wanted = max(0, stop - start)
+        data = self._buffer(wanted + PADDING_BYTES)
+        with stage("read"), self._opened(file) as descriptor:
+            self._fill(memoryview(data)[:wanted], descriptor, file, start)
+        data[wanted:] = 10
+        return Block(data, start, wanted, stop >= size)
+
+    def _buffer(self, size: int) -> np.ndarray:
+        buffer = getattr(self._buffers, "data", None)
+        if buffer is None or len(buffer) < size:
+            buffer = self._buffers.data = np.empty(size, np.uint8)
+        return buffer[:size]
+
+    def _fill(self, view: memoryview, descriptor: int, file: int, start: int) -> None:
+        """Read as many bytes as the view has."""
+        size = self._source.files[file].size
+        done = 0
+        while done < len(view):
+            try:
+                n = os.preadv(descriptor, [view[done:]], start + done)
+            except OSError as error:
+                name = self._source.files[file].name
+                raise SourceLostError(f"{name}: reading byte {start + done:,}: {error}") from error
+            if n == 0:
+                name = self._source.files[file].name
+                raise DataError(
+                    f"{name} became shorter while it was read: {size:,} bytes were there, "
+                    f"now it ends at {start + done:,}"
+                )
+            done += n
+
+
+def _open(file: SourceFile) -> int:
+    try:
+        return os.open(file.path, os.O_RDONLY)
+    except OSError as error:
+        raise SourceLostError(f"{file.name} cannot be opened again: {error.strerror}") from error
+
+
+def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> int:
+    """Where the first record that starts at or after unit.start begins, as it seems.
+
+    The offset may lie inside a quoted field. Both readings are tried on what follows, and the one
+    under which more records have the right number of fields wins; the caller checks the result
+    against where the unit before it really ended.
+    """
+    file = source.files[unit.file]
+    if unit.start <= file.data_start:
+        return file.data_start
+    n_fields = len(file.fields)
+    rules = compile_rules(source.dialect)
+    window = LOOKAHEAD_BYTES
+    while True:
+        block = reader.read(unit.file, unit.start - 1, unit.start - 1 + window)
+        data = address(block.data)
+        if rules.quote < 0 or not _has_byte(block.data, block.size, rules.quote):
+            outside, inside = lib.bd_after_line_end(data, block.size), _REFUTED
+        else:
+            outside = lib.bd_after_unquoted_record(data, block.size, rules.native)
+            inside = lib.bd_after_quoted_record(data, block.size, rules.native)
+        decided = max(outside, inside) >= 0 and min(outside, inside) != _BEYOND
+        if decided or block.at_eof or window >= MAX_RECORD_BYTES:
+            break
+        window *= 4
+    if max(outside, inside) < 0:
+        # Neither reading holds: quotes that are out of place, or a record without an end.
+        outside = lib.bd_after_line_end(data, block.size)
+        return block.offset + (outside if outside >= 0 else block.size)
+    if min(outside, inside) < 0:
+        return block.offset + max(outside, inside)
+    arguments = (block.size, block.at_eof, rules.native, n_fields, _SCORED_RECORDS)
+    good_inside = lib.bd_count_good_records(data, inside, *arguments)
+    good_outside = lib.bd_count_good_records(data, outside, *arguments)
+    return block.offset + (inside if good_inside > good_outside else outside)
+
+
+def _has_byte(data: np.ndarray, size: int, byte: int) -> bool:
+    return byte >= 0 and bool((data[:size] == byte).any())

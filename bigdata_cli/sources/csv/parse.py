@@ -1,0 +1,341 @@
+"""Records of a block into columns: the types that hold their values, and what they showed."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.native import parser as native
+from bigdata_cli.native.library import ParserInput, address
+from bigdata_cli.native.parser import Parser, thread_parser
+from bigdata_cli.sources.bad_values import NeedMore, RecordError
+from bigdata_cli.sources.csv.blocks import Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.rules import Nulls, Rules, compile_nulls, compile_rules
+from bigdata_cli.sources.csv.undecided import check_column, flagged_columns
+from bigdata_cli.types.dtype import Kind, kind_of
+from bigdata_cli.types.lattice import TYPE_FORMS, Form, Observed
+from bigdata_cli.types.state import ColumnState, arrow_schema
+from bigdata_cli.types.summary import Summary, mode_of
+
+_NO_DECISIONS = np.empty(0, native.DECISION)
+_BAD_AT_FIRST = 1024
+_MAX_BLOCK_BYTES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """A dialect and the columns of its records, as the C library takes them."""
+
+    rules: Rules
+    nulls: Nulls
+    fields: np.ndarray
+    is_text: bool
+
+
+def compile_grammar(
+    dialect: Dialect, fields: Sequence[int], columns: Sequence[ColumnState]
+) -> Grammar:
+    """The grammar of records whose fields are these columns (-1: left out)."""
+    return Grammar(
+        rules=compile_rules(dialect),
+        nulls=compile_nulls(dialect, tuple(state.name for state in columns)),
+        fields=np.array(fields, np.int64),
+        is_text=dialect.is_text,
+    )
+
+
+class ColumnPlan:
+    """How columns of these states are parsed: arrays with one element for each column."""
+
+    def __init__(self, columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> None:
+        self.columns = columns
+        self.is_text = is_text
+        self.float_mode = float_mode
+        dtypes = [state.dtype for state in columns]
+        self.modes = np.array([mode_of(dtype) for dtype in dtypes], np.int32)
+        self.storage = np.array([storage_of(dtype) for dtype in dtypes], np.int32)
+        self.fixed = np.array([state.fixed for state in columns], bool)
+        is_texts = self.modes == native.TEXT
+        self.plan = np.zeros(len(columns), native.COLUMN_PLAN)
+        self.plan["mode"] = self.modes
+        self.plan["zoned"] = ["UTC" in dtype for dtype in dtypes]
+        self.plan["storage"] = self.storage
+        self.plan["fixed"] = self.fixed
+        self.plan["observes"] = is_texts & ~self.fixed & (not is_text)
+        self.plan["wants_codes"] = [
+            mode == native.TEXT and state.distinct is not None
+            for mode, state in zip(self.modes.tolist(), columns, strict=True)
+        ]
+        # A category whose texts are no longer counted, as they are too many, turns out to be text.
+        is_coded = (self.storage == native.STORAGES["category"]) & (self.plan["wants_codes"] != 0)
+        self.plan["wants_text"] = is_texts & ~is_coded
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """What the states know: values that show no more leave their columns as they are."""
+        known = np.zeros(len(self.columns), native.RESULT)
+        for name in ("forms", "negative", "positive"):
+            known[name] = [getattr(state.observed, name) for state in self.columns]
+        # A dtype that does not follow from what is known is always looked at.
+        settled = [s.widened(s.observed, self.float_mode) is s for s in self.columns]
+        known["forms"][~np.array(settled, bool)] = 0
+        return known
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of the columns."""
+        return arrow_schema(self.columns)
+
+    def widened(self, results: np.ndarray) -> tuple[ColumnState, ...]:
+        """The states after what the values showed; the same tuple where they hold all of them."""
+        known = self.known
+        more = (
+            ((results["forms"] & ~known["forms"] & TYPE_FORMS) != 0)
+            | (results["negative"] > known["negative"])
+            | (results["positive"] > known["positive"])
+        )
+        more &= ~self.fixed
+        columns: list[ColumnState] | None = None
+        for index in np.flatnonzero(more).tolist():
+            state = self.columns[index]
+            seen = results[index]
+            observed = Observed(int(seen["forms"]), int(seen["negative"]), int(seen["positive"]))
+            widened = state.widened(observed, self.float_mode)
+            if widened is not state:
+                columns = columns or list(self.columns)
+                columns[index] = widened
+        return self.columns if columns is None else tuple(columns)
+
+
+class _Recent(threading.local):
+    """The plans that the thread used last: its blocks mostly have the same columns."""
+
+    def __init__(self) -> None:
+        self.plans: list[ColumnPlan] = []
+
+
+_recent = _Recent()
+_KEPT_PLANS = 4
+
+
+def column_plan(columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> ColumnPlan:
+    """The plan of these columns, made once for each tuple of them."""
+    for plan in _recent.plans:
+        if plan.columns is columns and plan.is_text == is_text and plan.float_mode == float_mode:
+            return plan
+    plan = ColumnPlan(columns, is_text=is_text, float_mode=float_mode)
+    _recent.plans = [plan, *_recent.plans[: _KEPT_PLANS - 1]]
+    return plan
+
+
+def storage_of(dtype: str) -> int:
+    """The code of a dtype in `native.STORAGES`."""
+    return native.STORAGES["timestamp" if kind_of(dtype) is Kind.TIMESTAMP else dtype]
+
+
+@dataclass
+class Parsed:
+    """The records of a block in the arrays of the thread's parser, until it parses another.
+
+    columns: states that hold all values. results: what they showed, native.RESULT (columns,).
+    bad: (start, stop, status, fields) of the records that are wrong, int64 (n, 4).
+    """
+
+    parser: Parser
+    plan: ColumnPlan
+    results: np.ndarray
+    rows: int
+    position: int
+    blank_lines: int
+    bad: np.ndarray
+    columns: tuple[ColumnState, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.columns = self.plan.columns
+
+    def summary(self) -> Summary:
+        """What the columns showed; of those whose type the user chose no evidence of types."""
+        results = self.results
+        for name in ("forms", "negative", "positive"):
+            results[name][self.plan.fixed] = 0
+        return Summary(results, self.plan.modes, self.rows)
+
+    def batch(self) -> pa.RecordBatch:
+        """The values under the final states of the columns."""
+        storage, schema = self.plan.storage, self.plan.schema
+        if self.columns is not self.plan.columns:
+            storage = np.array([storage_of(state.dtype) for state in self.columns], np.int32)
+            schema = arrow_schema(self.columns)
+        return self.parser.batch(storage, self.rows, schema)
+
+
+class _Pass:
+    """One block on its way through the parser."""
+
+    def __init__(
+        self,
+        block: Block,
+        start: int,
+        limit: int,
+        grammar: Grammar,
+        *,
+        n_columns: int,
+        max_bad: int,
+    ) -> None:
+        assert block.size <= _MAX_BLOCK_BYTES
+        self.block = block
+        self.grammar = grammar
+        self.bad = np.empty((max_bad, 4), np.int64)
+        self.records = ParserInput(
+            block=address(block.data),
+            begin=start - block.offset,
+            stop=min(limit - block.offset, block.size),
+            size=block.size,
+            at_eof=block.at_eof,
+            rules=ctypes.pointer(grammar.rules.native),
+            nulls=ctypes.pointer(grammar.nulls.native),
+            n_fields=len(grammar.fields),
+            targets=address(grammar.fields),
+            n_columns=n_columns,
+            max_bad=max_bad,
+            bad=address(self.bad),
+        )
+
+    def run(self, plan: ColumnPlan, active: np.ndarray, decisions: np.ndarray, results: np.ndarray):
+        """Parse the active columns; raises NeedMore, and RecordError where a record is wrong."""
+        while True:
+            outcome = thread_parser().parse(self.records, plan.plan, active, decisions, results)
+            if outcome.status != native.FULL:
+                break
+            self.bad = np.empty((4 * len(self.bad), 4), np.int64)
+            self.records.bad, self.records.max_bad = address(self.bad), len(self.bad)
+        position = self.block.offset + outcome.position
+        if outcome.status == native.MORE:
+            raise NeedMore(position)
+        if outcome.status != native.DONE:
+            n_fields = len(self.grammar.fields)
+            problem, hint = describe(outcome.status, outcome.n_seen, n_fields)
+            raise RecordError(position, problem, hint=hint)
+        return outcome
+
+
+def parse_records(
+    block: Block,
+    start: int,
+    limit: int,
+    grammar: Grammar,
+    columns: tuple[ColumnState, ...],
+    *,
+    float_mode: str,
+    collect_bad: bool,
+) -> Parsed:
+    """Parse the records of a block that start in [start, limit), offsets in the file.
+
+    Columns whose type does not hold their values are parsed again as what they are. With
+    `collect_bad` records that are wrong are listed; then there is nothing else. Raises NeedMore
+    where the block is too short, RecordError for a record that is wrong, and OddValue for values
+    that their column cannot hold.
+    """
+    n_columns = len(columns)
+    one_pass = _Pass(
+        block,
+        start,
+        limit,
+        grammar,
+        n_columns=n_columns,
+        max_bad=_BAD_AT_FIRST if collect_bad else 0,
+    )
+    parser = thread_parser()
+    results = np.zeros(n_columns, native.RESULT)
+    active = np.ones(n_columns, np.uint8)
+    undecided = np.empty(0, native.UNDECIDED)
+    plan = column_plan(columns, is_text=grammar.is_text, float_mode=float_mode)
+    while True:
+        outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
+        if outcome.n_bad:
+            break
+        kept = undecided[active[undecided["column"]] == 0]
+        undecided = np.concatenate([kept, parser.undecided(outcome.n_undecided)])
+        if grammar.is_text:
+            _observe_lines(results, outcome.n_rows)
+        widened = plan.widened(results)
+        if widened is plan.columns:
+            break
+        wider = column_plan(widened, is_text=grammar.is_text, float_mode=float_mode)
+        active = (plan.modes != wider.modes).astype(np.uint8)
+        active |= plan.plan["zoned"] != wider.plan["zoned"]
+        plan = wider
+        if not active.any():
+            break
+    parsed = Parsed(
+        parser=parser,
+        plan=plan,
+        results=results,
+        rows=outcome.n_rows,
+        position=block.offset + outcome.position,
+        blank_lines=outcome.n_blank,
+        bad=one_pass.bad[: outcome.n_bad],
+    )
+    if not outcome.n_bad:
+        _settle(parsed, one_pass, undecided)
+    return parsed
+
+
+def _observe_lines(results: np.ndarray, n_rows: int) -> None:
+    """Lines of text are text, whatever they look like."""
+    results["forms"] = Form.TEXT if n_rows else 0
+    results["negative"] = results["positive"] = 0
+
+
+def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:
+    """Decide what the parser could not; raises OddValue, of the first column that has one."""
+    flagged = flagged_columns(parsed, undecided)
+    decisions = [
+        check_column(parsed, one_pass.block, index, undecided, one_pass.grammar.rules)
+        for index in flagged
+    ]
+    decided = [decision for decision in decisions if len(decision)]
+    if decided:
+        active = np.zeros(len(parsed.columns), np.uint8)
+        for decision in decided:
+            active[decision["column"]] = 1
+        one_pass.run(parsed.plan, active, np.concatenate(decided), parsed.results)
+
+
+def record_starts(
+    block: Block, start: int, limit: int, grammar: Grammar, n_rows: int
+) -> np.ndarray:
+    """Where the records of the first rows start in the block: int64 (n_rows,)."""
+    n_columns = len(grammar.nulls.first)
+    one_pass = _Pass(block, start, limit, grammar, n_columns=n_columns, max_bad=0)
+    starts = np.empty(n_rows, np.int64)
+    one_pass.records.record_starts, one_pass.records.max_starts = address(starts), n_rows
+    nothing = np.zeros(n_columns, np.uint8)
+    plan, results = np.zeros(n_columns, native.COLUMN_PLAN), np.zeros(n_columns, native.RESULT)
+    thread_parser().parse(one_pass.records, plan, nothing, _NO_DECISIONS, results)
+    return starts
+
+
+def record_start(block: Block, start: int, limit: int, grammar: Grammar, row: int) -> int:
+    """The position in the block of a row's record."""
+    return int(record_starts(block, start, limit, grammar, row + 1)[row])
+
+
+def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str]:
+    """What is wrong with a record that the parser refused, and what may help."""
+    detected = "--delimiter, --quote or --header may differ from what was detected"
+    unquoted = "--quote none reads quotes as characters"
+    if status == native.TOO_FEW:
+        return f"the record has {n_seen} fields, {n_fields} were expected", detected
+    if status == native.TOO_MANY:
+        return f"the record has more than the {n_fields} fields expected", detected
+    if status == native.AFTER_QUOTE:
+        return f"field {n_seen} goes on after its closing quote", unquoted
+    return f"field {n_seen} has an opening quote and no closing one", unquoted

@@ -1,0 +1,208 @@
+"""Records of a block as a typed Arrow chunk, with what was observed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.native.parser import TEXT, DistinctTexts
+from bigdata_cli.resources.stages import stage
+from bigdata_cli.sources.bad_values import UNCLOSED_HINT, OddValue, RecordError
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, Block
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.fields import scan_field, skip_record
+from bigdata_cli.sources.csv.parse import (
+    Grammar,
+    compile_grammar,
+    describe,
+    parse_records,
+    record_start,
+    record_starts,
+)
+from bigdata_cli.types.dtype import Schema
+from bigdata_cli.types.lattice import Observed
+from bigdata_cli.types.state import ColumnState
+from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.types.summary import Summary, mode_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsePlan:
+    """How the records of a source are parsed: picklable, the same for all its blocks.
+
+    skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
+    max_record_bytes: a record that does not end within them is an error.
+    """
+
+    dialect: Dialect
+    columns: tuple[ColumnState, ...]
+    float_mode: str = "auto"
+    skip_bad_rows: bool = False
+    max_record_bytes: int = MAX_RECORD_BYTES
+
+    def schema(self) -> Schema:
+        return Schema(tuple(state.column() for state in self.columns))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """A record that was set aside: its byte offset in the file, why, its bytes, and its line.
+
+    line: None where it is still to be counted.
+    """
+
+    offset: int
+    reason: str
+    raw: bytes
+    line: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """The parsed records of a block.
+
+    columns: the states that the chunk was parsed under, wider than the plan's where a value asked
+    for it. summary: what the values of this chunk alone showed. texts: the distinct texts of the
+    columns that counted them. position: offset in the file after the last record. rejects: in the
+    order of the file.
+    """
+
+    batch: pa.RecordBatch
+    columns: tuple[ColumnState, ...]
+    summary: Summary
+    texts: DistinctTexts | None
+    rows: int
+    position: int
+    blank_lines: int
+    rejects: tuple[Reject, ...] = ()
+
+    @cached_property
+    def observed(self) -> tuple[Observed, ...]:
+        """The evidence of each column's values."""
+        return self.summary.observed()
+
+    @cached_property
+    def statistics(self) -> tuple[ColumnStatistics, ...]:
+        """The statistics of each column."""
+        return self.summary.statistics([state.dtype for state in self.columns])
+
+    @cached_property
+    def distinct(self) -> tuple[frozenset[str] | None, ...]:
+        """Per column the distinct texts, None for too many or untracked, empty for other kinds."""
+        counted = {} if self.texts is None else self.texts.parts
+        return tuple(
+            self.texts.values(index)
+            if self.texts is not None and index in counted
+            else (None if mode_of(state.dtype) == TEXT else frozenset())
+            for index, state in enumerate(self.columns)
+        )
+
+
+def parse_block(
+    block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
+) -> Chunk:
+    """Parse the records of a block that start in [start, limit), offsets in the file.
+
+    fields: per field of a record the index of its column in the plan, -1 for none. Raises
+    RecordError for a record that cannot be kept, NeedMore where the block is too short.
+    """
+    with stage("types"):
+        return _parse_block(block, start, limit, fields, plan)
+
+
+def _parse_block(
+    block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
+) -> Chunk:
+    grammar = compile_grammar(plan.dialect, fields, plan.columns)
+    rejected: list[tuple[int, int, str]] = []
+    original = block.data
+    while True:
+        try:
+            with stage("parse"):
+                parsed = parse_records(
+                    block,
+                    start,
+                    limit,
+                    grammar,
+                    plan.columns,
+                    float_mode=plan.float_mode,
+                    collect_bad=plan.skip_bad_rows,
+                )
+            if not len(parsed.bad):
+                break
+            found = [
+                (begin, stop, describe(status, n_seen, len(fields))[0])
+                for begin, stop, status, n_seen in parsed.bad.tolist()
+            ]
+            _check_lengths(found, block.offset, plan.max_record_bytes)
+        except OddValue as odd:
+            if not plan.skip_bad_rows:
+                begin = record_start(block, start, limit, grammar, int(odd.rows[0]))
+                raise RecordError(block.offset + begin, odd.problem, hint=odd.hint) from odd
+            found = _records_of(odd, block, start, limit, grammar)
+        # What is set aside must leave no trace: the rest is parsed as if it were not there.
+        rejected += found
+        block = _without(block, found)
+    # The parse may have ended among the line feeds of a record that goes on beyond `limit`.
+    ended = parsed.position - block.offset
+    blank = parsed.blank_lines - sum(min(stop, ended) - begin for begin, stop, _ in rejected)
+    ended = max([ended, *(stop for _, stop, _ in rejected)])
+    return Chunk(
+        batch=parsed.batch(),
+        columns=parsed.columns,
+        summary=parsed.summary(),
+        texts=parsed.parser.distinct(parsed.results),
+        rows=parsed.rows,
+        position=block.offset + ended,
+        blank_lines=blank,
+        rejects=_rejects(original, block.offset, rejected),
+    )
+
+
+def _records_of(
+    odd: OddValue, block: Block, start: int, limit: int, grammar: Grammar
+) -> list[tuple[int, int, str]]:
+    """(start, stop, reason) in the block of the records with these odd values."""
+    starts = record_starts(block, start, limit, grammar, int(odd.rows[-1]) + 1)
+    found = []
+    for begin in starts[odd.rows].tolist():
+        _, _, _, _, after, _ = scan_field(block.data, begin, block.size, grammar.rules)
+        stop = skip_record(block.data, after, block.size, grammar.rules)
+        found.append((begin, stop, odd.reason))
+    return found
+
+
+def _check_lengths(found: list[tuple[int, int, str]], offset: int, max_record_bytes: int) -> None:
+    """Raise RecordError where a quote that is never closed swallowed more than one record has."""
+    for begin, stop, _ in found:
+        if stop - begin > max_record_bytes:
+            raise RecordError(
+                offset + begin,
+                f"a record is longer than {max_record_bytes:,} bytes",
+                hint=UNCLOSED_HINT,
+            )
+
+
+def _without(block: Block, found: list[tuple[int, int, str]]) -> Block:
+    """The block with line feeds in place of these records: blank lines are not rows."""
+    data = block.data.copy()
+    for begin, stop, _ in found:
+        data[begin:stop] = 10
+    return block._replace(data=data)
+
+
+def _rejects(
+    data: np.ndarray, offset: int, rejected: list[tuple[int, int, str]]
+) -> tuple[Reject, ...]:
+    return tuple(
+        Reject(
+            offset=offset + begin,
+            reason=reason,
+            raw=data[begin:stop].tobytes(),
+        )
+        for begin, stop, reason in sorted(rejected)
+    )

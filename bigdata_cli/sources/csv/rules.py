@@ -1,0 +1,115 @@
+"""A dialect as the kernels take it."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from bigdata_cli.native.library import DialectRules, NullTokens, address
+from bigdata_cli.sources.csv.dialect import Dialect
+
+
+class _Rules(NamedTuple):
+    delimiter: int
+    tail: np.ndarray
+    quote: int
+    escape: int
+    comment: int
+    decimal: int
+    thousands: int
+    trim: bool
+    keep_blank: bool
+
+
+class Rules(_Rules):
+    """Bytes of a dialect, -1 for what it does not have.
+
+    delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
+    is 46 (a point) by default.
+    """
+
+    @cached_property
+    def native(self) -> DialectRules:
+        """As the C library takes them; valid as long as this object."""
+        return DialectRules(
+            delimiter=self.delimiter,
+            quote=self.quote,
+            escape=self.escape,
+            comment=self.comment,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            trim=self.trim,
+            keep_blank=self.keep_blank,
+            tail_size=len(self.tail),
+            tail=address(self.tail),
+        )
+
+
+class _Nulls(NamedTuple):
+    tokens: np.ndarray
+    ends: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    longest: np.ndarray
+    numeric: np.ndarray
+
+
+class Nulls(_Nulls):
+    """Null tokens of columns: `tokens` one after the other, the k-th ending at ends[k].
+
+    first, last: per column, which tokens are its; longest: bytes of its longest one, -1 for none.
+    numeric: per column, whether one of its tokens begins like a number.
+    """
+
+    @cached_property
+    def native(self) -> NullTokens:
+        """As the C library takes them; valid as long as this object."""
+        return NullTokens(*map(address, self))
+
+
+@lru_cache(maxsize=16)
+def compile_rules(dialect: Dialect) -> Rules:
+    """The rules of a dialect."""
+    delimiter = (dialect.delimiter or "").encode()
+    return Rules(
+        delimiter=delimiter[0] if delimiter else -1,
+        tail=np.frombuffer(delimiter[1:], np.uint8),
+        quote=_byte(dialect.quote),
+        escape=_byte(dialect.escape),
+        comment=_byte(dialect.comment),
+        decimal=_byte(dialect.decimal),
+        thousands=_byte(dialect.thousands),
+        trim=dialect.trim,
+        keep_blank=dialect.keep_blank_lines,
+    )
+
+
+@lru_cache(maxsize=16)
+def compile_nulls(dialect: Dialect, columns: tuple[str, ...]) -> Nulls:
+    """The null tokens of these columns."""
+    tokens: list[bytes] = []
+    first, last, longest, numeric = [], [], [], []
+    places: dict[tuple[str, ...], int] = {}
+    for column in columns:
+        own = dialect.tokens_of(column)
+        if own not in places:
+            places[own] = len(tokens)
+            tokens += [token.encode() for token in own]
+        first.append(places[own])
+        last.append(places[own] + len(own))
+        longest.append(max((len(token.encode()) for token in own), default=-1))
+        numeric.append(any(token[:1] in set("0123456789-.") for token in own if token))
+    return Nulls(
+        tokens=np.frombuffer(b"".join(tokens) + b"\0", np.uint8),
+        ends=np.cumsum([len(token) for token in tokens], dtype=np.int64),
+        first=np.array(first, np.int64),
+        last=np.array(last, np.int64),
+        longest=np.array(longest, np.int64),
+        numeric=np.array(numeric, np.bool_),
+    )
+
+
+def _byte(character: str | None) -> int:
+    return -1 if character is None else ord(character)

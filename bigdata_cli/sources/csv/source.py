@@ -1,0 +1,361 @@
+"""Source files: opened, checked, and described so that any process can read pieces of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.io.origin import Origin, check_unchanged, find_origin
+from bigdata_cli.io.paths import expand_paths, is_json_lines_name, is_text_name
+from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.csv.detect import detect, has_decimal_commas
+from bigdata_cli.sources.csv.dialect import (
+    TEXT_LINES,
+    Dialect,
+    check_character,
+    check_delimiter,
+    check_marks,
+    resolve_nulls,
+)
+from bigdata_cli.sources.csv.header import looks_like_header, match_columns, read_header, skip_lines
+
+if TYPE_CHECKING:
+    from bigdata_cli.sources.bad_values import RecordError
+    from bigdata_cli.sources.csv.feed import Feed
+    from bigdata_cli.sources.csv.records import ParsePlan
+    from bigdata_cli.sources.csv.sample import Sample
+    from bigdata_cli.sources.csv.units import Unit
+    from bigdata_cli.types.lattice import TypeOptions
+
+_HEAD_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """What the user said of the source; None is detected, or the default of `Dialect`.
+
+    The fields are those of `Dialect`. quote, escape: "" or "none" for none. text: read lines.
+    null_tokens: replace the default ones; "COL=TOKEN", where COL is a column, is a token of that
+    column only, and replaces the default ones there.
+    """
+
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: bool | None = None
+    names: tuple[str, ...] | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    trim: bool | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    null_tokens: tuple[str, ...] | None = None
+    text: bool | None = None
+    keep_blank_lines: bool = False
+    encoding: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One file: its name as given, its path, and the bytes of it that are data.
+
+    size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
+    fields: for each field of a record, which column of the source it is. file_bytes: of the whole
+    file; digest: sha256 of the size, the first and the last 64 KiB.
+    """
+
+    name: str
+    path: Path
+    size: int
+    data_start: int
+    mtime_ns: int
+    digest: str
+    fields: tuple[int, ...]
+    file_bytes: int
+    origin: Origin
+
+    @property
+    def data_bytes(self) -> int:
+        return self.size - self.data_start
+
+    def entry(self) -> SourceEntry:
+        return SourceEntry(
+            name=self.name, bytes=self.file_bytes, mtime_ns=self.mtime_ns, digest=self.digest
+        )
+
+    def check_unchanged(self) -> None:
+        if self.origin.held is None:
+            check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """All text files of a conversion: one dialect, one list of column names; a `RowSource`.
+
+    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
+    """
+
+    files: tuple[SourceFile, ...]
+    dialect: Dialect
+    names: tuple[str, ...]
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to be read, as they stand in the files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of all records; of files that can be read anywhere."""
+        return sum(file.data_bytes for file in self.files)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can only be read from its start."""
+        return any(file.origin.is_stream for file in self.files)
+
+    @property
+    def comes_once(self) -> bool:
+        """Whether a part of it cannot be read again: a pipe."""
+        return any(file.origin.held is not None for file in self.files)
+
+    @property
+    def stem(self) -> str:
+        return self.files[0].origin.stem
+
+    @property
+    def total_rows(self) -> int | None:
+        return None
+
+    # What follows is the work of modules that know what a source is.
+
+    def check_output(self, output: Path) -> None:
+        """Text files are in no folder that is written into."""
+
+    def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        place = {name: index for index, name in enumerate(keep)}
+        return tuple(
+            tuple(place.get(self.names[column], -1) for column in file.fields)
+            for file in self.files
+        )
+
+    def sample(
+        self,
+        types: TypeOptions,
+        *,
+        keep: Sequence[str],
+        max_bytes: int,
+        skip_bad_rows: bool,
+        max_record_bytes: int,
+    ) -> Sample:
+        from bigdata_cli.sources.csv.sample import take_sample
+
+        return take_sample(
+            self,
+            types,
+            keep=keep,
+            max_bytes=max_bytes,
+            skip_bad_rows=skip_bad_rows,
+            max_record_bytes=max_record_bytes,
+        )
+
+    def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
+        from bigdata_cli.sources.csv.sample import sample_units
+
+        return sample_units(self, plan, keep, max_bytes)
+
+    def feed(
+        self,
+        portions: Portions,
+        *,
+        keep: Sequence[str],
+        unit_bytes: int,
+        max_record_bytes: int,
+        strict: bool,
+    ) -> Feed:
+        from bigdata_cli.sources.csv.feed import Feed
+
+        return Feed(
+            self,
+            portions,
+            unit_bytes=unit_bytes,
+            max_record_bytes=max_record_bytes,
+            strict=strict,
+        )
+
+    def located(self, file: int, error: RecordError) -> DataError:
+        from bigdata_cli.sources.csv.units import located
+
+        return located(self.files[file], error)
+
+
+def open_source(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:
+    """Look at the files and say what they are.
+
+    Raises UsageError for a missing file or wrong option, DataError for a file
+    that is empty, damaged or no text, or files whose columns differ.
+    """
+    options = options or SourceOptions()
+    paths = expand_paths(paths)
+    for name in paths:
+        if is_json_lines_name(name) and not (options.text or options.delimiter):
+            raise UsageError(
+                f"{name} is called as JSON lines are, which are not read as columns",
+                hint="--text keeps each line as text; pandas.read_json(…, lines=True).to_parquet()",
+            )
+    found: _Found | None = None
+    files: list[SourceFile] = []
+    names: tuple[str, ...] = ()
+    for name in paths:
+        origin, head = find_origin(name, options.encoding, _HEAD_BYTES)
+        if found is None:
+            found = _choose_dialect(head, origin.member or name, options)
+            dialect = replace(found.dialect, encoding=origin.encoding)
+        is_whole = len(head) < _HEAD_BYTES
+        file_names, data_start = read_header(head, name, dialect, is_whole=is_whole)
+        names = names or file_names
+        fields = match_columns(file_names, names, name=name, first=paths[0], header=dialect.header)
+        files.append(_describe(origin, data_start, fields))
+    assert found is not None  # expand_paths gives a name or raises
+    if options.null_tokens is not None:
+        tokens, column_tokens = resolve_nulls(options.null_tokens, names)
+        dialect = replace(dialect, null_tokens=tokens, column_null_tokens=column_tokens)
+    return Source(
+        files=tuple(files),
+        dialect=dialect,
+        names=names,
+        confidence=found.confidence,
+        reasons=found.reasons,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A dialect, how sure what was detected of it is, and why."""
+
+    dialect: Dialect
+    confidence: float
+    reasons: tuple[str, ...]
+
+
+def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
+    """What the user said, and what the beginning of the file says of the rest."""
+    of_csv = _csv_options(options)
+    if options.text or (options.text is None and is_text_name(name) and not of_csv):
+        if of_csv:
+            raise UsageError(
+                f"--text reads lines: it takes no {' and no '.join(of_csv)}",
+                hint="--no-text reads the file as a CSV",
+            )
+        lines = replace(
+            TEXT_LINES,
+            skip_rows=options.skip_rows,
+            comment=_character(options.comment, "--comment"),
+            keep_blank_lines=options.keep_blank_lines,
+        )
+        return _Found(lines, 1.0, ())
+    if options.keep_blank_lines:
+        raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
+    dialect = _told_dialect(options)
+    text = _sample_text(head, name, dialect)
+    found = detect(
+        text,
+        delimiter=None if options.delimiter is None else dialect.delimiter,
+        quote=None if options.quote is None else dialect.quote or "",
+        escape=None if options.escape is None else dialect.escape or "",
+        trim=options.trim,
+    )
+    confidence, reasons = 1.0, found.reasons
+    if options.delimiter is None:
+        confidence = found.confidence
+    header = options.header
+    if header is None:
+        header, header_confidence, reason = looks_like_header(found.records)
+        confidence = min(confidence, header_confidence)
+        reasons = (*reasons, ("header: " if header else "no header: ") + reason)
+    if options.decimal == "." and found.delimiter != "," and has_decimal_commas(found.records):
+        confidence = min(confidence, 0.5)
+        reasons = (*reasons, "numbers seem to have decimal commas: --decimal , reads them")
+    dialect = replace(
+        dialect,
+        delimiter=found.delimiter,
+        quote=dialect.quote if found.quote is None else found.quote or None,
+        escape=found.escape or None,
+        header=header,
+        trim=found.trim,
+    )
+    check_marks(dialect)
+    return _Found(dialect, confidence, reasons)
+
+
+def _csv_options(options: SourceOptions) -> list[str]:
+    """The options that were given and mean nothing for lines of text."""
+    given = {
+        "--delimiter": options.delimiter,
+        "--quote": options.quote,
+        "--escape": options.escape,
+        "--header" if options.header else "--no-header": options.header,
+        "--names": options.names,
+        "--trim" if options.trim else "--no-trim": options.trim,
+        "--decimal": None if options.decimal == "." else options.decimal,
+        "--thousands": options.thousands,
+        "--null": options.null_tokens,
+    }
+    return [option for option, value in given.items() if value is not None]
+
+
+def _told_dialect(options: SourceOptions) -> Dialect:
+    """The dialect as far as the user said it, with defaults for the rest."""
+    if options.skip_rows < 0:
+        raise UsageError(f"--skip-rows {options.skip_rows} is negative")
+    if options.names is not None and len(set(options.names)) < len(options.names):
+        raise UsageError("--names has a name twice")
+    told = '"' if options.quote is None else options.quote
+    dialect = Dialect(
+        delimiter=None if options.delimiter is None else check_delimiter(options.delimiter),
+        quote=None if told in ("", "none") else check_character(told, "--quote"),
+        escape=None if options.escape in ("", "none") else _character(options.escape, "--escape"),
+        names=options.names,
+        skip_rows=options.skip_rows,
+        comment=_character(options.comment, "--comment"),
+        decimal=check_character(options.decimal, "--decimal"),
+        thousands=_character(options.thousands, "--thousands"),
+    )
+    check_marks(dialect)
+    return dialect
+
+
+def _character(text: str | None, option: str) -> str | None:
+    return None if text is None else check_character(text, option)
+
+
+def _sample_text(head: bytes, name: str, dialect: Dialect) -> str:
+    """The head as text, without skipped lines, comments, and a last record that may be cut."""
+    text = head[skip_lines(head, dialect.skip_rows, name) :].decode("utf-8", "replace")
+    if len(head) == _HEAD_BYTES:
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
+    if dialect.comment is None:
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(dialect.comment))
+
+
+def _describe(origin: Origin, data_start: int, fields: tuple[int, ...]) -> SourceFile:
+    file_bytes, mtime_ns, digest = origin.fingerprint()
+    return SourceFile(
+        name=origin.name,
+        path=origin.path or Path(origin.name),
+        size=origin.size,
+        data_start=data_start,
+        mtime_ns=mtime_ns,
+        digest=digest,
+        fields=fields,
+        file_bytes=file_bytes,
+        origin=origin,
+    )

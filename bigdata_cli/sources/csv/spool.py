@@ -1,0 +1,134 @@
+"""What is kept of a stream that comes once: the text that its shards do not keep.
+
+A column of integers, dates, categories or text can be had back from a shard, whatever it turns out
+to be; one of floats or timestamps cannot become text again. So only the fields of such columns are
+kept, as they stand in the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
+from bigdata_cli.sources.csv.feed import FedBlock
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.csv.rules import compile_rules
+from bigdata_cli.sources.csv.select_fields import select_fields
+from bigdata_cli.sources.csv.units import parse_whole
+from bigdata_cli.types.state import ColumnState
+
+_CODEC = "lz4"
+"""It compresses twice as fast as zstd's lowest level."""
+
+
+class Packed(NamedTuple):
+    """The text of columns of a block's records, compressed. columns: their numbers, in order."""
+
+    rows: int
+    columns: tuple[int, ...]
+    data: bytes
+    size: int
+
+
+class _Entry(NamedTuple):
+    shard: int
+    rows: int
+    columns: tuple[int, ...]
+    start: int
+    compressed: int
+    size: int
+
+
+def pack_block(
+    fed: FedBlock, chunk: Chunk, fields: Sequence[int], plan: ParsePlan, columns: Collection[int]
+) -> Packed:
+    """The text of columns of a block that was parsed as `chunk`; pure, in any thread.
+
+    fields: per field of a record the number of its column, -1 for none.
+    """
+    wanted = [column in columns for column in fields]
+    if not chunk.rows or not any(wanted):
+        return Packed(chunk.rows, (), b"", 0)
+    rules = compile_rules(plan.dialect)
+    text = select_fields(fed.block, chunk.rejects, rules, wanted, chunk.rows)
+    order = tuple(column for column in fields if column in columns)
+    return Packed(
+        chunk.rows, order, pa.Codec(_CODEC).compress(pa.py_buffer(text), asbytes=True), len(text)
+    )
+
+
+class Spool:
+    """A file of packed blocks, written once and read any number of times.
+
+    `append` is called from one thread, and `texts` when all are appended. bytes: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("wb", buffering=0)
+        self._codec = pa.Codec(_CODEC)
+        self._entries: list[_Entry] = []
+        self.bytes = 0
+
+    def append(self, shard: int, packed: Packed) -> None:
+        """Keep what `pack_block` gave of the next block of a shard."""
+        view = memoryview(packed.data)
+        while len(view):
+            view = view[self._file.write(view) :]
+        self._entries.append(
+            _Entry(shard, packed.rows, packed.columns, self.bytes, len(packed.data), packed.size)
+        )
+        self.bytes += len(packed.data)
+
+    def texts(
+        self,
+        shard: int,
+        columns: Sequence[ColumnState],
+        wanted: Collection[int],
+        plan: ParsePlan,
+    ) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+        """Of each block of a shard its rows, and those of the wanted columns that are kept of it.
+
+        columns: all columns, with the dtypes in which they are to be.
+        """
+        with self._path.open("rb", buffering=0) as file:
+            for entry in self._entries:
+                if entry.shard != shard or not entry.rows:
+                    continue
+                chosen = [number for number in entry.columns if number in wanted]
+                arrays: dict[str, pa.Array] = {}
+                if chosen:
+                    file.seek(entry.start)
+                    arrays = self._parsed(file.read(entry.compressed), entry, columns, chosen, plan)
+                yield entry.rows, arrays
+
+    def _parsed(
+        self,
+        compressed: bytes,
+        entry: _Entry,
+        columns: Sequence[ColumnState],
+        chosen: Sequence[int],
+        plan: ParsePlan,
+    ) -> dict[str, pa.Array]:
+        data = np.full(entry.size + PADDING_BYTES, 10, np.uint8)
+        text = self._codec.decompress(compressed, decompressed_size=entry.size)
+        data[: entry.size] = np.frombuffer(text, np.uint8)
+        states = tuple(columns[number] for number in chosen)
+        fields = [-1, *(chosen.index(n) if n in chosen else -1 for n in entry.columns)]
+        own = replace(plan, columns=states, skip_bad_rows=False)
+        unit = parse_whole(Block(data, 0, entry.size, True), 0, 1, fields, own)
+        if unit.error is not None or unit.chunk is None:
+            raise AssertionError("what was kept of a pipe does not read as it did before")
+        batch = unit.chunk.batch
+        return {name: batch.column(name) for name in batch.schema.names}
+
+    def close(self) -> None:
+        """Remove it; safe to call twice."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""One unit of a source, read, aligned and parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from bigdata_cli.errors import DataError
+from bigdata_cli.io.encoding import UTF8
+from bigdata_cli.sources.bad_values import UNCLOSED_HINT, NeedMore, RecordError
+from bigdata_cli.sources.csv.blocks import (
+    LOOKAHEAD_BYTES,
+    Block,
+    BlockReader,
+    ByteRange,
+    guess_record_start,
+)
+from bigdata_cli.sources.csv.boundary import count_line_ends
+from bigdata_cli.sources.csv.lines import LineCounter, beginning_of, first_line_of
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.sources.csv.source import Source, SourceFile
+
+
+class Unit(NamedTuple):
+    """What became of a unit: where its first record starts, and its chunk or what is wrong."""
+
+    piece: ByteRange
+    start: int
+    chunk: Chunk | None
+    error: RecordError | None
+
+
+def parse_unit(
+    reader: BlockReader,
+    source: Source,
+    piece: ByteRange,
+    start: int | None,
+    fields: Sequence[int],
+    plan: ParsePlan,
+) -> Unit:
+    """Parse the records that start in `piece`, from `start` or from where a record seems to start.
+
+    A record that cannot be kept is returned and not raised: where the start was a guess, the guess
+    may be what is wrong.
+    """
+    if start is None:
+        start = guess_record_start(reader, piece, source)
+    try:
+        chunk = _parse(reader, piece, start, fields, plan)
+    except RecordError as error:
+        return Unit(piece, start, None, error)
+    return Unit(piece, start, chunk, None)
+
+
+def _parse(
+    reader: BlockReader,
+    piece: ByteRange,
+    start: int,
+    fields: Sequence[int],
+    plan: ParsePlan,
+) -> Chunk:
+    beyond = LOOKAHEAD_BYTES
+    while True:
+        block = reader.read(piece.file, start, max(start, piece.stop) + beyond)
+        try:
+            return parse_block(block, start, max(start, piece.stop), fields, plan)
+        except NeedMore as more:
+            if block.offset + block.size - more.offset > plan.max_record_bytes:
+                raise RecordError(
+                    more.offset,
+                    f"a record is longer than {plan.max_record_bytes:,} bytes",
+                    hint=UNCLOSED_HINT,
+                ) from None
+            # No further than tells that a record is too long.
+            beyond = min(4 * beyond, plan.max_record_bytes + LOOKAHEAD_BYTES)
+
+
+def parse_whole(
+    block: Block, file: int, first_line: int, fields: Sequence[int], plan: ParsePlan
+) -> Unit:
+    """Parse a block of whole records, whose first byte stands on line `first_line`.
+
+    Records that cannot be kept have their lines.
+    """
+    piece = ByteRange(file, block.offset, block.offset + block.size)
+    try:
+        chunk = parse_block(block, piece.start, piece.stop, fields, plan)
+    except RecordError as error:
+        return Unit(piece, piece.start, None, locate(error, block, first_line))
+    rejects = tuple(
+        replace(reject, line=line_of(block, first_line, reject.offset)) for reject in chunk.rejects
+    )
+    return Unit(piece, piece.start, replace(chunk, rejects=rejects), None)
+
+
+def line_of(block: Block, first_line: int, offset: int) -> int:
+    """The line of a byte of the file in a block whose first byte stands on line `first_line`."""
+    return first_line + int(count_line_ends(block.data, 0, offset - block.offset))
+
+
+def locate(error: RecordError, block: Block, first_line: int) -> RecordError:
+    """The error with the line and the beginning of its record, which stands in the block."""
+    start = error.offset - block.offset
+    error.line = line_of(block, first_line, error.offset)
+    error.beginning = first_line_of(block.data[start : min(start + 60, block.size)].tobytes())
+    return error
+
+
+def located(file: SourceFile, error: RecordError) -> DataError:
+    """The error of a record as the user reads it: file, line, byte, what, why."""
+    line, beginning = error.line, error.beginning
+    if line is None:
+        line = LineCounter(file.path).line_of(error.offset)
+        beginning = beginning_of(file.path, error.offset)
+    shown = f": {beginning!r}" if beginning else ""
+    of_text = " as UTF-8" if file.origin.encoding != UTF8 else ""
+    return DataError(
+        f"{file.name} line {line:,} (byte {error.offset:,}{of_text}): {error.problem}{shown}",
+        hint=error.hint,
+    )

@@ -1,0 +1,1 @@
+"""Tables: rows that have types already, of Parquet files and of datasets."""

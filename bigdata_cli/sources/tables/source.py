@@ -1,0 +1,204 @@
+"""Tables as a source: which they are, their columns, and what a conversion asks of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.header import match_columns
+from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.sample import Sample, first_state
+from bigdata_cli.sources.csv.source import SourceOptions
+from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.sources.tables.arrow_kinds import Family, family_of
+from bigdata_cli.sources.tables.datasets import DatasetTable, open_own
+from bigdata_cli.sources.tables.feed import TableFeed
+from bigdata_cli.sources.tables.parquet import open_parquet
+from bigdata_cli.sources.tables.sample import sample_units, take_sample
+from bigdata_cli.sources.tables.table import Table
+from bigdata_cli.types.dtype import FLOAT_DTYPES
+from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.types.state import ColumnState
+from bigdata_cli.types.vocabulary import MAX_CATEGORIES
+
+_NO_DIALECT = Dialect(delimiter=None)
+"""Tables have none; what parses their rows does not look at it."""
+
+
+@dataclass(frozen=True)
+class TableDialect:
+    """What stands in the place of a dialect: "parquet" or "dataset"."""
+
+    table: str
+    is_text: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"table": self.table}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSource:
+    """Tables with the same columns, one after the other; a `RowSource`."""
+
+    files: tuple[Table, ...]
+    names: tuple[str, ...]
+    dialect: TableDialect
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
+    is_stream: bool = True
+    comes_once: bool = False
+
+    @property
+    def stem(self) -> str:
+        return self.files[0].stem
+
+    @property
+    def bytes(self) -> int:
+        return sum(table.bytes for table in self.files)
+
+    @property
+    def total_rows(self) -> int:
+        return sum(table.rows for table in self.files)
+
+    def check_output(self, output: Path) -> None:
+        target = Path(os.path.realpath(output))
+        for table in self.files:
+            if Path(os.path.realpath(table.path)).is_relative_to(target):
+                raise UsageError(
+                    f"{output} would be written into, and {table.name} is read from it",
+                    hint="-o OTHER names another folder",
+                )
+
+    def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(range(len(keep))) for _ in self.files)
+
+    def sample(
+        self,
+        types: TypeOptions,
+        *,
+        keep: Sequence[str],
+        max_bytes: int,
+        skip_bad_rows: bool,
+        max_record_bytes: int,
+    ) -> Sample:
+        if max_record_bytes != MAX_RECORD_BYTES:
+            raise _for_text(["--max-line-size"], self.files[0].name)
+        for name in keep:
+            self._check_column(name, types)
+        plan = ParsePlan(
+            dialect=_NO_DIALECT,
+            columns=tuple(self._first_state(name, types) for name in keep),
+            float_mode=types.float_mode,
+            skip_bad_rows=skip_bad_rows,
+        )
+        return take_sample(self, plan, keep, max_bytes)
+
+    def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
+        return sample_units(self, plan, keep, max_bytes)
+
+    def feed(
+        self,
+        portions: Portions,
+        *,
+        keep: Sequence[str],
+        unit_bytes: int,
+        max_record_bytes: int,
+        strict: bool,
+    ) -> TableFeed:
+        return TableFeed(self.files, portions, keep=keep, unit_bytes=unit_bytes)
+
+    def located(self, file: int, error: RecordError) -> DataError:
+        return DataError(
+            f"{self.files[file].name} row {error.offset + 1:,}: {error.problem}", hint=error.hint
+        )
+
+    def _check_column(self, name: str, types: TypeOptions) -> None:
+        """Raise DataError for a type that no dtype holds, and for kinds that make no column."""
+        seen: dict[Family, Table] = {}
+        for table in self.files:
+            family = family_of(table.types[name])
+            if family is None:
+                raise DataError(
+                    f'{table.name}, column "{name}": {table.types[name]} is a type that a dataset '
+                    "does not hold",
+                    hint=f"--drop '{name}'",
+                )
+            if family is not Family.NULL:
+                seen.setdefault(family, table)
+        if len(seen) > 1 and name not in types.fixed:
+            told = " and ".join(f"{t.types[name]} in {t.name}" for t in seen.values())
+            raise DataError(
+                f'column "{name}" is {told}', hint=f"--type '{name}=text' keeps both as text"
+            )
+
+    def _first_state(self, name: str, types: TypeOptions) -> ColumnState:
+        """A column of which nothing was seen: fixed where all tables agree on its dtype."""
+        state = first_state(name, types)
+        dtypes = {table.dtypes.get(name) for table in self.files}
+        dtype = dtypes.pop()
+        if state.fixed or dtypes or dtype is None:
+            return state
+        if dtype in FLOAT_DTYPES and types.float_mode != "auto":
+            dtype = f"float{types.float_mode}"
+        if dtype != "category":
+            return replace(state, dtype=dtype, fixed=True, distinct=None)
+        known = (table.vocabularies[name] for table in self.files)
+        distinct = frozenset[str]().union(*known)
+        if len(distinct) > MAX_CATEGORIES:
+            return state
+        return replace(state, dtype=dtype, fixed=True, distinct=distinct)
+
+
+def open_tables(names: Sequence[str], options: SourceOptions | None = None) -> TableSource:
+    """Look at tables, and match their columns by name.
+
+    Raises UsageError for options of text files, DataError for what is damaged or differs.
+    """
+    given = _given(options or SourceOptions())
+    if given:
+        raise _for_text(given, names[0])
+    tables = tuple(_open(name) for name in names)
+    first = tuple(tables[0].types)
+    for table in tables[1:]:
+        match_columns(tuple(table.types), first, name=table.name, first=names[0], header=True)
+    is_ours = all(isinstance(table, DatasetTable) for table in tables)
+    return TableSource(
+        files=tables, names=first, dialect=TableDialect("dataset" if is_ours else "parquet")
+    )
+
+
+def _open(name: str) -> Table:
+    try:
+        if os.path.isdir(name) or os.path.basename(name) == MANIFEST_NAME:
+            return open_own(name)
+        return open_parquet(name)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _given(options: SourceOptions) -> list[str]:
+    """The options of text files that were given."""
+    default = SourceOptions()
+    given = []
+    for field in fields(SourceOptions):
+        value = getattr(options, field.name)
+        if value != getattr(default, field.name):
+            option = {"null_tokens": "null"}.get(field.name, field.name).replace("_", "-")
+            given.append(f"--no-{option}" if value is False else f"--{option}")
+    return given
+
+
+def _for_text(options: Sequence[str], name: str) -> UsageError:
+    return UsageError(
+        f"{', '.join(options)}: {name} is a table, and not text that could be read in another way",
+        hint="--type, --drop and --columns say what becomes of its columns",
+    )

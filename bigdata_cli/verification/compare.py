@@ -1,0 +1,329 @@
+"""The values of a dataset beside those of its source, in the order of the source.
+
+The source is read from its start by one reader, whatever way the conversion read it; what it is
+compared with comes from the readers of the formats. Both are a few blocks at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from bigdata_cli.conversion.partition import Dealt
+from bigdata_cli.conversion.rejects import REJECTS_NAME
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.errors import BigdataError, DataError, UsageError
+from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.sources.base import FedRows, Portions, RowFeed, all_in_one
+from bigdata_cli.sources.csv.blocks import UNIT_BYTES
+from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.types.dtype import Column, Kind, arrow_type
+from bigdata_cli.types.lattice import Observed, resolve
+from bigdata_cli.verification.manifest import read_rejects
+from bigdata_cli.verification.places import place_of
+from bigdata_cli.verification.report import Finding, VerifyProgress
+from bigdata_cli.verification.source import OpenedSource, compare_fingerprint
+from bigdata_cli.verification.values import as_stored, as_text, differing_rows, shown
+
+_SHOWN_PER_COLUMN = 5
+_SHARDS_AT_ONCE = 16
+"""Shards that take turns are read at the same time: of more, the source is read several times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What differs, and how many rows of the dataset were compared."""
+
+    findings: tuple[Finding, ...]
+    rows: int
+
+
+def compare_values(
+    dataset: Dataset,
+    source: OpenedSource,
+    *,
+    damaged: Collection[int],
+    jobs: int,
+    progress: Callable[[VerifyProgress], None] | None = None,
+) -> Comparison:
+    """Compare every value, the rejected records, and the dtypes that the values ask for.
+
+    damaged: shards that are left out, as their files are not those that were written.
+    The first few differences of each column are listed with their places, and how many there are.
+    Raises UsageError for a pipe that would have to be read several times.
+    """
+    comparer = _Comparer(dataset, source, damaged, jobs, progress)
+    n_shards = len(dataset.shards)
+    if dataset.manifest.order == "source":
+        comparer.read(all_in_one, None)
+    elif source.rows.comes_once and n_shards > _SHARDS_AT_ONCE:
+        raise UsageError(
+            f"{n_shards:,} shards took turns: to compare them with their source it has to be read "
+            "several times, and a pipe cannot",
+            hint="--source FILE, compressed or not",
+        )
+    else:
+        for first in range(0, n_shards, _SHARDS_AT_ONCE):
+            wanted = range(first, min(first + _SHARDS_AT_ONCE, n_shards))
+            comparer.read(Dealt(n_shards).portions(), wanted)
+    return Comparison(findings=tuple(comparer.finish()), rows=comparer.compared)
+
+
+class _Comparer:
+    """Takes the parsed rows of the source in order, and compares them with those of the shards."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        source: OpenedSource,
+        damaged: Collection[int],
+        jobs: int,
+        progress: Callable[[VerifyProgress], None] | None,
+    ) -> None:
+        self.compared = 0
+        self._dataset = dataset
+        self._source = source
+        self._damaged = damaged
+        self._jobs = jobs
+        self._progress = progress
+        self._fields = source.rows.fields_of(dataset.schema.names)
+        self._findings: list[Finding] = []
+        self._n_different: Counter[str] = Counter()
+        self._rows: Counter[int] = Counter()
+        self._rejected = 0
+        self._rejects: Iterator[list[str]] | None = None
+        self._observed = [Observed() for _ in dataset.schema]
+        self._readers: dict[int, _ShardReader] = {}
+        self._shard = 0
+        self._is_whole = True
+
+    def read(self, portions: Portions, wanted: range | None) -> None:
+        """Read the source once; wanted: of shards that take turns, those to compare now."""
+        manifest = self._dataset.manifest
+        if wanted is None or len(wanted) == len(manifest.shards):
+            if any(file.name == REJECTS_NAME for file in manifest.sidecars):
+                self._rejects = read_rejects(self._dataset.path)
+        feed = self._source.rows.feed(
+            portions,
+            keep=self._dataset.schema.names,
+            unit_bytes=UNIT_BYTES,
+            max_record_bytes=self._source.plan.max_record_bytes,
+            strict=not self._source.plan.skip_bad_rows,
+        )
+        try:
+            with feed:
+                for fed, unit in self._parsed(feed, wanted):
+                    self._take(fed, unit, takes_turns=wanted is not None)
+                for then, now in zip(manifest.sources, feed.entries(), strict=True):
+                    if not then.mtime_ns and not now.mtime_ns:  # both are pipes
+                        self._findings += compare_fingerprint(then, now)
+        except DataError as error:
+            self._is_whole = False
+            name = self._source.rows.files[0].name
+            self._findings.append(Finding(file=name, what=error.message))
+        self._readers.clear()
+
+    def _parsed(self, feed: RowFeed, wanted: range | None) -> Iterator[tuple[FedRows, Unit]]:
+        """The blocks of the source in order, parsed in threads."""
+        waiting: deque[tuple[FedRows, Future[Unit]]] = deque()
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="parse") as pool:
+            try:
+                for fed in feed:
+                    if wanted is not None and fed.shard not in wanted:
+                        continue
+                    plan = self._source.plan
+                    waiting.append((fed, pool.submit(fed.parse, self._fields[fed.file], plan)))
+                    while len(waiting) > self._jobs:
+                        fed, future = waiting.popleft()
+                        yield fed, future.result()
+                while waiting:
+                    fed, future = waiting.popleft()
+                    yield fed, future.result()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def _take(self, fed: FedRows, unit: Unit, *, takes_turns: bool) -> None:
+        """Compare the rows of a block with the next ones of its shard, or of the dataset."""
+        if unit.chunk is None:
+            assert unit.error is not None
+            raise self._source.rows.located(fed.file, unit.error)
+        seen = zip(self._observed, unit.chunk.observed, strict=True)
+        self._observed = [before.join(now) for before, now in seen]
+        self._compare_rejects(fed, unit)
+        shards = self._dataset.shards
+        row, n_rows = 0, unit.chunk.rows
+        if takes_turns:
+            self._compare(fed.shard, fed, unit, 0, n_rows)
+        while not takes_turns and row < n_rows:
+            left = shards[self._shard].rows - self._rows[self._shard]
+            if left <= 0 and self._shard + 1 < len(shards):
+                self._readers.pop(self._shard, None)
+                self._shard += 1
+                continue
+            # What is beyond the last shard is counted as its own.
+            piece = min(left, n_rows - row) if left > 0 else n_rows - row
+            self._compare(self._shard, fed, unit, row, piece)
+            row += piece
+        if self._progress is not None:
+            self._progress(
+                VerifyProgress(
+                    bytes_done=fed.consumed,
+                    bytes_total=self._source.rows.bytes,
+                    rows=self.compared,
+                    phase="comparing",
+                )
+            )
+
+    def _compare_rejects(self, fed: FedRows, unit: Unit) -> None:
+        """Compare the rejected records of a block with the next ones of `rejects.csv`."""
+        assert unit.chunk is not None
+        for reject in unit.chunk.rejects:
+            self._rejected += 1
+            if self._rejects is None:
+                continue
+            try:
+                record = next(self._rejects, None)
+            except (OSError, ValueError):  # what is wrong with the file was found already
+                self._rejects = None
+                continue
+            line, raw = str(reject.line), reject.raw.decode("utf-8", "surrogateescape")
+            if record is None or (record[1], record[4]) != (line, raw.rstrip("\r\n")):
+                self._rejects = None
+                name = self._source.rows.files[fed.file].name
+                what = f"it lacks the rejected record of {name} line {line}, or has another there"
+                self._findings.append(Finding(file=REJECTS_NAME, what=what))
+
+    def _compare(self, shard: int, fed: FedRows, unit: Unit, first: int, n_rows: int) -> None:
+        """Compare rows of a block with the next ones of a shard."""
+        assert unit.chunk is not None
+        self._rows[shard] += n_rows
+        if shard >= len(self._dataset.shards) or shard in self._damaged:
+            return
+        if shard not in self._readers:
+            self._readers[shard] = _ShardReader(self._dataset, shard)
+        reader = self._readers[shard]
+        while n_rows:
+            try:
+                batch = reader.take(n_rows)
+            except BigdataError as error:
+                name = self._dataset.shards[shard].file_names[0]
+                self._findings.append(Finding(file=name, what=error.message))
+                return
+            if batch is None:
+                return
+            for index, column in enumerate(self._dataset.schema):
+                values = unit.chunk.batch.column(index).slice(first, batch.num_rows)
+                self._compare_column(column, values, batch.column(index), reader, fed, unit, first)
+            self.compared += batch.num_rows
+            reader.row += batch.num_rows
+            first += batch.num_rows
+            n_rows -= batch.num_rows
+
+    def _compare_column(
+        self,
+        column: Column,
+        values: pa.Array,
+        found: pa.Array,
+        reader: _ShardReader,
+        fed: FedRows,
+        unit: Unit,
+        first: int,
+    ) -> None:
+        """Compare a column of rows that begin at row `first` of the block."""
+        dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
+        found = as_text(found)
+        if values.type == arrow_type(dtype):
+            dataset = self._dataset
+            values = as_stored(values, column, dataset.manifest.format, dataset.storage)
+        if values.type != found.type:  # values that ask for another dtype
+            values, found = values.cast(pa.string()), found.cast(pa.string())
+        rows = differing_rows(values, found)
+        for row in rows[: max(0, _SHOWN_PER_COLUMN - self._n_different[column.name])].tolist():
+            place = place_of(self._source, self._fields, fed, unit, first + row)
+            self._findings.append(
+                Finding(
+                    file=reader.file_name,
+                    what=f'row {reader.row + row + 1:,}, column "{column.name}" ({place})',
+                    expected=shown(values, row, column),
+                    found=shown(found, row, column),
+                    told_by="the source",
+                )
+            )
+        self._n_different[column.name] += len(rows)
+
+    def finish(self) -> Iterator[Finding]:
+        """All that was found, what holds for the whole source last."""
+        yield from self._findings
+        for name, count in self._n_different.items():
+            if count > _SHOWN_PER_COLUMN:
+                what = f'column "{name}" has {count:,} values that are not those of the source'
+                yield Finding(file=MANIFEST_NAME, what=what)
+        if not self._is_whole:
+            return
+        manifest = self._dataset.manifest
+        counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
+        if manifest.order != "source":
+            counts = [
+                (shard.file_names[0], self._rows[index], shard.rows)
+                for index, shard in enumerate(manifest.shards)
+            ]
+        for file, expected, found in counts:
+            if expected != found:
+                yield Finding(
+                    file=file,
+                    what="number of rows",
+                    expected=expected,
+                    found=found,
+                    told_by="the source",
+                )
+        if self._rejected != manifest.rejected_rows:
+            yield Finding(
+                file=MANIFEST_NAME,
+                what="the number of rejected rows",
+                expected=self._rejected,
+                found=manifest.rejected_rows,
+                told_by="the source",
+            )
+        yield from self._check_dtypes()
+
+    def _check_dtypes(self) -> Iterator[Finding]:
+        """Each dtype is the narrowest that holds all values, where the user did not fix it."""
+        plan = self._source.plan
+        for column, state, seen in zip(
+            self._dataset.schema, plan.columns, self._observed, strict=True
+        ):
+            asked = resolve(seen, float_mode=plan.float_mode, n_distinct=None, n_rows=0)
+            is_text = {asked, state.dtype} == {"text"}
+            if not state.fixed and not is_text and asked != column.dtype:
+                yield Finding(
+                    file=MANIFEST_NAME,
+                    what=f'the dtype of column "{column.name}"',
+                    expected=asked,
+                    found=column.dtype,
+                    told_by="the source",
+                )
+
+
+class _ShardReader:
+    """The rows of a shard, some at a time; row: of the shard, from 0, is next."""
+
+    def __init__(self, dataset: Dataset, index: int) -> None:
+        self.file_name = dataset.shards[index].file_names[0]
+        self.row = 0
+        rows = dataset.read_rows(dataset.schema)
+        self._batches: Iterator[pa.RecordBatch] = dataset.read(max_rows=rows, shards=(index,))
+        self._rest: pa.RecordBatch | None = None
+
+    def take(self, n_rows: int) -> pa.RecordBatch | None:
+        """The next rows, `n_rows` at the most; None at the end, and after an error."""
+        if self._rest is None or not self._rest.num_rows:
+            self._rest = next(self._batches, None)
+        if self._rest is None:
+            return None
+        taken, self._rest = self._rest.slice(0, n_rows), self._rest.slice(n_rows)
+        return taken

@@ -1,0 +1,134 @@
+"""Whether a manifest agrees with itself, with the rejected records, and with its folder."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.formats.base import PARTIAL_SUFFIX
+from bigdata_cli.json_fields import parse_json
+from bigdata_cli.manifest import MANIFEST_NAME, SHARD_FILE, Manifest
+from bigdata_cli.verification.report import Finding
+
+_MOST_FIELD_BYTES = 1 << 30
+
+
+def check_manifest(dataset: Dataset, data: bytes) -> Iterator[Finding]:
+    """Its total and its statistics are those of its shards; no file and no record is there twice.
+
+    data: the manifest as it stands in its file.
+    """
+    written = parse_json(data).field("rows").value
+    if written != dataset.rows:
+        what = "the sum of the shards' rows"
+        yield Finding(file=MANIFEST_NAME, what=what, expected=written, found=dataset.rows)
+    for name, known in dataset.manifest.statistics.items():
+        if known.count != dataset.rows:
+            yield Finding(
+                file=MANIFEST_NAME,
+                what=f'the number of rows that the statistics of "{name}" are of',
+                expected=dataset.rows,
+                found=known.count,
+            )
+    manifest = dataset.manifest
+    listed = Counter(name for shard in manifest.shards for name in shard.file_names)
+    listed.update(file.name for file in manifest.sidecars)
+    for name, times in listed.items():
+        if times > 1:
+            yield Finding(file=name, what=f"is listed {times} times in the manifest")
+    yield from _check_ranges(manifest)
+
+
+def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
+    """The shards were made of pieces of the sources that do not overlap; of tables, of all rows."""
+    pieces = sorted(piece for shard in manifest.shards for piece in shard.source_ranges)
+    for source, _, _ in pieces[-1:]:
+        if source >= len(manifest.sources):
+            yield Finding(file=MANIFEST_NAME, what=f"a shard is of source {source}, which is none")
+    for before, after in pairwise(pieces):
+        if before[0] == after[0] and before[2] > after[1]:
+            yield Finding(
+                file=MANIFEST_NAME,
+                what=f"two shards were made of the same piece of source {before[0]}, "
+                f"{after[1]} to {min(before[2], after[2])}",
+            )
+    if "table" in manifest.dialect and pieces:
+        read, kept = sum(stop - start for _, start, stop in pieces), manifest.rows
+        if read != kept + manifest.rejected_rows:
+            yield Finding(
+                file=MANIFEST_NAME,
+                what="the number of rows and rejected rows",
+                expected=read,
+                found=kept + manifest.rejected_rows,
+            )
+
+
+def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
+    """The rejected records are as many as the manifest says."""
+    if REJECTS_NAME not in {file.name for file in manifest.sidecars}:
+        if manifest.rejected_rows:
+            what = f"it has {manifest.rejected_rows:,} rejected rows, and does not list the file"
+            yield Finding(file=MANIFEST_NAME, what=f"{what} {REJECTS_NAME}")
+        return
+    n_records = 0
+    try:
+        for _ in read_rejects(folder):
+            n_records += 1
+    except (OSError, ValueError) as error:
+        yield Finding(file=REJECTS_NAME, what=f"cannot be read: {error}")
+        return
+    if n_records != manifest.rejected_rows:
+        yield Finding(
+            file=REJECTS_NAME,
+            what="number of records",
+            expected=manifest.rejected_rows,
+            found=n_records,
+        )
+
+
+def read_rejects(folder: Path) -> Iterator[list[str]]:
+    """The records of `rejects.csv`; raises ValueError where it is not as we write it."""
+    csv.field_size_limit(_MOST_FIELD_BYTES)
+    path = folder / REJECTS_NAME
+    with path.open("r", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        reader = csv.reader(stream)
+        try:
+            if next(reader, None) != list(HEADER):
+                raise ValueError(f"its header is not {','.join(HEADER)}")
+            for record in reader:
+                if len(record) != len(HEADER):
+                    raise ValueError(f"line {reader.line_num:,} has {len(record)} fields")
+                yield record
+        except csv.Error as error:
+            raise ValueError(f"line {reader.line_num:,}: {error}") from error
+
+
+def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
+    """Files that could be taken for shards and are not in the manifest, and all others."""
+    listed = {name for shard in dataset.shards for name in shard.file_names}
+    stems = {dataset.manifest.name}
+    for name in listed:
+        if match := SHARD_FILE.fullmatch(name):
+            stems.add(match["stem"])
+    listed |= {MANIFEST_NAME, *(file.name for file in dataset.manifest.sidecars)}
+    findings, others = [], []
+    for path in sorted(dataset.path.iterdir()):
+        name = path.name
+        if name in listed:
+            continue
+        if name.endswith(PARTIAL_SUFFIX):
+            findings.append(Finding(file=name, what="is unfinished and not in the manifest"))
+        elif (match := SHARD_FILE.fullmatch(name)) and _is_ours(match["stem"], stems):
+            findings.append(Finding(file=name, what="is not in the manifest"))
+        else:
+            others.append(name)
+    return findings, tuple(others)
+
+
+def _is_ours(stem: str, stems: set[str]) -> bool:
+    return any(stem == ours or stem.startswith(ours + ".") for ours in stems)

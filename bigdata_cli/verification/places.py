@@ -1,0 +1,34 @@
+"""Where in the source a row of a block stands: looked for only where it is to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bigdata_cli.sources.csv.feed import FedBlock
+from bigdata_cli.sources.csv.parse import compile_grammar, record_start
+from bigdata_cli.sources.csv.units import Unit, line_of
+from bigdata_cli.verification.source import OpenedSource
+
+
+def place_of(
+    source: OpenedSource, fields: Sequence[Sequence[int]], fed: Any, unit: Unit, row: int
+) -> str:
+    """File and line, or row of a table, of a row of a block that was parsed."""
+    name = source.rows.files[fed.file].name
+    assert unit.chunk is not None
+    if not isinstance(fed, FedBlock):
+        number = fed.first_row + row
+        for reject in unit.chunk.rejects:
+            number += reject.offset <= number
+        return f"{name} row {number + 1:,}"
+    block = fed.block
+    if unit.chunk.rejects:
+        data = block.data.copy()
+        for reject in unit.chunk.rejects:
+            start = reject.offset - block.offset
+            data[start : start + len(reject.raw)] = 10
+        block = block._replace(data=data)
+    grammar = compile_grammar(source.plan.dialect, fields[fed.file], source.plan.columns)
+    start = record_start(block, block.offset, block.offset + block.size, grammar, row)
+    return f"{name} line {line_of(fed.block, fed.first_line, block.offset + start):,}"

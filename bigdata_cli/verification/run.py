@@ -1,0 +1,116 @@
+"""All checks of a dataset, one after the other; those of its shards in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bigdata_cli.dataset import Dataset, dataset_folder
+from bigdata_cli.errors import DataError, UsageError, VerificationError
+from bigdata_cli.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    Seal,
+    ShardEntry,
+    load_manifest,
+    read_manifest_bytes,
+)
+from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
+from bigdata_cli.verification.report import Finding, VerifyProgress, VerifyReport
+from bigdata_cli.verification.shards import ShardCheck, check_file, check_shard
+
+ProgressListener = Callable[[VerifyProgress], None]
+
+
+def verify(
+    path: str | Path,
+    *,
+    source: str | Path | Sequence[str | Path] | None = None,
+    jobs: int | None = None,
+    progress: ProgressListener | None = None,
+) -> VerifyReport:
+    """Check every file of a dataset: it is there, size, checksum, rows, columns; and the manifest.
+
+    source: what the dataset was made of; it is read again and compared value by value. jobs:
+    threads. Goes on after a difference, so that the report has them all. Files that look like
+    shards of the dataset but are not in the manifest are differences too. Raises UsageError where
+    there is no dataset, or where the source cannot be what it was made of, and VerificationError
+    where the manifest cannot be read; damaged shards are in the report.
+    """
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"--jobs {jobs} is not positive")
+    jobs = jobs or available_cpus()
+    folder = dataset_folder(path)
+    data = read_manifest_bytes(folder / MANIFEST_NAME)
+    manifest, seal = _manifest(folder, data)
+    dataset = Dataset(folder, manifest)
+    findings: list[Finding] = []
+    opened = None
+    if source is not None:
+        from bigdata_cli.verification.source import open_source_of
+
+        paths = [source] if isinstance(source, str | Path) else list(source)
+        opened = open_source_of(dataset, paths)
+        findings += opened.findings
+    if seal is not Seal.INTACT:
+        findings.append(Finding(file=MANIFEST_NAME, what=f"was changed: {seal.value}"))
+    rows = n_bytes = 0
+    damaged = set()
+    for index, checked in enumerate(_checked_shards(dataset, jobs)):
+        findings += checked.findings
+        if checked.findings:
+            damaged.add(index)
+        rows += checked.rows
+        n_bytes += checked.bytes
+        if progress is not None:
+            progress(VerifyProgress(bytes_done=n_bytes, bytes_total=manifest.bytes, rows=rows))
+    for sidecar in manifest.sidecars:
+        findings += check_file(folder, sidecar)
+    findings += check_rejects(folder, manifest)
+    findings += check_manifest(dataset, data)
+    strangers, others = other_files(dataset)
+    findings += strangers
+    compared_rows = None
+    if opened is not None and not opened.findings:
+        from bigdata_cli.verification.compare import compare_values
+
+        comparison = compare_values(dataset, opened, damaged=damaged, jobs=jobs, progress=progress)
+        findings += comparison.findings
+        compared_rows = comparison.rows
+    return VerifyReport(
+        path=folder,
+        format=manifest.format,
+        layout=manifest.storage.layout,
+        n_shards=len(manifest.shards),
+        n_files=sum(len(shard.files) for shard in manifest.shards),
+        rows=rows,
+        bytes=n_bytes,
+        findings=tuple(dict.fromkeys(findings)),
+        compared_rows=compared_rows,
+        other_files=others,
+    )
+
+
+def _manifest(folder: Path, data: bytes) -> tuple[Manifest, Seal]:
+    """The manifest, whether it is the one that was written or not."""
+    try:
+        manifest, seal = load_manifest(folder / MANIFEST_NAME, data)
+        Dataset(folder, manifest).format  # noqa: B018 - what the manifest says of it is checked
+    except DataError as error:
+        raise VerificationError(error.message, hint=error.hint) from error
+    return manifest, seal
+
+
+def _checked_shards(dataset: Dataset, jobs: int) -> Iterator[ShardCheck]:
+    """What the checks of each shard gave, in order."""
+    with ThreadPoolExecutor(jobs, thread_name_prefix="verify") as pool:
+
+        def check(shard: ShardEntry) -> ShardCheck:
+            return check_shard(dataset, shard)
+
+        try:
+            yield from pool.map(check, dataset.shards)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

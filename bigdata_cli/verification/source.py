@@ -1,0 +1,184 @@
+"""The source of a dataset, opened and parsed again as its manifest says that it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bigdata_cli.dataset import Dataset
+from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.json_fields import Field, JsonError
+from bigdata_cli.manifest import MANIFEST_NAME, SourceEntry
+from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.source import Source, SourceOptions
+from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.sources.tables.source import TableSource
+from bigdata_cli.types.dtype import DTYPES, Column, Kind, integer_range, kind_of
+from bigdata_cli.types.lattice import Form, Observed
+from bigdata_cli.types.state import ColumnState
+from bigdata_cli.verification.report import Finding
+
+_NO_DIALECT = Dialect(delimiter=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedSource:
+    """The source, and how its rows are parsed; findings: why it is not what it was."""
+
+    rows: Source | TableSource
+    plan: ParsePlan
+    findings: tuple[Finding, ...]
+
+
+def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSource:
+    """Open what a dataset was made of, with the dialect and the types of its manifest.
+
+    Raises UsageError where it cannot be its source: other columns, or another number of files;
+    DataError where the manifest does not say how it was read.
+    """
+    manifest = dataset.manifest
+    document = Field({"dialect": dict(manifest.dialect), "options": dict(manifest.options)})
+    try:
+        dialect = None
+        options = SourceOptions()
+        if not document.field("dialect").has("table"):
+            dialect = _dialect(document.field("dialect"))
+            options = _source_options(dialect)
+        rows = open_rows(paths, options)
+        _check_kind(dataset, rows)
+        if isinstance(rows, Source) and dialect is not None:
+            rows = replace(rows, dialect=dialect)
+        plan = _plan(dataset, document.field("options"), dialect or _NO_DIALECT)
+    except JsonError as error:
+        raise DataError(
+            f"{dataset.path / MANIFEST_NAME} does not say how its source was read: {error}",
+            hint="leave out --source",
+        ) from error
+    for name in dataset.schema.names:
+        if name not in rows.names:
+            raise UsageError(
+                f'{rows.files[0].name} has no column "{name}": {dataset.path} was not made of it'
+            )
+    return OpenedSource(rows=rows, plan=plan, findings=tuple(_fingerprints(dataset, rows)))
+
+
+def _check_kind(dataset: Dataset, rows: Source | TableSource) -> None:
+    """Raise UsageError where these are other kinds of files, or not as many."""
+    made_of_tables = "table" in dataset.manifest.dialect
+    if made_of_tables != isinstance(rows, TableSource):
+        given = "text" if made_of_tables else "a table"
+        raise UsageError(f"{rows.files[0].name} is {given}: {dataset.path} was not made of it")
+    expected = dataset.manifest.sources
+    if len(rows.files) != len(expected):
+        raise UsageError(
+            f"{dataset.path} was made of {len(expected):,} file{'s' * (len(expected) != 1)}, "
+            f"not of {len(rows.files):,}",
+            hint="--source " + " --source ".join(repr(entry.name) for entry in expected[:8]),
+        )
+
+
+def _fingerprints(dataset: Dataset, rows: Source | TableSource) -> list[Finding]:
+    """In which way the files are not those that were read; of what came from a pipe nothing."""
+    findings = []
+    entries = [file.entry() for file in rows.files]
+    for then, now in zip(dataset.manifest.sources, entries, strict=True):
+        if then.mtime_ns and now.mtime_ns:
+            findings += compare_fingerprint(then, now)
+    return findings
+
+
+def compare_fingerprint(then: SourceEntry, now: SourceEntry) -> list[Finding]:
+    """What is different of a source since it was read."""
+    for what, before, after in (
+        ("size", then.bytes, now.bytes),
+        ("digest", then.digest, now.digest),
+    ):
+        if before != after:
+            told = f"is not what the dataset was made of, and was not compared: its {what}"
+            return [Finding(file=now.name, what=told, expected=before, found=after)]
+    return []
+
+
+def _dialect(dialect: Field) -> Dialect:
+    names = dialect.field("names")
+    return Dialect(
+        delimiter=dialect.field("delimiter").text_or_null(),
+        quote=dialect.field("quote").text_or_null(),
+        escape=dialect.field("escape").text_or_null(),
+        header=dialect.field("header").truth(),
+        names=None if names.value is None else names.texts(),
+        skip_rows=dialect.field("skip_rows").count(),
+        comment=dialect.field("comment").text_or_null(),
+        trim=dialect.field("trim").truth(),
+        decimal=dialect.field("decimal").text(),
+        thousands=dialect.field("thousands").text_or_null(),
+        null_tokens=dialect.field("null_tokens").texts(),
+        column_null_tokens=tuple(
+            (name, tokens.texts()) for name, tokens in dialect.field("column_null_tokens").entries()
+        ),
+        keep_blank_lines=dialect.field("keep_blank_lines").truth(),
+        encoding=dialect.field("encoding").text(),
+    )
+
+
+def _source_options(dialect: Dialect) -> SourceOptions:
+    """The options that find the records and their names; nulls are the dialect's own."""
+    options = SourceOptions(
+        skip_rows=dialect.skip_rows,
+        comment=dialect.comment,
+        encoding=None if dialect.encoding == "utf-8" else dialect.encoding,
+    )
+    if dialect.is_text:
+        return replace(options, text=True, keep_blank_lines=dialect.keep_blank_lines)
+    return replace(
+        options,
+        text=False,
+        delimiter=dialect.delimiter,
+        quote=dialect.quote or "none",
+        escape=dialect.escape or "none",
+        header=dialect.header,
+        names=dialect.names,
+        trim=dialect.trim,
+        decimal=dialect.decimal,
+        thousands=dialect.thousands,
+    )
+
+
+def _plan(dataset: Dataset, options: Field, dialect: Dialect) -> ParsePlan:
+    fixed = {name: dtype.one_of(*DTYPES) for name, dtype in options.field("types").entries()}
+    return ParsePlan(
+        dialect=dialect,
+        columns=tuple(_state(column, column.name in fixed) for column in dataset.schema),
+        float_mode=options.field("float").one_of("auto", "32", "64"),
+        skip_bad_rows=options.field("on_bad_row").one_of("error", "skip") == "skip",
+        max_record_bytes=options.field("max_line_bytes").count(),
+    )
+
+
+def _state(column: Column, is_fixed: bool) -> ColumnState:
+    """A column that is parsed as its dtype says, and shows where values ask for another one."""
+    dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
+    return ColumnState(
+        name=column.name,
+        dtype=dtype,
+        fixed=is_fixed,
+        observed=Observed() if is_fixed else _widest(dtype),
+        distinct=None,
+    )
+
+
+def _widest(dtype: str) -> Observed:
+    """What values show of which a dtype can only just hold all."""
+    kind = kind_of(dtype)
+    if kind is Kind.INT:
+        low, high = integer_range(dtype)
+        return Observed(Form.INT, negative=-low, positive=high)
+    if kind is Kind.FLOAT:
+        return Observed(Form.FLOAT | (Form.FLOAT32_LOSES if dtype == "float64" else 0))
+    if kind is Kind.TIMESTAMP:
+        zone = Form.TIMESTAMP_UTC if "UTC" in dtype else Form.TIMESTAMP
+        return Observed(zone | (Form.NANOSECONDS if "ns" in dtype else 0))
+    forms = {Kind.BOOL: Form.BOOL, Kind.DATE: Form.DATE, Kind.TEXT: Form.TEXT}
+    return Observed(forms.get(kind, 0))

@@ -1,0 +1,95 @@
+"""Which values of two columns differ, the source's put into the form in which they are stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.types.buffers import booleans_of, numbers_of
+from bigdata_cli.types.dtype import Column, Kind
+
+_SHOWN_CHARACTERS = 60
+_TICKS_PER_SECOND = {"us": 1e6, "ns": 1e9}
+
+
+def as_stored(
+    array: pa.Array, column: Column, format_name: str, storage: StorageOptions
+) -> pa.Array:
+    """Values of a source as a reader of the dataset gives them; categories as texts.
+
+    A matrix holds numbers of its dtype with NaN for null, TFRecord floats of 32 bits.
+    """
+    is_label = column.name == storage.label
+    if storage.layout == "matrix" and not is_label:
+        return array if column.kind is Kind.CATEGORY else _feature(array, storage.matrix_dtype)
+    if column.kind is not Kind.FLOAT:
+        return array
+    if format_name == "tfrecord" and array.type == pa.float64():
+        array = array.cast(pa.float32(), safe=False).cast(pa.float64())
+    if storage.layout == "packed" or (storage.layout == "matrix" and is_label):
+        return _nan_as_null(array)
+    return array
+
+
+def _feature(array: pa.Array, dtype: str) -> pa.Array:
+    """Numbers, days and seconds as a feature of a matrix."""
+    kind = array.type
+    valid = booleans_of(array.is_valid())
+    if pa.types.is_boolean(kind):
+        numbers = booleans_of(array.fill_null(False))
+    elif pa.types.is_date(kind):
+        numbers = numbers_of(array.view(pa.int32()).fill_null(0))
+    elif pa.types.is_timestamp(kind):
+        numbers = numbers_of(array.view(pa.int64()).fill_null(0)) / _TICKS_PER_SECOND[kind.unit]
+    else:
+        numbers = numbers_of(array.fill_null(0))
+    return _nan_as_null(pa.array(numbers.astype(dtype), mask=~valid, from_pandas=False))
+
+
+def _nan_as_null(array: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+
+
+def as_text(array: pa.Array) -> pa.Array:
+    """A category as its texts; anything else as it is."""
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+
+
+def differing_rows(expected: pa.Array, found: pa.Array) -> np.ndarray:
+    """The rows in which two arrays of the same type differ: int64, ascending.
+
+    0 and -0 differ, a NaN and another one do not.
+    """
+    if pa.types.is_floating(expected.type):
+        a, b = _bits(expected), _bits(found)
+        return np.flatnonzero(a != b)
+    if expected.equals(found):
+        return np.empty(0, np.int64)
+    unequal = pc.fill_null(pc.not_equal(expected, found), False)
+    return np.flatnonzero(booleans_of(pc.or_(unequal, pc.xor(expected.is_null(), found.is_null()))))
+
+
+def _bits(array: pa.Array) -> np.ndarray:
+    """Floats as int64: their bits, one for all NaNs, and one that is no float's for null."""
+    width = np.int32 if pa.types.is_float32(array.type) else np.int64
+    values = numbers_of(array.fill_null(0.0) if array.null_count else array)
+    bits = values.view(width).astype(np.int64)
+    nan = np.isnan(values)
+    if nan.any():
+        bits[nan] = np.array(np.nan, values.dtype).view(width)
+    if array.null_count:
+        bits[booleans_of(array.is_null())] = np.iinfo(np.int64).min + 1
+    return bits
+
+
+def shown(array: pa.Array, row: int, column: Column) -> str:
+    """A value as a message has it."""
+    value = array.slice(row, 1)
+    if value.null_count:
+        return "null"
+    text = value.cast(pa.string())[0].as_py()
+    if column.kind in (Kind.TEXT, Kind.CATEGORY):
+        return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
+    return text

@@ -1,0 +1,114 @@
+"""--on-bad-row skip: what cannot be kept is set aside, and nothing else is lost or moved."""
+
+from __future__ import annotations
+
+import csv
+import random
+
+import pytest
+
+from bigdata_cli import open_dataset, verify
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
+from bigdata_cli.errors import DataError, UsageError
+
+BAD = {
+    "short": b"1\n",
+    "long": b'1,"a,b",3,4\n',
+    "after quote": b'1,"x"y,2\n',
+    "not UTF-8": b"1,\xff\xfe,2\n",
+    "not a number": b"one,x,2\n",
+}
+
+
+def write(path, n_rows: int, seed: int) -> tuple[list[dict], list[tuple[int, int, bytes]]]:
+    """A file of good rows with bad ones among them: the rows, and (line, byte, raw) of the bad."""
+    shuffled = random.Random(seed)
+    good, bad = [], []
+    data, line = b"a,b,c\r\n", 2
+    for i in range(n_rows):
+        if shuffled.random() < 0.05:
+            raw = shuffled.choice(list(BAD.values()))
+            bad.append((line, len(data), raw.rstrip(b"\n")))
+            data += raw
+            line += 1
+            continue
+        text = shuffled.choice(["x", "multi\nline", 'quo"te', "é", ""])
+        good.append({"a": i, "b": text or None, "c": i * 2})
+        quoted = '"' + text.replace('"', '""') + '"' if text else ""
+        data += f"{i},{quoted},{i * 2}\r\n".encode()
+        line += 1 + text.count("\n")
+        if shuffled.random() < 0.02:
+            data += b"\r\n"
+            line += 1
+    path.write_bytes(data)
+    return good, bad
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("shards", "jobs", "unit_bytes"), [(1, 1, 1 << 22), (5, 2, 700)])
+def test_rows_in_are_rows_out_and_rejected_rows(tmp_path, seed, shards, jobs, unit_bytes):
+    source = tmp_path / "data.csv"
+    good, bad = write(source, 1500, seed)
+    out = tmp_path / "out"
+    options = ConvertOptions(
+        to="parquet", output=out, shards=shards, jobs=jobs, on_bad_row="skip", types={"a": "int64"}
+    )
+    report = run([source], options, unit_bytes=unit_bytes, sample_bytes=4_000)
+    dataset = open_dataset(out)
+    assert [row for batch in dataset.read() for row in batch.to_pylist()] == good
+    assert report.rejected_rows == dataset.manifest.rejected_rows == len(bad)
+    with (out / "rejects.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rejects = list(csv.DictReader(file))
+    found = [
+        (int(row["line"]), int(row["byte"]), row["raw"].encode("utf-8", "surrogateescape"))
+        for row in rejects
+    ]
+    assert found == bad
+    assert {row["source"] for row in rejects} == {str(source)}
+    # A bad record leaves no trace in the types.
+    assert [column.dtype for column in dataset.schema] == ["int64", "category", "int16"]
+    assert verify(out).passed
+    assert not list(out.glob("*.partial"))
+
+
+def test_no_rejects_no_file(tmp_path):
+    source = tmp_path / "data.csv"
+    source.write_text("a,b\n1,2\n")
+    run([source], ConvertOptions(to="npy", output=tmp_path / "out", on_bad_row="skip"))
+    assert not (tmp_path / "out" / "rejects.csv").exists()
+
+
+@pytest.mark.parametrize("most", [0, 2, 3])
+def test_too_many_bad_rows_stop_the_run(tmp_path, most):
+    source = tmp_path / "data.csv"
+    source.write_text("a,b\n1,2\n" + "1\n" * 3)
+    out = tmp_path / "out"
+    options = ConvertOptions(to="npy", output=out, on_bad_row="skip", max_bad_rows=most)
+    if most < 3:
+        with pytest.raises(DataError, match="3 records cannot be kept"):
+            run([source], options)
+        assert not out.exists()
+    else:
+        assert run([source], options).rejected_rows == 3
+
+
+def test_max_bad_rows_goes_with_skip(tmp_path):
+    source = tmp_path / "data.csv"
+    source.write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="--on-bad-row skip"):
+        run([source], ConvertOptions(to="npy", output=tmp_path / "out", max_bad_rows=3))
+
+
+@pytest.mark.parametrize("on_bad_row", ["error", "skip"])
+def test_a_quote_that_is_never_closed_does_not_grow_without_bound(tmp_path, on_bad_row):
+    source = tmp_path / "data.csv"
+    source.write_bytes(b"a,b\n1,2\n" * 5 + b'3,"x\n' + b"4,5\n" * 400_000)
+    options = ConvertOptions(
+        to="parquet", output=tmp_path / "out", on_bad_row=on_bad_row, max_line_bytes=200_000
+    )
+    with pytest.raises(
+        DataError, match=r"line 11 .*(longer than 200,000 bytes|no closing one)"
+    ) as caught:
+        run([source], options)
+    assert "--quote none" in str(caught.value)
