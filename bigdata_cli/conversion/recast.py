@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.formats.base import Format, StorageOptions
@@ -91,7 +90,7 @@ def _floats(array: pa.Array, dtype: str, *, exact: bool) -> pa.Array:
         return array.cast(pa.string()).cast(pa.float64())
     valid = _valid(array)
     with np.errstate(over="ignore"):
-        values = numbers_of(array if valid is None else pc.fill_null(array, 0)).astype(dtype)
+        values = numbers_of(array if valid is None else array.fill_null(0)).astype(dtype)
     return array_of(values, valid)
 
 

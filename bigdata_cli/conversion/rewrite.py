@@ -13,7 +13,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.conversion.checksums import flush_files
 from bigdata_cli.conversion.recast import carried, recast
@@ -147,6 +146,8 @@ def recount(work: Rewriting, columns: Sequence[ColumnState], wanted: frozenset[i
 
 
 def _statistics(texts: pa.Array) -> ColumnStatistics:
+    import pyarrow.compute as pc  # 40 ms that most conversions need not spend
+
     lengths = pc.binary_length(texts.dictionary if pa.types.is_dictionary(texts.type) else texts)
     if pa.types.is_dictionary(texts.type):
         lengths = lengths.take(texts.indices)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.types.buffers import numbers_of
 
@@ -28,7 +27,7 @@ def estimate_distinct(pieces: Sequence[pa.Array], *, rows: int, all_rows: int) -
     (2, 2)
     """
     distinct = [_values(piece) for piece in pieces]
-    counts = numbers_of(pc.value_counts(pa.concat_arrays(distinct)).field("counts"))
+    counts = numbers_of(pa.concat_arrays(distinct).value_counts().field("counts"))
     seen = len(counts)
     if not seen or all_rows <= rows:
         return seen, seen
@@ -43,8 +42,8 @@ def estimate_distinct(pieces: Sequence[pa.Array], *, rows: int, all_rows: int) -
 
 
 def _values(piece: pa.Array) -> pa.Array:
-    values = pc.unique(piece.dictionary_decode() if _is_category(piece) else piece)
-    return values.drop_null()
+    values = piece.dictionary_decode() if _is_category(piece) else piece
+    return values.unique().drop_null()
 
 
 def _is_category(piece: pa.Array) -> bool:

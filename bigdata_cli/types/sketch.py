@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.types.buffers import booleans_of, numbers_of
 
@@ -79,7 +78,7 @@ def hash_values(piece: pa.Array) -> np.ndarray:
 
     if pa.types.is_dictionary(piece.type):
         piece = piece.dictionary_decode()
-    values = pc.unique(piece).drop_null()
+    values = piece.unique().drop_null()
     if not len(values):
         return np.empty(0, np.uint64)
     if pa.types.is_string(values.type):
