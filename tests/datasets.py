@@ -106,7 +106,7 @@ def write_dataset(
     folder.mkdir(parents=True, exist_ok=True)
     schema = schema_of(table)
     storage = StorageOptions(
-        layout=layout or form.layouts[0],
+        layout=layout or form.traits.layout_names[0],
         label=label,
         compression=compression,
         matrix_dtype=matrix_dtype,

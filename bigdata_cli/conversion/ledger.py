@@ -172,7 +172,7 @@ def _change(result: ShardResult, schema: Schema, form: Format, storage: StorageO
         if (old is not new and old != new) or result.rest is not None:
             changes = [change_of(one, new, form, storage) for one in result.stored(index)]
             worst = max(worst, *changes)
-    if worst <= Change.HEADER and form.same_bytes:
+    if worst <= Change.HEADER and form.traits.same_bytes:
         is_cut_alike = result.room != -math.inf and (
             result.schema == schema
             or same_tables(result.room, result.schema, schema, form, storage)

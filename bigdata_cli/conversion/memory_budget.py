@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
 from bigdata_cli.errors import BudgetError
-from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.resources.budget import (
     BATCH_SIZES,
     Work,
@@ -42,10 +41,6 @@ _WINDOW_BYTES = {"xz": 70_000_000, "zstd": 10_000_000, "bzip2": 5_000_000}
 """Of decompressors that look back further than gzip does."""
 _SHARD_TABLES = 3
 """Bytes of a shard's tables in memory against those of its files, which may be compressed."""
-_FIXED_TEXT_BYTES = 64
-"""Of a text that is stored in as many bytes as the longest that is."""
-_FRAMING_BYTES = 14
-"""Of a value in a record of TFRecord, besides its name and itself."""
 
 
 def within_memory(
@@ -95,28 +90,26 @@ def work_of(prepared: Prepared) -> Work:
     longest = sum(sample.statistics[c.name].max_text_bytes for c in columns)
     row = max(1.0, sum(_arrow_bytes(c, text[c.name]) for c in columns))
     source_row = max(1.0, sample.bytes / max(1, sample.rows))
-    table = _table_bytes(prepared.form.name, prepared.storage, columns, row)
-    encoded = _encoded_bytes(prepared.form.name, prepared.storage, columns, text)
-    is_parquet = prepared.form.name == "parquet"
+    form, storage = prepared.form, prepared.storage
+    traits, layout = form.traits, form.traits.layout(storage.layout)
+    of_column = _STATE_COLUMN_BYTES + layout.open_column_bytes
     return Work(
         unit_bytes=_default_unit(n_columns),
         scratch_share=1 + _CELL_BYTES * n_columns / source_row,
         chunk_share=row / source_row,
         chunk_bytes=n_columns * _CHUNK_COLUMN_BYTES,
         part_bytes=n_columns * _PART_COLUMN_BYTES,
-        table_bytes=table,
-        encode_share=encoded / row,
-        encode_bytes=n_columns * (6_000 if is_parquet else 1_000),
-        kept_bytes=n_columns * 200 if is_parquet else 0,
+        table_bytes=form.max_table_bytes(sample.schema, storage, row),
+        encode_share=form.encoded_row_bytes(sample.schema, storage, row) / row,
+        encode_bytes=n_columns * traits.encode_column_bytes,
+        kept_bytes=n_columns * traits.kept_column_bytes,
         shard_bytes=_SHARD_TABLES * (options.shard_bytes or DEFAULT_SHARD_BYTES),
         fed_units=_FED_UNITS if prepared.source.is_stream else 0,
         record_bytes=options.max_line_bytes,
         longest_bytes=max(longest, LOOKAHEAD_BYTES),
         record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
-        record_copies=8 if prepared.form.name == "hdf5" else 5,
-        fixed_bytes=n_columns * (_STATE_COLUMN_BYTES + _open_column_bytes(prepared))
-        + _vocabulary_bytes(prepared)
-        + _stream_bytes(prepared),
+        record_copies=traits.n_record_copies,
+        fixed_bytes=n_columns * of_column + _vocabulary_bytes(prepared) + _stream_bytes(prepared),
     )
 
 
@@ -130,56 +123,6 @@ def _arrow_bytes(column: Column, mean_text_bytes: float) -> float:
     if column.kind is Kind.CATEGORY:
         return 4.0
     return item_bytes(column.dtype, mean_text_bytes=mean_text_bytes)
-
-
-def _table_bytes(
-    form: str, storage: StorageOptions, columns: tuple[Column, ...], row: float
-) -> int | None:
-    """Of a table that is given to the encoder; None: of a chunk, however large."""
-    if form == "parquet":
-        from bigdata_cli.formats.parquet.format import ParquetWriter, row_group_rows
-        from bigdata_cli.types.dtype import Schema
-
-        return int(min(ParquetWriter.batch_bytes, row_group_rows(Schema(columns)) * row))
-    if form == "hdf5":
-        from bigdata_cli.formats.hdf5.encode import MAX_TABLE_BYTES, Hdf5Encoder
-        from bigdata_cli.types.dtype import Schema
-
-        rows = Hdf5Encoder(Schema(columns), storage, compress=None).table_rows
-        return int(min(MAX_TABLE_BYTES, rows * row))
-    if form == "tfrecord":
-        from bigdata_cli.formats.tfrecord.format import TABLE_BYTES, fixed_rows
-
-        fixed = fixed_rows(storage, len(columns))
-        return None if fixed is None else int(min(TABLE_BYTES, fixed * row))
-    return None
-
-
-def _encoded_bytes(
-    form: str, storage: StorageOptions, columns: tuple[Column, ...], text: dict[str, float]
-) -> float:
-    """What an encoder makes of a row, the copies on the way included."""
-    values = sum(_arrow_bytes(column, text[column.name]) for column in columns)
-    n_text = sum(column.kind is Kind.TEXT for column in columns)
-    if storage.layout == "matrix":
-        return 2.0 * len(columns) * (8 if storage.matrix_dtype == "float64" else 4)
-    if form == "parquet":
-        return 1.5 * values
-    if form == "hdf5":
-        return 1.5 * values + _FIXED_TEXT_BYTES * n_text
-    if form == "npy":
-        return 1.2 * values
-    names = sum(len(column.name) for column in columns) if storage.layout == "rows" else 0
-    framing = _FRAMING_BYTES * len(columns) if storage.layout == "rows" else 4 * len(columns)
-    slots = 9 * len(columns) + values
-    return slots + 2 * (names + framing + values)
-
-
-def _open_column_bytes(prepared: Prepared) -> int:
-    """Of a column of the files that are open: those of two shards."""
-    if prepared.storage.layout in ("matrix", "packed", "block"):
-        return 0
-    return {"npy": 20_000, "hdf5": 15_000}.get(prepared.form.name, 500)
 
 
 def _vocabulary_bytes(prepared: Prepared) -> int:

@@ -161,7 +161,7 @@ def prepare(
 def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
     """How a dataset of that format is stored under these options."""
     return StorageOptions(
-        layout=options.layout or form.layouts[0],
+        layout=options.layout or form.traits.layout_names[0],
         label=options.label,
         compression=options.compression,
         matrix_dtype="float64" if options.float_mode == "64" else "float32",

@@ -17,8 +17,6 @@ from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.resources.memory import available_cpus
-from bigdata_cli.types.dtype import Kind
-from bigdata_cli.types.footprint import column_bytes
 
 MARGIN = 1.1
 """Real bytes are at most so many times the predicted ones."""
@@ -186,33 +184,13 @@ class _Trial:
 
 
 def memory_bytes(rows: SampledRows, form: Format, storage: StorageOptions) -> int:
-    """Bytes of all rows as arrays, as the layout gives them.
-
-    A matrix is of its dtype. TFRecord has float32, int64 and texts only; of the layout packed codes
-    and texts are int64. Elsewhere columns have their dtypes, text an offset and UTF-8 bytes.
-    """
-    n_rows = rows.all_rows
-    columns = list(rows.schema)
-    if storage.layout == "matrix":
-        features = sum(column.name != storage.label for column in columns)
-        label = [c for c in columns if c.name == storage.label]
-        item = 4 if storage.matrix_dtype == "float32" else 8
-        return n_rows * features * item + sum(
-            column_bytes(c, rows.statistics[c.name], rows=n_rows) for c in label
+    """Bytes of all rows as the arrays that a loader makes of the layout."""
+    return round(
+        sum(
+            form.array_bytes(column, rows.statistics[column.name], storage, rows.all_rows)
+            for column in rows.schema
         )
-    if form.name != "tfrecord":
-        return sum(column_bytes(c, rows.statistics[c.name], rows=n_rows) for c in columns)
-    total = 0.0
-    for column in columns:
-        known = rows.statistics[column.name]
-        if column.kind is Kind.FLOAT:
-            total += 4 * n_rows
-        elif column.kind in (Kind.TEXT, Kind.CATEGORY) and storage.layout != "packed":
-            total += n_rows * (8 + known.text_bytes / max(known.count, 1))
-        else:
-            total += 8 * n_rows
-        total += n_rows if known.nulls else 0
-    return round(total)
+    )
 
 
 def _seconds(rows: SampledRows, encoding: float, n_bytes: int, jobs: int | None) -> float:

@@ -173,12 +173,12 @@ def _take(
         raise conversion.prepared.source.located(*result.error)
     names = conversion.final_names(result)
     files = tuple(replace(file, name=names[file.name]) for file in result.files)
-    if conversion.prepared.form.same_bytes and len(files) == len(before.files):
+    if conversion.prepared.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(
             old if _is_same(folder.path / written.name, written, old) else new
             for written, new, old in zip(result.files, files, before.files, strict=True)
         )
-    differs = files != before.files and conversion.prepared.form.same_bytes
+    differs = files != before.files and conversion.prepared.form.traits.same_bytes
     if result.rows != before.rows or set(names.values()) != set(before.file_names) or differs:
         raise VerificationError(
             f"shard {result.index} came out otherwise than it was: the dataset was made by another "

@@ -66,12 +66,9 @@ def _column_report(column: Column, known: ColumnStatistics, prepared: Prepared) 
 
 def _note(column: Column, known: ColumnStatistics, prepared: Prepared) -> str | None:
     """What the user should know of a column: the loss in float32, or what it would save."""
-    narrow = prepared.storage.layout in ("matrix",) and prepared.storage.matrix_dtype == "float32"
-    narrow = narrow or (prepared.form.name == "tfrecord" and column.kind is Kind.FLOAT)
-    narrow = narrow or column.dtype == "float32"
     if column.kind not in (Kind.INT, Kind.FLOAT) or not known.float32_error:
         return None
-    if narrow:
+    if prepared.form.kept_dtype(column, prepared.storage) == "float32":
         # Below half a unit in the last place the decimals are those that were read.
         if column.dtype == "float32" and prepared.options.float_mode == "auto":
             return None

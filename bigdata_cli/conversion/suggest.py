@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.plan import Prepared, storage_options
 from bigdata_cli.conversion.predict import MARGIN, Prediction, predict
 from bigdata_cli.conversion.sampled import SampledRows, draw_rows
 from bigdata_cli.errors import BigdataError, BudgetError
-from bigdata_cli.types.dtype import Kind
+from bigdata_cli.formats.registry import all_traits, get_format, get_traits
+from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.footprint import column_bytes
 
 if TYPE_CHECKING:
@@ -109,47 +110,56 @@ def _suggestions(rows: SampledRows, prepared: Prepared) -> Iterator[Suggestion]:
 
 
 def _compressions(options: ConvertOptions) -> Iterator[Suggestion]:
-    for name in {"parquet": ("zstd", "zstd:9"), "npy": ()}.get(options.to, ("gzip",)):
-        if name != (options.compression or "zstd"):
+    traits = get_traits(options.to)
+    for name in traits.smaller_compressions:
+        if name != (options.compression or traits.compressions[0]):
             yield Suggestion(
                 flags=("--compression", name), options=replace(options, compression=name)
             )
 
 
 def _layouts(options: ConvertOptions) -> Iterator[Suggestion]:
-    if options.to == "tfrecord" and options.layout == "rows":
-        for compression in (options.compression, "gzip"):
-            flags: tuple[str, ...] = ("--layout", "block")
-            if compression != options.compression:
-                flags = (*flags, "--compression", str(compression))
-            other = replace(options, layout="block", compression=compression)
-            yield Suggestion(flags=flags, options=other)
+    """A smaller layout of the same format, as it is and with a smaller compression."""
+    traits = get_traits(options.to)
+    layout = traits.layout(str(options.layout)).smaller_layout
+    if layout is None:
+        return
+    for compression in dict.fromkeys((options.compression, *traits.smaller_compressions)):
+        flags: tuple[str, ...] = ("--layout", layout)
+        if compression != options.compression:
+            flags = (*flags, "--compression", str(compression))
+        other = replace(options, layout=layout, compression=compression)
+        yield Suggestion(flags=flags, options=other)
 
 
 def _formats(
     options: ConvertOptions, rows: SampledRows, *, layout_given: bool
 ) -> Iterator[Suggestion]:
     """Other formats that hold all columns; a layout or compression that was given is replaced."""
-    instead: tuple[str, ...] = ("--layout", "rows") if layout_given else ()
-    instead += ("--compression", "zstd") if options.compression is not None else ()
-    others: dict[tuple[str, ...], ConvertOptions] = {
-        ("--to", "parquet", *instead): replace(
-            options, to="parquet", layout="rows", compression="zstd"
-        ),
-        ("--to", "tfrecord", "--layout", "block", "--compression", "gzip"): replace(
-            options, to="tfrecord", layout="block", compression="gzip"
-        ),
-    }
-    for flags, other in others.items():
-        if other.to != options.to:
-            loss = _digits_lost(rows) if other.to == "tfrecord" else None
-            yield Suggestion(flags=flags, options=other, loss=loss)
+    for traits in all_traits():
+        if traits.smallest is None or traits.name == options.to:
+            continue
+        layout, compression = traits.smallest
+        other = replace(options, to=traits.name, layout=layout, compression=compression)
+        flags: tuple[str, ...] = ("--to", traits.name)
+        if layout_given or layout != traits.layouts[0].name:
+            flags += ("--layout", layout)
+        if options.compression is not None or compression != traits.compressions[0]:
+            flags += ("--compression", compression)
+        loss = None if _keeps_float64(other) else _digits_lost(rows)
+        yield Suggestion(flags=flags, options=other, loss=loss)
+
+
+def _keeps_float64(options: ConvertOptions) -> bool:
+    """Whether the layout stores float64 without rounding it."""
+    form = get_format(options.to)
+    column = Column(name="", dtype="float64")
+    return form.kept_dtype(column, storage_options(form, options)) == "float64"
 
 
 def _float32(options: ConvertOptions, rows: SampledRows) -> Suggestion | None:
     loss = _digits_lost(rows)
-    stores_float64 = options.layout not in ("matrix", "packed") and options.to != "tfrecord"
-    if loss is None or options.float_mode == "32" or not stores_float64:
+    if loss is None or options.float_mode == "32" or not _keeps_float64(options):
         return None
     return Suggestion(flags=("--float", "32"), options=replace(options, float_mode="32"), loss=loss)
 

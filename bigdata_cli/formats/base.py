@@ -17,11 +17,15 @@ from urllib.parse import quote
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.traits import FormatTraits
 from bigdata_cli.types.dtype import Column, Kind, Schema
+from bigdata_cli.types.footprint import column_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from bigdata_cli.types.statistics import ColumnStatistics
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -145,13 +149,11 @@ class RowAccess(ABC):
 class Format(ABC):
     """A storage format: its layouts, and how to write and read a shard."""
 
-    name: str
-    layouts: tuple[str, ...]
-    """The first is the default."""
-    compressions: tuple[str, ...]
-    """The names `--compression` takes; the first is the default."""
-    same_bytes = True
-    """Whether the same rows give the same bytes every time, and not only the same values."""
+    traits: FormatTraits
+
+    @property
+    def name(self) -> str:
+        return self.traits.name
 
     @abstractmethod
     def physical(self, column: Column, options: StorageOptions) -> str:
@@ -172,7 +174,7 @@ class Format(ABC):
 
     def holds_text(self, options: StorageOptions) -> bool:
         """Whether the layout holds columns of text, and not only of numbers and categories."""
-        return options.layout not in ("matrix", "packed")
+        return self.traits.layout(options.layout).holds_text
 
     def kept_dtype(self, column: Column, options: StorageOptions) -> str:
         """The dtype of the values that `read` gives back: a wider one was rounded to it."""
@@ -181,6 +183,35 @@ class Format(ABC):
     def table_rows(self, schema: Schema, options: StorageOptions) -> int | None:
         """The rows of a table, where the bytes depend on how rows are cut into tables."""
         return None
+
+    def max_table_bytes(
+        self, schema: Schema, options: StorageOptions, row_bytes: float
+    ) -> int | None:
+        """Arrow bytes of the largest table given to `encode`; None where that may be any chunk.
+
+        row_bytes: of a row in a table, on average.
+        """
+        return None
+
+    @abstractmethod
+    def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
+        """Memory that `encode` takes for a row, with the copies that are made on the way.
+
+        row_bytes: of a row in a table, on average.
+        """
+
+    def array_bytes(
+        self, column: Column, known: ColumnStatistics, options: StorageOptions, n_rows: int
+    ) -> float:
+        """Memory of a column of so many rows as the arrays that a loader makes of it.
+
+        known: the statistics of some of these rows.
+        """
+        return column_bytes(column, known, rows=n_rows)
+
+    def as_read(self, array: pa.Array, column: Column, options: StorageOptions) -> pa.Array:
+        """The values of a source as `read` gives them back, once they are stored."""
+        return array
 
     def rewrite_headers(
         self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
@@ -231,9 +262,6 @@ class Format(ABC):
         the matrix dtype with null for NaN, categories as categories, the label as its own type.
         Raises VerificationError where a file does not hold what it should.
         """
-
-    has_row_access = False
-    """Whether there is `open_rows`."""
 
     def open_rows(
         self,
@@ -344,17 +372,17 @@ def rows_of_file(rows: range | None, before: int) -> range | None:
 
 def check_options(form: Format, schema: Schema, options: StorageOptions) -> None:
     """Raise UsageError for a layout, compression or label that the format does not have."""
-    if options.layout not in form.layouts:
+    if options.layout not in form.traits.layout_names:
         raise UsageError(
             f'{form.name} has no layout "{options.layout}"',
-            hint=f"--layout {'|'.join(form.layouts)}",
+            hint=f"--layout {'|'.join(form.traits.layout_names)}",
         )
     if options.compression is not None:
         name = options.compression.partition(":")[0]
-        if name not in form.compressions:
+        if name not in form.traits.compressions:
             raise UsageError(
                 f'{form.name} has no compression "{name}"',
-                hint=f"--compression {'|'.join(form.compressions)}",
+                hint=f"--compression {'|'.join(form.traits.compressions)}",
             )
     if options.label is not None:
         schema[options.label]
@@ -366,7 +394,7 @@ def parse_compression(form: Format, options: StorageOptions) -> tuple[str, int |
     Raises UsageError where the level is not a number.
     """
     if options.compression is None:
-        return form.compressions[0], None
+        return form.traits.compressions[0], None
     name, _, level = options.compression.partition(":")
     if not level:
         return name, None

@@ -1,26 +1,38 @@
-"""The formats by name; a format's module is imported when it is first asked for."""
+"""The formats by name; the modules of a format are imported when they are first asked for."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from bigdata_cli.formats.base import Format
+    from bigdata_cli.formats.traits import FormatTraits
 
-FORMATS = {
-    "parquet": "bigdata_cli.formats.parquet.format:ParquetFormat",
-    "hdf5": "bigdata_cli.formats.hdf5.format:Hdf5Format",
-    "npy": "bigdata_cli.formats.npy.format:NpyFormat",
-    "tfrecord": "bigdata_cli.formats.tfrecord.format:TfrecordFormat",
-}
+FORMATS = ("parquet", "hdf5", "npy", "tfrecord")
+"""Each is a folder beside this file, with TRAITS in `traits.py` and FORMAT in `format.py`."""
 
 
 def get_format(name: str) -> Format:
     """The format of that name; raises UsageError with a suggestion."""
+    return _module(name, "format").FORMAT
+
+
+def get_traits(name: str) -> FormatTraits:
+    """The facts of a format, without loading it; raises UsageError with a suggestion."""
+    return _module(name, "traits").TRAITS
+
+
+@cache
+def all_traits() -> tuple[FormatTraits, ...]:
+    """The facts of all formats."""
+    return tuple(get_traits(name) for name in FORMATS)
+
+
+def _module(name: str, part: str) -> Any:
     if name not in FORMATS:
         raise UsageError(f'there is no format "{name}"', hint=did_you_mean(name, FORMATS))
-    module, _, attribute = FORMATS[name].partition(":")
-    return getattr(import_module(module), attribute)()
+    return import_module(f"bigdata_cli.formats.{name}.{part}")

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.plan import storage_options
 from bigdata_cli.conversion.predict import Prediction, predict
 from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.formats.registry import all_traits, get_format, get_traits
 from bigdata_cli.inspection.flags import column_list
 from bigdata_cli.inspection.report import Cost, Room
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.types.dtype import Kind
 
-CANDIDATES = (
-    ("parquet", "rows", "zstd"),
-    ("parquet", "rows", "snappy"),
-    ("hdf5", "columns", "none"),
-    ("hdf5", "columns", "gzip"),
-    ("hdf5", "matrix", "none"),
-    ("hdf5", "matrix", "gzip"),
-    ("npy", "columns", "none"),
-    ("npy", "matrix", "none"),
-    ("tfrecord", "rows", "none"),
-    ("tfrecord", "rows", "gzip"),
-    ("tfrecord", "packed", "none"),
-    ("tfrecord", "packed", "gzip"),
-    ("tfrecord", "block", "none"),
-    ("tfrecord", "block", "gzip"),
-)
-"""Format, layout, compression. Left out is what is larger and slower than one of these."""
-DEFAULT_LAYOUTS = {"parquet": "rows", "hdf5": "columns", "npy": "columns", "tfrecord": "rows"}
-DEFAULT_COMPRESSIONS = {"parquet": "zstd", "hdf5": "none", "npy": "none", "tfrecord": "none"}
-_WITHOUT_TEXT = ("matrix", "packed")
 _FEW_BYTES, _FEW_SECONDS = 1_000_000, 1.0
 """What does not matter."""
 _MANY_COLUMNS = 1000
@@ -51,17 +33,24 @@ class Wish:
     label: str | None = None
 
 
+def candidates(*, has_many_columns: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Each format, layout and compression to compare.
+
+    Layouts with a file for each column are left out where there are many.
+    """
+    for traits in all_traits():
+        for layout in traits.layouts:
+            if not (has_many_columns and layout.has_file_per_column):
+                for compression in traits.candidates:
+                    yield traits.name, layout.name, compression
+
+
 def predict_costs(rows: SampledRows, wish: Wish, room: Room) -> tuple[Cost, ...]:
-    """The costs of all candidates that can hold the rows, in the order of `CANDIDATES`.
+    """The costs of all candidates that can hold the rows, in the order of `candidates`.
 
     A layout that holds numbers only is tried without the columns of text. One is recommended.
     """
-    wide = len(rows.schema) > _MANY_COLUMNS
-    tried = [
-        candidate
-        for candidate in CANDIDATES
-        if not (wide and candidate[0] in ("hdf5", "npy") and candidate[1] == "columns")
-    ]
+    tried = list(candidates(has_many_columns=len(rows.schema) > _MANY_COLUMNS))
     with ThreadPoolExecutor(available_cpus()) as pool:
         costs = [
             cost
@@ -74,7 +63,8 @@ def predict_costs(rows: SampledRows, wish: Wish, room: Room) -> tuple[Cost, ...]
 def _cost(
     rows: SampledRows, wish: Wish, room: Room, form: str, layout: str, compression: str
 ) -> Cost | None:
-    dropped = _texts(rows, wish.label) if layout in _WITHOUT_TEXT else ()
+    holds_text = get_traits(form).layout(layout).holds_text
+    dropped = () if holds_text else _texts(rows, wish.label)
     names = [name for name in rows.schema.names if name not in dropped]
     if not names or (layout == "matrix" and names == [wish.label]):
         return None
@@ -105,15 +95,15 @@ def _cost(
 
 def _narrowed(rows: SampledRows, options: ConvertOptions) -> tuple[str, ...]:
     """The columns of numbers that float32 holds otherwise, where the layout has no other."""
-    kinds = {"matrix": (Kind.INT, Kind.FLOAT)}.get(options.layout or "", (Kind.FLOAT,))
-    if options.layout != "matrix" and options.to != "tfrecord":
-        return ()
+    form = get_format(options.to)
+    storage = storage_options(form, options)
     return tuple(
         column.name
         for column in rows.schema
-        if column.kind in kinds
-        and column.name not in (*options.drop, options.label if options.layout == "matrix" else "")
+        if column.kind in (Kind.INT, Kind.FLOAT)
+        and column.name not in options.drop
         and column.dtype != "float32"
+        and form.kept_dtype(column, storage) == "float32"
         and rows.statistics[column.name].float32_error
     )
 
@@ -127,9 +117,10 @@ def command(wish: Wish, prediction: Prediction) -> str:
     options = prediction.options
     path = f"./{wish.path}" if wish.path.startswith("-") and wish.path != "-" else wish.path
     words = ["bigdata", "convert", path, "--to", options.to]
-    if options.layout not in (None, DEFAULT_LAYOUTS[options.to]):
+    traits = get_traits(options.to)
+    if options.layout not in (None, traits.layouts[0].name):
         words += ["--layout", str(options.layout)]
-    if options.compression not in (None, DEFAULT_COMPRESSIONS[options.to]):
+    if options.compression not in (None, traits.compressions[0]):
         words += ["--compression", str(options.compression)]
     if options.label is not None:
         words += ["--label", options.label]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.registry import all_traits
 from bigdata_cli.inspection.report import InspectReport, Room
 from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.resources.sizes import parse_size
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 FREE_SHARE = 0.95
 """Of what is free on a disk, what is planned with."""
 LEAST_SAMPLE_BYTES = 4096
-SHARD_EXTENSIONS = (".parquet", ".h5", ".npy", ".tfrecord", ".tfrecord.gz")
 
 
 def inspect(
@@ -129,7 +129,7 @@ def _report(
 
         _check_of_source(options, place)
         return inspect_dataset(place, _room(options))
-    if place.is_file() and place.name.endswith(SHARD_EXTENSIONS) and not _is_foreign(place):
+    if place.is_file() and place.name.endswith(_shard_extensions()) and not _is_foreign(place):
         raise UsageError(
             f"{path} is a file of a dataset, not a CSV",
             hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
@@ -187,6 +187,10 @@ def _room(options: InspectOptions) -> Room:
 
 def _size(size: str | int | None) -> int | None:
     return parse_size(size) if isinstance(size, str) else size
+
+
+def _shard_extensions() -> tuple[str, ...]:
+    return tuple(extension for traits in all_traits() for extension in traits.extensions)
 
 
 def _is_foreign(place: Path) -> bool:

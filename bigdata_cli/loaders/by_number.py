@@ -47,7 +47,7 @@ class RowsByNumber:
     """
 
     def __init__(self, dataset: Dataset, encoder: Encoder) -> None:
-        if not dataset.format.has_row_access:
+        if not dataset.format.traits.has_row_access:
             raise UsageError(
                 f"{dataset.path} is {dataset.manifest.format}, whose rows cannot be had one by one",
                 hint="bigdata convert … --to npy, or hdf5; or to_torch(), which reads in batches",

@@ -268,7 +268,7 @@ class BatchStream:
     def _decoded(self, pieces: Sequence[Piece]) -> Generator[list[np.ndarray]]:
         """The rows of the pieces in order, as the encoder's arrays."""
         opened = None
-        if self.dataset.format.has_row_access and not self.encoder.takes_matrix():
+        if self.dataset.format.traits.has_row_access and not self.encoder.takes_matrix():
             opened = OpenShard(self.dataset, self.encoder)
         if self.threads == 1 or self._block_rows is None or len(pieces) < 2:
             for piece in pieces:

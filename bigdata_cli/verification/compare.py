@@ -27,7 +27,7 @@ from bigdata_cli.verification.manifest import read_rejects
 from bigdata_cli.verification.places import place_of
 from bigdata_cli.verification.report import Finding, VerifyProgress
 from bigdata_cli.verification.source import OpenedSource, compare_fingerprint
-from bigdata_cli.verification.values import as_stored, as_text, differing_rows, shown
+from bigdata_cli.verification.values import as_text, differing_rows, shown
 
 _SHOWN_PER_COLUMN = 5
 _SHARDS_AT_ONCE = 16
@@ -239,7 +239,7 @@ class _Comparer:
         found = as_text(found)
         if values.type == arrow_type(dtype):
             dataset = self._dataset
-            values = as_stored(values, column, dataset.manifest.format, dataset.storage)
+            values = dataset.format.as_read(values, column, dataset.storage)
         if values.type != found.type:  # values that ask for another dtype
             values, found = values.cast(pa.string()), found.cast(pa.string())
         rows = differing_rows(values, found)

@@ -1,4 +1,4 @@
-"""Which values of two columns differ, the source's put into the form in which they are stored."""
+"""Which values of two columns differ, and how a value is shown."""
 
 from __future__ import annotations
 
@@ -6,50 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.types.buffers import booleans_of, numbers_of
 from bigdata_cli.types.dtype import Column, Kind
 
 _SHOWN_CHARACTERS = 60
-_TICKS_PER_SECOND = {"us": 1e6, "ns": 1e9}
-
-
-def as_stored(
-    array: pa.Array, column: Column, format_name: str, storage: StorageOptions
-) -> pa.Array:
-    """Values of a source as a reader of the dataset gives them; categories as texts.
-
-    A matrix holds numbers of its dtype with NaN for null, TFRecord floats of 32 bits.
-    """
-    is_label = column.name == storage.label
-    if storage.layout == "matrix" and not is_label:
-        return array if column.kind is Kind.CATEGORY else _feature(array, storage.matrix_dtype)
-    if column.kind is not Kind.FLOAT:
-        return array
-    if format_name == "tfrecord" and array.type == pa.float64():
-        array = array.cast(pa.float32(), safe=False).cast(pa.float64())
-    if storage.layout == "packed" or (storage.layout == "matrix" and is_label):
-        return _nan_as_null(array)
-    return array
-
-
-def _feature(array: pa.Array, dtype: str) -> pa.Array:
-    """Numbers, days and seconds as a feature of a matrix."""
-    kind = array.type
-    valid = booleans_of(array.is_valid())
-    if pa.types.is_boolean(kind):
-        numbers = booleans_of(array.fill_null(False))
-    elif pa.types.is_date(kind):
-        numbers = numbers_of(array.view(pa.int32()).fill_null(0))
-    elif pa.types.is_timestamp(kind):
-        numbers = numbers_of(array.view(pa.int64()).fill_null(0)) / _TICKS_PER_SECOND[kind.unit]
-    else:
-        numbers = numbers_of(array.fill_null(0))
-    return _nan_as_null(pa.array(numbers.astype(dtype), mask=~valid, from_pandas=False))
-
-
-def _nan_as_null(array: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
 
 
 def as_text(array: pa.Array) -> pa.Array:

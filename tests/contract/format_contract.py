@@ -28,7 +28,7 @@ from bigdata_cli.formats.base import (
     StorageOptions,
     partial_path,
 )
-from bigdata_cli.formats.registry import get_format
+from bigdata_cli.formats.registry import get_format, get_traits
 from bigdata_cli.types.dtype import FLOAT_DTYPES, Column, Kind, Schema, arrow_type
 from tests.contract.example_tables import (
     LABEL,
@@ -89,7 +89,7 @@ class FormatContract:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "layout" in metafunc.fixturenames:
-            metafunc.parametrize("layout", get_format(self.format_name).layouts)
+            metafunc.parametrize("layout", get_traits(self.format_name).layout_names)
 
     @property
     def form(self) -> Format:
@@ -273,7 +273,7 @@ class FormatContract:
     def test_every_compression(self, layout: str, tmp_path: Path) -> None:
         schema = self.schema(layout)
         table = self.table(schema, layout, 150)
-        for compression in self.form.compressions:
+        for compression in self.form.traits.compressions:
             options = self.options(layout, compression=compression)
             folder = tmp_path / compression
             folder.mkdir()
@@ -306,7 +306,7 @@ class FormatContract:
 
     @pytest.mark.parametrize("compression", [None, "gzip"])
     def test_a_range_of_rows(self, layout: str, compression: str | None, tmp_path: Path) -> None:
-        if compression not in (None, *self.form.compressions):
+        if compression not in (None, *self.form.traits.compressions):
             return
         schema, options = self.schema(layout), self.options(layout, compression=compression)
         probe = self.form.writer(tmp_path, ShardName(stem="p", index=0, count=1), schema, options)
@@ -322,7 +322,7 @@ class FormatContract:
                 tmp_path, files, schema, options, rows=range(start, stop), max_rows=500
             )
             assert_same_rows(actual, expected.slice(start, stop - start))
-        if self.form.has_row_access:
+        if self.form.traits.has_row_access:
             self.check_row_access(tmp_path, files, schema, options, expected)
 
     def check_row_access(
@@ -370,7 +370,7 @@ class FormatContract:
         table = self.table(schema, layout, 300)
         files = self.write(tmp_path, table, schema, options)
         if layout != "matrix":
-            if "matrix" in self.form.layouts:
+            if "matrix" in self.form.traits.layout_names:
                 return
             with pytest.raises(UsageError, match="no layout matrix"):
                 next(iter(self.form.read_matrix(tmp_path, files, schema, options)))

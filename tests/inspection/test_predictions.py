@@ -12,7 +12,7 @@ from bigdata_cli.conversion.plan import prepare
 from bigdata_cli.conversion.predict import predict
 from bigdata_cli.conversion.run import convert
 from bigdata_cli.conversion.sampled import draw_rows
-from bigdata_cli.inspection.costs import CANDIDATES
+from bigdata_cli.inspection.costs import candidates
 from bigdata_cli.inspection.run import inspect
 from bigdata_cli.sample import SampleOptions, write_sample
 
@@ -48,7 +48,7 @@ def test_bytes_are_predicted_within_a_tenth(samples, tmp_path, kind):
     assert high is not None
     assert abs(report.rows - ROWS[kind]) <= 3 * (high - report.rows)
     told = {(cost.format, cost.layout, cost.compression) for cost in report.costs}
-    assert told == {c for c in CANDIDATES if kind != "log" or c[1] not in ("matrix", "packed")}
+    assert told == {c for c in candidates() if kind != "log" or c[1] not in ("matrix", "packed")}
     for cost in report.costs:
         if kind != "transactions" and (cost.format, cost.layout, cost.compression) not in SOME:
             continue

@@ -29,7 +29,7 @@ _TEXT_ROW_BYTES = 64
 """What a text is taken for in a row, as its length is not known."""
 LONG = 1 << 20
 """The width of texts of any length: more than any other."""
-_MAX_FIXED = 64
+MAX_FIXED_BYTES = 64
 """Bytes of the longest text for which all of a dataset have the same length. A text of any length
 takes 32 bytes more than it has, and ten times the time."""
 
@@ -132,7 +132,7 @@ def fixed_width(longest: int) -> int:
     if longest <= 4:
         return max(1, longest)
     step = 4 if longest <= 16 else 8
-    return LONG if longest > _MAX_FIXED else -(-longest // step) * step
+    return LONG if longest > MAX_FIXED_BYTES else -(-longest // step) * step
 
 
 def _power_of_two_below(number: float, low: int, high: int) -> int:

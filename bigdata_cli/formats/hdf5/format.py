@@ -30,9 +30,12 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.arrays import (
     check_matrix,
     column_physical,
+    matrix_array_bytes,
+    matrix_as_read,
     matrix_change,
     matrix_kept_dtype,
     matrix_physical,
+    matrix_row_bytes,
 )
 from bigdata_cli.formats.base import (
     Change,
@@ -44,7 +47,7 @@ from bigdata_cli.formats.base import (
     parse_compression,
     rows_of_file,
 )
-from bigdata_cli.formats.hdf5.encode import Hdf5Encoder, nul_error
+from bigdata_cli.formats.hdf5.encode import MAX_FIXED_BYTES, MAX_TABLE_BYTES, Hdf5Encoder, nul_error
 from bigdata_cli.formats.hdf5.read import (
     check_columns_file,
     check_matrix_file,
@@ -57,17 +60,16 @@ from bigdata_cli.formats.hdf5.read import (
     read_matrix,
 )
 from bigdata_cli.formats.hdf5.rows import Hdf5Rows
+from bigdata_cli.formats.hdf5.traits import TRAITS
 from bigdata_cli.formats.hdf5.write import Hdf5Writer
-from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Schema
+from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
+from bigdata_cli.types.statistics import ColumnStatistics
 
 
 class Hdf5Format(Format):
     """`NAME-00000-of-00003.h5`; layouts columns and matrix."""
 
-    name = "hdf5"
-    layouts = ("columns", "matrix")
-    compressions = ("none", "gzip")
-    same_bytes = False
+    traits = TRAITS
 
     def physical(self, column: Column, options: StorageOptions) -> str:
         """How a column is stored; equal strings mean equal values and attributes."""
@@ -87,6 +89,26 @@ class Hdf5Format(Format):
         if options.layout == "matrix":
             return matrix_kept_dtype(column, options)
         return column.dtype
+
+    def max_table_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> int:
+        rows = Hdf5Encoder(schema, options, compress=None).table_rows
+        return int(min(MAX_TABLE_BYTES, rows * row_bytes))
+
+    def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
+        if options.layout == "matrix":
+            return matrix_row_bytes(schema, options)
+        n_texts = sum(column.kind is Kind.TEXT for column in schema)
+        return 1.5 * row_bytes + MAX_FIXED_BYTES * n_texts
+
+    def array_bytes(
+        self, column: Column, known: ColumnStatistics, options: StorageOptions, n_rows: int
+    ) -> float:
+        if options.layout == "matrix":
+            return matrix_array_bytes(column, known, options, n_rows)
+        return super().array_bytes(column, known, options, n_rows)
+
+    def as_read(self, array: pa.Array, column: Column, options: StorageOptions) -> pa.Array:
+        return matrix_as_read(array, column, options) if options.layout == "matrix" else array
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where HDF5 or the layout cannot hold the schema, DataError for NUL."""
@@ -149,8 +171,6 @@ class Hdf5Format(Format):
         encoder = Hdf5Encoder(schema, options, compress=None)
         return encoder.matrix_rows if encoder.is_matrix else encoder.table_rows
 
-    has_row_access = True
-
     def open_rows(
         self,
         folder: Path,
@@ -201,3 +221,6 @@ class Hdf5Format(Format):
             with opened(folder / file) as source:
                 total += count_file_rows(source)
         return total
+
+
+FORMAT = Hdf5Format()

@@ -16,9 +16,12 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.arrays import (
     check_matrix,
     column_physical,
+    matrix_array_bytes,
+    matrix_as_read,
     matrix_change,
     matrix_kept_dtype,
     matrix_physical,
+    matrix_row_bytes,
 )
 from bigdata_cli.formats.base import (
     Change,
@@ -38,6 +41,7 @@ from bigdata_cli.formats.npy.read import (
     read_columns,
     read_matrix,
 )
+from bigdata_cli.formats.npy.traits import TRAITS
 from bigdata_cli.formats.npy.write import (
     ColumnsWriter,
     MatrixWriter,
@@ -46,14 +50,13 @@ from bigdata_cli.formats.npy.write import (
     check_name_lengths,
 )
 from bigdata_cli.types.dtype import Column, Kind, Schema, numpy_dtype
+from bigdata_cli.types.statistics import ColumnStatistics
 
 
 class NpyFormat(Format):
     """NumPy's own files."""
 
-    name = "npy"
-    layouts = ("columns", "matrix")
-    compressions = ("none",)
+    traits = TRAITS
 
     def physical(self, column: Column, options: StorageOptions) -> str:
         if options.layout == "matrix":
@@ -82,6 +85,21 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return matrix_kept_dtype(column, options)
         return column.dtype
+
+    def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
+        if options.layout == "matrix":
+            return matrix_row_bytes(schema, options)
+        return 1.2 * row_bytes
+
+    def array_bytes(
+        self, column: Column, known: ColumnStatistics, options: StorageOptions, n_rows: int
+    ) -> float:
+        if options.layout == "matrix":
+            return matrix_array_bytes(column, known, options, n_rows)
+        return super().array_bytes(column, known, options, n_rows)
+
+    def as_read(self, array: pa.Array, column: Column, options: StorageOptions) -> pa.Array:
+        return matrix_as_read(array, column, options) if options.layout == "matrix" else array
 
     def rewrite_headers(
         self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
@@ -135,8 +153,6 @@ class NpyFormat(Format):
     def block_rows(self, schema: Schema, options: StorageOptions) -> int:
         return 1
 
-    has_row_access = True
-
     def open_rows(
         self,
         folder: Path,
@@ -171,3 +187,6 @@ class NpyFormat(Format):
         if options.layout == "matrix":
             return count_matrix_rows(folder, files)
         return count_column_rows(folder, files)
+
+
+FORMAT = NpyFormat()

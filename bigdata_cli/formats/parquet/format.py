@@ -33,6 +33,7 @@ from bigdata_cli.formats.base import (
 from bigdata_cli.formats.parquet.footer import footer
 from bigdata_cli.formats.parquet.pages import PageEncoder, RowGroup
 from bigdata_cli.formats.parquet.thrift_compact import encode_struct, parse_struct
+from bigdata_cli.formats.parquet.traits import TRAITS
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
@@ -176,9 +177,7 @@ def _page_bytes(column: Column) -> int:
 class ParquetFormat(Format):
     """Parquet: a column of the dataset is a column of the file."""
 
-    name = "parquet"
-    layouts = ("rows",)
-    compressions = ("zstd", "snappy", "gzip", "lz4", "brotli", "none")
+    traits = TRAITS
 
     def physical(self, column: Column, options: StorageOptions) -> str:
         if column.kind is Kind.NULL:
@@ -195,6 +194,12 @@ class ParquetFormat(Format):
             # lie in both are the same bytes, in pages and in statistics.
             return Change.HEADER if _page_bytes(old) == _page_bytes(new) else change
         return change
+
+    def max_table_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> int:
+        return int(min(ParquetWriter.batch_bytes, row_group_rows(schema) * row_bytes))
+
+    def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
+        return 1.5 * row_bytes
 
     def table_rows(self, schema: Schema, options: StorageOptions) -> int:
         return row_group_rows(schema)
@@ -404,3 +409,6 @@ def _logical(array: pa.Array, column: Column, path: Path) -> pa.Array:
             f'{path}: column "{column.name}" has a value that is not among its categories'
         )
     return pa.DictionaryArray.from_arrays(codes, vocabulary)
+
+
+FORMAT = ParquetFormat()

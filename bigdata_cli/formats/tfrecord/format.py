@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.formats.arrays import vocabulary_digest
+from bigdata_cli.formats.arrays import nan_as_null, vocabulary_digest
 from bigdata_cli.formats.base import (
     Change,
     Format,
@@ -38,22 +38,24 @@ from bigdata_cli.formats.tfrecord.layout import (
     check_layout,
     stored_kind,
 )
+from bigdata_cli.formats.tfrecord.traits import TRAITS
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.types.dtype import Column, Kind, Schema
+from bigdata_cli.types.statistics import ColumnStatistics
 
 _MAX_TABLE_VALUES = 1 << 20
 """Values of a table given to `encode`, where its rows are fixed: they bound a slot matrix."""
 _GZIP_ROWS = 16_384
 _BLOCK_TABLE_ROWS = 32 * BLOCK_ROWS
 TABLE_BYTES = 64 << 20
+_FRAMING_BYTES = 14
+"""Of a value in a record of the layout rows, besides its name and itself."""
 
 
 class TfrecordFormat(Format):
     """`NAME-00000-of-00003.tfrecord`, or `.tfrecord.gz`; layouts rows, packed and block."""
 
-    name = "tfrecord"
-    layouts = ("rows", "packed", "block")
-    compressions = ("none", "gzip")
+    traits = TRAITS
 
     def physical(self, column: Column, options: StorageOptions) -> str:
         """How a column is stored; equal strings mean equal bytes.
@@ -89,6 +91,36 @@ class TfrecordFormat(Format):
 
     def kept_dtype(self, column: Column, options: StorageOptions) -> str:
         return "float32" if column.kind is Kind.FLOAT else column.dtype
+
+    def max_table_bytes(
+        self, schema: Schema, options: StorageOptions, row_bytes: float
+    ) -> int | None:
+        n_rows = fixed_rows(options, len(schema))
+        return None if n_rows is None else int(min(TABLE_BYTES, n_rows * row_bytes))
+
+    def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
+        """The room for the longest values, and the record with a copy."""
+        framing_bytes = 4 * len(schema)
+        if options.layout == "rows":
+            framing_bytes = sum(len(column.name) + _FRAMING_BYTES for column in schema)
+        return 9 * len(schema) + row_bytes + 2 * (framing_bytes + row_bytes)
+
+    def array_bytes(
+        self, column: Column, known: ColumnStatistics, options: StorageOptions, n_rows: int
+    ) -> float:
+        """Floats have 32 bits, integers 64; texts are bytes, but codes in the layout packed."""
+        item_bytes = 4.0 if column.kind is Kind.FLOAT else 8.0
+        if column.kind in (Kind.TEXT, Kind.CATEGORY) and options.layout != "packed":
+            item_bytes += known.text_bytes / max(known.count, 1)
+        return n_rows * (item_bytes + (1 if known.nulls else 0))
+
+    def as_read(self, array: pa.Array, column: Column, options: StorageOptions) -> pa.Array:
+        """Floats have the precision of float32; a matrix of floats has no NaN, only nulls."""
+        if column.kind is not Kind.FLOAT:
+            return array
+        if array.type == pa.float64():
+            array = array.cast(pa.float32(), safe=False).cast(pa.float64())
+        return nan_as_null(array) if options.layout == "packed" else array
 
     def table_rows(self, schema: Schema, options: StorageOptions) -> int | None:
         return fixed_rows(options, len(schema))
@@ -266,3 +298,6 @@ class TfrecordWriter(ShardWriter):
         """Close and remove the file."""
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+FORMAT = TfrecordFormat()

@@ -1,0 +1,17 @@
+"""The facts of Parquet."""
+
+from __future__ import annotations
+
+from bigdata_cli.formats.traits import FormatTraits, LayoutTraits
+
+TRAITS = FormatTraits(
+    name="parquet",
+    extensions=(".parquet",),
+    layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
+    compressions=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
+    candidates=("zstd", "snappy"),
+    smaller_compressions=("zstd", "zstd:9"),
+    smallest=("rows", "zstd"),
+    encode_column_bytes=6_000,
+    kept_column_bytes=200,
+)

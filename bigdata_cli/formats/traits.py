@@ -1,0 +1,75 @@
+"""The facts of a format that hold for all its datasets, as values.
+
+Each format's folder has a `traits.py` with its own. It imports nothing else of the format, so that
+what asks for facts only loads no library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutTraits:
+    """The facts of a layout.
+
+    holds_text: whether it holds columns of text, and not only of numbers and categories.
+    has_file_per_column: whether each column is a file, or a dataset within a file, of its own, so
+    that thousands of them take long. open_column_bytes: memory of a column of the files of two
+    shards that are open. smaller_layout: another layout of the format with the same values and
+    smaller files.
+    """
+
+    name: str
+    holds_text: bool = True
+    has_file_per_column: bool = False
+    open_column_bytes: int = 0
+    smaller_layout: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatTraits:
+    """The facts of a format.
+
+    extensions: of the files of a shard, with the point. layouts: the first is the default.
+    compressions: the names that `--compression` takes, the first is the default.
+
+    same_bytes: whether the same rows give the same bytes each time, and not only the same values.
+    has_row_access: whether single rows can be read (`Format.open_rows`). is_mappable: whether the
+    files are arrays that can be mapped into memory.
+
+    candidates: compressions to compare when costs are predicted; what is larger and slower than
+    another one is left out. smaller_compressions: to suggest where a dataset does not fit the disk,
+    the quickest first. smallest: the layout and compression with the smallest files that hold all
+    columns, None where another format is always better.
+
+    encode_column_bytes: memory that the encoder takes for a column of each table, whatever its
+    rows. kept_column_bytes: what is kept of it until the shard is complete. n_record_copies: how
+    many copies of one long record are in memory at the same time.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    layouts: tuple[LayoutTraits, ...]
+    compressions: tuple[str, ...]
+    same_bytes: bool = True
+    has_row_access: bool = False
+    is_mappable: bool = False
+    candidates: tuple[str, ...] = ("none",)
+    smaller_compressions: tuple[str, ...] = ()
+    smallest: tuple[str, str] | None = None
+    encode_column_bytes: int = 1_000
+    kept_column_bytes: int = 0
+    n_record_copies: int = 5
+
+    @property
+    def layout_names(self) -> tuple[str, ...]:
+        """The names of the layouts; the first is the default."""
+        return tuple(layout.name for layout in self.layouts)
+
+    def layout(self, name: str) -> LayoutTraits:
+        """The facts of one layout; KeyError where there is none of that name."""
+        for layout in self.layouts:
+            if layout.name == name:
+                return layout
+        raise KeyError(name)
