@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from benchmarks.inputs import BENCH_FOLDER, sample_file
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspection.report import Cost
+    from bigdata_cli.inspection.facts import Cost
 
 KINDS = ("transactions", "sensors", "messy", "log")
 PAGE = Path("docs/predictions.md")

@@ -10,7 +10,7 @@ import click
 from bigdata_cli.cli.options import Character, ColumnList, Delimiter, compose
 
 if TYPE_CHECKING:
-    from bigdata_cli.sources.csv.source import SourceOptions
+    from bigdata_cli.sources.csv.options import SourceOptions
 
 
 def _tuple_or_none(
@@ -105,7 +105,7 @@ source_options = compose(
 
 def take_source_options(options: dict[str, Any]) -> SourceOptions:
     """The source options among a command's options, which lose them."""
-    from bigdata_cli.sources.csv.source import SourceOptions
+    from bigdata_cli.sources.csv.options import SourceOptions
 
     names = [field.name for field in fields(SourceOptions)]
     return SourceOptions(**{name: options.pop(name) for name in names if name in options})

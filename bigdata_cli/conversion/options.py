@@ -11,7 +11,7 @@ from bigdata_cli.manifest import Manifest, schema_to_json
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
-from bigdata_cli.sources.csv.source import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.types.dtype import Schema
 
 DEFAULT_SHARD_BYTES = 256_000_000

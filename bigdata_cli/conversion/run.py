@@ -35,8 +35,8 @@ from bigdata_cli.resources.recorder import MemoryRecorder, RecordFiles, record_m
 from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
+from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
-from bigdata_cli.sources.csv.source import SourceOptions
 
 
 def convert(

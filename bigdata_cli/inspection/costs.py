@@ -13,8 +13,8 @@ from bigdata_cli.conversion.predict import Prediction, predict
 from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import all_traits, get_format, get_traits
+from bigdata_cli.inspection.facts import Cost, Room
 from bigdata_cli.inspection.flags import column_list
-from bigdata_cli.inspection.report import Cost, Room
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.types.dtype import Kind
 

@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 from bigdata_cli.dataset import Dataset, open_dataset
-from bigdata_cli.inspection.report import DatasetColumn, DatasetReport, DatasetShard, Room
+from bigdata_cli.inspection.facts import DatasetColumn, DatasetShard, Room
+from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes
 

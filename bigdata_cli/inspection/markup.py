@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bigdata_cli.inspection.report import Histogram
+from bigdata_cli.inspection.facts import Histogram
 from bigdata_cli.inspection.summary import number_text
 from bigdata_cli.printable import sanitize
 

@@ -8,21 +8,19 @@ from __future__ import annotations
 import html
 import shlex
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bigdata_cli.inspection.facts import (
+    ClassBalance,
+    Cost,
+    CsvColumn,
+    DatasetColumn,
+    DatasetFacts,
+    SourceFacts,
+)
 from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
 from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, shard_balance
 from bigdata_cli.resources.sizes import format_duration, format_size
-
-if TYPE_CHECKING:
-    from bigdata_cli.inspection.report import (
-        ClassBalance,
-        Cost,
-        CsvColumn,
-        CsvReport,
-        DatasetColumn,
-        DatasetReport,
-    )
 
 MAX_COLUMNS = 400
 MAX_BARS = 30
@@ -30,7 +28,7 @@ MAX_SHARDS = 100
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def source_page(report: CsvReport) -> str:
+def source_page(report: SourceFacts) -> str:
     """The page of a source."""
     size = format_size(report.source_bytes) if report.source_bytes else "size not known"
     read = "all of it was read" if report.exact else f"{report.sample_rows:,} rows were read"
@@ -58,12 +56,12 @@ def source_page(report: CsvReport) -> str:
     return _page(report.path, sections)
 
 
-def _rows_tile(report: CsvReport) -> tuple[str, str]:
+def _rows_tile(report: SourceFacts) -> tuple[str, str]:
     told, _, interval = rows_text(report).partition(" (")
     return told, "rows" + (f", {interval.rstrip(')')}" if interval else "")
 
 
-def dataset_page(report: DatasetReport) -> str:
+def dataset_page(report: DatasetFacts) -> str:
     """The page of a dataset."""
     ratio = f"{report.ratio:.1f}× smaller than the source" if report.ratio else "on disk"
     shards = [
@@ -120,7 +118,7 @@ def _page(title: str, sections: list[str]) -> str:
     )
 
 
-def _costs(report: CsvReport) -> str:
+def _costs(report: SourceFacts) -> str:
     if not report.costs or report.room is None:
         return ""
     rows = "".join(_cost(cost) for cost in report.costs)
@@ -191,7 +189,7 @@ def _balance(balance: ClassBalance) -> str:
     )
 
 
-def _columns(report: CsvReport) -> str:
+def _columns(report: SourceFacts) -> str:
     shown = report.columns[:MAX_COLUMNS]
     hidden = len(report.columns) - len(shown)
     more = f'<p class="note">and {hidden:,} more columns (--json has them)</p>' if hidden else ""

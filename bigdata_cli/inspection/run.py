@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import all_traits
-from bigdata_cli.inspection.report import InspectReport, Room
+from bigdata_cli.inspection.facts import Room
+from bigdata_cli.inspection.report import InspectReport
 from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.resources.sizes import parse_size
-from bigdata_cli.sources.csv.source import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ProgressListener

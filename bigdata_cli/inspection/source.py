@@ -14,16 +14,18 @@ import pyarrow as pa
 from bigdata_cli.conversion.sampled import SampledRows, draw_rows
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.inspection.costs import Wish, predict_costs
+from bigdata_cli.inspection.facts import ClassBalance, CsvColumn, Room
 from bigdata_cli.inspection.flags import dialect_flags
 from bigdata_cli.inspection.footprint import PandasColumn, examples, pandas_column, table_columns
 from bigdata_cli.inspection.full import Full, read_all
-from bigdata_cli.inspection.report import ClassBalance, CsvColumn, CsvReport, Room
+from bigdata_cli.inspection.report import CsvReport
 from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.detect import CERTAIN
+from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import Sample
-from bigdata_cli.sources.csv.source import Source, SourceOptions
+from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.types.distinct import estimate_distinct

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspection.report import Cost, CsvReport, DatasetShard, Room
+    from bigdata_cli.inspection.facts import Cost, DatasetShard, Room, SourceFacts
 
 _LARGE, _HUGE = 1e5, 1e15
 
@@ -14,7 +14,7 @@ _LARGE, _HUGE = 1e5, 1e15
 def shard_balance(shards: Sequence[DatasetShard]) -> str:
     """How far the rows of shards are from equal; empty for a single one.
 
-    >>> from bigdata_cli.inspection.report import DatasetShard
+    >>> from bigdata_cli.inspection.facts import DatasetShard
     >>> shard_balance([DatasetShard(files=(), rows=rows, bytes=1) for rows in (90, 100)])
     ', 90 to 100 rows each'
     """
@@ -24,7 +24,7 @@ def shard_balance(shards: Sequence[DatasetShard]) -> str:
     return f", {min(rows):,} to {max(rows):,} rows each"
 
 
-def rows_text(report: CsvReport) -> str:
+def rows_text(report: SourceFacts) -> str:
     """How many rows a source has, and how sure that is."""
     if report.exact or report.rows_low == report.rows_high == report.rows:
         return f"{report.rows:,}"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.inspection.report import Histogram
+from bigdata_cli.inspection.facts import Histogram
 from bigdata_cli.types.buffers import numbers_of
 from bigdata_cli.types.dtype import Kind
 

@@ -13,6 +13,7 @@ from bigdata_cli.manifest import MANIFEST_NAME
 CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
 JSON_LINES_EXTENSIONS = (".jsonl", ".ndjson")
+PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC = b"PAR1", b"PARE"
 PARQUET_EXTENSIONS = (".parquet", ".pq", ".parq")
 COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")
 

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.io.paths import expand_paths, is_parquet_name
+from bigdata_cli.io.paths import (
+    ENCRYPTED_PARQUET_MAGIC,
+    PARQUET_MAGIC,
+    expand_paths,
+    is_parquet_name,
+)
 from bigdata_cli.manifest import MANIFEST_NAME
-from bigdata_cli.sources.csv.source import Source, SourceOptions, open_source
+from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.source import Source, open_source
 
 if TYPE_CHECKING:
     from bigdata_cli.sources.tables.source import TableSource
-
-MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 
 
 def open_rows(
@@ -51,6 +55,6 @@ def is_table(name: str) -> bool:
         return True
     try:
         with open(name, "rb") as file:
-            return file.read(4) in (MAGIC, ENCRYPTED_MAGIC)
+            return file.read(4) in (PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC)
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error

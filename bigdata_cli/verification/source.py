@@ -11,8 +11,9 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.json_fields import Field, JsonError
 from bigdata_cli.manifest import MANIFEST_NAME, SourceEntry
 from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.records import ParsePlan
-from bigdata_cli.sources.csv.source import Source, SourceOptions
+from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.types.dtype import DTYPES, Column, Kind, integer_range, kind_of

@@ -34,7 +34,7 @@ from bigdata_cli.conversion.options import ConvertOptions, Progress
 from bigdata_cli.conversion.partition import BySize, Dealt, Evenly
 from bigdata_cli.conversion.run import plan, run
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.sources.csv.source import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions
 
 try:
     from compression import zstd

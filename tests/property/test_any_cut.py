@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bigdata_cli import open_dataset
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
-from bigdata_cli.sources.csv.source import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions
 
 # Everything that CSV has to quote, and what looks like quotes, records and numbers.
 AWKWARD = st.text(alphabet='ab,"\n\r;1.\t é😀', max_size=12)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
-from bigdata_cli.sources.csv.source import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions
 
 NO_TOKEN = "\x07"
 """A null token that no field is, so that every field is a value."""

@@ -15,7 +15,8 @@ from bigdata_cli.inspection.flags import dialect_flags
 from bigdata_cli.sources.csv.detect import CERTAIN, detect, has_decimal_commas
 from bigdata_cli.sources.csv.dialect import check_delimiter, resolve_nulls
 from bigdata_cli.sources.csv.header import looks_like_header
-from bigdata_cli.sources.csv.source import SourceOptions, open_source
+from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.source import open_source
 from tests.sources.dialect_cases import CASES
 
 SAMPLE_DATA = Path(__file__).resolve().parents[2] / "sample_data"

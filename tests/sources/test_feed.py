@@ -20,8 +20,9 @@ from bigdata_cli.sources.csv.boundary import (
 )
 from bigdata_cli.sources.csv.dialect import TEXT_LINES, Dialect
 from bigdata_cli.sources.csv.feed import Feed, read_head
+from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.rules import compile_rules
-from bigdata_cli.sources.csv.source import SourceOptions, open_source
+from bigdata_cli.sources.csv.source import open_source
 
 DIALECTS = [
     Dialect(delimiter=","),

@@ -17,7 +17,8 @@ from bigdata_cli.sources.csv.header import (
     match_columns,
     read_header,
 )
-from bigdata_cli.sources.csv.source import SourceOptions, open_source
+from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.source import open_source
 
 
 @pytest.mark.parametrize(

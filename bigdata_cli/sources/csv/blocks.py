@@ -15,11 +15,11 @@ import numpy as np
 from bigdata_cli.errors import DataError, SourceLostError
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.stages import stage
+from bigdata_cli.sources.csv.files import SourceFile, TextFiles
 from bigdata_cli.sources.csv.rules import compile_rules
-from bigdata_cli.sources.csv.source import Source, SourceFile
 
 UNIT_BYTES = 4 << 20
-"""Source bytes parsed at a time: they and their cells stay in the cache of a core."""
+"""TextFiles bytes parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
 MAX_RECORD_BYTES = 16_000_000
 _KEPT_OPEN = 64
@@ -48,7 +48,7 @@ class Block(NamedTuple):
     at_eof: bool
 
 
-def split_source(source: Source, n_parts: int) -> tuple[tuple[ByteRange, ...], ...]:
+def split_source(source: TextFiles, n_parts: int) -> tuple[tuple[ByteRange, ...], ...]:
     """The data bytes of all files in `n_parts` contiguous parts of nearly equal size."""
     total = source.data_bytes
     cuts = [total * i // n_parts for i in range(n_parts + 1)]
@@ -77,7 +77,7 @@ class BlockReader:
     A file is opened when it is first read, and kept open where there are few of them.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: TextFiles) -> None:
         self._source = source
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -158,7 +158,7 @@ def _open(file: SourceFile) -> int:
         raise SourceLostError(f"{file.name} cannot be opened again: {error.strerror}") from error
 
 
-def guess_record_start(reader: BlockReader, unit: ByteRange, source: Source) -> int:
+def guess_record_start(reader: BlockReader, unit: ByteRange, source: TextFiles) -> int:
     """Where the first record that starts at or after unit.start begins, as it seems.
 
     The offset may lie inside a quoted field. Both readings are tried on what follows, and the one

@@ -31,9 +31,9 @@ from bigdata_cli.sources.csv.blocks import (
     ByteRange,
 )
 from bigdata_cli.sources.csv.boundary import count_line_ends, last_record, next_record
+from bigdata_cli.sources.csv.files import SourceFile, TextFiles
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.rules import compile_rules
-from bigdata_cli.sources.csv.source import Source, SourceFile
 from bigdata_cli.sources.csv.units import Unit, locate, located, parse_whole
 
 _PIECE_BYTES = 1 << 20
@@ -74,7 +74,7 @@ class Feed:
 
     def __init__(
         self,
-        source: Source,
+        source: TextFiles,
         portions: Portions = all_in_one,
         *,
         unit_bytes: int = UNIT_BYTES,
@@ -162,7 +162,7 @@ class _Cutter:
 
     def __init__(
         self,
-        source: Source,
+        source: TextFiles,
         index: int,
         pieces: Iterator[_Piece],
         base: int,
@@ -290,7 +290,7 @@ class Head(NamedTuple):
 
 
 def read_head(
-    source: Source,
+    source: TextFiles,
     max_bytes: int,
     *,
     unit_bytes: int = UNIT_BYTES,
@@ -327,7 +327,7 @@ def read_head(
 
 
 def _without_last_record(
-    source: Source, blocks: list[FedBlock], consumed: int, data_bytes: int
+    source: TextFiles, blocks: list[FedBlock], consumed: int, data_bytes: int
 ) -> Head:
     """A head whose last record may go on beyond it."""
     if not blocks:
@@ -342,7 +342,7 @@ def _without_last_record(
     return Head(tuple(blocks), False, consumed, data_bytes)
 
 
-def read_pieces(source: Source, pieces: Iterable[ByteRange]) -> bytes:
+def read_pieces(source: TextFiles, pieces: Iterable[ByteRange]) -> bytes:
     """Pieces of the beginnings of files, one after the other."""
     pieces = tuple(pieces)
     longest: dict[int, int] = {}

@@ -11,8 +11,8 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
 from bigdata_cli.sources.csv.evidence import Evidence
 from bigdata_cli.sources.csv.feed import read_head, read_pieces
+from bigdata_cli.sources.csv.files import TextFiles
 from bigdata_cli.sources.csv.records import ParsePlan
-from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.csv.units import Unit, located, parse_unit
 from bigdata_cli.types.dtype import Kind, Schema, kind_of
 from bigdata_cli.types.lattice import TYPE_FORMS, Form, Observed, TypeOptions, resolve
@@ -48,7 +48,7 @@ class Sample:
     size_known: bool = True
 
 
-def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...], bool]:
+def sample_pieces(source: TextFiles, max_bytes: int) -> tuple[tuple[ByteRange, ...], bool]:
     """Byte ranges spread evenly over the files, first and last bytes included; and if it is all."""
     if source.data_bytes <= max_bytes:
         whole = (ByteRange(i, file.data_start, file.size) for i, file in enumerate(source.files))
@@ -68,13 +68,13 @@ def sample_pieces(source: Source, max_bytes: int) -> tuple[tuple[ByteRange, ...]
     return tuple(pieces), False
 
 
-def _n_pieces(source: Source) -> int:
+def _n_pieces(source: TextFiles) -> int:
     """Each piece costs time per column: of wide tables fewer and longer ones are taken."""
     return min(_MOST_PIECES, max(_FEWEST_PIECES, _PIECE_COLUMNS // len(source.names)))
 
 
 def take_sample(
-    source: Source,
+    source: TextFiles,
     types: TypeOptions | None = None,
     *,
     keep: Sequence[str] | None = None,
@@ -114,7 +114,7 @@ def take_sample(
 
 
 def sample_units(
-    source: Source, plan: ParsePlan, keep: Sequence[str], max_bytes: int
+    source: TextFiles, plan: ParsePlan, keep: Sequence[str], max_bytes: int
 ) -> Iterator[Unit]:
     """Parsed pieces of the source, of `max_bytes` in all."""
     fields = source.fields_of(keep)
@@ -240,7 +240,7 @@ class SampleTaker:
 
 
 def _sample_head(
-    source: Source, fields: tuple[tuple[int, ...], ...], taker: SampleTaker, max_bytes: int
+    source: TextFiles, fields: tuple[tuple[int, ...], ...], taker: SampleTaker, max_bytes: int
 ) -> Sample:
     """The sample of a stream: its first records, up to one that cannot be kept."""
     head = read_head(
@@ -276,7 +276,7 @@ def _only_grows(seen: Sequence[ColumnStatistics]) -> bool:
     )
 
 
-def read_sample(source: Source, sample: Sample) -> bytes:
+def read_sample(source: TextFiles, sample: Sample) -> bytes:
     """The sampled records as they stand in the source, without header."""
     if source.is_stream:
         return read_pieces(source, sample.ranges)

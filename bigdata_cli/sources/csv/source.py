@@ -1,16 +1,15 @@
-"""Source files: opened, checked, and described so that any process can read pieces of them."""
+"""CSV and text as a source of rows, and how their dialect is chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.origin import Origin, check_unchanged, find_origin
+from bigdata_cli.io.origin import Origin, find_origin
 from bigdata_cli.io.paths import expand_paths, is_json_lines_name, is_text_name
-from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.detect import detect, has_decimal_commas
 from bigdata_cli.sources.csv.dialect import (
@@ -21,129 +20,24 @@ from bigdata_cli.sources.csv.dialect import (
     check_marks,
     resolve_nulls,
 )
+from bigdata_cli.sources.csv.feed import Feed
+from bigdata_cli.sources.csv.files import SourceFile, TextFiles
 from bigdata_cli.sources.csv.header import looks_like_header, match_columns, read_header, skip_lines
-
-if TYPE_CHECKING:
-    from bigdata_cli.sources.bad_values import RecordError
-    from bigdata_cli.sources.csv.feed import Feed
-    from bigdata_cli.sources.csv.records import ParsePlan
-    from bigdata_cli.sources.csv.sample import Sample
-    from bigdata_cli.sources.csv.units import Unit
-    from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.sample import Sample, sample_units, take_sample
+from bigdata_cli.sources.csv.units import Unit, located
+from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
-    """What the user said of the source; None is detected, or the default of `Dialect`.
-
-    The fields are those of `Dialect`. quote, escape: "" or "none" for none. text: read lines.
-    null_tokens: replace the default ones; "COL=TOKEN", where COL is a column, is a token of that
-    column only, and replaces the default ones there.
-    """
-
-    delimiter: str | None = None
-    quote: str | None = None
-    escape: str | None = None
-    header: bool | None = None
-    names: tuple[str, ...] | None = None
-    skip_rows: int = 0
-    comment: str | None = None
-    trim: bool | None = None
-    decimal: str = "."
-    thousands: str | None = None
-    null_tokens: tuple[str, ...] | None = None
-    text: bool | None = None
-    keep_blank_lines: bool = False
-    encoding: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceFile:
-    """One file: its name as given, its path, and the bytes of it that are data.
-
-    size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
-    fields: for each field of a record, which column of the source it is. file_bytes: of the whole
-    file; digest: sha256 of the size, the first and the last 64 KiB.
-    """
-
-    name: str
-    path: Path
-    size: int
-    data_start: int
-    mtime_ns: int
-    digest: str
-    fields: tuple[int, ...]
-    file_bytes: int
-    origin: Origin
-
-    @property
-    def data_bytes(self) -> int:
-        return self.size - self.data_start
-
-    def entry(self) -> SourceEntry:
-        return SourceEntry(
-            name=self.name, bytes=self.file_bytes, mtime_ns=self.mtime_ns, digest=self.digest
-        )
-
-    def check_unchanged(self) -> None:
-        if self.origin.held is None:
-            check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """All text files of a conversion: one dialect, one list of column names; a `RowSource`.
-
-    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
-    """
-
-    files: tuple[SourceFile, ...]
-    dialect: Dialect
-    names: tuple[str, ...]
-    confidence: float = 1.0
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def bytes(self) -> int:
-        """Bytes to be read, as they stand in the files."""
-        return sum(file.size for file in self.files)
-
-    @property
-    def data_bytes(self) -> int:
-        """Bytes of all records; of files that can be read anywhere."""
-        return sum(file.data_bytes for file in self.files)
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether it can only be read from its start."""
-        return any(file.origin.is_stream for file in self.files)
-
-    @property
-    def comes_once(self) -> bool:
-        """Whether a part of it cannot be read again: a pipe."""
-        return any(file.origin.held is not None for file in self.files)
-
-    @property
-    def stem(self) -> str:
-        return self.files[0].origin.stem
-
-    @property
-    def total_rows(self) -> int | None:
-        return None
-
-    # What follows is the work of modules that know what a source is.
+class Source(TextFiles):
+    """Text files as a `RowSource`."""
 
     def check_output(self, output: Path) -> None:
         """Text files are in no folder that is written into."""
-
-    def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-        place = {name: index for index, name in enumerate(keep)}
-        return tuple(
-            tuple(place.get(self.names[column], -1) for column in file.fields)
-            for file in self.files
-        )
 
     def sample(
         self,
@@ -154,8 +48,6 @@ class Source:
         skip_bad_rows: bool,
         max_record_bytes: int,
     ) -> Sample:
-        from bigdata_cli.sources.csv.sample import take_sample
-
         return take_sample(
             self,
             types,
@@ -166,8 +58,6 @@ class Source:
         )
 
     def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
-        from bigdata_cli.sources.csv.sample import sample_units
-
         return sample_units(self, plan, keep, max_bytes)
 
     def feed(
@@ -179,8 +69,6 @@ class Source:
         max_record_bytes: int,
         strict: bool,
     ) -> Feed:
-        from bigdata_cli.sources.csv.feed import Feed
-
         return Feed(
             self,
             portions,
@@ -190,8 +78,6 @@ class Source:
         )
 
     def located(self, file: int, error: RecordError) -> DataError:
-        from bigdata_cli.sources.csv.units import located
-
         return located(self.files[file], error)
 
 

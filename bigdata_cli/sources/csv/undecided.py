@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from bigdata_cli.native import parser as native
@@ -15,13 +13,11 @@ from bigdata_cli.sources.bad_values import (
     too_many_categories,
 )
 from bigdata_cli.sources.csv.blocks import Block
+from bigdata_cli.sources.csv.column_plan import Parsed
 from bigdata_cli.sources.csv.columns import not_utf8
 from bigdata_cli.sources.csv.rules import Rules
 from bigdata_cli.types.dtype import Kind, integer_range, kind_of
 from bigdata_cli.types.state import ColumnState
-
-if TYPE_CHECKING:
-    from bigdata_cli.sources.csv.parse import Parsed
 
 
 def flagged_columns(parsed: Parsed, undecided: np.ndarray) -> list[int]:

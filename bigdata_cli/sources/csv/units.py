@@ -17,9 +17,9 @@ from bigdata_cli.sources.csv.blocks import (
     guess_record_start,
 )
 from bigdata_cli.sources.csv.boundary import count_line_ends
+from bigdata_cli.sources.csv.files import SourceFile, TextFiles
 from bigdata_cli.sources.csv.lines import LineCounter, beginning_of, first_line_of
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
-from bigdata_cli.sources.csv.source import Source, SourceFile
 
 
 class Unit(NamedTuple):
@@ -33,7 +33,7 @@ class Unit(NamedTuple):
 
 def parse_unit(
     reader: BlockReader,
-    source: Source,
+    source: TextFiles,
     piece: ByteRange,
     start: int | None,
     fields: Sequence[int],

@@ -14,7 +14,7 @@ import pyarrow.types as pat
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.origin import Origin
-from bigdata_cli.sources.registry import ENCRYPTED_MAGIC, MAGIC
+from bigdata_cli.io.paths import ENCRYPTED_PARQUET_MAGIC, PARQUET_MAGIC
 from bigdata_cli.sources.tables.table import Table
 from bigdata_cli.types.lattice import NANOSECOND_RANGE_US
 
@@ -189,11 +189,11 @@ def open_parquet(name: str) -> ParquetTable:
 def _check_magic(path: Path, name: str) -> None:
     with path.open("rb") as file:
         magic = file.read(4)
-    if magic == ENCRYPTED_MAGIC:
+    if magic == ENCRYPTED_PARQUET_MAGIC:
         raise DataError(f"{name} is an encrypted Parquet file", hint="decrypt it first")
     if not magic:
         raise DataError(f"{name} is empty")
-    if magic != MAGIC:
+    if magic != PARQUET_MAGIC:
         raise DataError(
             f"{name} is no Parquet file: it begins with {magic!r}",
             hint="a text file is read as such where its name does not end in .parquet",

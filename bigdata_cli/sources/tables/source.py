@@ -15,9 +15,9 @@ from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.header import match_columns
+from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, first_state
-from bigdata_cli.sources.csv.source import SourceOptions
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.arrow_kinds import Family, family_of
 from bigdata_cli.sources.tables.datasets import DatasetTable, open_own

@@ -1,0 +1,94 @@
+"""Text files: opened, checked, and described so that any process can read pieces of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bigdata_cli.io.origin import Origin, check_unchanged
+from bigdata_cli.manifest import SourceEntry
+from bigdata_cli.sources.csv.dialect import Dialect
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One file: its name as given, its path, and the bytes of it that are data.
+
+    size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
+    fields: for each field of a record, which column of the source it is. file_bytes: of the whole
+    file; digest: sha256 of the size, the first and the last 64 KiB.
+    """
+
+    name: str
+    path: Path
+    size: int
+    data_start: int
+    mtime_ns: int
+    digest: str
+    fields: tuple[int, ...]
+    file_bytes: int
+    origin: Origin
+
+    @property
+    def data_bytes(self) -> int:
+        return self.size - self.data_start
+
+    def entry(self) -> SourceEntry:
+        return SourceEntry(
+            name=self.name, bytes=self.file_bytes, mtime_ns=self.mtime_ns, digest=self.digest
+        )
+
+    def check_unchanged(self) -> None:
+        if self.origin.held is None:
+            check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFiles:
+    """The text files of a source: one dialect, one list of column names.
+
+    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
+    """
+
+    files: tuple[SourceFile, ...]
+    dialect: Dialect
+    names: tuple[str, ...]
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to be read, as they stand in the files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of all records; of files that can be read anywhere."""
+        return sum(file.data_bytes for file in self.files)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it can only be read from its start."""
+        return any(file.origin.is_stream for file in self.files)
+
+    @property
+    def comes_once(self) -> bool:
+        """Whether a part of it cannot be read again: a pipe."""
+        return any(file.origin.held is not None for file in self.files)
+
+    @property
+    def stem(self) -> str:
+        return self.files[0].origin.stem
+
+    @property
+    def total_rows(self) -> int | None:
+        return None
+
+    def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """For each file and field the place of its column in `keep`, -1 where it is left out."""
+        place = {name: index for index, name in enumerate(keep)}
+        return tuple(
+            tuple(place.get(self.names[column], -1) for column in file.fields)
+            for file in self.files
+        )
