@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +13,9 @@ from bigdata_cli.conversion.recast import recast
 from bigdata_cli.conversion.rejects import RejectsWriter, pieces_name
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardTask
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec
 from bigdata_cli.conversion.widening import Stored, change_of
+from bigdata_cli.engines.base import Worker
 from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.native.vocabulary import Vocabulary
@@ -26,7 +26,7 @@ from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.lattice import Observed
-from bigdata_cli.types.state import ColumnState, as_categories
+from bigdata_cli.types.state import ColumnState, as_categories, join_all
 from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.types.vocabulary import check_vocabularies, join_distinct
 
@@ -41,24 +41,24 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, task: ShardTask, pool: Executor) -> None:
-        self.task = task
-        self.columns = task.plan.columns
+    def __init__(self, spec: ShardSpec, worker: Worker) -> None:
+        self.spec = spec
+        self.shared = shared = spec.shared
+        self.columns = shared.plan.columns
         self.evidence = Evidence(self.columns)
-        self._form = get_format(task.format)
-        self._pool = pool
+        self._form = get_format(shared.format)
         options = FileOptions(
             form=self._form,
-            storage=task.storage,
-            folder=task.folder,
-            in_flight=task.in_flight,
-            most_table_bytes=task.most_table_bytes,
+            storage=shared.storage,
+            folder=shared.folder,
+            in_flight=worker.max_in_flight,
+            most_table_bytes=shared.max_table_bytes,
         )
-        self._files = ShardFiles(options, task.name, task.schema, pool)
+        self._files = ShardFiles(options, spec.name, shared.schema, worker.pool)
         self._spoiled = False
         self._rows = 0
         self._blank_lines = 0
-        self._rejects = RejectsWriter(partial_path(task.folder / pieces_name(task.name)))
+        self._rejects = RejectsWriter(partial_path(shared.folder / pieces_name(spec.name)))
         self._pieces: list[ByteRange] = []
         self._rest: RestColumns | None = None
         self._fitting: tuple[ColumnState, ...] | None = None
@@ -86,10 +86,10 @@ class ShardBuilder:
                 state if self.evidence.is_tracked(i) else replace(state, distinct=None)
                 for i, state in enumerate(self.columns)
             )
-        if self.task.most_vocabulary_bytes is not None:
-            names = self.task.schema.names
+        if self.shared.max_vocabulary_bytes is not None:
+            names = self.shared.schema.names
             n_distinct = {names[i]: n for i, n in self.evidence.n_distinct.items()}
-            check_vocabularies(n_distinct, self.task.most_vocabulary_bytes)
+            check_vocabularies(n_distinct, self.shared.max_vocabulary_bytes)
         if fits:
             if not self._spoiled:
                 self._files.push(chunk.batch)
@@ -127,6 +127,12 @@ class ShardBuilder:
     def has_rest(self) -> bool:
         """Whether rows go into a file of their own by now."""
         return self._rest is not None
+
+    def widened(self, columns: tuple[ColumnState, ...]) -> tuple[ColumnState, ...]:
+        """Columns that hold what this shard showed too."""
+        seen = self.evidence
+        float_mode = self.shared.plan.float_mode
+        return join_all(columns, seen.observed(), seen.distinct(), float_mode)
 
     def adopt(self, columns: tuple[ColumnState, ...]) -> None:
         """Parse the next records with dtypes that other shards ask for."""
@@ -174,12 +180,12 @@ class ShardBuilder:
 
     def _widen(self, chunk: Chunk) -> None:
         """Go on with types that hold what the chunk showed too."""
-        mode = self.task.plan.float_mode
+        mode = self.shared.plan.float_mode
         widened = tuple(
             self._with_texts(i, mine.widened(seen.observed, mode), seen)
             for i, (mine, seen) in enumerate(zip(self.columns, chunk.columns, strict=True))
         )
-        if not self.task.holds_text:
+        if not self.shared.holds_text:
             widened = as_categories(widened)
         if any(new is not old for new, old in zip(widened, self.columns, strict=True)):
             self.columns = widened
@@ -219,18 +225,18 @@ class ShardBuilder:
                 for one, new in zip(parsed, wider, strict=True)
             )
             worst = max(changes) if self._files.rows else Change.SAME
-            if worst <= Change.HEADER and self.task.keeps_all and self._would_lose_text(wider):
+            if worst <= Change.HEADER and self.shared.keeps_all and self._would_lose_text(wider):
                 worst = Change.VALUES
             if worst <= Change.HEADER and is_whole:
                 if self._files.rows:
                     self._files.widen(wider)
                 else:
-                    self._form.check(wider, self.task.storage)
+                    self._form.check(wider, self.shared.storage)
                     self._files.begin_again(wider)
                 self._look_at_schema()
                 self._files.push(self._recast(chunk.batch, parsed, wider))
                 return
-            if not self.task.keeps_all and (worst is Change.SOURCE or not is_whole):
+            if not self.shared.keeps_all and (worst is Change.SOURCE or not is_whole):
                 self._spoiled = True
                 self.abort()
                 return
@@ -252,7 +258,7 @@ class ShardBuilder:
 
     @property
     def _storage(self) -> tuple[Format, StorageOptions]:
-        return self._form, self.task.storage
+        return self._form, self.shared.storage
 
     def _schema(self) -> Schema:
         """The columns as all that the shard showed asks for; vocabularies only grow."""
@@ -329,8 +335,8 @@ class ShardBuilder:
         if written is not None and written.rest is not None and self._rest is not None:
             rest = self._rest.finish(written.rest, rows_before=written.rows)
         return ShardResult(
-            index=self.task.name.index,
-            name=self.task.name,
+            index=self.spec.name.index,
+            name=self.spec.name,
             files=() if written is None else written.files,
             spoiled=self._spoiled,
             schema=self._files.schema,
@@ -353,4 +359,4 @@ class ShardBuilder:
         """The file of rejected records; of a shard that is written again it is too."""
         if self._spoiled or not self._rejects.count:
             return None
-        return file_entry(self.task.folder, pieces_name(self.task.name))
+        return file_entry(self.shared.folder, pieces_name(self.spec.name))

@@ -44,7 +44,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
                 for state in sample.plan.columns
             ],
             "dialect": source.dialect.to_json(),
-            "layout": repr(prepared.layout),
+            "layout": repr(prepared.cuts),
             "shards": prepared.n_shards,
         },
         "table_bytes": prepared.table_bytes,

@@ -119,8 +119,7 @@ class Ledger:
         """`columns`, widened by what shards showed that are not done yet."""
         columns = self.columns
         for builder in builders:
-            seen = builder.evidence
-            columns = join_all(columns, seen.observed(), seen.distinct(), self.plan.float_mode)
+            columns = builder.widened(columns)
         return columns
 
     def final_columns(self) -> tuple[ColumnState, ...]:

@@ -1,4 +1,6 @@
-"""Which part of a stream belongs to which shard: cuts that do not depend on how it is read.
+"""Which part of a source belongs to which shard, whatever the way in which it is read.
+
+Files that can be read anywhere have ranges of bytes; a stream is cut while it is read.
 
 A shard holds the records that start in its part. Positions are those of the data bytes (as UTF-8,
 without headers) of all files, one after the other; of tables they are rows.
@@ -11,11 +13,23 @@ from dataclasses import dataclass
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.csv.blocks import ByteRange
 
 MOST_SHARDS = 99_999
 _FIRST_DEALT_BYTES = 8 << 20
 _MOST_DEALT_BYTES = 4 << 20
 _GROWTH = 1.25
+
+
+@dataclass(frozen=True)
+class FileRanges:
+    """The ranges of files that each shard holds; where records start is seen when they are read."""
+
+    ranges: tuple[tuple[ByteRange, ...], ...]
+
+    @property
+    def n_shards(self) -> int:
+        return len(self.ranges)
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,10 @@ class BySize:
     """Shards of `shard_bytes` data bytes, as many as there are."""
 
     shard_bytes: int
+
+    @property
+    def n_shards(self) -> None:
+        """Not known before the stream ends."""
 
     def portions(self) -> Portions:
         shard, stop = -1, 0
@@ -84,4 +102,5 @@ class Dealt:
         return portion
 
 
-StreamLayout = Evenly | BySize | Dealt
+StreamCuts = Evenly | BySize | Dealt
+Partition = FileRanges | StreamCuts

@@ -6,17 +6,19 @@ a spool, or, without one, the conversion ends when such a surprise is seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.rewrite import Texts
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored, can_become, change_of
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.base import Change
+from bigdata_cli.formats.base import Change, partial_path
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import FedRows
 from bigdata_cli.sources.csv.feed import FedBlock
@@ -29,9 +31,68 @@ from bigdata_cli.sources.csv.units import locate
 from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.state import ColumnState
 
+_SPOOL_NAME = "_spool"
+
 
 class SurpriseError(DataError):
     """A value for which shards would have to be read again from a pipe; what is finished stays."""
+
+
+class PipeText:
+    """The text of a source that comes once, where its shards do not keep it."""
+
+    def __init__(self, prepared: Prepared, ledger: Ledger, folder: Path) -> None:
+        self._prepared = prepared
+        self._ledger = ledger
+        self._spool: Spool | None = None
+        self.watch: SpoolWatch | SurpriseWatch
+        if prepared.options.spool:
+            self._spool = Spool(partial_path(folder / _SPOOL_NAME))
+            self.watch = SpoolWatch(prepared, self._spool)
+        else:
+            self.watch = SurpriseWatch(prepared, ledger)
+
+    def close(self) -> None:
+        """Remove what was kept; safe to call twice."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def check_lost(self, shards: Sequence[int], columns: Sequence[ColumnState]) -> None:
+        """Raise SurpriseError where shards have lost text that is not kept.
+
+        Without a spool, `watch` should have ended the run before.
+        """
+        if not shards or self._spool is not None:
+            return
+        names = [
+            state.name
+            for index, state in enumerate(columns)
+            if any(self._is_lost(shard, index, state) for shard in shards)
+        ]
+        shown = ", ".join(f'"{name}"' for name in names)
+        flags = " ".join(f"--type '{name}=text'" for name in names)
+        raise SurpriseError(
+            f"the text of column {shown} is needed again, and with --no-spool the pipe cannot be "
+            "read again",
+            hint=f"{flags}, or leave out --no-spool",
+        )
+
+    def texts(self, shard: int, columns: tuple[ColumnState, ...]) -> Texts | None:
+        """The text that a shard has lost, in the dtypes of the columns; None where there is none.
+
+        It is read block by block.
+        """
+        wanted = {i for i, state in enumerate(columns) if self._is_lost(shard, i, state)}
+        if self._spool is None or not wanted:
+            return None
+        return self._spool.texts(shard, columns, wanted, self._prepared.sample.plan)
+
+    def _is_lost(self, shard: int, index: int, state: ColumnState) -> bool:
+        form, storage = self._prepared.form, self._prepared.storage
+        return any(
+            change_of(stored, state.column(), form, storage) is Change.SOURCE
+            for stored in self._ledger.results[shard].stored(index)
+        )
 
 
 class SpoolWatch:
@@ -61,8 +122,8 @@ class SpoolWatch:
         self, fed: FedRows, chunk: Chunk, builder: ShardBuilder, lost: Collection[int]
     ) -> Packed:
         assert isinstance(fed, FedBlock)  # tables do not come from pipes
-        task = builder.task
-        return pack_block(fed, chunk, task.fields[fed.file], task.plan, lost)
+        shared = builder.shared
+        return pack_block(fed, chunk, shared.fields[fed.file], shared.plan, lost)
 
     def _lost(self, chunk: Chunk, builder: ShardBuilder) -> set[int]:
         """The columns whose text the values of a chunk do not tell, as they are stored."""
@@ -141,23 +202,23 @@ class SurpriseWatch:
         state: ColumnState,
     ) -> SurpriseError:
         """The error of the value in a block that made the column another one."""
-        task = builder.task
-        fields = task.fields[fed.file]
+        shared = builder.shared
+        fields = shared.fields[fed.file]
         as_text = tuple(
             ColumnState(name=one.name, dtype="text", fixed=True, distinct=None)
             if i == index
             else one
             for i, one in enumerate(chunk.columns)
         )
-        unit = fed.parse(fields, replace(task.plan, columns=as_text))
+        unit = fed.parse(fields, replace(shared.plan, columns=as_text))
         assert unit.chunk is not None
         texts = unit.chunk.batch.column(index)
-        rules = compile_rules(task.plan.dialect)
+        rules = compile_rules(shared.plan.dialect)
         row, observed = 0, before.observed
-        for place, seen in classify_texts(texts, rules, before.name, task.plan.dialect):
+        for place, seen in classify_texts(texts, rules, before.name, shared.plan.dialect):
             observed = observed.join(seen)
             row = place
-            if before.widened(observed, task.plan.float_mode).dtype == state.dtype:
+            if before.widened(observed, shared.plan.float_mode).dtype == state.dtype:
                 break
         offset = record_offset(fed.block, unit.chunk.rejects, rules, len(fields), row)
         value = texts[row].as_py()

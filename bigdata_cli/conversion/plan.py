@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from bigdata_cli.conversion.commit import check_output, disk_error
 from bigdata_cli.conversion.memory_budget import within_memory
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
-from bigdata_cli.conversion.partition import MOST_SHARDS, BySize, Dealt, Evenly, StreamLayout
+from bigdata_cli.conversion.partition import (
+    MOST_SHARDS,
+    BySize,
+    Dealt,
+    Evenly,
+    FileRanges,
+    Partition,
+    StreamCuts,
+)
 from bigdata_cli.conversion.rebatch import Rebatcher
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
@@ -21,8 +29,10 @@ from bigdata_cli.json_fields import parse_json
 from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.blocks import split_source
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
+from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.types.dtype import Column, Schema, parse_dtype
@@ -40,7 +50,7 @@ MOST_DEALT_SHARDS = 512
 class Prepared:
     """Everything a conversion needs to begin.
 
-    n_shards: an estimate where the layout of a stream is by size. layout: None for files that can
+    n_shards: an estimate where a stream is cut by size. cuts: of a stream, None for files that can
     be read anywhere. predicted_bytes: of the dataset, from few rows, where shards were counted.
     memory: how the work is cut, None until that is known.
     """
@@ -55,7 +65,7 @@ class Prepared:
     output: Path
     stem: str
     n_shards: int
-    layout: StreamLayout | None = None
+    cuts: StreamCuts | None = None
     predicted_bytes: int | None = None
     memory: MemoryBudget | None = None
 
@@ -67,11 +77,19 @@ class Prepared:
         """
         assert self.memory is not None
         most = self.memory.batch_bytes
-        if isinstance(self.layout, Dealt) and self.layout.n_shards > 1:
+        if isinstance(self.cuts, Dealt) and self.cuts.n_shards > 1:
             # All shards have a table in the making at the same time.
-            dealt = self.memory.dealt_bytes // self.layout.n_shards
+            dealt = self.memory.dealt_bytes // self.cuts.n_shards
             most = dealt if most is None else min(most, dealt)
         return most
+
+    @property
+    def partition(self) -> Partition:
+        """Which part of the source each shard holds."""
+        if self.cuts is not None:
+            return self.cuts
+        assert isinstance(self.source, Source)  # only text files are read in pieces from anywhere
+        return FileRanges(split_source(self.source, self.n_shards))
 
     def plan(self) -> Plan:
         """The plan as it is shown."""
@@ -88,7 +106,7 @@ class Prepared:
             schema=self.sample.schema,
             confidence=self.source.confidence,
             reasons=self.source.reasons,
-            shards_known=not isinstance(self.layout, BySize),
+            shards_known=not isinstance(self.cuts, BySize),
             size_known=self.sample.size_known,
             memory=self.memory,
         )
@@ -150,7 +168,7 @@ def prepare(
     )
     prepared = within_memory(prepared)
     if source.is_stream:
-        return _with_layout(prepared)
+        return _with_cuts(prepared)
     if options.shards is None:
         predicted = encode_sample(prepared).scaled(sample.estimated_rows)
         n_shards = count_shards(predicted, options)
@@ -174,7 +192,7 @@ def count_shards(predicted: int, options: ConvertOptions) -> int:
     return max(1, min(MOST_SHARDS, round(predicted / target)))
 
 
-def _with_layout(prepared: Prepared) -> Prepared:
+def _with_cuts(prepared: Prepared) -> Prepared:
     """How a stream is cut into shards: evenly where its length is known."""
     options, sample = prepared.options, prepared.sample
     known = prepared.source.total_rows
@@ -187,19 +205,19 @@ def _with_layout(prepared: Prepared) -> Prepared:
                 f"that all shards are written at once, {MOST_DEALT_SHARDS} at the most",
                 hint="--shard-size 256MB writes one after the other, as many as there are",
             )
-        return replace(prepared, layout=Dealt(n_shards=options.shards))
+        return replace(prepared, cuts=Dealt(n_shards=options.shards))
     if options.shards is not None and known is not None:
-        return replace(prepared, layout=Evenly(known, options.shards))
+        return replace(prepared, cuts=Evenly(known, options.shards))
     encoded = encode_sample(prepared)
     predicted = encoded.scaled(sample.estimated_rows)
     prepared = replace(prepared, predicted_bytes=predicted)
     n_shards = count_shards(predicted, options)
     if known is not None:
-        return replace(prepared, n_shards=n_shards, layout=Evenly(known, n_shards))
+        return replace(prepared, n_shards=n_shards, cuts=Evenly(known, n_shards))
     target = options.shard_bytes or DEFAULT_SHARD_BYTES
     text_bytes = target * encoded.text_bytes / max(encoded.bytes, 1) if encoded.rows else target
-    layout = BySize(max(1, round(text_bytes)))
-    return replace(prepared, n_shards=n_shards, layout=layout)
+    cuts = BySize(max(1, round(text_bytes)))
+    return replace(prepared, n_shards=n_shards, cuts=cuts)
 
 
 def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
+from bigdata_cli.conversion.commit import OutputFolder
+from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.resume import files_of
 from bigdata_cli.conversion.rewrite import (
     Rewriting,
@@ -17,23 +17,21 @@ from bigdata_cli.conversion.rewrite import (
 )
 from bigdata_cli.conversion.shard_files import FileOptions
 from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.engines.base import Engine, Worker
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import Change, ShardName
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.types.state import ColumnState, as_categories
 
-if TYPE_CHECKING:
-    from bigdata_cli.conversion.commit import OutputFolder
-    from bigdata_cli.conversion.conversion import Conversion
-    from bigdata_cli.engines.local import LocalEngine
-
 _MAX_ROUNDS = 6
 """Texts are counted, and shards written; what that shows may ask for both again. Then all fit."""
+_MANY_UNITS = 1 << 20
+"""So that no more shards are written again at a time than keep the threads busy."""
 _STEM = "%"
 """The stem of the files of a shard that is written again, until they get their names."""
 
 
-def reconcile(conversion: Conversion, engine: LocalEngine, folder: OutputFolder) -> None:
+def reconcile(conversion: Coordinator, engine: Engine, folder: OutputFolder) -> None:
     """Write the shards again whose bytes would differ under the dtypes that all rows ask for.
 
     Those that have lost the text they need are made of the source; all others of their own files.
@@ -49,14 +47,14 @@ def reconcile(conversion: Conversion, engine: LocalEngine, folder: OutputFolder)
 class _Round:
     """A look at all shards, and the first thing to do about them."""
 
-    def __init__(self, conversion: Conversion, engine: LocalEngine, folder: OutputFolder) -> None:
+    def __init__(self, conversion: Coordinator, engine: Engine, folder: OutputFolder) -> None:
         self._conversion = conversion
         self._engine = engine
         self._folder = folder
         self._prepared = conversion.prepared
         self._ledger = conversion.ledger
         self._columns = self._ledger.final_columns()
-        self._schema = conversion.schema_of(self._columns)
+        self._schema = conversion.specs.schema(self._columns)
 
     def is_done(self) -> bool:
         """Whether all shards are as they should be; else something was done about it."""
@@ -64,8 +62,10 @@ class _Round:
         form, storage = self._prepared.form, self._prepared.storage
         changes = self._ledger.changes(self._schema, form, storage)
         lost = [index for index, change in changes.items() if change is Change.SOURCE]
-        conversion.check_lost(lost, self._columns)
-        again = conversion.read_again(lost)
+        again = lost
+        if conversion.pipe is not None:
+            conversion.pipe.check_lost(lost, self._columns)
+            again = []
         own = [index for index in changes if index not in again]
         if changes:
             begin_phase("reconciling")
@@ -94,7 +94,7 @@ class _Round:
         """Make shards of the source."""
         if not shards:
             return
-        with closing(self._conversion.write_again(self._engine, shards, columns)) as results:
+        with closing(self._conversion.read_again(self._engine, shards, columns)) as results:
             for result in results:
                 if result.error is not None:
                     raise AssertionError(f"shard {result.index} has a record that is wrong now")
@@ -106,11 +106,11 @@ class _Round:
         wanted = {index: to_recount(results[index], self._columns) for index in shards}
         wanted = {index: found for index, found in wanted.items() if found}
 
-        def counted(work: Rewriting, pool: Executor) -> ShardResult:
-            return recount(work, self._columns, wanted[work.result.index])
+        def counted(work: Rewriting, worker: Worker) -> Iterator[ShardResult]:
+            yield recount(work, self._columns, wanted[work.result.index], worker)
 
         works = (self._work(index) for index in wanted)
-        with closing(self._engine.map_rewrites(works, counted)) as found:
+        with closing(self._engine.map(counted, works, units_per_shard=_MANY_UNITS)) as found:
             for result in found:
                 self._ledger.replace_result(result)
         return bool(wanted)
@@ -125,19 +125,19 @@ class _Round:
         conversion.meter.begin("reconcile", sum(sizes.values()))
         only_headers = frozenset(headers)
 
-        def written(work: Rewriting, pool: Executor) -> ShardResult:
-            if work.result.index in only_headers:
-                return rewrite_headers(work)
-            return rewrite(work, pool)
+        def written(work: Rewriting, worker: Worker) -> Iterator[ShardResult]:
+            is_header = work.result.index in only_headers
+            yield rewrite_headers(work) if is_header else rewrite(work, worker)
 
         works = (self._work(index) for index in shards)
-        with closing(self._engine.map_rewrites(works, written)) as done:
+        with closing(self._engine.map(written, works, units_per_shard=_MANY_UNITS)) as done:
             for result in done:
                 conversion.replace(result, self._folder)
                 conversion.meter.advance(sizes[result.index], result.rows)
 
     def _work(self, index: int) -> Rewriting:
         prepared, result = self._prepared, self._ledger.results[index]
+        pipe = self._conversion.pipe
         before = result.name.index if result.name.stem == _STEM else 0
         return Rewriting(
             result=result,
@@ -145,11 +145,10 @@ class _Round:
                 form=prepared.form,
                 storage=prepared.storage,
                 folder=prepared.output,
-                in_flight=self._conversion.jobs + 1,
+                in_flight=self._engine.worker.max_in_flight,
                 most_table_bytes=prepared.table_bytes,
             ),
             name=ShardName(stem=_STEM, index=before + 1, count=index),
             schema=self._schema,
-            texts=self._conversion.texts(index, self._columns),
-            stop=self._engine.stop,
+            texts=None if pipe is None else pipe.texts(index, self._columns),
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.conversion.checksums import text_entry
 from bigdata_cli.conversion.commit import OutputFolder
-from bigdata_cli.conversion.conversion import Conversion
+from bigdata_cli.conversion.coordinator import Coordinator
+from bigdata_cli.conversion.describe import final_names, options_entry
 from bigdata_cli.conversion.identity import source_differences
 from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.conversion.resume import is_as_written
@@ -41,7 +42,7 @@ _FORMS = {
 }
 
 
-def repair(conversion: Conversion, folder: OutputFolder) -> Manifest:
+def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     """Write those shards again whose files are not what the manifest says; returns the manifest.
 
     Each takes its place as soon as it is whole and, where the format's bytes are the same every
@@ -62,8 +63,8 @@ def repair(conversion: Conversion, folder: OutputFolder) -> Manifest:
     conversion.redone.update(broken)
     shards = list(manifest.shards)
     with (
-        LocalEngine(conversion.jobs, conversion.meter.advance) as engine,
-        closing(conversion.write_again(engine, broken, columns)) as written,
+        LocalEngine(conversion.jobs) as engine,
+        closing(conversion.read_again(engine, broken, columns)) as written,
     ):
         for result in written:
             shards[result.index] = _take(result, shards[result.index], conversion, folder)
@@ -89,7 +90,7 @@ def repair(conversion: Conversion, folder: OutputFolder) -> Manifest:
     return repaired
 
 
-def _check_same(manifest: Manifest, conversion: Conversion) -> None:
+def _check_same(manifest: Manifest, conversion: Coordinator) -> None:
     """Raise UsageError where the command would not make this dataset."""
     prepared = conversion.prepared
     if prepared.source.comes_once:
@@ -101,7 +102,7 @@ def _check_same(manifest: Manifest, conversion: Conversion) -> None:
         "the format": (manifest.format, prepared.form.name),
         "the layout, label, compression or matrix": (manifest.storage, prepared.storage),
         "the dialect": (dict(manifest.dialect), prepared.source.dialect.to_json()),
-        "the options": (dict(manifest.options), conversion.options_entry()),
+        "the options": (dict(manifest.options), options_entry(prepared)),
         "the order of rows": (manifest.order, conversion.order),
         "the columns": (manifest.schema.names, prepared.keep),
     }
@@ -118,7 +119,7 @@ def _check_same(manifest: Manifest, conversion: Conversion) -> None:
 
 
 def _state(
-    column: Column, known: ColumnStatistics, guessed: ColumnState, conversion: Conversion
+    column: Column, known: ColumnStatistics, guessed: ColumnState, conversion: Coordinator
 ) -> ColumnState:
     """A column as it was settled when the dataset was made."""
     forms, negative, positive = _FORMS.get(column.dtype, Form.INT), 0, 0
@@ -138,7 +139,7 @@ def _state(
 
 
 def _results(
-    manifest: Manifest, conversion: Conversion, folder: OutputFolder
+    manifest: Manifest, conversion: Coordinator, folder: OutputFolder
 ) -> Iterator[ShardResult]:
     """The shards as results; spoiled where a file is missing or not what it was."""
     conversion.meter.begin("check", manifest.bytes)
@@ -148,7 +149,7 @@ def _results(
         pieces = tuple(ByteRange(*piece) for piece in shard.source_ranges)
         yield ShardResult(
             index=index,
-            name=conversion.name_of(index),
+            name=conversion.specs.name(index),
             files=shard.files,
             spoiled=not is_whole,
             schema=manifest.schema,
@@ -166,12 +167,12 @@ def _results(
 
 
 def _take(
-    result: ShardResult, before: ShardEntry, conversion: Conversion, folder: OutputFolder
+    result: ShardResult, before: ShardEntry, conversion: Coordinator, folder: OutputFolder
 ) -> ShardEntry:
     """Put a shard into its place; returns its entry."""
     if result.error is not None:
         raise conversion.prepared.source.located(*result.error)
-    names = conversion.final_names(result)
+    names = final_names(conversion.prepared, result, conversion.n_shards)
     files = tuple(replace(file, name=names[file.name]) for file in result.files)
     if conversion.prepared.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(

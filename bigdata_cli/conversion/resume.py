@@ -18,7 +18,7 @@ from bigdata_cli.formats.base import partial_path
 
 
 @dataclass(frozen=True)
-class Standing:
+class Resumed:
     """What a journal says of a conversion.
 
     results: in the order in which they came; several of a shard that was written again.
@@ -31,9 +31,9 @@ class Standing:
     table_bytes: int | None
 
 
-def find_standing(
+def find_unfinished(
     folder: Path, header: Mapping[str, Any], names: Sequence[str], *, force: bool
-) -> Standing | None:
+) -> Resumed | None:
     """What there is to go on with; None to start over.
 
     header: of this conversion; names: its columns. Raises UsageError where another conversion is
@@ -65,7 +65,7 @@ def find_standing(
         return None
     if changed:
         return None
-    return Standing(written, results, written.first("end"), before["table_bytes"])
+    return Resumed(written, results, written.first("end"), before["table_bytes"])
 
 
 def check_files(

@@ -7,9 +7,7 @@ for, and written by the format's writer: the same bytes as if the dtypes had bee
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -17,10 +15,10 @@ import pyarrow as pa
 from bigdata_cli.conversion.checksums import flush_files
 from bigdata_cli.conversion.recast import carried, recast
 from bigdata_cli.conversion.rows_file import read_rows
-from bigdata_cli.conversion.shard import Stopped
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored
+from bigdata_cli.engines.base import Worker
 from bigdata_cli.formats.base import ShardName, partial_path
 from bigdata_cli.io.scratch import scratch_folder
 from bigdata_cli.types.dtype import Column, Kind, Schema
@@ -40,8 +38,7 @@ _WORDS = (Kind.TEXT, Kind.CATEGORY)
 class Rewriting:
     """A shard to be written again as `schema`, under another name.
 
-    texts: what `Spool.texts` gives of the columns that have lost their text. `stop` ends it with
-    Stopped.
+    texts: what `Spool.texts` gives of the columns that have lost their text.
     """
 
     result: ShardResult
@@ -49,18 +46,17 @@ class Rewriting:
     name: ShardName
     schema: Schema
     texts: Texts | None = None
-    stop: threading.Event | None = None
 
 
-def rewrite(work: Rewriting, pool: Executor) -> ShardResult:
+def rewrite(work: Rewriting, worker: Worker) -> ShardResult:
     """The shard, written again; what it was made of stays where it is."""
     options = work.options
     form, storage = options.form, options.storage
     columns = [carried(column, form, storage) for column in work.schema]
     types = Schema(tuple(columns)).arrow()
-    files = ShardFiles(options, work.name, Schema(tuple(columns)), pool)
+    files = ShardFiles(options, work.name, Schema(tuple(columns)), worker.pool)
     try:
-        for batch, stored in _with_texts(work):
+        for batch, stored in _with_texts(work, worker):
             arrays = [
                 recast(array, one, new, form, storage, wanted=wanted)
                 for array, one, new, wanted in zip(
@@ -120,7 +116,9 @@ def to_recount(result: ShardResult, columns: Sequence[ColumnState]) -> frozenset
     )
 
 
-def recount(work: Rewriting, columns: Sequence[ColumnState], wanted: frozenset[int]) -> ShardResult:
+def recount(
+    work: Rewriting, columns: Sequence[ColumnState], wanted: frozenset[int], worker: Worker
+) -> ShardResult:
     """The result with the statistics and distinct texts of columns that turned out to be text."""
     numbers = sorted(wanted)
     known = {i: ColumnStatistics() for i in numbers}
@@ -128,7 +126,7 @@ def recount(work: Rewriting, columns: Sequence[ColumnState], wanted: frozenset[i
         i: None if columns[i].distinct is None else frozenset() for i in numbers
     }
     form, storage = work.options.form, work.options.storage
-    for batch, stored in _with_texts(work, numbers):
+    for batch, stored in _with_texts(work, worker, numbers):
         for array, one, i in zip(batch.columns, stored, numbers, strict=True):
             text = Column(name=columns[i].name, dtype="text")
             texts = recast(array, one, text, form, storage)
@@ -169,7 +167,7 @@ def _distinct(texts: pa.Array, state: ColumnState) -> frozenset[str] | None:
 
 
 def _with_texts(
-    work: Rewriting, numbers: Sequence[int] | None = None
+    work: Rewriting, worker: Worker, numbers: Sequence[int] | None = None
 ) -> Iterator[tuple[pa.RecordBatch, list[Stored]]]:
     """The rows, with how each column of them is stored, or is in `texts`.
 
@@ -178,8 +176,7 @@ def _with_texts(
     numbers = range(len(work.schema)) if numbers is None else numbers
     texts = None if work.texts is None else _Texts(work.texts)
     for batch, stored in _stored_rows(work, numbers):
-        if work.stop is not None and work.stop.is_set():
-            raise Stopped
+        worker.check()
         if texts is None:
             yield batch, stored
             continue

@@ -11,8 +11,8 @@ from typing import Any
 
 from bigdata_cli.conversion.checksums import file_entry, text_entry
 from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
-from bigdata_cli.conversion.conversion import Conversion
-from bigdata_cli.conversion.disk_budget import DiskWatch, check_disk
+from bigdata_cli.conversion.coordinator import Coordinator
+from bigdata_cli.conversion.disk_budget import check_disk
 from bigdata_cli.conversion.identity import differences, identity
 from bigdata_cli.conversion.memory_budget import with_tables_of
 from bigdata_cli.conversion.options import (
@@ -23,10 +23,11 @@ from bigdata_cli.conversion.options import (
 )
 from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.plan import Prepared, prepare
+from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.conversion.report import build_report
-from bigdata_cli.conversion.resume import find_standing
-from bigdata_cli.conversion.stream_conversion import StreamConversion
+from bigdata_cli.conversion.resume import find_unfinished
+from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
 from bigdata_cli.manifest import Manifest, read_manifest
 from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
@@ -207,17 +208,17 @@ def _run(
             prepared = _with_tables_of_dataset(prepared, folder)
             _keep_within(prepared.memory, recorder)
             return _repair(prepared, folder, unit_bytes, progress, started)
-        standing = find_standing(folder.path, header, prepared.keep, force=options.force)
-        if standing is not None:
-            prepared = with_tables_of(prepared, standing.table_bytes)
+        resumed = find_unfinished(folder.path, header, prepared.keep, force=options.force)
+        if resumed is not None:
+            prepared = with_tables_of(prepared, resumed.table_bytes)
             _keep_within(prepared.memory, recorder)
-        conversion = _conversion(prepared, unit_bytes, progress, watch)
-        with _put_away(conversion, folder):
-            if standing is None:
+        conversion = Coordinator(prepared, unit_bytes, progress, watch)
+        with _clean_up(conversion, folder):
+            if resumed is None:
                 folder.begin(header)
             else:
-                conversion.restore(folder, standing)
-            conversion.run(folder)
+                conversion.restore(folder, resumed)
+            _make_shards(conversion, folder)
             manifest = _commit(conversion, folder)
     finally:
         folder.close()
@@ -229,6 +230,14 @@ def _run(
         n_resumed=conversion.n_resumed,
         blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
     )
+
+
+def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
+    """Convert all shards, then those again whose bytes would differ under the final dtypes."""
+    with LocalEngine(coordinator.jobs) as engine, coordinator.writing_into(folder):
+        coordinator.convert(engine)
+        reconcile(coordinator, engine, folder)
+    coordinator.end()
 
 
 def _keep_within(memory: MemoryBudget | None, recorder: MemoryRecorder) -> None:
@@ -246,16 +255,6 @@ def _with_tables_of_dataset(prepared: Prepared, folder: OutputFolder) -> Prepare
     return with_tables_of(prepared, made) if is_size else prepared
 
 
-def _conversion(
-    prepared: Prepared,
-    unit_bytes: int | None,
-    progress: ProgressListener | None,
-    watch: DiskWatch | None = None,
-) -> Conversion:
-    kind = StreamConversion if prepared.source.is_stream else Conversion
-    return kind(prepared, unit_bytes, progress, watch)
-
-
 def _repair(
     prepared: Prepared,
     folder: OutputFolder,
@@ -265,12 +264,12 @@ def _repair(
 ) -> ConvertReport:
     from bigdata_cli.conversion.repair import repair
 
-    conversion = _conversion(prepared, unit_bytes, progress)
+    conversion = Coordinator(prepared, unit_bytes, progress)
     try:
         manifest = repair(conversion, folder)
     except BaseException as raised:
         folder.discard_partial()
-        error = _told(raised, conversion, folder)
+        error = _cause_of(raised, conversion, folder)
         if error is raised:
             raise
         raise error from raised
@@ -292,7 +291,7 @@ def _is_finished(folder: OutputFolder, header: dict[str, Any]) -> bool:
     )
 
 
-def _commit(conversion: Conversion, folder: OutputFolder) -> Manifest:
+def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     """Make the dataset visible; returns its manifest."""
     begin_phase("committing")
     prepared = conversion.prepared
@@ -313,7 +312,7 @@ def _commit(conversion: Conversion, folder: OutputFolder) -> Manifest:
 
 
 @contextmanager
-def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
+def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
     """Where a conversion fails, keep what the same command can go on with, or nothing at all.
 
     It can where the cause may go away by itself: an interrupt, a full disk, a source that is gone.
@@ -322,7 +321,7 @@ def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
     try:
         yield
     except BaseException as raised:
-        error = _told(raised, conversion, folder)
+        error = _cause_of(raised, conversion, folder)
         passes = not isinstance(error, BigdataError) or isinstance(
             error, BudgetError | SourceLostError
         )
@@ -336,13 +335,13 @@ def _put_away(conversion: Conversion, folder: OutputFolder) -> Iterator[None]:
                     "files that end in .partial; the next conversion into it removes them"
                 )
         elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
-            error.add_note(conversion.standing())
+            error.add_note(conversion.state_text())
         if error is raised:
             raise
         raise error from raised
 
 
-def _told(error: BaseException, conversion: Conversion, folder: OutputFolder) -> BaseException:
+def _cause_of(error: BaseException, conversion: Coordinator, folder: OutputFolder) -> BaseException:
     """What to say of an error: where the source was changed or lost meanwhile, that is why."""
     if isinstance(error, DataError) and not isinstance(error, SourceLostError):
         try:

@@ -1,9 +1,10 @@
-"""The work of one shard, and what became of it."""
+"""What is to be done for one shard, and what became of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.conversion.rest import Rest
@@ -19,48 +20,86 @@ from bigdata_cli.types.statistics import ColumnStatistics
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardTask:
-    """The work of one shard: picklable, the same result wherever it is done.
+class SharedSpec:
+    """What the shards of a conversion have in common; it travels once to each worker.
 
-    ranges: the pieces of the source whose records it holds. start: where the first record starts,
-    None where that is to be guessed. fields: per file and field the column, -1 for dropped ones.
-    schema: the columns to store, with their vocabularies. in_flight: units parsed at a time.
-    most_table_bytes: in memory of the tables that are encoded, where the format's are too many.
-    most_vocabulary_bytes: of the distinct texts of all columns together. keeps_all: values that do
-    not fit are kept apart even where their shard cannot be made of what is stored. holds_text:
-    whether the layout does; else text may only be a category.
+    Attributes:
+        source: The source as a whole.
+        fields: For each file and field of a record its column, -1 where it is left out.
+        plan: How records are parsed, with the columns as far as they are known.
+        schema: The columns to store, with their vocabularies.
+        format, storage: How they are stored.
+        folder: Where the files are written.
+        unit_bytes: Of the source that is parsed at a time.
+        max_table_bytes: In memory of the tables that are encoded, where the format's are too many.
+        max_vocabulary_bytes: Of the distinct texts of all columns together.
+        keeps_all: Values that do not fit are kept apart even where their shard cannot be made of
+            what is stored.
+        holds_text: Whether the layout does; else text may only be a category.
     """
 
     source: RowSource
-    ranges: tuple[ByteRange, ...]
-    start: int | None
     fields: tuple[tuple[int, ...], ...]
     plan: ParsePlan
     schema: Schema
     format: str
     storage: StorageOptions
     folder: Path
-    name: ShardName
     unit_bytes: int = UNIT_BYTES
-    in_flight: int = 3
-    most_table_bytes: int | None = None
-    most_vocabulary_bytes: int | None = None
+    max_table_bytes: int | None = None
+    max_vocabulary_bytes: int | None = None
     keeps_all: bool = False
     holds_text: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardResult:
-    """What became of a task.
+class ShardSpec:
+    """One shard: small, picklable, and with the same result wherever it is made.
 
-    name: that of its files, which are under partial names. files: empty where `spoiled`: a value
-    did not fit the schema, and what was written cannot be used. schema: the one that they were
-    written with. rest: the rows that follow those in the files, where these could not hold them.
-    room: see `Rebatcher.room`. recounted: the columns whose statistics and distinct texts are those
-    of text, though they are stored as something else.
-    rejects: the file with its rejected records, where there are any. starts, stops: per range of
-    the task, where its first record starts and where the record after its last one does. pieces: of
-    the source, that it holds. error: a record that cannot be kept, with the index of its file.
+    Attributes:
+        shared: What all shards have in common.
+        name: Of its files.
+        ranges: The pieces of the source whose records it holds; empty for a stream.
+        start: Where the first record starts, None where that is to be guessed.
+    """
+
+    shared: SharedSpec
+    name: ShardName
+    ranges: tuple[ByteRange, ...] = ()
+    start: int | None = None
+
+    @property
+    def n_units(self) -> int:
+        """The pieces in which it is parsed."""
+        n_bytes = sum(piece.stop - piece.start for piece in self.ranges)
+        return max(1, -(-n_bytes // self.shared.unit_bytes))
+
+
+class ReadProgress(NamedTuple):
+    """The event that a part of the source is converted: its bytes and rows."""
+
+    n_bytes: int
+    n_rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardResult:
+    """What became of a shard.
+
+    Attributes:
+        name: Of its files, which are under partial names.
+        files: None where `spoiled`: a value did not fit the schema, and what was written cannot be
+            used.
+        schema: With which they were written.
+        rejects: The file with its rejected records, where there are any.
+        starts: For each range of its specification, where its first record starts.
+        stops: For each range, where the record after its last one starts.
+        pieces: Of the source, that it holds.
+        error: A record that cannot be kept, with the index of its file.
+        rest: The rows that follow those in the files, where these could not hold them.
+        room: See `Rebatcher.room`.
+        recounted: The columns whose statistics and distinct texts are those of text, though they
+            are stored as something else.
     """
 
     index: int

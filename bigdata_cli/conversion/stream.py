@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from bigdata_cli.conversion.builder import ShardBuilder
-from bigdata_cli.conversion.shard import Stopped
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardTask
+from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
+from bigdata_cli.conversion.specs import SpecMaker
+from bigdata_cli.engines.base import Worker
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.sources.base import FedRows
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.types.state import ColumnState
 
 _MOST_FINISHING = 1
 """Shards that are being finished while the next one is begun."""
-
-TaskMaker = Callable[[int, Sequence[ShardBuilder]], ShardTask]
-"""The task of a shard, given the shards that are still open."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamWork:
     """What is to be made of the blocks of a stream.
 
-    indices: the shards to make, ascending; None: as many as there are from `first` on, and at least
-    shard 0. interleaved: the shards' blocks come in turns, and not shard after shard. watch: told
-    of each block what was parsed of it.
+    Attributes:
+        feed: The blocks.
+        specs: Makes the specification of a shard when its first block comes.
+        columns: The types that are known.
+        indices: The shards to make, ascending; None: as many as there are from `first` on, and at
+            least shard 0.
+        interleaved: The blocks of the shards come in turns, and not shard after shard.
+        widens: Shards begin with the types that those before showed, and not with `columns`.
+        watch: Looks at each block that was parsed.
     """
 
     feed: Iterable[FedRows]
-    make_task: TaskMaker
+    specs: SpecMaker
+    columns: tuple[ColumnState, ...]
     indices: Sequence[int] | None
     first: int = 0
     interleaved: bool = False
+    widens: bool = True
     watch: StreamWatch | None = None
 
 
@@ -61,24 +67,21 @@ class StreamWatch(Protocol):
         ...
 
 
-def convert_stream(
-    work: StreamWork,
-    *,
-    pool: Executor,
-    in_flight: int,
-    stop: threading.Event | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Iterator[ShardResult]:
-    """The results of the shards, in order where they are not interleaved, as they are done.
+def convert_stream(work: StreamWork, worker: Worker) -> Iterator[ReadProgress | ShardResult]:
+    """Convert the shards of a stream.
 
-    pool: where blocks are parsed, `in_flight` at a time, and tables encoded. on_progress: told the
-    bytes of the source and the rows of each block done. Raises DataError for the first record of
-    the stream that cannot be kept, and what the feed raises; no partial file of an open shard is
-    left then.
+    Yields:
+        The progress after each block, and the result of each shard when it is complete; in order
+        where the shards are not interleaved.
+
+    Raises:
+        DataError: The first record of the stream that cannot be kept, or what the feed raises. No
+            partial file of an open shard is left then.
+        Stopped: The worker is to end.
     """
-    run = _Stream(work, pool, in_flight, stop, on_progress)
+    run = _Stream(work, worker)
     try:
-        yield from run.results()
+        yield from run.events()
     finally:
         run.close()
 
@@ -90,19 +93,10 @@ _Waiting = tuple[FedRows, ShardBuilder, ParsePlan, Future[tuple[Unit, Any]]]
 class _Stream:
     """Blocks being parsed, in order; shards that are open; shards that are being finished."""
 
-    def __init__(
-        self,
-        work: StreamWork,
-        pool: Executor,
-        in_flight: int,
-        stop: threading.Event | None,
-        on_progress: Callable[[int, int], None] | None,
-    ) -> None:
+    def __init__(self, work: StreamWork, worker: Worker) -> None:
         self._work = work
-        self._pool = pool
-        self._in_flight = in_flight
-        self._stop = stop
-        self._on_progress = on_progress
+        self._worker = worker
+        self._columns = work.columns
         self._to_open = None if work.indices is None else deque(work.indices)
         self._open: dict[int, ShardBuilder] = {}
         self._waiting: deque[_Waiting] = deque()
@@ -110,14 +104,14 @@ class _Stream:
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._consumed = 0
 
-    def results(self) -> Iterator[ShardResult]:
+    def events(self) -> Iterator[ReadProgress | ShardResult]:
         for fed in self._blocks():
             self._submit(fed)
-            while len(self._waiting) >= self._in_flight:
-                self._take()
+            while len(self._waiting) >= self._worker.max_in_flight:
+                yield self._take()
                 yield from self._finished(_MOST_FINISHING)
         while self._waiting:
-            self._take()
+            yield self._take()
         self._open_until(None)
         for index in sorted(self._open):
             self._finish(index)
@@ -153,14 +147,13 @@ class _Stream:
     def _submit(self, fed: FedRows) -> None:
         self._open_until(fed.shard)
         builder = self._open[fed.shard]
-        plan = replace(builder.task.plan, columns=builder.columns)
-        future = self._pool.submit(self._parse, fed, builder, plan)
+        plan = replace(builder.shared.plan, columns=builder.columns)
+        future = self._worker.pool.submit(self._parse, fed, builder, plan)
         self._waiting.append((fed, builder, plan, future))
 
     def _parse(self, fed: FedRows, builder: ShardBuilder, plan: ParsePlan) -> tuple[Unit, Any]:
-        if self._stop is not None and self._stop.is_set():
-            raise Stopped
-        unit = fed.parse(builder.task.fields[fed.file], plan)
+        self._worker.check()
+        unit = fed.parse(builder.shared.fields[fed.file], plan)
         watch = self._work.watch
         if watch is None or unit.chunk is None:
             return unit, None
@@ -178,12 +171,15 @@ class _Stream:
             self._begin(self._to_open.popleft())
 
     def _begin(self, index: int) -> None:
+        columns = self._columns
+        if self._work.widens and not self._work.interleaved:
+            for builder in self._open.values():
+                columns = builder.widened(columns)
         # Shards that take turns are all begun before they have seen much.
-        before = () if self._work.interleaved else tuple(self._open.values())
-        task = self._work.make_task(index, before)
-        self._open[index] = ShardBuilder(task, self._pool)
+        spec = self._work.specs.spec(index, columns)
+        self._open[index] = ShardBuilder(spec, self._worker)
 
-    def _take(self) -> None:
+    def _take(self) -> ReadProgress:
         """Take the first block that is under way into its shard."""
         fed, builder, plan, future = self._waiting.popleft()
         unit, made = future.result()
@@ -196,18 +192,19 @@ class _Stream:
                 self._finish(index)
         if unit.chunk is None:
             assert unit.error is not None
-            raise builder.task.source.located(fed.file, unit.error) from unit.error
+            raise builder.shared.source.located(fed.file, unit.error) from unit.error
         before = builder.columns
         builder.take(fed.file, unit.start, unit.chunk)
         if self._work.watch is not None:
             widened = builder.columns is not before
             self._work.watch.taken(fed, unit.chunk, made, builder, widened)
-        if self._on_progress is not None:
-            self._on_progress(fed.consumed - self._consumed, unit.chunk.rows)
-        self._consumed = fed.consumed
+        n_bytes, self._consumed = fed.consumed - self._consumed, fed.consumed
+        return ReadProgress(n_bytes, unit.chunk.rows)
 
     def _finish(self, index: int) -> None:
         builder = self._open.pop(index)
+        if self._work.widens:
+            self._columns = builder.widened(self._columns)
         self._finishing.append(self._finisher.submit(_finish, builder))
 
     def _finished(self, most_left: int) -> Iterator[ShardResult]:

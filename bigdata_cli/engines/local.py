@@ -1,38 +1,30 @@
-"""Shards on the threads of this machine.
+"""Work on the threads of this machine.
 
-Two levels share the work: a few shards are under way at a time, each in a thread of its own that
-only keeps order; their units are parsed and encoded in one pool of `jobs` threads. So one shard
-alone keeps all cores busy, and so do a thousand small ones. A shard begins when all units of the
-one before are under way: the cores never wait for the end of a shard, and no more is in memory
-than one shard needs.
+Two levels share it: a few shards are under way at a time, each in a thread of its own that only
+keeps order; their units are parsed and encoded in one pool of `jobs` threads. So one shard alone
+keeps all cores busy, and so do a thousand small ones. A shard begins when all units of the one
+before are under way: the cores never wait for the end of a shard, and no more is in memory than one
+shard needs.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self
 
-from bigdata_cli.conversion.shard import convert_shard
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardTask
-from bigdata_cli.conversion.stream import StreamWork, convert_stream
-
-Work = TypeVar("Work")
-Result = TypeVar("Result")
+from bigdata_cli.engines.base import AllSubmitted, Event, Stopped, Work, Worker
 
 
 class LocalEngine:
-    """Runs shards on `jobs` threads; a context manager."""
+    """Runs work on `jobs` threads; a context manager."""
 
-    def __init__(self, jobs: int, on_progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(self, jobs: int) -> None:
         self.jobs = jobs
-        self.on_progress = on_progress
-        self.stop = threading.Event()
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="unit")
+        self.worker = Worker(pool=self._pool, max_in_flight=jobs + 1)
 
     def __enter__(self) -> Self:
         return self
@@ -44,84 +36,102 @@ class LocalEngine:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None:
-            self.stop.set()
+            self.worker.stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def shards_at_once(self, task: ShardTask) -> int:
-        """How many shards like this one keep the threads busy: at least two, so that the end of one
-        is filled by the next."""
-        task_bytes = sum(piece.stop - piece.start for piece in task.ranges)
-        units = max(1, -(-task_bytes // task.unit_bytes))
-        return 1 if self.jobs == 1 else max(2, -(-2 * self.jobs // units))
-
-    def map_stream(self, work: StreamWork) -> Iterator[ShardResult]:
-        """The results of the shards of a stream, as they are done."""
-        return convert_stream(
-            work,
-            pool=self._pool,
-            in_flight=self.jobs + 1,
-            stop=self.stop,
-            on_progress=self.on_progress,
-        )
-
-    def map_rewrites(
-        self, works: Iterable[Work], rewrite: Callable[[Work, Executor], Result]
-    ) -> Generator[Result]:
-        """What `rewrite` makes of each, in order: it reads in a thread, and encodes in the pool."""
-        at_once = 1 if self.jobs == 1 else 2
-        waiting: deque[Future[Result]] = deque()
-        with ThreadPoolExecutor(at_once, thread_name_prefix="rewrite") as threads:
-            try:
-                for work in works:
-                    waiting.append(threads.submit(rewrite, work, self._pool))
-                    if len(waiting) > at_once:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                if waiting:
-                    self.stop.set()
-                    for future in waiting:
-                        future.cancel()
-
     def map(
-        self, indices: Sequence[int], make_task: Callable[[int], ShardTask]
-    ) -> Iterator[ShardResult]:
-        """The results of the tasks, as they are done; a task is made when its turn comes."""
-        if not indices:
+        self, work: Work[Event], specs: Iterable[Any], *, units_per_shard: int
+    ) -> Generator[Event]:
+        """See `Engine.map`; with several threads at least two shards are under way.
+
+        So the end of one is filled by the next.
+        """
+        max_at_once = 1 if self.jobs == 1 else max(2, -(-2 * self.jobs // units_per_shard))
+        with ThreadPoolExecutor(max_at_once, thread_name_prefix="shard") as threads:
+            run = _Run(work, iter(specs), self.worker, threads, max_at_once)
+            try:
+                yield from run.events()
+            finally:
+                if run.n_running:
+                    self.worker.stop.set()
+
+
+class _Started:
+    """The event that no more of a shard is to be submitted."""
+
+
+class _Ended(_Started):
+    """The event that the work on a shard has ended; error: why."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class _Run:
+    """The work under way, and its events."""
+
+    def __init__(
+        self,
+        work: Work[Any],
+        specs: Iterator[Any],
+        worker: Worker,
+        threads: ThreadPoolExecutor,
+        max_at_once: int,
+    ) -> None:
+        self._work = work
+        self._specs = specs
+        self._worker = worker
+        self._threads = threads
+        self._max_at_once = max_at_once
+        self._events: SimpleQueue[Any] = SimpleQueue()
+        self._n_submitting = 0
+        self.n_running = 0
+
+    def events(self) -> Iterator[Any]:
+        error: BaseException | None = None
+        self._begin()
+        while self.n_running:
+            event = self._events.get()
+            if not isinstance(event, _Started):
+                yield event  # what is complete counts, after a failure too
+                continue
+            if isinstance(event, _Ended):
+                self.n_running -= 1
+                if event.error is not None:
+                    # Those that were stopped say so; the reason is another one.
+                    if error is None or isinstance(error, Stopped):
+                        error = event.error
+                    self._worker.stop.set()
+            else:
+                self._n_submitting -= 1
+            if error is None:
+                self._begin()
+        if error is not None:
+            raise error
+
+    def _begin(self) -> None:
+        """Begin the next shard, unless one is still being submitted or enough are under way."""
+        if self._n_submitting or self.n_running >= self._max_at_once:
             return
-        at_once = min(len(indices), self.shards_at_once(make_task(indices[0])))
-        turns = [threading.Event() for _ in range(len(indices) + 1)]
-        turns[0].set()
+        for spec in self._specs:
+            self._n_submitting += 1
+            self.n_running += 1
+            self._threads.submit(self._drive, spec)
+            return
 
-        def run(place: int) -> ShardResult:
-            turns[place].wait()
-            try:
-                return convert_shard(
-                    replace(make_task(indices[place]), in_flight=self.jobs + 1),
-                    pool=self._pool,
-                    stop=self.stop,
-                    on_progress=self.on_progress,
-                    on_submitted=turns[place + 1].set,
-                )
-            finally:
-                turns[place + 1].set()
-
-        with ThreadPoolExecutor(at_once, thread_name_prefix="shard") as shards:
-            pending: set[Future[ShardResult]] = {
-                shards.submit(run, place) for place in range(len(indices))
-            }
-            try:
-                while pending:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in sorted(done, key=_failed):  # what is whole counts, failures last
-                        yield future.result()
-            finally:
-                if pending:
-                    self.stop.set()
-                    for future in pending:
-                        future.cancel()
-
-
-def _failed(future: Future[ShardResult]) -> bool:
-    return future.exception() is not None
+    def _drive(self, spec: Any) -> None:
+        """Put the events of one shard into the queue."""
+        error: BaseException | None = None
+        is_submitting = True
+        try:
+            for event in self._work(spec, self._worker):
+                if not isinstance(event, AllSubmitted):
+                    self._events.put(event)
+                elif is_submitting:
+                    is_submitting = False
+                    self._events.put(_Started())
+        except BaseException as raised:  # noqa: BLE001: it is raised where the events are taken
+            error = raised
+        if is_submitting:
+            self._events.put(_Started())
+        self._events.put(_Ended(error))

@@ -1,0 +1,340 @@
+"""The shards of a conversion: submitted to an engine, and accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bigdata_cli.conversion import shard_record
+from bigdata_cli.conversion.commit import OutputFolder
+from bigdata_cli.conversion.describe import final_names, manifest_of
+from bigdata_cli.conversion.disk_budget import DiskWatch
+from bigdata_cli.conversion.journal import Journal
+from bigdata_cli.conversion.ledger import Ledger
+from bigdata_cli.conversion.options import ProgressListener
+from bigdata_cli.conversion.partition import Dealt, FileRanges, Partition
+from bigdata_cli.conversion.pipe import PipeText
+from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.progress import Meter
+from bigdata_cli.conversion.rejects import pieces_name
+from bigdata_cli.conversion.resume import Resumed, check_files, files_of
+from bigdata_cli.conversion.shard import ShardEvent, convert_shard
+from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec
+from bigdata_cli.conversion.specs import SpecMaker
+from bigdata_cli.conversion.stream import StreamWork, convert_stream
+from bigdata_cli.engines.base import Engine
+from bigdata_cli.errors import DataError
+from bigdata_cli.formats.base import partial_path
+from bigdata_cli.manifest import Manifest, SourceEntry
+from bigdata_cli.resources.stages import begin_phase
+from bigdata_cli.sources.base import RowFeed
+from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.types.state import ColumnState
+
+
+class Coordinator:
+    """Has the shards of a plan made, and accepts them.
+
+    Files that can be read anywhere and streams differ in the partition, which says what each shard
+    holds: ranges of bytes, or cuts in the order of the rows.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        unit_bytes: int | None,
+        progress: ProgressListener | None,
+        watch: DiskWatch | None = None,
+    ) -> None:
+        assert prepared.memory is not None
+        self.prepared = prepared
+        self.memory = prepared.memory
+        self.unit_bytes = unit_bytes or self.memory.unit_bytes
+        self.partition: Partition = prepared.partition
+        self.specs = SpecMaker(prepared, unit_bytes=unit_bytes)
+        self.ledger = Ledger(prepared.sample.plan, self.ranges, self._record)
+        self.redone: set[int] = set()
+        self.n_resumed = 0
+        self.meter = Meter(self._total_bytes(), progress)
+        self._watch = watch
+        self._pipe: PipeText | None = None
+        self._journal: Journal | None = None
+        self._vocabularies = shard_record.Vocabularies()
+        self._is_counted = self.partition.n_shards is not None
+        self._entries: tuple[SourceEntry, ...] | None = None
+
+    @property
+    def ranges(self) -> Sequence[tuple[ByteRange, ...]]:
+        """Of the source, for each shard; none for a stream."""
+        return self.partition.ranges if isinstance(self.partition, FileRanges) else ()
+
+    @property
+    def n_shards(self) -> int:
+        """How many there are; of a stream that is cut by size, as far as it was read."""
+        n_shards = self.partition.n_shards
+        return len(self.ledger.results) if n_shards is None else n_shards
+
+    @property
+    def counts_shards(self) -> bool:
+        """Whether it is known how many shards there will be."""
+        return self._is_counted
+
+    @property
+    def order(self) -> str:
+        """In what order the rows of the source are in the dataset."""
+        return "within shards" if self._is_interleaved else "source"
+
+    @property
+    def jobs(self) -> int:
+        return self.memory.jobs
+
+    @property
+    def n_finished(self) -> int:
+        """Shards whose files are whole, as far as is known by now."""
+        return sum(not result.spoiled for result in self.ledger.results.values())
+
+    @property
+    def _is_interleaved(self) -> bool:
+        return isinstance(self.partition, Dealt) and self.partition.n_shards > 1
+
+    def finished_files(self) -> list[str]:
+        """The files of all shards that are in the journal, where there are whole ones."""
+        if self._journal is None or self.n_finished == 0:
+            return []
+        return [file.name for one in self.ledger.results.values() for file in files_of(one)]
+
+    def whole_files(self) -> list[str]:
+        """The files of all shards that are whole, also where nothing can go on with them."""
+        return [file.name for one in self.ledger.results.values() for file in one.files]
+
+    def state_text(self) -> str:
+        """What is done, for a user who has to run the conversion again."""
+        of = f" of {self.n_shards:,}" if self.counts_shards else ""
+        return f"{self.n_finished:,}{of} shards are done; the same command goes on from there"
+
+    def restore(self, folder: OutputFolder, resumed: Resumed) -> None:
+        """Go on where an interrupted run was: what it finished is checked, and not done again."""
+        self._is_counted |= resumed.n_shards is not None
+        self._journal = folder.journal  # from here on an end keeps what is in it
+        self.ledger.restore(resumed.results)
+        for result in resumed.results:
+            self._vocabularies.changes(result.schema)
+        known = [result for _, result in sorted(self.ledger.results.items())]
+        self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
+        checked = check_files(folder.path, known, jobs=self.jobs, on_progress=self.meter.advance)
+        self.ledger.restore(checked)
+        folder.go_on(resumed.written, [f.name for one in checked for f in files_of(one)])
+        self.n_resumed = self.n_finished
+        of = f" of {self.n_shards:,}" if self.counts_shards else ""
+        self.meter.say(f"resuming: {self.n_resumed:,}{of} shards are done")
+        self.meter.begin("convert", self._total_bytes(after=len(known)))
+
+    @contextmanager
+    def writing_into(self, folder: OutputFolder) -> Iterator[None]:
+        """While it lasts, what is done is kept in the folder: in its journal, or for a pipe its
+        text."""
+        if not self.prepared.source.comes_once:
+            self._journal = folder.journal
+            yield
+            return
+        self.meter.say("what comes from a pipe cannot be resumed: keep its source until it ends")
+        self._pipe = PipeText(self.prepared, self.ledger, folder.path)
+        try:
+            yield
+        finally:
+            self._pipe.close()
+
+    def convert(self, engine: Engine) -> None:
+        """Convert all shards that are not done, and those again that started at a wrong guess."""
+        with closing(self._first_events(engine)) as events:
+            for result in self._results(events):
+                self._accept(result, engine)
+
+    def end(self) -> None:
+        """Look once more at what may have changed meanwhile: the disk, and the source.
+
+        Raises BudgetError where too much is written, DataError where the source is another one.
+        """
+        if self._watch is not None:
+            self._watch.look(1.0, now=True)
+        for file in self.prepared.source.files:
+            file.check_unchanged()
+        self.meter.end()
+
+    def _results(self, events: Iterable[ShardEvent]) -> Iterator[ShardResult]:
+        """The results among events; progress is shown, and the disk looked at.
+
+        Raises BudgetError where the disk does not suffice.
+        """
+        for event in events:
+            if isinstance(event, ShardResult):
+                yield event
+            elif isinstance(event, ReadProgress):
+                self.meter.advance(event.n_bytes, event.n_rows)
+                if self._watch is not None:
+                    self._watch.look(self.meter.share)
+
+    def _first_events(self, engine: Engine) -> Generator[ShardEvent]:
+        """The events of all shards that are not done yet."""
+        n_known = len(self.ledger.results)
+        if isinstance(self.partition, FileRanges):
+            shards = range(n_known, self.n_shards)
+            yield from self._map(engine, (self._spec(index) for index in shards))
+            return
+        n_shards = self.partition.n_shards
+        if self._is_counted and n_known == (n_known if n_shards is None else n_shards):
+            return
+        with self._feed() as feed:
+            work = StreamWork(
+                feed=feed,
+                specs=self.specs,
+                columns=self.ledger.columns,
+                indices=None if n_shards is None else range(n_known, n_shards),
+                first=n_known,
+                interleaved=self._is_interleaved,
+                watch=None if self._pipe is None else self._pipe.watch,
+            )
+            yield from convert_stream(work, engine.worker)
+            self._entries = feed.entries()
+        self._is_counted = True
+        if self._journal is not None:
+            n_shards = self.n_shards
+            self._journal.append("end", lambda: n_shards)
+
+    def read_again(
+        self, engine: Engine, shards: Sequence[int], columns: tuple[ColumnState, ...]
+    ) -> Generator[ShardResult]:
+        """The results of shards that are made of the source again, with these types."""
+        begin_phase("reconciling")
+        if isinstance(self.partition, FileRanges):
+            self.meter.begin("reconcile", sum(self._range_bytes(index) for index in shards))
+            specs = (self._spec(index, columns) for index in shards)
+            yield from self._results(self._map(engine, specs))
+            return
+        self.meter.begin("reconcile", self._total_bytes())
+        with self._feed() as feed:
+            work = StreamWork(
+                feed=feed,
+                specs=self.specs,
+                columns=columns,
+                indices=shards,
+                interleaved=self._is_interleaved,
+                widens=False,
+            )
+            yield from self._results(convert_stream(work, engine.worker))
+
+    def _map(self, engine: Engine, specs: Iterator[ShardSpec]) -> Iterator[ShardEvent]:
+        bytes_of = [self._range_bytes(index) for index in range(min(1, len(self.ranges)))]
+        n_units = max(1, -(-sum(bytes_of) // self.unit_bytes))
+        return engine.map(convert_shard, specs, units_per_shard=n_units)
+
+    def _spec(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> ShardSpec:
+        return self.specs.spec(
+            index,
+            self.ledger.columns if columns is None else columns,
+            ranges=self.ranges[index],
+            start=self.ledger.expected_start(index),
+        )
+
+    def _feed(self) -> RowFeed:
+        prepared = self.prepared
+        assert not isinstance(self.partition, FileRanges)
+        return prepared.source.feed(
+            self.partition.portions(),
+            keep=prepared.keep,
+            unit_bytes=self.unit_bytes,
+            max_record_bytes=self.memory.max_record_bytes,
+            strict=prepared.options.on_bad_row == "error",
+        )
+
+    def _accept(self, result: ShardResult, engine: Engine) -> None:
+        """Enter a result; shards that started at a wrong guess are done again at once."""
+        again, failed = self.ledger.add(result)
+        while again:
+            self.redone.update(again)
+            for index in again:
+                events = self._map(engine, iter([self._spec(index)]))
+                (result,) = self._results(events)
+                again, failed = self.ledger.add(result)
+        if failed is not None and failed.error is not None:
+            file, error = failed.error
+            raise self.prepared.source.located(file, error) from error
+        most = self.prepared.options.max_bad_rows
+        if most is not None and self.ledger.rejected > most:
+            raise DataError(
+                f"{self.ledger.rejected:,} records cannot be kept: more than --max-bad-rows {most}",
+                hint="--on-bad-row error shows the first of them",
+            )
+
+    def _record(self, result: ShardResult) -> None:
+        """Enter a result into the journal, if the source is still what the journal says."""
+        if self._journal is None:
+            return
+        for index in {piece.file for piece in result.pieces}:
+            self.prepared.source.files[index].check_unchanged()
+        vocabularies = self._vocabularies.changes(result.schema)
+        self._journal.append("shard", lambda: shard_record.to_json(result, vocabularies))
+
+    def replace(self, result: ShardResult, folder: OutputFolder) -> None:
+        """Put a shard that was written again in the place of what it was.
+
+        That is removed when the journal knows of the new one.
+        """
+        before = self.ledger.results[result.index]
+        if result.rows != before.rows:
+            raise DataError("the source changed while it was read")
+        self.ledger.replace_result(result)
+        if self._journal is not None:
+            self._journal.flush()
+        written = {file.name for file in files_of(result)}
+        folder.discard(file.name for file in files_of(before) if file.name not in written)
+
+    @property
+    def pipe(self) -> PipeText | None:
+        """What is kept of the text of a source that comes once; None for any other source."""
+        return self._pipe
+
+    def entries(self) -> tuple[SourceEntry, ...]:
+        """The source files as they were read."""
+        if self._entries is not None:
+            return self._entries
+        return tuple(file.entry() for file in self.prepared.source.files)
+
+    def _total_bytes(self, after: int = 0) -> int:
+        """The bytes to be read for the shards from that one on; 0: not known."""
+        if isinstance(self.partition, FileRanges):
+            return sum(self._range_bytes(index) for index in range(after, self.n_shards))
+        source = self.prepared.source
+        return 0 if source.comes_once else source.bytes
+
+    def _range_bytes(self, index: int) -> int:
+        return sum(piece.stop - piece.start for piece in self.ranges[index])
+
+    def reject_pieces(self) -> list[Path]:
+        """The files with the rejected records of each shard, in order."""
+        names = (pieces_name(self.specs.name(index)) for index in range(self.n_shards))
+        return [partial_path(self.prepared.output / name) for name in names]
+
+    def renames(self) -> dict[str, str]:
+        """The files of all shards: under what name each was written, and its final one."""
+        names: dict[str, str] = {}
+        for _, result in sorted(self.ledger.results.items()):
+            names |= final_names(self.prepared, result, self.n_shards)
+        return names
+
+    def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
+        """Take the shards of a finished dataset; returns those that are spoiled."""
+        self.ledger.results = {result.index: result for result in results}
+        known = [result for _, result in sorted(self.ledger.results.items())]
+        if isinstance(self.partition, FileRanges):
+            self.partition = FileRanges(tuple(result.pieces for result in known))
+            self.ledger.ranges = self.ranges
+        return [result.index for result in known if result.spoiled]
+
+    def manifest(self) -> Manifest:
+        """The manifest of what was converted."""
+        schema = self.specs.schema(self.ledger.final_columns())
+        return manifest_of(
+            self.prepared, self.ledger, schema=schema, entries=self.entries(), order=self.order
+        )

@@ -1,0 +1,103 @@
+"""The manifest of what a conversion has made, and the names of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bigdata_cli.conversion.ledger import Ledger
+from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
+from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
+from bigdata_cli.types.statistics import ColumnStatistics
+
+
+def final_names(prepared: Prepared, result: ShardResult, n_shards: int) -> dict[str, str]:
+    """The files of a shard: under what name each was written, and the one it gets at the end."""
+    written = result.name
+    place = f"-{written.index:05d}-of-{written.count:05d}."
+    final = f"-{result.index:05d}-of-{n_shards:05d}."
+    names = {}
+    for file in result.files:
+        part, _, extension = file.name.removeprefix(written.stem).rpartition(place)
+        names[file.name] = f"{prepared.stem}{part}{final}{extension}"
+    return names
+
+
+def manifest_of(
+    prepared: Prepared,
+    ledger: Ledger,
+    *,
+    schema: Schema,
+    entries: Sequence[SourceEntry],
+    order: str,
+) -> Manifest:
+    """The manifest of a conversion whose shards are all done."""
+    from bigdata_cli import __version__
+
+    results = [result for _, result in sorted(ledger.results.items())]
+    return Manifest(
+        tool_version=__version__,
+        name=prepared.stem,
+        format=prepared.form.name,
+        storage=prepared.storage,
+        sources=tuple(entries),
+        dialect=prepared.source.dialect.to_json(),
+        options=options_entry(prepared),
+        schema=schema,
+        statistics=_settled(ledger.statistics(schema), schema),
+        shards=tuple(_shard_entry(prepared, result, len(results)) for result in results),
+        rejected_rows=ledger.rejected,
+        order=order,
+    )
+
+
+def options_entry(prepared: Prepared) -> dict[str, Any]:
+    """The options as the manifest has them."""
+    options = prepared.options
+    columns = prepared.sample.plan.columns
+    return {
+        "shards": options.shards,
+        "shard_bytes": options.shard_bytes,
+        "float": options.float_mode,
+        "types": {state.name: state.dtype for state in columns if state.fixed},
+        "drop": list(options.drop),
+        "columns": list(prepared.keep),
+        "table_bytes": prepared.table_bytes,
+        "on_bad_row": options.on_bad_row,
+        "max_line_bytes": options.max_line_bytes,
+    }
+
+
+def _shard_entry(prepared: Prepared, result: ShardResult, n_shards: int) -> ShardEntry:
+    names = final_names(prepared, result, n_shards)
+    return ShardEntry(
+        files=tuple(replace(file, name=names[file.name]) for file in result.files),
+        rows=result.rows,
+        source_ranges=tuple((p.file, p.start, p.stop) for p in result.pieces),
+    )
+
+
+def _settled(
+    statistics: dict[str, ColumnStatistics], schema: Schema
+) -> dict[str, ColumnStatistics]:
+    """Minima and maxima as the final dtype holds them: integers of a float column are floats, and
+    dates of timestamps have a time."""
+    settled = dict(statistics)
+    for column in schema:
+        known = settled[column.name]
+        if column.kind == "float" and known.minimum is not None:
+            settled[column.name] = replace(
+                known, minimum=float(known.minimum), maximum=float(known.maximum)
+            )
+        if column.kind is Kind.TIMESTAMP and known.minimum is not None:
+            unit = numpy_dtype(column.dtype)
+            low, high = (
+                str(np.datetime64(end).astype(unit)) for end in (known.minimum, known.maximum)
+            )
+            settled[column.name] = replace(known, minimum=low, maximum=high)
+    return settled

@@ -1,0 +1,88 @@
+"""The specifications of the shards of a conversion, for the types that are known by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.shard_spec import ShardSpec, SharedSpec
+from bigdata_cli.formats.base import ShardName
+from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.types.dtype import Column, Schema
+from bigdata_cli.types.state import ColumnState, as_categories
+
+
+class SpecMaker:
+    """Makes specifications; those of the same types share the same `SharedSpec`."""
+
+    def __init__(self, prepared: Prepared, *, unit_bytes: int | None = None) -> None:
+        assert prepared.memory is not None
+        self._prepared = prepared
+        self._memory = prepared.memory
+        self._unit_bytes = unit_bytes or prepared.memory.unit_bytes
+        self._holds_text = prepared.form.holds_text(prepared.storage)
+        self._columns: dict[str, tuple[ColumnState, Column]] = {}
+        self._shared: tuple[tuple[ColumnState, ...], SharedSpec] | None = None
+
+    def spec(
+        self,
+        index: int,
+        columns: tuple[ColumnState, ...],
+        *,
+        ranges: tuple[ByteRange, ...] = (),
+        start: int | None = None,
+    ) -> ShardSpec:
+        """The specification of one shard."""
+        return ShardSpec(
+            shared=self._shared_of(columns), name=self.name(index), ranges=ranges, start=start
+        )
+
+    def name(self, index: int) -> ShardName:
+        """The name of a shard while the source is read; how many a stream has is not known."""
+        prepared = self._prepared
+        n_shards = 0 if prepared.source.is_stream else prepared.n_shards
+        return ShardName(stem=prepared.stem, index=index, count=n_shards)
+
+    def schema(self, columns: Sequence[ColumnState]) -> Schema:
+        """The columns as they would be stored; the same objects where nothing changed.
+
+        Results keep their schemas, and a vocabulary may be large.
+        """
+        for state in columns:
+            before = self._columns.get(state.name)
+            if before is None or not _is_stored_alike(before[0], state):
+                column = state.column()
+                if before is not None and before[1] == column:
+                    column = before[1]
+                self._columns[state.name] = state, column
+        return Schema(tuple(self._columns[state.name][1] for state in columns))
+
+    def _shared_of(self, columns: tuple[ColumnState, ...]) -> SharedSpec:
+        if self._shared is None or self._shared[0] is not columns:
+            self._shared = columns, self._make_shared(columns)
+        return self._shared[1]
+
+    def _make_shared(self, columns: tuple[ColumnState, ...]) -> SharedSpec:
+        prepared = self._prepared
+        if not self._holds_text:
+            columns = as_categories(columns)
+            prepared.form.check(self.schema(columns), prepared.storage)
+        return SharedSpec(
+            source=prepared.source,
+            fields=prepared.fields,
+            plan=replace(prepared.sample.plan, columns=columns),
+            schema=self.schema(columns),
+            format=prepared.form.name,
+            storage=prepared.storage,
+            folder=prepared.output,
+            unit_bytes=self._unit_bytes,
+            max_table_bytes=prepared.table_bytes,
+            max_vocabulary_bytes=self._memory.vocabulary_bytes,
+            keeps_all=prepared.source.comes_once,
+            holds_text=self._holds_text,
+        )
+
+
+def _is_stored_alike(a: ColumnState, b: ColumnState) -> bool:
+    return a.dtype == b.dtype and (a.dtype != "category" or a.distinct is b.distinct)
