@@ -30,14 +30,14 @@ from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import split_source
-from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.types.dtype import Column, Schema, parse_dtype
 from bigdata_cli.types.lattice import TypeOptions
-from bigdata_cli.types.state import as_categories, join_all
+from bigdata_cli.types.state import ColumnState, as_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -354,8 +354,26 @@ def fitting_units(
     units = list(source.sample_units(plan, keep, max_bytes))
     for unit in units:
         if unit.chunk is not None:
-            columns = join_all(columns, unit.chunk.observed, unit.chunk.distinct, plan.float_mode)
+            columns = _holding(columns, unit.chunk, plan.float_mode)
     if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
         plan = replace(plan, columns=columns)
         units = list(source.sample_units(plan, keep, max_bytes))
     return replace(plan, columns=columns), units
+
+
+def _holding(
+    columns: tuple[ColumnState, ...], chunk: Chunk, float_mode: str
+) -> tuple[ColumnState, ...]:
+    """Columns that hold the values of a chunk: wider ones where it was parsed as such, and with all
+    texts of categories."""
+    touched = [
+        index
+        for index, (mine, seen) in enumerate(zip(columns, chunk.columns, strict=True))
+        if mine.dtype == "category" or mine.dtype != seen.dtype
+    ]
+    if not touched:
+        return columns
+    held = list(columns)
+    for index in touched:
+        held[index] = held[index].joined(chunk.observed[index], chunk.distinct[index], float_mode)
+    return tuple(held)

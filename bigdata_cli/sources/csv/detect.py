@@ -16,10 +16,13 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 DELIMITERS = (",", "\t", ";", "|", " ")
 SNIFFED_RECORDS = 200
+_JUDGED_CELLS, _MIN_JUDGED_RECORDS = 4096, 16
+"""Cells of the first records that are looked at one by one: in wide tables those of few records."""
 CERTAIN = 0.9
 """From this confidence on, what was detected is shown without it."""
 _SNIFFED_CHARACTERS = 1 << 15
@@ -122,6 +125,16 @@ def read_records(
     return records
 
 
+def first_records(records: Sequence[list[str]]) -> Sequence[list[str]]:
+    """The records whose cells are looked at one by one: about 4,096 cells, and 16 records at least.
+
+    >>> [len(first_records([["1"] * n] * 200)) for n in (2, 100, 1000)]
+    [200, 40, 16]
+    """
+    n_fields = max(map(len, records), default=1)
+    return records[: max(_MIN_JUDGED_RECORDS, _JUDGED_CELLS // max(n_fields, 1))]
+
+
 def is_number(field: str) -> bool:
     """Whether a field is a number, with whatever marks in it.
 
@@ -136,11 +149,10 @@ def is_temporal(field: str) -> bool:
     return _TEMPORAL.fullmatch(field.strip()) is not None
 
 
-def has_decimal_commas(records: list[list[str]]) -> bool:
+def has_decimal_commas(records: Sequence[list[str]]) -> bool:
     """Whether a column of the records (the first left out) holds decimals with a comma."""
-    columns = zip(
-        *(record for record in records[1:] if len(record) == len(records[0])), strict=True
-    )
+    some = first_records(records)
+    columns = zip(*(record for record in some[1:] if len(record) == len(some[0])), strict=True)
     return any(
         any(_DECIMAL_COMMA.fullmatch(field.strip()) for field in column)
         and all(is_number(field) or not field.strip() for field in column)
@@ -258,8 +270,9 @@ def _needs_escape(text: str, delimiter: str, quote: str) -> bool:
     return re.search(goes_on, text) is not None
 
 
-def _has_padding(records: list[list[str]]) -> bool:
+def _has_padding(records: Sequence[list[str]]) -> bool:
     """Whether every field but the first of a record begins with a space, in all records."""
+    records = first_records(records)
     after = [cell for record in records for cell in record[1:]]
     filled = [cell for cell in after if cell]
     padded = sum(any(cell.startswith(" ") for cell in record[1:]) for record in records)
@@ -279,15 +292,16 @@ def _judge(
     rivals = {
         mark: _quality(read_records(text, mark, ""), mark, quote)
         for mark in DELIMITERS
-        if mark not in (delimiter, " ")
+        if mark not in (delimiter, " ") and mark in text
     }
-    rival = max(rivals, key=lambda mark: rivals[mark])
+    rival = max(rivals, key=lambda mark: rivals[mark], default=delimiter)
+    likeness = rivals.get(rival, 0.0)
     if n_fields == 1:
-        confidence = agreeing / len(records) * (1 - rivals[rival] / 2)
+        confidence = agreeing / len(records) * (1 - likeness / 2)
     else:
         own = _quality(records, delimiter)
-        confidence = agreeing / len(records) * own**2 / max(own**2 + rivals[rival] ** 2, 1e-9)
-    if rivals[rival] > 0.1:
+        confidence = agreeing / len(records) * own**2 / max(own**2 + likeness**2, 1e-9)
+    if likeness > 0.1:
         reasons.append(f"{rival!r} could separate them as well")
     confidence *= {1: 0.6, 2: 0.95}.get(len(records), 1.0)
     return round(confidence, 2), tuple(reasons)
@@ -299,7 +313,7 @@ def _quality(records: list[list[str]], delimiter: str, quote: str = "") -> float
     quote: of records that were read without it; it may not be torn from its other half.
     """
     share, _ = _agreement(records)
-    cells = [cell for record in records for cell in record]
+    cells = [cell for record in first_records(records) for cell in record]
     if not share or (quote and any(cell.count(quote) % 2 for cell in cells)):
         return 0.0
     clean = sum(is_number(cell) or not re.search(r"[,;|\t]", cell) for cell in cells)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.encoding import encoding_hint
-from bigdata_cli.sources.csv.detect import is_number, is_temporal
+from bigdata_cli.sources.csv.detect import first_records, is_number, is_temporal
 from bigdata_cli.sources.csv.dialect import NULL_TOKENS, Dialect, unique_names
 
 BOM = b"\xef\xbb\xbf"
@@ -15,7 +15,7 @@ _SENTENCE_CHARACTERS = 120
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
-def looks_like_header(records: Sequence[Sequence[str]]) -> tuple[bool, float, str]:
+def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
     """Whether the first record names the columns, how sure that is (0 to 1), and why.
 
     A column whose name is of another kind than all its values tells it: a word over numbers. So
@@ -29,7 +29,7 @@ def looks_like_header(records: Sequence[Sequence[str]]) -> tuple[bool, float, st
     """
     if not records:
         return False, 0.0, "there is no record"
-    first, rest = records[0], [record for record in records[1:] if record]
+    first, *rest = (record for record in first_records(records) if record)
     kinds = [_kind(field) for field in first]
     if not rest:
         is_header = all(kind == "text" for kind in kinds)

@@ -24,6 +24,7 @@ from bigdata_cli.types.vocabulary import join_distinct
 SAMPLE_BYTES = 8 << 20
 _MOST_PIECES = 32
 _FEWEST_PIECES = 4
+_PIECE_BYTES = 1 << 18
 _PIECE_COLUMNS = 6_400
 
 
@@ -54,7 +55,7 @@ def sample_pieces(source: TextFiles, max_bytes: int) -> tuple[tuple[ByteRange, .
         whole = (ByteRange(i, file.data_start, file.size) for i, file in enumerate(source.files))
         return tuple(whole), True
     pieces = []
-    n_pieces = _n_pieces(source)
+    n_pieces = _n_pieces(source, max_bytes)
     piece_bytes = max_bytes // n_pieces
     total = source.data_bytes
     for k in range(n_pieces):
@@ -68,9 +69,10 @@ def sample_pieces(source: TextFiles, max_bytes: int) -> tuple[tuple[ByteRange, .
     return tuple(pieces), False
 
 
-def _n_pieces(source: TextFiles) -> int:
+def _n_pieces(source: TextFiles, max_bytes: int) -> int:
     """Each piece costs time per column: of wide tables fewer and longer ones are taken."""
-    return min(_MOST_PIECES, max(_FEWEST_PIECES, _PIECE_COLUMNS // len(source.names)))
+    n_pieces = min(_MOST_PIECES, _PIECE_COLUMNS // len(source.names), max_bytes // _PIECE_BYTES)
+    return max(_FEWEST_PIECES, n_pieces)
 
 
 def take_sample(
@@ -246,7 +248,7 @@ def _sample_head(
     head = read_head(
         source,
         max_bytes,
-        unit_bytes=max(1, max_bytes // _n_pieces(source)),
+        unit_bytes=max(1, max_bytes // _n_pieces(source, max_bytes)),
         max_record_bytes=taker.plan.max_record_bytes,
         strict=not taker.plan.skip_bad_rows,
     )
