@@ -199,7 +199,7 @@ def inspect(
         progress: Is called with what is done, now and then, where all of a source is read.
 
     Returns:
-        A `SourceReport` or a `DatasetReport`.
+        A `CsvReport`, of text and tables, or a `DatasetReport`.
 
     Raises:
         UsageError: The path is not there or is neither, or an argument cannot work.
