@@ -34,7 +34,7 @@ help:
 	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
 	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
-	@echo "make docs         write docs/cli.md from --help"
+	@echo "make docs         write docs/cli.md, docs/python.md and the signatures of api.py"
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/.installed-train $(NATIVE)
@@ -99,6 +99,7 @@ bench-fraud: $(VENV)/.installed-dev $(NATIVE)
 docs: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
+	$(BIN)/python -m bigdata_cli.signatures
 
 clean:
 	rm -rf demo build dist .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -373,7 +373,7 @@ def convert_all(path: Path, folder: Path, *, shards: int = 3) -> list[Path]:
     Layouts of numbers leave out text, and packed uint64. The last column without nulls that
     remains is their label, where others remain. A layout for which nothing remains is left out.
     """
-    from bigdata_cli.conversion.run import convert
+    from bigdata_cli import convert
 
     folders: list[Path] = []
     columns: tuple[StoredColumn, ...] = ()
@@ -401,7 +401,7 @@ def convert_all(path: Path, folder: Path, *, shards: int = 3) -> list[Path]:
 
 def check(path: Path, work: Path, *, shards: int = 3) -> list[tuple[str, str]]:
     """Convert, verify and compare one file; returns what differs as (dataset, difference)."""
-    from bigdata_cli.verification.run import verify
+    from bigdata_cli import verify
 
     folders = convert_all(path, work, shards=shards)
     failures = []

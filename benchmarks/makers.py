@@ -68,9 +68,9 @@ def taxi(random: Random, first: int, n: int) -> memoryview:
 
 def transactions_quoted(random: Random, first: int, n: int) -> memoryview:
     """Those of `bigdata sample`, with quotes around the type and both names."""
-    from bigdata_cli.sample import BLOCK_ROWS, SampleOptions
-    from bigdata_cli.sample.render import Texts, render
-    from bigdata_cli.sample.transactions import TYPES, sketch
+    from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+    from bigdata_cli.samples.render import Texts, render
+    from bigdata_cli.samples.transactions import TYPES, sketch
 
     seed = int(random.integers(1 << 31))
     plain = sketch(SampleOptions(kind="transactions", n_rows=BLOCK_ROWS, seed=seed))

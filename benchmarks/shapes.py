@@ -19,7 +19,7 @@ from typing import IO
 import numpy as np
 
 from benchmarks import makers
-from bigdata_cli.sample.transactions import COLUMNS as TRANSACTIONS
+from bigdata_cli.samples.transactions import COLUMNS as TRANSACTIONS
 
 Random = np.random.Generator
 Make = Callable[[Random, int, int], memoryview]
@@ -122,7 +122,7 @@ def write_shape(
     seed: int = 0,
 ) -> int:
     """Write a file of about `size` bytes, or of `n_rows` rows; returns its bytes."""
-    from bigdata_cli.sample import SampleOptions, rows_of_size, write_sample
+    from bigdata_cli.samples import SampleOptions, rows_of_size, write_sample
 
     shape = SHAPES[name]
     if shape.make is not None:

@@ -15,25 +15,22 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "convert": "bigdata_cli.conversion.run:convert",
-    "inspect": "bigdata_cli.inspection.run:inspect",
-    "verify": "bigdata_cli.verification.run:verify",
-    "open_dataset": "bigdata_cli.dataset:open_dataset",
-    "predict": "bigdata_cli.training.predict:predict",
-    "train": "bigdata_cli.training.run:train",
-    "BigdataError": "bigdata_cli.errors:BigdataError",
-    "BudgetError": "bigdata_cli.errors:BudgetError",
-    "DataError": "bigdata_cli.errors:DataError",
-    "MissingDependencyError": "bigdata_cli.errors:MissingDependencyError",
-    "SmokeTestError": "bigdata_cli.errors:SmokeTestError",
-    "UsageError": "bigdata_cli.errors:UsageError",
-    "VerificationError": "bigdata_cli.errors:VerificationError",
-}
+    "bigdata_cli.api": (
+        "convert", "inspect", "open_dataset", "predict", "sample", "train", "verify",
+    ),
+    "bigdata_cli.dataset": ("Dataset",),
+    "bigdata_cli.errors": (
+        "BigdataError", "BudgetError", "DataError", "MissingDependencyError", "SmokeTestError",
+        "UsageError", "VerificationError",
+    ),
+}  # fmt: skip
+"""Where the public names are; each module is imported when one of its names is first used."""
 
 __all__ = [
     "BigdataError",
     "BudgetError",
     "DataError",
+    "Dataset",
     "MissingDependencyError",
     "SmokeTestError",
     "UsageError",
@@ -42,18 +39,18 @@ __all__ = [
     "inspect",
     "open_dataset",
     "predict",
+    "sample",
     "train",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, attribute = _EXPORTS[name].partition(":")
-    value = getattr(import_module(module), attribute)
-    globals()[name] = value
-    return value
+    for module, names in _EXPORTS.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -61,8 +58,16 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.run import convert
-    from bigdata_cli.dataset import open_dataset
+    from bigdata_cli.api import (
+        convert,
+        inspect,
+        open_dataset,
+        predict,
+        sample,
+        train,
+        verify,
+    )
+    from bigdata_cli.dataset import Dataset
     from bigdata_cli.errors import (
         BigdataError,
         BudgetError,
@@ -72,7 +77,3 @@ if TYPE_CHECKING:
         UsageError,
         VerificationError,
     )
-    from bigdata_cli.inspection.run import inspect
-    from bigdata_cli.training.predict import predict
-    from bigdata_cli.training.run import train
-    from bigdata_cli.verification.run import verify

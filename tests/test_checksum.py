@@ -13,6 +13,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigdata_cli import verify
 from bigdata_cli.checksum import (
     PIECE_BYTES,
     Checksum,
@@ -25,7 +26,6 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.manifest import MANIFEST_NAME, read_manifest
-from bigdata_cli.verification.run import verify
 from tests.datasets import edited_manifest
 from tests.docs.blocks import ROOT
 

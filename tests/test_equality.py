@@ -23,7 +23,7 @@ from benchmarks.equality import (
 )
 from benchmarks.oracle import NULL_TOKENS, Cell, cast_cells, dtype_of, read_records
 from benchmarks.readers import StoredDataset
-from bigdata_cli.conversion.run import convert
+from bigdata_cli import convert
 from tests.datasets import LAYOUTS as ALL_LAYOUTS
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"

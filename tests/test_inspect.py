@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 import bigdata_cli
+from bigdata_cli import inspect
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.inspection.report import CsvReport, DatasetReport
-from bigdata_cli.inspection.run import inspect
-from bigdata_cli.sample import SampleOptions, write_sample
+from bigdata_cli.samples import SampleOptions, write_sample
 from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.footprint import column_bytes
 from bigdata_cli.types.statistics import ColumnStatistics

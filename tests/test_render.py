@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bigdata_cli.sample.render import NOTHING, Field, Number, Sketch, Texts, render
+from bigdata_cli.samples.render import NOTHING, Field, Number, Sketch, Texts, render
 
 EXACT = Context(prec=40)
 

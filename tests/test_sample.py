@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from bigdata_cli.cli.sample import sample_command
 from bigdata_cli.errors import UsageError
-from bigdata_cli.sample import (
+from bigdata_cli.samples import (
     BLOCK_ROWS,
     KINDS,
     SampleOptions,

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 import bigdata_cli
+from bigdata_cli import verify
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.verification.report import VerifyProgress, VerifyReport
-from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 NO_CHECKSUM = f"xxh3-128-pieces:{'0' * 32}"

@@ -21,8 +21,8 @@ from typing import IO
 import numpy as np
 
 from bigdata_cli.errors import BigdataError, DataError, UsageError
-from bigdata_cli.sample import BLOCK_ROWS, DEFAULT_FRAUD_SHARE, SampleOptions, transactions
-from bigdata_cli.sample.render import Sketch, render
+from bigdata_cli.samples import BLOCK_ROWS, DEFAULT_FRAUD_SHARE, SampleOptions, transactions
+from bigdata_cli.samples.render import Sketch, render
 
 TEST_SHARE = 0.2
 HIDDEN_SHARE = 0.02

@@ -10,20 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bigdata_cli.cli.options import (
-    ColumnDtype,
-    ColumnList,
-    Name,
-    Size,
-    compose,
+    RequestCommand,
     exclusive,
-    joined,
     json_option,
-    memory_record_options,
     quiet_option,
-    unique_mapping,
+    request_options,
 )
-from bigdata_cli.cli.source_options import source_options, take_source_options
-from bigdata_cli.formats.registry import FORMATS
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.options import request_of
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ConvertReport, Plan
@@ -31,152 +25,15 @@ if TYPE_CHECKING:
 
 SHOWN_COLUMNS = 30
 
-output_options = compose(
-    click.option("--to", required=True, type=Name(FORMATS), help="Format of the dataset."),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder of the dataset.  [default: STEM-FORMAT]",
-    ),
-    click.option("--shards", type=click.IntRange(min=1), metavar="N", help="Number of shards."),
-    click.option(
-        "--shard-size",
-        type=Size(),
-        help="Size of one shard's files, such as 512MB or 1GiB.  [default: 256MB]",
-    ),
-    click.option("--label", metavar="COL", help="The column that a model learns."),
-    click.option(
-        "--layout",
-        metavar="NAME",
-        help="parquet: rows; hdf5, npy: columns, matrix; tfrecord: rows, packed, block.  "
-        "[default: the first]",
-    ),
-    click.option(
-        "--compression",
-        metavar="NAME[:LEVEL]",
-        help="The format's compression, such as zstd:9, gzip or none.",
-    ),
-    click.option("--force", is_flag=True, help="Replace a dataset that is there already."),
-    click.option(
-        "--repair",
-        is_flag=True,
-        help="Write only those shards of the dataset again that are damaged or missing.",
-    ),
-    click.option(
-        "--disk-limit",
-        "disk_limit_bytes",
-        type=Size(),
-        help="What may lie on the disk at once, such as 20GB.  [default: what is free, less 5 %]",
-    ),
-)
-column_options = compose(
-    click.option(
-        "--float",
-        "float_mode",
-        type=Name(("auto", "32", "64")),
-        default="auto",
-        show_default=True,
-        help="auto: float32 where no value changes, else float64.",
-    ),
-    click.option(
-        "--type",
-        "types",
-        type=ColumnDtype(),
-        multiple=True,
-        callback=unique_mapping,
-        help="Dtype of a column, such as zip=text; repeatable.",
-    ),
-    click.option(
-        "--schema",
-        "schema_file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="JSON with the columns, as --dry-run --json prints them.",
-    ),
-    click.option(
-        "--drop",
-        type=ColumnList(),
-        multiple=True,
-        callback=joined,
-        help="Columns to leave out, separated by commas; repeatable.",
-    ),
-    click.option(
-        "--columns",
-        type=ColumnList(),
-        multiple=True,
-        callback=joined,
-        help="The only columns to keep, separated by commas; repeatable.",
-    ),
-)
-bad_row_options = compose(
-    click.option(
-        "--on-bad-row",
-        type=Name(("error", "skip")),
-        default="error",
-        show_default=True,
-        help="A record that cannot be kept stops the run, or is set aside in rejects.csv.",
-    ),
-    click.option(
-        "--max-bad-rows",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="With --on-bad-row skip: stop where there are more.",
-    ),
-    click.option(
-        "--max-line-size",
-        "max_line_bytes",
-        type=Size(),
-        default="16MB",
-        help="A record that is longer is an error: a quote that is never closed.  "
-        "[default: 16MB, less where --memory-limit has no room for that]",
-    ),
-)
 
-
-@click.command("convert")
+@click.command("convert", cls=RequestCommand)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@output_options
-@column_options
-@source_options
-@bad_row_options
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads.  [default: all processors]",
-)
-@click.option(
-    "--no-spool",
-    "spool",
-    flag_value=False,
-    default=True,
-    help="Do not keep text of a pipe on the disk meanwhile; where it is needed again, that is an "
-    "error.",
-)
-@click.option(
-    "--memory-limit",
-    type=Size(),
-    help="What the process and its children stay below, such as 512MB.  "
-    "[default: a quarter of what is available, at most 2GB]",
-)
-@memory_record_options
-@click.option("--profile", is_flag=True, help="Show which stages the processor time has gone into.")
+@request_options(ConvertOptions)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option
 @quiet_option
 def convert_command(
-    sources: tuple[str, ...],
-    *,
-    shards: int | None,
-    shard_size: int | None,
-    columns: tuple[str, ...],
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
+    sources: tuple[str, ...], *, dry_run: bool, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Convert CSV, text or Parquet files, or a dataset, into a dataset.
 
@@ -189,30 +46,23 @@ def convert_command(
     bigdata convert trips.csv --to tfrecord --shards 3
     bigdata convert trips.csv --to npy --layout matrix --label fare
     """
-    exclusive(shards=shards, shard_size=shard_size)
-    given = {
-        "source": take_source_options(options),
-        **options,
-        "shards": shards,
-        "shard_bytes": shard_size,
-        "columns": columns or None,
-    }
-    exclusive(dry_run=dry_run or None, repair=options["repair"] or None)
+    exclusive(shards=given["shards"], shard_size=given["shard_size"])
+    exclusive(dry_run=dry_run or None, repair=given["repair"] or None)
+    options = request_of(ConvertOptions, given)
     if dry_run:
-        _plan(sources, given, as_json=as_json, quiet=quiet)
+        _plan(sources, options, as_json=as_json, quiet=quiet)
     else:
-        _convert(sources, given, as_json=as_json, quiet=quiet)
+        _convert(sources, options, as_json=as_json, quiet=quiet)
 
 
-def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, quiet: bool) -> None:
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.resources.budget import check_limit
 
-    check_limit(given["memory_limit"])
-    from bigdata_cli.conversion.options import ConvertOptions
+    check_limit(options.memory_limit)
     from bigdata_cli.conversion.run import plan
 
-    planned = plan(sources, ConvertOptions(**given))
+    planned = plan(sources, options)
     if as_json:
         emit_json(planned.to_json())
     elif not quiet:
@@ -220,23 +70,22 @@ def _plan(sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, qui
 
 
 def _convert(
-    sources: tuple[str, ...], given: dict[str, Any], *, as_json: bool, quiet: bool
+    sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, quiet: bool
 ) -> None:
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.resources.allocator import set_up_heap
     from bigdata_cli.resources.budget import check_limit
 
-    check_limit(given["memory_limit"])
-    set_up_heap(given["memory_limit"])
+    check_limit(options.memory_limit)
+    set_up_heap(options.memory_limit)
     gc.disable()  # what is imported stays: there is no garbage to look for among it, now or later
     from bigdata_cli.cli.progress import ProgressDisplay
-    from bigdata_cli.conversion.options import ConvertOptions
     from bigdata_cli.conversion.run import run
 
     gc.freeze()
     gc.enable()
     with ProgressDisplay(quiet=quiet) as progress:
-        report = run(sources, ConvertOptions(**given), progress=progress)
+        report = run(sources, options, progress=progress)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:

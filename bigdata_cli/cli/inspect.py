@@ -7,45 +7,16 @@ from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import Size, compose, json_option
-from bigdata_cli.cli.source_options import source_options, take_source_options
-
-planner_options = compose(
-    click.option("--label", metavar="COL", help="Count the classes of this column; plan with it."),
-    click.option(
-        "--sample-size",
-        "sample_bytes",
-        type=Size(),
-        help="How much of the source to look at, such as 64MB.  [default: 8MiB]",
-    ),
-    click.option("--full", is_flag=True, help="Read all of it: figures of columns are exact."),
-    click.option(
-        "--memory",
-        "memory_bytes",
-        type=Size(),
-        help="Memory of the machine to plan for, such as 16GB.  [default: what is free here]",
-    ),
-    click.option(
-        "--disk",
-        "disk_bytes",
-        type=Size(),
-        help="Disk of the machine to plan for.  [default: what is free here, less 5 %]",
-    ),
-    click.option(
-        "--html",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Write the report as a page that needs nothing else.",
-    ),
-)
+from bigdata_cli.cli.options import RequestCommand, json_option, request_options
+from bigdata_cli.inspection.options import InspectOptions
+from bigdata_cli.options import request_of
 
 
-@click.command("inspect")
+@click.command("inspect", cls=RequestCommand)
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
-@planner_options
-@source_options
+@request_options(InspectOptions)
 @json_option
-def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
+def inspect_command(path: Path, *, as_json: bool, **given: Any) -> None:
     """Show what is in a file or a dataset, and what it costs.
 
     Of CSV, text or Parquet (a file, a pattern, a folder, or - for standard input): how it is
@@ -62,12 +33,11 @@ def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
     """
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
-    from bigdata_cli.inspection.run import InspectOptions, inspect_path
+    from bigdata_cli.inspection.run import run
 
-    source = take_source_options(options)
-    given = InspectOptions(source=source, **options)
-    with ProgressDisplay(quiet=not given.full) as progress:
-        report = inspect_path(path, given, progress=progress)
+    options = request_of(InspectOptions, given)
+    with ProgressDisplay(quiet=not options.full) as progress:
+        report = run(path, options, progress=progress)
     if as_json:
         emit_json(report.to_json())
         return
@@ -78,7 +48,7 @@ def inspect_command(path: Path, *, as_json: bool, **options: Any) -> None:
         print_dataset(report)
     else:
         print_source(report)
-    if given.html is not None:
+    if options.html is not None:
         from bigdata_cli.cli.render import sanitize
 
-        click.echo(f"\nWritten: {sanitize(given.html)}")
+        click.echo(f"\nWritten: {sanitize(options.html)}")

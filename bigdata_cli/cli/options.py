@@ -1,186 +1,75 @@
-"""Kinds of option values that commands share; click turns what they refuse into usage errors."""
+"""The options of a request as options of the command line, and those that commands alone have."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from bigdata_cli.errors import UsageError, did_you_mean
-
-Value = TypeVar("Value")
-
-BACKENDS = ("tensorflow", "torch", "jax")
-"""What Keras runs on."""
+from bigdata_cli.errors import UsageError
+from bigdata_cli.option_kinds import PATH, Kind
+from bigdata_cli.options import Option, options_of
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout instead of tables."
 )
-
-
 quiet_option = click.option(
-    *("-q", "--quiet"),
-    is_flag=True,
-    help="Print neither progress nor summary.",
+    *("-q", "--quiet"), is_flag=True, help="Print neither progress nor summary."
 )
 
 
-class Name(click.ParamType):
-    """One of a few names, with a suggestion for one that is not among them."""
+class RequestCommand(click.Command):
+    """A command whose `--help` has the options under the headings of their groups."""
 
-    name = "name"
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = tuple(names)
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "|".join(self.names)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in self.names:
-            self.fail(
-                f'"{value}" is not one of them. {did_you_mean(value, self.names)}', param, ctx
-            )
-        return value
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those of a group together; those without one are last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                groups.setdefault(getattr(param, "group", ""), []).append(record)
+        for group in sorted(groups, key=lambda name: name == ""):
+            with formatter.section(group or ("Other options" if len(groups) > 1 else "Options")):
+                formatter.write_dl(groups[group])
 
 
-class Size(click.ParamType):
-    """A size such as 256MB or 1.5GiB, as bytes."""
+class RequestOption(click.Option):
+    """An option of a request."""
 
-    name = "size"
+    def __init__(self, names: Sequence[str], *, group: str, **attributes: Any) -> None:
+        super().__init__(names, **attributes)
+        self.group = group
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from bigdata_cli.resources.sizes import parse_size
 
-        if isinstance(value, int):
+class ValueOf(click.ParamType):
+    """The values of a kind; what it refuses is a usage error."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.name = kind.metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a text; a default is one already."""
+        if not isinstance(value, str):
             return value
         try:
-            return parse_size(value)
+            return self._kind.parse(value)
         except UsageError as error:
             self.fail(_one_line(error), param, ctx)
 
 
-class ColumnDtype(click.ParamType):
-    """COL=DTYPE, as (column, dtype). The column's name may hold "=": the last one counts."""
+def request_options(request: type) -> Callable[[Any], Any]:
+    """Gives a command all options of a request; its parameters have the names of the arguments."""
 
-    name = "COL=DTYPE"
+    def decorate(command: Any) -> Any:
+        for one in reversed(list(options_of(request))):
+            command = _click_option(one)(command)
+        return command
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        from bigdata_cli.types.dtype import parse_dtype
-
-        if isinstance(value, tuple):
-            return value
-        column, equals, dtype = value.rpartition("=")
-        if not equals or not column:
-            self.fail(f'"{value}" is not COL=DTYPE, such as zip=text', param, ctx)
-        try:
-            return column, parse_dtype(dtype)
-        except UsageError as error:
-            self.fail(_one_line(error), param, ctx)
-
-
-class ColumnList(click.ParamType):
-    """Names separated by commas; a name that holds one stands in double quotes, as in CSV."""
-
-    name = "COLS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(next(csv.reader([value]), []))
-        if not names or "" in names:
-            self.fail(f'"{value}" has an empty name', param, ctx)
-        return names
-
-
-class ColumnBuckets(click.ParamType):
-    """COL=BUCKETS, as (column, number). The column's name may hold "=": the last one counts."""
-
-    name = "COL=BUCKETS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
-        column, equals, number = value.rpartition("=")
-        if not equals or not column or not (number.isascii() and number.isdigit()):
-            self.fail(f'"{value}" is not COL=BUCKETS, such as name=1024', param, ctx)
-        return column, int(number)
-
-
-class UnitList(click.ParamType):
-    """Units of layers, separated by commas; `none` is no layer."""
-
-    name = "UNITS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        if value == "none":
-            return ()
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
-            self.fail(f'"{value}" is not a list of layers, such as 16,16,16', param, ctx)
-        return tuple(map(int, parts))
-
-
-class Character(click.ParamType):
-    """One ASCII character; `tab`, `\\t` and `space` are those; `none`, where allowed, is none."""
-
-    name = "char"
-
-    def __init__(self, *, may_be_none: bool = False) -> None:
-        self.may_be_none = may_be_none
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        value = {"tab": "\t", "\\t": "\t", "space": " "}.get(value, value)
-        if self.may_be_none and value in ("none", ""):
-            return ""
-        if len(value) != 1 or not value.isascii() or value in "\r\n\0":
-            self.fail(f'"{value}" is not one ASCII character', param, ctx)
-        return value
-
-
-class Delimiter(click.ParamType):
-    """What stands between fields: one or more ASCII characters; `tab` and `space` are those."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from bigdata_cli.sources.csv.dialect import check_delimiter
-
-        try:
-            return check_delimiter(value)
-        except UsageError as error:
-            self.fail(_one_line(error), param, ctx)
-
-
-def joined(
-    ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, ...]]
-) -> tuple[str, ...]:
-    """The names of all uses of a repeatable option, each once, in order."""
-    return tuple(dict.fromkeys(name for names in value for name in names))
-
-
-def unique_mapping(
-    ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, Value]]
-) -> dict[str, Value]:
-    """The pairs of a repeatable option; raises a usage error where two contradict."""
-    pairs: dict[str, Value] = {}
-    for key, item in value:
-        if pairs.setdefault(key, item) != item:
-            raise click.BadParameter(f'"{key}" is given twice: {pairs[key]} and {item}', ctx, param)
-    return pairs
+    return decorate
 
 
 def exclusive(**given: object) -> None:
@@ -195,32 +84,58 @@ def exclusive(**given: object) -> None:
         )
 
 
-def compose(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several option decorators as one, in the order in which `--help` shows them."""
+def _click_option(one: Option) -> Callable[[Any], Any]:
+    """An option of the command line.
 
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
+    Defaults are shown as a text where they are not a value; a default that is None, empty or False
+    is not shown.
+    """
+    names = [one.short, one.flag] if one.short else [one.flag]
+    help_text = f"{one.help.removesuffix('.')}{one.values.note}."
+    if one.default_text:
+        help_text += f"  [default: {one.default_text}]"
+    attributes: dict[str, Any] = {"help": help_text, "group": one.group, "cls": RequestOption}
+    if not one.takes_value:
+        if one.default is False:
+            attributes["is_flag"] = True
+        else:
+            names[-1] += f"/{one.flag_of(False)}"
+            attributes |= {"default": one.default, "show_default": one.default is True}
+        return click.option(*names, one.argument, **attributes)
+    attributes["type"] = _click_type(one.values)
+    attributes["metavar"] = one.metavar or one.values.metavar
+    if one.values.collect is not None:
+        attributes |= {"multiple": True, "callback": _collector(one)}
+    elif one.default is MISSING:
+        attributes["required"] = True
+    elif one.default is not None:
+        attributes |= {"default": one.values.write(one.default)}
+        attributes["show_default"] = not one.default_text
+    return click.option(*names, one.argument, **attributes)
 
-    return decorate
+
+def _click_type(kind: Kind) -> click.ParamType:
+    if kind is PATH:
+        return click.Path(path_type=Path)
+    if kind.bounds is not None:
+        bounds = kind.bounds._asdict()
+        low, high = bounds.pop("minimum"), bounds.pop("maximum")
+        range_ = click.IntRange if kind.parse is int else click.FloatRange
+        return range_(min=low, max=high, **bounds)
+    return ValueOf(kind)
 
 
-memory_record_options = compose(
-    click.option(
-        "--memory-plot",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Draw memory over time into a .png, .svg or .pdf (extra: plot).",
-    ),
-    click.option(
-        "--memory-log",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Write memory over time as a CSV: seconds, rss_bytes, phase.",
-    ),
-)
-"""What is recorded of memory, for commands that take their time."""
+def _collector(one: Option) -> Callable[..., Any]:
+    def collect(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> Any:
+        if not values:
+            return one.default
+        assert one.values.collect is not None
+        try:
+            return one.values.collect(values)
+        except UsageError as error:
+            raise click.BadParameter(error.message, ctx, param) from error
+
+    return collect
 
 
 def _one_line(error: UsageError) -> str:

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from bigdata_cli.cli.options import (
-    BACKENDS,
-    ColumnList,
-    Name,
-    joined,
-    json_option,
-    memory_record_options,
-    quiet_option,
-)
+from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.options import request_of
+from bigdata_cli.training.options import PredictOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.training.predict import PredictProgress, PredictReport
@@ -25,56 +19,14 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 5.0
 
 
-@click.command("predict")
+@click.command("predict", cls=RequestCommand)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
 @click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FILE",
-    help="A .parquet or .csv file, or - for CSV on standard output.",
-)
-@click.option(
-    "--columns",
-    type=ColumnList(),
-    multiple=True,
-    callback=joined,
-    help="Columns of the dataset to write before the predictions; separated by commas.",
-)
-@click.option(
-    "--probabilities", is_flag=True, help="Also write the probability of every value of the label."
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=16_384,
-    show_default=True,
-    help="Rows that are in memory at a time.",
-)
-@click.option(
-    "--backend",
-    type=Name(BACKENDS),
-    help="What Keras runs on.  [default: what the model was trained on]",
-)
-@click.option("--force", is_flag=True, help="Replace the output where it exists.")
-@memory_record_options
+@request_options(PredictOptions)
 @json_option
 @quiet_option
 def predict_command(
-    model: Path,
-    dataset: Path,
-    *,
-    output: str,
-    columns: tuple[str, ...],
-    probabilities: bool,
-    batch_size: int,
-    backend: str | None,
-    force: bool,
-    memory_plot: Path | None,
-    memory_log: Path | None,
-    as_json: bool,
-    quiet: bool,
+    model: Path, dataset: Path, *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Predict every row of a dataset with a saved model.
 
@@ -87,9 +39,10 @@ def predict_command(
     bigdata predict model.keras trips-tfrecord -o tips.parquet --columns id
     """
     from bigdata_cli.cli.render import emit_json
-    from bigdata_cli.training.predict import STDOUT, predict
+    from bigdata_cli.training.predict import STDOUT, run
 
-    to_stdout = output == STDOUT
+    options = request_of(PredictOptions, given)
+    to_stdout = options.output == STDOUT
     if to_stdout and as_json:
         raise click.UsageError(
             "-o - and --json would both write on standard output; -o FILE writes the predictions",
@@ -97,19 +50,7 @@ def predict_command(
         )
     display = PredictDisplay(sys.stderr, quiet=quiet)
     try:
-        report = predict(
-            model,
-            dataset,
-            output=output,
-            columns=columns,
-            probabilities=probabilities,
-            batch_size=batch_size,
-            backend=backend,
-            force=force,
-            memory_plot=memory_plot,
-            memory_log=memory_log,
-            progress=display.show,
-        )
+        report = run(model, dataset, options, progress=display.show)
     finally:
         display.close()
     if as_json:

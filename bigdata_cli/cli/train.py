@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from bigdata_cli.cli.options import (
-    BACKENDS,
-    ColumnBuckets,
-    Name,
-    UnitList,
-    json_option,
-    memory_record_options,
-    quiet_option,
-    unique_mapping,
-)
+from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.options import request_of
+from bigdata_cli.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.training.report import TrainProgress, TrainReport
@@ -26,132 +19,12 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 5.0
 
 
-STRATEGIES = ("auto", "none", "mirrored", "multiworker")
-
-
-@click.command("train")
+@click.command("train", cls=RequestCommand)
 @click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
-@click.option("--label", metavar="COL", help="The column to learn.  [default: the dataset's]")
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    help="Passes over the rows.  [default: enough for about 2,000 steps]",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=512,
-    show_default=True,
-    help="Rows of a step, of all devices together.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of all that is random.",
-)
-@click.option(
-    "--hidden",
-    type=UnitList(),
-    default="16,16,16",
-    show_default=True,
-    help="Units of the hidden layers; none is a linear model.",
-)
-@click.option(
-    "--dropout",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    default=0.25,
-    show_default=True,
-    help="Share of the units that a step leaves out.",
-)
-@click.option(
-    "--hash",
-    "hashed",
-    type=ColumnBuckets(),
-    multiple=True,
-    callback=unique_mapping,
-    help="Learn from a text column by hashing it to so many buckets. Repeatable.",
-)
-@click.option("--balanced", is_flag=True, help="Let all classes count alike, however rare.")
-@click.option(
-    "--sample",
-    type=click.FloatRange(min=0, min_open=True, max=1),
-    metavar="SHARE",
-    help="Train on a share of the rows, the same in every epoch.",
-)
-@click.option("--stratify", is_flag=True, help="Take the sample of each class apart.")
-@click.option(
-    "--bag",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Train N models, each on its own --sample, and average them; --save names a folder.",
-)
-@click.option(
-    "--eval",
-    "evaluate_on",
-    type=click.Path(path_type=Path),
-    metavar="SLICE|DATASET",
-    help='Hold out a slice of the rows, "[80%:]", or measure on another dataset.  '
-    "[default: a fifth of the rows, held out]",
-)
-@click.option(
-    "--save",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the model to a .keras file after every epoch.",
-)
-@click.option("--resume", is_flag=True, help="Go on from the file of --save, where it is there.")
-@click.option("--force", is_flag=True, help="Replace the file of --save.")
-@click.option(
-    "--backend",
-    type=Name(BACKENDS),
-    help="What Keras runs on.  [default: what is installed, TensorFlow first]",
-)
-@click.option(
-    "--strategy",
-    type=Name(STRATEGIES),
-    default="auto",
-    show_default=True,
-    help="One device, all of this machine, or workers (TF_CONFIG, torchrun).",
-)
-@click.option(
-    "--devices",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Train on so many GPUs; without any, on so many logical CPUs, to rehearse.",
-)
-@click.option("--require-gpu", is_flag=True, help="Fail where there is no GPU.")
-@memory_record_options
+@request_options(TrainOptions)
 @json_option
 @quiet_option
-def train_command(
-    dataset: Path,
-    *,
-    label: str | None,
-    epochs: int | None,
-    batch_size: int,
-    seed: int,
-    hidden: tuple[int, ...],
-    dropout: float,
-    hashed: dict[str, int],
-    balanced: bool,
-    sample: float | None,
-    stratify: bool,
-    bag: int | None,
-    evaluate_on: Path | None,
-    save: Path | None,
-    resume: bool,
-    force: bool,
-    backend: str | None,
-    strategy: str,
-    devices: int | None,
-    require_gpu: bool,
-    memory_plot: Path | None,
-    memory_log: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def train_command(dataset: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Train a small model on a dataset, to prove that it works.
 
     A perceptron, streamed from the shards and normalised by the manifest's statistics. A fifth of
@@ -163,40 +36,12 @@ def train_command(
     """
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.errors import SmokeTestError
-    from bigdata_cli.training.run import train
-    from bigdata_cli.training.sampling import RowSample
+    from bigdata_cli.training.run import run
 
-    if stratify and sample is None:
-        raise click.UsageError("--stratify is of --sample", click.get_current_context())
-    rows = None
-    if sample is not None:
-        rows = RowSample(share=sample, seed=seed, stratify=stratify)
+    options = request_of(TrainOptions, given)
     display = TrainDisplay(sys.stderr, quiet=quiet)
     try:
-        report = train(
-            dataset,
-            label=label,
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=seed,
-            hidden=hidden,
-            dropout=dropout,
-            hashed=hashed,
-            balanced=balanced,
-            sample=rows,
-            evaluate_on=evaluate_on,
-            save=save,
-            resume=resume,
-            force=force,
-            backend=backend,
-            strategy=strategy,
-            devices=devices,
-            require_gpu=require_gpu,
-            bag=bag,
-            memory_plot=memory_plot,
-            memory_log=memory_log,
-            progress=display.show,
-        )
+        report = run(dataset, options, progress=display.show)
     finally:
         display.close()
     if report.worker == 0:

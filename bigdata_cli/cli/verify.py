@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bigdata_cli.cli.options import json_option, quiet_option
+from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.options import request_of
+from bigdata_cli.verification.options import VerifyOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.verification.report import VerifyProgress, VerifyReport
@@ -18,30 +20,14 @@ SHOWN_FINDINGS = 50
 SHOWN_OTHER_FILES = 5
 
 
-@click.command("verify")
+@click.command("verify", cls=RequestCommand)
 @click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
 @click.argument("more_sources", nargs=-1, metavar="")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    metavar="FILE...",
-    help="What the dataset was made of, as it was named to convert: it is read again, with the "
-    "dialect of the manifest, and every value is compared.",
-)
-@click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: all processors]"
-)
+@request_options(VerifyOptions)
 @json_option
 @quiet_option
 def verify_command(
-    dataset: Path,
-    more_sources: tuple[str, ...],
-    *,
-    sources: tuple[str, ...],
-    jobs: int | None,
-    as_json: bool,
-    quiet: bool,
+    dataset: Path, more_sources: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Check every file of a dataset, and its values against its source.
 
@@ -55,9 +41,9 @@ def verify_command(
     """
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.conversion.options import Progress
-    from bigdata_cli.verification.run import verify
+    from bigdata_cli.verification.run import run
 
-    if more_sources and not sources:
+    if more_sources and not given["source"]:
         raise click.UsageError(f"one dataset at a time, not {more_sources[0]} too")
     with ProgressDisplay(quiet=quiet) as display:
 
@@ -72,8 +58,8 @@ def verify_command(
             )
 
         # `--source a.csv b.csv`, as a shell makes it of a pattern.
-        named = (*sources, *more_sources) or None
-        report = verify(dataset, source=named, jobs=jobs, progress=show)
+        given["source"] = (*(given["source"] or ()), *more_sources) or None
+        report = run(dataset, request_of(VerifyOptions, given), progress=show)
     if as_json:
         from bigdata_cli.cli.render import emit_json
 

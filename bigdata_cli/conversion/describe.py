@@ -12,6 +12,7 @@ from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.plan import Prepared
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
+from bigdata_cli.options import manifest_entry
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -58,18 +59,12 @@ def manifest_of(
 
 def options_entry(prepared: Prepared) -> dict[str, Any]:
     """The options as the manifest has them."""
-    options = prepared.options
     columns = prepared.sample.plan.columns
     return {
-        "shards": options.shards,
-        "shard_bytes": options.shard_bytes,
-        "float": options.float_mode,
+        **manifest_entry(prepared.options),
         "types": {state.name: state.dtype for state in columns if state.fixed},
-        "drop": list(options.drop),
         "columns": list(prepared.keep),
         "table_bytes": prepared.table_bytes,
-        "on_bad_row": options.on_bad_row,
-        "max_line_bytes": options.max_line_bytes,
     }
 
 

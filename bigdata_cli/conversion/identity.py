@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,19 +12,7 @@ import pyarrow as pa
 from bigdata_cli import __version__
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.plan import Prepared
-
-_WITHOUT_TRACE = frozenset(
-    {"output", "jobs", "force", "repair", "spool", "profile", "schema_file", "source"}
-    | {"disk_limit_bytes", "memory_limit", "memory_plot", "memory_log"}
-)
-"""Options that change no byte of the dataset, or count by what they led to."""
-_FLAGS = {
-    "float_mode": "--float",
-    "types": "--type",
-    "shard_bytes": "--shard-size",
-    "max_line_bytes": "--max-line-size",
-    "null_tokens": "--null",
-}
+from bigdata_cli.options import values_of
 
 
 def identity(prepared: Prepared) -> dict[str, Any]:
@@ -68,12 +55,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _options(options: ConvertOptions) -> dict[str, Any]:
     """The options that the bytes follow from, by flag."""
-    return {
-        _FLAGS.get(field.name, "--" + field.name.replace("_", "-")): getattr(part, field.name)
-        for part in (options, options.source)
-        for field in fields(part)
-        if field.name not in _WITHOUT_TRACE
-    }
+    return {one.flag: value for one, value in values_of(options) if not one.no_trace}
 
 
 def _size(texts: frozenset[str] | None) -> int | None:

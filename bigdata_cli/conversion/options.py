@@ -5,60 +5,167 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.manifest import Manifest, schema_to_json
-from bigdata_cli.resources.budget import MemoryBudget
-from bigdata_cli.resources.recorder import MemoryRecord
-from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
-from bigdata_cli.sources.csv.options import SourceOptions
-from bigdata_cli.types.dtype import Schema
+from bigdata_cli.formats.registry import FORMATS, all_traits
+from bigdata_cli.option_kinds import (
+    ALL_NAMES,
+    COUNT,
+    NATURAL,
+    Kind,
+    choice,
+    parse_pair,
+    unique_pairs,
+)
+from bigdata_cli.options import option
+from bigdata_cli.resources.recorder import RecordFiles
+from bigdata_cli.resources.sizes import SIZE
+from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
+
+if TYPE_CHECKING:
+    from bigdata_cli.manifest import Manifest
+    from bigdata_cli.resources.budget import MemoryBudget
+    from bigdata_cli.resources.recorder import MemoryRecord
+    from bigdata_cli.types.dtype import Schema
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
 
+def _layouts() -> str:
+    """The layouts of all formats, those of formats that have the same ones together."""
+    formats: dict[str, list[str]] = {}
+    for traits in all_traits():
+        layouts = ", ".join(layout.name for layout in traits.layouts)
+        formats.setdefault(layouts, []).append(traits.name)
+    return "; ".join(f"{', '.join(names)}: {layouts}" for layouts, names in formats.items()) + "."
+
+
+def _parse_dtype(text: str) -> tuple[str, str]:
+    from bigdata_cli.types.dtype import parse_dtype
+
+    column, dtype = parse_pair(text, "COL=DTYPE", "zip=text")
+    return column, parse_dtype(dtype)
+
+
+COLUMN_DTYPES = Kind(
+    "COL=DTYPE",
+    "Mapping[str, str]",
+    _parse_dtype,
+    dict,
+    collect=unique_pairs,
+    note=", such as zip=text; repeatable",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConvertOptions:
-    """How to convert. None leaves the choice to the format or the data.
+    """How to convert. None leaves the choice to the format or the data."""
 
-    shards: exactly so many shards; shard_bytes: the target size of one shard's files.
-    float_mode: "auto" (float32 where no value changes), "32" or "64".
-    types: dtype per column name; schema_file: a file with columns as the manifest has them.
-    spool: keep text of a pipe beside the output, so that all shards can be written again.
-    source: how the files are read. on_bad_row: "error", or "skip" to set records that cannot be
-    kept aside in rejects.csv, max_bad_rows of them at the most. max_line_bytes: of one record.
-    disk_limit_bytes: that may lie on the disk at once; None: what is free, less 5 %. memory_limit:
-    bytes that the process and its children stay below; None: a quarter of what is available, at
-    most 2 GB. memory_plot, memory_log: files for a picture of the memory over time, and for its
-    samples. profile: measure what the processor time goes into. repair: write those shards again of
-    the dataset that is there which are damaged.
-    """
-
-    to: str
-    output: Path | None = None
-    shards: int | None = None
-    shard_bytes: int | None = None
-    label: str | None = None
-    layout: str | None = None
-    float_mode: str = "auto"
-    types: Mapping[str, str] = field(default_factory=dict)
-    schema_file: Path | None = None
-    drop: tuple[str, ...] = ()
-    columns: tuple[str, ...] | None = None
-    compression: str | None = None
-    jobs: int | None = None
-    force: bool = False
-    repair: bool = False
-    on_bad_row: str = "error"
-    max_bad_rows: int | None = None
-    max_line_bytes: int = MAX_RECORD_BYTES
-    disk_limit_bytes: int | None = None
-    spool: bool = True
-    profile: bool = False
-    memory_limit: int | None = None
-    memory_plot: Path | None = None
-    memory_log: Path | None = None
+    to: str = option("Format of the dataset.", choice(FORMATS), group="Output")
+    output: Path | None = option(
+        "Folder of the dataset.",
+        short="-o",
+        metavar="DIR",
+        default_text="STEM-FORMAT",
+        no_trace=True,
+        default=None,
+    )
+    shards: int | None = option("Number of shards.", COUNT, manifest="shards", default=None)
+    shard_bytes: int | None = option(
+        "Size of one shard's files, such as 512MB or 1GiB.",
+        SIZE,
+        argument="shard_size",
+        manifest="shard_bytes",
+        default_text="256MB",
+        default=None,
+    )
+    label: str | None = option("The column that a model learns.", metavar="COL", default=None)
+    layout: str | None = option(_layouts(), metavar="NAME", default_text="the first", default=None)
+    compression: str | None = option(
+        "The format's compression, such as zstd:9, gzip or none.",
+        metavar="NAME[:LEVEL]",
+        default=None,
+    )
+    force: bool = option("Replace a dataset that is there already.", no_trace=True, default=False)
+    repair: bool = option(
+        "Write only those shards of the dataset again that are damaged or missing.",
+        no_trace=True,
+        default=False,
+    )
+    disk_limit_bytes: int | None = option(
+        "What may lie on the disk at once, such as 20GB.",
+        SIZE,
+        argument="disk_limit",
+        default_text="what is free, less 5 %",
+        no_trace=True,
+        default=None,
+    )
+    float_mode: str = option(
+        "auto: float32 where no value changes, else float64.",
+        choice(("auto", "32", "64")),
+        flag="--float",
+        manifest="float",
+        group="Columns",
+        default="auto",
+    )
+    types: Mapping[str, str] = option(
+        "Dtype of a column.", COLUMN_DTYPES, flag="--type", manifest="types", default={}
+    )
+    schema_file: Path | None = option(
+        "JSON with the columns, as `bigdata convert --dry-run --json` prints them.",
+        argument="schema",
+        no_trace=True,
+        default=None,
+    )
+    drop: tuple[str, ...] = option("Columns to leave out.", ALL_NAMES, manifest="drop", default=())
+    columns: tuple[str, ...] | None = option(
+        "The only columns to keep.", ALL_NAMES, manifest="columns", default=None
+    )
     source: SourceOptions = field(default_factory=SourceOptions)
+    on_bad_row: str = option(
+        "A record that cannot be kept stops the run, or is set aside in rejects.csv.",
+        choice(("error", "skip")),
+        manifest="on_bad_row",
+        group="Bad rows",
+        default="error",
+    )
+    max_bad_rows: int | None = option(
+        "With --on-bad-row skip: stop where there are more.", NATURAL, default=None
+    )
+    max_line_bytes: int = option(
+        "A record that is longer is an error: a quote that is never closed.",
+        SIZE,
+        argument="max_line_size",
+        manifest="max_line_bytes",
+        default_text="16MB, less where --memory-limit has no room for that",
+        default=MAX_RECORD_BYTES,
+    )
+    jobs: int | None = option(
+        "Threads.",
+        COUNT,
+        short="-j",
+        group="Resources",
+        default_text="all processors",
+        no_trace=True,
+        default=None,
+    )
+    spool: bool = option(
+        "Keep the text of a pipe on the disk meanwhile; without it, a column whose type changes "
+        "late may be an error.",
+        no_trace=True,
+        default=True,
+    )
+    memory_limit: int | None = option(
+        "What the process and its children stay below, such as 512MB.",
+        SIZE,
+        default_text="a quarter of what is available, at most 2GB",
+        no_trace=True,
+        default=None,
+    )
+    record: RecordFiles = field(default_factory=RecordFiles)
+    profile: bool = option(
+        "Show which stages the processor time has gone into.", no_trace=True, default=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +213,8 @@ class Plan:
     memory: MemoryBudget | None = None
 
     def to_json(self) -> dict[str, Any]:
+        from bigdata_cli.manifest import schema_to_json
+
         return {
             "sources": list(self.sources),
             "source_bytes": self.source_bytes,

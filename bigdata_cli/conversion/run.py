@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,120 +32,16 @@ from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostE
 from bigdata_cli.manifest import Manifest, read_manifest
 from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
-from bigdata_cli.resources.recorder import MemoryRecorder, RecordFiles, record_memory
-from bigdata_cli.resources.sizes import parse_size
+from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
 from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
-from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
-from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 
 
-def convert(
-    sources: str | Path | Sequence[str | Path],
-    *,
-    to: str,
-    output: str | Path | None = None,
-    shards: int | None = None,
-    shard_size: str | int | None = None,
-    label: str | None = None,
-    layout: str | None = None,
-    float_mode: str = "auto",
-    types: Mapping[str, str] | None = None,
-    schema: str | Path | None = None,
-    drop: Sequence[str] = (),
-    columns: Sequence[str] | None = None,
-    compression: str | None = None,
-    jobs: int | None = None,
-    force: bool = False,
-    repair: bool = False,
-    disk_limit: str | int | None = None,
-    on_bad_row: str = "error",
-    max_bad_rows: int | None = None,
-    max_line_size: str | int = MAX_RECORD_BYTES,
-    delimiter: str | None = None,
-    quote: str | None = None,
-    escape: str | None = None,
-    header: bool | None = None,
-    names: Sequence[str] | None = None,
-    skip_rows: int = 0,
-    comment: str | None = None,
-    trim: bool | None = None,
-    decimal: str = ".",
-    thousands: str | None = None,
-    null: Sequence[str] | None = None,
-    text: bool | None = None,
-    keep_blank_lines: bool = False,
-    encoding: str | None = None,
-    spool: bool = True,
-    profile: bool = False,
-    memory_limit: str | int | None = None,
-    memory_plot: str | Path | None = None,
-    memory_log: str | Path | None = None,
-    progress: ProgressListener | None = None,
-) -> ConvertReport:
-    """Convert CSV, text or Parquet files, or datasets, into a dataset of the format `to`.
-
-    to: parquet, hdf5, npy or tfrecord. The options are those of `bigdata convert`. Raises
-    UsageError, DataError or BudgetError. No output folder is left behind then, but where shards are
-    finished and the same call goes on with them: a note of the exception says so, as of
-    KeyboardInterrupt.
-    """
-    options = ConvertOptions(
-        to=to,
-        output=None if output is None else Path(output),
-        shards=shards,
-        shard_bytes=parse_size(shard_size) if isinstance(shard_size, str) else shard_size,
-        label=label,
-        layout=layout,
-        float_mode=float_mode,
-        types=dict(types or {}),
-        schema_file=None if schema is None else Path(schema),
-        drop=tuple(drop),
-        columns=None if columns is None else tuple(columns),
-        compression=compression,
-        jobs=jobs,
-        force=force,
-        repair=repair,
-        on_bad_row=on_bad_row,
-        max_bad_rows=max_bad_rows,
-        max_line_bytes=(
-            parse_size(max_line_size) if isinstance(max_line_size, str) else max_line_size
-        ),
-        disk_limit_bytes=parse_size(disk_limit) if isinstance(disk_limit, str) else disk_limit,
-        spool=spool,
-        profile=profile,
-        memory_limit=parse_size(memory_limit) if isinstance(memory_limit, str) else memory_limit,
-        memory_plot=None if memory_plot is None else Path(memory_plot),
-        memory_log=None if memory_log is None else Path(memory_log),
-        source=SourceOptions(
-            delimiter=delimiter,
-            quote=quote,
-            escape=escape,
-            header=header,
-            names=None if names is None else tuple(names),
-            skip_rows=skip_rows,
-            comment=comment,
-            trim=trim,
-            decimal=decimal,
-            thousands=thousands,
-            null_tokens=None if null is None else tuple(null),
-            text=text,
-            keep_blank_lines=keep_blank_lines,
-            encoding=encoding,
-        ),
-    )
-    return run(_paths(sources), options, progress=progress)
-
-
-def plan(sources: str | Path | Sequence[str | Path], options: ConvertOptions) -> Plan:
+def plan(paths: Sequence[str | Path], options: ConvertOptions) -> Plan:
     """What `run` would do with these options; nothing is written."""
-    prepared = prepare(_paths(sources), options)
+    prepared = prepare(paths, options)
     check_disk(prepared)
     return prepared.plan()
-
-
-def _paths(sources: str | Path | Sequence[str | Path]) -> list[str | Path]:
-    return [sources] if isinstance(sources, str | Path) else list(sources)
 
 
 def run(
@@ -163,10 +59,9 @@ def run(
     """
     check_limit(options.memory_limit)
     times = StageTimes() if options.profile else None
-    files = RecordFiles.of(options.memory_plot, options.memory_log)
     with (
         record_memory(
-            files,
+            options.record,
             title=f"bigdata convert, {options.to}",
             limit_bytes=options.memory_limit,
             relieve=drop_idle_pages,

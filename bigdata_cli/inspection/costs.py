@@ -14,7 +14,7 @@ from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import all_traits, get_format, get_traits
 from bigdata_cli.inspection.facts import Cost, Room
-from bigdata_cli.inspection.flags import column_list
+from bigdata_cli.option_kinds import write_names
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.types.dtype import Kind
 
@@ -125,7 +125,7 @@ def command(wish: Wish, prediction: Prediction) -> str:
     if options.label is not None:
         words += ["--label", options.label]
     if options.drop:
-        words += ["--drop", column_list(options.drop)]
+        words += ["--drop", write_names(options.drop)]
     return shlex.join([*words, *wish.flags])
 
 

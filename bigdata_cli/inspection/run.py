@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +10,9 @@ from typing import TYPE_CHECKING
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import all_traits
 from bigdata_cli.inspection.facts import Room
+from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
 from bigdata_cli.manifest import MANIFEST_NAME
-from bigdata_cli.resources.sizes import parse_size
-from bigdata_cli.sources.csv.options import SourceOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ProgressListener
@@ -25,90 +22,10 @@ FREE_SHARE = 0.95
 LEAST_SAMPLE_BYTES = 4096
 
 
-def inspect(
-    path: str | Path,
-    *,
-    sample_size: str | int | None = None,
-    full: bool = False,
-    label: str | None = None,
-    memory: str | int | None = None,
-    disk: str | int | None = None,
-    html: str | Path | None = None,
-    delimiter: str | None = None,
-    quote: str | None = None,
-    escape: str | None = None,
-    header: bool | None = None,
-    names: Sequence[str] | None = None,
-    skip_rows: int = 0,
-    comment: str | None = None,
-    trim: bool | None = None,
-    decimal: str = ".",
-    thousands: str | None = None,
-    null: Sequence[str] | None = None,
-    text: bool | None = None,
-    keep_blank_lines: bool = False,
-    encoding: str | None = None,
-    progress: ProgressListener | None = None,
-) -> InspectReport:
-    """What is in a CSV, text or Parquet file, or in the folder of a dataset.
-
-    path: the file, a pattern or folder of such, the folder of a dataset, or its `_manifest.json`.
-    The options are those of `bigdata inspect`; None for what is found. Files are sampled:
-    `sample_size` (8 MiB) spread over them; `full` reads all of them, in constant memory. Of a
-    dataset only the manifest is read. memory, disk: bytes, or sizes such as "16GB", to plan with in
-    place of what there is here. label: the column whose classes are counted, and that a model is
-    to learn. html: a file that the report is written to as a page.
-    Raises UsageError for a path that is not there or is neither, DataError for an empty file
-    and for a damaged manifest.
-    """
-    options = InspectOptions(
-        sample_bytes=_size(sample_size),
-        full=full,
-        label=label,
-        memory_bytes=_size(memory),
-        disk_bytes=_size(disk),
-        html=None if html is None else Path(html),
-        source=SourceOptions(
-            delimiter=delimiter,
-            quote=quote,
-            escape=escape,
-            header=header,
-            names=None if names is None else tuple(names),
-            skip_rows=skip_rows,
-            comment=comment,
-            trim=trim,
-            decimal=decimal,
-            thousands=thousands,
-            null_tokens=None if null is None else tuple(null),
-            text=text,
-            keep_blank_lines=keep_blank_lines,
-            encoding=encoding,
-        ),
-    )
-    return inspect_path(path, options, progress=progress)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InspectOptions:
-    """How to inspect. None leaves the choice to the tool, or is what there is.
-
-    sample_bytes: of the source to read; full: read all of it. memory_bytes, disk_bytes: to plan
-    with. html: a page to write.
-    """
-
-    sample_bytes: int | None = None
-    full: bool = False
-    label: str | None = None
-    memory_bytes: int | None = None
-    disk_bytes: int | None = None
-    html: Path | None = None
-    source: SourceOptions = field(default_factory=SourceOptions)
-
-
-def inspect_path(
+def run(
     path: str | Path, options: InspectOptions, *, progress: ProgressListener | None = None
 ) -> InspectReport:
-    """`inspect` with the options as one value. progress: told while all of a source is read."""
+    """What is in a source or a dataset; `progress` is called while all of a source is read."""
     _check(options)
     report = _report(path, options, progress)
     if options.html is not None:
@@ -184,10 +101,6 @@ def _room(options: InspectOptions) -> Room:
         disk_told=disk is not None,
         memory_told=memory is not None,
     )
-
-
-def _size(size: str | int | None) -> int | None:
-    return parse_size(size) if isinstance(size, str) else size
 
 
 def _shard_extensions() -> tuple[str, ...]:

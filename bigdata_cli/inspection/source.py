@@ -35,7 +35,7 @@ from bigdata_cli.types.lattice import TypeOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ProgressListener
-    from bigdata_cli.inspection.run import InspectOptions
+    from bigdata_cli.inspection.options import InspectOptions
 
 SAMPLE_BYTES = 8 << 20
 _PROFILED_COLUMNS = 400

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.options import option
 from bigdata_cli.resources.memory import peak_memory_bytes, tree_memory_bytes
 from bigdata_cli.resources.stages import listen_to_phases
 
@@ -165,15 +166,18 @@ class MemoryRecorder:
 class RecordFiles:
     """Where a record is written: a picture, its samples, or neither."""
 
-    plot: Path | None = None
-    log: Path | None = None
-
-    @classmethod
-    def of(cls, plot: str | Path | None, log: str | Path | None) -> Self:
-        """From names as they are given."""
-        return cls(
-            plot=None if plot is None else Path(plot), log=None if log is None else Path(log)
-        )
+    plot: Path | None = option(
+        "Draw memory over time into a .png, .svg or .pdf (extra: plot).",
+        argument="memory_plot",
+        default=None,
+        no_trace=True,
+    )
+    log: Path | None = option(
+        "Write memory over time as a CSV: seconds, rss_bytes, phase.",
+        argument="memory_log",
+        default=None,
+        no_trace=True,
+    )
 
     def check(self) -> None:
         """Raise UsageError where a file cannot be written, MissingDependencyError without
@@ -182,14 +186,14 @@ class RecordFiles:
             from bigdata_cli.resources.memory_plot import check_plot
 
             check_plot(self.plot)
-        for option, path in (("--memory-plot", self.plot), ("--memory-log", self.log)):
+        for flag, path in (("--memory-plot", self.plot), ("--memory-log", self.log)):
             if path is None:
                 continue
             if path.is_dir():
-                raise UsageError(f"{option}: {path} is a folder")
+                raise UsageError(f"{flag}: {path} is a folder")
             if not path.parent.is_dir():
                 raise UsageError(
-                    f"{option}: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
+                    f"{flag}: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
                 )
         if self.plot is not None and self.plot == self.log:
             raise UsageError("--memory-plot and --memory-log name the same file")

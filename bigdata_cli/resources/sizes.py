@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.option_kinds import Kind
 
 _FACTORS = {
     "": 1,
@@ -28,6 +29,13 @@ def parse_size(text: str) -> int:
     if n_bytes <= 0:
         raise UsageError(f'the size "{text}" is not positive')
     return n_bytes
+
+
+def _accept_size(size: str | int) -> int:
+    return parse_size(size) if isinstance(size, str) else size
+
+
+SIZE = Kind("SIZE", "int | str", parse_size, _accept_size)
 
 
 def format_size(n_bytes: float) -> str:

@@ -25,13 +25,13 @@ from bigdata_cli.json_fields import Field, JsonError, parse_json
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
+from bigdata_cli.training.options import MOST_MEMBERS
 from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.types.dtype import Schema
 
 BAG_NAME = "bag.json"
 BAG_VERSION = 1
-MOST_MEMBERS = 100
 _MAX_BAG_BYTES = 1 << 20
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.training.features import EMBEDDING_WIDTH, CodeFeature, FeaturePlan
+from bigdata_cli.training.options import DROPOUT, HIDDEN_UNITS
 from bigdata_cli.training.target import Target, Task
 
-HIDDEN_UNITS = (16, 16, 16)
-DROPOUT = 0.25
 LEARNING_RATE = 2e-3
 EMBEDDING_LIMIT = 0.05
 _SEEDS = 2**31 - 1

@@ -1,4 +1,4 @@
-"""What a training is asked for, checked before any work."""
+"""What a training and a prediction are asked for, checked before any work."""
 
 from __future__ import annotations
 
@@ -7,48 +7,179 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.dataset import Dataset
-from bigdata_cli.errors import UsageError
-from bigdata_cli.training.backends import DeviceOptions
-from bigdata_cli.training.bagging import MOST_MEMBERS
-from bigdata_cli.training.model import DROPOUT, HIDDEN_UNITS
-from bigdata_cli.training.sampling import RowSample
+from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.option_kinds import (
+    ALL_NAMES,
+    COUNT,
+    NATURAL,
+    Bounds,
+    Kind,
+    choice,
+    number,
+    parse_pair,
+    unique_pairs,
+)
+from bigdata_cli.options import option
+from bigdata_cli.resources.recorder import RecordFiles
 
+if TYPE_CHECKING:
+    from bigdata_cli.dataset import Dataset
+    from bigdata_cli.training.sampling import RowSample
+
+BACKENDS = ("tensorflow", "torch", "jax")
+"""What Keras runs on."""
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 BATCH_SIZE = 512
+PREDICT_BATCH_SIZE = 16_384
+HIDDEN_UNITS = (16, 16, 16)
+DROPOUT = 0.25
 MAX_UNITS = 65_536
+MOST_MEMBERS = 100
+
+
+def _parse_units(text: str) -> tuple[int, ...]:
+    if text == "none":
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        raise UsageError(f'"{text}" is not a list of layers, such as 16,16,16')
+    return tuple(map(int, parts))
+
+
+def _parse_buckets(text: str) -> tuple[str, int]:
+    column, buckets = parse_pair(text, "COL=BUCKETS", "name=1024")
+    if not (buckets.isascii() and buckets.isdigit()):
+        raise UsageError(f'"{text}" is not COL=BUCKETS, such as name=1024')
+    return column, int(buckets)
+
+
+UNITS = Kind(
+    "UNITS",
+    "Sequence[int]",
+    _parse_units,
+    tuple,
+    lambda units: ",".join(map(str, units)) or "none",
+)
+BUCKETS = Kind(
+    "COL=BUCKETS",
+    "Mapping[str, int]",
+    _parse_buckets,
+    dict,
+    collect=unique_pairs,
+    note="; repeatable",
+)
+SLICE_OR_DATASET = Kind("SLICE|DATASET", "str | Path | Dataset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """Where to train."""
+
+    strategy: str = option(
+        "One device, all of this machine, or workers (TF_CONFIG, torchrun).",
+        choice(STRATEGIES),
+        default="auto",
+    )
+    devices: int | None = option(
+        "Train on so many GPUs; without any, on so many logical CPUs, to rehearse.",
+        COUNT,
+        default=None,
+    )
+    require_gpu: bool = option("Fail where there is no GPU.", default=False)
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise UsageError(
+                f'there is no strategy "{self.strategy}"',
+                hint=did_you_mean(self.strategy, STRATEGIES),
+            )
+        if self.devices is not None and self.devices < 1:
+            raise UsageError(f"devices is {self.devices}; it is a positive number")
+        if self.strategy == "none" and (self.devices or 1) > 1:
+            raise UsageError(
+                f"--strategy none trains on one device, not on {self.devices}",
+                hint="--strategy mirrored",
+            )
+
+    def check_gpu(self, backend: str, gpus: int, seen: tuple[str, ...]) -> None:
+        """Raise UsageError where a GPU is required and there is none."""
+        if self.require_gpu and not gpus:
+            raise UsageError(
+                f"--require-gpu: {backend} sees no GPU here, only {', '.join(seen)}",
+                hint="without --require-gpu the processors train",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """How to train.
+    """How to train. None leaves the choice to the dataset or to what is installed."""
 
-    label: None for the dataset's. epochs: None for enough of them for about 2,000 steps.
-    batch_size: rows of a step, of all devices. hidden: units of each hidden layer. hashed: buckets
-    of text columns. balanced: every class counts alike. sample: the share of the rows to train on;
-    evaluate_on: another dataset for the metric, in place of rows that are held out, or a slice of
-    the rows to hold out, "[80%:]". save: the file
-    that gets the model after every epoch; resume: go on from it; force: replace it. backend: None
-    for what is installed. bag: so many models, each on a sample of its own, in a folder `save`.
-    """
-
-    label: str | None = None
-    epochs: int | None = None
-    batch_size: int = BATCH_SIZE
-    seed: int = 0
-    hidden: tuple[int, ...] = HIDDEN_UNITS
-    dropout: float = DROPOUT
-    hashed: Mapping[str, int] = field(default_factory=dict)
-    balanced: bool = False
-    sample: RowSample | None = None
-    evaluate_on: str | Path | Dataset | None = None
-    save: Path | None = None
-    resume: bool = False
-    force: bool = False
-    backend: str | None = None
+    label: str | None = option(
+        "The column to learn.",
+        group="Model",
+        metavar="COL",
+        default_text="the dataset's",
+        default=None,
+    )
+    epochs: int | None = option(
+        "Passes over the rows.", COUNT, default_text="enough for about 2,000 steps", default=None
+    )
+    batch_size: int = option("Rows of a step, of all devices together.", COUNT, default=BATCH_SIZE)
+    seed: int = option("Of all that is random.", NATURAL, default=0)
+    hidden: tuple[int, ...] = option(
+        "Units of the hidden layers; none is a linear model.", UNITS, default=HIDDEN_UNITS
+    )
+    dropout: float = option(
+        "Share of the units that a step leaves out.",
+        number(Bounds(0, 1, max_open=True)),
+        metavar="SHARE",
+        default=DROPOUT,
+    )
+    hashed: Mapping[str, int] = option(
+        "Learn from a text column by hashing it to so many buckets.",
+        BUCKETS,
+        flag="--hash",
+        default={},
+    )
+    balanced: bool = option(
+        "Let all classes count alike, however rare.", group="Rows", default=False
+    )
+    sample_share: float | None = option(
+        "Train on a share of the rows, the same in every epoch.",
+        number(Bounds(0, 1, min_open=True)),
+        argument="sample",
+        metavar="SHARE",
+        default=None,
+    )
+    stratify: bool = option("Take the sample of each class apart.", default=False)
+    bag: int | None = option(
+        "Train N models, each on its own --sample, and average them; --save names a folder.",
+        COUNT._replace(bounds=Bounds(2)),
+        default=None,
+    )
+    evaluate_on: str | Path | Dataset | None = option(
+        'Hold out a slice of the rows, "[80%:]", or measure on another dataset.',
+        SLICE_OR_DATASET,
+        flag="--eval",
+        default_text="a fifth of the rows, held out",
+        default=None,
+    )
+    save: Path | None = option(
+        "Write the model to a .keras file after every epoch.", group="Saving", default=None
+    )
+    resume: bool = option("Go on from the file of --save, where it is there.", default=False)
+    force: bool = option("Replace the file of --save.", default=False)
+    backend: str | None = option(
+        "What Keras runs on.",
+        choice(BACKENDS),
+        group="Resources",
+        default_text="what is installed, TensorFlow first",
+        default=None,
+    )
     devices: DeviceOptions = field(default_factory=DeviceOptions)
-    bag: int | None = None
+    record: RecordFiles = field(default_factory=RecordFiles)
 
     def __post_init__(self) -> None:
         _check_count("batch_size", self.batch_size, BATCH_SIZE)
@@ -72,11 +203,15 @@ class TrainOptions:
             raise UsageError(
                 "--resume goes on from the file that --save names", hint="--save model.keras"
             )
+        if self.stratify and self.sample_share is None:
+            raise UsageError("--stratify is of --sample", hint="--sample 0.05")
+        if self.sample_share is not None:
+            check_share(self.sample_share)
 
     def _check_bag(self, bag: int) -> None:
         if not 2 <= bag <= MOST_MEMBERS:
             raise UsageError(f"a bag of {bag} models; it has 2 to {MOST_MEMBERS}", hint="--bag 10")
-        if self.sample is None:
+        if self.sample_share is None:
             raise UsageError(
                 "--bag trains each model on a sample of its own, and there is none",
                 hint="--sample 0.05",
@@ -90,15 +225,24 @@ class TrainOptions:
             )
 
     @property
+    def sample(self) -> RowSample | None:
+        """The rows to train on; None for all."""
+        if self.sample_share is None:
+            return None
+        from bigdata_cli.training.sampling import RowSample
+
+        return RowSample(share=self.sample_share, seed=self.seed, stratify=self.stratify)
+
+    @property
     def split(self) -> str | None:
         """The slice of the rows that is held out; None where it is others, or none."""
-        text = "" if isinstance(self.evaluate_on, Dataset | None) else str(self.evaluate_on)
+        on = self.evaluate_on
+        text = str(on) if isinstance(on, str | Path) else ""
         is_slice = text.startswith("[") and text.endswith("]") and not Path(text).exists()
         return text if is_slice else None
 
     def settled(self) -> dict[str, Any]:
         """What a training may not change on its way, as plain JSON by the name of the option."""
-        sample = self.sample
         return {
             "batch-size": self.batch_size,
             "seed": self.seed,
@@ -106,10 +250,19 @@ class TrainOptions:
             "dropout": self.dropout,
             "hash": dict(self.hashed),
             "balanced": self.balanced,
-            "sample": None if sample is None else sample.share,
-            "stratify": None if sample is None else sample.stratify,
+            "sample": self.sample_share,
+            "stratify": None if self.sample_share is None else self.stratify,
             "eval": self.split or self.evaluate_on is not None,
         }
+
+
+def check_share(share: object) -> None:
+    """Raise UsageError for what is no share of the rows."""
+    if not (isinstance(share, int | float) and 0 < share <= 1):
+        raise UsageError(
+            f"a sample of {share!r} of the rows: it is a share above 0, up to 1",
+            hint="--sample 0.05 takes one row in 20",
+        )
 
 
 def _is_count(value: object) -> bool:
@@ -122,3 +275,37 @@ def _check_count(name: str, value: object, example: int) -> None:
             f"{name} is {value!r}; it is a positive number",
             hint=f"--{name.replace('_', '-')} {example}",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """What to predict, and where to."""
+
+    output: str = option(
+        "A .parquet or .csv file, or - for CSV on standard output.",
+        Kind("FILE", "str | Path", accept=str),
+        short="-o",
+    )
+    columns: tuple[str, ...] = option(
+        "Columns of the dataset to write before the predictions.",
+        ALL_NAMES,
+        default=(),
+    )
+    probabilities: bool = option(
+        "Also write the probability of every value of the label.", default=False
+    )
+    batch_size: int = option(
+        "Rows that are in memory at a time.", COUNT, default=PREDICT_BATCH_SIZE
+    )
+    backend: str | None = option(
+        "What Keras runs on.",
+        choice(BACKENDS),
+        default_text="what the model was trained on",
+        default=None,
+    )
+    force: bool = option("Replace the output where it exists.", default=False)
+    record: RecordFiles = field(default_factory=RecordFiles)
+
+    def __post_init__(self) -> None:
+        if not _is_count(self.batch_size):
+            raise UsageError(f"batch_size is {self.batch_size!r}; it is a positive number of rows")

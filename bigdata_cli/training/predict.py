@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +15,10 @@ from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.whole_file import whole_file
 from bigdata_cli.resources.budget import memory_errors
-from bigdata_cli.resources.recorder import MemoryRecord, RecordFiles, record_memory
+from bigdata_cli.resources.recorder import MemoryRecord, record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.evaluate import Evaluation
+from bigdata_cli.training.options import PredictOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.training.bagging import Bag
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 SUFFIXES = (".parquet", ".csv")
-DEFAULT_BATCH = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,9 @@ class PredictProgress:
 
     rows: int
     total_rows: int
+
+
+ProgressListener = Callable[[PredictProgress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,52 +81,30 @@ class PredictReport:
         return values
 
 
-def predict(
+def run(
     model: str | Path | TrainedModel | Bag,
     dataset: str | Path | Dataset,
-    *,
-    output: str | Path,
-    columns: Sequence[str] = (),
-    probabilities: bool = False,
-    batch_size: int = DEFAULT_BATCH,
-    backend: str | None = None,
-    force: bool = False,
-    memory_plot: str | Path | None = None,
-    memory_log: str | Path | None = None,
-    progress: Callable[[PredictProgress], None] | None = None,
+    options: PredictOptions,
+    progress: ProgressListener | None = None,
 ) -> PredictReport:
-    """Write what a model says of every row of a dataset, in the dataset's order.
-
-    model: a `.keras` file that `train` saved, or the folder of a bag, whose members' probabilities
-    (or numbers) are averaged. output: a .parquet or .csv file, or "-" for CSV on standard output.
-    It holds first the `columns` of the dataset that were asked for, and then, by the label that
-    the model learned: of two values `probability` (float64), that of the second one; of classes
-    `prediction`, the value, and `probability`; a number or time: `prediction`, in the label's
-    units. probabilities: also `probability_VALUE` for every value. Memory holds one block of
-    `batch_size` rows.
-
-    Where the dataset has the label, the report says how good the predictions are. Raises UsageError
-    where the dataset has not the columns that the model reads, or the output exists and not
-    `force`; DataError for a model that is damaged.
-    """
-    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or batch_size < 1:
-        raise UsageError(f"batch_size is {batch_size!r}; it is a positive number of rows")
-    target = check_output(output, force=force)
-    files = RecordFiles.of(memory_plot, memory_log)
-    with record_memory(files, title="bigdata predict") as recorder, memory_errors():
+    """Predict every row of a dataset into a file; memory holds `options.batch_size` rows."""
+    target = check_output(options.output, force=options.force)
+    with record_memory(options.record, title="bigdata predict") as recorder, memory_errors():
         begin_phase("loading")
         opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
-        carried = tuple(column.name for column in opened.select(columns)) if columns else ()
-        predictor, path = _loaded(model, backend)
-        run = _Run(predictor, opened, carried, probabilities=probabilities)
+        carried: tuple[str, ...] = ()
+        if options.columns:
+            carried = tuple(column.name for column in opened.select(options.columns))
+        predictor, path = _loaded(model, options.backend)
+        predictions = _Predictions(predictor, opened, carried, probabilities=options.probabilities)
         begin_phase("predicting")
         began = time.perf_counter()
         with _sink(target) as sink:
             is_csv = target is None or target.suffix == ".csv"
-            run.write(sink, is_csv=is_csv, batch_size=batch_size, progress=progress)
+            predictions.write(sink, is_csv=is_csv, batch_size=options.batch_size, progress=progress)
         seconds = time.perf_counter() - began
     record = recorder.record()
-    report = run.report(path, target, seconds)
+    report = predictions.report(path, target, seconds)
     return replace(report, peak_memory_bytes=record.peak_bytes, memory=record)
 
 
@@ -168,7 +149,7 @@ def _sink(path: Path | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-class _Run:
+class _Predictions:
     """Predictions of a dataset, and what they come to."""
 
     def __init__(
@@ -202,7 +183,7 @@ class _Run:
         *,
         is_csv: bool,
         batch_size: int,
-        progress: Callable[[PredictProgress], None] | None,
+        progress: ProgressListener | None,
     ) -> None:
         """Predict block after block, and write each."""
         from bigdata_cli.training.evaluate import blocks

@@ -37,7 +37,6 @@ def train_bag(
     same for all, and no member is trained on them.
     """
     assert options.bag is not None
-    assert options.sample is not None
     folder = options.save
     if folder is not None:
         _make_folder(folder, options)
@@ -47,7 +46,6 @@ def train_bag(
             options,
             bag=None,
             seed=options.seed + index * SEED_STEP,
-            sample=replace(options.sample, seed=options.sample.seed + index * SEED_STEP),
             save=None if folder is None else folder / member_name(index),
         )
         with _member_told(index, options.bag):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bigdata_cli.dataset import Dataset, dataset_folder
-from bigdata_cli.errors import DataError, UsageError, VerificationError
+from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -18,41 +18,28 @@ from bigdata_cli.manifest import (
 )
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
+from bigdata_cli.verification.options import VerifyOptions
 from bigdata_cli.verification.report import Finding, VerifyProgress, VerifyReport
 from bigdata_cli.verification.shards import ShardCheck, check_file, check_shard
 
 ProgressListener = Callable[[VerifyProgress], None]
 
 
-def verify(
-    path: str | Path,
-    *,
-    source: str | Path | Sequence[str | Path] | None = None,
-    jobs: int | None = None,
-    progress: ProgressListener | None = None,
+def run(
+    path: str | Path, options: VerifyOptions, *, progress: ProgressListener | None = None
 ) -> VerifyReport:
-    """Check every file of a dataset: it is there, size, checksum, rows, columns; and the manifest.
-
-    source: what the dataset was made of; it is read again and compared value by value. jobs:
-    threads. Goes on after a difference, so that the report has them all. Files that look like
-    shards of the dataset but are not in the manifest are differences too. Raises UsageError where
-    there is no dataset, or where the source cannot be what it was made of, and VerificationError
-    where the manifest cannot be read; damaged shards are in the report.
-    """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"--jobs {jobs} is not positive")
-    jobs = jobs or available_cpus()
+    """All checks of the dataset at `path`."""
+    jobs = options.jobs or available_cpus()
     folder = dataset_folder(path)
     data = read_manifest_bytes(folder / MANIFEST_NAME)
     manifest, seal = _manifest(folder, data)
     dataset = Dataset(folder, manifest)
     findings: list[Finding] = []
     opened = None
-    if source is not None:
+    if options.source is not None:
         from bigdata_cli.verification.source import open_source_of
 
-        paths = [source] if isinstance(source, str | Path) else list(source)
-        opened = open_source_of(dataset, paths)
+        opened = open_source_of(dataset, options.source)
         findings += opened.findings
     if seal is not Seal.INTACT:
         findings.append(Finding(file=MANIFEST_NAME, what=f"was changed: {seal.value}"))

@@ -11,7 +11,7 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.json_fields import Field, JsonError
 from bigdata_cli.manifest import MANIFEST_NAME, SourceEntry
 from bigdata_cli.sources.csv.dialect import Dialect
-from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions, source_options_of
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import open_rows
@@ -46,7 +46,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
         options = SourceOptions()
         if not document.field("dialect").has("table"):
             dialect = _dialect(document.field("dialect"))
-            options = _source_options(dialect)
+            options = replace(source_options_of(dialect), null_tokens=None)
         rows = open_rows(paths, options)
         _check_kind(dataset, rows)
         if isinstance(rows, Source) and dialect is not None:
@@ -121,29 +121,6 @@ def _dialect(dialect: Field) -> Dialect:
         ),
         keep_blank_lines=dialect.field("keep_blank_lines").truth(),
         encoding=dialect.field("encoding").text(),
-    )
-
-
-def _source_options(dialect: Dialect) -> SourceOptions:
-    """The options that find the records and their names; nulls are the dialect's own."""
-    options = SourceOptions(
-        skip_rows=dialect.skip_rows,
-        comment=dialect.comment,
-        encoding=None if dialect.encoding == "utf-8" else dialect.encoding,
-    )
-    if dialect.is_text:
-        return replace(options, text=True, keep_blank_lines=dialect.keep_blank_lines)
-    return replace(
-        options,
-        text=False,
-        delimiter=dialect.delimiter,
-        quote=dialect.quote or "none",
-        escape=dialect.escape or "none",
-        header=dialect.header,
-        names=dialect.names,
-        trim=dialect.trim,
-        decimal=dialect.decimal,
-        thousands=dialect.thousands,
     )
 
 

@@ -25,7 +25,7 @@ from benchmarks.fraud.variants import VARIANTS, Variant
 from benchmarks.process import CommandError
 from bigdata_cli import convert, open_dataset
 from bigdata_cli.errors import DataError, MissingDependencyError, UsageError
-from bigdata_cli.sample import transactions
+from bigdata_cli.samples import transactions
 
 ROWS, SHARE = 20_000, 0.05
 

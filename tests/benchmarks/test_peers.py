@@ -15,7 +15,7 @@ from benchmarks.inputs import sample_file
 from benchmarks.peers import PEERS, Task
 from benchmarks.shapes import SHAPES
 from benchmarks.suites import groups
-from bigdata_cli.conversion.run import convert
+from bigdata_cli import convert
 
 SIZE = 60_000
 

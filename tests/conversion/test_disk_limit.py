@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
-from bigdata_cli.conversion.run import convert
+from bigdata_cli import convert
 from bigdata_cli.errors import BudgetError, UsageError
-from bigdata_cli.sample import SampleOptions, write_sample
+from bigdata_cli.samples import SampleOptions, write_sample
 
 LINE = re.compile(r"^  (?P<flags>-.*?): about (?P<bytes>[\d,]+) bytes(?:; (?P<loss>.*))?$", re.M)
 
@@ -125,7 +125,7 @@ def test_without_a_limit_it_is_what_is_free_less_a_twentieth(source, tmp_path, m
 def test_where_there_is_room_nothing_is_tried(source, tmp_path):
     """Neither is a module loaded that only predictions need."""
     code = (
-        "import sys; from bigdata_cli.conversion.run import convert; "
+        "import sys; from bigdata_cli import convert; "
         f"convert({str(source)!r}, to='parquet', output={str(tmp_path / 'out')!r}); "
         "assert 'bigdata_cli.conversion.disk_budget' in sys.modules; "
         "sys.exit('bigdata_cli.conversion.predict' in sys.modules)"
@@ -135,7 +135,7 @@ def test_where_there_is_room_nothing_is_tried(source, tmp_path):
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_that_is_none_is_told(source, tmp_path, limit):
-    with pytest.raises(UsageError, match="--disk-limit"):
+    with pytest.raises(UsageError, match=f"disk_limit={limit} is not positive"):
         convert(source, to="parquet", output=tmp_path / "out", disk_limit=limit)
 
 

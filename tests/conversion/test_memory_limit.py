@@ -14,12 +14,11 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.cgroup import inside, memory_group
-from bigdata_cli import open_dataset
-from bigdata_cli.conversion.run import convert
+from bigdata_cli import convert, open_dataset
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.resources.budget import START_BYTES
 from bigdata_cli.resources.sizes import parse_size
-from bigdata_cli.sample import SampleOptions, write_sample
+from bigdata_cli.samples import SampleOptions, write_sample
 
 LAYOUTS = [("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows")]
 N_ROWS = 150_000

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bigdata_cli import convert, inspect
 from bigdata_cli.cli import main
-from bigdata_cli.conversion.run import convert
-from bigdata_cli.inspection.run import inspect
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 HOSTILE = (

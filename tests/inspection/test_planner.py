@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bigdata_cli import inspect
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError, UsageError
 from bigdata_cli.inspection.report import CsvReport
-from bigdata_cli.inspection.run import inspect
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.sketch import DistinctSketch, hash_values
 
@@ -258,7 +258,10 @@ def test_distinct_values_are_estimated_from_pieces(values, within):
         ({"label": "isfraud"}, "is_fraud"),
         ({"html": "missing/report.html"}, "no folder"),
         ({"html": "."}, "is a folder"),
-        ({"full": True, "sample_size": "8MB"}, "--sample-size"),
+        (
+            {"full": True, "sample_size": "8MB"},
+            "full=True reads everything",
+        ),
         ({"sample_size": 5}, "less than"),
         ({"disk": "twenty"}, "not a size"),
         ({"memory": "0GB"}, "not positive"),
@@ -273,10 +276,10 @@ def test_bad_options_are_told_before_any_work(source, options, said):
 
 
 def test_options_of_files_are_none_of_datasets(source, tmp_path):
-    from bigdata_cli.conversion.run import convert
+    from bigdata_cli import convert
 
     convert(source, to="parquet", output=tmp_path / "dataset")
-    with pytest.raises(BigdataError, match="--label"):
+    with pytest.raises(BigdataError, match="label is for files"):
         inspect(tmp_path / "dataset", label="is_fraud")
     report = inspect(tmp_path / "dataset")
     assert report.ratio == pytest.approx(source.stat().st_size / report.bytes)
@@ -284,7 +287,7 @@ def test_options_of_files_are_none_of_datasets(source, tmp_path):
 
 @pytest.mark.parametrize("label", ["y", None])
 def test_loader_lines_run(tmp_path, label):
-    from bigdata_cli.conversion.run import convert
+    from bigdata_cli import convert
 
     path = tmp_path / "n.csv"
     path.write_text("a,b,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(50)))

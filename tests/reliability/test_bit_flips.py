@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bigdata_cli import convert
+from bigdata_cli import convert, verify
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.manifest import MANIFEST_NAME, Seal, load_manifest
-from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS
 
 ROWS = 400

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bigdata_cli import convert
+from bigdata_cli import convert, verify
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.verification.run import verify
 from tests.conftest import ROOT
 
 try:

@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from bigdata_cli import convert, open_dataset
+from bigdata_cli import convert, open_dataset, verify
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError, DataError, VerificationError
-from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS, sign_again
 
 try:

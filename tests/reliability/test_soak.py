@@ -14,9 +14,8 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from bigdata_cli import convert, inspect, open_dataset
+from bigdata_cli import convert, inspect, open_dataset, verify
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS
 
 MB = 1 << 20

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from bigdata_cli import convert, inspect, open_dataset
+from bigdata_cli import convert, inspect, open_dataset, verify
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError, DataError, UsageError, VerificationError
 from bigdata_cli.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES
-from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS, edited_manifest, sign_again, write_dataset
 
 NAMES = [

@@ -15,10 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bigdata_cli import open_dataset
+from bigdata_cli import open_dataset, verify
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.verification.run import verify
 from tests.conftest import ROOT
 from tests.datasets import edited_manifest, sign_again, write_dataset
 

@@ -15,12 +15,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bigdata_cli import convert
+from bigdata_cli import convert, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, UsageError
 from bigdata_cli.verification.report import VerifyReport
-from bigdata_cli.verification.run import verify
 from tests.datasets import LAYOUTS, edited_manifest
 from tests.golden.test_golden import FOLDER as GOLDEN
 from tests.golden.test_golden import NAMES

@@ -19,6 +19,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from bigdata_cli import verify
 from bigdata_cli.conversion import commit, journal, ledger, reconcile, rejects
 from bigdata_cli.conversion import run as conversion
 from bigdata_cli.conversion.builder import ShardBuilder
@@ -29,7 +30,6 @@ from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.io import lock
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
-from bigdata_cli.verification.run import verify
 
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"),

@@ -175,8 +175,8 @@ def test_null_tokens_of_a_column():
         (
             "x\n#\na;b\n1,5;1.000\n",
             {"skip_rows": 1, "comment": "#", "decimal": ",", "thousands": ".", "quote": "none"},
-            ["--delimiter", ";", "--quote", "none", "--header", "--decimal", ",",
-             "--thousands", ".", "--skip-rows", "1", "--comment", "#"],
+            ["--delimiter", ";", "--quote", "none", "--header", "--skip-rows", "1",
+             "--comment", "#", "--decimal", ",", "--thousands", "."],
         ),
         (
             "1|2\n3|4\n",

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli import train
 from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.training import backends
 from bigdata_cli.training.backends import DeviceOptions, Worker, choose_backend
 from bigdata_cli.training.backends.torch import _worker
 from bigdata_cli.training.pace import Pace, which_bound
-from bigdata_cli.training.run import train
 from tests.datasets import write_dataset
 
 
@@ -39,7 +39,7 @@ class TestChoice:
         assert choose_backend(None) == "tensorflow"
         error = refused(folder, backend="jax")
         assert "Keras runs on tensorflow in this process" in error.message
-        assert error.hint == "--backend tensorflow, or jax in a process of its own"
+        assert error.hint == 'backend="tensorflow", or jax in a process of its own'
 
     def test_the_first_that_is_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, "keras", raising=False)
@@ -79,7 +79,7 @@ class TestDevices:
         assert "in use in this process" in refused(folder, devices=64).message
 
     def test_one_device_is_not_several(self, folder: Path) -> None:
-        assert refused(folder, strategy="none", devices=2).hint == "--strategy mirrored"
+        assert refused(folder, strategy="none", devices=2).hint == 'strategy="mirrored"'
 
     def test_batches_smaller_than_the_devices(self, folder: Path, monkeypatch: Any) -> None:
         from bigdata_cli.training.backends.tensorflow import TensorflowBackend

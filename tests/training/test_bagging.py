@@ -11,14 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bigdata_cli import train
+from bigdata_cli import predict, train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.training.bagging import averaged, load_bag
 from bigdata_cli.training.evaluate import evaluate
 from bigdata_cli.training.examples import ExampleStream, HeldOutRows, Reading, join
 from bigdata_cli.training.features import plan_features
-from bigdata_cli.training.predict import predict
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.sampling import RowSample
 from bigdata_cli.training.target import Task, plan_target
@@ -50,7 +49,8 @@ OPTIONS = {
     "label": "fraud",
     "epochs": 6,
     "batch_size": 128,
-    "sample": RowSample(share=SHARE, seed=3, stratify=True),
+    "sample": SHARE,
+    "stratify": True,
     "seed": 3,
 }
 
@@ -144,10 +144,10 @@ def test_another_bag_is_not_mixed_in(
     with pytest.raises(UsageError, match="a bag that is finished"):
         train(folder, **OPTIONS, save=bag, bag=3)
     (bag / "bag.json").unlink()
-    with pytest.raises(UsageError, match="--resume goes on"):
+    with pytest.raises(UsageError, match="resume=True goes on"):
         train(folder, **OPTIONS, save=bag, bag=3)
-    others = {**OPTIONS, "sample": RowSample(share=0.1, seed=3, stratify=True)}
-    with pytest.raises(UsageError, match=r"--sample 0.2"):
+    others = {**OPTIONS, "sample": 0.1}
+    with pytest.raises(UsageError, match=r"sample=0.2"):
         train(folder, **others, save=bag, bag=3, resume=True)
     train(folder, **{**OPTIONS, "epochs": 1}, save=bag, bag=2, force=True)
     assert len(load_bag(bag).members) == 2
@@ -156,7 +156,7 @@ def test_another_bag_is_not_mixed_in(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sample": None}, "a sample of its own"),
+        ({"sample": None, "stratify": False}, "a sample of its own"),
         ({"bag": 1}, "a bag of 1"),
         ({"bag": 101}, "a bag of 101"),
         ({"save": "m.keras"}, "a bag is a folder"),

@@ -12,12 +12,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from bigdata_cli import predict
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.training.bagging import member_name, write_bag
 from bigdata_cli.training.evaluate import blocks
 from bigdata_cli.training.judgement import auc
-from bigdata_cli.training.predict import PredictProgress, predict
+from bigdata_cli.training.predict import PredictProgress
 from bigdata_cli.training.saved import TrainedModel, save_model
 from tests.datasets import LAYOUTS, write_dataset
 from tests.training.models import N_ROWS, example_table, network_of

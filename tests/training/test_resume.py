@@ -9,13 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli import train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.training.bagging import load_bag
 from bigdata_cli.training.evaluate import evaluate
 from bigdata_cli.training.report import TrainProgress, TrainReport
-from bigdata_cli.training.run import train
-from bigdata_cli.training.sampling import RowSample
 from bigdata_cli.training.saved import load_model
 from tests.datasets import edited_manifest, write_dataset
 from tests.training.models import example_table
@@ -96,12 +95,12 @@ def test_a_file_that_is_not_there_yet_is_a_training_from_the_start(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 32}, "--batch-size 64, which is 32 now"),
-        ({"seed": 1}, "--seed 0, which is 1 now"),
-        ({"hidden": (8, 8)}, "--hidden 8, which is 8,8 now"),
-        ({"dropout": 0.5}, "--dropout 0.25"),
-        ({"balanced": True}, "--balanced off, which is on now"),
-        ({"sample": RowSample(share=0.5)}, "--sample off, which is 0.5 now"),
+        ({"batch_size": 32}, "batch_size=64, which is 32 now"),
+        ({"seed": 1}, "seed=0, which is 1 now"),
+        ({"hidden": (8, 8)}, r"hidden=\[8\], which is 8,8 now"),
+        ({"dropout": 0.5}, "dropout=0.25"),
+        ({"balanced": True}, "balanced=False, which is on now"),
+        ({"sample": 0.5}, "sample off, which is 0.5 now"),
         ({"label": "kind"}, 'it has learned "fraud", and the label is "kind"'),
         ({"epochs": 2}, "has had 2 epochs already, and 2 are asked for"),
     ],
@@ -133,18 +132,18 @@ def test_a_file_is_not_replaced_unasked(folder: Path, half: Path, tmp_path: Path
     path = copy_of(half, tmp_path)
     with pytest.raises(UsageError, match="exists") as caught:
         quick(folder, path)
-    assert caught.value.hint == "--resume goes on from it, --force replaces it"
+    assert caught.value.hint == "resume=True goes on from it, force=True replaces it"
     assert quick(folder, path, epochs=1, force=True).epochs == 1
 
 
 @pytest.mark.parametrize("name", ["m.h5", "nowhere/m.keras"])
 def test_where_a_model_cannot_be_saved(folder: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="--save"):
+    with pytest.raises(UsageError, match=r"^save: "):
         quick(folder, tmp_path / name)
 
 
 def test_resume_needs_a_file(folder: Path) -> None:
-    with pytest.raises(UsageError, match="--resume goes on from the file"):
+    with pytest.raises(UsageError, match="resume=True goes on from the file that save names"):
         quick(folder, None, resume=True)
 
 
@@ -164,7 +163,7 @@ class TestBag:
     def test_members_have_samples_of_their_own_and_are_judged_together(
         self, folder: Path, tmp_path: Path
     ) -> None:
-        options = {"bag": 3, "sample": RowSample(share=0.5)}
+        options = {"bag": 3, "sample": 0.5}
         report = quick(folder, tmp_path / "bag", **options)
         assert len(report.member_metrics) == 3
         assert len(set(report.member_metrics)) > 1
@@ -191,9 +190,9 @@ class TestBag:
         ("options", "message"),
         [
             ({"bag": 3}, "a sample of its own"),
-            ({"bag": 1, "sample": RowSample(share=0.5)}, "2 to 100"),
+            ({"bag": 1, "sample": 0.5}, "2 to 100"),
             (
-                {"bag": 3, "sample": RowSample(share=0.5), "strategy": "multiworker"},
+                {"bag": 3, "sample": 0.5, "strategy": "multiworker"},
                 "not with workers",
             ),
         ],

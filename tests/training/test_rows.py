@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli import train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.order import split_rows
 from bigdata_cli.training.judgement import auc, balanced_weights, best_constant
-from bigdata_cli.training.run import train
 from bigdata_cli.training.sampling import RowSample
 from bigdata_cli.training.target import Task
 from tests.datasets import write_dataset
@@ -72,7 +72,7 @@ class TestSample:
         assert held[0] == held[1] == held[2]
 
     def test_a_model_learns_from_a_sample(self, folder: Path) -> None:
-        report = train(folder, label="grade", batch_size=32, epochs=20, sample=RowSample(share=0.2))
+        report = train(folder, label="grade", batch_size=32, epochs=20, sample=0.2)
         assert report.passed, report.reason
         assert report.trained_rows == pytest.approx(0.16 * N_ROWS, abs=6)
 
@@ -102,7 +102,7 @@ class TestBalanced:
         assert plain.first_loss < 0.8 * np.log(3)
 
     def test_a_number_has_no_classes(self, folder: Path) -> None:
-        with pytest.raises(UsageError, match='--balanced: the label "x" is a number'):
+        with pytest.raises(UsageError, match='balanced=True: the label "x" is a number'):
             train(folder, label="x", balanced=True)
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli import train
 from bigdata_cli.training.report import TrainReport
-from bigdata_cli.training.run import train
 from bigdata_cli.training.saved import load_model
 from tests.datasets import write_dataset
 

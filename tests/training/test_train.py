@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bigdata_cli import train
 from bigdata_cli.errors import MissingDependencyError, UsageError, VerificationError
 from bigdata_cli.training.report import TrainProgress, TrainReport
-from bigdata_cli.training.run import train
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 N_ROWS = 2000

@@ -16,12 +16,12 @@ from bigdata_cli.errors import DataError, SourceLostError
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles
+from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.rules import compile_rules
 
 UNIT_BYTES = 4 << 20
 """TextFiles bytes parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
-MAX_RECORD_BYTES = 16_000_000
 _KEPT_OPEN = 64
 """Files that a reader keeps open; of more it opens each for every block."""
 PADDING_BYTES = 64

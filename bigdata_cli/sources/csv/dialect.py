@@ -60,13 +60,20 @@ class Dialect:
 TEXT_LINES = Dialect(delimiter=None, quote=None, header=False, null_tokens=())
 
 
-_NAMED_CHARACTERS = {"\\t": "\t", "tab": "\t", "space": " "}
+def named_character(text: str) -> str:
+    """The character that a name stands for: `\\t` and `tab` are a tab; others are themselves."""
+    return {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
+
+
+def is_character(text: str) -> bool:
+    """Whether a text is one ASCII character that a mark may be."""
+    return len(text) == 1 and text.isascii() and text not in "\r\n\0"
 
 
 def check_character(text: str, option: str) -> str:
-    """The character that an option names (`\\t` and `tab` mean a tab); raises UsageError."""
-    character = _NAMED_CHARACTERS.get(text, text)
-    if len(character) != 1 or not character.isascii() or character in "\r\n\0":
+    """The character that an option names; raises UsageError."""
+    character = named_character(text)
+    if not is_character(character):
         raise UsageError(f"{option} takes one ASCII character, not {text!r}")
     return character
 
@@ -77,7 +84,7 @@ def check_delimiter(text: str) -> str:
     >>> check_delimiter("tab"), check_delimiter("::"), check_delimiter("|\\\\t")
     ('\\t', '::', '|\\t')
     """
-    delimiter = _NAMED_CHARACTERS.get(text, text).replace("\\t", "\t")
+    delimiter = named_character(text).replace("\\t", "\t")
     if not delimiter or not delimiter.isascii() or set(delimiter) & set("\r\n\0"):
         raise UsageError(f"--delimiter takes one or more ASCII characters, not {text!r}")
     if delimiter[0].isalnum() or delimiter[0] in "+-.":

@@ -1,30 +1,141 @@
-"""What the user says of a source."""
+"""How text files are read: what the user may say of a source, of every command that reads one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from bigdata_cli.errors import UsageError
+from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind
+from bigdata_cli.options import option
+from bigdata_cli.sources.csv.dialect import (
+    NULL_TOKENS,
+    Dialect,
+    check_delimiter,
+    is_character,
+    named_character,
+)
+
+
+def _character(text: str) -> str:
+    character = named_character(text)
+    if not is_character(character):
+        raise UsageError(f'"{text}" is not one ASCII character')
+    return character
+
+
+def _character_or_none(text: str) -> str:
+    return "" if text in ("none", "") else _character(text)
+
+
+def _write_marks(marks: str) -> str:
+    names = {"\t": "tab", " ": "space", "": "none"}
+    return names.get(marks, marks.replace("\t", "\\t"))
+
+
+CHARACTER = Kind("CHAR", parse=_character, write=_write_marks)
+CHARACTER_OR_NONE = CHARACTER._replace(parse=_character_or_none)
+DELIMITER = Kind("TEXT", parse=check_delimiter, write=_write_marks)
+
+MAX_RECORD_BYTES = 16_000_000
+"""A longer record is an error: a quote that is never closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
     """What the user said of the source; None is detected, or the default of `Dialect`.
 
-    The fields are those of `Dialect`. quote, escape: "" or "none" for none. text: read lines.
-    null_tokens: replace the default ones; "COL=TOKEN", where COL is a column, is a token of that
-    column only, and replaces the default ones there.
+    The fields are those of `Dialect`. quote, escape: "" or "none" for none. null_tokens:
+    "COL=TOKEN", where COL is a column, is a token of that column only, and replaces the default
+    ones there.
     """
 
-    delimiter: str | None = None
-    quote: str | None = None
-    escape: str | None = None
-    header: bool | None = None
-    names: tuple[str, ...] | None = None
-    skip_rows: int = 0
-    comment: str | None = None
-    trim: bool | None = None
-    decimal: str = "."
-    thousands: str | None = None
-    null_tokens: tuple[str, ...] | None = None
-    text: bool | None = None
-    keep_blank_lines: bool = False
-    encoding: str | None = None
+    delimiter: str | None = option(
+        "Between fields: one or more characters, such as ';', tab, space or '::'.",
+        DELIMITER,
+        group="Text files",
+        default_text="found",
+        default=None,
+    )
+    quote: str | None = option(
+        "Around fields; none: no quoting.",
+        CHARACTER_OR_NONE,
+        default_text='", or found',
+        default=None,
+    )
+    escape: str | None = option(
+        "Makes the next character plain, such as '\\'; none.",
+        CHARACTER_OR_NONE,
+        default_text="none, or found",
+        default=None,
+    )
+    header: bool | None = option(
+        "Whether the first row names the columns.", default_text="found", default=None
+    )
+    names: tuple[str, ...] | None = option(
+        "In place of a header: the names of all columns.", NAMES, default=None
+    )
+    skip_rows: int = option(
+        "Lines to leave out at the beginning of each file, before the header.", NATURAL, default=0
+    )
+    comment: str | None = option(
+        "Lines that begin with it are left out, such as '#'.", CHARACTER, default=None
+    )
+    trim: bool | None = option(
+        "Whether spaces around fields are left out.", default_text="found", default=None
+    )
+    decimal: str = option("Decimal mark of numbers.", CHARACTER, default=".")
+    thousands: str | None = option(
+        "Mark between groups of three digits, such as ','.",
+        CHARACTER,
+        default_text="none",
+        default=None,
+    )
+    null_tokens: tuple[str, ...] | None = option(
+        "Text that means null, in all columns or in one; replaces the default list.",
+        TEXTS,
+        argument="null",
+        metavar="[COL=]TOKEN",
+        default_text="empty NA N/A n/a NaN nan null NULL \\N #N/A <NA>",
+        default=None,
+    )
+    text: bool | None = option(
+        "Lines become rows of one column, text.", default_text="for .txt", default=None
+    )
+    keep_blank_lines: bool = option("Blank lines of a text are rows too.", default=False)
+    encoding: str | None = option(
+        "Of the file, such as cp1252 or utf-16-le.",
+        TEXT,
+        metavar="NAME",
+        default_text="UTF-8, or UTF-16 or UTF-32 with a byte order mark",
+        default=None,
+    )
+
+
+def source_options_of(dialect: Dialect) -> SourceOptions:
+    """The options under which any file is read in a dialect."""
+    nulls = list(dialect.null_tokens) if dialect.null_tokens != NULL_TOKENS else []
+    nulls += [f"{column}={one}" for column, own in dialect.column_null_tokens for one in own]
+    encoding = None if dialect.encoding == "utf-8" else dialect.encoding
+    if dialect.is_text:
+        return SourceOptions(
+            text=True,
+            skip_rows=dialect.skip_rows,
+            comment=dialect.comment,
+            keep_blank_lines=dialect.keep_blank_lines,
+            encoding=encoding,
+        )
+    return SourceOptions(
+        delimiter=dialect.delimiter,
+        quote=dialect.quote or "none",
+        escape=dialect.escape or "none",
+        header=dialect.header,
+        names=dialect.names,
+        skip_rows=dialect.skip_rows,
+        comment=dialect.comment,
+        trim=dialect.trim,
+        decimal=dialect.decimal,
+        thousands=dialect.thousands,
+        null_tokens=tuple(nulls) or None,
+        text=False,
+        encoding=encoding,
+    )

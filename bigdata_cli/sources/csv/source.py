@@ -9,6 +9,7 @@ from pathlib import Path
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.origin import Origin, find_origin
 from bigdata_cli.io.paths import expand_paths, is_json_lines_name, is_text_name
+from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.detect import detect, has_decimal_commas
@@ -181,19 +182,12 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
 
 
 def _csv_options(options: SourceOptions) -> list[str]:
-    """The options that were given and mean nothing for lines of text."""
-    given = {
-        "--delimiter": options.delimiter,
-        "--quote": options.quote,
-        "--escape": options.escape,
-        "--header" if options.header else "--no-header": options.header,
-        "--names": options.names,
-        "--trim" if options.trim else "--no-trim": options.trim,
-        "--decimal": None if options.decimal == "." else options.decimal,
-        "--thousands": options.thousands,
-        "--null": options.null_tokens,
-    }
-    return [option for option, value in given.items() if value is not None]
+    """The flags that were given and mean nothing for lines of text."""
+    return [
+        one.flag_of(value)
+        for one, value in given_options(options)
+        if one.field not in ("skip_rows", "comment", "text", "keep_blank_lines", "encoding")
+    ]
 
 
 def _told_dialect(options: SourceOptions) -> Dialect:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
@@ -163,9 +164,9 @@ def open_tables(names: Sequence[str], options: SourceOptions | None = None) -> T
 
     Raises UsageError for options of text files, DataError for what is damaged or differs.
     """
-    given = _given(options or SourceOptions())
+    given = given_options(options or SourceOptions())
     if given:
-        raise _for_text(given, names[0])
+        raise _for_text([one.flag_of(value) for one, value in given], names[0])
     tables = tuple(_open(name) for name in names)
     first = tuple(tables[0].types)
     for table in tables[1:]:
@@ -183,18 +184,6 @@ def _open(name: str) -> Table:
         return open_parquet(name)
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
-
-
-def _given(options: SourceOptions) -> list[str]:
-    """The options of text files that were given."""
-    default = SourceOptions()
-    given = []
-    for field in fields(SourceOptions):
-        value = getattr(options, field.name)
-        if value != getattr(default, field.name):
-            option = {"null_tokens": "null"}.get(field.name, field.name).replace("_", "-")
-            given.append(f"--no-{option}" if value is False else f"--{option}")
-    return given
 
 
 def _for_text(options: Sequence[str], name: str) -> UsageError:

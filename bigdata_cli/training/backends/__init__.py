@@ -18,10 +18,9 @@ import numpy as np
 
 from bigdata_cli.errors import MissingDependencyError, UsageError, did_you_mean
 from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.options import BACKENDS, DeviceOptions
 from bigdata_cli.training.target import Target
 
-BACKENDS = ("tensorflow", "torch", "jax")
-STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 _EXTRAS = {"tensorflow": "train", "torch": "torch", "jax": "jax"}
 
 
@@ -39,37 +38,6 @@ class Worker:
         [171, 171, 170]
         """
         return n_rows // self.count + (self.rank < n_rows % self.count)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceOptions:
-    """Where to train: `strategy` of STRATEGIES, `devices` None for all, whether on GPUs only."""
-
-    strategy: str = "auto"
-    devices: int | None = None
-    require_gpu: bool = False
-
-    def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise UsageError(
-                f'there is no strategy "{self.strategy}"',
-                hint=did_you_mean(self.strategy, STRATEGIES),
-            )
-        if self.devices is not None and self.devices < 1:
-            raise UsageError(f"devices is {self.devices}; it is a positive number")
-        if self.strategy == "none" and (self.devices or 1) > 1:
-            raise UsageError(
-                f"--strategy none trains on one device, not on {self.devices}",
-                hint="--strategy mirrored",
-            )
-
-    def check_gpu(self, backend: str, gpus: int, seen: tuple[str, ...]) -> None:
-        """Raise UsageError where a GPU is required and there is none."""
-        if self.require_gpu and not gpus:
-            raise UsageError(
-                f"--require-gpu: {backend} sees no GPU here, only {', '.join(seen)}",
-                hint="without --require-gpu the processors train",
-            )
 
 
 class Trainer(Protocol):

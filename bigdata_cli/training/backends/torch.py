@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.training.backends import DeviceOptions, Worker, import_framework, import_keras
+from bigdata_cli.training.backends import Worker, import_framework, import_keras
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.model import network_row_losses
+from bigdata_cli.training.options import DeviceOptions
 from bigdata_cli.training.target import Target
 
 PREDICT_ROWS = 8192

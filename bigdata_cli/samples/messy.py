@@ -12,8 +12,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from bigdata_cli.sample import BLOCK_ROWS, SampleOptions
-from bigdata_cli.sample.render import (
+from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.render import (
     NOTHING,
     Field,
     Number,

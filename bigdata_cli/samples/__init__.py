@@ -7,14 +7,19 @@ one (but for the column `step` of the transactions, which rises over the whole f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.option_kinds import NATURAL, Bounds, number
+from bigdata_cli.options import option
+from bigdata_cli.resources.sizes import SIZE
 
 if TYPE_CHECKING:
-    from bigdata_cli.sample.render import Sketch
+    from bigdata_cli.samples.render import Sketch
 
 BLOCK_ROWS = 65_536
 KINDS = {
@@ -28,22 +33,32 @@ DEFAULT_FRAUD_SHARE = 0.0013
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
-    """What to make. kind: one of KINDS; n_rows: without the header; fraud_share: of transactions.
-
-    Raises UsageError for a kind that is not known, and for numbers out of range.
-    """
+    """What to make: of one of KINDS, rows or about so many bytes."""
 
     kind: str
-    n_rows: int
-    seed: int = 0
-    fraud_share: float = DEFAULT_FRAUD_SHARE
+    n_rows: int | None = option("Rows, without the header.", NATURAL, argument="rows", default=None)
+    n_bytes: int | None = option(
+        "Make about so many bytes instead, such as 100MB.", SIZE, argument="size", default=None
+    )
+    seed: int = option("The same seed makes the same bytes.", NATURAL, default=0)
+    fraud_share: float = option(
+        "Share of fraud among the transactions.",
+        number(Bounds(0, 1)),
+        metavar="SHARE",
+        default=DEFAULT_FRAUD_SHARE,
+    )
+    output: Path | None = option(
+        "The file to write; without it, standard output.", short="-o", default=None
+    )
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UsageError(
                 f'there is no sample of kind "{self.kind}"', hint=did_you_mean(self.kind, KINDS)
             )
-        if self.n_rows < 0:
+        if (self.n_rows is None) == (self.n_bytes is None):
+            raise UsageError("say how much: either --rows or --size", hint="--rows 10000")
+        if self.n_rows is not None and self.n_rows < 0:
             raise UsageError(f"{self.n_rows} rows cannot be made", hint="--rows 10000")
         if self.seed < 0:
             raise UsageError(f"the seed {self.seed} is negative", hint="--seed 0")
@@ -54,14 +69,33 @@ class SampleOptions:
             )
 
 
+def run(options: SampleOptions) -> int:
+    """Write a sample to its file, or to standard output; returns the bytes written."""
+    if options.output is None:
+        return write_sample(options, sys.stdout.buffer)
+    try:
+        stream = options.output.open("wb")
+    except OSError as error:
+        raise UsageError(
+            f"{options.output} cannot be written: {error.strerror}",
+            hint="-o FILE in another folder",
+        ) from error
+    with stream:
+        return write_sample(options, stream)
+
+
 def write_sample(options: SampleOptions, stream: IO[bytes]) -> int:
     """Write a sample with its header to a binary stream; returns the bytes written."""
-    from bigdata_cli.sample.render import render
+    from bigdata_cli.samples.render import render
 
+    n_rows = options.n_rows
+    if n_rows is None:
+        n_rows = rows_of_size(options.kind, options.n_bytes or 0, seed=options.seed)
+        options = replace(options, n_rows=n_rows, n_bytes=None)
     sketch = _sketch(options)
     written = stream.write(sketch.header)
-    for block, start in enumerate(range(0, options.n_rows, BLOCK_ROWS)):
-        rows = min(BLOCK_ROWS, options.n_rows - start)
+    for block, start in enumerate(range(0, n_rows, BLOCK_ROWS)):
+        rows = min(BLOCK_ROWS, n_rows - start)
         cells = sketch.cells(block)[:, :rows]
         for piece in render(sketch, cells):
             written += stream.write(piece)
@@ -70,7 +104,7 @@ def write_sample(options: SampleOptions, stream: IO[bytes]) -> int:
 
 def rows_of_size(kind: str, n_bytes: int, *, seed: int = 0) -> int:
     """The rows of a sample of about `n_bytes`, from the length of the rows of one block."""
-    from bigdata_cli.sample.render import render
+    from bigdata_cli.samples.render import render
 
     sketch = _sketch(SampleOptions(kind=kind, n_rows=BLOCK_ROWS, seed=seed))
     block_bytes = sum(len(piece) for piece in render(sketch, sketch.cells(0)))
@@ -78,5 +112,5 @@ def rows_of_size(kind: str, n_bytes: int, *, seed: int = 0) -> int:
 
 
 def _sketch(options: SampleOptions) -> Sketch:
-    module = import_module(f"bigdata_cli.sample.{options.kind}")
+    module = import_module(f"bigdata_cli.samples.{options.kind}")
     return module.sketch(options)

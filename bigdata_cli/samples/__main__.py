@@ -1,4 +1,4 @@
-"""`python -m bigdata_cli.sample KIND --rows N` is `bigdata sample KIND --rows N`."""
+"""`python -m bigdata_cli.samples KIND --rows N` is `bigdata sample KIND --rows N`."""
 
 import sys
 

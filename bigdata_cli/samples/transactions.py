@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.sample import BLOCK_ROWS, SampleOptions
-from bigdata_cli.sample.render import Field, Number, Sketch, Texts, choose, generator, row_numbers
+from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.render import Field, Number, Sketch, Texts, choose, generator, row_numbers
 
 COLUMNS = (
     "step", "type", "amount", "nameOrig", "oldbalanceOrg", "newbalanceOrig",
@@ -58,7 +58,7 @@ def _cells(options: SampleOptions, block: int) -> np.ndarray:
     old_destination, new_destination = _destination(random, kinds, fraud, amounts)
     flagged = fraud & (kinds == _TRANSFER) & (amounts > _FLAG_ABOVE_CENTS)
     flagged &= random.random(BLOCK_ROWS) < _FLAGGED_SHARE
-    steps = row_numbers(block) * _LAST_STEP // max(options.n_rows, 1) + 1
+    steps = row_numbers(block) * _LAST_STEP // max(options.n_rows or 0, 1) + 1
     return np.stack([
         steps, kinds, amounts,
         random.integers(10_000_000, 2_147_483_648, BLOCK_ROWS), old, new,

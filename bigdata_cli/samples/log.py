@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.sample import BLOCK_ROWS, SampleOptions
-from bigdata_cli.sample.messy import CLOCK, DAYS
-from bigdata_cli.sample.render import (
+from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.messy import CLOCK, DAYS
+from bigdata_cli.samples.render import (
     NOTHING,
     Field,
     Number,

@@ -1,0 +1,424 @@
+"""The public functions. Each is a command of the command line, and takes the same options.
+
+The keyword arguments are written by `python -m bigdata_cli.signatures`, from the options of the
+request that a function makes; the rest is written by hand. `locals()`, taken first, is what was
+given for them. The libraries that a function needs are loaded when it is called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bigdata_cli.argument_names import errors_name_arguments
+from bigdata_cli.options import request_of
+
+if TYPE_CHECKING:
+    from bigdata_cli.conversion.options import ConvertReport, Progress
+    from bigdata_cli.dataset import Dataset
+    from bigdata_cli.inspection.report import InspectReport
+    from bigdata_cli.training.bagging import Bag
+    from bigdata_cli.training.predict import PredictProgress, PredictReport
+    from bigdata_cli.training.report import TrainProgress, TrainReport
+    from bigdata_cli.training.saved import TrainedModel
+    from bigdata_cli.verification.report import VerifyProgress, VerifyReport
+
+
+def convert(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    to: Literal["parquet", "hdf5", "npy", "tfrecord"],
+    output: str | Path | None = None,
+    shards: int | None = None,
+    shard_size: int | str | None = None,
+    label: str | None = None,
+    layout: str | None = None,
+    compression: str | None = None,
+    force: bool = False,
+    repair: bool = False,
+    disk_limit: int | str | None = None,
+    float_mode: Literal["auto", "32", "64"] = "auto",
+    types: Mapping[str, str] | None = None,
+    schema: str | Path | None = None,
+    drop: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
+    max_bad_rows: int | None = None,
+    max_line_size: int | str = 16_000_000,
+    jobs: int | None = None,
+    spool: bool = True,
+    memory_limit: int | str | None = None,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
+    profile: bool = False,
+    progress: "Callable[[Progress], None] | None" = None,
+) -> "ConvertReport":
+    r"""Convert CSV, text or Parquet files, or datasets, into a dataset.
+
+    Every column gets the smallest type that holds all its values. No output folder is left behind
+    where a conversion fails, but where shards are finished and the same call goes on with them: a
+    note of the exception says so, as of KeyboardInterrupt.
+
+    Args:
+        sources: Files, patterns such as "data/*.csv", folders of files, or folders of datasets,
+            whose types are kept. Several with the same columns become one dataset, in the order
+            given.
+        to: Format of the dataset.
+        output: Folder of the dataset. Default: STEM-FORMAT.
+        shards: Number of shards.
+        shard_size: Size of one shard's files, such as 512MB or 1GiB. Default: 256MB.
+        label: The column that a model learns.
+        layout: parquet: rows; hdf5, npy: columns, matrix; tfrecord: rows, packed, block. Default:
+            the first.
+        compression: The format's compression, such as zstd:9, gzip or none.
+        force: Replace a dataset that is there already.
+        repair: Write only those shards of the dataset again that are damaged or missing.
+        disk_limit: What may lie on the disk at once, such as 20GB. Default: what is free, less 5 %.
+        float_mode: auto: float32 where no value changes, else float64.
+        types: Dtype of a column.
+        schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
+        drop: Columns to leave out.
+        columns: The only columns to keep.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
+            found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns.
+        skip_rows: Lines to leave out at the beginning of each file, before the header.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
+        max_bad_rows: With on_bad_row="skip": stop where there are more.
+        max_line_size: A record that is longer is an error: a quote that is never closed. Default:
+            16MB, less where memory_limit has no room for that.
+        jobs: Threads. Default: all processors.
+        spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
+            changes late may be an error.
+        memory_limit: What the process and its children stay below, such as 512MB. Default: a
+            quarter of what is available, at most 2GB.
+        memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
+        memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        profile: Show which stages the processor time has gone into.
+        progress: Is called with the phase, the bytes and the rows that are done, now and then.
+
+    Returns:
+        What became of the rows and columns, with the manifest of the dataset.
+
+    Raises:
+        UsageError: An argument, a path or a combination of them cannot work.
+        DataError: The source holds something that cannot be kept as asked.
+        BudgetError: Memory or disk does not suffice.
+    """
+    given = locals()
+    from bigdata_cli.conversion.options import ConvertOptions
+    from bigdata_cli.conversion.run import run
+
+    with errors_name_arguments("convert"):
+        options = request_of(ConvertOptions, given)
+        paths = [sources] if isinstance(sources, str | Path) else list(sources)
+        return run(paths, options, progress=progress)
+
+
+def inspect(
+    path: str | Path,
+    *,
+    label: str | None = None,
+    sample_size: int | str | None = None,
+    full: bool = False,
+    memory: int | str | None = None,
+    disk: int | str | None = None,
+    html: str | Path | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    encoding: str | None = None,
+    progress: "Callable[[Progress], None] | None" = None,
+) -> "InspectReport":
+    r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
+
+    Of a dataset only the manifest is read.
+
+    Args:
+        path: The file, a pattern or folder of such, the folder of a dataset, or its
+            `_manifest.json`.
+        label: Count the classes of this column; plan with it.
+        sample_size: How much of the source to look at, such as 64MB. Default: 8MiB.
+        full: Read all of it: figures of columns are exact.
+        memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
+        disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
+        html: Write the report as a page that needs nothing else.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
+            found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns.
+        skip_rows: Lines to leave out at the beginning of each file, before the header.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        progress: Is called with what is done, now and then, where all of a source is read.
+
+    Returns:
+        A `CsvReport`, of text and tables, or a `DatasetReport`.
+
+    Raises:
+        UsageError: The path is not there or is neither, or an argument cannot work.
+        DataError: The file is empty, or the manifest is damaged.
+    """
+    given = locals()
+    from bigdata_cli.inspection.options import InspectOptions
+    from bigdata_cli.inspection.run import run
+
+    with errors_name_arguments("inspect"):
+        return run(path, request_of(InspectOptions, given), progress=progress)
+
+
+def open_dataset(path: str | Path) -> "Dataset":
+    """Open a dataset by its folder or its `_manifest.json`.
+
+    Args:
+        path: The folder or the manifest.
+
+    Returns:
+        The dataset; its rows are read when they are asked for.
+
+    Raises:
+        UsageError: There is no dataset.
+        DataError: The manifest is damaged.
+    """
+    from bigdata_cli.dataset import open_dataset as open_
+
+    return open_(path)
+
+
+def train(
+    dataset: "str | Path | Dataset",
+    *,
+    label: str | None = None,
+    epochs: int | None = None,
+    batch_size: int = 512,
+    seed: int = 0,
+    hidden: Sequence[int] = (16, 16, 16),
+    dropout: float = 0.25,
+    hashed: Mapping[str, int] | None = None,
+    balanced: bool = False,
+    sample: float | None = None,
+    stratify: bool = False,
+    bag: int | None = None,
+    evaluate_on: "str | Path | Dataset | None" = None,
+    save: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    backend: Literal["tensorflow", "torch", "jax"] | None = None,
+    strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
+    devices: int | None = None,
+    require_gpu: bool = False,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
+    progress: "Callable[[TrainProgress], None] | None" = None,
+) -> "TrainReport":
+    """Train a small perceptron on a dataset, streamed from its shards, and judge it.
+
+    The label decides the task. bool, 0 and 1, or two categories: binary cross-entropy and AUC.
+    Integers or categories with up to 100 values: cross-entropy and accuracy. Other numbers and
+    times: mean squared error and RMSE. The metric is of rows that are held out, a fifth of them, up
+    to 64 MB.
+
+    Args:
+        dataset: The dataset, or its folder.
+        label: The column to learn. Default: the dataset's.
+        epochs: Passes over the rows. Default: enough for about 2,000 steps.
+        batch_size: Rows of a step, of all devices together.
+        seed: Of all that is random.
+        hidden: Units of the hidden layers; none is a linear model.
+        dropout: Share of the units that a step leaves out.
+        hashed: Learn from a text column by hashing it to so many buckets.
+        balanced: Let all classes count alike, however rare.
+        sample: Train on a share of the rows, the same in every epoch.
+        stratify: Take the sample of each class apart.
+        bag: Train N models, each on its own sample, and average them; save names a folder.
+        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another dataset. Default:
+            a fifth of the rows, held out.
+        save: Write the model to a .keras file after every epoch.
+        resume: Go on from the file of save, where it is there.
+        force: Replace the file of save.
+        backend: What Keras runs on. Default: what is installed, TensorFlow first.
+        strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
+        devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
+        require_gpu: Fail where there is no GPU.
+        memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
+        memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        progress: Is called with the step and the loss, now and then.
+
+    Returns:
+        What was trained, and whether the model learned: one that did not is no exception.
+
+    Raises:
+        UsageError: The label cannot be learned, or the devices are not there.
+        MissingDependencyError: The backend is not installed.
+        VerificationError: The shards are not what the manifest says.
+    """
+    given = locals()
+    from bigdata_cli.training.options import TrainOptions
+    from bigdata_cli.training.run import run
+
+    with errors_name_arguments("train"):
+        return run(dataset, request_of(TrainOptions, given), progress=progress)
+
+
+def predict(
+    model: "str | Path | TrainedModel | Bag",
+    dataset: "str | Path | Dataset",
+    *,
+    output: str | Path,
+    columns: Sequence[str] = (),
+    probabilities: bool = False,
+    batch_size: int = 16_384,
+    backend: Literal["tensorflow", "torch", "jax"] | None = None,
+    force: bool = False,
+    memory_plot: str | Path | None = None,
+    memory_log: str | Path | None = None,
+    progress: "Callable[[PredictProgress], None] | None" = None,
+) -> "PredictReport":
+    """Write what a model says of every row of a dataset, in the dataset's order.
+
+    The file holds first the columns that were asked for, and then, by the label that the model
+    learned: of two values `probability` (float64), that of the second one; of classes `prediction`,
+    the value, and `probability`; of a number or time `prediction`, in the label's units. Memory
+    holds one block of rows.
+
+    Args:
+        model: A `.keras` file that `train` saved, or the folder of a bag, whose members'
+            probabilities (or numbers) are averaged.
+        dataset: The dataset, or its folder.
+        output: A .parquet or .csv file, or - for CSV on standard output.
+        columns: Columns of the dataset to write before the predictions.
+        probabilities: Also write the probability of every value of the label.
+        batch_size: Rows that are in memory at a time.
+        backend: What Keras runs on. Default: what the model was trained on.
+        force: Replace the output where it exists.
+        memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
+        memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        progress: Is called with the number of rows that are predicted, now and then.
+
+    Returns:
+        What was written and, where the dataset has the label, how good it is.
+
+    Raises:
+        UsageError: The dataset has not the columns that the model reads, or the output exists.
+        DataError: The model is damaged.
+    """
+    given = locals()
+    from bigdata_cli.training.options import PredictOptions
+    from bigdata_cli.training.predict import run
+
+    with errors_name_arguments("predict"):
+        return run(model, dataset, request_of(PredictOptions, given), progress=progress)
+
+
+def verify(
+    path: str | Path,
+    *,
+    source: str | Path | Sequence[str | Path] | None = None,
+    jobs: int | None = None,
+    progress: "Callable[[VerifyProgress], None] | None" = None,
+) -> "VerifyReport":
+    """Check every file of a dataset, and its values against its source.
+
+    Size, checksum, rows and columns of every file are compared with the manifest. It goes on after
+    a difference, so that the report has them all. Files that look like shards of the dataset but
+    are not in the manifest are differences too.
+
+    Args:
+        path: The folder of the dataset.
+        source: What the dataset was made of, as it was named to convert: it is read again, with the
+            dialect of the manifest, and every value is compared.
+        jobs: Threads. Default: all processors.
+        progress: Is called with the bytes and rows that are checked, now and then.
+
+    Returns:
+        The differences. Damaged shards are in it, and are no exception.
+
+    Raises:
+        UsageError: There is no dataset, or the source cannot be what it was made of.
+        VerificationError: The manifest cannot be read.
+    """
+    given = locals()
+    from bigdata_cli.verification.options import VerifyOptions
+    from bigdata_cli.verification.run import run
+
+    with errors_name_arguments("verify"):
+        return run(path, request_of(VerifyOptions, given), progress=progress)
+
+
+def sample(
+    kind: Literal["transactions", "sensors", "messy", "log"],
+    *,
+    rows: int | None = None,
+    size: int | str | None = None,
+    seed: int = 0,
+    fraud_share: float = 0.0013,
+    output: str | Path | None = None,
+) -> int:
+    """Write sample data from a seed: the same bytes for the same kind, rows and seed.
+
+    Args:
+        kind: Mobile-money transactions, few of them fraud; floats of sensors and a label; messy
+            text with quotes, nulls, unicode and dates; or lines of a log.
+        rows: Rows, without the header.
+        size: Make about so many bytes instead, such as 100MB.
+        seed: The same seed makes the same bytes.
+        fraud_share: Share of fraud among the transactions.
+        output: The file to write; without it, standard output.
+
+    Returns:
+        The bytes that were written.
+
+    Raises:
+        UsageError: An argument is out of range, or the file cannot be written.
+    """
+    given = locals()
+    from bigdata_cli.samples import SampleOptions, run
+
+    with errors_name_arguments("sample"):
+        return run(request_of(SampleOptions, given))

@@ -1,0 +1,46 @@
+"""What an inspection is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bigdata_cli.options import option
+from bigdata_cli.resources.sizes import SIZE
+from bigdata_cli.sources.csv.options import SourceOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions:
+    """How to inspect. None leaves the choice to the tool, or is what there is."""
+
+    label: str | None = option(
+        "Count the classes of this column; plan with it.",
+        group="Planning",
+        metavar="COL",
+        default=None,
+    )
+    sample_bytes: int | None = option(
+        "How much of the source to look at, such as 64MB.",
+        SIZE,
+        argument="sample_size",
+        default_text="8MiB",
+        default=None,
+    )
+    full: bool = option("Read all of it: figures of columns are exact.", default=False)
+    memory_bytes: int | None = option(
+        "Memory of the machine to plan for, such as 16GB.",
+        SIZE,
+        argument="memory",
+        default_text="what is free here",
+        default=None,
+    )
+    disk_bytes: int | None = option(
+        "Disk of the machine to plan for.",
+        SIZE,
+        argument="disk",
+        default_text="what is free here, less 5 %",
+        default=None,
+    )
+    html: Path | None = option("Write the report as a page that needs nothing else.", default=None)
+    source: SourceOptions = field(default_factory=SourceOptions)

@@ -1,0 +1,219 @@
+"""The public functions: what editors, type checkers, `help()` and errors say of them."""
+
+from __future__ import annotations
+
+import ast
+import inspect as stdlib_inspect
+import os
+import pydoc
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+from click.testing import CliRunner
+
+import bigdata_cli
+from bigdata_cli import UsageError, convert, inspect, predict, sample, train, verify
+from bigdata_cli.argument_names import REQUESTS, in_python
+from bigdata_cli.cli import main
+from bigdata_cli.cli.reference import commands
+from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, with_signatures
+
+PACKAGE = Path(bigdata_cli.__file__).parent
+FLAG = re.compile(r"(?<![\w'\"-])--([a-z][a-z-]*[a-z])(?![\w-])")
+FLAGS_OF_COMMANDS_ALONE = {"dry-run", "json", "quiet", "help", "version"}
+FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable"}
+"""Of torchrun, zstd and pip."""
+
+
+def test_signatures_and_tables_are_up_to_date():
+    source = API.read_text(encoding="utf-8")
+    assert with_signatures(source) == source, "make docs writes it anew"
+    assert python_page(source) == PAGE.read_text(encoding="utf-8"), "make docs writes it anew"
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_function_has_each_option_of_its_command_once(name):
+    function = getattr(bigdata_cli, name)
+    assert isinstance(function, FunctionType)
+    parameters = stdlib_inspect.signature(function).parameters
+    for one in options_of_function(name):
+        parameter = parameters[one.argument]
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        if parameter.default is not None:
+            assert parameter.default in (one.default, parameter.empty)
+    command = next(command for full, command, _ in commands() if full == f"bigdata {name}")
+    ours = {parameter.name for parameter in command.params}
+    ours -= {"dry_run", "as_json", "quiet", "more_sources"}
+    theirs = set(parameters) - {"progress"}
+    assert ours == ({"dataset", *theirs} - {"path"} if name == "verify" else theirs)
+
+
+def test_help_shows_the_arguments_and_what_they_do():
+    shown = pydoc.render_doc(bigdata_cli.convert, renderer=pydoc.plaintext)
+    assert "to: Literal['parquet', 'hdf5', 'npy', 'tfrecord']" in shown
+    assert "shard_size: int | str | None = None" in shown
+    assert "on_bad_row: A record that cannot be kept stops the run" in shown
+    assert "--" not in shown.replace("--dry-run --json", "")
+
+
+SCRIPT = """
+from bigdata_cli import Dataset, convert, inspect, open_dataset, predict, sample, train, verify
+
+reveal_type(convert("a.csv", to="parquet", shard_size="1GB", drop=["x"], types={"y": "text"}))
+reveal_type(inspect("a.csv", full=True))
+reveal_type(open_dataset("d"))
+reveal_type(train("d", epochs=2, sample=0.1, evaluate_on=open_dataset("e")))
+reveal_type(predict("m.keras", "d", output="x.csv"))
+reveal_type(verify("d", source=["a.csv"]).passed)
+reveal_type(sample("log", rows=5, output="x.txt"))
+reveal_type(Dataset.schema)
+reveal_type(open_dataset("d").rows)
+convert("a.csv", to="parquet", shards="3")
+convert("a.csv", to="parkett")
+convert("a.csv")
+train("d", epoch=2)
+inspect("a.csv", label=5)
+verify("d", jobs="all")
+predict("m.keras", "d")
+open_dataset(5)
+"""
+REVEALED = (
+    "bigdata_cli.conversion.options.ConvertReport", "bigdata_cli.inspection.report.CsvReport",
+    "bigdata_cli.dataset.Dataset", "bigdata_cli.training.report.TrainReport",
+    "bigdata_cli.training.predict.PredictReport", "builtins.bool", "builtins.int",
+    "bigdata_cli.types.dtype.Schema", "builtins.int",
+)  # fmt: skip
+FIRST_WRONG_LINE = 13
+
+
+def test_a_type_checker_sees_the_types_in_a_users_script(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    assert (PACKAGE / "py.typed").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", "--config-file=",
+         f"--cache-dir={tmp_path / 'cache'}", "--no-error-summary", script.name],
+        cwd=tmp_path, env={**os.environ, "MYPYPATH": str(PACKAGE.parent)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    notes = re.findall(r'Revealed type is "(.*)"', done.stdout)
+    assert len(notes) == len(REVEALED), done.stdout + done.stderr
+    for note, expected in zip(notes, REVEALED, strict=True):
+        assert expected.removeprefix("builtins.") in note
+    wrong = [int(line) for line in re.findall(r"script\.py:(\d+): error", done.stdout)]
+    assert wrong == list(range(FIRST_WRONG_LINE, FIRST_WRONG_LINE + 8)), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "hint"),
+    [
+        (lambda: convert("x.csv", to="npy", shards=0), "shards=0 is not between 1", None),
+        (lambda: convert("x.csv", to="npy", max_bad_rows=1),
+         'max_bad_rows goes with on_bad_row="skip"', None),
+        (lambda: convert("x.csv", to="npy", force=True, repair=True),
+         "force=True and repair=True exclude each other", None),
+        (lambda: convert("x.csv", to="npy", shards="3"),
+         "shards is '3'; its type is int | None", None),
+        (lambda: convert("x.csv", to="npy", drop="ab"),
+         "drop is 'ab'; its type is Sequence[str]", None),
+        (lambda: convert("x.csv", to="npy", force="no"), "force is 'no'; its type is bool", None),
+        (lambda: inspect("x.csv", memory=0), "memory=0 is not positive", 'memory="16GB"'),
+        (lambda: train("d", resume=True), "resume=True goes on from the file that save names",
+         'save="model.keras"'),
+        (lambda: train("d", bag=3), "bag trains each model on a sample of its own", "sample=0.05"),
+        (lambda: train("d", stratify=True), "stratify=True is of sample", "sample=0.05"),
+        (lambda: predict("m", "d", output="x.txt"), "x.txt: predictions are written as",
+         'output="x.parquet", or output="-" for CSV on standard output'),
+        (lambda: verify("d", jobs=0), "jobs=0 is not positive", None),
+        (lambda: sample("log"), "say how much: either rows or size", "rows=10000"),
+    ],
+)  # fmt: skip
+def test_errors_name_arguments(tmp_path, monkeypatch, call, message, hint):
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert caught.value.message.startswith(message)
+    assert hint is None or caught.value.hint == hint
+    assert not FLAG.search(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["convert", "x.csv", "--to", "npy", "--max-bad-rows", "1"],
+         "--max-bad-rows goes with --on-bad-row skip", None),
+        (["train", "d", "--resume"], "--resume goes on from the file that --save names",
+         "--save model.keras"),
+        (["sample", "log"], "say how much: either --rows or --size", "--rows 10000"),
+    ],
+)  # fmt: skip
+def test_the_command_line_names_flags(tmp_path, monkeypatch, words, message, hint):
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("a,b\n1,2\n")
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"Error: {message}" in result.stderr
+    assert hint is None or f"Hint: {hint}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "expected"),
+    [
+        ("convert", "--type 't=text', or leave out --no-spool",
+         'types={"t": "text"}, or leave out spool=False'),
+        ("convert", "--drop 'a,b'", 'drop=["a", "b"]'),
+        ("convert", "--drop and --columns leave none", "drop and columns leave none"),
+        ("convert", "--on-bad-row error|skip", 'on_bad_row="error" or "skip"'),
+        ("convert", "--to tfrecord --layout block: about 5 bytes",
+         'to="tfrecord", layout="block": about 5 bytes'),
+        ("convert", "-o OTHER names another folder; --force replaces it",
+         "output=OTHER names another folder; force=True replaces it"),
+        ("convert", "the value '--jobs' of column a", "the value '--jobs' of column a"),
+        ("train", "--epochs trains longer", "epochs trains longer"),
+        ("train", '--eval "[80%:]"', 'evaluate_on="[80%:]"'),
+        ("train", "--hash COL=1024 learns from text", 'hashed={"COL": 1024} learns from text'),
+        ("train", "another --label, or convert with --type x=category",
+         'another label, or convert with types={"x": "category"}'),
+        ("train", "bigdata train uses one device on jax", "bigdata train uses one device on jax"),
+        ("train", "torchrun --nproc-per-node 2", "torchrun --nproc-per-node 2"),
+        ("inspect", "bigdata convert 'a b.csv' --to parquet makes one",
+         'convert("a b.csv", to="parquet") makes one'),
+        ("inspect", "bigdata convert … --dry-run --json prints one",
+         "bigdata convert … --dry-run --json prints one"),
+    ],
+)  # fmt: skip
+def test_flags_in_a_text_as_arguments(function, text, expected):
+    assert in_python(text, function) == expected
+
+
+def _texts(path: Path) -> list[str]:
+    """The texts of a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said
+    ]
+
+
+def test_every_flag_in_a_message_is_that_of_an_option():
+    known = FLAGS_OF_COMMANDS_ALONE | FLAGS_OF_OTHERS
+    for name in REQUESTS:
+        for one in options_of_function(name):
+            known |= {one.flag.removeprefix("--"), one.flag_of(False).removeprefix("--")}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.name == "compile.py":
+            continue
+        for text in _texts(path):
+            unknown = set(FLAG.findall(text)) - known
+            assert not unknown, f"{path}: {text}"
