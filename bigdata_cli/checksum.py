@@ -1,33 +1,39 @@
-"""Checksums of files: XXH3 with 128 bits, over the digests of pieces.
+"""The files of a dataset: their names, sizes and checksums.
 
-A file is cut into pieces of 64 KiB. Its checksum is the XXH3 of the digests of its pieces, one
-after the other. So a header that is written anew at the end costs the checksum of one piece, and
-not a second reading of the file. Checksums find damage; they do not keep out somebody who wants to
-change a file unnoticed. Older datasets have SHA-256.
+A file is cut into pieces of 64 KiB. Its checksum is the XXH3 (128 bits) of the digests of its
+pieces, one after the other. So a header that is rewritten at the end costs the checksum of one
+piece, not a second reading of the file. Checksums find damage; they do not stop somebody who
+changes a file on purpose. Older datasets have SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from io import FileIO
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import xxhash
+
+from bigdata_cli.strict_json import Count
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
 
 PIECE_BYTES = 1 << 16
+ChecksumText = Annotated[
+    str, msgspec.Meta(pattern=r"\A(xxh3-128-pieces:[0-9a-f]{32}|sha256:[0-9a-f]{64})\Z")
+]
 _XXH3, _SHA256 = "xxh3-128-pieces", "sha256"
 _READ_BYTES = 1 << 18
-_DIGITS = {_XXH3: 32, _SHA256: 64}
+_MAX_NAME_BYTES = 255
+"""What file systems allow for the name of a file."""
 
 
 class Checksum:
-    """The checksum of bytes that come one after the other."""
+    """The running checksum of bytes."""
 
     def __init__(self) -> None:
         self._digests: list[bytes] = []
@@ -55,7 +61,7 @@ class Checksum:
         self._filled = len(view) - at
 
     def replace_first(self, piece: Buffer) -> None:
-        """Put other bytes in the place of the first piece, or of all where they are fewer."""
+        """Replace the bytes of the first piece, or all bytes where they are fewer."""
         if self._digests:
             self._digests[0] = xxhash.xxh3_128_digest(piece)
         else:
@@ -68,13 +74,26 @@ class Checksum:
         return f"{_XXH3}:{xxhash.xxh3_128_hexdigest(b''.join([*self._digests, *last]))}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileEntry:
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a dataset, in its folder. checksum: the algorithm, a colon, hex digits."""
 
     name: str
-    bytes: int
-    checksum: str
+    bytes: Count
+    checksum: ChecksumText
+
+    def __post_init__(self) -> None:
+        if not is_file_name(self.name):
+            raise ValueError(f"{self.name[:_MAX_NAME_BYTES]!r} is not a file name")
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text is the name of a file that cannot leave its folder, on any system."""
+    return (
+        text not in ("", ".", "..")
+        and not any(mark in text for mark in "/\\\0")
+        and not PureWindowsPath(text).drive
+        and len(text.encode(errors="replace")) <= _MAX_NAME_BYTES
+    )
 
 
 def entry_of_bytes(name: str, data: bytes) -> FileEntry:
@@ -107,17 +126,9 @@ def read_checksum(file: FileIO, like: str = _XXH3) -> str:
 
 
 def algorithm_name(checksum: str) -> str:
-    """What the algorithm of a checksum is called.
+    """The name of the algorithm of a checksum.
 
     >>> algorithm_name("xxh3-128-pieces:00"), algorithm_name("sha256:00")
     ('XXH3', 'SHA-256')
     """
     return "SHA-256" if checksum.startswith(_SHA256) else "XXH3"
-
-
-def checked(checksum: str) -> str:
-    """The checksum, where it is one; raises ValueError for what is not."""
-    algorithm, _, digits = checksum.partition(":")
-    if len(digits) != _DIGITS.get(algorithm, -1) or not set(digits) <= set("0123456789abcdef"):
-        raise ValueError(f"{checksum!r} is not a checksum")
-    return checksum

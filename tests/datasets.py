@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 
 from bigdata_cli.checksum import FileEntry, entry_of_file
+from bigdata_cli.dataset.manifest import ShardEntry, make_manifest
+from bigdata_cli.dataset.manifest_file import manifest_text
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.manifest import MANIFEST_NAME, Manifest, ShardEntry, manifest_text
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -163,7 +166,7 @@ def write_manifest(
     shards: tuple[ShardEntry, ...],
 ) -> None:
     """Write the manifest of shards that stand in the folder, and the format's sidecars."""
-    manifest = Manifest(
+    manifest = make_manifest(
         tool_version="0",
         name=stem,
         format=form.name,
@@ -174,12 +177,13 @@ def write_manifest(
         schema=schema,
         statistics=statistics,
         shards=shards,
+        order="source",
     )
     sidecars = form.sidecars(manifest.to_json())
     for name, text in sidecars.items():
         (folder / name).write_text(text, encoding="utf-8")
     entries = tuple(_file_entry(folder / name) for name in sidecars)
-    manifest = Manifest(**{**vars(manifest), "sidecars": entries})
+    manifest = structs.replace(manifest, sidecars=entries)
     (folder / MANIFEST_NAME).write_text(manifest_text(manifest), encoding="utf-8")
 
 
@@ -198,4 +202,4 @@ def sign_again(folder: Path) -> None:
     with edited_manifest(folder) as manifest:
         files = [file for shard in manifest["shards"] for file in shard["files"]]
         for file in [*files, *manifest["sidecars"]]:
-            file.update(vars(_file_entry(folder / file["name"])))
+            file.update(structs.asdict(_file_entry(folder / file["name"])))

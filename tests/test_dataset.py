@@ -13,7 +13,7 @@ import pytest
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
 N_ROWS = 103

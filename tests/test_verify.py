@@ -12,7 +12,7 @@ import pytest
 import bigdata_cli
 from bigdata_cli import verify
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.verification.report import VerifyProgress, VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 
@@ -167,7 +167,7 @@ def test_statistics_of_other_rows_are_found(parquet: Path) -> None:
     seal, finding = verify(parquet).findings
     assert str(seal) == f"{MANIFEST_NAME}: was changed: it has no SHA-256 of itself"
     assert str(finding) == (
-        f'{MANIFEST_NAME}: the number of rows that the statistics of "a" are of is 299, '
+        f'{MANIFEST_NAME}: the number of rows in the statistics of "a" is 299, '
         "the manifest says 300"
     )
 

@@ -12,19 +12,20 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from bigdata_cli.conversion.journal import (
-    JOURNAL_NAME,
-    Journal,
-    Written,
-    read_journal,
-    sync_folder,
-)
+import msgspec
+from msgspec.structs import replace
+
+from bigdata_cli.checksum import is_file_name
+from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_journal
+from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.formats.base import PARTIAL_SUFFIX, partial_path
 from bigdata_cli.io.lock import LOCK_NAME, FolderLock
-from bigdata_cli.manifest import MANIFEST_NAME, Manifest, manifest_text, plain_name, read_manifest
+from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.whole_file import sync_path
+from bigdata_cli.strict_json import convert
 
 _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""
@@ -74,17 +75,29 @@ def _check_replaced(folder: Path, *, force: bool, repair: bool) -> None:
         ) from error
 
 
+class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of a commit in the journal: the SHA-256 of its manifest, and its renames."""
+
+    manifest: str
+    renames: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        for name in (name for pair in self.renames for name in pair):
+            if not is_file_name(name) or name == MANIFEST_NAME:
+                raise ValueError(f"{name!r} is not the name of a file of a dataset")
+
+
 class OutputFolder:
     """The folder of a conversion: locked, with a journal; `close` ends it.
 
-    finished: the first line of the journal of a commit that was interrupted, and that `open` has
+    finished: the identity of a conversion whose commit was interrupted, and that `open` has
     finished.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = Journal(path)
-        self.finished: Any = None
+        self.finished: Identity | None = None
         self._lock = FolderLock(path)
         self._created: list[Path] = []
         self._is_committing = False
@@ -104,12 +117,12 @@ class OutputFolder:
             written = read_journal(self.path)
             mark = None if written is None else written.first("commit")
             if written is not None and mark is not None:
-                self._finish(mark)
-                self.finished = written.first("begin")
+                self._finish(convert(mark, _CommitMark))
+                self.finished = written.identity()
         except OSError as error:
             self.close()
             raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             self.close()
             raise UsageError(
                 f"{self.path / JOURNAL_NAME} is not what a conversion wrote: {error}",
@@ -119,25 +132,26 @@ class OutputFolder:
             self.close()
             raise
 
-    def begin(self, header: Mapping[str, Any]) -> None:
+    def begin(self, header: Identity) -> None:
         """Start from nothing: what an unfinished conversion left is removed."""
         before = read_journal(self.path)
         if before is not None:
             self._remember_made(before)
         self.journal.remove()
         self.discard_partial()
-        self.journal.start({**header, "made": len(self._created)})
+        self.journal.start(replace(header, made=len(self._created)))
 
     def go_on(self, written: Written, keep: Collection[str]) -> None:
         """Go on from what a journal holds; keep: the files of finished shards."""
         kept = {partial_path(self.path / name).name for name in keep}
         self.discard_partial(kept)
         self._remember_made(written)
-        self.journal.go_on(written)
+        self.journal.resume(written)
 
     def _remember_made(self, written: Written) -> None:
         """The folders that an interrupted run made are gone where this one leaves nothing."""
-        made = int(written.first("begin").get("made", 0))
+        before = written.identity()
+        made = 0 if before is None else before.made
         self._created = [self.path, *self.path.parents][:made]
 
     def discard_partial(self, keep: Collection[str] = ()) -> None:
@@ -185,12 +199,12 @@ class OutputFolder:
         text = manifest_text(manifest)
         for name, content in (*sidecars.items(), (MANIFEST_NAME, text)):
             _write_partial(self.path / name, content)
-        sync_folder(self.path)
+        sync_path(self.path)
         extra = {file.name: file.name for file in manifest.sidecars}
-        mark = {
-            "manifest": hashlib.sha256(text.encode()).hexdigest(),
-            "renames": [list(pair) for pair in {**renames, **extra}.items()],
-        }
+        mark = _CommitMark(
+            manifest=hashlib.sha256(text.encode()).hexdigest(),
+            renames=tuple({**renames, **extra}.items()),
+        )
         self.journal.append("commit", lambda: mark)
         self.journal.flush()
         self._is_committing = True
@@ -209,27 +223,26 @@ class OutputFolder:
         texts = {**sidecars, MANIFEST_NAME: manifest_text(manifest)}
         for name, content in texts.items():
             _write_partial(self.path / name, content)
-        sync_folder(self.path)
+        sync_path(self.path)
         for name in texts:
             os.replace(partial_path(self.path / name), self.path / name)
-        sync_folder(self.path)
+        sync_path(self.path)
 
-    def _finish(self, mark: Mapping[str, Any]) -> None:
+    def _finish(self, mark: _CommitMark) -> None:
         """All of a commit that follows its line in the journal."""
         manifest = self.path / MANIFEST_NAME
-        if partial_path(manifest).exists() or not _has_digest(manifest, mark["manifest"]):
+        if partial_path(manifest).exists() or not _has_digest(manifest, mark.manifest):
             renames = [
-                (partial_path(self.path / plain_name(old)), self.path / plain_name(new))
-                for old, new in mark["renames"]
+                (partial_path(self.path / old), self.path / new) for old, new in mark.renames
             ]
-            self._check_whole(mark["manifest"], renames)
+            self._check_whole(mark.manifest, renames)
             self._remove_replaced()
             for partial, final in renames:
                 if partial.exists():
                     os.replace(partial, final)
-            sync_folder(self.path)
+            sync_path(self.path)
             os.replace(partial_path(manifest), manifest)
-            sync_folder(self.path)
+            sync_path(self.path)
         self.discard_partial()
         self.journal.remove()
 
@@ -254,14 +267,14 @@ class OutputFolder:
         replaced = self.path / _REPLACED_NAME
         if (self.path / MANIFEST_NAME).exists():
             os.replace(self.path / MANIFEST_NAME, replaced)
-            sync_folder(self.path)
+            sync_path(self.path)
         if not replaced.exists():
             return
         for name in file_names(read_manifest(self.path, _REPLACED_NAME)):
             (self.path / name).unlink(missing_ok=True)
-        sync_folder(self.path)
+        sync_path(self.path)
         replaced.unlink()
-        sync_folder(self.path)
+        sync_path(self.path)
 
 
 def file_names(manifest: Manifest) -> list[str]:

@@ -18,15 +18,15 @@ from bigdata_cli.conversion.pipe import PipeText
 from bigdata_cli.conversion.plan import Prepared
 from bigdata_cli.conversion.progress import Meter
 from bigdata_cli.conversion.rejects import pieces_name
-from bigdata_cli.conversion.resume import Resumed, check_files, files_of
+from bigdata_cli.conversion.resume import ResumeState, check_files, files_of
 from bigdata_cli.conversion.shard import ShardEvent, convert_shard
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec
 from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.conversion.stream import StreamWork, convert_stream
+from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.engines.base import Engine
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import partial_path
-from bigdata_cli.manifest import Manifest, SourceEntry
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -113,18 +113,18 @@ class Coordinator:
         of = f" of {self.n_shards:,}" if self.counts_shards else ""
         return f"{self.n_finished:,}{of} shards are done; the same command goes on from there"
 
-    def restore(self, folder: OutputFolder, resumed: Resumed) -> None:
+    def restore(self, folder: OutputFolder, state: ResumeState) -> None:
         """Go on where an interrupted run was: what it finished is checked, and not done again."""
-        self._is_counted |= resumed.n_shards is not None
+        self._is_counted |= state.n_shards is not None
         self._journal = folder.journal  # from here on an end keeps what is in it
-        self.ledger.restore(resumed.results)
-        for result in resumed.results:
+        self.ledger.restore(state.results)
+        for result in state.results:
             self._vocabularies.changes(result.schema)
         known = [result for _, result in sorted(self.ledger.results.items())]
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
         checked = check_files(folder.path, known, jobs=self.jobs, on_progress=self.meter.advance)
         self.ledger.restore(checked)
-        folder.go_on(resumed.written, [f.name for one in checked for f in files_of(one)])
+        folder.go_on(state.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
         of = f" of {self.n_shards:,}" if self.counts_shards else ""
         self.meter.say(f"resuming: {self.n_resumed:,}{of} shards are done")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.plan import Prepared
 from bigdata_cli.conversion.shard_spec import ShardResult
-from bigdata_cli.manifest import Manifest, ShardEntry, SourceEntry
+from bigdata_cli.dataset.manifest import Manifest, ShardEntry, SourceEntry, make_manifest
 from bigdata_cli.options import manifest_entry
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -41,7 +41,7 @@ def manifest_of(
     from bigdata_cli import __version__
 
     results = [result for _, result in sorted(ledger.results.items())]
-    return Manifest(
+    return make_manifest(
         tool_version=__version__,
         name=prepared.stem,
         format=prepared.form.name,
@@ -71,7 +71,7 @@ def options_entry(prepared: Prepared) -> dict[str, Any]:
 def _shard_entry(prepared: Prepared, result: ShardResult, n_shards: int) -> ShardEntry:
     names = final_names(prepared, result, n_shards)
     return ShardEntry(
-        files=tuple(replace(file, name=names[file.name]) for file in result.files),
+        files=tuple(structs.replace(file, name=names[file.name]) for file in result.files),
         rows=result.rows,
         source_ranges=tuple((p.file, p.start, p.stop) for p in result.pieces),
     )
@@ -86,7 +86,7 @@ def _settled(
     for column in schema:
         known = settled[column.name]
         if column.kind == "float" and known.minimum is not None:
-            settled[column.name] = replace(
+            settled[column.name] = structs.replace(
                 known, minimum=float(known.minimum), maximum=float(known.maximum)
             )
         if column.kind is Kind.TIMESTAMP and known.minimum is not None:
@@ -94,5 +94,5 @@ def _settled(
             low, high = (
                 str(np.datetime64(end).astype(unit)) for end in (known.minimum, known.maximum)
             )
-            settled[column.name] = replace(known, minimum=low, maximum=high)
+            settled[column.name] = structs.replace(known, minimum=low, maximum=high)
     return settled

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.formats.base import PARTIAL_SUFFIX
-from bigdata_cli.manifest import MANIFEST_NAME, read_manifest
+from bigdata_cli.io.paths import MANIFEST_NAME
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ConvertOptions

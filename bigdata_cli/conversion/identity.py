@@ -1,4 +1,4 @@
-"""What a conversion is of: all that its bytes follow from, so that only the same one goes on."""
+"""The identity of a conversion: all that its bytes follow from. Only the same one resumes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from bigdata_cli import __version__
+from bigdata_cli.conversion.journal import Identity
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.options import values_of
+from bigdata_cli.strict_json import convert
 
 
-def identity(prepared: Prepared) -> dict[str, Any]:
-    """Tool, sources, options and plan as plain JSON values.
-
-    table_bytes: what goes on takes it over, whatever memory there is by then.
-    """
+def identity(prepared: Prepared) -> Identity:
+    """The identity of a conversion, as it reads back from a journal."""
     sample, source = prepared.sample, prepared.source
-    identity = {
+    values = {
         "tool": {"bigdata": __version__, "pyarrow": pa.__version__},
-        "sources": [vars(file.entry()) for file in source.files],
+        "sources": [msgspec.structs.asdict(file.entry()) for file in source.files],
         "options": _options(prepared.options),
         "plan": {
             "columns": [
@@ -35,22 +36,36 @@ def identity(prepared: Prepared) -> dict[str, Any]:
             "shards": prepared.n_shards,
         },
         "table_bytes": prepared.table_bytes,
-        "can_go_on": not source.comes_once,
+        "can_resume": not source.comes_once,
+        "force": prepared.options.force,
     }
-    return json.loads(json.dumps(identity))
+    return convert(json.loads(json.dumps(values)), Identity)
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What of an identity changed, as a user reads it; empty where it is the same conversion."""
-    if not before.get("can_go_on") or not now["can_go_on"]:
+def differences(before: Identity, now: Identity) -> list[str]:
+    """What changed, as a user reads it; empty where it is the same conversion."""
+    if not before.can_resume or not now.can_resume:
         return ["what comes from a pipe cannot be read again"]
-    changed = [*_of_tool(before["tool"], now["tool"])]
-    changed += source_differences(before["sources"], now["sources"])
-    changed += _of_options(before["options"], now["options"])
-    if not changed and before["plan"] != now["plan"]:
-        parts = [name for name, value in now["plan"].items() if before["plan"].get(name) != value]
-        changed.append(f"what the sample shows is different ({', '.join(parts)})")
+    changed = [
+        f"it was begun with {name} {old}, and this is {new}"
+        for name, old, new in _changed(before.tool, now.tool)
+    ]
+    changed += source_differences(before.sources, now.sources)
+    changed += [
+        f"{flag} is {_shown(new)}, and was {_shown(old)}"
+        for flag, old, new in _changed(before.options, now.options)
+    ]
+    if not changed and before.plan != now.plan:
+        parts = ", ".join(name for name, _, _ in _changed(before.plan, now.plan))
+        changed.append(f"what the sample shows is different ({parts})")
     return changed
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The keys whose values differ, with both values; None where there is none."""
+    for key in {**before, **now}:
+        if before.get(key) != now.get(key):
+            yield key, before.get(key), now.get(key)
 
 
 def _options(options: ConvertOptions) -> dict[str, Any]:
@@ -62,33 +77,19 @@ def _size(texts: frozenset[str] | None) -> int | None:
     return None if texts is None else len(texts)
 
 
-def _of_tool(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    for name in {**before, **now}:
-        if before.get(name) != now.get(name):
-            yield f"it was begun with {name} {before.get(name)}, and this is {now.get(name)}"
-
-
-def source_differences(
-    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    """What of the source files changed; both are entries of a manifest as JSON."""
-    names = [[source["name"] for source in sources] for sources in (before, now)]
+def source_differences(before: Sequence[SourceEntry], now: Sequence[SourceEntry]) -> Iterator[str]:
+    """What of the source files changed."""
+    names = [[source.name for source in sources] for sources in (before, now)]
     if names[0] != names[1]:
         yield f"the sources are {', '.join(names[1])}, and were {', '.join(names[0])}"
         return
     for old, new in zip(before, now, strict=True):
-        if old["bytes"] != new["bytes"]:
-            yield f"{new['name']} has {new['bytes']:,} bytes, and had {old['bytes']:,}"
-        elif old["digest"] != new["digest"]:
-            yield f"{new['name']} has another content"
-        elif old["mtime_ns"] != new["mtime_ns"]:
-            yield f"{new['name']} was written to at {_time(new['mtime_ns'])}"
-
-
-def _of_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    for flag in {**before, **now}:
-        if before.get(flag) != now.get(flag):
-            yield f"{flag} is {_shown(now.get(flag))}, and was {_shown(before.get(flag))}"
+        if old.bytes != new.bytes:
+            yield f"{new.name} has {new.bytes:,} bytes, and had {old.bytes:,}"
+        elif old.digest != new.digest:
+            yield f"{new.name} has another content"
+        elif old.mtime_ns != new.mtime_ns:
+            yield f"{new.name} was written to at {_time(new.mtime_ns)}"
 
 
 def _shown(value: Any) -> str:

@@ -1,8 +1,8 @@
-"""The journal of a conversion: what is finished, one line each, so that the same command goes on.
+"""The journal of a conversion: what is finished, one line each, so that the same command resumes.
 
 A line is a JSON object whose first key, `check`, is the beginning of the SHA-256 of the line before
-it and of its own rest. So a line that is torn, changed, lost or out of its place ends what is
-believed of the journal: that line and all after it are as if they had never been written.
+it and of its own rest. A line that is torn, changed, lost or out of its place has a wrong check:
+that line and all after it are ignored.
 """
 
 from __future__ import annotations
@@ -10,20 +10,45 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
+from bigdata_cli.dataset.manifest import SourceEntry
+from bigdata_cli.io.whole_file import sync_path
+from bigdata_cli.strict_json import Count, JsonError, convert
+
 JOURNAL_NAME = "_journal.jsonl"
 _CHECK_DIGITS = 16
-_START = '{"check": "'
-_MOST_BYTES = 1 << 30
+_LINE = re.compile(rb'\{"check": "([0-9a-f]{16})", (.+\n)', re.DOTALL)
+_MAX_BYTES = 1 << 30
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of a journal.
+
+    tool: versions of the libraries. options: by flag. plan: what the sample showed. table_bytes:
+    a resumed conversion takes it over, whatever memory there is by then. made: how many folders
+    the conversion made, from the output folder upward.
+    """
+
+    tool: dict[str, str]
+    sources: tuple[SourceEntry, ...]
+    options: dict[str, Any]
+    plan: dict[str, Any]
+    table_bytes: Count | None
+    can_resume: bool
+    force: bool
+    made: Count = 0
 
 
 class Entry(NamedTuple):
-    """A line of a journal: what it is about, and what it says."""
+    """A line of a journal: its kind, and its value as plain JSON."""
 
     kind: str
     value: Any
@@ -33,43 +58,55 @@ class Written(NamedTuple):
     """What a journal holds: its whole lines, their bytes, and the check of the last of them."""
 
     entries: tuple[Entry, ...]
-    bytes: int
-    check: str
+    n_bytes: int
+    check: bytes
 
     def first(self, kind: str) -> Any:
-        """What the first line of a kind says, None where there is none."""
+        """The value of the first line of a kind, None where there is none."""
         return next((entry.value for entry in self.entries if entry.kind == kind), None)
+
+    def identity(self) -> Identity | None:
+        """The identity of the conversion; None where the first line has another form."""
+        try:
+            return convert(self.first("begin"), Identity)
+        except JsonError:
+            return None
 
 
 class Journal:
-    """Lines appended to a file by a thread of its own, each on the disk before the next is begun.
+    """Appends lines to a file in a thread of its own; each is on the disk before the next begins.
 
-    What a line speaks of must be on the disk when it is appended, but for the names in `folder`,
-    which are synchronised here. Whatever waits is written together, so that many small shards cost
+    The files that a line names must be on the disk when it is appended. Their names in the folder
+    are synchronised here. All lines that wait are written together, so that many small shards cost
     as little as one. An error of the disk is raised by the next `append` or by `flush`; its lines
-    are tried again with the next ones, and by `close`.
+    are written with the next ones, or by `close`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL_NAME
-        self._check = ""
+        self._check = b""
         self._bytes = 0
         self._waiting: deque[Callable[[], Entry]] = deque()
         self._writer: ThreadPoolExecutor | None = None
         self._last: Future[None] | None = None
 
     def start(self, value: Any) -> None:
-        """Have a new journal, whose first line is `value`: written with the next line."""
-        self._check, self._bytes = "", 0
+        """Start a new journal. Its first line, `value`, is written with the next one."""
+        self._check, self._bytes = b"", 0
         self._waiting.clear()
         self._waiting.append(lambda: Entry("begin", value))
 
-    def go_on(self, written: Written) -> None:
-        """Append to what was read; what stands after its last whole line is cut off."""
-        self._check, self._bytes = written.check, written.bytes
+    def resume(self, written: Written) -> None:
+        """Append to what was read; what follows its last whole line is cut off."""
+        self._check, self._bytes = written.check, written.n_bytes
 
     def append(self, kind: str, make: Callable[[], Any]) -> None:
-        """Write a line, soon; `make` is called in the thread that writes."""
+        """Have a line written; `make` is called in the thread that writes.
+
+        Args:
+            kind: The key of the line.
+            make: Gives its value: plain JSON values and `msgspec.Struct`s.
+        """
         if self._last is not None and self._last.done():
             self._last.result()
         if self._writer is None:
@@ -83,7 +120,7 @@ class Journal:
             self._last.result()
 
     def close(self) -> None:
-        """Write what waits, and end the thread; safe to call twice. Raises nothing of the disk."""
+        """Write what waits and end the thread; raises no error of the disk. May be called twice."""
         if self._writer is not None:
             self._writer.submit(self._write)
             self._writer.shutdown(wait=True)
@@ -95,16 +132,16 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        """Write all that waits; the thread's later calls find nothing left."""
+        """Write all that waits. Later calls find nothing left."""
         if not self._waiting:
             return
-        sync_folder(self.path.parent)
+        sync_path(self.path.parent)
         entries = list(self._waiting)  # they wait until they are on the disk
         lines, check = [], self._check
         for make in entries:
             line, check = _line(make(), check)
             lines.append(line)
-        data = "".join(lines).encode("ascii")
+        data = b"".join(lines)
         is_new = not self._bytes
         with self.path.open("wb" if is_new else "r+b") as file:
             file.truncate(self._bytes)
@@ -116,17 +153,14 @@ class Journal:
         for _ in entries:
             self._waiting.popleft()
         if is_new:
-            sync_folder(self.path.parent)
+            sync_path(self.path.parent)
 
 
 def read_journal(folder: Path) -> Written | None:
-    """What the journal of a folder holds; None where there is none, or not even its first line.
-
-    Nothing in it is trusted that its checks do not vouch for.
-    """
+    """The lines of the journal in a folder whose checks are right; None where the first is not."""
     path = folder / JOURNAL_NAME
     try:
-        if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
+        if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
             return None
         data = path.read_bytes()
     except OSError:
@@ -136,31 +170,21 @@ def read_journal(folder: Path) -> Written | None:
 
 def _whole_lines(lines: Iterable[bytes]) -> Written | None:
     entries: list[Entry] = []
-    n_bytes, check = 0, ""
+    n_bytes, check = 0, b""
     for line in lines:
-        parsed = _parse(line, check)
-        if parsed is None or (parsed.kind == "begin") != (not entries):
+        match = _LINE.fullmatch(line)
+        entry = None
+        if match is not None and match[1] == _digest(check, match[2]):
+            entry = _parse(match[2])
+        if match is None or entry is None or (entry.kind == "begin") != (not entries):
             break
-        entries.append(parsed)
-        n_bytes, check = n_bytes + len(line), _check_of(line)
+        entries.append(entry)
+        n_bytes, check = n_bytes + len(line), match[1]
     return Written(tuple(entries), n_bytes, check) if entries else None
 
 
-def _line(entry: Entry, before: str) -> tuple[str, str]:
-    """A line, and its check."""
-    rest = json.dumps({entry.kind: entry.value})[1:] + "\n"
-    check = _digest(before, rest)
-    return f'{_START}{check}", {rest}', check
-
-
-def _parse(line: bytes, before: str) -> Entry | None:
-    """What a line says; None where it is not what was written there."""
-    start = _START.encode()
-    rest = line[len(start) + _CHECK_DIGITS + 3 :]
-    if not line.startswith(start) or not line.endswith(b"\n") or not rest.isascii():
-        return None
-    if _digest(before, rest.decode("ascii")) != _check_of(line):
-        return None
+def _parse(rest: bytes) -> Entry | None:
+    """The content of a line; None where it is of another form, though its check is right."""
     try:
         ((kind, value),) = json.loads(b"{" + rest).items()
     except (ValueError, RecursionError):
@@ -168,18 +192,12 @@ def _parse(line: bytes, before: str) -> Entry | None:
     return Entry(kind, value)
 
 
-def _check_of(line: bytes) -> str:
-    return line[len(_START) :][:_CHECK_DIGITS].decode("ascii", "replace")
+def _line(entry: Entry, before: bytes) -> tuple[bytes, bytes]:
+    """A line, and its check."""
+    rest = json.dumps({entry.kind: entry.value}, default=msgspec.to_builtins)[1:].encode() + b"\n"
+    check = _digest(before, rest)
+    return b'{"check": "%b", %b' % (check, rest), check
 
 
-def _digest(before: str, rest: str) -> str:
-    return hashlib.sha256((before + rest).encode("ascii")).hexdigest()[:_CHECK_DIGITS]
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _digest(before: bytes, rest: bytes) -> bytes:
+    return hashlib.sha256(before + rest).hexdigest()[:_CHECK_DIGITS].encode()

@@ -23,7 +23,7 @@ from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
 
 if TYPE_CHECKING:
-    from bigdata_cli.manifest import Manifest
+    from bigdata_cli.dataset.manifest import Manifest
     from bigdata_cli.resources.budget import MemoryBudget
     from bigdata_cli.resources.recorder import MemoryRecord
     from bigdata_cli.types.dtype import Schema
@@ -213,7 +213,7 @@ class Plan:
     memory: MemoryBudget | None = None
 
     def to_json(self) -> dict[str, Any]:
-        from bigdata_cli.manifest import schema_to_json
+        from bigdata_cli.types.column_entry import schema_to_json
 
         return {
             "sources": list(self.sources),

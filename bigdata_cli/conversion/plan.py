@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bigdata_cli.conversion.commit import check_output, disk_error
 from bigdata_cli.conversion.memory_budget import within_memory
@@ -25,8 +25,6 @@ from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.scratch import scratch_folder
-from bigdata_cli.json_fields import parse_json
-from bigdata_cli.manifest import schema_from_json
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import split_source
@@ -35,6 +33,8 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.strict_json import decode
+from bigdata_cli.types.column_entry import schema_from_json
 from bigdata_cli.types.dtype import Column, Schema, parse_dtype
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.state import ColumnState, as_categories
@@ -262,7 +262,7 @@ def _types(source: RowSource, keep: Sequence[str], options: ConvertOptions) -> T
 def read_schema(path: Path) -> list[Column]:
     """The columns in a `--schema` file: a manifest, a plan, or a list of columns, as JSON."""
     try:
-        data = parse_json(path.read_bytes()).value
+        data = decode(path.read_bytes(), Any)
     except FileNotFoundError as error:
         raise UsageError(f"--schema: {path} does not exist") from error
     except (OSError, ValueError) as error:

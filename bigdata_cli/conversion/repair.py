@@ -8,8 +8,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from bigdata_cli.checksum import FileEntry
-from bigdata_cli.conversion.checksums import text_entry
+from msgspec import structs
+
+from bigdata_cli.checksum import FileEntry, entry_of_bytes
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.describe import final_names, options_entry
@@ -17,10 +18,11 @@ from bigdata_cli.conversion.identity import source_differences
 from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.dataset.manifest import Manifest, ShardEntry
+from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import partial_path
-from bigdata_cli.manifest import Manifest, ShardEntry, read_manifest
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.lattice import Form, Observed, resolve
@@ -68,14 +70,11 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     ):
         for result in written:
             shards[result.index] = _take(result, shards[result.index], conversion, folder)
-    repaired = replace(manifest, shards=tuple(shards))
+    repaired = structs.replace(manifest, shards=tuple(shards))
     sidecars = conversion.prepared.form.sidecars(repaired.to_json())
-    repaired = replace(
-        repaired,
-        sidecars=tuple(
-            text_entry(file.name, sidecars[file.name]) if file.name in sidecars else file
-            for file in manifest.sidecars
-        ),
+    entries = {name: entry_of_bytes(name, text.encode()) for name, text in sidecars.items()}
+    repaired = structs.replace(
+        repaired, sidecars=tuple(entries.get(file.name, file) for file in manifest.sidecars)
     )
     damaged = {n: text for n, text in sidecars.items() if not folder.holds(n, text)}
     if damaged or repaired != manifest:
@@ -109,8 +108,7 @@ def _check_same(manifest: Manifest, conversion: Coordinator) -> None:
     if conversion.counts_shards:
         pairs["the number of shards"] = (len(manifest.shards), prepared.n_shards)
     changed = [f"{what} differ" for what, (old, new) in pairs.items() if old != new]
-    read = [vars(entry) for entry in manifest.sources]
-    changed += source_differences(read, [vars(entry) for entry in conversion.entries()])
+    changed += source_differences(manifest.sources, conversion.entries())
     if changed:
         raise UsageError(
             f"--repair: {prepared.output} was made otherwise: {'; '.join(changed)}",
@@ -173,7 +171,7 @@ def _take(
     if result.error is not None:
         raise conversion.prepared.source.located(*result.error)
     names = final_names(conversion.prepared, result, conversion.n_shards)
-    files = tuple(replace(file, name=names[file.name]) for file in result.files)
+    files = tuple(structs.replace(file, name=names[file.name]) for file in result.files)
     if conversion.prepared.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(
             old if _is_same(folder.path / written.name, written, old) else new
@@ -188,7 +186,7 @@ def _take(
         )
     for written, final in names.items():
         os.replace(partial_path(folder.path / written), folder.path / final)
-    return replace(before, files=files)
+    return structs.replace(before, files=files)
 
 
 def _is_same(final: Path, written: FileEntry, before: FileEntry) -> bool:

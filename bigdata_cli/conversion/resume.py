@@ -1,28 +1,29 @@
-"""Where a conversion stands that was interrupted: shards that are finished, and still whole."""
+"""The state of an interrupted conversion: the shards that are finished and still whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from bigdata_cli.checksum import FileEntry, read_checksum
 from bigdata_cli.conversion import shard_record
 from bigdata_cli.conversion.identity import differences
-from bigdata_cli.conversion.journal import Written, read_journal
+from bigdata_cli.conversion.journal import Identity, Written, read_journal
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import partial_path
+from bigdata_cli.strict_json import Count, convert
 
 
-@dataclass(frozen=True)
-class Resumed:
-    """What a journal says of a conversion.
+class ResumeState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a journal holds of a conversion.
 
-    results: in the order in which they came; several of a shard that was written again.
-    n_shards: where the source was read to its end. table_bytes: as `Prepared` has it.
+    results: in the order in which they came; several of a shard that was written again. n_shards:
+    None where the source was not read to its end. table_bytes: as `Prepared` has it.
     """
 
     written: Written
@@ -31,41 +32,49 @@ class Resumed:
     table_bytes: int | None
 
 
-def find_unfinished(
-    folder: Path, header: Mapping[str, Any], names: Sequence[str], *, force: bool
-) -> Resumed | None:
-    """What there is to go on with; None to start over.
+def find_resume_state(
+    folder: Path, now: Identity, names: Sequence[str], *, force: bool
+) -> ResumeState | None:
+    """Find what this conversion can resume from.
 
-    header: of this conversion; names: its columns. Raises UsageError where another conversion is
-    unfinished in the folder, which says what differs, but with `force`.
+    Args:
+        folder: The output folder.
+        now: The identity of this conversion.
+        names: The names of its columns.
+        force: Start over in place of an error where the journal is of another conversion.
+
+    Returns:
+        The state; None to start over.
+
+    Raises:
+        UsageError: Another conversion is unfinished in the folder; the message says what differs.
     """
     written = read_journal(folder)
-    if written is None:
+    before = None if written is None else written.identity()
+    if written is None or before is None or (force and not before.force):
         return None
-    before = written.first("begin")
-    if force and not before.get("force"):
-        return None
-    changed = differences(before, header)
-    if not before.get("can_go_on"):
-        return None
-    if changed and not force:
+    if changed := differences(before, now):
+        if force or not before.can_resume:
+            return None
         raise UsageError(
             f"{folder} holds an unfinished conversion, and this one is another: "
             + "; ".join(changed),
             hint="--force starts over, -o OTHER leaves it as it is",
         )
+    vocabularies = shard_record.Vocabularies()
     try:
-        vocabularies = shard_record.Vocabularies()
         results = tuple(
             shard_record.from_json(entry.value, names, vocabularies)
             for entry in written.entries
             if entry.kind == "shard"
         )
+        end = written.first("end")
+        n_shards = None if end is None else convert(end, Count)
     except ValueError:
         return None
-    if changed:
-        return None
-    return Resumed(written, results, written.first("end"), before["table_bytes"])
+    return ResumeState(
+        written=written, results=results, n_shards=n_shards, table_bytes=before.table_bytes
+    )
 
 
 def check_files(
@@ -75,7 +84,7 @@ def check_files(
     jobs: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[ShardResult]:
-    """The results, spoiled where a file is not what it was: such a shard is written again."""
+    """Check the files of results; those of which one was changed are spoiled, and written again."""
 
     def checked(result: ShardResult) -> ShardResult:
         is_whole = all(
@@ -92,7 +101,7 @@ def check_files(
 
 
 def files_of(result: ShardResult) -> tuple[FileEntry, ...]:
-    """All files of a shard: of rows that did not fit, and of its rejected records too."""
+    """All files of a shard, with that of rows that did not fit and that of rejected records."""
     extra = (result.rejects, None if result.rest is None else result.rest.file)
     return (*result.files, *(file for file in extra if file is not None))
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from bigdata_cli.conversion.checksums import file_entry, text_entry
+from msgspec import structs
+
+from bigdata_cli.checksum import entry_of_bytes
+from bigdata_cli.conversion.checksums import file_entry
 from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.disk_budget import check_disk
 from bigdata_cli.conversion.identity import differences, identity
+from bigdata_cli.conversion.journal import Identity
 from bigdata_cli.conversion.memory_budget import with_tables_of
 from bigdata_cli.conversion.options import (
     ConvertOptions,
@@ -26,10 +29,11 @@ from bigdata_cli.conversion.plan import Prepared, prepare
 from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.conversion.report import build_report
-from bigdata_cli.conversion.resume import find_unfinished
+from bigdata_cli.conversion.resume import find_resume_state
+from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
-from bigdata_cli.manifest import Manifest, read_manifest
 from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
 from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
@@ -93,8 +97,8 @@ def _run(
     folder = OutputFolder(prepared.output)
     folder.open()
     try:
-        header = {**identity(prepared), "force": options.force}
-        if _is_finished(folder, header):
+        current = identity(prepared)
+        if _is_finished(folder, current):
             return build_report(
                 prepared, read_manifest(folder.path), seconds=time.monotonic() - started
             )
@@ -103,16 +107,16 @@ def _run(
             prepared = _with_tables_of_dataset(prepared, folder)
             _keep_within(prepared.memory, recorder)
             return _repair(prepared, folder, unit_bytes, progress, started)
-        resumed = find_unfinished(folder.path, header, prepared.keep, force=options.force)
-        if resumed is not None:
-            prepared = with_tables_of(prepared, resumed.table_bytes)
+        state = find_resume_state(folder.path, current, prepared.keep, force=options.force)
+        if state is not None:
+            prepared = with_tables_of(prepared, state.table_bytes)
             _keep_within(prepared.memory, recorder)
         conversion = Coordinator(prepared, unit_bytes, progress, watch)
         with _clean_up(conversion, folder):
-            if resumed is None:
-                folder.begin(header)
+            if state is None:
+                folder.begin(current)
             else:
-                conversion.restore(folder, resumed)
+                conversion.restore(folder, state)
             _make_shards(conversion, folder)
             manifest = _commit(conversion, folder)
     finally:
@@ -178,12 +182,10 @@ def _repair(
     )
 
 
-def _is_finished(folder: OutputFolder, header: dict[str, Any]) -> bool:
+def _is_finished(folder: OutputFolder, now: Identity) -> bool:
     """Whether all that was left of this very conversion was its commit, which is done by now."""
-    begun = folder.finished
-    return (
-        begun is not None and begun["force"] == header["force"] and not differences(begun, header)
-    )
+    before = folder.finished
+    return before is not None and before.force == now.force and not differences(before, now)
 
 
 def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
@@ -192,7 +194,7 @@ def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     prepared = conversion.prepared
     manifest = conversion.manifest()
     sidecars = prepared.form.sidecars(manifest.to_json())
-    entries = [text_entry(name, text) for name, text in sidecars.items()]
+    entries = [entry_of_bytes(name, text.encode()) for name, text in sidecars.items()]
     if manifest.rejected_rows:
         merge_rejects(
             prepared.source,
@@ -201,7 +203,7 @@ def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
             interleaved=conversion.order != "source",
         )
         entries.append(file_entry(prepared.output, REJECTS_NAME))
-    manifest = replace(manifest, sidecars=tuple(entries))
+    manifest = structs.replace(manifest, sidecars=tuple(entries))
     folder.commit(manifest, sidecars, conversion.renames())
     return manifest
 

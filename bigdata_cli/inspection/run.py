@@ -12,7 +12,7 @@ from bigdata_cli.formats.registry import all_traits
 from bigdata_cli.inspection.facts import Room
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ProgressListener

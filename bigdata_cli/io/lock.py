@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from bigdata_cli.errors import UsageError
 
 LOCK_NAME = "_lock"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 _ATTEMPTS = 20
 _SECONDS_BETWEEN = 0.05
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
+class _Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that holds a lock, as its file has it. boot: see `_boot_id`."""
+
+    pid: int
+    host: str
+    boot: str
+    started: str
+
+
 class FolderLock:
-    """A lock that the kernel drops when its holder dies, and a file that says who that is.
+    """A lock that the kernel drops when its holder dies, and a file that names the holder.
 
     `flock` decides wherever it works. Where it does not, and for a holder on another machine, which
-    it may not see, what the file says counts: a holder is gone where this machine has been started
-    anew since, or has no process of that number.
+    it may not see, the file decides: a holder is gone where this machine was restarted since, or
+    has no process of that number.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +56,7 @@ class FolderLock:
                 return
             os.close(descriptor)
             time.sleep(_SECONDS_BETWEEN)
-        raise UsageError(f"{self.path.parent} is being written into by others all the time")
+        raise UsageError(f"other conversions are writing into {self.path.parent} in turns")
 
     def release(self) -> None:
         """Give it back; safe to call twice."""
@@ -76,62 +85,51 @@ class FolderLock:
         if holder is not None and _may_live(holder, by_kernel=by_kernel):
             raise self._held(holder)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_ourselves()).encode(), 0)
+        ours = _Holder(
+            pid=os.getpid(),
+            host=os.uname().nodename,
+            boot=_boot_id(),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        os.pwrite(descriptor, msgspec.json.encode(ours), 0)
         return True
 
-    def _held(self, holder: dict[str, Any] | None) -> UsageError:
-        who = "another conversion"
+    def _held(self, holder: _Holder | None) -> UsageError:
+        who, hint = "another conversion", "wait for it, or -o OTHER"
         if holder is not None:
-            who = f"process {holder['pid']} on {holder['host']}, since {holder['started']},"
-        told = f"{who} is writing into {self.path.parent}"
-        hint = "wait for it, or -o OTHER"
-        if holder is not None and holder["host"] != os.uname().nodename:
-            hint = f"wait for it, or rm {self.path} where that process is gone"
-        return UsageError(told, hint=hint)
-
-
-def _ourselves() -> dict[str, Any]:
-    return {
-        "pid": os.getpid(),
-        "host": os.uname().nodename,
-        "boot": _boot_id(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+            who = f"process {holder.pid} on {holder.host}, since {holder.started},"
+            if holder.host != os.uname().nodename:
+                hint = f"wait for it, or rm {self.path} where that process is gone"
+        return UsageError(f"{who} is writing into {self.path.parent}", hint=hint)
 
 
 def _boot_id() -> str:
-    """What the kernel calls the time since it was started; "" where it does not say."""
+    """The kernel's name of this boot; "" where it has none."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return ""
 
 
-def _read(descriptor: int) -> dict[str, Any] | None:
-    """Who a lock file names; None for nobody, as of one that is being written."""
+def _read(descriptor: int) -> _Holder | None:
+    """The holder in a lock file; None where there is none, as in one that is being written."""
     try:
-        holder = json.loads(os.pread(descriptor, _MOST_BYTES, 0))
-        return {
-            "pid": int(holder["pid"]),
-            "host": str(holder["host"]),
-            "boot": str(holder["boot"]),
-            "started": str(holder["started"]),
-        }
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return msgspec.json.decode(os.pread(descriptor, _MAX_BYTES, 0), type=_Holder)
+    except (ValueError, RecursionError):
         return None
 
 
-def _may_live(holder: dict[str, Any], *, by_kernel: bool) -> bool:
-    """Whether the holder may still be at work, although the kernel gave us the lock (or has none).
+def _may_live(holder: _Holder, *, by_kernel: bool) -> bool:
+    """Whether the holder may still be running, although the kernel gave us the lock (or has none).
 
     The same boot is the same kernel, whatever a container calls its host.
     """
     boot = _boot_id()
-    if boot and holder["boot"] == boot:
-        return not by_kernel and _is_alive(holder["pid"])
-    if holder["host"] != os.uname().nodename:
+    if boot and holder.boot == boot:
+        return not by_kernel and _is_alive(holder.pid)
+    if holder.host != os.uname().nodename:
         return True
-    return not boot and not by_kernel and _is_alive(holder["pid"])
+    return not boot and not by_kernel and _is_alive(holder.pid)
 
 
 def _is_alive(pid: int) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bigdata_cli.errors import UsageError, did_you_mean
-from bigdata_cli.manifest import MANIFEST_NAME
 
 CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
 JSON_LINES_EXTENSIONS = (".jsonl", ".ndjson")
+MANIFEST_NAME = "_manifest.json"
+"""The file that makes a folder a dataset."""
 PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC = b"PAR1", b"PARE"
 PARQUET_EXTENSIONS = (".parquet", ".pq", ".parq")
 COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")

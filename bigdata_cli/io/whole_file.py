@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Where to write a file that gets its name when the block ends, and is removed if it fails.
+    """Give the path to write a file to; it gets its name when the block ends without an error.
 
     What is written is on the disk before the rename. The extension is kept, for writers that go
     by it. A process that is killed leaves a file `_NAME.partial.EXT`, which the next one replaces.
@@ -28,20 +28,22 @@ def whole_file(path: Path) -> Iterator[Path]:
     partial.unlink(missing_ok=True)
     try:
         yield partial
-        _sync(partial)
+        sync_path(partial)
         os.replace(partial, path)
-        _sync(path.parent)
+        sync_path(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
 
-def _sync(path: Path) -> None:
+def sync_path(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a folder, on Windows
-        return
+    except PermissionError:
+        if path.is_dir():  # on Windows
+            return
+        raise
     try:
         os.fsync(descriptor)
     finally:

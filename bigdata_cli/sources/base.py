@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bigdata_cli.dataset.manifest import SourceEntry
     from bigdata_cli.errors import DataError
-    from bigdata_cli.manifest import SourceEntry
     from bigdata_cli.sources.bad_values import RecordError
     from bigdata_cli.sources.csv.records import ParsePlan
     from bigdata_cli.sources.csv.sample import Sample

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.paths import (
     ENCRYPTED_PARQUET_MAGIC,
+    MANIFEST_NAME,
     PARQUET_MAGIC,
     expand_paths,
     is_parquet_name,
 )
-from bigdata_cli.manifest import MANIFEST_NAME
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source, open_source
 

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from bigdata_cli.json_fields import JsonError, parse_json
+from bigdata_cli.strict_json import JsonError, decode
 
 BIGDATA_MEMBER = "bigdata.json"
 _CONFIG_MEMBER = "config.json"
@@ -87,7 +87,7 @@ def check_config(archive: zipfile.ZipFile) -> None:
     larger than their weights would take memory before that is found out.
     """
     try:
-        config = parse_json(archive.read(_CONFIG_MEMBER)).value
+        config = decode(archive.read(_CONFIG_MEMBER), Any)
     except JsonError as error:
         raise ArchiveError(f"its {_CONFIG_MEMBER} is damaged: {error}") from error
     layers = list(_objects(config))

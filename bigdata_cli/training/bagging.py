@@ -13,15 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from bigdata_cli import __version__
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.whole_file import whole_file
-from bigdata_cli.json_fields import Field, JsonError, parse_json
+from bigdata_cli.strict_json import Count, JsonError, decode
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
@@ -33,6 +34,18 @@ from bigdata_cli.types.dtype import Schema
 BAG_NAME = "bag.json"
 BAG_VERSION = 1
 _MAX_BAG_BYTES = 1 << 20
+
+
+class _Member(msgspec.Struct):
+    name: str
+    sha256: str
+
+
+class _Bag(msgspec.Struct):
+    """The file `bag.json`, as far as it is read."""
+
+    bag_version: Count
+    members: Annotated[tuple[_Member, ...], msgspec.Meta(min_length=1, max_length=MOST_MEMBERS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,23 +172,15 @@ def _member_files(folder: Path) -> list[tuple[str, str]]:
     try:
         if path.stat().st_size > _MAX_BAG_BYTES:
             raise JsonError(f"it has more than {_MAX_BAG_BYTES:,} bytes")
-        document = parse_json(path.read_bytes())
-        version = document.field("bag_version").count()
-        if version != BAG_VERSION:
-            raise JsonError(f"it is of version {version}, not {BAG_VERSION}")
-        members = document.field("members").items()
-        if not 1 <= len(members) <= MOST_MEMBERS:
-            raise document.field("members").wrong(f"a list of up to {MOST_MEMBERS} members")
-        return [_member_file(entry, index) for index, entry in enumerate(members)]
+        bag = decode(path.read_bytes(), _Bag)
+        if bag.bag_version != BAG_VERSION:
+            raise JsonError(f"it is of version {bag.bag_version}, not {BAG_VERSION}")
+        for index, member in enumerate(bag.members):
+            if member.name != member_name(index):  # and no other: none leads out of the folder
+                raise JsonError(f"members[{index}].name: it is not {member_name(index)}")
     except JsonError as error:
         raise DataError(f"{path} is damaged: {error}") from error
-
-
-def _member_file(entry: Field, index: int) -> tuple[str, str]:
-    name = entry.field("name")
-    if name.text() != member_name(index):  # and no other, so that none leads out of the folder
-        raise name.wrong(member_name(index))
-    return name.text(), entry.field("sha256").text()
+    return [(member.name, member.sha256) for member in bag.members]
 
 
 def _what_is_read(model: TrainedModel) -> tuple[Any, ...]:

@@ -6,14 +6,26 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.model import set_dropout_steps
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.saved import MODEL_SUFFIX, TrainedModel, load_model, save_model
 from bigdata_cli.training.target import Target
 from bigdata_cli.types.dtype import Schema
+
+
+class _State(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a training is. options: what it may not change; dataset: see `_fingerprint`."""
+
+    epochs: Count
+    steps: Count
+    options: dict[str, Any]
+    dataset: str
 
 
 class Checkpoint:
@@ -63,18 +75,18 @@ class Checkpoint:
         """Write the model after so many epochs."""
         from keras import ops
 
-        state = {
-            "epochs": epochs,
-            "steps": int(ops.convert_to_numpy(network.optimizer.iterations)),
-            "options": self._options.settled(),
-            "dataset": _fingerprint(self._dataset),
-        }
+        state = _State(
+            epochs=epochs,
+            steps=int(ops.convert_to_numpy(network.optimizer.iterations)),
+            options=self._options.settled(),
+            dataset=_fingerprint(self._dataset),
+        )
         model = TrainedModel(
             keras_model=network,
             features=self._features,
             target=self._target,
             schema=self._schema,
-            state=state,
+            state=msgspec.structs.asdict(state),
         )
         save_model(self.path, model)
         self.saved_epochs = epochs
@@ -85,13 +97,13 @@ class Checkpoint:
         Raises UsageError where it was trained on other rows or in another way.
         """
         model = load_model(self.path, backend=backend)
-        state = model.state
-        epochs, steps = state.get("epochs"), state.get("steps")
-        if not (isinstance(epochs, int) and isinstance(steps, int) and min(epochs, steps) >= 0):
-            raise DataError(f"{self.path} does not say how far its training is")
+        try:
+            state = convert(model.state, _State)
+        except JsonError as error:
+            raise DataError(f"{self.path} does not say how it was trained: {error}") from error
         self._check_columns(model)
-        self._check_options(state)
-        if state.get("dataset") != _fingerprint(self._dataset):
+        self._check_options(state.options)
+        if state.dataset != _fingerprint(self._dataset):
             raise UsageError(
                 f"{self.path} was trained on other rows than those of {self._dataset.path}",
                 hint="--force instead of --resume trains anew",
@@ -104,9 +116,9 @@ class Checkpoint:
             )
         if getattr(model.keras_model, "optimizer", None) is None:
             raise DataError(f"{self.path} has no optimizer to go on with")
-        set_dropout_steps(model.keras_model, steps, worker=worker)
-        self.saved_epochs = epochs
-        return model.keras_model, epochs
+        set_dropout_steps(model.keras_model, state.steps, worker=worker)
+        self.saved_epochs = state.epochs
+        return model.keras_model, state.epochs
 
     def _check_columns(self, model: TrainedModel) -> None:
         """Raise UsageError where the model reads other columns than this training would."""
@@ -129,11 +141,8 @@ class Checkpoint:
             hint="--force instead of --resume trains anew",
         )
 
-    def _check_options(self, state: Any) -> None:
-        before, now = state.get("options"), self._options.settled()
-        if not isinstance(before, dict):
-            raise DataError(f"{self.path} does not say how it was trained")
-        for name, value in now.items():
+    def _check_options(self, before: dict[str, Any]) -> None:
+        for name, value in self._options.settled().items():
             if before.get(name) != value:
                 raise UsageError(
                     f"{self.path} was trained with --{name} {_shown(before.get(name))}, which is "

@@ -11,7 +11,6 @@ but numbers; only then Keras gets it, in its safe mode.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import zipfile
@@ -23,13 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from bigdata_cli import __version__
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.whole_file import whole_file
-from bigdata_cli.json_fields import Field, JsonError, parse_json
 from bigdata_cli.loaders.tensorflow import import_tensorflow
-from bigdata_cli.manifest import schema_from_json, schema_to_json
+from bigdata_cli.strict_json import JsonError
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
 from bigdata_cli.training.backends import (
     BACKENDS,
@@ -39,11 +36,11 @@ from bigdata_cli.training.backends import (
 )
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
-from bigdata_cli.training.features import MAX_BUCKETS, CodeFeature, FeaturePlan, NumberFeature
-from bigdata_cli.training.target import Target, Task
-from bigdata_cli.types.dtype import Kind, Schema
+from bigdata_cli.training.features import FeaturePlan
+from bigdata_cli.training.model_json import from_json, to_json
+from bigdata_cli.training.target import Target
+from bigdata_cli.types.dtype import Schema
 
-MODEL_VERSION = 1
 MODEL_SUFFIX = ".keras"
 PREDICT_ROWS = 8192
 """Rows that a model is given at a time: what lies between its layers is of so many."""
@@ -115,9 +112,10 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
         )
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} is not there", hint="make it before")
-    text = json.dumps(_to_json(model), ensure_ascii=False, allow_nan=False)
     import keras
 
+    backend = keras.backend.backend()
+    text = to_json(model.features, model.target, model.schema, dict(model.state), backend)
     with whole_file(path) as partial:
         keras.saving.save_model(model.keras_model, partial)
         with zipfile.ZipFile(partial, "a") as archive:
@@ -136,12 +134,11 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
     path = Path(path)
     _check_path(path)
     try:
-        document = read_archive(path)
-        described = _from_json(parse_json(document))
+        document = from_json(read_archive(path))
     except (ArchiveError, JsonError, UsageError) as error:
         raise DataError(f"{path} is not a model that bigdata can load: {error}") from error
-    features, target, schema, state, trained_on = described
-    keras = _keras_for(backend, trained_on)
+    features, target = document.features, document.label()
+    keras = _keras_for(backend, document.backend)
     try:
         keras_model = keras.saving.load_model(path, safe_mode=True)
         _check_shapes(keras_model, features, target)
@@ -150,7 +147,11 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
     except Exception as error:  # what a damaged archive makes of Keras is not foreseen
         raise DataError(f"{path} is damaged: Keras cannot load it: {_first_line(error)}") from error
     return TrainedModel(
-        keras_model=keras_model, features=features, target=target, schema=schema, state=state
+        keras_model=keras_model,
+        features=features,
+        target=target,
+        schema=document.schema(),
+        state=document.state,
     )
 
 
@@ -198,103 +199,3 @@ def _check_shapes(keras_model: Any, features: FeaturePlan, target: Target) -> No
     logits = keras_model(model_inputs(features, rows.dense, rows.codes), training=False)
     if tuple(logits.shape) != (2, len(target.start)):
         raise ValueError(f"the network gives {tuple(logits.shape)[1:]} numbers for a row")
-
-
-def _to_json(model: TrainedModel) -> dict[str, Any]:
-    import keras
-
-    features, target = model.features, model.target
-    return {
-        "model_version": MODEL_VERSION,
-        "tool_version": __version__,
-        "backend": keras.backend.backend(),
-        "features": {
-            "numbers": [vars(feature) for feature in features.numbers],
-            "codes": [vars(feature) for feature in features.codes],
-            "notes": list(features.notes),
-        },
-        "target": {
-            "column": target.column.name,
-            "task": str(target.task),
-            "n_classes": target.n_classes,
-            "center": target.center,
-            "scale": target.scale,
-            "start": list(target.start),
-        },
-        "columns": schema_to_json(model.schema),
-        "state": dict(model.state),
-    }
-
-
-def _from_json(
-    document: Field,
-) -> tuple[FeaturePlan, Target, Schema, Mapping[str, Any], str]:
-    """Features, target, schema, state and backend of a model; JsonError where they are wrong."""
-    version = document.field("model_version").count()
-    if version != MODEL_VERSION:
-        newer = (
-            " by a newer bigdata (pip install -U bigdata-cli)" if version > MODEL_VERSION else ""
-        )
-        raise JsonError(f"it was written{newer} as version {version}, not {MODEL_VERSION}")
-    schema = schema_from_json(document.field("columns").value)
-    features = _features(document.field("features"), schema)
-    target = _target(document.field("target"), schema)
-    state = {key: entry.value for key, entry in document.field("state").entries()}
-    backend = document.field("backend").one_of("tensorflow", "torch", "jax")
-    return features, target, schema, state, backend
-
-
-def _features(entry: Field, schema: Schema) -> FeaturePlan:
-    numbers = tuple(
-        NumberFeature(
-            name=_column(number.field("name"), schema),
-            center=float(number.field("center").number()),
-            scale=_scale(number.field("scale")),
-            has_nulls=number.field("has_nulls").truth(),
-        )
-        for number in entry.field("numbers").items()
-    )
-    codes = tuple(_code(code, schema) for code in entry.field("codes").items())
-    if not numbers and not codes:
-        raise entry.wrong("the features of a model")
-    return FeaturePlan(numbers=numbers, codes=codes, notes=entry.field("notes").texts())
-
-
-def _code(entry: Field, schema: Schema) -> CodeFeature:
-    name = _column(entry.field("name"), schema)
-    n_values = entry.field("n_values")
-    if entry.field("hashed").truth():
-        if not 2 <= n_values.count() <= MAX_BUCKETS:
-            raise n_values.wrong("a number of buckets")
-        return CodeFeature(name=name, n_values=n_values.count(), hashed=True)
-    if schema[name].kind is not Kind.CATEGORY or schema[name].n_values != n_values.count():
-        raise n_values.wrong(f'as long as the vocabulary of column "{name}"')
-    return CodeFeature(name=name, n_values=n_values.count())
-
-
-def _target(entry: Field, schema: Schema) -> Target:
-    task = Task(entry.field("task").one_of(*Task))
-    start, n_classes = entry.field("start"), entry.field("n_classes")
-    outputs = n_classes.count() if task is Task.CLASSES else 1
-    if len(start.items()) != outputs or (task is Task.BINARY and n_classes.count() != 2):
-        raise start.wrong(f"one number for each output of a {task} model")
-    return Target(
-        column=schema[_column(entry.field("column"), schema)],
-        task=task,
-        n_classes=n_classes.count(),
-        center=float(entry.field("center").number()),
-        scale=_scale(entry.field("scale")),
-        start=tuple(float(number.number()) for number in start.items()),
-    )
-
-
-def _scale(entry: Field) -> float:
-    if not entry.number() > 0:
-        raise entry.wrong("a positive number")
-    return float(entry.number())
-
-
-def _column(name: Field, schema: Schema) -> str:
-    if name.text() not in schema.names:
-        raise name.wrong("the name of a column")
-    return name.text()

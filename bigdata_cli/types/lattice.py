@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bigdata_cli.errors import UsageError
 from bigdata_cli.types.dtype import smallest_integer
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
@@ -48,8 +50,7 @@ _EXACT_IN_FLOAT64 = 2**53
 NANOSECOND_RANGE_US = 2**63 // 1000
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True, array_like=True):
     """The forms of a column's values, and the largest magnitudes of integers or microseconds.
 
     forms: bits of `Form`. negative, positive: the largest |v| among the negative and the other

@@ -7,12 +7,12 @@ Algorithm for Computing Sample Variances" (1979).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, kw_only=True)
-class ColumnStatistics:
+
+class ColumnStatistics(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What is known of a column's values.
 
     count: rows; nulls: those without a value. minimum, maximum: ints for int columns, floats for

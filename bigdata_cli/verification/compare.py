@@ -17,7 +17,7 @@ from bigdata_cli.conversion.partition import Dealt
 from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import BigdataError, DataError, UsageError
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.base import FedRows, Portions, RowFeed, all_in_one
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES
 from bigdata_cli.sources.csv.units import Unit

@@ -1,4 +1,4 @@
-"""Whether a manifest agrees with itself, with the rejected records, and with its folder."""
+"""Checks of a manifest against itself, the rejected records, and its folder."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from pathlib import Path
 
 from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.dataset.manifest import SHARD_FILE, Manifest
 from bigdata_cli.formats.base import PARTIAL_SUFFIX
-from bigdata_cli.json_fields import parse_json
-from bigdata_cli.manifest import MANIFEST_NAME, SHARD_FILE, Manifest
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.verification.report import Finding
 
-_MOST_FIELD_BYTES = 1 << 30
+_MAX_FIELD_BYTES = 1 << 30
 
 
-def check_manifest(dataset: Dataset, data: bytes) -> Iterator[Finding]:
-    """Its total and its statistics are those of its shards; no file and no record is there twice.
-
-    data: the manifest as it stands in its file.
-    """
-    written = parse_json(data).field("rows").value
-    if written != dataset.rows:
+def check_manifest(dataset: Dataset) -> Iterator[Finding]:
+    """Check totals and statistics against the shards, and that no file is listed twice."""
+    written, rows = dataset.manifest.written_rows, dataset.rows
+    if written != rows:
         what = "the sum of the shards' rows"
-        yield Finding(file=MANIFEST_NAME, what=what, expected=written, found=dataset.rows)
+        yield Finding(file=MANIFEST_NAME, what=what, expected=written, found=rows)
     for name, known in dataset.manifest.statistics.items():
         if known.count != dataset.rows:
             yield Finding(
                 file=MANIFEST_NAME,
-                what=f'the number of rows that the statistics of "{name}" are of',
+                what=f'the number of rows in the statistics of "{name}"',
                 expected=dataset.rows,
                 found=known.count,
             )
@@ -45,11 +42,12 @@ def check_manifest(dataset: Dataset, data: bytes) -> Iterator[Finding]:
 
 
 def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
-    """The shards were made of pieces of the sources that do not overlap; of tables, of all rows."""
+    """Check that the pieces of the sources do not overlap; those of tables have all rows."""
     pieces = sorted(piece for shard in manifest.shards for piece in shard.source_ranges)
     for source, _, _ in pieces[-1:]:
         if source >= len(manifest.sources):
-            yield Finding(file=MANIFEST_NAME, what=f"a shard is of source {source}, which is none")
+            what = f"a shard is of source {source}, which is not listed"
+            yield Finding(file=MANIFEST_NAME, what=what)
     for before, after in pairwise(pieces):
         if before[0] == after[0] and before[2] > after[1]:
             yield Finding(
@@ -69,7 +67,7 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
 
 
 def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
-    """The rejected records are as many as the manifest says."""
+    """Check that there are as many rejected records as the manifest says."""
     if REJECTS_NAME not in {file.name for file in manifest.sidecars}:
         if manifest.rejected_rows:
             what = f"it has {manifest.rejected_rows:,} rejected rows, and does not list the file"
@@ -93,7 +91,7 @@ def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
 
 def read_rejects(folder: Path) -> Iterator[list[str]]:
     """The records of `rejects.csv`; raises ValueError where it is not as we write it."""
-    csv.field_size_limit(_MOST_FIELD_BYTES)
+    csv.field_size_limit(_MAX_FIELD_BYTES)
     path = folder / REJECTS_NAME
     with path.open("r", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         reader = csv.reader(stream)
@@ -109,7 +107,7 @@ def read_rejects(folder: Path) -> Iterator[list[str]]:
 
 
 def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
-    """Files that could be taken for shards and are not in the manifest, and all others."""
+    """Files that look like shards and are not in the manifest; and the names of all others."""
     listed = {name for shard in dataset.shards for name in shard.file_names}
     stems = {dataset.manifest.name}
     for name in listed:

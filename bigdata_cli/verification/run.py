@@ -7,15 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bigdata_cli.dataset import Dataset, dataset_folder
+from bigdata_cli.dataset.manifest import Manifest, ShardEntry
+from bigdata_cli.dataset.manifest_file import Seal, load_manifest, read_manifest_bytes
 from bigdata_cli.errors import DataError, VerificationError
-from bigdata_cli.manifest import (
-    MANIFEST_NAME,
-    Manifest,
-    Seal,
-    ShardEntry,
-    load_manifest,
-    read_manifest_bytes,
-)
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
 from bigdata_cli.verification.options import VerifyOptions
@@ -56,7 +51,7 @@ def run(
     for sidecar in manifest.sidecars:
         findings += check_file(folder, sidecar)
     findings += check_rejects(folder, manifest)
-    findings += check_manifest(dataset, data)
+    findings += check_manifest(dataset)
     strangers, others = other_files(dataset)
     findings += strangers
     compared_rows = None

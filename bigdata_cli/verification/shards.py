@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bigdata_cli.checksum import FileEntry, algorithm_name, read_checksum
 from bigdata_cli.dataset import Dataset, file_problem
+from bigdata_cli.dataset.manifest import ShardEntry
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.manifest import ShardEntry
 from bigdata_cli.verification.report import Finding
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.json_fields import Field, JsonError
-from bigdata_cli.manifest import MANIFEST_NAME, SourceEntry
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions, source_options_of
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.sources.tables.source import TableSource
-from bigdata_cli.types.dtype import DTYPES, Column, Kind, integer_range, kind_of
+from bigdata_cli.strict_json import Count, JsonError, convert
+from bigdata_cli.types.dtype import Column, Kind, integer_range, kind_of
 from bigdata_cli.types.lattice import Form, Observed
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
@@ -40,18 +44,19 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
     DataError where the manifest does not say how it was read.
     """
     manifest = dataset.manifest
-    document = Field({"dialect": dict(manifest.dialect), "options": dict(manifest.options)})
     try:
-        dialect = None
-        options = SourceOptions()
-        if not document.field("dialect").has("table"):
-            dialect = _dialect(document.field("dialect"))
-            options = replace(source_options_of(dialect), null_tokens=None)
+        reading = _reading(manifest)
+        dialect = reading.dialect
+        options = (
+            SourceOptions()
+            if dialect is None
+            else replace(source_options_of(dialect), null_tokens=None)
+        )
         rows = open_rows(paths, options)
         _check_kind(dataset, rows)
         if isinstance(rows, Source) and dialect is not None:
             rows = replace(rows, dialect=dialect)
-        plan = _plan(dataset, document.field("options"), dialect or _NO_DIALECT)
+        plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
     except JsonError as error:
         raise DataError(
             f"{dataset.path / MANIFEST_NAME} does not say how its source was read: {error}",
@@ -102,36 +107,49 @@ def compare_fingerprint(then: SourceEntry, now: SourceEntry) -> list[Finding]:
     return []
 
 
-def _dialect(dialect: Field) -> Dialect:
-    names = dialect.field("names")
-    return Dialect(
-        delimiter=dialect.field("delimiter").text_or_null(),
-        quote=dialect.field("quote").text_or_null(),
-        escape=dialect.field("escape").text_or_null(),
-        header=dialect.field("header").truth(),
-        names=None if names.value is None else names.texts(),
-        skip_rows=dialect.field("skip_rows").count(),
-        comment=dialect.field("comment").text_or_null(),
-        trim=dialect.field("trim").truth(),
-        decimal=dialect.field("decimal").text(),
-        thousands=dialect.field("thousands").text_or_null(),
-        null_tokens=dialect.field("null_tokens").texts(),
-        column_null_tokens=tuple(
-            (name, tokens.texts()) for name, tokens in dialect.field("column_null_tokens").entries()
-        ),
-        keep_blank_lines=dialect.field("keep_blank_lines").truth(),
-        encoding=dialect.field("encoding").text(),
-    )
+class _Options(msgspec.Struct):
+    """The options in a manifest that the values follow from. types: of the fixed columns."""
+
+    types: dict[str, str]
+    float: Literal["auto", "32", "64"]
+    on_bad_row: Literal["error", "skip"]
+    max_line_bytes: Count
 
 
-def _plan(dataset: Dataset, options: Field, dialect: Dialect) -> ParsePlan:
-    fixed = {name: dtype.one_of(*DTYPES) for name, dtype in options.field("types").entries()}
+class _DialectEntry(msgspec.Struct):
+    """What a manifest has in another form than `Dialect`."""
+
+    skip_rows: Count
+    column_null_tokens: dict[str, tuple[str, ...]]
+
+
+class _Reading(msgspec.Struct):
+    """How a manifest says that its source was read. dialect: None for tables."""
+
+    options: _Options
+    dialect: Dialect | None = None
+
+
+def _reading(manifest: Manifest) -> _Reading:
+    """Raises JsonError where the manifest does not say how its source was read."""
+    if "table" in manifest.dialect:
+        return convert({"options": manifest.options}, _Reading)
+    missing = {field.name for field in fields(Dialect)} - manifest.dialect.keys()
+    if missing:
+        raise JsonError(f"dialect: it lacks the key {min(missing)}")
+    entry = convert(manifest.dialect, _DialectEntry)
+    tokens = tuple(entry.column_null_tokens.items())
+    dialect = {**manifest.dialect, "column_null_tokens": tokens}
+    return convert({"options": manifest.options, "dialect": dialect}, _Reading)
+
+
+def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:
     return ParsePlan(
         dialect=dialect,
-        columns=tuple(_state(column, column.name in fixed) for column in dataset.schema),
-        float_mode=options.field("float").one_of("auto", "32", "64"),
-        skip_bad_rows=options.field("on_bad_row").one_of("error", "skip") == "skip",
-        max_record_bytes=options.field("max_line_bytes").count(),
+        columns=tuple(_state(column, column.name in options.types) for column in dataset.schema),
+        float_mode=options.float,
+        skip_bad_rows=options.on_bad_row == "skip",
+        max_record_bytes=options.max_line_bytes,
     )
 
 

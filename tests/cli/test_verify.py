@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from bigdata_cli import convert
 from bigdata_cli.cli import main
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 from tests.datasets import write_dataset
 
 

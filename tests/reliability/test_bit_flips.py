@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bigdata_cli import convert, verify
+from bigdata_cli.dataset.manifest_file import Seal, load_manifest
 from bigdata_cli.errors import DataError, VerificationError
-from bigdata_cli.manifest import MANIFEST_NAME, Seal, load_manifest
+from bigdata_cli.io.paths import MANIFEST_NAME
 from tests.datasets import LAYOUTS
 
 ROWS = 400

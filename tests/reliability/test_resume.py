@@ -41,7 +41,7 @@ def begin(children, source, output, **options):
     while True:
         assert children.run(source, output, die_at="before commit", **options)["status"] == KILLED
         entries = [entry for entry in read_journal(output).entries if entry.kind == "shard"]
-        if len({entry.value["index"] for entry in entries}) == OPTIONS["shards"]:
+        if len({entry.value["result"]["index"] for entry in entries}) == OPTIONS["shards"]:
             return output
         shutil.rmtree(output)  # it was killed before the last line was on the disk
 
@@ -252,13 +252,13 @@ def test_lines_read_back_as_written_and_the_torn_one_is_cut_off(values, cut, tmp
     journal.close()
     written = read_journal(folder)
     assert written.entries == (Entry("begin", {"a": 1}), *(Entry("shard", v) for v in values))
-    os.truncate(folder / JOURNAL_NAME, written.bytes - cut)
+    os.truncate(folder / JOURNAL_NAME, written.n_bytes - cut)
     rest = read_journal(folder)
     if rest is not None:
         assert rest.entries == written.entries[: len(rest.entries)]
         assert len(rest.entries) <= len(values)
         other = Journal(folder)
-        other.go_on(rest)
+        other.resume(rest)
         other.append("shard", lambda: "new")
         other.close()
         assert read_journal(folder).entries == (*rest.entries, Entry("shard", "new"))
@@ -274,9 +274,9 @@ def test_a_result_reads_back_as_it_was(unfinished):
         result = shard_record.from_json(line, names, read)
         again = shard_record.to_json(result, written.changes(result.schema))
         assert json.loads(json.dumps(again)) == line
-    assert any(line["rest"] for line in lines)
-    assert any(line["recounted"] for line in lines)
-    texts = [text for line in lines for text in line["distinct"][3]]
+    assert any(line["result"]["rest"] for line in lines)
+    assert any(line["result"]["recounted"] for line in lines)
+    texts = [text for line in lines for text in line["result"]["distinct"][3]]
     assert len(texts) == len(set(texts)) == 12  # of a category each text once
 
 
@@ -338,7 +338,7 @@ def test_what_was_finished_outlives_an_end_while_it_is_checked(
     options = ConvertOptions(to="parquet", output=output, **OPTIONS)
     before = {path.name for path in output.glob("_data-*")}
     with monkeypatch.context() as patched:
-        patched.setattr("bigdata_cli.conversion.conversion.check_files", ends)
+        patched.setattr("bigdata_cli.conversion.coordinator.check_files", ends)
         with pytest.raises((KeyboardInterrupt, BudgetError)) as raised:
             run([str(source)], options, sample_bytes=1 << 13)
     assert any("6 of 6 shards are done" in note for note in raised.value.__notes__)

@@ -325,10 +325,10 @@ HOSTILE = {
     "classes": (described(lambda m: m["target"].update(start=[0, 0])), "one number for each"),
     "vocabulary": (
         described(lambda m: m["features"]["codes"][0].update(n_values=10**9)),
-        "as long as the vocabulary",
+        "not as many as in the vocabulary",
     ),
     "features": (described(lambda m: m["features"]["numbers"].pop()), "takes inputs of"),
-    "nan": (described(lambda m: m["target"].update(center=float("nan"))), "NaN is not JSON"),
+    "nan": (described(lambda m: m["target"].update(center=float("nan"))), "not JSON"),
     "buckets": (
         described(lambda m: m["features"]["codes"][0].update(hashed=True, n_values=2**40)),
         "a number of buckets",

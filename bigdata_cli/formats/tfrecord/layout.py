@@ -127,7 +127,7 @@ def feature_spec(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     >>> spec["fare"]
     {'type': 'float', 'shape': [], 'default': nan, 'columns': ['fare']}
     """
-    from bigdata_cli.manifest import schema_from_json
+    from bigdata_cli.types.column_entry import schema_from_json
 
     schema = schema_from_json(manifest["columns"])
     nullable = {column["name"] for column in manifest["columns"] if _may_be_null(column)}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from bigdata_cli.native.parser import TEXT
 from bigdata_cli.native.vocabulary import Vocabulary
@@ -106,4 +106,4 @@ def _continued(before: ColumnStatistics, after: ColumnStatistics) -> ColumnStati
     """The statistics of both parts; those of the second have means and deviations of both."""
     both = before.merge(after)
     last = before if after.mean is None else after
-    return replace(both, mean=last.mean, m2=last.m2)
+    return structs.replace(both, mean=last.mean, m2=last.m2)

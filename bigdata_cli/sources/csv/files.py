@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
-from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.sources.csv.dialect import Dialect
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.origin import check_unchanged
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.tables.table import Table
 from bigdata_cli.types.dtype import Column, Kind, arrow_type, item_bytes
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pyarrow as pa
 
+from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.prefetch import Prefetch
-from bigdata_cli.manifest import SourceEntry
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.records import ParsePlan

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.manifest import MANIFEST_NAME
+from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions

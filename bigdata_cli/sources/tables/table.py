@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import check_unchanged
-from bigdata_cli.manifest import SourceEntry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.formats.base import Format, StorageOptions
-from bigdata_cli.formats.registry import get_format
-from bigdata_cli.manifest import MANIFEST_NAME, Manifest, ShardEntry, read_manifest
-from bigdata_cli.types.dtype import Column, Kind, Schema, item_bytes, numpy_dtype
-from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.dataset.folder import dataset_folder
+from bigdata_cli.dataset.manifest_file import read_manifest
+from bigdata_cli.dataset.shards import ShardReader
+from bigdata_cli.errors import UsageError
+from bigdata_cli.types.dtype import Column, Kind, item_bytes, numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    import pyarrow as pa
 
     from bigdata_cli.loaders.stream import BatchStream
 
@@ -34,86 +31,13 @@ def open_dataset(path: str | Path) -> Dataset:
     return Dataset(folder, read_manifest(folder))
 
 
-def dataset_folder(path: str | Path) -> Path:
-    """The folder that is meant by a folder or its `_manifest.json`; UsageError where it is none."""
-    folder = Path(path)
-    if folder.name == MANIFEST_NAME and not folder.is_dir():
-        folder = folder.parent
-    if not folder.exists():
-        raise UsageError(f"{path} does not exist", hint="the folder that `bigdata convert` wrote")
-    if not folder.is_dir():
-        raise UsageError(
-            f"{path} is a file, not the folder of a dataset",
-            hint=f"bigdata convert {path} --to parquet makes a dataset of it",
-        )
-    return folder
-
-
-def file_problem(folder: Path, name: str) -> str | None:
-    """Why a file that a manifest names must not be opened; None where it may be.
-
-    It has to be a regular file in the folder: a link may not lead out of it, and what is opened and
-    never ends (a pipe, a device) is none.
-    """
-    path = folder / name
-    try:
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            return "the file is a link that leads out of the dataset's folder"
-        if not path.exists():
-            return "the file is missing"
-        return None if path.is_file() else "is not a file"
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
-        return f"the file cannot be looked at: {error}"
-
-
-class Dataset:
+class Dataset(ShardReader):
     """The rows of a dataset, streamed. Cheap to make, safe to pickle; holds no open file.
 
     >>> dataset = open_dataset("trips-parquet")                             # doctest: +SKIP
     >>> for batch in dataset.batches(1024):                                 # doctest: +SKIP
     ...     batch["fare"].mean()
     """
-
-    def __init__(self, path: Path, manifest: Manifest) -> None:
-        self.path = path
-        self.manifest = manifest
-
-    @property
-    def schema(self) -> Schema:
-        """The columns, in order."""
-        return self.manifest.schema
-
-    @property
-    def rows(self) -> int:
-        """The number of rows in all shards."""
-        return self.manifest.rows
-
-    @property
-    def shards(self) -> tuple[ShardEntry, ...]:
-        """The shards as the manifest lists them."""
-        return self.manifest.shards
-
-    @cached_property
-    def format(self) -> Format:
-        """The format that the shards are stored in; DataError where it cannot hold the columns."""
-        try:
-            form = get_format(self.manifest.format)
-            form.check(self.schema, self.storage)
-        except (UsageError, DataError) as error:
-            raise DataError(
-                f"{self.path / MANIFEST_NAME} is damaged: {error.message}",
-                hint=f"bigdata verify {self.path}",
-            ) from error
-        return form
-
-    @property
-    def storage(self) -> StorageOptions:
-        """How the shards are stored."""
-        return self.manifest.storage
-
-    def statistics(self, name: str) -> ColumnStatistics:
-        """What the manifest knows of a column; raises UsageError where there is none such."""
-        return self.manifest.statistics.get(self.schema[name].name, ColumnStatistics())
 
     def __len__(self) -> int:
         return self.rows
@@ -123,113 +47,6 @@ class Dataset:
             f"<Dataset {str(self.path)!r}: {self.manifest.format} ({self.storage.layout}), "
             f"{self.rows:,} rows, {len(self.schema)} columns, {len(self.shards)} shards>"
         )
-
-    def read(
-        self,
-        columns: Sequence[str] | None = None,
-        max_rows: int = 65_536,
-        shards: Iterable[int] | None = None,
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows as Arrow batches of at most `max_rows`, in order.
-
-        columns: names, None for all. shards: indices of the shards to read, in the order to read
-        them. Columns have the types of `schema.arrow()`; a matrix gives its numbers (a date as
-        days, a timestamp as seconds since 1970). Raises UsageError for a column or a shard that
-        there is not, VerificationError where a shard is not what the manifest says.
-        """
-        from bigdata_cli.loaders.order import check_count
-
-        names = None if columns is None else [c.name for c in self.select(columns)]
-        check_count("max_rows", max_rows)
-        indices = range(len(self.shards)) if shards is None else tuple(shards)
-        for index in indices:
-            if not 0 <= index < len(self.shards):
-                raise UsageError(f"there is no shard {index}: the dataset has {len(self.shards)}")
-        return self._read_shards(names, max_rows, indices)
-
-    def _read_shards(
-        self, names: list[str] | None, max_rows: int, indices: Sequence[int]
-    ) -> Iterator[pa.RecordBatch]:
-        for index in indices:
-            yield from self.read_shard(index, names, max_rows=max_rows)
-
-    def read_shard(
-        self,
-        index: int,
-        columns: Sequence[str] | None = None,
-        *,
-        rows: range | None = None,
-        max_rows: int = 65_536,
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows of one shard (None: all) as `read` gives them, by random access where there is."""
-        self.check_files(index)
-        shard = self.shards[index]
-        found = 0
-        for batch in self.format.read(
-            self.path,
-            shard.file_names,
-            self.schema,
-            self.storage,
-            columns=columns,
-            max_rows=max_rows,
-            rows=rows,
-        ):
-            found += batch.num_rows
-            if batch.num_rows:
-                yield batch
-        self.check_rows(index, found, rows)
-
-    def read_matrix(
-        self, index: int, *, rows: range | None = None, max_rows: int = 65_536
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Rows of one shard of the layout matrix as they are stored: (X, y)."""
-        self.check_files(index)
-        shard = self.shards[index]
-        found = 0
-        for X, y in self.format.read_matrix(
-            self.path, shard.file_names, self.schema, self.storage, max_rows=max_rows, rows=rows
-        ):
-            found += len(X)
-            yield X, y
-        self.check_rows(index, found, rows)
-
-    def check_rows(self, index: int, found: int, rows: range | None = None) -> None:
-        """Raise VerificationError where a shard has not the rows (None: all) of the manifest."""
-        shard = self.shards[index]
-        if found != (shard.rows if rows is None else len(rows)):
-            ended = found if rows is None else rows.start + found
-            raise VerificationError(
-                f"{self.path / shard.file_names[0]} has {ended:,} rows; "
-                f"the manifest says {shard.rows:,}",
-                hint=f"bigdata verify {self.path}",
-            )
-
-    def check_files(self, index: int) -> None:
-        """Raise VerificationError where the files of a shard are not there, as they were."""
-        for file in self.shards[index].files:
-            problem = file_problem(self.path, file.name)
-            if problem is None:
-                n_bytes = (self.path / file.name).stat().st_size
-                if n_bytes == file.bytes:
-                    continue
-                sizes = f"{n_bytes:,} bytes, and the manifest says {file.bytes:,}"
-                problem = f"the file is damaged: it has {sizes}"
-            raise VerificationError(
-                f"{self.path / file.name}: {problem}", hint=f"bigdata verify {self.path}"
-            )
-
-    def select(self, columns: Sequence[str] | None) -> tuple[Column, ...]:
-        """The columns of those names, None for all; UsageError where one is not there."""
-        if columns is None:
-            return self.schema.columns
-        if isinstance(columns, str):
-            raise UsageError(f'columns is a list of names: columns=["{columns}"]')
-        chosen = tuple(self.schema[name] for name in columns)
-        if not chosen:
-            raise UsageError("no columns were asked for", hint="columns=None reads all of them")
-        if len(set(columns)) != len(chosen):
-            raise UsageError("a column was asked for twice")
-        return chosen
 
     def read_rows(self, columns: Iterable[Column]) -> int:
         """How many rows of these columns to read at a time to hold about READ_BYTES."""

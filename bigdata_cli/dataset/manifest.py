@@ -1,0 +1,157 @@
+"""The manifest of a dataset: its records and their JSON (`docs/format.md` describes it)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from bigdata_cli.checksum import FileEntry, is_file_name
+from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.strict_json import Count
+from bigdata_cli.types.column_entry import ColumnEntry, column_entries, schema_of, statistics_of
+from bigdata_cli.types.dtype import Schema
+from bigdata_cli.types.statistics import ColumnStatistics
+
+MANIFEST_VERSION = 3
+SHARD_FILE = re.compile(
+    r"(?P<stem>.+)-\d{5,}-of-\d{5,}\.(parquet|h5|npy|tfrecord|tfrecord\.gz)", re.DOTALL
+)
+"""The pattern of the names of shard files. A manifest may list no other file as part of a shard:
+the files of a dataset are removed when it is replaced."""
+_MAX_ROWS_PER_BYTE = 1 << 20
+"""Of a shard: more than any format makes of columns with one value. What is planned from a number
+of rows, such as the blocks of an epoch, must have an end."""
+
+
+class SourceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One source file: its name as the user gave it, and what it looked like when read."""
+
+    name: str
+    bytes: Count
+    mtime_ns: int
+    digest: str
+
+
+class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard: its rows, its files, and where in the source it came from.
+
+    source_ranges: (source index, first byte, byte after the last) of each piece.
+    """
+
+    rows: Count
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
+    source_ranges: tuple[tuple[Count, Count, Count], ...]
+
+    def __post_init__(self) -> None:
+        for file in self.files:
+            if not SHARD_FILE.fullmatch(file.name):
+                raise ValueError(f"{file.name[:255]!r} is not the name of a shard's file")
+        if any(start > stop for _, start, stop in self.source_ranges):
+            raise ValueError("a piece of a source ends before it begins")
+        if self.rows > _MAX_ROWS_PER_BYTE * (self.bytes + 1):
+            raise ValueError(f"{self.bytes:,} bytes cannot hold {self.rows:,} rows")
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        return tuple(file.name for file in self.files)
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """All that is known of a dataset, key by key in the order of its file.
+
+    order: "source" where the rows of the shards, one after the other, are those of the source in
+    order; "within shards" where only the rows of each shard are. sidecars: files that belong to
+    the dataset beside its shards: the format's own metadata, rejected records.
+    """
+
+    manifest_version: int = MANIFEST_VERSION
+    tool_version: str
+    name: str
+    format: str
+    layout: str
+    label: str | None
+    compression: str | None
+    matrix_dtype: Literal["float32", "float64"]
+    written_rows: Count = msgspec.field(name="rows")
+    """As the file has it; `rows` is the sum of the shards."""
+    rejected_rows: Count
+    order: Literal["source", "within shards"]
+    sources: tuple[SourceEntry, ...]
+    dialect: dict[str, Any]
+    options: dict[str, Any]
+    columns: tuple[ColumnEntry, ...]
+    shards: Annotated[tuple[ShardEntry, ...], Meta(min_length=1)]
+    sidecars: tuple[FileEntry, ...]
+
+    def __post_init__(self) -> None:
+        if not is_file_name(f"{self.name}-"):
+            raise ValueError(f"name: {self.name[:255]!r} is not the beginning of a file name")
+        if any(file.name == MANIFEST_NAME for file in self.sidecars):
+            raise ValueError(f"sidecars: {MANIFEST_NAME!r} is the manifest itself")
+        if self.label is not None and self.label not in {entry.name for entry in self.columns}:
+            raise ValueError(f'label: there is no column "{self.label}"')
+        if max(self.rows, self.bytes) >= 2**63:
+            raise ValueError("shards: the sum of their rows or bytes is too large")
+
+    @cached_property
+    def storage(self) -> StorageOptions:
+        values = {field.name: getattr(self, field.name) for field in fields(StorageOptions)}
+        return StorageOptions(**values)
+
+    @cached_property
+    def schema(self) -> Schema:
+        return schema_of(self.columns)
+
+    @cached_property
+    def statistics(self) -> Mapping[str, ColumnStatistics]:
+        """The statistics of columns by name, of those that have any."""
+        return statistics_of(self.columns)
+
+    @property
+    def rows(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        return sum(shard.bytes for shard in self.shards)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as plain JSON values."""
+        return msgspec.to_builtins(replace(self, written_rows=self.rows))
+
+
+def make_manifest(
+    *,
+    storage: StorageOptions,
+    sources: Iterable[SourceEntry],
+    schema: Schema,
+    statistics: Mapping[str, ColumnStatistics],
+    shards: tuple[ShardEntry, ...],
+    rejected_rows: int = 0,
+    sidecars: tuple[FileEntry, ...] = (),
+    **values: Any,
+) -> Manifest:
+    """Make the manifest of a dataset; values: the other fields of `Manifest`."""
+    return Manifest(
+        **vars(storage),
+        written_rows=sum(shard.rows for shard in shards),
+        rejected_rows=rejected_rows,
+        # A name that is not Unicode is for display only.
+        sources=tuple(replace(s, name=s.name.encode(errors="replace").decode()) for s in sources),
+        columns=column_entries(schema, statistics),
+        shards=shards,
+        sidecars=sidecars,
+        **values,
+    )
