@@ -11,7 +11,8 @@ import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Record = TypeVar("_Record")
-_SHOWN = 60
+_SHOWN = 300
+"""Characters of a message: a document may hold a text of any length."""
 
 
 class JsonError(ValueError):
@@ -69,7 +70,10 @@ def _located() -> Iterator[None]:
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
         place = place.removesuffix("`").removeprefix(".")
-        raise JsonError(f"{place}: {problem}" if place else problem) from error
+        message = f"{place}: {problem}" if place else problem
+        if len(message) > _SHOWN:
+            message = message[:_SHOWN] + "…"
+        raise JsonError(message) from error
     except ValueError as error:  # also of text that is not UTF-8, and of integers without an end
         raise JsonError(f"it is not JSON: {error}") from error
 

@@ -196,6 +196,14 @@ def test_a_message_names_the_field_and_the_problem(kind: str) -> None:
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize("key", ["name", "label", "order"])
+def test_a_message_is_short_whatever_the_document_holds(key: str) -> None:
+    data = edited(lambda m: m.update({key: 100_000 * "/"}))
+    with pytest.raises(DataError) as caught:
+        load_manifest(Path(MANIFEST_NAME), data)
+    assert len(caught.value.message) < 400
+
+
 def test_a_key_may_not_be_there_twice_at_any_depth() -> None:
     for key in ('"order"', '"nulls"', '"delimiter"', '"bytes"'):
         place = TEXT.index(key)
