@@ -330,7 +330,12 @@ def encode_batches(
     """The bytes of the files of a shard with these rows; they may be written into the folder."""
     name = ShardName(stem="sample", index=0, count=1)
     writer = form.sizing_writer(folder, name, schema, storage)
-    rebatcher = Rebatcher(schema, max_rows=writer.batch_rows, max_bytes=writer.batch_bytes)
+    rebatcher = Rebatcher(
+        schema,
+        max_rows=writer.batch_rows,
+        max_bytes=writer.batch_bytes,
+        text_categories=form.traits.stores_category_texts,
+    )
     try:
         for batch in batches:
             for table in rebatcher.push(batch):

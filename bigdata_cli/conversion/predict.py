@@ -13,6 +13,7 @@ from bigdata_cli.checksum import Checksum
 from bigdata_cli.conversion.commit import disk_error
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.plan import count_shards, encode_batches, storage_options
+from bigdata_cli.conversion.rebatch import counted_bytes
 from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
@@ -148,8 +149,11 @@ class _Trial:
         self.pads_tables = writer.pads_tables
         self.table_rows = writer.batch_rows
         if writer.batch_rows is not None and writer.batch_bytes is not None and rows.rows:
-            n_bytes = sum(batch.nbytes for batch in rows.batches)
-            fitting = writer.batch_bytes * rows.rows // max(n_bytes, 1)
+            n_bytes = sum(
+                counted_bytes(batch, rows.schema, text_categories=form.traits.stores_category_texts)
+                for batch in rows.batches
+            )
+            fitting = int(writer.batch_bytes * rows.rows / max(n_bytes, 1.0))
             self.table_rows = max(1, min(writer.batch_rows, fitting))
         self.part_rows, self.most_rows = self._rows_to_encode()
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.conversion.checksums import file_entry, flush_files
-from bigdata_cli.conversion.rebatch import Rebatcher
+from bigdata_cli.conversion.rebatch import Rebatcher, fixed_bytes
 from bigdata_cli.conversion.rows_file import RowsFile, pack_rows
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
 from bigdata_cli.resources.stages import stage
@@ -78,6 +78,7 @@ class ShardFiles:
             schema,
             max_rows=self._writer.batch_rows,
             max_bytes=min((n for n in limits if n is not None), default=None),
+            text_categories=options.form.traits.stores_category_texts,
         )
 
     @property
@@ -203,10 +204,7 @@ def same_tables(
         return False
     if rows is None or room == math.inf:
         return True
-    grown = fixed_bytes(new) - fixed_bytes(old)
-    return grown == 0 or (room >= 0 and rows * grown <= room)
-
-
-def fixed_bytes(schema: Schema) -> float:
-    """What a row of these columns counts where tables are cut by bytes, but for its text."""
-    return Rebatcher(schema, max_rows=None, max_bytes=None).fixed_bytes
+    before, after = (
+        fixed_bytes(s, text_categories=form.traits.stores_category_texts) for s in (old, new)
+    )
+    return before == after or (room >= 0 and rows * (after - before) <= room)

@@ -35,6 +35,8 @@ class FormatTraits:
     compressions: the names that `--compression` takes, the first is the default.
 
     same_bytes: whether the same rows give the same bytes each time, and not only the same values.
+    stores_category_texts: whether a category is stored as its texts, with the bytes of a column of
+    text, and counts as that where rows are cut into tables.
     has_row_access: whether single rows can be read (`Format.open_rows`). is_mappable: whether the
     files are arrays that can be mapped into memory.
 
@@ -53,6 +55,7 @@ class FormatTraits:
     layouts: tuple[LayoutTraits, ...]
     compressions: tuple[str, ...]
     same_bytes: bool = True
+    stores_category_texts: bool = False
     has_row_access: bool = False
     is_mappable: bool = False
     candidates: tuple[str, ...] = ("none",)

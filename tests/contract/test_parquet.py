@@ -213,13 +213,16 @@ def test_row_groups_fit_in_memory() -> None:
     assert row_group_rows(wide) == 24_576
     text = Schema((Column(name="text", dtype="text"),))
     assert row_group_rows(text) == 262_144
+    category = Schema((Column(name="text", dtype="category", vocabulary=()),))
+    assert row_group_rows(category) == row_group_rows(text)
     very_wide = Schema(tuple(Column(name=f"f{i}", dtype="float64") for i in range(9000)))
     assert row_group_rows(very_wide) == 1024
 
 
 def test_a_dictionary_holds_the_values_that_rows_have_in_their_order(tmp_path: Path) -> None:
     values = pa.array(["é", "z", "a", "unused"])
-    array = pa.DictionaryArray.from_arrays(pa.array([1, 0, None, 2], pa.int32()), values)
+    codes = pa.array([1, 0, None, 2] * 50, pa.int32())
+    array = pa.DictionaryArray.from_arrays(codes, values)
     schema = Schema((Column(name="a", dtype="category", vocabulary=("a", "z", "é")),))
     name = ShardName(stem="d", index=0, count=1)
     writer = ParquetFormat().writer(
@@ -230,4 +233,29 @@ def test_a_dictionary_holds_the_values_that_rows_have_in_their_order(tmp_path: P
     path = tmp_path / f"_{file.name}.partial"
     column = pq.read_table(path, read_dictionary=["a"]).column("a").combine_chunks()
     assert column.dictionary.to_pylist() == ["z", "é", "a"]
-    assert column.to_pylist() == ["z", "é", None, "a", "é", None]
+    assert column.to_pylist() == [*["z", "é", None, "a"] * 50, "é", None]
+
+
+def test_a_category_whose_texts_hardly_repeat_is_read_as_a_category(tmp_path: Path) -> None:
+    """pyarrow makes dictionaries of plain pages only, and these are none."""
+    words = [f"{i * 2_654_435_761 % 2**32:08x}" for i in range(3_000)]
+    texts = pa.array([None, *words, words[7]])
+    schema = Schema((Column(name="a", dtype="category", vocabulary=tuple(sorted(words))),))
+    name = ShardName(stem="d", index=0, count=1)
+    form = ParquetFormat()
+    writer = form.writer(tmp_path, name, schema, OPTIONS)
+    for part in (texts, pa.array(["00000000"] * 9_000)):
+        writer.append(writer.encode(pa.table({"a": part.dictionary_encode()})))
+    [file] = (entry.name for entry in writer.close())
+    path = (tmp_path / f"_{file}.partial").rename(tmp_path / file)
+    metadata = pq.read_metadata(path)
+    encodings = [metadata.row_group(g).column(0).encodings for g in range(2)]
+    assert "DELTA_LENGTH_BYTE_ARRAY" in encodings[0]
+    assert "RLE_DICTIONARY" in encodings[1]
+    found = pa.Table.from_batches(list(form.read(tmp_path, [file], schema, OPTIONS)))
+    assert found.schema.equals(schema.arrow())
+    assert found.column("a").to_pylist() == [*texts.to_pylist(), *["00000000"] * 9_000]
+    assert form.check_schema(tmp_path, [file], schema, OPTIONS) == len(texts) + 9_000
+    other = Schema((Column(name="a", dtype="category", vocabulary=tuple(words[1:])),))
+    with pytest.raises(VerificationError, match="categories"):
+        list(form.read(tmp_path, [file], other, OPTIONS))

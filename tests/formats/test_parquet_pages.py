@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -47,6 +48,11 @@ def schema_of(dtypes: list[str]) -> Schema:
             for i, dtype in enumerate(dtypes)
         )
     )
+
+
+def one_column(dtype: str) -> Schema:
+    vocabulary = ("of no account",) if dtype == "category" else None
+    return Schema((Column(name="x", dtype=dtype, vocabulary=vocabulary),))
 
 
 def write(
@@ -152,6 +158,63 @@ def test_every_column_comes_back(
     if n:
         check_statistics(path, plain)
     assert write(tmp_path, schema, tables[1:], compression).read_bytes() == content
+
+
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_text_and_category_are_the_same_bytes(
+    tmp_path: Path, pattern: str, compression: str
+) -> None:
+    """Whether a dictionary pays, and what is in it, follows from the values alone."""
+    encodings = set()
+    for nulls, n in itertools.product(NULLS, (1, 40, 4_096, 5_000, 70_000)):
+        array = column("text", pattern, nulls, n, n)
+        contents = []
+        for dtype in ("text", "category"):
+            schema = one_column(dtype)
+            for cuts in ([], [n // 3, n // 2]):
+                table = pa.table([chunked(array, dtype, cuts)], schema=schema.arrow())
+                path = write(tmp_path, schema, [table], compression)
+                contents.append(path.read_bytes())
+                encodings.update(pq.read_metadata(path).row_group(0).column(0).encodings)
+        assert len(set(contents)) == 1, (nulls, n)
+    assert "RLE_DICTIONARY" in encodings or pattern in ("random", "ascending")
+    assert "DELTA_LENGTH_BYTE_ARRAY" in encodings
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64", "text"])
+@pytest.mark.parametrize("distance", [4_096, 16_384, 20_000, 20_001])
+def test_values_that_come_again_far_away_get_a_dictionary(
+    tmp_path: Path, dtype: str, distance: int
+) -> None:
+    random = np.random.default_rng(distance)
+    block = random.integers(-(2**62), 2**62, distance)
+    values: Any = np.tile(block, 200_000 // distance)
+    if dtype == "text":
+        values = [f"{value:x}" for value in values.tolist()]
+    if dtype == "float64":
+        values = values / 3.0
+    table = pa.table({"x": pa.array(values)})
+    path = write(
+        tmp_path,
+        one_column(dtype),
+        [table],
+    )
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    assert "RLE_DICTIONARY" in chunk.encodings
+    # Of each page the codes once.
+    value_bytes = 12 if dtype == "text" else 8
+    assert chunk.total_compressed_size < (value_bytes + 4 * 2.2) * distance + 20_000
+    assert pq.read_table(path).column("x").equals(table.column("x"))
+
+
+def test_integers_as_they_are_where_differences_take_more(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).integers(-(2**63), 2**63 - 1, 30_000)
+    for compression in ("zstd", "none"):
+        schema = one_column("int64")
+        path = write(tmp_path, schema, [pa.table({"x": values})], compression)
+        assert "PLAIN" in pq.read_metadata(path).row_group(0).column(0).encodings
+        assert path.stat().st_size < values.nbytes + 500
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

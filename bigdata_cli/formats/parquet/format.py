@@ -49,8 +49,8 @@ MIN_ROW_GROUP_ROWS = 1024
 MAX_ROW_GROUP_ROWS = 262_144
 _WIDE_COLUMNS = 1000
 """Tables of so many columns have few rows in a row group, and may take MAX_ROW_GROUP_BYTES."""
-_TEXT_BYTES = 24
-"""What a text value is taken to need when the rows of a row group are chosen."""
+_TEXT_BYTES = 20
+"""What a text or a category is taken to need when the rows of a row group are chosen."""
 _READ_ROWS = 65_536
 _BUFFER_BYTES = 1 << 18
 _COPY_BYTES = 1 << 22
@@ -160,10 +160,8 @@ def row_group_rows(schema: Schema) -> int:
     row_bytes = 0
     for column in schema:
         kind = arrow_type(column.dtype)
-        if column.kind is Kind.TEXT:
-            row_bytes += _TEXT_BYTES
-        else:
-            row_bytes += 4 if column.kind is Kind.CATEGORY else max(1, kind.bit_width // 8)
+        is_text = column.kind in (Kind.TEXT, Kind.CATEGORY)
+        row_bytes += _TEXT_BYTES if is_text else max(1, kind.bit_width // 8)
     wanted = max(MIN_ROW_GROUP_ROWS, min(MAX_ROW_GROUP_ROWS, ROW_GROUP_BYTES // max(1, row_bytes)))
     power = 1 << wanted.bit_length() - 1
     return power + power // 2 if power + power // 2 <= wanted else power
@@ -183,7 +181,7 @@ class ParquetFormat(Format):
         if column.kind is Kind.NULL:
             return "bool"
         # A category's strings are stored, not its codes: the vocabulary does not matter.
-        return column.dtype
+        return "text" if column.kind is Kind.CATEGORY else column.dtype
 
     def change(
         self, old: Column, new: Column, options: StorageOptions, *, has_values: bool
@@ -262,7 +260,7 @@ class ParquetFormat(Format):
         before = 0
         for file_name in files:
             path = folder / file_name
-            with _opened(path, read_dictionary=categories) as file:
+            with _opened(path, categories) as file:
                 _check_columns(path, file, wanted)
                 part = rows_of_file(rows, before)
                 before += file.metadata.num_rows
@@ -279,11 +277,10 @@ class ParquetFormat(Format):
     def check_schema(
         self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int:
-        categories = [column.name for column in schema if column.kind is Kind.CATEGORY]
         rows = 0
         for file_name in files:
             path = folder / file_name
-            with _opened(path, read_dictionary=categories) as file:
+            with _opened(path) as file:
                 _check_columns(path, file, schema.columns)
                 found = tuple(file.schema_arrow.names)
                 if found != schema.names:
@@ -299,7 +296,7 @@ class ParquetFormat(Format):
         rows = 0
         for file_name in files:
             path = folder / file_name
-            with _opened(path, read_dictionary=()) as file:
+            with _opened(path) as file:
                 found = sum(b.num_rows for b in _batches(path, file, None, _READ_ROWS))
                 if found != file.metadata.num_rows:
                     raise VerificationError(
@@ -311,13 +308,19 @@ class ParquetFormat(Format):
 
 
 @contextmanager
-def _opened(path: Path, *, read_dictionary: Sequence[str]) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, categories: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A file, some of whose columns are read as dictionaries where they are stored as such.
+
+    pyarrow makes no dictionary of other pages of texts than plain ones.
+    """
     import pyarrow.parquet as pq
 
     with _damage_of(path):
+        metadata = pq.read_metadata(path) if categories else None
         file = pq.ParquetFile(
             path,
-            read_dictionary=list(read_dictionary),
+            metadata=metadata,
+            read_dictionary=_dictionaries(metadata, categories) if metadata else [],
             page_checksum_verification=True,
             # Else the row groups that are ahead are held too, and columns as a whole.
             pre_buffer=False,
@@ -325,6 +328,17 @@ def _opened(path: Path, *, read_dictionary: Sequence[str]) -> Iterator[pq.Parque
         )
     with file:
         yield file
+
+
+def _dictionaries(metadata: pq.FileMetaData, names: Sequence[str]) -> list[str]:
+    """Those of the columns that have a dictionary in every row group."""
+    places = {metadata.schema.column(i).name: i for i in range(metadata.num_columns)}
+    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
+    return [
+        name
+        for name in names
+        if name in places and all(g.column(places[name]).has_dictionary_page for g in groups)
+    ]
 
 
 @contextmanager
@@ -389,6 +403,8 @@ def _check_columns(path: Path, file: pq.ParquetFile, wanted: Sequence[Column]) -
         found = {field.name: field.type for field in file.schema_arrow}
     for column in wanted:
         expected = arrow_type(column.dtype)
+        if column.kind is Kind.CATEGORY and found.get(column.name) == pa.string():
+            continue
         if found.get(column.name) != expected:
             raise VerificationError(
                 f'{path}: column "{column.name}" is {found.get(column.name, "missing")}, '
@@ -403,7 +419,10 @@ def _logical(array: pa.Array, column: Column, path: Path) -> pa.Array:
     import pyarrow.compute as pc
 
     vocabulary = text_array(column.vocabulary or ())
-    codes = pc.index_in(array.dictionary, vocabulary).take(array.indices)
+    if pa.types.is_dictionary(array.type):
+        codes = pc.index_in(array.dictionary, vocabulary).take(array.indices)
+    else:
+        codes = pc.index_in(array, vocabulary)
     if codes.null_count != array.null_count:
         raise VerificationError(
             f'{path}: column "{column.name}" has a value that is not among its categories'

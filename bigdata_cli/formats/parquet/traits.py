@@ -9,6 +9,7 @@ TRAITS = FormatTraits(
     extensions=(".parquet",),
     layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
     compressions=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
+    stores_category_texts=True,
     candidates=("zstd", "snappy"),
     smaller_compressions=("zstd", "zstd:9"),
     smallest=("rows", "zstd"),

@@ -26,6 +26,8 @@ struct bd_arrow_array {
 
 enum bd_parquet_kind { BD_BOOL, BD_INT, BD_FLOAT, BD_TEXT, BD_CATEGORY };
 
+enum { BD_MAX_PAGE_ROWS = 1 << 16 };
+
 /* Of parquet.thrift. */
 enum bd_parquet_encoding {
     BD_PLAIN = 0,
@@ -96,6 +98,12 @@ struct bd_gathered {
     int32_t *lengths;
     int64_t distinct; /* BD_CATEGORY: how many are distinct */
 };
+
+/* Which of `texts` value i is, of BD_TEXT or BD_CATEGORY. */
+static inline int64_t bd_text_of(const struct bd_gathered *gathered, int64_t i)
+{
+    return gathered->numbers ? ((const uint32_t *)gathered->numbers)[i] : i;
+}
 
 static inline uint64_t bd_load64(const void *from)
 {
@@ -213,13 +221,18 @@ void bd_put_text_bounds(struct bd_bounds_sink *sink, const uint8_t *min, int64_t
 
 /* parquet_estimate.c */
 enum { BD_SAMPLE = 4096 };
-int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed,
-                         uint64_t *sample);
-int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total);
+int64_t bd_sample_runs(const struct bd_gathered *gathered, int width, bool is_signed,
+                       uint64_t *sample);
+/* How the values of a column repeat. `distinct`: how many are. `common`: how many are the most
+ * common one. `fresh`: how many are no part of a sequence that came before. */
+struct bd_repeats {
+    int64_t distinct, common, fresh;
+};
+struct bd_repeats bd_estimate_repeats(const struct bd_gathered *gathered, int width);
 int64_t bd_split_bits(const uint64_t *sample, int64_t n, int width);
 int64_t bd_plain_bits(const uint64_t *sample, int64_t n, int width);
 int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compressed,
-                 int64_t *cost);
+                 bool has_sequences, int64_t *cost);
 
 /* A column while it is encoded. */
 struct bd_encoding {

@@ -5,6 +5,9 @@
 enum { MAX_TABLE_SPAN = 1 << 16 }; /* of a range that a table is made of */
 enum { MIN_TRIAL_BYTES = 2048 };   /* of floats for which more than plain values is tried */
 enum { PAGE_COST = 256 };          /* bits of a dictionary page that is there at all */
+enum { LENGTH_BITS = 4 };          /* of a text, where differences of lengths are packed */
+enum { MATCH_BITS = 24 };          /* of a value that came before, as zstd stores it */
+enum { COMMON_BITS = 6 };          /* of the most common value */
 
 /* Numbers by a table of their range, where that is small; false where it is not, or where so many
  * are distinct that no dictionary can pay. */
@@ -25,20 +28,50 @@ static bool code_by_range(struct bd_encoding *e, uint64_t min, uint64_t max, str
     return true;
 }
 
-static int64_t dictionary_bits(const struct bd_encoding *e, int64_t distinct, int64_t value_bits,
-                               int64_t code_cost)
+static int64_t count_pages(const struct bd_encoding *e)
 {
-    return PAGE_COST + distinct * value_bits + e->gathered.values * code_cost / 256;
+    return (e->gathered.values + BD_MAX_PAGE_ROWS - 1) / BD_MAX_PAGE_ROWS;
 }
 
-/* Keep the codes as the encoding if they cost less than `other` bits. */
-static void settle(bool compressed, struct bd_encoding *e, int64_t value_bits, int64_t other,
-                   enum bd_parquet_encoding otherwise)
+/* How many of the values zstd has to store: of a sequence that came before in the page it needs
+ * no more than where. */
+static int64_t stored_values(bool compressed, const struct bd_encoding *e,
+                             struct bd_repeats repeats)
+{
+    const int64_t n = e->gathered.values, stored = repeats.fresh * count_pages(e);
+    return compressed && stored < n ? stored : n;
+}
+
+/* Bits that zstd makes of `n` values one after another: of one that did not come before `each`. */
+static int64_t matched_bits_of(int64_t n, int64_t distinct, int64_t common, int64_t each)
+{
+    distinct = distinct < n ? distinct : n;
+    common = common < n - distinct ? common : n - distinct;
+    return distinct * each + (n - distinct - common) * MATCH_BITS + common * COMMON_BITS;
+}
+
+static int64_t matched_bits(const struct bd_encoding *e, struct bd_repeats repeats, int64_t each)
+{
+    const int64_t n = e->gathered.values, pages = count_pages(e), fresh = repeats.fresh;
+    if (fresh * pages >= n)
+        return matched_bits_of(n, repeats.distinct, repeats.common, each);
+    return pages * matched_bits_of(fresh, repeats.distinct, repeats.common * fresh / n, each);
+}
+
+/* Bits of a dictionary, and of `n` codes of code_cost / 256 bits. */
+static int64_t dictionary_bits(int64_t n, int64_t distinct, int64_t value_bits, int64_t code_cost)
+{
+    return PAGE_COST + distinct * value_bits + n * code_cost / 256;
+}
+
+/* Keep the codes as the encoding if they, `n` of which are stored, cost less than `other` bits. */
+static void settle(bool compressed, struct bd_encoding *e, int64_t n, int64_t value_bits,
+                   int64_t other, enum bd_parquet_encoding otherwise)
 {
     int64_t cost;
     e->code_bits = bd_code_bits(e->dictionary.codes, e->gathered.values, e->dictionary.distinct,
-                                compressed, &cost);
-    const bool pays = dictionary_bits(e, e->dictionary.distinct, value_bits, cost) < other;
+                                compressed, n < e->gathered.values / 2, &cost);
+    const bool pays = dictionary_bits(n, e->dictionary.distinct, value_bits, cost) < other;
     e->encoding = pays ? BD_RLE_DICTIONARY : otherwise;
 }
 
@@ -57,7 +90,7 @@ static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t
     const struct bd_parquet_column *column = e->column;
     const int64_t n = e->gathered.values;
     const int width = (int)column->width, physical = (int)column->physical;
-    const int64_t taken = bd_sample_values(&e->gathered, width, column->is_signed, sample);
+    const int64_t taken = bd_sample_runs(&e->gathered, width, column->is_signed, sample);
     enum bd_parquet_encoding otherwise = BD_DELTA_BINARY_PACKED;
     int64_t other = n * delta_cost(sample, taken) / 256;
     if (compressed) {
@@ -68,20 +101,25 @@ static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t
             otherwise = BD_PLAIN;
         }
     }
+    if (n * 8 * physical < other) { /* differences that take more than the numbers */
+        other = n * 8 * physical;
+        otherwise = BD_PLAIN;
+    }
     const int64_t value_bits = physical * (compressed ? 6 : 8);
     e->encoding = otherwise;
     if (max - min < MAX_TABLE_SPAN) {
         if (code_by_range(e, min, max, arena))
-            settle(compressed, e, value_bits, min == max ? INT64_MAX : other, otherwise);
+            settle(compressed, e, n, value_bits, min == max ? INT64_MAX : other, otherwise);
         return;
     }
-    const int64_t distinct = bd_estimate_distinct(sample, taken, n);
+    const struct bd_repeats repeats = bd_estimate_repeats(&e->gathered, width);
+    const int64_t distinct = repeats.distinct, stored = stored_values(compressed, e, repeats);
     const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 3 / 4;
-    if (distinct > n / 2 || dictionary_bits(e, distinct, value_bits, code_cost) >= other)
+    if (distinct > n / 2 || dictionary_bits(stored, distinct, value_bits, code_cost) >= other)
         return;
     if (bd_code_by_hash(e->gathered.numbers, width, column->is_signed, n, distinct, n / 2 + 1,
                         arena, &e->dictionary))
-        settle(compressed, e, value_bits, other, otherwise);
+        settle(compressed, e, stored, value_bits, other, otherwise);
 }
 
 /* Floats that come again are few bits by a dictionary, or as they are, where zstd finds them;
@@ -91,46 +129,56 @@ static void choose_for_floats(bool compressed, struct bd_encoding *e, struct bd_
     uint64_t sample[BD_SAMPLE];
     const int64_t n = e->gathered.values;
     const int width = (int)e->column->width;
-    const int64_t taken = bd_sample_values(&e->gathered, width, false, sample);
-    const int64_t distinct = bd_estimate_distinct(sample, taken, n);
-    enum bd_parquet_encoding otherwise = BD_PLAIN;
-    bool can_be_split = false;
-    int64_t other = n * 8 * width;
-    int64_t value_bits = 8 * width;
+    struct bd_repeats repeats = bd_estimate_repeats(&e->gathered, width);
+    const int64_t distinct = repeats.distinct, stored = stored_values(compressed, e, repeats);
+    bool is_split = false, can_be_split = false;
+    int64_t split = n * 8 * width, value_bits = 8 * width;
+    int64_t other = split;
     if (compressed && n * width >= MIN_TRIAL_BYTES) {
-        const int64_t split = n * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
-        /* A value that came before is a match for zstd, of some 24 bits. */
-        const int64_t matched = distinct * 7 * width + (n - distinct) * 24;
+        const int64_t taken = bd_sample_runs(&e->gathered, width, false, sample);
+        const int64_t bits = stored * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
+        const int64_t matched = matched_bits(e, repeats, 7 * width);
         value_bits = 9 * width / 2; /* in a sorted dictionary */
-        const bool is_split = split * 100 < other * 98 && split <= matched;
+        is_split = bits * 100 < other * 98 && bits <= matched;
         can_be_split = distinct * 20 < n * 19;
-        if (is_split && !can_be_split)
-            otherwise = BD_BYTE_STREAM_SPLIT;
-        other = is_split ? split : matched < other ? matched : other;
+        split = bits * 100 < other * 98 ? bits : split;
+        other = split < matched ? split : matched;
     }
-    e->encoding = otherwise;
+    e->encoding = is_split && !can_be_split ? BD_BYTE_STREAM_SPLIT : BD_PLAIN;
     const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 7 / 8;
-    const bool may_pay = dictionary_bits(e, distinct, value_bits, code_cost) < other;
-    if (distinct == 1 || (distinct <= n / 2 && may_pay)) {
-        if (bd_code_by_hash(e->gathered.numbers, width, false, n, distinct, n / 2 + 1, arena,
-                            &e->dictionary))
-            settle(compressed, e, value_bits, distinct == 1 ? INT64_MAX : other, otherwise);
+    /* Where it hardly pays by an estimate that is often too few, it does not. */
+    const bool may_pay = dictionary_bits(stored, distinct, value_bits, code_cost) * 17 / 16 < other;
+    if ((distinct == 1 || (distinct <= n / 2 && may_pay)) &&
+        bd_code_by_hash(e->gathered.numbers, width, false, n, distinct, n / 2 + 1, arena,
+                        &e->dictionary)) {
+        repeats.distinct = e->dictionary.distinct;
+        if (value_bits != 8 * width) {
+            const int64_t matched = matched_bits(e, repeats, 7 * width);
+            other = split < matched ? split : matched;
+        }
+        settle(compressed, e, stored, value_bits, distinct == 1 ? INT64_MAX : other, e->encoding);
     }
     e->can_be_split = can_be_split && e->encoding == BD_PLAIN;
 }
 
-/* A dictionary of texts where they come again; false where it would hold too many. */
+/* A dictionary of texts; false where it would hold more than `limit`, or the arena is too small.
+ * A category has one, of the same codes: they are counted as texts first come. */
 static bool code_texts(struct bd_encoding *e, int64_t limit, struct bd_arena *arena)
 {
     struct bd_strings strings;
     struct bd_gathered *gathered = &e->gathered;
-    if (!bd_strings_begin(&strings, limit, arena))
+    if (gathered->numbers) {
+        e->dictionary.codes = gathered->numbers;
+        e->dictionary.distinct = gathered->distinct;
+        return gathered->distinct <= limit;
+    }
+    if (!bd_strings_begin(&strings, limit + 1, arena))
         return false;
     for (int64_t i = 0; i < gathered->values; i++) {
-        if (strings.distinct == limit)
-            return false;
         e->dictionary.codes[i] =
             bd_strings_code(&strings, gathered->texts[i], gathered->lengths[i]);
+        if (strings.distinct > limit)
+            return false;
     }
     e->dictionary.distinct = strings.distinct;
     gathered->texts = strings.texts;
@@ -139,28 +187,81 @@ static bool code_texts(struct bd_encoding *e, int64_t limit, struct bd_arena *ar
     return true;
 }
 
-static void choose_for_texts(bool compressed, struct bd_encoding *e, struct bd_arena *arena)
+/* The texts of a category one by one, as those of a column of text; false where the arena is too
+ * small. */
+static bool expand_category(struct bd_gathered *gathered, struct bd_arena *arena)
 {
-    uint64_t sample[BD_SAMPLE];
-    const int64_t n = e->gathered.values;
-    const int64_t taken = bd_sample_values(&e->gathered, 0, false, sample);
-    const int64_t distinct = bd_estimate_distinct(sample, taken, n);
+    const uint8_t **texts = bd_take(arena, (gathered->values + 1) * 8);
+    int32_t *lengths = bd_take(arena, (gathered->values + 1) * 4);
+    if (!texts || !lengths)
+        return false;
+    for (int64_t i = 0; i < gathered->values; i++) {
+        const int64_t text = bd_text_of(gathered, i);
+        texts[i] = gathered->texts[text];
+        lengths[i] = gathered->lengths[text];
+    }
+    gathered->texts = texts;
+    gathered->lengths = lengths;
+    gathered->numbers = NULL;
+    return true;
+}
+
+/* Whether a dictionary of texts costs less than the texts one after another. code_cost: of a value,
+ * in 1/256 bits. */
+static bool dictionary_pays(bool compressed, const struct bd_encoding *e, struct bd_repeats repeats,
+                            int64_t text_bits, int64_t code_cost)
+{
+    const int64_t n = stored_values(compressed, e, repeats), each = text_bits + LENGTH_BITS;
+    const int64_t matched = matched_bits(e, repeats, each);
+    const int64_t plain = compressed && matched < n * each ? matched : n * each;
+    return dictionary_bits(n, repeats.distinct, text_bits + 16, code_cost) < plain;
+}
+
+/* How many texts a dictionary may hold at the most, so that it can pay; 0: it cannot. */
+static int64_t max_texts(bool compressed, const struct bd_encoding *e, struct bd_repeats repeats,
+                         int64_t text_bits)
+{
+    int64_t least = 0, most = e->gathered.values / 2;
+    while (least < most) {
+        const int64_t middle = (least + most + 1) / 2;
+        const int64_t code_cost = 256 * bd_bits_of((uint64_t)middle) * 3 / 4;
+        repeats.distinct = middle;
+        if (dictionary_pays(compressed, e, repeats, text_bits, code_cost))
+            least = middle;
+        else
+            most = middle - 1;
+    }
+    return least;
+}
+
+/* Texts, or a category, by the same numbers: so that the bytes are the same, whatever the column
+ * was taken for. How many are distinct is estimated first, which is often too few where some are
+ * common and many rare: then it is seen when they are counted. False where the arena is too
+ * small. */
+static bool choose_for_texts(bool compressed, struct bd_encoding *e, struct bd_arena *arena)
+{
+    const struct bd_gathered before = e->gathered;
+    const int64_t n = before.values;
     int64_t bytes = 0;
     for (int64_t i = 0; i < n; i++)
-        bytes += e->gathered.lengths[i];
-    e->encoding = BD_DELTA_LENGTH_BYTE_ARRAY;
+        bytes += before.lengths[bd_text_of(&before, i)];
     const int64_t text_bits = bytes * (compressed ? 5 : 8) / n;
-    const int64_t bits =
-        dictionary_bits(e, distinct, text_bits + 16, 256 * bd_bits_of((uint64_t)distinct));
-    if (distinct > n / 2 || bits >= n * (text_bits + 4))
-        return;
-    const int64_t limit = 2 * distinct + 1024 < n ? 2 * distinct + 1024 : n;
-    if (code_texts(e, limit + 1, arena)) {
+    struct bd_repeats repeats = bd_estimate_repeats(&before, 0);
+    const int64_t limit = max_texts(compressed, e, repeats, text_bits);
+    if (repeats.distinct <= limit && code_texts(e, limit, arena)) {
         int64_t cost;
-        e->encoding = BD_RLE_DICTIONARY;
-        e->code_bits =
-            bd_code_bits(e->dictionary.codes, n, e->dictionary.distinct, compressed, &cost);
+        repeats.distinct = e->dictionary.distinct;
+        const bool has_sequences = stored_values(compressed, e, repeats) < n / 2;
+        e->code_bits = bd_code_bits(e->dictionary.codes, n, repeats.distinct, compressed,
+                                    has_sequences, &cost);
+        if (dictionary_pays(compressed, e, repeats, text_bits, cost)) {
+            e->encoding = BD_RLE_DICTIONARY;
+            return true;
+        }
+        e->gathered = before;
     }
+    e->encoding = BD_DELTA_LENGTH_BYTE_ARRAY;
+    return !e->gathered.numbers || expand_category(&e->gathered, arena);
 }
 
 /* Choose the encoding of a column, and make its dictionary where it has one. `compressed`: whether
@@ -169,26 +270,19 @@ bool bd_choose(bool compressed, struct bd_encoding *e, struct bd_arena *arena)
 {
     const struct bd_gathered *gathered = &e->gathered;
     const int64_t n = gathered->values;
-    int64_t cost;
     uint64_t min, max;
     e->encoding = BD_PLAIN;
     if (n == 0 || e->column->kind == BD_BOOL)
         return true;
-    if (e->column->kind == BD_CATEGORY) {
-        e->encoding = BD_RLE_DICTIONARY;
-        e->dictionary.codes = gathered->numbers;
-        e->dictionary.distinct = gathered->distinct;
-        e->code_bits = bd_code_bits(e->dictionary.codes, n, gathered->distinct, compressed, &cost);
-        return true;
-    }
+    if (e->column->kind == BD_CATEGORY)
+        return choose_for_texts(compressed, e, arena);
     e->dictionary.codes = bd_take(arena, (n + 16) * 4);
     e->dictionary.values = bd_take(arena, (n + 2) * 8);
     if (!e->dictionary.codes || !e->dictionary.values)
         return false;
     switch (e->column->kind) {
     case BD_TEXT:
-        choose_for_texts(compressed, e, arena);
-        break;
+        return choose_for_texts(compressed, e, arena);
     case BD_FLOAT:
         choose_for_floats(compressed, e, arena);
         break;

@@ -3,7 +3,7 @@
 
 #include "parquet.h"
 
-enum { MAX_PAGE_ROWS = 1 << 16, MAX_PAGE_BYTES = 1 << 20 };
+enum { MAX_PAGE_BYTES = 1 << 20 };
 
 /* What a call of bd_parquet_encode works on. */
 struct work {
@@ -105,12 +105,12 @@ static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t f
     bd_put_number_bounds(&work->bounds, column->physical, min, max, bounds);
 }
 
-/* Rows of the page that begins with a row: MAX_PAGE_ROWS, of texts fewer where they are long. */
+/* Rows of the page that begins with a row: BD_MAX_PAGE_ROWS, of texts fewer where they are long. */
 static int64_t page_rows(const struct bd_encoding *e, int64_t first_row, int64_t first_value)
 {
     const struct bd_gathered *gathered = &e->gathered;
     const int64_t left = gathered->rows - first_row;
-    const int64_t most = left < MAX_PAGE_ROWS ? left : MAX_PAGE_ROWS;
+    const int64_t most = left < BD_MAX_PAGE_ROWS ? left : BD_MAX_PAGE_ROWS;
     if (!gathered->texts || e->encoding == BD_RLE_DICTIONARY)
         return most;
     int64_t bytes = 0, value = first_value;
@@ -175,6 +175,28 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     return true;
 }
 
+/* The bytes of the texts of all rows of a category, at the least; where none of them is long a
+ * bound does. */
+static int64_t bytes_of_category(const struct bd_arrow_array *array)
+{
+    enum { SHORT = 16 };
+    const struct bd_arrow_array *texts = array->dictionary;
+    const int32_t *ends = (const int32_t *)texts->buffers[1] + texts->offset;
+    const int32_t *indices = (const int32_t *)array->buffers[1] + array->offset;
+    const uint8_t *validity = array->null_count == 0 ? NULL : array->buffers[0];
+    int64_t longest = 0, bytes = 0;
+    for (int64_t i = 0; i < texts->length; i++)
+        longest = ends[i + 1] - ends[i] > longest ? ends[i + 1] - ends[i] : longest;
+    if (longest <= SHORT)
+        return array->length * longest;
+    for (int64_t i = 0; i < array->length; i++) {
+        const int64_t row = array->offset + i;
+        if (!validity || validity[row >> 3] >> (row & 7) & 1)
+            bytes += ends[indices[i] + 1] - ends[indices[i]];
+    }
+    return bytes;
+}
+
 static void room_of(struct bd_arrow_array *const *batches, int64_t n_batches, int64_t child,
                     const struct bd_parquet_column *column, int64_t *room)
 {
@@ -188,9 +210,10 @@ static void room_of(struct bd_arrow_array *const *batches, int64_t n_batches, in
         if (column->kind >= BD_TEXT && texts->length) {
             const int32_t *ends = (const int32_t *)texts->buffers[1] + texts->offset;
             bytes += ends[texts->length] - ends[0];
+            bytes += is_category ? bytes_of_category(array) : 0;
         }
     }
-    const int64_t n_pages = rows / MAX_PAGE_ROWS + bytes / (MAX_PAGE_BYTES / 2) + 3;
+    const int64_t n_pages = rows / BD_MAX_PAGE_ROWS + bytes / (MAX_PAGE_BYTES / 2) + 3;
     room[0] = rows * (column->kind == BD_BOOL ? 1 : 14) + bytes + 4 * entries + n_pages * 64 + 512;
     room[1] = rows * 128 + entries * 96 + (1 << 19);
     room[2] = (n_pages + 1) * 130;

@@ -4,6 +4,8 @@
 #include "parquet.h"
 
 enum { RUNS = 8, RUN = BD_SAMPLE / RUNS };
+enum { FOLLOWERS = 4 }; /* values that are looked at behind two equal ones */
+enum { FEW = 64 };      /* distinct values that follow one another again by chance */
 
 /* 256 * log2(x), straight between powers of two: 0.09 too small at the most. */
 static int64_t log2_256(int64_t x)
@@ -50,69 +52,126 @@ static int64_t run_start(int64_t n, int r)
     return r * (n - RUN) / (RUNS - 1);
 }
 
-/* At most BD_SAMPLE of the values: all, or eight runs evenly spread. Numbers are extended to 64
- * bits; of texts it is their hashes. Returns how many. */
-int64_t bd_sample_values(const struct bd_gathered *gathered, int width, bool is_signed,
-                         uint64_t *sample)
+/* At most BD_SAMPLE of the numbers, extended to 64 bits: all, or eight runs evenly spread, which
+ * show what neighbours are to each other. Returns how many. */
+int64_t bd_sample_runs(const struct bd_gathered *gathered, int width, bool is_signed,
+                       uint64_t *sample)
 {
     const int64_t n = gathered->values;
     const bool is_whole = n <= BD_SAMPLE;
     const int64_t run = is_whole ? n : RUN;
     for (int r = 0; r < (is_whole ? 1 : RUNS); r++) {
         const int64_t start = is_whole ? 0 : run_start(n, r);
-        uint64_t *out = sample + r * RUN;
-        if (gathered->texts) {
-            for (int64_t i = 0; i < run; i++)
-                out[i] = bd_hash_bytes(gathered->texts[start + i], gathered->lengths[start + i]);
-        } else {
-            for (int64_t i = 0; i < run; i++)
-                out[i] = bd_extended(gathered->numbers, width, is_signed, start + i);
-        }
+        for (int64_t i = 0; i < run; i++)
+            sample[r * RUN + i] = bd_extended(gathered->numbers, width, is_signed, start + i);
     }
     return is_whole ? n : BD_SAMPLE;
 }
 
-/* How many of the `total` values are distinct, from `n` of them.
- * Source: Chao, "Nonparametric Estimation of the Number of Classes in a Population", 1984,
- * bias-corrected. */
-int64_t bd_estimate_distinct(const uint64_t *sample, int64_t n, int64_t total)
+/* How many of `total` values are distinct, where of `n` of them, each taken once, `distinct` were
+ * seen, `once` of these once and `twice` twice.
+ * Source: Chao, "Nonparametric Estimation of the Number of Classes in a Population", 1984, which is
+ * of values that are put back: these would have come again n * n / (2 * total) times. */
+static int64_t estimate_of(int64_t distinct, int64_t once, int64_t twice, int64_t n, int64_t total)
+{
+    const int64_t estimate = distinct + once * (once - 1) * total / (2 * twice * total + n * n);
+    return estimate < total ? estimate : total;
+}
+
+/* A number below 2 to the power of `bits` (2 at least), another for each `i` below that: numbers
+ * one after another give such as look random. */
+static int64_t place_of(uint64_t i, int bits)
+{
+    const uint64_t below = ((uint64_t)1 << bits) - 1;
+    for (int round = 0; round < 2; round++) {
+        i = (i * 0x9e3779b1u + 0x7f4a7c15u) & below;
+        i ^= i >> bits / 2;
+    }
+    return (int64_t)i;
+}
+
+/* Something that equal values have in common, and others hardly: a number, or the hash of a text.
+ * So the texts of a column and the codes of a category are the same. */
+static uint64_t key_of(const struct bd_gathered *gathered, int width, int64_t i)
+{
+    if (!gathered->texts)
+        return bd_number_at(gathered->numbers, width, i);
+    const int64_t text = bd_text_of(gathered, i);
+    return bd_hash_bytes(gathered->texts[text], gathered->lengths[text]);
+}
+
+/* Whether the values behind two equal ones are equal too. */
+static bool goes_on(const struct bd_gathered *gathered, int width, int64_t a, int64_t b)
+{
+    const int64_t last = a > b ? a : b;
+    if (last + FOLLOWERS >= gathered->values)
+        return false;
+    for (int64_t i = 1; i <= FOLLOWERS; i++) {
+        if (key_of(gathered, width, a + i) != key_of(gathered, width, b + i))
+            return false;
+    }
+    return true;
+}
+
+/* BD_SAMPLE of the values, or all, at places that look random and are the same every time.
+ * Neighbours would not do: rows that come again may do so at a distance. */
+static int64_t sample_places(const struct bd_gathered *gathered, int width, int32_t *places,
+                             uint64_t *keys)
+{
+    const int64_t total = gathered->values, n = total < BD_SAMPLE ? total : BD_SAMPLE;
+    const int place_bits = bd_bits_of((uint64_t)total - 1);
+    uint64_t next = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = i;
+        while (n < total && (at = place_of(next++, place_bits)) >= total)
+            continue;
+        places[i] = (int32_t)at;
+        keys[i] = key_of(gathered, width, at);
+    }
+    return n;
+}
+
+/* How the values (at least 1) repeat: counted, or estimated from a sample. */
+struct bd_repeats bd_estimate_repeats(const struct bd_gathered *gathered, int width)
 {
     enum { SLOTS = 4 * BD_SAMPLE };
-    uint16_t slots[SLOTS]; /* 1 + the place in the sample of the first alike */
-    uint8_t seen[BD_SAMPLE];
-    int bits = bd_bits_of((uint64_t)n) + 1;
+    uint64_t keys[BD_SAMPLE];
+    int32_t places[BD_SAMPLE];
+    uint16_t slots[SLOTS]; /* 1 + the place in the sample of the first that is equal */
+    uint16_t seen[BD_SAMPLE];
+    const int64_t total = gathered->values;
+    const int64_t n = sample_places(gathered, width, places, keys);
+    const int bits = bd_bits_of((uint64_t)n) + 1;
     memset(slots, 0, sizeof *slots << bits);
-    memset(seen, 0, (size_t)n);
+    memset(seen, 0, sizeof *seen * (size_t)n);
     const uint32_t mask = (1u << bits) - 1;
-    int64_t distinct = 0, once = 0, twice = 0;
+    int64_t distinct = 0, once = 0, twice = 0, common = 1, going_on = 0;
     for (int64_t i = 0; i < n; i++) {
-        const uint64_t value = sample[i];
-        uint32_t at = (uint32_t)((value ^ value >> 32) * 0x9e3779b97f4a7c15u >> 40) & mask;
-        while (slots[at] && sample[slots[at] - 1] != value)
+        const uint64_t key = keys[i];
+        uint32_t at = (uint32_t)((key ^ key >> 32) * 0x9e3779b97f4a7c15u >> 40) & mask;
+        while (slots[at] && keys[slots[at] - 1] != key)
             at = (at + 1) & mask;
         if (!slots[at]) {
             slots[at] = (uint16_t)(i + 1);
             seen[i] = 1;
             distinct++;
             once++;
-        } else {
-            uint8_t *count = &seen[slots[at] - 1];
-            if (*count == 1) {
-                once--;
-                twice++;
-            } else if (*count == 2) {
-                twice--;
-            }
-            if (*count < 3)
-                (*count)++;
+            continue;
         }
+        const int64_t first = slots[at] - 1, count = ++seen[first];
+        once -= count == 2;
+        twice += (count == 2) - (count == 3);
+        common = count > common ? count : common;
+        going_on += n < total && goes_on(gathered, width, places[first], places[i]);
     }
     if (n == total)
-        return distinct;
-    /* Values that came more than once are no more than those that were seen. */
-    const int64_t most = distinct + (total - n) * once / n;
-    const int64_t estimate = distinct + once * (once - 1) / (2 * (twice + 1));
-    return estimate < most ? estimate : most;
+        return (struct bd_repeats){distinct, common, total};
+    return (struct bd_repeats){
+        .distinct = estimate_of(distinct, once, twice, n, total),
+        .common = common > 1 ? common * total / n : 1,
+        /* Of pairs of places so many lie a multiple of the distance apart. */
+        .fresh = distinct < FEW ? total : n * n * total / (2 * going_on * total + n * n),
+    };
 }
 
 /* Bits of the sample when the bytes of a value stand apart, each kind coded for itself. */
@@ -138,10 +197,12 @@ int64_t bd_plain_bits(const uint64_t *sample, int64_t n, int width)
 }
 
 /* The width of `n` (at least 1) dictionary codes, and what a value then costs, in 1/256 bits.
+ * has_sequences: whether most of the codes are such as came before.
  *
  * A width of whole bytes may be wider than it need be: zstd then sees the codes, and makes common
  * ones short. */
-int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compressed, int64_t *cost)
+int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compressed,
+                 bool has_sequences, int64_t *cost)
 {
     uint32_t sample[BD_SAMPLE + 8];
     uint8_t bytes[BD_SAMPLE * 5 + 64];
@@ -164,8 +225,10 @@ int bd_code_bits(const uint32_t *codes, int64_t n, int64_t distinct, bool compre
     if (aligned != least) {
         size = bd_put_hybrid(sample, taken, aligned, bytes) - bytes;
         const int64_t bits_aligned = bits_of_bytes(bytes, size);
-        /* Several codes in a byte repeat together, which zstd finds, and this does not. */
-        if (bits_aligned * 100 < bits * (least <= 4 ? 85 : 97)) {
+        /* Several codes in a byte repeat together, which zstd finds, and this does not. It finds
+         * a sequence only where it begins at the same bit again. */
+        const int share = has_sequences ? 105 : least <= 4 ? 85 : 97;
+        if (bits_aligned * 100 < bits * share) {
             bits = bits_aligned;
             chosen = aligned;
         }
