@@ -6,20 +6,16 @@
 #include "classify.h"
 #include "parser.h"
 
-/* Copy n bytes, 16 at a time; up to 15 more are read and written. Returns the bits of all bytes,
- * or-ed as bd_copy16 has them: whether one of them is `byte`, and whether one is not ASCII. */
-static inline uint32_t copy_text(uint8_t *to, const uint8_t *from, int64_t n, uint8_t byte)
+/* Copy n bytes, 16 at a time; up to 15 more are read and written. */
+static inline void copy_text(uint8_t *to, const uint8_t *from, int64_t n)
 {
-    uint32_t seen = 0;
-    int64_t i = 0;
-    for (; i + 16 < n; i += 16)
-        seen |= bd_copy16(to + i, from + i, byte);
-    const uint32_t last = n > i ? 0xffffu >> (16 - (n - i)) : 0;
-    return seen | (bd_copy16(to + i, from + i, byte) & (last | last << 16));
+    bd_move16(to, from);
+    for (int64_t i = 16; i < n; i += 16)
+        bd_move16(to + i, from + i);
 }
 
-/* Copy n bytes with the second of each two quotes left out; as copy_text otherwise. Returns how
- * many bytes are written. */
+/* Copy n bytes with the second of each two quotes left out, 16 at a time. Returns how many bytes
+ * are written. */
 static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t quote)
 {
     int64_t i = 0, written = 0;
@@ -56,33 +52,49 @@ static int64_t copy_escaped(uint8_t *to, const uint8_t *from, int64_t n, int32_t
     return written;
 }
 
-/* The text of a field at `to`, which has 16 bytes more than it needs; returns its size. */
-static inline int64_t take_text(const bd_run *run, bd_place place, uint8_t *to, uint32_t *seen)
+/* A field's text without doubled quotes or escapes at `to`, which has 16 bytes more than it needs;
+ * returns its size. */
+static int64_t unescape(const bd_run *run, int64_t i, uint8_t *to)
 {
+    const bd_parser *parser = run->parser;
     const bd_rules *rules = run->fields->input->rules;
-    const uint8_t *from = run->fields->block + place.start;
-    const int64_t n = place.stop - place.start;
-    const uint32_t bits = copy_text(to, from, n, (uint8_t)rules->quote);
-    *seen |= bits;
-    if (rules->escape >= 0) {
-        const bool at_end = place.stop == run->fields->input->size;
-        return copy_escaped(to, from, n, place.quoted ? rules->quote : -1, rules->escape, at_end);
-    }
-    if (place.quoted && (bits & 0xffff))
+    const uint8_t *from = run->fields->block + parser->starts[i];
+    const int64_t n = parser->sizes[i];
+    if (rules->escape < 0)
         return copy_doubled(to, from, n, (uint8_t)rules->quote);
-    return n;
+    const bool at_end = parser->starts[i] + n == run->fields->input->size;
+    return copy_escaped(to, from, n, parser->quoted[i] ? rules->quote : -1, rules->escape, at_end);
 }
 
-/* Whether a field is a null token; quoted text never is. */
-static inline bool is_null(const bd_run *run, bd_place place)
+/* Find the null tokens of a run, which quoted text never is: `valid`, and a size of 0. Returns
+ * their number. */
+static int64_t find_nulls(const bd_run *run)
 {
-    const bd_input *input = run->fields->input;
-    if (place.quoted)
-        return false;
-    const int64_t n = place.stop - place.start;
-    if (n > 0 && !run->parser->null_starts[run->fields->block[place.start]])
-        return false;
-    return bd_is_null(run->fields->block, place.start, place.stop, input->nulls, run->index);
+    bd_parser *parser = run->parser;
+    const uint8_t *block = run->fields->block;
+    const uint32_t *starts = parser->starts;
+    uint32_t *sizes = parser->sizes;
+    const uint8_t *quoted = parser->quoted;
+    uint8_t *valid = parser->valid;
+    const bool keeps_empty = !run->column->empty_is_null;
+    int64_t n_nulls = 0;
+    for (int64_t i = 0; i < run->n; i++) {
+        const int64_t size = sizes[i];
+        valid[i] = (size > 0) | keeps_empty | quoted[i];
+        if (size > 0 && !quoted[i] && bd_may_be_null(parser, block[starts[i]], size)) {
+            const bd_place place = {starts[i], starts[i] + size, false};
+            if (bd_is_last_null(run, place)) {
+                valid[i] = 0;
+            } else if (bd_is_null(block, place.start, place.stop, run->fields->input->nulls,
+                                  run->index)) {
+                bd_note_null(run, place);
+                valid[i] = 0;
+            }
+            sizes[i] = valid[i] ? sizes[i] : 0;
+        }
+        n_nulls += !valid[i];
+    }
+    return n_nulls;
 }
 
 /* What the fields show until nothing but text can hold them. */
@@ -136,49 +148,37 @@ bool bd_codes_to_texts(bd_column *column, int64_t n_rows)
     return true;
 }
 
-/* Number the texts of a run, which lie at `base`. Returns the row of the run from which on there
- * are too many distinct ones, or a text is too long for a category; run->n where all have a number,
- * -1 without memory. */
-static int64_t number_texts(bd_run *run, const uint8_t *base)
-{
-    bd_column *column = run->column;
-    bd_parser *parser = run->parser;
-    bd_dictionary *dictionary = &column->dictionary;
-    int32_t *codes = (int32_t *)column->codes.data + column->n_rows;
-    uint64_t hashes[BD_RUN_ROWS];
-    for (int64_t i = 0; i < run->n; i++) {
-        hashes[i] = bd_hash_text(base + parser->starts[i], parser->sizes[i]);
-        bd_dictionary_prefetch(dictionary, hashes[i]);
-    }
-    for (int64_t i = 0; i < run->n; i++) {
-        codes[i] = -1;
-        if (!parser->valid[i])
-            continue;
-        if (parser->sizes[i] > BD_MAX_CATEGORY_BYTES && !column->fixed)
-            return i;
-        const int64_t code = bd_dictionary_code_hashed(dictionary, hashes[i],
-                                                       base + parser->starts[i], parser->sizes[i]);
-        if (code < 0)
-            return code == -2 ? -1 : i;
-        codes[i] = (int32_t)code;
-    }
-    return run->n;
-}
-
-/* Take the texts of a run that lie in the scratch memory into the column. */
-static bool keep_texts(bd_run *run, int64_t first)
+/* Number the texts of a run. Where there turn out to be too many distinct ones, or one is too long
+ * for a category, they are kept as text. Returns false without memory. */
+static bool number_texts(bd_run *run, const uint8_t *const *texts)
 {
     bd_column *column = run->column;
     const bd_parser *parser = run->parser;
-    const int64_t size = parser->starts[run->n - 1] + parser->sizes[run->n - 1];
-    if (!bd_codes_to_texts(column, column->n_rows + first) ||
-        !bd_reserve(&column->text, column->text_bytes + size + 16) ||
+    const bd_texts all = {.starts = texts,
+                          .sizes = parser->sizes,
+                          .valid = parser->valid,
+                          .max_size = column->fixed ? INT64_MAX : BD_MAX_CATEGORY_BYTES};
+    int32_t *codes = (int32_t *)column->codes.data + column->n_rows;
+    const int64_t n = bd_dictionary_number(&column->dictionary, &all, run->n, codes);
+    if (n == run->n)
+        return true;
+    if (n < 0)
+        return false;
+    column->dictionary.full = true;
+    column->wants_codes = false;
+    if (column->wants_text)
+        return true;
+    if (!bd_codes_to_texts(column, column->n_rows + n))
+        return false;
+    int64_t size = column->text_bytes;
+    for (int64_t i = n; i < run->n; i++)
+        size += parser->sizes[i];
+    if (!bd_reserve(&column->text, size + 16) ||
         !bd_reserve(&column->values, 4 * (column->n_rows + run->n + 1)))
         return false;
     int32_t *offsets = (int32_t *)column->values.data + column->n_rows;
-    for (int64_t i = first; i < run->n; i++) {
-        memcpy(column->text.data + offsets[i], parser->scratch.data + parser->starts[i],
-               parser->sizes[i]);
+    for (int64_t i = n; i < run->n; i++) {
+        memcpy(column->text.data + offsets[i], texts[i], parser->sizes[i]);
         offsets[i + 1] = offsets[i] + (int32_t)parser->sizes[i];
     }
     return true;
@@ -199,53 +199,83 @@ static bool reserve_run(bd_run *run)
            (!column->wants_codes || bd_reserve(&column->codes, 4 * rows));
 }
 
+/* Whether a field's text is another than its bytes. */
+static inline bool is_escaped(const bd_run *run, int64_t i)
+{
+    return (run->fields->has_doubled && run->parser->quoted[i]) ||
+           run->fields->input->rules->escape >= 0;
+}
+
+/* Copy the texts of a run to those of the column. */
+static void copy_texts(bd_run *run, const uint8_t **texts)
+{
+    bd_column *column = run->column;
+    uint32_t *sizes = run->parser->sizes;
+    const uint32_t *starts = run->parser->starts;
+    const uint8_t *block = run->fields->block;
+    int32_t *offsets = (int32_t *)column->values.data + column->n_rows;
+    uint8_t *to = column->text.data + column->text_bytes;
+    int64_t total = column->text_bytes;
+    for (int64_t i = 0; i < run->n; i++) {
+        if (is_escaped(run, i))
+            sizes[i] = (uint32_t)unescape(run, i, to);
+        else
+            copy_text(to, block + starts[i], sizes[i]);
+        texts[i] = to;
+        offsets[i] = (int32_t)total;
+        to += sizes[i];
+        total += sizes[i];
+    }
+    offsets[run->n] = (int32_t)total;
+}
+
+/* Find the texts of a run where they are; only those that are escaped are written anew. */
+static void find_texts(bd_run *run, const uint8_t **texts)
+{
+    uint32_t *sizes = run->parser->sizes;
+    const uint32_t *starts = run->parser->starts;
+    uint8_t *scratch = run->parser->scratch.data;
+    for (int64_t i = 0; i < run->n; i++) {
+        texts[i] = run->fields->block + starts[i];
+        if (is_escaped(run, i)) {
+            sizes[i] = (uint32_t)unescape(run, i, scratch);
+            texts[i] = scratch;
+            scratch += sizes[i];
+        }
+    }
+}
+
 bool bd_parse_texts(bd_run *run)
 {
     bd_column *column = run->column;
-    bd_parser *parser = run->parser;
-    uint8_t *valid = parser->valid;
-    int64_t n_nulls = 0, used = 0;
-    uint32_t seen = 0;
+    const bd_parser *parser = run->parser;
+    const uint8_t *texts[BD_RUN_ROWS];
 
     if (!reserve_run(run))
         return false;
-    uint8_t *base =
-        column->wants_text ? column->text.data + column->text_bytes : parser->scratch.data;
+    bd_find_places(run);
+    const int64_t n_nulls = find_nulls(run);
+    for (int64_t i = 0; i < run->n && !column->saw_text; i++)
+        if (parser->valid[i])
+            observe(run,
+                    (bd_place){parser->starts[i], parser->starts[i] + parser->sizes[i], false});
+    const bool copies = column->wants_text;
+    if (copies)
+        copy_texts(run, texts);
+    else
+        find_texts(run, texts);
+    int64_t total = 0;
+    uint32_t longest = 0;
     for (int64_t i = 0; i < run->n; i++) {
-        const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
-        int64_t n = 0;
-        valid[i] = !is_null(run, place);
-        if (valid[i]) {
-            if (!column->saw_text)
-                observe(run, place);
-            n = take_text(run, place, base + used, &seen);
-            if (n > column->max_text_bytes)
-                column->max_text_bytes = n;
-        }
-        n_nulls += !valid[i];
-        parser->starts[i] = (uint32_t)used;
-        parser->sizes[i] = (uint32_t)n;
-        used += n;
+        total += parser->sizes[i];
+        longest = parser->sizes[i] > longest ? parser->sizes[i] : longest;
     }
+    if (longest > column->max_text_bytes)
+        column->max_text_bytes = longest;
     const int64_t before = column->text_bytes;
-    if (column->wants_text) {
-        int32_t *offsets = (int32_t *)column->values.data + column->n_rows;
-        for (int64_t i = 0; i < run->n; i++)
-            offsets[i] = (int32_t)(before + parser->starts[i]);
-        offsets[run->n] = (int32_t)(before + used);
-    }
-    if (column->wants_codes) {
-        const int64_t numbered = number_texts(run, base);
-        if (numbered < 0)
-            return false;
-        if (numbered < run->n) {
-            column->dictionary.full = true;
-            column->wants_codes = false;
-            if (!column->wants_text && !keep_texts(run, numbered))
-                return false;
-        }
-    }
-    column->text_bytes = before + used;
-    column->not_ascii |= seen >> 16 != 0;
-    return bd_append_valid(column, valid, run->n, n_nulls);
+    if (column->wants_codes && !number_texts(run, texts))
+        return false;
+    column->text_bytes = before + total;
+    column->not_ascii |= run->fields->not_ascii;
+    return bd_append_valid(column, parser->valid, run->n, n_nulls);
 }

@@ -1,8 +1,10 @@
-/* Digits to numbers: integers of up to eight characters, eight fields at a time; decimals of up to
- * sixteen characters at once. */
+/* Digits to numbers: integers of up to eight characters, eight fields at a time; up to sixteen
+ * digits at once, with a decimal point among them. */
 
 #ifndef BD_DIGITS_H
 #define BD_DIGITS_H
+
+#include <stdbool.h>
 
 #include "simd.h"
 
@@ -81,16 +83,10 @@ static inline uint32_t bd_eight_integers(const uint8_t *block, const uint32_t *s
 #endif
 }
 
-/* Whether bd_short_decimal and bd_sixteen_digits do anything: where bytes can be shuffled. */
-#if defined(__AVX2__) || defined(__ARM_NEON)
-enum { BD_SHUFFLES = 1 };
-#else
-enum { BD_SHUFFLES = 0 };
-#endif
-
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 typedef __m128i bd_sixteen;
 
+/* Sixteen characters, each less '0'. */
 static inline bd_sixteen bd_load_digits(const uint8_t *at)
 {
     return _mm_sub_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('0'));
@@ -103,12 +99,17 @@ static inline uint32_t bd_find_character(bd_sixteen digits, uint8_t character)
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(digits, wanted));
 }
 
-/* The first n_digits bytes, less the one at `point`, moved to the end; zeros before them. */
+#if defined(__AVX2__)
+/* The first n_digits bytes, less the one at `point` (16: none), moved to the end; zeros before
+ * them. What depends on the numbers is loaded from memory, which costs less than to compute it. */
 static inline bd_sixteen bd_align_digits(bd_sixteen digits, int n_digits, int point)
 {
-    const __m128i place = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m128i index = _mm_sub_epi8(place, _mm_set1_epi8((char)(16 - n_digits)));
-    const __m128i behind = _mm_cmpgt_epi8(index, _mm_set1_epi8((char)(point - 1)));
+    static const int8_t PLACES[32] = {-16, -15, -14, -13, -12, -11, -10, -9, -8, -7, -6,
+                                      -5,  -4,  -3,  -2,  -1,  0,   1,   2,  3,  4,  5,
+                                      6,   7,   8,   9,   10,  11,  12,  13, 14, 15};
+    const __m128i index = _mm_loadu_si128((const __m128i *)(PLACES + n_digits));
+    const __m128i last = _mm_set1_epi8(PLACES[15 + point]); /* the byte before the point */
+    const __m128i behind = _mm_cmpgt_epi8(index, last);
     return _mm_shuffle_epi8(digits, _mm_sub_epi8(index, behind)); /* negative: a zero */
 }
 
@@ -125,7 +126,34 @@ static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
     *value = (both & 0xffffffff) * 100000000 + (both >> 32);
     return _mm_movemask_epi8(good) == 0xffff;
 }
-#elif defined(__ARM_NEON)
+#else
+/* As a number of 128 bits, of which the parts before and behind the point are moved. Shifts are
+ * made in two halves: one by 128 is not defined. */
+static inline bd_sixteen bd_align_digits(bd_sixteen digits, int n_digits, int point)
+{
+    __extension__ unsigned __int128 bytes;
+    memcpy(&bytes, &digits, 16);
+    if (point < 16) {
+        const int after = 4 * (point + 1);
+        const int before = 8 * point;
+        __extension__ const unsigned __int128 one = 1;
+        bytes = (bytes & ((one << before) - 1)) | bytes >> after >> after << before;
+    }
+    const int zeros = 4 * (16 - n_digits);
+    bytes = bytes << zeros << zeros;
+    memcpy(&digits, &bytes, 16);
+    return digits;
+}
+
+static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
+{
+    uint64_t halves[2];
+    memcpy(halves, &digits, 16);
+    *value = bd_eight_digits(halves[0]) * 100000000 + bd_eight_digits(halves[1]);
+    return bd_are_digits(halves[0]) && bd_are_digits(halves[1]);
+}
+#endif
+#else
 typedef uint8x16_t bd_sixteen;
 
 static inline bd_sixteen bd_load_digits(const uint8_t *at)
@@ -156,54 +184,6 @@ static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
     *value = bd_eight_digits(halves[0]) * 100000000 + bd_eight_digits(halves[1]);
     return vmaxvq_u8(digits) <= 9;
 }
-#else
-typedef struct {
-    int unused;
-} bd_sixteen;
-
-static inline bd_sixteen bd_load_digits(const uint8_t *at)
-{
-    (void)at;
-    return (bd_sixteen){0};
-}
-
-static inline uint32_t bd_find_character(bd_sixteen digits, uint8_t character)
-{
-    (void)digits;
-    return character;
-}
-
-static inline bd_sixteen bd_align_digits(bd_sixteen digits, int n_digits, int point)
-{
-    digits.unused = n_digits + point;
-    return digits;
-}
-
-static inline bool bd_join_digits(bd_sixteen digits, uint64_t *value)
-{
-    *value = (uint64_t)digits.unused;
-    return false;
-}
 #endif
-
-/* A decimal without sign and exponent, of 0 < n <= 16 characters. Fills the significand and how
- * many digits stand before the point, *n_whole, and in all, *n_digits; false where it is none.
- * Sixteen bytes are read. */
-static inline bool bd_short_decimal(const uint8_t *at, int64_t n, uint8_t point,
-                                    uint64_t *significand, int64_t *n_whole, int64_t *n_digits)
-{
-    const bd_sixteen digits = bd_load_digits(at);
-    const uint32_t end = (uint32_t)1 << n;
-    const int place = __builtin_ctz((bd_find_character(digits, point) & (end - 1)) | end);
-    *n_whole = place;
-    *n_digits = n - (place < n);
-    return bd_join_digits(bd_align_digits(digits, (int)*n_digits, place), significand);
-}
-
-/* The value of sixteen digits at `at`; false where they are none. */
-static inline bool bd_sixteen_digits(const uint8_t *at, uint64_t *value)
-{
-    return bd_join_digits(bd_load_digits(at), value);
-}
 
 #endif

@@ -76,6 +76,7 @@ void bd_find_places(bd_run *run)
             const bd_place place = bd_field_at(fields, run->row + i, run->field);
             starts[i] = (uint32_t)place.start;
             sizes[i] = (uint32_t)(place.stop - place.start);
+            run->parser->quoted[i] = place.quoted;
         }
     } else {
         const uint32_t *ends = fields->ends + run->row * fields->n_fields + run->field;
@@ -84,6 +85,7 @@ void bd_find_places(bd_run *run)
             starts[i] = end[-1] + 1u;
             sizes[i] = end[0] - starts[i];
         }
+        memset(run->parser->quoted, 0, (size_t)run->n);
     }
     for (int64_t i = run->n; i % 8; i++) {
         starts[i] = starts[0];
@@ -147,6 +149,8 @@ bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell)
         bd_is_null(block, place.start, place.stop, input->nulls, run->index)) {
         if (place.quoted)
             column->forms |= BD_FORM_LOOSE;
+        else if (place.stop - place.start == n_bytes)
+            bd_note_null(run, place);
         return false;
     }
     if (prints_otherwise(column, block[place.start], input->rules))
@@ -177,7 +181,7 @@ bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell)
 }
 
 /* Empty a column for the next block; what it allocated stays. */
-static bool begin_column(bd_column *column, const bd_column_plan *plan, int64_t n_rows)
+static bool begin_column(bd_column *column, const bd_column_plan *plan, bool empty_is_null)
 {
     column->mode = plan->mode;
     column->zoned = plan->zoned;
@@ -194,13 +198,11 @@ static bool begin_column(bd_column *column, const bd_column_plan *plan, int64_t 
     memset(&column->moments, 0, sizeof column->moments);
     column->n_undecided = column->n_odd = 0;
     column->decisions = column->decisions_end = NULL;
+    column->null_size = -1;
+    column->empty_is_null = empty_is_null;
     column->dictionary.full = false;
     if (plan->mode == BD_MODE_NULL || plan->mode == BD_MODE_SKIP)
         return true;
-    const bool is_text = plan->mode == BD_MODE_TEXT;
-    const int64_t width = is_text ? 4 : bd_item_bytes(plan->storage);
-    if (!bd_reserve(&column->values, n_rows * width))
-        return false;
     return !plan->wants_codes || bd_dictionary_clear(&column->dictionary, BD_MAX_CATEGORIES);
 }
 
@@ -236,6 +238,8 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
                               .ends = strip->ends,
                               .n_fields = input->n_fields,
                               .has_quotes = strip->has_quotes,
+                              .has_doubled = strip->has_doubled,
+                              .not_ascii = strip->not_ascii,
                               .adjusts = adjusts};
     for (int64_t field = 0; field < input->n_fields; field++) {
         const int64_t index = input->targets[field];
@@ -268,18 +272,18 @@ static void note_starts(const bd_parser *parser, const bd_input *input, int64_t 
     }
 }
 
-/* A first byte of a null token of any column. */
-static void find_null_starts(bd_parser *parser, const bd_input *input)
+/* Which texts may be a null token of any column. */
+static void find_null_sizes(bd_parser *parser, const bd_input *input)
 {
     const bd_nulls *nulls = input->nulls;
-    memset(parser->null_starts, 0, sizeof parser->null_starts);
+    memset(parser->null_sizes, 0, sizeof parser->null_sizes);
     int64_t n_tokens = 0;
     for (int64_t i = 0; i < input->n_columns; i++)
         n_tokens = nulls->last[i] > n_tokens ? nulls->last[i] : n_tokens;
     for (int64_t k = 0; k < n_tokens; k++) {
-        const int64_t begin = k > 0 ? nulls->ends[k - 1] : 0;
-        if (nulls->ends[k] > begin)
-            parser->null_starts[nulls->tokens[begin]] = 1;
+        const int64_t begin = k > 0 ? nulls->ends[k - 1] : 0, size = nulls->ends[k] - begin;
+        if (size > 0)
+            parser->null_sizes[nulls->tokens[begin]] |= (uint8_t)(1 << (size < 7 ? size : 7));
     }
 }
 
@@ -299,12 +303,12 @@ static bool begin(bd_parser *parser, const bd_input *input, const bd_column_plan
     }
     parser->n_undecided = 0;
     parser->out_of_memory = false;
-    find_null_starts(parser, input);
+    find_null_sizes(parser, input);
     for (int64_t i = 0; i < input->n_columns; i++) {
         bd_column *column = parser->columns + i;
         if (!active[i])
             continue;
-        if (!begin_column(column, plan + i, 0))
+        if (!begin_column(column, plan + i, bd_is_null(input->block, 0, 0, input->nulls, i)))
             return false;
         while (n_decisions > 0 && decisions->column < i)
             decisions++, n_decisions--;

@@ -71,13 +71,26 @@ void bd_dictionary_free(bd_dictionary *dictionary);
 /* The hash of a text of n bytes; 8 bytes after it must be readable. */
 uint64_t bd_hash_text(const uint8_t *text, int64_t n);
 
-/* The number of a text with this hash; it is added where it is new. Returns -1 where there is no
+/* The number of a text with this hash, 8 bytes after which must be readable; it is added where it
+ * is new. Returns -1 where there is no
  * room for another value (`full` is then set), -2 where there is no memory. */
 int64_t bd_dictionary_code_hashed(bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                                   int64_t n);
 
-/* Have the place where a text with this hash is looked for brought into the cache. */
-void bd_dictionary_prefetch(const bd_dictionary *dictionary, uint64_t hash);
+/* Texts: sizes[i] bytes from starts[i] on, 8 bytes after which must be readable, where valid[i] is
+ * set. Those of more than max_size bytes are not numbered. */
+typedef struct {
+    const uint8_t *const *starts;
+    const uint32_t *sizes;
+    const uint8_t *valid;
+    int64_t max_size;
+} bd_texts;
+
+/* Number n <= BD_RUN_ROWS texts; the code of what is not valid is -1. Returns how many were
+ * numbered before one that is too long, or new where there is no room for it (`full` is then set);
+ * -2 where there is no memory. */
+int64_t bd_dictionary_number(bd_dictionary *dictionary, const bd_texts *texts, int64_t n,
+                             int32_t *codes);
 
 /* The number of a text, -1 where it is not among the values. */
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
@@ -136,6 +149,7 @@ typedef struct {
     bd_dictionary dictionary;
     int64_t n_rows, n_nulls, text_bytes, max_text_bytes;
     bool not_ascii;
+    bool empty_is_null; /* of text: one of the null tokens is empty */
 
     int64_t forms;
     uint64_t magnitudes[2];
@@ -143,6 +157,10 @@ typedef struct {
     int64_t n_undecided, n_odd; /* odd: of another type than the column */
 
     const bd_decision *decisions, *decisions_end;
+
+    /* The null token of up to eight bytes that was met last: a column mostly has one of them. */
+    uint64_t null_word, null_mask;
+    int64_t null_size; /* -1: none yet */
 } bd_column;
 
 /* Whole records: field i of the strip ends at ends[i], ends[-1] + 1 is where the first begins. */
@@ -152,6 +170,8 @@ typedef struct {
     int64_t n_rows;
     int64_t start, after; /* where its first record begins, and the record after its last */
     bool has_quotes;      /* a field may be quoted */
+    bool has_doubled;     /* a quoted field may have quotes in it */
+    bool not_ascii;       /* some of its bytes are not ASCII */
     bool has_returns;     /* a line may end with CR LF */
     bool has_blanks;      /* blank lines may stand before a record */
 } bd_strip;
@@ -166,8 +186,11 @@ struct bd_parser {
     uint8_t valid[BD_RUN_ROWS];
     int64_t numbers[BD_RUN_ROWS];
     uint32_t starts[BD_RUN_ROWS], sizes[BD_RUN_ROWS]; /* of the fields of a run */
-    bd_buffer scratch;                                /* a text that is not kept */
-    uint8_t null_starts[256]; /* whether a null token begins with the byte */
+    uint8_t quoted[BD_RUN_ROWS];
+    bd_buffer scratch; /* texts that are not kept */
+    /* By its first byte and size: whether a text may be a null token. Bit 7 of the sizes stands for
+     * all from 7 on. */
+    uint8_t null_sizes[256];
 };
 
 /* What the columns of a strip are parsed from. */
@@ -176,7 +199,7 @@ typedef struct {
     const uint8_t *block;
     const uint32_t *ends;
     int64_t n_fields;
-    bool has_quotes;
+    bool has_quotes, has_doubled, not_ascii; /* see bd_strip */
     bool adjusts; /* CR LF, blank lines, spaces, long delimiters: see bd_adjust_field */
 } bd_fields;
 
@@ -222,8 +245,35 @@ typedef struct {
     int64_t row, n;
 } bd_run;
 
-/* The places of the fields of a run into `starts` and `sizes` of the parser. Up to seven after them
- * are filled too, with fields that can be read. */
+/* Whether a field is, without quotes, the null token that its column met last. Eight bytes are read
+ * from its start on. */
+static inline bool bd_is_last_null(const bd_run *run, bd_place place)
+{
+    const bd_column *column = run->column;
+    const uint64_t word = bd_load_u64(run->fields->block + place.start);
+    return place.stop - place.start == column->null_size && !place.quoted &&
+           ((word ^ column->null_word) & column->null_mask) == 0;
+}
+
+/* Whether the first byte and the size of a field, which is not empty, are those of a null token. */
+static inline bool bd_may_be_null(const struct bd_parser *parser, uint8_t first, int64_t size)
+{
+    return parser->null_sizes[first] >> (size < 7 ? size : 7) & 1;
+}
+
+/* Have bd_is_last_null find this field, which is a null token of the column. */
+static inline void bd_note_null(const bd_run *run, bd_place place)
+{
+    const int64_t size = place.stop - place.start;
+    if (place.quoted || size < 1 || size > 8)
+        return;
+    run->column->null_word = bd_load_u64(run->fields->block + place.start);
+    run->column->null_mask = UINT64_MAX >> (64 - 8 * size);
+    run->column->null_size = size;
+}
+
+/* The places of the fields of a run into `starts`, `sizes` and `quoted` of the parser. Up to seven
+ * after them are filled too, with fields that can be read. */
 void bd_find_places(bd_run *run);
 
 bool bd_parse_integers(bd_run *run);

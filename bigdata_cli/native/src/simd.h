@@ -123,23 +123,29 @@ static inline uint64_t bd_prefix_xor(uint64_t bits)
 #endif
 }
 
-/* Copy 16 bytes; bit i of the result is set where byte i equals `byte`, bit 16 + i where it is not
- * ASCII. Both places must have 16 bytes. */
+/* Copy 16 bytes; bit i of the result is set where byte i equals `byte`. Both places must have 16
+ * bytes. */
 static inline uint32_t bd_copy16(uint8_t *to, const uint8_t *from, uint8_t byte)
 {
 #if defined(__SSE2__)
     const __m128i bytes = _mm_loadu_si128((const __m128i *)from);
     _mm_storeu_si128((__m128i *)to, bytes);
-    const __m128i equal = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)byte));
-    return (uint32_t)_mm_movemask_epi8(equal) | (uint32_t)_mm_movemask_epi8(bytes) << 16;
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)byte)));
 #else
     const uint8x16_t bytes = vld1q_u8(from);
     const uint8x16_t none = vdupq_n_u8(0);
     vst1q_u8(to, bytes);
     const uint8x16_t equal[4] = {vceqq_u8(bytes, vdupq_n_u8(byte)), none, none, none};
-    const uint8x16_t wide[4] = {vcltzq_s8(vreinterpretq_s8_u8(bytes)), none, none, none};
-    return (uint32_t)bd_neon_bits(equal) | (uint32_t)bd_neon_bits(wide) << 16;
+    return (uint32_t)bd_neon_bits(equal);
 #endif
+}
+
+/* Copy 16 bytes; both places must have them. */
+static inline void bd_move16(uint8_t *to, const uint8_t *from)
+{
+    uint8_t bytes[16];
+    memcpy(bytes, from, 16);
+    memcpy(to, bytes, 16);
 }
 
 static inline uint64_t bd_load_u64(const uint8_t *at)

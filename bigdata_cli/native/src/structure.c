@@ -79,6 +79,7 @@ static inline masks find_masks(const bd_input *input, int64_t base, carry *carri
     if (rules->delimiter >= 0)
         delimiters = bd_match64(bytes, (uint8_t)rules->delimiter) & data;
 
+    strip->not_ascii |= (bd_not_ascii64(bytes) & data) != 0;
     uint64_t line_ends = feeds;
     if (returns) {
         const uint64_t feed_follows = feeds >> 1 | (uint64_t)(at[64] == '\n') << 63;
@@ -97,6 +98,7 @@ static inline masks find_masks(const bd_input *input, int64_t base, carry *carri
     const uint64_t opening = quotes & inside, closing = quotes & ~inside;
     const uint64_t may_open = (edges | closing) << 1 | carried->before;
     const uint64_t may_follow = edges | opening;
+    strip->has_doubled |= (opening & (closing << 1 | carried->closing)) != 0;
     const uint64_t top = (uint64_t)1 << 63;
     const uint64_t wrong = (opening & ~may_open) | (closing & ~(may_follow >> 1) & ~top) |
                            (carried->closing & ~may_follow);
@@ -177,7 +179,7 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
     int64_t pos = s->record;
 
     *n_seen = 0;
-    s->strip->has_quotes = true;
+    s->strip->has_quotes = s->strip->has_doubled = s->strip->not_ascii = true;
     if (block[pos] == rules->comment) {
         const int64_t after = bd_skip_line(block, pos, size);
         if (after >= size && !input->at_eof)
@@ -268,7 +270,7 @@ int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t p
     s.stop = stop < pos + STRIP_BYTES ? stop : pos + STRIP_BYTES;
     strip->start = pos;
     strip->has_returns = strip->has_blanks = false;
-    strip->has_quotes = false;
+    strip->has_quotes = strip->has_doubled = strip->not_ascii = false;
     if (!reserve_ends(strip, 0, 0))
         return BD_NO_MEMORY;
     strip->ends[-1] = (uint32_t)pos - 1u;

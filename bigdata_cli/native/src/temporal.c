@@ -14,36 +14,6 @@ static int32_t digits(const uint8_t *text, int n)
     return value;
 }
 
-/* Days of a month, in a leap year or another. */
-static int32_t month_days(int32_t month, bool leap)
-{
-    if (month == 2)
-        return leap ? 29 : 28;
-    return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
-}
-
-bool bd_scan_date(const uint8_t *block, int64_t start, int64_t end, int64_t *days)
-{
-    const uint8_t *text = block + start;
-    if (end - start != 10 || text[4] != '-' || text[7] != '-')
-        return false;
-    const int32_t year = digits(text, 4), month = digits(text + 5, 2), day = digits(text + 8, 2);
-    if (year < 1 || month < 1 || month > 12 || day < 1)
-        return false;
-    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    if (day > month_days(month, leap))
-        return false;
-    /* Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2014): years that begin in March, in
-     * eras of 400. */
-    const int32_t shifted = month <= 2 ? year - 1 : year;
-    const int32_t era = shifted / 400, year_of_era = shifted % 400;
-    const int32_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    const int32_t day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    *days = era * 146097 + day_of_era - 719468;
-    return true;
-}
-
 /* Whether a text says UTC: `Z`, `+00:00`, `+0000` or `+00`. */
 static bool is_utc(const uint8_t *text, int64_t n)
 {

@@ -1,0 +1,141 @@
+/* Stage 2 of integers, eight fields at a time. What is not written the usual way goes through the
+ * careful path, field by field. */
+
+#include "classify.h"
+#include "eight_numbers.h"
+#include "parser.h"
+
+/* The value of n digits, 0 < n <= 19; false where they are no digits. Sixteen bytes are read. */
+static inline bool scan_digits(const uint8_t *at, int64_t n, uint64_t *value)
+{
+    static const uint64_t SIXTEEN = 10000000000000000;
+    const int n_first = n < 16 ? (int)n : 16;
+    uint64_t head = 0, tail;
+    bool good = true;
+    if (n > 16) /* the first one to three, and the last sixteen */
+        good = bd_join_digits(bd_align_digits(bd_load_digits(at), (int)n - 16, 16), &head);
+    good &= bd_join_digits(bd_align_digits(bd_load_digits(at + n - n_first), n_first, 16), &tail);
+    *value = head * SIXTEEN + tail;
+    return good;
+}
+
+/* A canonical integer of the place, as 64 bits; false where it is none, or is left to the careful
+ * path. */
+static inline bool scan_integer(const uint8_t *block, bd_place place, bool is_signed,
+                                int64_t *value)
+{
+    const uint8_t *at = block + place.start;
+    int64_t n = place.stop - place.start;
+    const bool negative = is_signed && *at == '-';
+    at += negative;
+    n -= negative;
+    uint64_t magnitude;
+    if ((uint64_t)(n - 1) >= 19 || !scan_digits(at, n, &magnitude) ||
+        (is_signed && magnitude > (uint64_t)INT64_MAX))
+        return false;
+    *value = (int64_t)(negative ? 0 - magnitude : magnitude);
+    return (*at != '0' || n == 1) && !(negative && magnitude == 0);
+}
+
+/* The integers of a column as int64, once they do not fit the width that was expected. */
+static bool store_wide(bd_column *column)
+{
+    bd_buffer wide = {0};
+    if (!bd_reserve(&wide, (column->n_rows + BD_RUN_ROWS) * 8))
+        return false;
+    bd_widen(column->storage, (int64_t *)wide.data, column->values.data, 0, column->n_rows);
+    free(column->values.data);
+    column->values = wide;
+    column->storage = BD_INT64;
+    return true;
+}
+
+bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n)
+{
+    const int64_t width = bd_item_bytes(column->storage);
+    if (!bd_reserve(&column->values, (column->n_rows + n) * width))
+        return false;
+    if (bd_narrow(column->storage, column->values.data + column->n_rows * width, numbers, n))
+        return true;
+    if (!store_wide(column) || !bd_reserve(&column->values, (column->n_rows + n) * 8))
+        return false;
+    return bd_narrow(BD_INT64, column->values.data + column->n_rows * 8, numbers, n);
+}
+
+/* An integer that is not short, or not written the usual way. Returns whether there is one. */
+static bool parse_other(bd_run *run, int64_t i, bool careful, bool is_signed)
+{
+    int64_t *number = run->parser->numbers + i;
+    const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
+    if (!careful && scan_integer(run->fields->block, place, is_signed, number))
+        return true;
+    *number = 0;
+    return !bd_is_empty(place) && !bd_is_last_null(run, place) &&
+           bd_careful_field(run, i, place, number);
+}
+
+/* Take the integers of up to 19 digits of those of eight fields whose bit is set. Returns the bits
+ * of those that were taken. */
+static uint32_t take_longs(const bd_run *run, int64_t i, uint32_t wanted, bool is_signed)
+{
+    bd_parser *parser = run->parser;
+    double values[8];
+    uint64_t significands[8] = {0};
+    int64_t exponents[8];
+    const bd_numbers found =
+        bd_eight_numbers(run->fields->block, parser->starts + i, parser->sizes + i, '.', wanted,
+                         values, significands, exponents);
+    uint32_t taken = 0;
+    for (uint32_t k = 0; k < 8; k++) {
+        const bool negative = found.negative >> k & 1;
+        const uint64_t magnitude = significands[k];
+        const bool fits =
+            is_signed ? magnitude - negative <= (uint64_t)INT64_MAX - negative : !negative;
+        const uint32_t bit = found.good & found.integer & (uint32_t)fits << k;
+        if (bit)
+            parser->numbers[i + k] = (int64_t)(negative ? 0 - magnitude : magnitude);
+        taken |= bit;
+    }
+    return taken;
+}
+
+bool bd_parse_integers(bd_run *run)
+{
+    bd_column *column = run->column;
+    bd_parser *parser = run->parser;
+    int64_t *numbers = parser->numbers;
+    uint8_t *valid = parser->valid;
+    const bool is_signed = column->mode == BD_MODE_INT64;
+    const bool careful = run->fields->input->nulls->numeric[run->index];
+    int64_t n_nulls = 0;
+
+    bd_find_places(run);
+    for (int64_t i = 0; i < run->n; i += 8) {
+        const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
+        const uint32_t all = 0xffu >> (8 - n);
+        uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
+                                          is_signed, numbers + i);
+        memset(valid + i, 1, 8);
+        if (careful)
+            good = 0;
+        else if (all & ~good & bd_longer_than(parser->sizes + i, 8))
+            good |= take_longs(run, i, all & ~good, is_signed);
+        for (uint32_t left = all & ~good; left; left &= left - 1) {
+            const int64_t k = i + __builtin_ctz(left);
+            if (parser->sizes[k] == 0 && !run->fields->has_quotes) {
+                numbers[k] = 0;
+                valid[k] = 0;
+            } else {
+                valid[k] = parse_other(run, k, careful, is_signed);
+            }
+            n_nulls += !valid[k];
+        }
+    }
+    const uint8_t *mask = n_nulls ? valid : NULL;
+    if (is_signed)
+        bd_measure_int64(&column->moments, numbers, mask, run->n);
+    else
+        bd_measure_uint64(&column->moments, (const uint64_t *)numbers, mask, run->n);
+    return bd_append_integers(column, numbers, run->n) &&
+           bd_append_valid(column, valid, run->n, n_nulls);
+}
