@@ -31,13 +31,21 @@ class OddValue(Exception):
     """Values that their column cannot hold: their rows in the block, and what is wrong.
 
     problem: what to say of the first of them; reason: what holds for all. hint: what helps, or
-    what finds that out where it takes time.
+    what finds that out where it takes time. is_of_column: no single value is wrong, so that no
+    record can be set aside for it.
     """
 
     def __init__(
-        self, rows: np.ndarray, problem: str, *, reason: str, hint: str | Callable[[], str]
+        self,
+        rows: np.ndarray,
+        problem: str,
+        *,
+        reason: str,
+        hint: str | Callable[[], str],
+        is_of_column: bool = False,
     ) -> None:
         super().__init__(problem)
+        self.is_of_column = is_of_column
         self.rows = rows
         self.problem = problem
         self.reason = reason
@@ -83,14 +91,15 @@ class NeedMore(Exception):
         self.offset = offset
 
 
-def too_many_categories(state: ColumnState) -> ColumnState:
+def too_many_categories(state: ColumnState, n_rows: int) -> ColumnState:
     """The state of a category column that turned out to be text; OddValue where it was fixed."""
     if state.fixed:
         raise OddValue(
-            np.zeros(1, np.int64),
+            np.zeros(min(n_rows, 1), np.int64),
             f'column "{state.name}" has more than {MAX_CATEGORIES:,} distinct values',
             reason="too many distinct values",
             hint=f"--type {state.name}=text",
+            is_of_column=True,
         )
     return replace(state, dtype="text", distinct=None)
 

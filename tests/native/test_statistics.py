@@ -77,3 +77,11 @@ def test_the_error_of_float32_is_that_of_the_worst_value() -> None:
     assert measure(values)["float32_error"] == 1.0
     values[1] = 2.0
     assert measure(values)["float32_error"] == abs(float(np.float32(0.1)) - 0.1) / 0.1
+
+
+def test_deviations_whose_squares_are_beyond_float64_are_infinite() -> None:
+    result = measure(np.array([1e200, 1.0, 2.5]))
+    assert math.isclose(result["mean"], 1e200 / 3)
+    assert result["m2"] == math.inf
+    result = measure(np.array([1e4, *[1.0] * 4, 1.7976931348623157e308]))
+    assert math.isclose(result["mean"], 1.7976931348623157e308 / 6)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
@@ -75,3 +77,11 @@ def test_a_category_whose_texts_are_no_longer_counted_is_text() -> None:
     assert chunk.columns[0].dtype == "text"
     assert chunk.distinct[0] is None
     assert chunk.batch.column(0).to_pylist() == data.decode().split()
+
+
+@pytest.mark.parametrize("data", [b"a\nb\n", b"\n"])
+def test_a_category_that_the_user_asked_for_and_that_has_too_many_texts(data: bytes) -> None:
+    """It is an error of the column: no record is set aside for it, and none has to be there."""
+    asked = ColumnState(name="c", dtype="category", fixed=True, distinct=None)
+    with pytest.raises(RecordError, match="more than 65,536 distinct values"):
+        parse(data, asked, skip=True)

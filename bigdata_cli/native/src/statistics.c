@@ -17,6 +17,12 @@ void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2)
 {
     if (n == 0)
         return;
+    if (moments->n_merged == 0) { /* no products, which may be beyond float64 */
+        moments->mean = mean;
+        moments->m2 = m2;
+        moments->n_merged = n;
+        return;
+    }
     const double before = (double)moments->n_merged, count = (double)n, total = before + count;
     const double delta = mean - moments->mean;
     moments->mean += delta * count / total;

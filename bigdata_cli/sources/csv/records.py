@@ -140,8 +140,10 @@ def _parse_block(
             ]
             _check_lengths(found, block.offset, plan.max_record_bytes)
         except OddValue as odd:
-            if not plan.skip_bad_rows:
-                begin = record_start(block, start, limit, grammar, int(odd.rows[0]))
+            if odd.is_of_column or not plan.skip_bad_rows:
+                begin = start - block.offset
+                if len(odd.rows):
+                    begin = record_start(block, start, limit, grammar, int(odd.rows[0]))
                 raise RecordError(block.offset + begin, odd.problem, hint=odd.hint) from odd
             found = _records_of(odd, block, start, limit, grammar)
         # What is set aside must leave no trace: the rest is parsed as if it were not there.

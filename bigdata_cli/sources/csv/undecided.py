@@ -61,7 +61,7 @@ def check_column(
         _raise_not_utf8(parsed, index)
     if state.dtype == "category" and parsed.results["n_distinct"][index] < 0:
         columns = list(parsed.columns)
-        columns[index] = too_many_categories(state)
+        columns[index] = too_many_categories(state, parsed.rows)
         parsed.columns = tuple(columns)
     return decisions
 
