@@ -103,7 +103,7 @@ def _text(values: Values, state: ColumnState, observed: Observed) -> _Column:
             distinct = known
             array = encoded if state.dtype == "category" else text
     if state.dtype == "category" and distinct is None:
-        state = too_many_categories(state)
+        state = too_many_categories(state, len(text))
     result = _result(observed, text.null_count)
     lengths = pc.binary_length(text)
     result["text_bytes"] = pc.sum(lengths).as_py() or 0
