@@ -12,6 +12,7 @@ from bigdata_cli.conversion.describe import final_names, manifest_of
 from bigdata_cli.conversion.disk_budget import DiskWatch
 from bigdata_cli.conversion.journal import Journal
 from bigdata_cli.conversion.ledger import Ledger
+from bigdata_cli.conversion.memory_budget import WIDE_COLUMNS
 from bigdata_cli.conversion.options import ProgressListener
 from bigdata_cli.conversion.partition import Dealt, FileRanges, Partition
 from bigdata_cli.conversion.pipe import PipeText
@@ -227,7 +228,12 @@ class Coordinator:
     def _map(self, engine: Engine, specs: Iterator[ShardSpec]) -> Iterator[ShardEvent]:
         bytes_of = [self._range_bytes(index) for index in range(min(1, len(self.ranges)))]
         n_units = max(1, -(-sum(bytes_of) // self.unit_bytes))
-        return engine.map(convert_shard, specs, units_per_shard=n_units)
+        return engine.map(
+            convert_shard,
+            specs,
+            units_per_shard=n_units,
+            one_at_a_time=len(self.prepared.keep) > WIDE_COLUMNS,
+        )
 
     def _spec(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> ShardSpec:
         return self.specs.spec(

@@ -26,7 +26,10 @@ from bigdata_cli.types.dtype import Column, Kind, item_bytes
 if TYPE_CHECKING:
     from bigdata_cli.conversion.plan import Prepared
 
-_UNIT_BYTES_PER_COLUMN = 4096
+WIDE_COLUMNS = 1_000
+"""With more, thousands of small pieces of memory lie between the large ones, so that a heap which
+keeps what is freed grows to twice what is in use; and time goes into columns, not into pages."""
+_UNIT_BYTES_PER_COLUMN = 1024
 _MOST_UNIT_BYTES = 8 * UNIT_BYTES
 _CELL_BYTES = 9 * 1.125
 """A cell and its flag, with room for blocks of shorter records."""
@@ -108,6 +111,7 @@ def work_of(prepared: Prepared) -> Work:
         record_bytes=options.max_line_bytes,
         longest_bytes=max(longest, LOOKAHEAD_BYTES),
         record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
+        returns_memory=n_columns > WIDE_COLUMNS,
         record_copies=traits.n_record_copies,
         fixed_bytes=n_columns * of_column + _vocabulary_bytes(prepared) + _stream_bytes(prepared),
     )

@@ -55,7 +55,12 @@ class Engine(Protocol):
     worker: Worker
 
     def map(
-        self, work: Work[Event], specs: Iterable[Any], *, units_per_shard: int
+        self,
+        work: Work[Event],
+        specs: Iterable[Any],
+        *,
+        units_per_shard: int,
+        one_at_a_time: bool = False,
     ) -> Generator[Event]:
         """The events of the work on each of the specifications, as they come.
 
@@ -67,6 +72,7 @@ class Engine(Protocol):
             specs: One for each shard.
             units_per_shard: Pieces of work in a shard, from which it follows how many shards keep
                 all threads busy.
+            one_at_a_time: Each worker has one shard at a time, as one takes much memory.
 
         Raises:
             BaseException: What the first work that fails raises. Then, and when the iterator is

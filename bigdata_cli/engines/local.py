@@ -40,13 +40,20 @@ class LocalEngine:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(
-        self, work: Work[Event], specs: Iterable[Any], *, units_per_shard: int
+        self,
+        work: Work[Event],
+        specs: Iterable[Any],
+        *,
+        units_per_shard: int,
+        one_at_a_time: bool = False,
     ) -> Generator[Event]:
         """See `Engine.map`; with several threads at least two shards are under way.
 
         So the end of one is filled by the next.
         """
-        max_at_once = 1 if self.jobs == 1 else max(2, -(-2 * self.jobs // units_per_shard))
+        max_at_once = max(2, -(-2 * self.jobs // units_per_shard))
+        if self.jobs == 1 or one_at_a_time:
+            max_at_once = 1
         with ThreadPoolExecutor(max_at_once, thread_name_prefix="shard") as threads:
             run = _Run(work, iter(specs), self.worker, threads, max_at_once)
             try:

@@ -59,7 +59,7 @@ class Work:
     parsed. record_bytes: what a record may take at most, longest_bytes: what one took in the
     sample; record_is_given: the user has said so; record_copies: how often the longest record is
     there, as it was read, parsed, in a table and encoded. fixed_bytes: what does not depend on how
-    the work is cut.
+    the work is cut. returns_memory: a heap that keeps what is freed would save no time.
     """
 
     unit_bytes: int
@@ -78,6 +78,7 @@ class Work:
     record_is_given: bool = False
     record_copies: int = 5
     fixed_bytes: int = 0
+    returns_memory: bool = False
 
     def bytes(self, cut: Cut) -> int:
         """All of it, where the work is cut so."""
@@ -302,7 +303,8 @@ def _cuts(work: Work, jobs: int) -> Iterator[tuple[bool, int, int]]:
     while units[-1] // 2 >= max(SMALLEST_UNIT_BYTES, work.longest_bytes // 4):
         units.append(units[-1] // 2)
     fast = [unit for unit in units if unit >= work.unit_bytes // SLOW_UNIT_SHARE]
-    yield from ((False, jobs, unit) for unit in fast)
+    if not work.returns_memory:
+        yield from ((False, jobs, unit) for unit in fast)
     yield from ((True, n_jobs, unit) for n_jobs in range(jobs, 1, -1) for unit in fast)
     yield from ((True, 1, unit) for unit in units)
 

@@ -62,6 +62,7 @@ class RowsDataset:
     ) -> None:
         self.name = name
         self.rows = 0
+        self._file = file
         self.row_shape = row_shape
         self._type = dtype
         self._is_text = dtype.get_class() == h5t.STRING
@@ -77,53 +78,73 @@ class RowsDataset:
         )
         self._extent = n_rows if is_whole else 0
         space = _space((self._extent, *row_shape), can_grow=not is_whole)
-        self.id = h5d.create(file.id, None, dtype, space, creation)
-        h5o.link(self.id, file.id, name.encode(), lcpl=_link_properties(name.isascii()))
+        made = h5d.create(file.id, None, dtype, space, creation)
+        h5o.link(made, file.id, name.encode(), lcpl=_link_properties(name.isascii()))
+        self._kept: h5d.DatasetID | None = made
+
+    def release(self) -> None:
+        """Have it open only while it is used from now on.
+
+        That takes no longer. An open dataset has 22 kB of memory, and partial chunks beside that.
+        """
+        self._kept = None
+
+    def open(self) -> h5d.DatasetID:
+        """The dataset, open as long as it is referred to."""
+        return h5d.open(self._file.id, self.name.encode()) if self._kept is None else self._kept
 
     @property
     def dataset(self) -> h5py.Dataset:
-        return h5py.Dataset(self.id)
+        return h5py.Dataset(self.open())
 
     def append(self, rows: EncodedRows) -> None:
         """Append rows, full chunks as they are, what is not aligned through HDF5."""
+        opened = self.open()
         at, values = self.rows, rows.values
-        self.set_rows(at + len(values))
+        self.set_rows(opened, at + len(values))
         if not self._is_chunked:
             if len(values):
-                self.id.write(h5s.ALL, h5s.ALL, values, self._type)
+                opened.write(h5s.ALL, h5s.ALL, values, self._type)
             return
         done = 0
         if at % self._chunk_rows == 0:
             chunks = rows.chunks if rows.chunk_rows == self._chunk_rows else ()
             for chunk in chunks:
-                self._write_chunk(at + done, chunk)
+                self._write_chunk(opened, at + done, chunk)
                 done += self._chunk_rows
             while done < len(values):
-                self._write_chunk(at + done, self._as_chunk(values[done : done + self._chunk_rows]))
+                chunk = self._as_chunk(values[done : done + self._chunk_rows])
+                self._write_chunk(opened, at + done, chunk)
                 done = min(len(values), done + self._chunk_rows)
         if done < len(values):
-            self._write_slowly(at + done, values[done:])
+            self._write_slowly(opened, at + done, values[done:])
 
-    def set_rows(self, rows: int) -> None:
+    def fill_up_to(self, rows: int) -> None:
+        """Have so many rows; those that were not written are of the fill value."""
+        if rows > self.rows:
+            self.set_rows(self.open(), rows)
+
+    def set_rows(self, opened: h5d.DatasetID, rows: int) -> None:
         """Have so many rows, or more until it is closed."""
         self.rows = rows
         if rows > self._extent and not self._is_whole:
             step = _CHUNKS_AT_ONCE * self._chunk_rows
-            self._set_extent(-(-rows // step) * step)
+            self._set_extent(opened, -(-rows // step) * step)
 
-    def _set_extent(self, rows: int) -> None:
-        self.id.set_extent((rows, *self.row_shape))
+    def _set_extent(self, opened: h5d.DatasetID, rows: int) -> None:
+        opened.set_extent((rows, *self.row_shape))
         self._extent = rows
 
     def close(self) -> None:
         """Have as many rows as were appended."""
         if self._extent != self.rows and not self._is_whole:
-            self._set_extent(self.rows)
+            self._set_extent(self.open(), self.rows)
+        self._kept = None
 
-    def _write_chunk(self, row: int, chunk: bytes | np.ndarray) -> None:
+    def _write_chunk(self, opened: h5d.DatasetID, row: int, chunk: bytes | np.ndarray) -> None:
         # h5py before 3.16 takes its global lock for every call but this one.
         with phil:
-            self.id.write_direct_chunk((row, *(0,) * len(self.row_shape)), chunk)
+            opened.write_direct_chunk((row, *(0,) * len(self.row_shape)), chunk)
 
     def _as_chunk(self, values: np.ndarray) -> bytes | np.ndarray:
         """Rows as a chunk, with zeros after them where they are fewer."""
@@ -135,11 +156,11 @@ class RowsDataset:
             return values
         return self._deflate.compress(values if self._is_text else shuffled(values))
 
-    def _write_slowly(self, row: int, values: np.ndarray) -> None:
-        space = self.id.get_space()
+    def _write_slowly(self, opened: h5d.DatasetID, row: int, values: np.ndarray) -> None:
+        space = opened.get_space()
         start, count = (row, *(0,) * len(self.row_shape)), (len(values), *self.row_shape)
         space.select_hyperslab(start, count)
-        self.id.write(h5s.create_simple(count), space, values, self._type)
+        opened.write(h5s.create_simple(count), space, values, self._type)
 
 
 class TextDataset:
@@ -158,6 +179,7 @@ class TextDataset:
         self.was_made_anew = False
         self._chunk_rows = chunk_rows
         self._deflate = deflate
+        self._is_released = False
         self._width = 0
         self._rows: RowsDataset | None = None
 
@@ -182,6 +204,14 @@ class TextDataset:
             n_rows=n_rows,
             deflate=None if width == LONG else self._deflate,
         )
+        if self._is_released:
+            self._rows.release()
+
+    def release(self) -> None:
+        """See `RowsDataset.release`."""
+        assert self._rows is not None
+        self._is_released = True
+        self._rows.release()
 
     def append(self, text: EncodedText) -> bool:
         """Append texts; returns whether the dataset was made anew for them."""
@@ -205,26 +235,27 @@ class TextDataset:
             self._rows.append(text.fixed if text.width == self._width else text.wider(self._width))
             return
         content, places = text.ended()
-        row = self._rows.rows
-        self._rows.set_rows(row + len(places))
+        row, opened = self._rows.rows, self._rows.open()
+        self._rows.set_rows(opened, row + len(places))
         if not len(places):
             return
-        space = self._rows.id.get_space()
+        space = opened.get_space()
         space.select_hyperslab((row,), (len(places),))
         pointers = places + content.__array_interface__["data"][0]
         memory = h5s.create_simple((len(places),))
-        self._rows.id.write(memory, space, pointers, text_type(LONG))
+        opened.write(memory, space, pointers, text_type(LONG))
 
     def _make_anew(self, width: int) -> None:
         """Put a dataset of longer texts in the place of this one."""
         before = self._rows
         assert before is not None
         n_rows, old_width = before.rows, self._width
+        old = before.dataset  # it stays as long as it is open
         self._file.id.unlink(self.name.encode())
         self.create(width)
         step = self._chunk_rows or max(1, n_rows)
         for start in range(0, n_rows, step):
-            values = before.dataset[start : min(n_rows, start + step)]
+            values = old[start : min(n_rows, start + step)]
             values = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), old_width)
             self._append(EncodedText(width=old_width, fixed=EncodedRows.of_text(values, step)))
 

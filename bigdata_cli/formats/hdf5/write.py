@@ -29,6 +29,9 @@ from bigdata_cli.formats.hdf5.read import MAX_ATTRIBUTE_STRINGS, shown_name, uni
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
+_MAX_KEPT_OPEN = 256
+"""Datasets that stay open; of more each is opened for each table."""
+
 
 @cache
 def _number_type(dtype: np.dtype) -> h5t.TypeID:
@@ -99,6 +102,7 @@ class Hdf5Writer(ShardWriter):
                     self._describe(column, name, text.dataset)
                 else:
                     self._create_column(name, column, exact_rows)
+                self._release_beyond(self._datasets[name])
             return
         features, label = self._encoder.features, self._encoder.label
         rows = None
@@ -123,6 +127,11 @@ class Hdf5Writer(ShardWriter):
         if label is not None:
             self._create_column("y", label, exact_rows)
             self._datasets["y"].dataset.attrs["column"] = shown_name(label)
+
+    def _release_beyond(self, created: RowsDataset | TextDataset) -> None:
+        """Keep a dataset open while there are few."""
+        if len(self._datasets) + len(self._masks) > _MAX_KEPT_OPEN:
+            created.release()
 
     def _create_column(self, name: str, column: Column, n_rows: int) -> None:
         """The dataset of a column that is no text, or of the label, with its attributes."""
@@ -198,6 +207,7 @@ class Hdf5Writer(ShardWriter):
                     deflate=self._deflate,
                     fill=np.array(True),
                 )
+                self._release_beyond(self._masks[name])
         for name, rows in encoded.datasets.items():
             dataset = self._datasets[name]
             if isinstance(rows, EncodedText):
@@ -212,7 +222,7 @@ class Hdf5Writer(ShardWriter):
                 dataset.append(rows)
         for name, rows in encoded.masks.items():
             mask = self._masks[name]
-            mask.set_rows(self._n_rows)
+            mask.fill_up_to(self._n_rows)
             mask.append(rows)
         self._n_rows += encoded.n_rows
 
@@ -228,7 +238,7 @@ class Hdf5Writer(ShardWriter):
             if held is not None:
                 self._write(held)
         for mask in self._masks.values():
-            mask.set_rows(self._n_rows)
+            mask.fill_up_to(self._n_rows)
         for dataset in (*self._datasets.values(), *self._masks.values()):
             dataset.close()
         if self._is_out_of_order:
