@@ -25,7 +25,7 @@ from bigdata_cli.json_fields import Field, JsonError, parse_json
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.options import MOST_MEMBERS
+from bigdata_cli.training.options import MAX_MEMBERS
 from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.types.dtype import Schema
@@ -164,8 +164,8 @@ def _member_files(folder: Path) -> list[tuple[str, str]]:
         if version != BAG_VERSION:
             raise JsonError(f"it is of version {version}, not {BAG_VERSION}")
         members = document.field("members").items()
-        if not 1 <= len(members) <= MOST_MEMBERS:
-            raise document.field("members").wrong(f"a list of up to {MOST_MEMBERS} members")
+        if not 1 <= len(members) <= MAX_MEMBERS:
+            raise document.field("members").wrong(f"a list of up to {MAX_MEMBERS} members")
         return [_member_file(entry, index) for index, entry in enumerate(members)]
     except JsonError as error:
         raise DataError(f"{path} is damaged: {error}") from error
