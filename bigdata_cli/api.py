@@ -229,7 +229,8 @@ def open_dataset(path: str | Path) -> "Dataset":
     """
     from bigdata_cli.dataset import open_dataset as open_
 
-    return open_(path)
+    with errors_name_arguments("convert"):  # its hints say how to make a dataset
+        return open_(path)
 
 
 def train(
