@@ -13,7 +13,8 @@ from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.options import request_of
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.options import ConvertReport, Progress
+    from bigdata_cli.conversion.progress import Progress
+    from bigdata_cli.conversion.results import ConvertReport
     from bigdata_cli.dataset import Dataset
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bagging import Bag
@@ -228,7 +229,8 @@ def open_dataset(path: str | Path) -> "Dataset":
     """
     from bigdata_cli.dataset import open_dataset as open_
 
-    return open_(path)
+    with errors_name_arguments("convert"):  # its hints say how to make a dataset
+        return open_(path)
 
 
 def train(

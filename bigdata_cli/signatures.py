@@ -150,11 +150,16 @@ def _table(function: str) -> str:
             f"`{one.argument}`",
             f"`{one.flag}`",
             f"`{python_type(one)}`",
-            in_python(default, function),
-            in_python(one.help, function),
+            _plain(in_python(default, function)),
+            _plain(in_python(one.help, function)),
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     return "".join(rows)
+
+
+def _plain(text: str) -> str:
+    """A text as Markdown shows it: backslashes and angle brackets are themselves."""
+    return text if text.startswith("`") else text.replace("\\", "\\\\").replace("<", "\\<")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import bigdata_cli
-from bigdata_cli import UsageError, convert, inspect, predict, sample, train, verify
+from bigdata_cli import UsageError, convert, inspect, open_dataset, predict, sample, train, verify
 from bigdata_cli.argument_names import REQUESTS, in_python
 from bigdata_cli.cli import main
 from bigdata_cli.cli.reference import commands
@@ -82,7 +82,7 @@ predict("m.keras", "d")
 open_dataset(5)
 """
 REVEALED = (
-    "bigdata_cli.conversion.options.ConvertReport", "bigdata_cli.inspection.report.CsvReport",
+    "bigdata_cli.conversion.results.ConvertReport", "bigdata_cli.inspection.report.CsvReport",
     "bigdata_cli.dataset.Dataset", "bigdata_cli.training.report.TrainReport",
     "bigdata_cli.training.predict.PredictReport", "builtins.bool", "builtins.int",
     "bigdata_cli.types.dtype.Schema", "builtins.int",
@@ -128,6 +128,8 @@ def test_a_type_checker_sees_the_types_in_a_users_script(tmp_path):
         (lambda: train("d", stratify=True), "stratify=True is of sample", "sample=0.05"),
         (lambda: predict("m", "d", output="x.txt"), "x.txt: predictions are written as",
          'output="x.parquet", or output="-" for CSV on standard output'),
+        (lambda: open_dataset("x.csv"), "x.csv is a file",
+         'convert("x.csv", to="parquet") makes a dataset of it'),
         (lambda: verify("d", jobs=0), "jobs=0 is not positive", None),
         (lambda: sample("log"), "say how much: either rows or size", "rows=10000"),
     ],

@@ -20,7 +20,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.options import ConvertReport, Plan
+    from bigdata_cli.conversion.results import ConvertReport, Plan
     from bigdata_cli.resources.budget import MemoryBudget
 
 SHOWN_COLUMNS = 30

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from bigdata_cli.resources.sizes import format_duration, format_size
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.options import Progress
+    from bigdata_cli.conversion.progress import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
 

@@ -40,7 +40,7 @@ def verify_command(
     bigdata verify trips-parquet --source trips.csv
     """
     from bigdata_cli.cli.progress import ProgressDisplay
-    from bigdata_cli.conversion.options import Progress
+    from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.verification.run import run
 
     if more_sources and not given["source"]:

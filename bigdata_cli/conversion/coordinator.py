@@ -13,11 +13,10 @@ from bigdata_cli.conversion.disk_budget import DiskWatch
 from bigdata_cli.conversion.journal import Journal
 from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.memory_budget import WIDE_COLUMNS
-from bigdata_cli.conversion.options import ProgressListener
 from bigdata_cli.conversion.partition import Dealt, FileRanges, Partition
 from bigdata_cli.conversion.pipe import PipeText
 from bigdata_cli.conversion.plan import Prepared
-from bigdata_cli.conversion.progress import Meter
+from bigdata_cli.conversion.progress import Meter, ProgressListener
 from bigdata_cli.conversion.rejects import pieces_name
 from bigdata_cli.conversion.resume import ResumeState, check_files, files_of
 from bigdata_cli.conversion.shard import ShardEvent, convert_shard

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bigdata_cli.conversion.commit import check_output, disk_error
 from bigdata_cli.conversion.memory_budget import within_memory
-from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions, Plan
+from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
 from bigdata_cli.conversion.partition import (
     MOST_SHARDS,
     BySize,
@@ -21,6 +21,7 @@ from bigdata_cli.conversion.partition import (
     StreamCuts,
 )
 from bigdata_cli.conversion.rebatch import Rebatcher
+from bigdata_cli.conversion.results import Plan
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format

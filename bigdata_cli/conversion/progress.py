@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from bigdata_cli.conversion.options import Progress, ProgressListener
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a conversion stands: bytes of source done of all, rows so far, the phase.
+
+    bytes_total: 0 where it is not known. note: what the user should read now.
+    """
+
+    phase: str
+    bytes_done: int
+    bytes_total: int
+    rows: int
+    note: str | None = None
+
+
+ProgressListener = Callable[[Progress], None]
 
 
 class Meter:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bigdata_cli.conversion.options import ColumnReport, ConvertReport
 from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.results import ColumnReport, ConvertReport
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.resources.memory import peak_memory_bytes
 from bigdata_cli.types.dtype import Column, Kind, item_bytes

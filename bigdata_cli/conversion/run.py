@@ -18,17 +18,14 @@ from bigdata_cli.conversion.disk_budget import check_disk
 from bigdata_cli.conversion.identity import differences, identity
 from bigdata_cli.conversion.journal import Identity
 from bigdata_cli.conversion.memory_budget import with_tables_of
-from bigdata_cli.conversion.options import (
-    ConvertOptions,
-    ConvertReport,
-    Plan,
-    ProgressListener,
-)
+from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.plan import Prepared, prepare
+from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
 from bigdata_cli.conversion.report import build_report
+from bigdata_cli.conversion.results import ConvertReport, Plan
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest

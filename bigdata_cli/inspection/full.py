@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bigdata_cli.conversion.options import Progress, ProgressListener
+from bigdata_cli.conversion.progress import Progress, ProgressListener
 from bigdata_cli.inspection.facts import Histogram
 from bigdata_cli.inspection.values import Bins, value_counts
 from bigdata_cli.resources.memory import available_cpus

@@ -15,7 +15,7 @@ from bigdata_cli.inspection.report import InspectReport
 from bigdata_cli.io.paths import MANIFEST_NAME
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.options import ProgressListener
+    from bigdata_cli.conversion.progress import ProgressListener
 
 FREE_SHARE = 0.95
 """Of what is free on a disk, what is planned with."""

@@ -34,7 +34,7 @@ from bigdata_cli.types.footprint import column_bytes
 from bigdata_cli.types.lattice import TypeOptions
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.options import ProgressListener
+    from bigdata_cli.conversion.progress import ProgressListener
     from bigdata_cli.inspection.options import InspectOptions
 
 SAMPLE_BYTES = 8 << 20

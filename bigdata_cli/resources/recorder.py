@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.options import option
 from bigdata_cli.resources.memory import peak_memory_bytes, tree_memory_bytes
+from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.stages import listen_to_phases
 
 INTERVAL_SECONDS = 0.05
@@ -160,52 +160,6 @@ class MemoryRecorder:
                 del self._samples[1::2]
                 self._interval *= 2
         return rss_bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordFiles:
-    """Where a record is written: a picture, its samples, or neither."""
-
-    plot: Path | None = option(
-        "Draw memory over time into a .png, .svg or .pdf (extra: plot).",
-        argument="memory_plot",
-        default=None,
-        no_trace=True,
-    )
-    log: Path | None = option(
-        "Write memory over time as a CSV: seconds, rss_bytes, phase.",
-        argument="memory_log",
-        default=None,
-        no_trace=True,
-    )
-
-    def check(self) -> None:
-        """Raise UsageError where a file cannot be written, MissingDependencyError without
-        matplotlib; before any work."""
-        if self.plot is not None:
-            from bigdata_cli.resources.memory_plot import check_plot
-
-            check_plot(self.plot)
-        for flag, path in (("--memory-plot", self.plot), ("--memory-log", self.log)):
-            if path is None:
-                continue
-            if path.is_dir():
-                raise UsageError(f"{flag}: {path} is a folder")
-            if not path.parent.is_dir():
-                raise UsageError(
-                    f"{flag}: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
-                )
-        if self.plot is not None and self.plot == self.log:
-            raise UsageError("--memory-plot and --memory-log name the same file")
-
-    def write(self, record: MemoryRecord, *, title: str) -> None:
-        """Write what is wanted."""
-        if self.log is not None:
-            record.write_log(self.log)
-        if self.plot is not None:
-            from bigdata_cli.resources.memory_plot import draw_memory
-
-            draw_memory(record, self.plot, title=title)
 
 
 @contextmanager

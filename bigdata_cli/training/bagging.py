@@ -26,7 +26,7 @@ from bigdata_cli.strict_json import Count, JsonError, decode
 from bigdata_cli.training.encoding import ExampleEncoder
 from bigdata_cli.training.examples import Examples
 from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.options import MOST_MEMBERS
+from bigdata_cli.training.options import MAX_MEMBERS
 from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.types.dtype import Schema
@@ -45,7 +45,7 @@ class _Bag(msgspec.Struct):
     """The file `bag.json`, as far as it is read."""
 
     bag_version: Count
-    members: Annotated[tuple[_Member, ...], msgspec.Meta(min_length=1, max_length=MOST_MEMBERS)]
+    members: Annotated[tuple[_Member, ...], msgspec.Meta(min_length=1, max_length=MAX_MEMBERS)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
-from bigdata_cli.resources.recorder import RecordFiles
+from bigdata_cli.resources.record_files import RecordFiles
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
@@ -36,7 +36,7 @@ PREDICT_BATCH_SIZE = 16_384
 HIDDEN_UNITS = (16, 16, 16)
 DROPOUT = 0.25
 MAX_UNITS = 65_536
-MOST_MEMBERS = 100
+MAX_MEMBERS = 100
 
 
 def _parse_units(text: str) -> tuple[int, ...]:
@@ -103,11 +103,11 @@ class DeviceOptions:
                 hint="--strategy mirrored",
             )
 
-    def check_gpu(self, backend: str, gpus: int, seen: tuple[str, ...]) -> None:
+    def check_gpu(self, backend: str, n_gpus: int, devices: tuple[str, ...]) -> None:
         """Raise UsageError where a GPU is required and there is none."""
-        if self.require_gpu and not gpus:
+        if self.require_gpu and not n_gpus:
             raise UsageError(
-                f"--require-gpu: {backend} sees no GPU here, only {', '.join(seen)}",
+                f"--require-gpu: {backend} sees no GPU here, only {', '.join(devices)}",
                 hint="without --require-gpu the processors train",
             )
 
@@ -205,12 +205,11 @@ class TrainOptions:
             )
         if self.stratify and self.sample_share is None:
             raise UsageError("--stratify is of --sample", hint="--sample 0.05")
-        if self.sample_share is not None:
-            check_share(self.sample_share)
+        _ = self.sample  # is checked where it is made
 
     def _check_bag(self, bag: int) -> None:
-        if not 2 <= bag <= MOST_MEMBERS:
-            raise UsageError(f"a bag of {bag} models; it has 2 to {MOST_MEMBERS}", hint="--bag 10")
+        if not 2 <= bag <= MAX_MEMBERS:
+            raise UsageError(f"a bag of {bag} models; it has 2 to {MAX_MEMBERS}", hint="--bag 10")
         if self.sample_share is None:
             raise UsageError(
                 "--bag trains each model on a sample of its own, and there is none",
@@ -254,15 +253,6 @@ class TrainOptions:
             "stratify": None if self.sample_share is None else self.stratify,
             "eval": self.split or self.evaluate_on is not None,
         }
-
-
-def check_share(share: object) -> None:
-    """Raise UsageError for what is no share of the rows."""
-    if not (isinstance(share, int | float) and 0 < share <= 1):
-        raise UsageError(
-            f"a sample of {share!r} of the rows: it is a share above 0, up to 1",
-            hint="--sample 0.05 takes one row in 20",
-        )
 
 
 def _is_count(value: object) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bigdata_cli.training.options import check_share
+from bigdata_cli.errors import UsageError
 
 STEP = 0x9E3779B97F4A7C15
 
@@ -29,7 +29,11 @@ class RowSample:
     stratify: bool = False
 
     def __post_init__(self) -> None:
-        check_share(self.share)
+        if not (isinstance(self.share, int | float) and 0 < self.share <= 1):
+            raise UsageError(
+                f"a sample of {self.share!r} of the rows: it is a share above 0, up to 1",
+                hint="--sample 0.05 takes one row in 20",
+            )
 
     def of_shard(self, shard: int, *, n_classes: int) -> ShardSample:
         """What chooses among the rows of a shard, from its first row on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from bigdata_cli.cli.progress import ProgressDisplay, progress_line
-from bigdata_cli.conversion.options import Progress
+from bigdata_cli.conversion.progress import Progress
 
 GB = 1_000_000_000
 

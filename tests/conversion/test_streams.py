@@ -30,8 +30,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset, verify
-from bigdata_cli.conversion.options import ConvertOptions, Progress
+from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.partition import BySize, Dealt, Evenly
+from bigdata_cli.conversion.progress import Progress
 from bigdata_cli.conversion.run import plan, run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.sources.csv.options import SourceOptions

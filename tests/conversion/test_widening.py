@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset, verify
-from bigdata_cli.conversion.options import ConvertOptions, ConvertReport
+from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.pipe import SurpriseError
+from bigdata_cli.conversion.results import ConvertReport
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, DataError, UsageError
 from bigdata_cli.types.statistics import ColumnStatistics

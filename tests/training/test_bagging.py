@@ -161,7 +161,7 @@ def test_another_bag_is_not_mixed_in(
         ({"bag": 101}, "a bag of 101"),
         ({"save": "m.keras"}, "a bag is a folder"),
         ({"save": "missing/bag"}, "no folder missing"),
-        ({"label": "x"}, "--stratify: .* is a number"),
+        ({"label": "x"}, "stratify=True: .* is a number"),
         ({"strategy": "multiworker"}, "in one process"),
     ],
 )
