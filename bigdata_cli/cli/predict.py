@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.progress import StepDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import PredictOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.training.predict import PredictProgress, PredictReport
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 @click.command("predict", cls=RequestCommand)
@@ -48,56 +47,18 @@ def predict_command(
             "-o - and --json would both write on standard output; -o FILE writes the predictions",
             click.get_current_context(),
         )
-    display = PredictDisplay(sys.stderr, quiet=quiet)
-    try:
-        report = run(model, dataset, options, progress=display.show)
-    finally:
-        display.close()
+    with StepDisplay(sys.stderr, quiet=quiet, what="predicting", unit=" rows") as display:
+        report = run(model, dataset, options, progress=partial(show_progress, display))
     if as_json:
         emit_json(report.to_json())
     elif not quiet:
         print_report(report, to_stderr=to_stdout)
 
 
-class PredictDisplay:
-    """Shows how far predictions are: a bar on a terminal, a line every few seconds elsewhere."""
-
-    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
-        self._stream = stream
-        self._quiet = quiet
-        self._bar: Any = None
-        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-
-    def show(self, progress: PredictProgress) -> None:
-        """Show where the predictions stand, where that is due."""
-        if self._quiet:
-            return
-        if self._stream.isatty():
-            self._show_bar(progress)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            line = f"predicting: {progress.rows:,} of {progress.total_rows:,} rows"
-            print(line, file=self._stream, flush=True)
-
-    def _show_bar(self, progress: PredictProgress) -> None:
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(
-                total=progress.total_rows,
-                desc="predicting",
-                unit=" rows",
-                unit_scale=True,
-                file=self._stream,
-                dynamic_ncols=True,
-            )
-        self._bar.update(progress.rows - self._bar.n)
-
-    def close(self) -> None:
-        """Leave the terminal's line."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+def show_progress(display: StepDisplay, progress: PredictProgress) -> None:
+    """Show how many rows are predicted."""
+    line = f"{progress.rows:,} of {progress.total_rows:,} rows"
+    display.show(progress.rows, progress.total_rows, line=line)
 
 
 def print_report(report: PredictReport, *, to_stderr: bool = False) -> None:

@@ -136,6 +136,51 @@ class ProgressDisplay:
             self._view.close()
 
 
+class StepDisplay:
+    """Shows how many steps are done: a bar on a terminal, a line elsewhere; a context."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool, what: str, unit: str) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._what = what
+        self._unit = unit
+        self._bar: Any = None
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def show(self, n_done: int, n_steps: int, *, line: str, note: str = "") -> None:
+        """Show where the work stands, where that is due; `note` stands after the bar."""
+        if self._quiet:
+            return
+        if self._stream.isatty():
+            self._move(n_done, n_steps, note)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            print(f"{self._what}: {line}", file=self._stream, flush=True)
+
+    def _move(self, n_done: int, n_steps: int, note: str) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=self._what,
+                unit=self._unit,
+                unit_scale=True,
+                file=self._stream,
+                dynamic_ncols=True,
+            )
+        self._bar.total = n_steps
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(n_done - self._bar.n)
+
+
 def progress_line(progress: Progress, bytes_per_second: float) -> str:
     """What is done of how much, the rate, the time left and the rows, on one line."""
     done, total = progress.bytes_done, progress.bytes_total

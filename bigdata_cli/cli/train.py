@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.progress import StepDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.training.report import TrainProgress, TrainReport
-
-SECONDS_BETWEEN_LINES = 5.0
 
 
 @click.command("train", cls=RequestCommand)
@@ -39,11 +38,8 @@ def train_command(dataset: Path, *, as_json: bool, quiet: bool, **given: Any) ->
     from bigdata_cli.training.run import run
 
     options = request_of(TrainOptions, given)
-    display = TrainDisplay(sys.stderr, quiet=quiet)
-    try:
-        report = run(dataset, options, progress=display.show)
-    finally:
-        display.close()
+    with StepDisplay(sys.stderr, quiet=quiet, what="training", unit=" steps") as display:
+        report = run(dataset, options, progress=partial(show_progress, display))
     if report.worker == 0:
         if as_json:
             emit_json(report.to_json())
@@ -56,48 +52,15 @@ def train_command(dataset: Path, *, as_json: bool, quiet: bool, **given: Any) ->
         )
 
 
-class TrainDisplay:
-    """Shows a training's progress: a bar on a terminal, a line every few seconds elsewhere."""
-
-    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
-        self._stream = stream
-        self._quiet = quiet
-        self._bar: Any = None
-        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-
-    def show(self, progress: TrainProgress) -> None:
-        """Show where the training stands, where that is due."""
-        if self._quiet:
-            return
-        if self._stream.isatty():
-            self._show_bar(progress)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            print(progress_line(progress), file=self._stream, flush=True)
-
-    def _show_bar(self, progress: TrainProgress) -> None:
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(desc="training", unit=" steps", file=self._stream, dynamic_ncols=True)
-        self._bar.total = progress.expected_steps
-        self._bar.set_postfix_str(f"loss {progress.loss:.4g}", refresh=False)
-        self._bar.update(progress.step - self._bar.n)
-
-    def close(self) -> None:
-        """Leave the terminal's line."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def progress_line(progress: TrainProgress) -> str:
-    """Epoch, step, rows and loss on one line."""
-    return (
-        f"training: epoch {progress.epoch:,} of {progress.epochs:,}, "
+def show_progress(display: StepDisplay, progress: TrainProgress) -> None:
+    """Show epoch, step, rows and loss."""
+    line = (
+        f"epoch {progress.epoch:,} of {progress.epochs:,}, "
         f"step {progress.step:,} of about {progress.expected_steps:,}, "
         f"{progress.rows:,} rows, loss {progress.loss:.4g}"
     )
+    note = f"loss {progress.loss:.4g}"
+    display.show(progress.step, progress.expected_steps, line=line, note=note)
 
 
 def print_report(report: TrainReport) -> None:

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bigdata_cli.cli import main
-from bigdata_cli.cli.predict import PredictDisplay
+from bigdata_cli.cli.predict import show_progress
+from bigdata_cli.cli.progress import StepDisplay
 from bigdata_cli.training.predict import PredictProgress
 from bigdata_cli.training.saved import save_model
 from tests.datasets import write_dataset
@@ -115,10 +116,10 @@ def test_errors_say_what_is_wrong(model: Path, folder: Path, tmp_path: Path) -> 
 def test_progress_is_a_line_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigdata_cli.cli.predict.SECONDS_BETWEEN_LINES", 0.0)
-    display = PredictDisplay(sys.stderr, quiet=False)
-    display.show(PredictProgress(rows=5_000, total_rows=60_000))
-    display.close()
+    monkeypatch.setattr("bigdata_cli.cli.progress.SECONDS_BETWEEN_LINES", 0.0)
+    with StepDisplay(sys.stderr, quiet=False, what="predicting", unit=" rows") as display:
+        show_progress(display, PredictProgress(rows=5_000, total_rows=60_000))
     assert capsys.readouterr().err == "predicting: 5,000 of 60,000 rows\n"
-    PredictDisplay(sys.stderr, quiet=True).show(PredictProgress(rows=1, total_rows=2))
+    with StepDisplay(sys.stderr, quiet=True, what="predicting", unit=" rows") as display:
+        show_progress(display, PredictProgress(rows=1, total_rows=2))
     assert capsys.readouterr().err == ""

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bigdata_cli.cli import main
-from bigdata_cli.cli.train import TrainDisplay, progress_line
+from bigdata_cli.cli.progress import StepDisplay
+from bigdata_cli.cli.train import show_progress
 from bigdata_cli.training.report import TrainProgress
 from tests.datasets import write_dataset
 
@@ -167,13 +168,12 @@ def test_progress_is_a_line_where_there_is_no_terminal(
         epoch=1, epochs=2, step=640, expected_steps=2000, rows=40_960, loss=0.12345
     )
     line = "training: epoch 1 of 2, step 640 of about 2,000, 40,960 rows, loss 0.1235"
-    assert progress_line(progress) == line
-    monkeypatch.setattr("bigdata_cli.cli.train.SECONDS_BETWEEN_LINES", 0.0)
-    display = TrainDisplay(sys.stderr, quiet=False)
-    display.show(progress)
-    display.close()
+    monkeypatch.setattr("bigdata_cli.cli.progress.SECONDS_BETWEEN_LINES", 0.0)
+    with StepDisplay(sys.stderr, quiet=False, what="training", unit=" steps") as display:
+        show_progress(display, progress)
     assert capsys.readouterr().err == line + "\n"
-    TrainDisplay(sys.stderr, quiet=True).show(progress)
+    with StepDisplay(sys.stderr, quiet=True, what="training", unit=" steps") as display:
+        show_progress(display, progress)
     assert capsys.readouterr().err == ""
 
 

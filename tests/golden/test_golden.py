@@ -8,8 +8,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bigdata_cli import convert, open_dataset
+from bigdata_cli import open_dataset
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError
+from bigdata_cli.options import request_of
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.csv"))
@@ -29,14 +32,15 @@ def column_dtype(dtype: str) -> str:
 def test_a_golden_file(name, tmp_path):
     expected = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     source, output = FOLDER / f"{name}.csv", tmp_path / "out"
-    options = expected.get("options", {})
+    given = {"to": "parquet", "output": output, **expected.get("options", {})}
+    options = request_of(ConvertOptions, given)  # so that messages name flags
     if "error" in expected:
         with pytest.raises(BigdataError) as caught:
-            convert(source, to="parquet", output=output, **options)
+            run([source], options)
         assert expected["error"] in caught.value.message
         assert not output.exists()
         return
-    report = convert(source, to="parquet", output=output, **options)
+    report = run([source], options)
     schema = open_dataset(output).schema
     assert {c.name: column_dtype(c.dtype) for c in schema} == expected["columns"]
     table = pq.read_table(sorted(output.glob("*.parquet")))
