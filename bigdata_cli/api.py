@@ -421,7 +421,8 @@ def sample(
         UsageError: An argument is out of range, or the file cannot be written.
     """
     given = locals()
-    from bigdata_cli.samples import SampleOptions, run
+    from bigdata_cli.samples.options import SampleOptions
+    from bigdata_cli.samples.write import run
 
     with errors_name_arguments("sample"):
         return run(request_of(SampleOptions, given))

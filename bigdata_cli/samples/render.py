@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigdata_cli.native.library import SampleFields, address, lib
-from bigdata_cli.samples import BLOCK_ROWS
+from bigdata_cli.samples.options import BLOCK_ROWS
 
 NOTHING = np.iinfo(np.int64).min
 """The cell of a field that is left empty."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.render import Field, Number, Sketch, generator
 
 N_NORMAL, N_LOGNORMAL, N_EXPONENTIAL = 14, 7, 7
