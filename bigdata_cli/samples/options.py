@@ -1,4 +1,4 @@
-"""What a sample is asked for."""
+"""The options of a sample: its kind, its size and its seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training and a prediction are asked for, checked before any work."""
+"""The options of a training and of a prediction, checked before any work."""
 
 from __future__ import annotations
 

@@ -74,7 +74,14 @@ class Training:
             )
 
     def run(self, progress: ProgressListener | None) -> tuple[TrainingResult, TrainReport]:
-        """Train; raises as `run.train` does."""
+        """Train and evaluate; progress is that of worker 0 only.
+
+        Raises:
+            UsageError: The devices do not exist, or the saved model does not fit the options.
+            MissingDependencyError: The backend is not installed.
+            VerificationError: The shards are not what the manifest says.
+            WorkerLostError: Another worker has ended.
+        """
         backend = open_backend(self._options.backend, self._options.devices)
         try:
             with _lost_workers(backend):
