@@ -23,7 +23,7 @@ DEFAULT_FRAUD_SHARE = 0.0013
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
-    """What to make: of one of KINDS, rows or about so many bytes."""
+    """The kind of a sample, one of KINDS, and its rows or about its bytes."""
 
     kind: str
     n_rows: int | None = option("Rows, without the header.", NATURAL, argument="rows", default=None)

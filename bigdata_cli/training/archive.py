@@ -31,7 +31,7 @@ _CLASSES = frozenset((*_LAYERS, *_INITIALIZERS, *_OPTIMIZERS))
 
 
 class ArchiveError(ValueError):
-    """What is wrong with an archive."""
+    """An archive that is damaged or not allowed."""
 
 
 def read_archive(path: Path) -> bytes:

@@ -26,7 +26,7 @@ PREFETCH_WINDOWS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class TrainProgress:
-    """How far a training is; `loss` is the mean of the last steps."""
+    """The progress of a training; `loss` is the mean of the last steps."""
 
     epoch: int
     epochs: int
@@ -56,7 +56,7 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """What the steps gave.
+    """The result of the steps.
 
     Attributes:
         losses: Of the model (steps,).

@@ -44,7 +44,7 @@ ProgressListener = Callable[[PredictProgress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class PredictReport:
-    """What was predicted.
+    """The report of a prediction.
 
     Attributes:
         model: The file of the model; None where it was in memory.

@@ -28,7 +28,7 @@ UNEVEN = 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """What a training did, and whether the model learned (training/verdict.py says how).
+    """The report of a training, with the verdict whether the model learned (training/verdict.py).
 
     All workers have the same report but for what is measured. With balanced classes losses are
     weighted. Losses of a regression are of the standardised label, the RMSE is in its units.
@@ -121,7 +121,7 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Totals:
-    """What the streams of all workers have counted; `worker_rows` by worker (workers,)."""
+    """The counts of the streams of all workers; `worker_rows` is of each worker, (workers,)."""
 
     class_counts: np.ndarray
     null_labels: int

@@ -25,7 +25,7 @@ WAITED_SHARE = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """How long steps take.
+    """The durations of steps.
 
     Attributes:
         step_seconds: Of a step on the stream.

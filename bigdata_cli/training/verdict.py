@@ -30,7 +30,7 @@ MIN_ROWS_OF_A_CLASS = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model has learned, why, and what could not be judged."""
+    """Whether a model has learned, the reason, and the tests that were not possible."""
 
     passed: bool
     reason: str
