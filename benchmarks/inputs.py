@@ -60,7 +60,8 @@ def sample_file(kind: str, size: int | str, *, folder: Path = BENCH_FOLDER) -> P
         else:
             _surprise(plain, partial, _PLACES[kind])
     else:
-        from bigdata_cli.samples import SampleOptions, rows_of_size, write_sample
+        from bigdata_cli.samples.options import SampleOptions
+        from bigdata_cli.samples.write import rows_of_size, write_sample
 
         with partial.open("wb") as stream:
             write_sample(SampleOptions(kind=kind, n_rows=rows_of_size(kind, int(size))), stream)

@@ -68,7 +68,7 @@ def taxi(random: Random, first: int, n: int) -> memoryview:
 
 def transactions_quoted(random: Random, first: int, n: int) -> memoryview:
     """Those of `bigdata sample`, with quotes around the type and both names."""
-    from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+    from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
     from bigdata_cli.samples.render import Texts, render
     from bigdata_cli.samples.transactions import TYPES, sketch
 

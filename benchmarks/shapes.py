@@ -122,7 +122,8 @@ def write_shape(
     seed: int = 0,
 ) -> int:
     """Write a file of about `size` bytes, or of `n_rows` rows; returns its bytes."""
-    from bigdata_cli.samples import SampleOptions, rows_of_size, write_sample
+    from bigdata_cli.samples.options import SampleOptions
+    from bigdata_cli.samples.write import rows_of_size, write_sample
 
     shape = SHAPES[name]
     if shape.make is not None:

@@ -24,8 +24,10 @@ import numpy as np
 from benchmarks.inputs import BENCH_FOLDER, sample_file
 
 if TYPE_CHECKING:
-    from bigdata_cli.training.backends import Backend, Trainer
-    from bigdata_cli.training.examples import Examples, ExampleStream
+    from bigdata_cli.training.backends.base import Backend, Trainer
+    from bigdata_cli.training.encode import Examples
+    from bigdata_cli.training.stream import ExampleStream
+    from bigdata_cli.training.target import Target
 
 LAYOUTS = (
     ("npy", "matrix", "none"),
@@ -68,7 +70,8 @@ class Compared:
 class InMemory:
     """The examples of an epoch as a stream gives them, but out of arrays; the rows shuffled."""
 
-    def __init__(self, examples: Examples, window_rows: int) -> None:
+    def __init__(self, target: Target, examples: Examples, window_rows: int) -> None:
+        self.target = target
         self._examples = examples
         self._window_rows = window_rows
 
@@ -89,24 +92,26 @@ class Timed:
 
 
 def run_epoch(
-    trainer: Trainer, backend: Backend, stream: Any, target: Any, *, number: int, batch_size: int
+    trainer: Trainer, backend: Backend, stream: Any, *, number: int, batch_size: int
 ) -> Timed:
     """Train one epoch."""
     from bigdata_cli.training.loop import Schedule, TrainingLoop
 
     schedule = Schedule(first_epoch=number, epochs=number + 1, batch_size=batch_size)
     wall, processor = time.perf_counter(), time.process_time()
-    result = TrainingLoop(trainer, backend, stream, target, schedule).run()
+    result = TrainingLoop(trainer, backend, stream, schedule).run()
     return Timed(time.perf_counter() - wall, time.process_time() - processor, result.rows)
 
 
 def compare(folder: Path, names: tuple[str, str, str], *, turns: int) -> Iterator[Compared]:
     """An epoch in each way and batch size, in turns, in this process."""
     from bigdata_cli import open_dataset
-    from bigdata_cli.training.backends import DeviceOptions, open_backend
-    from bigdata_cli.training.examples import ExampleStream, Reading, join
+    from bigdata_cli.training.backends.registry import open_backend
+    from bigdata_cli.training.encode import join
     from bigdata_cli.training.features import plan_features
     from bigdata_cli.training.model import build_network
+    from bigdata_cli.training.options import DeviceOptions
+    from bigdata_cli.training.stream import ExampleStream, Reading
     from bigdata_cli.training.target import plan_target
 
     dataset = open_dataset(folder)
@@ -116,13 +121,13 @@ def compare(folder: Path, names: tuple[str, str, str], *, turns: int) -> Iterato
         reading = Reading(batch_size=batch_size, hold_out=False)
         shards = ExampleStream(dataset, features, target, reading)
         windows = list(shards.epoch(0))
-        memory = InMemory(join(windows), len(windows[0]))
+        memory = InMemory(target, join(windows), len(windows[0]))
         del windows
         trainer = backend.trainer(build_network(features, target), target)
         pairs = []
         for turn in range(turns + 1):
             both = [
-                run_epoch(trainer, backend, stream, target, number=turn + 1, batch_size=batch_size)
+                run_epoch(trainer, backend, stream, number=turn + 1, batch_size=batch_size)
                 for stream in ((shards, memory) if turn % 2 else (memory, shards))
             ]
             assert both[0].rows == both[1].rows == dataset.rows

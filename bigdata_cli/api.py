@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from bigdata_cli.conversion.results import ConvertReport
     from bigdata_cli.dataset import Dataset
     from bigdata_cli.inspection.report import InspectReport
-    from bigdata_cli.training.bagging import Bag
+    from bigdata_cli.training.bag import Bag
+    from bigdata_cli.training.loop import TrainProgress
     from bigdata_cli.training.predict import PredictProgress, PredictReport
-    from bigdata_cli.training.report import TrainProgress, TrainReport
+    from bigdata_cli.training.report import TrainReport
     from bigdata_cli.training.saved import TrainedModel
     from bigdata_cli.verification.report import VerifyProgress, VerifyReport
 
@@ -420,7 +421,8 @@ def sample(
         UsageError: An argument is out of range, or the file cannot be written.
     """
     given = locals()
-    from bigdata_cli.samples import SampleOptions, run
+    from bigdata_cli.samples.options import SampleOptions
+    from bigdata_cli.samples.write import run
 
     with errors_name_arguments("sample"):
         return run(request_of(SampleOptions, given))

@@ -15,7 +15,8 @@ from bigdata_cli import inspect
 from bigdata_cli.cli import main
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.inspection.report import CsvReport, DatasetReport
-from bigdata_cli.samples import SampleOptions, write_sample
+from bigdata_cli.samples.options import SampleOptions
+from bigdata_cli.samples.write import write_sample
 from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.footprint import column_bytes
 from bigdata_cli.types.statistics import ColumnStatistics

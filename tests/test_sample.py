@@ -13,13 +13,8 @@ from click.testing import CliRunner
 
 from bigdata_cli.cli.sample import sample_command
 from bigdata_cli.errors import UsageError
-from bigdata_cli.samples import (
-    BLOCK_ROWS,
-    KINDS,
-    SampleOptions,
-    rows_of_size,
-    write_sample,
-)
+from bigdata_cli.samples.options import BLOCK_ROWS, KINDS, SampleOptions
+from bigdata_cli.samples.write import rows_of_size, write_sample
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
 COMMITTED = {

@@ -21,7 +21,8 @@ from typing import IO
 import numpy as np
 
 from bigdata_cli.errors import BigdataError, DataError, UsageError
-from bigdata_cli.samples import BLOCK_ROWS, DEFAULT_FRAUD_SHARE, SampleOptions, transactions
+from bigdata_cli.samples import transactions
+from bigdata_cli.samples.options import BLOCK_ROWS, DEFAULT_FRAUD_SHARE, SampleOptions
 from bigdata_cli.samples.render import Sketch, render
 
 TEST_SHARE = 0.2

@@ -8,7 +8,7 @@ import click
 
 from bigdata_cli.cli.options import RequestCommand, request_options
 from bigdata_cli.options import request_of
-from bigdata_cli.samples import KINDS, SampleOptions, run
+from bigdata_cli.samples.options import KINDS, SampleOptions
 
 
 @click.command("sample", cls=RequestCommand, hidden=True)
@@ -16,4 +16,6 @@ from bigdata_cli.samples import KINDS, SampleOptions, run
 @request_options(SampleOptions)
 def sample_command(**given: Any) -> None:
     """Make sample data: transactions, sensors, messy or log."""
+    from bigdata_cli.samples.write import run
+
     run(request_of(SampleOptions, given))

@@ -15,7 +15,8 @@ from bigdata_cli.options import request_of
 from bigdata_cli.training.options import TrainOptions
 
 if TYPE_CHECKING:
-    from bigdata_cli.training.report import TrainProgress, TrainReport
+    from bigdata_cli.training.loop import TrainProgress
+    from bigdata_cli.training.report import TrainReport
 
 
 @click.command("train", cls=RequestCommand)

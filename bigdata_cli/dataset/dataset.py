@@ -262,12 +262,15 @@ class Dataset(ShardReader):
         For `DataLoader(…, batch_size=None, num_workers=…, pin_memory=…)`, whose workers share the
         rows. rank, world: those of `torch.distributed` by default, where it is initialised.
         """
-        from bigdata_cli.loaders.torch import torch_batches
+        from bigdata_cli.loaders.stream import StreamOptions
+        from bigdata_cli.loaders.torch import rank_and_world, torch_batches
 
-        return torch_batches(
-            self, batch_size, label=label, shuffle=shuffle, seed=seed, split=split,
-            columns=columns, dtype=dtype, drop_remainder=drop_remainder, rank=rank, world=world,
+        rank, world = rank_and_world(rank, world)
+        options = StreamOptions(
+            batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
+            drop_remainder=drop_remainder, rank=rank, world=world,
         )  # fmt: skip
+        return torch_batches(self, options, label=label, columns=columns, dtype=dtype)
 
     def to_torch_map(
         self,
@@ -292,7 +295,7 @@ class Dataset(ShardReader):
         where a shard has nulls, and "COL.offsets" and "COL.bytes" for text. Layout matrix: (X, y),
         y None without a label. Read-only. Raises UsageError for other formats.
         """
-        from bigdata_cli.loaders.by_number import memmaps
+        from bigdata_cli.loaders.read import memmaps
 
         return memmaps(self)
 

@@ -1,4 +1,4 @@
-"""Arrow columns to NumPy: category codes, masks, plain numbers. No Python runs per row."""
+"""Arrow columns as NumPy arrays: category codes, masks, plain numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bigdata_cli.types.vocabulary import global_codes
 
 
 class CategoryCodes:
-    """Replaces the category columns of batches by codes of the dataset's vocabularies."""
+    """Replaces the categories of batches by codes of the dataset's vocabularies."""
 
     def __init__(self, schema: Schema) -> None:
         self._vocabularies = {
@@ -25,9 +25,10 @@ class CategoryCodes:
         }
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch with each dictionary column as uint8/16/32 codes, null where it was null.
+        """Return the batch with each category as uint8/16/32 codes, with the same nulls.
 
-        Raises VerificationError where a value is not in the vocabulary.
+        Raises:
+            VerificationError: A value is not in the vocabulary.
         """
         names = [name for name in batch.schema.names if name in self._vocabularies]
         if not names:
@@ -52,11 +53,11 @@ class CategoryCodes:
 
 
 def column_values(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
-    """A column (a category as codes) as (values, validity), both of shape (rows,).
+    """Return a column, a category as codes, as (values, validity), both (rows,).
 
-    Numbers and bools have 0 or False where there is no value, floats NaN, dates and timestamps
-    NaT, text "". Validity is bool, True where there is a value; None where every row has one.
-    Text is an object array of str; timestamps are UTC where they have a zone.
+    A null is 0 in numbers, False, NaN in floats, NaT in dates and timestamps, "" in text. Validity
+    is bool, True where there is a value; None without nulls. Text is an object array of str;
+    timestamps with a zone are UTC.
     """
     kind = array.type
     valid = validity_of(array)
@@ -76,15 +77,18 @@ def column_values(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _with_fill(values: np.ndarray, valid: np.ndarray | None, fill: object) -> np.ndarray:
-    """What lies beneath a null in Arrow is anything."""
+    """Replace the values under nulls, which Arrow leaves undefined."""
     return values if valid is None else np.where(valid, values, np.array(fill, values.dtype))
 
 
 def plain_numbers(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
-    """A column as numbers of any dtype, with 0 where there is no value, and its validity: (rows,).
+    """Return a column as numbers of any dtype, 0 where it is null, and its validity: (rows,).
 
     Bools are 0 and 1, dates days and timestamps seconds since 1970, categories codes (see
-    `CategoryCodes`). Text cannot be a number: TypeError.
+    `CategoryCodes`).
+
+    Raises:
+        TypeError: The column is text.
     """
     kind = array.type
     if pa.types.is_date32(kind):
@@ -102,7 +106,7 @@ def plain_numbers(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def numbers(array: pa.Array) -> np.ndarray:
-    """A column as float64 (rows,), NaN where it has no value; see `plain_numbers`."""
+    """Return a column as float64 (rows,), NaN where it is null; see `plain_numbers`."""
     values, valid = plain_numbers(array)
     whole = values if valid is None else np.where(valid, values, np.nan)
     return whole.astype(np.float64, copy=False)
@@ -116,5 +120,5 @@ def check_mask_names(columns: Iterable[Column]) -> None:
             raise UsageError(
                 f'the mask of column "{name}" would be "{name + VALIDITY_SUFFIX}", '
                 "which is a column too",
-                hint="read them apart, with columns=[…]",
+                hint="read one of them at a time, with columns=[…]",
             )

@@ -1,14 +1,9 @@
-"""What a loader makes of rows: arrays of fixed dtypes that a window is filled with, and batches.
-
-An encoder is a value: it holds no open file, and goes to other processes.
-"""
+"""The encoders of loaders: a feature matrix with a label, or one array per column."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +16,7 @@ from bigdata_cli.loaders.arrays import (
     numbers,
     plain_numbers,
 )
-from bigdata_cli.resources.pages import pages
+from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
 from bigdata_cli.types.dtype import (
     VALIDITY_SUFFIX,
     Column,
@@ -31,13 +26,8 @@ from bigdata_cli.types.dtype import (
     numpy_dtype,
 )
 
-if TYPE_CHECKING:
-    from bigdata_cli.dataset import Dataset
-
-_MAPPED_BYTES = 1 << 20
-"""An array of so many is not of the heap."""
 _TILE_BYTES = 1 << 20
-"""Of a matrix that is written column by column: it stays in a core's cache."""
+"""Of a matrix that is written column by column: a tile stays in the cache of a core."""
 _PYTHON_TEXT_BYTES = 50
 """What a Python string takes besides its text."""
 _MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY, Kind.TEXT)
@@ -45,78 +35,16 @@ _MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY, Kind.TEXT)
 _DATETIMES = (Kind.DATE, Kind.TIMESTAMP)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArraySpec:
-    """One array of a window: its name, its dtype, and the shape of a row."""
-
-    name: str
-    dtype: np.dtype
-    row_shape: tuple[int, ...] = ()
-
-    def empty(self, n_rows: int) -> np.ndarray:
-        """An array for so many rows; a large one's memory goes back when it is given up."""
-        n_bytes = self.row_bytes * n_rows
-        if self.dtype.hasobject or n_bytes < _MAPPED_BYTES:
-            return np.empty((n_rows, *self.row_shape), self.dtype)
-        return pages(n_bytes).view(self.dtype).reshape(n_rows, *self.row_shape)
-
-    @property
-    def row_bytes(self) -> int:
-        return self.dtype.itemsize * int(np.prod(self.row_shape, dtype=np.int64))
-
-
-class Encoder(ABC):
-    """Rows of some columns as arrays."""
-
-    specs: tuple[ArraySpec, ...]
-    columns: tuple[Column, ...]
-    """What is read of the dataset."""
-    row_bytes: float
-    """Bytes of a row in all arrays, about."""
-
-    def empty(self, n_rows: int) -> list[np.ndarray]:
-        """The arrays of a window."""
-        return [spec.empty(n_rows) for spec in self.specs]
-
-    @abstractmethod
-    def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
-        """The arrays of a batch that was read; each is new or may not be written to."""
-
-    def takes_matrix(self) -> bool:
-        """Whether `encode_matrix` takes the rows as a layout matrix stores them."""
-        return False
-
-    def encode_matrix(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
-        """The arrays of rows of a stored matrix and its label."""
-        raise TypeError(f"{type(self).__name__} takes no matrix as it is stored")
-
-    def takes_floats(self) -> bool:
-        """Whether `encode_floats` takes the rows as `Format.read_floats` gives them."""
-        return False
-
-    def encode_floats(self, X: np.ndarray, label: pa.Array) -> list[np.ndarray]:
-        """The arrays of rows of a matrix of floats, that has all columns but the last."""
-        raise TypeError(f"{type(self).__name__} takes no matrix of floats")
-
-    @abstractmethod
-    def batch(self, arrays: Sequence[Any]) -> Any:
-        """What a caller gets of some rows of the arrays, or of what was made of them."""
-
-    def structure(self, of_array: Callable[[ArraySpec], Any]) -> Any:
-        """A batch with something in the place of each array."""
-        return self.batch([of_array(spec) for spec in self.specs])
-
-
 class XyEncoder(Encoder):
-    """(X, y): X of `dtype`, shape (rows, features), y of `y_dtype`, shape (rows,).
+    """(X, y): X float32 or float64 (rows, features), y of the label's dtype (rows,).
 
-    plain: a label that is a date or a timestamp is int64 days or ticks (float64 with NaN where
-    some are null), as frameworks have no other dtype for it.
+    With `plain` a label that is a date or a timestamp is int64 days or ticks, or float64 with NaN
+    where some are null: frameworks have no datetime dtype.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: ReadableDataset,
         features: Sequence[Column],
         label: Column,
         *,
@@ -136,22 +64,17 @@ class XyEncoder(Encoder):
         self._label = label
         self._codes = CategoryCodes(Schema(self.columns))
         self._places = _matrix_places(dataset, features, label)
-        self._takes_floats = bool(features) and dataset.format.has_floats(
+        if self._places is not None:
+            self.reads = "matrix"
+        elif features and dataset.format.has_floats(
             dataset.schema, dataset.storage, [column.name for column in features], label.name
-        )
+        ):
+            self.reads = "floats"
 
-    def takes_floats(self) -> bool:
-        return self._takes_floats
-
-    def encode_floats(self, X: np.ndarray, label: pa.Array) -> list[np.ndarray]:
-        coded = self._codes.apply(pa.RecordBatch.from_arrays([label], names=[self._label.name]))
-        return [self._cast(X), self._label_values(coded.column(0))]
-
-    def takes_matrix(self) -> bool:
-        return self._places is not None
-
-    def encode_matrix(self, X: np.ndarray, y: np.ndarray | None) -> list[np.ndarray]:
-        assert y is not None
+    def encode_matrix(self, X: np.ndarray, y: Any) -> list[np.ndarray]:
+        if self.reads == "floats":
+            coded = self._codes.apply(pa.RecordBatch.from_arrays([y], names=[self._label.name]))
+            return [self._cast(X), self._label_values(coded.column(0))]
         if isinstance(self._places, list):
             X = X[:, self._places]
         return [self._cast(X), self._plain(y)]
@@ -208,16 +131,16 @@ class XyEncoder(Encoder):
 
 
 class ColumnsEncoder(Encoder):
-    """Arrays by column, with a mask "COL.valid" where a column has nulls.
+    """A dict of arrays by column, with a mask "COL.valid" where a column has nulls.
 
-    With a label, (columns, y), y as `XyEncoder` has it. plain: dates and timestamps are int64 days
-    and ticks with a mask, and masks are in every batch; else they have NaT, and masks are in the
-    batches that need them.
+    With a label, (dict, y) with the y of `XyEncoder`. With `plain`, dates and timestamps are int64
+    days and ticks with a mask, and every batch has the masks; else nulls are NaT, and only the
+    batches that need a mask have it.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: ReadableDataset,
         columns: Sequence[Column],
         *,
         label: Column | None = None,
@@ -252,7 +175,7 @@ class ColumnsEncoder(Encoder):
             if column.kind is Kind.TEXT
         )
 
-    def _dtype(self, dataset: Dataset, column: Column) -> np.dtype:
+    def _dtype(self, dataset: ReadableDataset, column: Column) -> np.dtype:
         is_feature = dataset.storage.layout == "matrix" and column.name != dataset.storage.label
         if is_feature and column.kind is not Kind.CATEGORY:
             return np.dtype(dataset.storage.matrix_dtype)
@@ -294,7 +217,7 @@ def _ticks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 
 def float_dtype(dtype: str) -> np.dtype:
-    """The dtype of a feature matrix; UsageError where it is not one that holds all columns."""
+    """Return the dtype of a feature matrix; raise UsageError where it is no float32 or float64."""
     if str(dtype) not in ("float32", "float64"):
         raise UsageError(
             f"dtype is {dtype!r}; a feature matrix is float32 or float64",
@@ -303,16 +226,16 @@ def float_dtype(dtype: str) -> np.dtype:
     return np.dtype(str(dtype))
 
 
-def may_be_null(dataset: Dataset, column: Column) -> bool:
-    """Whether a column has nulls; where the manifest does not say, it may."""
+def may_be_null(dataset: ReadableDataset, column: Column) -> bool:
+    """Whether a column may have nulls: it may where the manifest does not say."""
     known = dataset.manifest.statistics.get(column.name)
     return known is None or known.nulls > 0
 
 
 def _matrix_places(
-    dataset: Dataset, features: Sequence[Column], label: Column
+    dataset: ReadableDataset, features: Sequence[Column], label: Column
 ) -> list[int] | slice | None:
-    """Which columns of a stored matrix are the features; None where they are not all in one."""
+    """Return where the features are in a stored matrix; None where it does not hold them all."""
     if dataset.storage.layout != "matrix" or label.name != dataset.storage.label:
         return None
     stored = [column.name for column in dataset.schema if column.name != label.name]
@@ -334,16 +257,24 @@ def _null_unknown(column: Column) -> VerificationError:
 
 
 def make_encoder(
-    dataset: Dataset,
+    dataset: ReadableDataset,
     *,
     label: str | None,
     columns: Sequence[str] | None,
     dtype: str | None,
     plain: bool = False,
 ) -> Encoder:
-    """The encoder of (X, y), or of columns where `dtype` is None, with y where a label is named.
+    """Make the encoder of (X, y), or of columns where `dtype` is None.
 
-    Raises UsageError for columns or a label that cannot be had so.
+    Args:
+        dataset: The dataset to read.
+        label: The label; None for the dataset's or, with dtype=None, for no label.
+        columns: The columns to read, None for all.
+        dtype: The dtype of X, "float32" or "float64"; None for each column's own.
+        plain: Whether dates and timestamps are integers.
+
+    Raises:
+        UsageError: The dataset has no such columns or label, or they are text.
     """
     if dtype is not None:
         target = dataset.label(label)

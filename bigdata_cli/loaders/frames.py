@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.loaders.encode import ColumnsEncoder, may_be_null
 from bigdata_cli.types.dtype import Column, Kind
-
-if TYPE_CHECKING:
-    from bigdata_cli.dataset import Dataset
 
 
 class FrameEncoder(ColumnsEncoder):
     """All columns of a dataset as a DataFrame."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: ReadableDataset) -> None:
         super().__init__(dataset, dataset.schema.columns)
         self._nullable = {c.name for c in dataset.schema if may_be_null(dataset, c)}
 

@@ -1,4 +1,4 @@
-"""In which order an epoch reads the rows, and who reads which: pure functions of the manifest."""
+"""The order in which an epoch reads the rows, and which reader reads which of them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class Piece:
 
 
 def split_rows(split: str | None, n_rows: int) -> range:
-    """The rows of the dataset that a split names; None is all of them.
+    """Return the rows of a split; None is all rows.
 
-    Written as Hugging Face and TensorFlow Datasets write slices, with rows or percents, which are
-    rounded to the nearest row; negative ones count from the end. Raises UsageError for another
-    split, and for one without rows.
+    A split is a slice as in Hugging Face and TensorFlow Datasets, in rows or percents, rounded to
+    the nearest row; negative numbers count from the end.
+
+    Raises:
+        UsageError: It is not a slice, or has no rows.
 
     >>> split_rows("[:80%]", 1001), split_rows("[80%:]", 1001), split_rows("[-10:]", 1001)
     (range(0, 801), range(801, 1001), range(991, 1001))
@@ -60,7 +62,7 @@ def split_rows(split: str | None, n_rows: int) -> range:
 
 
 def _row(split: str, text: str, n_rows: int, *, default: int) -> int:
-    """The row that an end of a slice means, within the dataset."""
+    """Return the row of an end of a slice."""
     if not text.strip():
         return default
     match = _END.fullmatch(text.strip())
@@ -81,7 +83,7 @@ def _row(split: str, text: str, n_rows: int, *, default: int) -> int:
 
 
 def rows_by_shard(shard_rows: Sequence[int], rows: range) -> list[range]:
-    """Which rows of each shard are among these rows of the dataset.
+    """Return the rows of each shard that are among these rows of the dataset.
 
     >>> rows_by_shard([10, 0, 10], range(8, 13))
     [range(8, 10), range(0, 0), range(0, 3)]
@@ -104,13 +106,21 @@ def epoch_pieces(
     rank: int = 0,
     world: int = 1,
 ) -> list[Piece]:
-    """The pieces that one of `world` readers reads in an epoch, in order.
+    """Return the pieces that one of `world` readers reads in an epoch, in order.
 
-    shards: which rows of each shard are read. block_rows: rows of a block, counted from a shard's
-    first; None where a shard can only be read on, which then is one piece. Shuffled, the shards
-    come in another order each epoch, and so do the blocks within. All readers together have every
-    row once: each has whole shards where a shard can only be read on and there are enough of them,
-    else a run of the blocks, the same number of rows for all (one more at the most).
+    All readers together read every row once. Where a shard can only be read from its start, and
+    there are enough shards, each reader has whole ones; else it has a part of the blocks with the
+    same number of rows for all readers (at most one more).
+
+    Args:
+        shards: The rows of each shard to read.
+        block_rows: The rows of a block, from the first row of a shard; None where a shard can only
+            be read from its start, and is one piece.
+        shuffle: Whether to permute the shards, and the blocks of each shard, in every epoch.
+        seed: Of the permutations.
+        epoch: The number of the epoch.
+        rank: The number of the reader.
+        world: The number of readers.
     """
     order = [index for index, rows in enumerate(shards) if rows]
     if shuffle:
@@ -123,7 +133,7 @@ def epoch_pieces(
     pieces = []
     before = 0
     for shard in order:
-        # The blocks of other readers' shards are not even listed.
+        # Blocks of shards of other readers are not listed.
         if before + len(shards[shard]) > first and before < last:
             at = before
             for start, stop in _blocks(shard, shards[shard], block_rows, shuffle, seed, epoch):
@@ -151,7 +161,7 @@ def _blocks(
 def _whole_shards(
     order: Sequence[int], shards: Sequence[range], rank: int, world: int
 ) -> list[int]:
-    """The shards of one reader: each, the largest first, goes to who has the fewest rows."""
+    """Return the shards of a reader: each, largest first, goes to the one with the fewest rows."""
     loads = [0] * world
     owner = {}
     for shard in sorted(order, key=lambda shard: -len(shards[shard])):
@@ -161,12 +171,12 @@ def _whole_shards(
 
 
 def window_order(n_rows: int, *, seed: int, epoch: int, rank: int, window: int) -> np.ndarray:
-    """The places that the rows of a window get, int64 (n_rows,)."""
+    """Return the place of each row of a window, int64 (n_rows,)."""
     return generator(seed, epoch, _ROWS, rank, window).permutation(n_rows)
 
 
 def generator(seed: int, epoch: int, *what: int) -> np.random.Generator:
-    """The random numbers for one purpose in one epoch."""
+    """Return the random numbers for one purpose in one epoch."""
     return np.random.default_rng([seed, epoch, *what])
 
 
@@ -176,16 +186,10 @@ def check_count(name: str, value: Any) -> None:
         raise UsageError(f"{name} is {value!r}; it is a positive integer")
 
 
-def check_epoch(epoch: Any) -> None:
-    """Raise UsageError for what is not the number of an epoch."""
-    if isinstance(epoch, bool) or not hasattr(epoch, "__index__") or epoch < 0:
-        raise UsageError(f"epoch is {epoch!r}; it is an integer from 0 on")
-
-
-def check_seed(seed: Any) -> None:
-    """Raise UsageError for a seed that is not an integer from 0 on."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
-        raise UsageError(f"seed is {seed!r}; it is an integer from 0 on")
+def check_not_negative(name: str, value: Any) -> None:
+    """Raise UsageError for what is not an integer from 0 on."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
+        raise UsageError(f"{name} is {value!r}; it is an integer from 0 on")
 
 
 def check_rank(rank: Any, world: Any) -> None:

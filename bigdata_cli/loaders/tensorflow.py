@@ -8,26 +8,27 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bigdata_cli.errors import MissingDependencyError
-from bigdata_cli.loaders.encode import ArraySpec, make_encoder
+from bigdata_cli.loaders.base import ArraySpec, ReadableDataset
+from bigdata_cli.loaders.encode import make_encoder
 from bigdata_cli.loaders.order import check_count
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 
-if TYPE_CHECKING:
-    from bigdata_cli.dataset import Dataset
-
 HANDOVER_BYTES = 4_000_000
-"""Of the batches that TensorFlow is handed at a time."""
+"""Of the batches that TensorFlow gets at a time."""
 _NOTICE = re.compile(rb"WARNING: All log messages before absl|[IW]0000 ")
 
 
 def import_tensorflow(*, purpose: str) -> Any:
-    """TensorFlow, without its messages about the machine; MissingDependencyError where absent.
+    """Import TensorFlow without its messages about the machine.
 
-    TF_CPP_MIN_LOG_LEVEL decides over the messages where it is set. GPUs take memory as they need
-    it instead of all at once.
+    TF_CPP_MIN_LOG_LEVEL decides about the messages where it is set. GPUs then allocate memory as
+    they need it, and not all at once.
+
+    Raises:
+        MissingDependencyError: It is not installed.
     """
     is_new = "tensorflow" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -50,9 +51,9 @@ def import_tensorflow(*, purpose: str) -> Any:
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """Keep off stderr what TensorFlow's C++ side says before its log level counts.
+    """Hide what the C++ side of TensorFlow writes to stderr before its log level applies.
 
-    All other lines are passed on afterwards.
+    All other lines are written afterwards.
     """
     try:
         sys.stderr.flush()
@@ -74,7 +75,7 @@ def _without_notices() -> Iterator[None]:
 
 
 def tf_dataset(
-    dataset: Dataset,
+    dataset: ReadableDataset,
     options: StreamOptions,
     *,
     label: str | None,
@@ -83,10 +84,10 @@ def tf_dataset(
     prefetch: int,
     start: tuple[int, int],
 ) -> Any:
-    """A `tf.data.Dataset` of the batches of a stream; see `Dataset.to_tf`.
+    """Return a `tf.data.Dataset` of the batches of a stream; see `Dataset.to_tf`.
 
-    Every iteration is the next epoch. The generator hands over several batches at a time, and
-    TensorFlow cuts them: a Python call per batch costs more than reading it.
+    The generator gives several batches at a time, which TensorFlow cuts: a Python call per batch
+    costs more than reading it.
     """
     tf = import_tensorflow(purpose="to_tf")
     check_count("prefetch", prefetch)

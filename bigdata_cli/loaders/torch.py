@@ -1,16 +1,17 @@
-"""Datasets for torch: whole batches of tensors for a DataLoader, or rows by their number."""
+"""Datasets for torch: whole batches of tensors, or rows by their number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bigdata_cli.errors import MissingDependencyError, UsageError
-from bigdata_cli.loaders.by_number import RowsByNumber
-from bigdata_cli.loaders.encode import Encoder, make_encoder
-from bigdata_cli.loaders.order import check_count, check_epoch, split_rows
+from bigdata_cli.loaders.base import Encoder, ReadableDataset
+from bigdata_cli.loaders.encode import make_encoder
+from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
+from bigdata_cli.loaders.read import RandomAccess
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
 
 try:
@@ -20,23 +21,20 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
 
-if TYPE_CHECKING:
-    from bigdata_cli.dataset import Dataset
-
 MAX_WORKERS = 1_024
 _CURRENT, _WORKERS, _RESUMED, _GIVEN, _NEXT = range(5)
-"""Places in the memory that a loader's workers share: the epoch begun last, the workers that began
-it, the epoch that a state resumes (-1: none) and the batches given of it, and from there on the
-next epoch of each worker."""
+"""Places in the memory that the workers share: the epoch that started last, its number of workers,
+the epoch that a state resumes (-1: none), its batches given, and then the next epoch of each
+worker."""
 _WIDER: dict[np.dtype, np.dtype] = {
     np.dtype("uint16"): np.dtype("int32"),
     np.dtype("uint32"): np.dtype("int64"),
 }
-"""torch has these dtypes and hardly an operation for them."""
+"""torch has these dtypes, but hardly any operation for them."""
 
 
 def _tensor(values: Any) -> Any:
-    """A tensor on an array's memory, or of one value; text is str, or a list of str."""
+    """Return a tensor that shares the memory of an array; text is str, or a list of str."""
     array = np.asarray(values)
     if array.dtype.kind in "OU":
         return array.tolist()
@@ -44,7 +42,7 @@ def _tensor(values: Any) -> Any:
 
 
 def _tensors(value: Any) -> Any:
-    """A batch with tensors for its arrays."""
+    """Return a batch with tensors in place of its arrays."""
     if isinstance(value, dict):
         return {name: _tensor(array) for name, array in value.items()}
     if isinstance(value, tuple):
@@ -53,30 +51,20 @@ def _tensors(value: Any) -> Any:
 
 
 def torch_batches(
-    dataset: Dataset,
-    batch_size: int,
+    dataset: ReadableDataset,
+    options: StreamOptions,
     *,
     label: str | None,
-    shuffle: bool,
-    seed: int,
-    split: str | None,
     columns: Sequence[str] | None,
     dtype: str | None,
-    drop_remainder: bool,
-    rank: int | None,
-    world: int | None,
 ) -> TorchBatches:
     """See `Dataset.to_torch`."""
-    rank, world = _rank_and_world(rank, world)
-    options = StreamOptions(
-        batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
-        drop_remainder=drop_remainder, rank=rank, world=world,
-    )  # fmt: skip
     encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
     return TorchBatches(BatchStream(dataset, encoder, options))
 
 
-def _rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
+def rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
+    """Return a rank and a number of readers: those given, else those of `torch.distributed`."""
     if rank is not None and world is not None:
         return rank, world
     if rank is not None or world is not None:
@@ -89,10 +77,10 @@ def _rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
 
 
 class TorchBatches(IterableDataset):
-    """Whole batches of a stream as tensors, dealt to the workers of a DataLoader.
+    """Whole batches of a stream as tensors, shared among the workers of a DataLoader.
 
-    Each worker opens files of its own. Every iteration is the next epoch, or that of `set_epoch`;
-    what both know lies in memory that the workers share, also where they persist.
+    Each worker opens its own files. Every iteration is the next epoch, or that of `set_epoch`; its
+    number is in memory that the workers share, as they may persist.
     """
 
     def __init__(self, stream: BatchStream) -> None:
@@ -103,8 +91,8 @@ class TorchBatches(IterableDataset):
         self._part: tuple[tuple[int, int], BatchStream] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next iteration this epoch, from its beginning."""
-        check_epoch(epoch)
+        """Let the next iteration be this epoch, from its start."""
+        check_not_negative("epoch", epoch)
         self._stream.set_epoch(epoch)
         self._shared[_NEXT:] = self._shared[_CURRENT] = int(epoch)
         self._shared[_RESUMED] = -1
@@ -117,7 +105,7 @@ class TorchBatches(IterableDataset):
         if int(self._shared[_RESUMED]) == epoch:
             self._check_workers(workers)
             shares, turn = self._shares(epoch, int(self._shared[_GIVEN]), workers)
-            # A DataLoader begins with its first worker: that goes on for whose turn it was.
+            # A DataLoader starts with its first worker, which takes the place of the next in turn.
             part = (worker + turn) % max(1, workers)
             given = shares[part]
         reader = self._stream if workers == 0 else self._part_of(part, workers)
@@ -128,7 +116,7 @@ class TorchBatches(IterableDataset):
         return map(_tensors, iter(reader))
 
     def _place(self) -> tuple[int, int]:
-        """Which worker this process is, of how many; 0 of 0 where it is none."""
+        """Return the number of this worker, and of all workers; 0 of 0 where it is none."""
         info = get_worker_info()
         if info is None:
             return 0, 0
@@ -141,18 +129,18 @@ class TorchBatches(IterableDataset):
         if workers != known:
             raise UsageError(
                 f"the state is of {known} workers, and there are {workers}: they share the rows "
-                "in another way",
+                "differently",
                 hint=f"DataLoader(…, num_workers={known})",
             )
 
     def _part_of(self, part: int, workers: int) -> BatchStream:
-        """The stream of a worker, mostly the same for each epoch."""
+        """Return the stream of a worker, mostly the same for each epoch."""
         if self._part is None or self._part[0] != (part, workers):
             self._part = (part, workers), self._stream.part(part, workers)
         return self._part[1]
 
     def batches_in(self, epoch: int, *, num_workers: int = 0) -> int:
-        """How many batches a DataLoader with so many workers gives in an epoch."""
+        """Return the number of batches that a DataLoader gives in an epoch."""
         return sum(self._totals(epoch, num_workers))
 
     def _totals(self, epoch: int, workers: int) -> list[int]:
@@ -161,9 +149,9 @@ class TorchBatches(IterableDataset):
         return [self._stream.part(w, workers).batches_in(epoch) for w in range(workers)]
 
     def _shares(self, epoch: int, batches: int, workers: int) -> tuple[list[int], int]:
-        """How many of the first `batches` came from each worker, and whose turn it is then.
+        """Return how many of the first `batches` came from each worker, and which is next.
 
-        A DataLoader takes them in turns; a worker that has no more is left out.
+        A DataLoader takes them in turns, without workers that have no more.
         """
         totals = self._totals(epoch, workers)
         shares = [0] * len(totals)
@@ -181,10 +169,11 @@ class TorchBatches(IterableDataset):
         return shares, turn
 
     def state_dict(self, *, batches: int | None = None) -> dict[str, Any]:
-        """Where the iteration begun last is: JSON values.
+        """Return the position of the iteration that started last, as JSON values.
 
-        batches: how many batches of the epoch were taken from the DataLoader, at least one. It
-        must be told where workers read, who are ahead of what was taken; else it is known.
+        Args:
+            batches: How many batches of the epoch were taken from the DataLoader, at least one.
+                Needed with workers, as they read ahead.
         """
         workers = int(self._shared[_WORKERS])
         if workers == 0 and batches is None:
@@ -200,10 +189,11 @@ class TorchBatches(IterableDataset):
         return {**self._stream.state_at(epoch, 0), "batches": batches, "workers": workers}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on in the next iteration with exactly the batches that were still to come.
+        """Let the next iteration continue at a state, with exactly the batches that remained.
 
-        Raises UsageError for the state of another dataset or of other options; in the iteration
-        where the DataLoader has another number of workers.
+        Raises:
+            UsageError: The state is of another dataset or of other options. The iteration raises it
+                where the DataLoader has another number of workers.
         """
         check_state(state)
         workers = state.get("workers")
@@ -217,7 +207,7 @@ class TorchBatches(IterableDataset):
 
 
 def torch_rows(
-    dataset: Dataset,
+    dataset: ReadableDataset,
     *,
     label: str | None,
     split: str | None,
@@ -230,17 +220,17 @@ def torch_rows(
 
 
 class TorchRows(MapDataset):
-    """Rows by their number, as tensors, for samplers of torch.
+    """Rows by their number, as tensors, for the samplers of torch.
 
-    `rows[7]` is one row. `rows[[3, 1, 4]]` is a batch, read at once: that is what a DataLoader
-    gets with `sampler=BatchSampler(RandomSampler(rows), 512, drop_last=False), batch_size=None`.
-    With its own `batch_size` a DataLoader calls `__getitems__`, and puts the rows together again.
+    `rows[7]` is one row, `rows[[3, 1, 4]]` a batch that is read at once, as a DataLoader does with
+    `sampler=BatchSampler(RandomSampler(rows), 512, drop_last=False), batch_size=None`. With its own
+    `batch_size` a DataLoader calls `__getitems__`, and collates the rows.
     """
 
-    def __init__(self, dataset: Dataset, encoder: Encoder, rows: range) -> None:
+    def __init__(self, dataset: ReadableDataset, encoder: Encoder, rows: range) -> None:
         self._encoder = encoder
         self._rows = rows
-        self._by_number = RowsByNumber(dataset, encoder)
+        self._access = RandomAccess(dataset, encoder)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -250,7 +240,7 @@ class TorchRows(MapDataset):
         n_rows = len(self._rows)
         if len(wanted) and not (-n_rows <= wanted.min() and wanted.max() < n_rows):
             raise IndexError(f"there are {n_rows:,} rows")
-        return self._by_number.take(self._rows.start + wanted % max(1, n_rows))
+        return self._access.take(self._rows.start + wanted % max(1, n_rows))
 
     def __getitem__(self, index: Any) -> Any:
         if np.ndim(index) == 0:
@@ -258,7 +248,7 @@ class TorchRows(MapDataset):
         return _tensors(self._encoder.batch(self._take(index)))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """The rows one by one, read at once."""
+        """Return rows one by one, read at once."""
         arrays = self._take(indices)
         return [
             _tensors(self._encoder.batch([array[row] for array in arrays]))

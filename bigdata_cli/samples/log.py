@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.messy import CLOCK, DAYS
+from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.render import (
     NOTHING,
     Field,

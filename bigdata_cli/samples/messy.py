@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.render import (
     NOTHING,
     Field,

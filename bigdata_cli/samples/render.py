@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigdata_cli.native.library import SampleFields, address, lib
-from bigdata_cli.samples import BLOCK_ROWS
+from bigdata_cli.samples.options import BLOCK_ROWS
 
 NOTHING = np.iinfo(np.int64).min
 """The cell of a field that is left empty."""
@@ -51,25 +51,25 @@ class Sketch:
 
 
 def generator(seed: int, block: int) -> np.random.Generator:
-    """The random numbers of a block."""
+    """Return the random generator of a block."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, block])))
 
 
 def row_numbers(block: int) -> np.ndarray:
-    """The rows of a block, counted over the whole sample: int64 (BLOCK_ROWS,)."""
+    """Return the numbers of the rows of a block in the whole sample: int64 (BLOCK_ROWS,)."""
     return np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
 
 
 def choose(
     random: np.random.Generator, shares: Sequence[float], size: int = BLOCK_ROWS
 ) -> np.ndarray:
-    """Numbers 0 … len(shares) - 1 in these proportions: int64 (size,)."""
+    """Return numbers 0 … len(shares) - 1 in these proportions: int64 (size,)."""
     bounds = np.cumsum(np.asarray(shares, np.float64) / sum(shares))[:-1]
     return np.searchsorted(bounds, random.random(size), side="right")
 
 
 def render(sketch: Sketch, cells: np.ndarray) -> Iterator[bytes]:
-    """The rows of `cells` as text, in pieces of at most a few MB."""
+    """Yield the rows of `cells` as text, in pieces of at most a few MB."""
     decimals, pools, texts = _contents(sketch.fields)
     text_bytes, text_offsets = _joined(texts)
     end_bytes, end_offsets = _joined([field.end.encode() for field in sketch.fields])
@@ -93,7 +93,7 @@ def render(sketch: Sketch, cells: np.ndarray) -> Iterator[bytes]:
 
 
 def _contents(fields: Sequence[Field]) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
-    """Decimals of each field, its first text (-1: a number), and the texts of all."""
+    """Return the decimals of each field, its first text (-1: a number), and the texts of all."""
     decimals: list[int] = []
     pools: list[int] = []
     texts: list[bytes] = []
@@ -109,6 +109,6 @@ def _contents(fields: Sequence[Field]) -> tuple[np.ndarray, np.ndarray, list[byt
 
 
 def _joined(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Texts one after the other, with slack after them, and their offsets: int64 (n + 1,)."""
+    """Join texts, with slack after them; return them with their offsets, int64 (n + 1,)."""
     data = np.frombuffer(b"".join(texts) + _SLACK, np.uint8)
     return data, np.cumsum([0, *map(len, texts)], dtype=np.int64)

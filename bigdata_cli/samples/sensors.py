@@ -1,4 +1,4 @@
-"""28 floats and a label that depends on them, alike to the HIGGS data.
+"""28 floats and a label that depends on them, similar to the HIGGS data.
 
 The floats have at most 7 significant digits, chosen so that each is the shortest text of a
 float32: 6 decimals below 10, 5 decimals below 100.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.render import Field, Number, Sketch, generator
 
 N_NORMAL, N_LOGNORMAL, N_EXPONENTIAL = 14, 7, 7

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.samples import BLOCK_ROWS, SampleOptions
+from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.render import Field, Number, Sketch, Texts, choose, generator, row_numbers
 
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""The archive of a saved model, looked at before Keras opens it: it may come from anybody."""
+"""Checks of the archive of a saved model before Keras opens it: it is not trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WEIGHTS_MEMBER = "model.weights.h5"
 _MEMBERS = {BIGDATA_MEMBER, _CONFIG_MEMBER, _WEIGHTS_MEMBER, "metadata.json"}
 _MAX_JSON_BYTES = 1 << 29
 _MAX_LAYER_BYTES = 1 << 28
-"""Layers that have more than this are as large as the weights in the file say."""
+"""Layers with more must be in proportion to the weights in the file."""
 _LAYERS = (
     *("Functional", "InputLayer", "Dense", "Dropout", "Concatenate", "Embedding", "Flatten"),
     *("Reshape", "Activation", "ReLU", "BatchNormalization", "LayerNormalization"),
@@ -27,15 +27,15 @@ _INITIALIZERS = (
 )
 _OPTIMIZERS = ("Adam", "AdamW", "SGD", "RMSprop")
 _CLASSES = frozenset((*_LAYERS, *_INITIALIZERS, *_OPTIMIZERS))
-"""What a network of ours is made of: all of it works on numbers, and on nothing else."""
+"""The parts of our networks: they compute with numbers, and do nothing else."""
 
 
 class ArchiveError(ValueError):
-    """What is wrong with an archive."""
+    """An archive that is damaged or not allowed."""
 
 
 def read_archive(path: Path) -> bytes:
-    """The bytes of our member, once the rest is what Keras may open; raises ArchiveError."""
+    """Return the bytes of our member; raise ArchiveError where Keras must not open the archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path.stat().st_size)
@@ -77,14 +77,14 @@ def _check_members(archive: zipfile.ZipFile, file_bytes: int) -> None:
         if info.filename.endswith(".json") and info.file_size > _MAX_JSON_BYTES:
             raise ArchiveError(f"its {info.filename} has {info.file_size:,} bytes")
     if sum(info.file_size for info in infos) > file_bytes:
-        raise ArchiveError("its members lie one over the other")
+        raise ArchiveError("its members overlap")
 
 
 def check_config(archive: zipfile.ZipFile) -> None:
-    """Raise ArchiveError where the network has parts that a model of ours has not.
+    """Raise ArchiveError where a network has parts that our models do not have.
 
-    A class that is not listed may read files or run code when it is made; layers that are much
-    larger than their weights would take memory before that is found out.
+    A class that is not listed may read files or run code when it is constructed. Layers that are
+    much larger than the weights would allocate memory before Keras notices.
     """
     try:
         config = decode(archive.read(_CONFIG_MEMBER), Any)
@@ -100,7 +100,7 @@ def check_config(archive: zipfile.ZipFile) -> None:
                 "not load"
             )
     weights = archive.getinfo(_WEIGHTS_MEMBER).file_size
-    if 4 * _most_parameters(layers) > max(_MAX_LAYER_BYTES, 64 * weights):
+    if 4 * _max_parameters(layers) > max(_MAX_LAYER_BYTES, 64 * weights):
         raise ArchiveError(f"its network is far larger than its weights, {weights:,} bytes")
 
 
@@ -109,7 +109,7 @@ def _is_keras(module: Any) -> bool:
 
 
 def _objects(config: Any) -> list[dict[str, Any]]:
-    """All objects of a configuration that name a class, however deep."""
+    """Return all objects of a configuration that name a class, at any depth."""
     found, left = [], [config]
     while left:
         value = left.pop()
@@ -122,8 +122,8 @@ def _objects(config: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _most_parameters(layers: list[dict[str, Any]]) -> int:
-    """An upper bound of the numbers in all kernels, whatever the layers are connected to."""
+def _max_parameters(layers: list[dict[str, Any]]) -> int:
+    """Return an upper bound of the parameters of all layers, however they are connected."""
     units, embedded, width = [], 0, 0
     for layer in layers:
         config = layer.get("config")

@@ -1,196 +1,164 @@
-"""Several models as one: each is trained on its own sample, and their predictions are averaged.
-
-Breiman, "Bagging Predictors", Machine Learning 24 (1996); with samples that are drawn without
-replacement and smaller than the data, as in Bühlmann and Yu, "Analyzing Bagging", Annals of
-Statistics 30 (2002), which calls it subagging.
-"""
+"""Training a bag: one model after the other, each on its own sample, in the memory of one."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import gc
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
 
-import msgspec
 import numpy as np
 
-from bigdata_cli import __version__
 from bigdata_cli.dataset import Dataset
-from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.whole_file import whole_file
-from bigdata_cli.strict_json import Count, JsonError, decode
-from bigdata_cli.training.encoding import ExampleEncoder
-from bigdata_cli.training.examples import Examples
-from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.options import MAX_MEMBERS
-from bigdata_cli.training.saved import TrainedModel, load_model, predict_rows
-from bigdata_cli.training.target import Target, Task
-from bigdata_cli.types.dtype import Schema
+from bigdata_cli.errors import UsageError
+from bigdata_cli.training.bag import BAG_NAME, average, member_name, write_bag
+from bigdata_cli.training.evaluate import Evaluation, HoldOutResult
+from bigdata_cli.training.loop import ProgressListener
+from bigdata_cli.training.metrics import measure
+from bigdata_cli.training.options import TrainOptions
+from bigdata_cli.training.report import TrainReport
+from bigdata_cli.training.saved import MODEL_SUFFIX
+from bigdata_cli.training.target import Target
+from bigdata_cli.training.training import Training
+from bigdata_cli.training.verdict import Verdict, judge
 
-BAG_NAME = "bag.json"
-BAG_VERSION = 1
-_MAX_BAG_BYTES = 1 << 20
-
-
-class _Member(msgspec.Struct):
-    name: str
-    sha256: str
+_MEMBERS = re.compile(r"_?(member-\d+(\.partial)?\.keras|bag(\.partial)?\.json)")
+SEED_STEP = 1_000_003
+"""Between the seeds of two members, so that bags of neighbouring seeds share no member."""
 
 
-class _Bag(msgspec.Struct):
-    """The file `bag.json`, as far as it is read."""
+def train_bag(
+    dataset: Dataset, options: TrainOptions, progress: ProgressListener | None
+) -> TrainReport:
+    """Train `options.bag` models; the metric and the verdict of the report are of their average.
 
-    bag_version: Count
-    members: Annotated[tuple[_Member, ...], msgspec.Meta(min_length=1, max_length=MAX_MEMBERS)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bag:
-    """Models that were trained on samples of the same dataset."""
-
-    members: tuple[TrainedModel, ...]
-
-    @property
-    def features(self) -> FeaturePlan:
-        return self.members[0].features
-
-    @property
-    def target(self) -> Target:
-        return self.members[0].target
-
-    @property
-    def schema(self) -> Schema:
-        return self.members[0].schema
-
-    def check(self, dataset: Dataset) -> ExampleEncoder:
-        """What makes examples for the members of a dataset's batches; see `TrainedModel.check`."""
-        return self.members[0].check(dataset)
-
-    def predict(self, examples: Examples) -> np.ndarray:
-        """The logits of the mean probabilities, or the mean label: float64 (rows, outputs)."""
-        outputs = predict_rows(self._network, self.features, examples)
-        return averaged(self.target.task, np.split(outputs, len(self.members), axis=1))
-
-    @cached_property
-    def _network(self) -> Any:
-        """All members as one network on the same inputs: one graph instead of one for each."""
-        if len(self.members) == 1:
-            return self.members[0].keras_model
-        import keras
-
-        for place, member in enumerate(self.members):
-            member.keras_model.name = f"member_{place}"
-        inputs = [
-            keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
-            for tensor in self.members[0].keras_model.inputs
-        ]
-        outputs = [member.keras_model(inputs) for member in self.members]
-        return keras.Model(inputs, keras.layers.Concatenate()(outputs))
-
-
-def averaged(task: Task, logits: Sequence[np.ndarray]) -> np.ndarray:
-    """The logits of the mean of probabilities, or the mean of labels: float64 (rows, outputs).
-
-    >>> logit = averaged(Task.BINARY, [np.array([[0.0]]), np.array([[800.0]])])
-    >>> round(float(1 / (1 + np.exp(-logit[0, 0]))), 9)
-    0.75
+    Each has its own seeds, of its sample and of its weights. All hold out the same rows.
     """
-    if task is Task.REGRESSION:
-        return np.mean(logits, axis=0)
-    if task is Task.BINARY:
-        # In logarithms, so that what is nearly certain keeps its order.
-        yes = np.logaddexp.reduce([-np.logaddexp(0.0, -one) for one in logits])
-        no = np.logaddexp.reduce([-np.logaddexp(0.0, one) for one in logits])
-        return yes - no
-    shares = [one - np.logaddexp.reduce(one, axis=1, keepdims=True) for one in logits]
-    return np.logaddexp.reduce(shares) - np.log(len(logits))
-
-
-def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
-    """The bag in a folder, all of its members in memory.
-
-    Raises UsageError where there is none or it is not finished, DataError where it is damaged.
-    """
-    members: list[TrainedModel] = []
-    for name, digest in _member_files(folder):
-        path = folder / name
-        if not path.is_file():
-            raise DataError(f"{folder} is damaged: {name} is missing", hint=_again(folder))
-        if _digest(path) != digest:
-            raise DataError(
-                f"{folder} is damaged: {name} is not what was written", hint=_again(folder)
-            )
-        member = load_model(path, backend=backend)
-        if members and _what_is_read(member) != _what_is_read(members[0]):
-            raise DataError(f"{folder} is damaged: {name} reads other columns than the first one")
-        members.append(member)
-    return Bag(members=tuple(members))
-
-
-def load_predictor(path: str | Path, *, backend: str | None = None) -> TrainedModel | Bag:
-    """The model in a file, or the bag in a folder; raises as `load_model` and `load_bag` do."""
-    path = Path(path)
-    return load_bag(path, backend=backend) if path.is_dir() else load_model(path, backend=backend)
-
-
-def member_name(index: int) -> str:
-    """What the file of a member is called.
-
-    >>> member_name(3)
-    'member-03.keras'
-    """
-    return f"member-{index:02d}.keras"
-
-
-def write_bag(folder: Path, members: int, report: Mapping[str, Any]) -> None:
-    """Write what makes a folder with that many members a bag; report: plain JSON, for people."""
-    names = [member_name(index) for index in range(members)]
-    values = {
-        "bag_version": BAG_VERSION,
-        "tool_version": __version__,
-        "members": [{"name": name, "sha256": _digest(folder / name)} for name in names],
-        "report": dict(report),
-    }
-    with whole_file(folder / BAG_NAME) as partial:
-        partial.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _member_files(folder: Path) -> list[tuple[str, str]]:
-    """The names and checksums of the members, as the folder's JSON says."""
-    path = folder / BAG_NAME
-    if not path.is_file():
-        begun = len(list(folder.glob("member-*.keras")))
-        raise UsageError(
-            f"{folder} is not a bag: it has no {BAG_NAME}"
-            + (f", as only {begun:,} of its members are trained" if begun else ""),
-            hint=_again(folder) if begun else f"bigdata train DATASET --bag 10 --save {folder}",
+    assert options.bag is not None
+    folder = options.save
+    if folder is not None:
+        _make_folder(folder, options)
+    reports: list[TrainReport] = []
+    logits: list[np.ndarray] = []
+    for index in range(options.bag):
+        member = replace(
+            options,
+            bag=None,
+            seed=options.seed + index * SEED_STEP,
+            save=None if folder is None else folder / member_name(index),
         )
+        with _member_note(index, options.bag):
+            result, report = Training(dataset, member, is_member=True).run(progress)
+        reports.append(report)
+        logits.append(result.hold_out.logits)
+        # The rest of the result is not needed, and its examples are large.
+        last = result.hold_out, result.constant, result.stream.target
+        del result
+        gc.collect()  # graphs and variables refer to each other in circles
+    report = _bag_report(reports, logits, *last)
+    if folder is not None and report.saved is not None:
+        write_bag(folder, options.bag, report.to_json())
+    return report
+
+
+def _make_folder(folder: Path, options: TrainOptions) -> None:
+    """Make the folder of a bag; raise UsageError where that cannot be, or it has a bag already."""
+    if folder.suffix == MODEL_SUFFIX or folder.is_file():
+        raise UsageError(
+            f"--save: a bag is a folder, not a file {folder}", hint=f"--save {folder.stem}-bag"
+        )
+    bag = folder / BAG_NAME
+    if bag.exists() and not options.force:
+        raise UsageError(f"--save: {folder} has a finished bag", hint="--force replaces it")
+    if not folder.parent.is_dir():
+        raise UsageError(
+            f"--save: there is no folder {folder.parent}", hint=f"mkdir -p '{folder.parent}'"
+        )
+    if folder.is_dir():
+        others = [p.name for p in folder.iterdir() if not _MEMBERS.fullmatch(p.name)]
+        if others and not bag.exists():
+            raise UsageError(
+                f"--save: {folder} holds {min(others)}, which is no part of a bag",
+                hint="--save names another folder",
+            )
+    folder.mkdir(exist_ok=True)
+    bag.unlink(missing_ok=True)  # it is no bag until its members are trained
+
+
+@contextmanager
+def _member_note(index: int, count: int) -> Iterator[None]:
     try:
-        if path.stat().st_size > _MAX_BAG_BYTES:
-            raise JsonError(f"it has more than {_MAX_BAG_BYTES:,} bytes")
-        bag = decode(path.read_bytes(), _Bag)
-        if bag.bag_version != BAG_VERSION:
-            raise JsonError(f"it is of version {bag.bag_version}, not {BAG_VERSION}")
-        for index, member in enumerate(bag.members):
-            if member.name != member_name(index):  # and no other: none leads out of the folder
-                raise JsonError(f"members[{index}].name: it is not {member_name(index)}")
-    except JsonError as error:
-        raise DataError(f"{path} is damaged: {error}") from error
-    return [(member.name, member.sha256) for member in bag.members]
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(
+            f"model {index + 1} of {count} was in training; the same command with --resume goes on"
+        )
+        raise
 
 
-def _what_is_read(model: TrainedModel) -> tuple[Any, ...]:
-    return model.features, model.target, model.schema
+def _bag_report(
+    reports: Sequence[TrainReport],
+    logits: Sequence[np.ndarray],
+    hold_out: HoldOutResult,
+    constant: np.ndarray,
+    target: Target,
+) -> TrainReport:
+    """Return the report of a bag: sums over its members, and the verdict on their average.
+
+    Args:
+        reports: The reports of the members.
+        logits: Their predictions of the hold-out set, which is the same for all.
+        hold_out: That of the last member.
+        constant: The logits of the best constant.
+        target: What the members learn.
+    """
+    mean = average(target.task, logits)
+    metrics = measure(target.task, mean, hold_out.y, scale=target.scale)
+    trained = [report for report in reports if report.steps]
+    if trained:
+        first_loss = float(np.mean([report.first_loss for report in trained]))
+        last_loss = float(np.mean([report.last_loss for report in trained]))
+    else:  # all were finished before
+        first_loss = hold_out.mean_loss(target.task, constant[np.newaxis])
+        last_loss = hold_out.mean_loss(target.task, mean)
+    verdict = _failure(reports) or judge(
+        target.task,
+        mean,
+        constant,
+        hold_out.y,
+        trained_losses=(first_loss, last_loss),
+        weights=hold_out.weights,
+    )
+    seconds = sum(report.seconds for report in reports)
+    n_rows = sum(report.rows_per_second * report.seconds for report in reports)
+    are_saved = all(report.saved is not None for report in reports)
+    saved = reports[-1].saved
+    return replace(
+        reports[-1],
+        saved=saved.parent if saved is not None and are_saved else None,
+        steps=sum(report.steps for report in reports),
+        seconds=seconds,
+        rows_per_second=n_rows / max(seconds, 1e-9),
+        first_loss=first_loss,
+        last_loss=last_loss,
+        held_out_loss=hold_out.mean_loss(target.task, mean),
+        metric_value=Evaluation.of(metrics, target).value,
+        member_metrics=tuple(report.metric_value for report in reports),
+        notes=(
+            *dict.fromkeys(note for report in reports for note in report.notes),
+            *verdict.doubts,
+        ),
+        passed=verdict.passed,
+        reason=verdict.reason,
+    )
 
 
-def _again(folder: Path) -> str:
-    return f"the same `bigdata train … --save {folder}` trains what is missing"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _failure(reports: Sequence[TrainReport]) -> Verdict | None:
+    """Return the verdict of the first member whose loss was not finite, if there is one."""
+    for index, report in enumerate(reports):
+        if report.steps and not math.isfinite(report.last_loss):
+            return Verdict(False, f"model {index + 1} of {len(reports)}: {report.reason}")
+    return None

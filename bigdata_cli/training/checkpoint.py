@@ -1,4 +1,4 @@
-"""The file that a training is saved in after every epoch, and goes on from."""
+"""The checkpoint: the file that a training saves after every epoch, and resumes from."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.model import set_dropout_steps
 from bigdata_cli.training.options import TrainOptions
-from bigdata_cli.training.saved import MODEL_SUFFIX, TrainedModel, load_model, save_model
+from bigdata_cli.training.saved import TrainedModel, check_new_model, load_model, save_model
 from bigdata_cli.training.target import Target
 from bigdata_cli.types.dtype import Schema
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a training is. options: what it may not change; dataset: see `_fingerprint`."""
+    """The progress of a training; a resumed one has the same options and `_fingerprint`."""
 
     epochs: Count
     steps: Count
@@ -29,10 +29,10 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint:
-    """Saves a model with how far its training is, and takes it up again.
+    """Saves a model with the progress of its training, and loads it again.
 
-    What is saved is written whole or not at all, with the optimizer's state; dropout's follows from
-    the number of steps, and the order of the rows from the seed and the epoch.
+    The file is written whole or not at all, with the state of the optimizer. The state of dropout
+    follows from the number of steps, and the order of the rows from the seed and the epoch.
     """
 
     def __init__(
@@ -53,26 +53,18 @@ class Checkpoint:
         self._dataset = dataset
 
     def check(self) -> None:
-        """Raise UsageError where the file cannot be written or would be replaced unasked."""
+        """Raise UsageError where the file cannot be written or may not be replaced."""
         path = self.path
-        if path.suffix != MODEL_SUFFIX:
-            raise UsageError(
-                f"--save: {path} is not a {MODEL_SUFFIX} file",
-                hint=f"--save {path.with_suffix(MODEL_SUFFIX)}",
-            )
-        if not path.parent.is_dir():
-            raise UsageError(
-                f"--save: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
-            )
+        check_new_model(path)
         if path.is_dir():
             raise UsageError(f"--save: {path} is a folder")
         if path.exists() and not self._options.resume and not self._options.force:
             raise UsageError(
-                f"--save: {path} exists", hint="--resume goes on from it, --force replaces it"
+                f"--save: {path} exists", hint="--resume continues from it, --force replaces it"
             )
 
     def save(self, network: Any, epochs: int) -> None:
-        """Write the model after so many epochs."""
+        """Write the model after `epochs` epochs."""
         from keras import ops
 
         state = _State(
@@ -92,9 +84,11 @@ class Checkpoint:
         self.saved_epochs = epochs
 
     def load(self, *, backend: str, worker: int) -> tuple[Any, int]:
-        """The Keras model that is there, and the epochs that it has had.
+        """Return the saved Keras model, and the epochs that it has had.
 
-        Raises UsageError where it was trained on other rows or in another way.
+        Raises:
+            UsageError: It was trained on other rows or with other options.
+            DataError: The file is damaged.
         """
         model = load_model(self.path, backend=backend)
         try:
@@ -106,16 +100,16 @@ class Checkpoint:
         if state.dataset != _fingerprint(self._dataset):
             raise UsageError(
                 f"{self.path} was trained on other rows than those of {self._dataset.path}",
-                hint="--force instead of --resume trains anew",
+                hint="--force instead of --resume trains from the start",
             )
         if model.features != self._features or model.target != self._target:
             raise UsageError(
-                f"{self.path} takes the columns of {self._dataset.path} in another way: another "
+                f"{self.path} encodes the columns of {self._dataset.path} differently: another "
                 "version of bigdata trained it",
-                hint="--force instead of --resume trains anew",
+                hint="--force instead of --resume trains from the start",
             )
         if getattr(model.keras_model, "optimizer", None) is None:
-            raise DataError(f"{self.path} has no optimizer to go on with")
+            raise DataError(f"{self.path} has no optimizer state")
         set_dropout_steps(model.keras_model, state.steps, worker=worker)
         self.saved_epochs = state.epochs
         return model.keras_model, state.epochs
@@ -126,7 +120,7 @@ class Checkpoint:
         ours = {column.name: column.dtype for column in self._schema}
         label, wanted = model.target.column.name, self._target.column.name
         if label != wanted:
-            problem = f'it has learned "{label}", and the label is "{wanted}"'
+            problem = f'its label is "{label}", not "{wanted}"'
         elif theirs != ours:
             problem = "; ".join(
                 f'column "{name}" is {ours.get(name, "not there")}, '
@@ -138,7 +132,7 @@ class Checkpoint:
             return
         raise UsageError(
             f"{self.path} does not fit {self._dataset.path}: {problem}",
-            hint="--force instead of --resume trains anew",
+            hint="--force instead of --resume trains from the start",
         )
 
     def _check_options(self, before: dict[str, Any]) -> None:
@@ -147,7 +141,7 @@ class Checkpoint:
                 raise UsageError(
                     f"{self.path} was trained with --{name} {_shown(before.get(name))}, which is "
                     f"{_shown(value)} now",
-                    hint="the same options go on; --force instead of --resume trains anew",
+                    hint="use the same options; --force instead of --resume trains from the start",
                 )
 
 
@@ -162,7 +156,7 @@ def _shown(value: Any) -> str:
 
 
 def _fingerprint(dataset: Dataset) -> str:
-    """What tells the rows of a dataset apart: a digest of its files' checksums."""
+    """Return a digest of the checksums of the files: other rows have another one."""
     digest = hashlib.sha256()
     for shard in dataset.shards:
         for file in shard.files:

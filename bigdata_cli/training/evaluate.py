@@ -1,48 +1,44 @@
-"""A model's loss and metric on a dataset, streamed in blocks."""
+"""How well a model predicts: another dataset, streamed in blocks, or the rows held out."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.dataset import Dataset
+from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.order import rows_by_shard
-from bigdata_cli.training.encoding import ExampleEncoder
-from bigdata_cli.training.examples import Examples
-from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.metrics import TaskMetrics
+from bigdata_cli.loaders.order import rows_by_shard, split_rows
+from bigdata_cli.training.backends.base import Backend, Trainer
+from bigdata_cli.training.encode import Examples, FeatureEncoder
+from bigdata_cli.training.metrics import TaskMetrics, measure, row_losses
+from bigdata_cli.training.options import TrainOptions
+from bigdata_cli.training.stream import HOLD_OUT_BYTES, ExampleStream
 from bigdata_cli.training.target import Target, Task
-from bigdata_cli.types.dtype import Schema
 
 BLOCK_ROWS = 16_384
 
-
-class Predictor(Protocol):
-    """What has learned: logits, or the standardised label, float64 (rows, outputs)."""
-
-    def predict(self, examples: Examples) -> np.ndarray: ...
-
-
-class RowChooser(Protocol):
-    """Chooses among the next rows of a shard: bool (rows,), by their classes (rows,)."""
-
-    def choose(self, classes: np.ndarray) -> np.ndarray: ...
+Predict = Callable[[Examples], np.ndarray]
+"""Gives the logits of examples, or the standardised label: float64 (rows, outputs)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """How well a model predicts a dataset.
 
-    loss: the mean, of the standardised label in a regression. metric: its name; value: None where
-    it is not defined, as the AUC of a single class; error_bound: by how much the value may be wrong
-    at most, beside rounding. rows: with a label; null_labels: without one, or with one that the
-    model does not know. notes: what else of the dataset the model does not know.
+    Attributes:
+        loss: The mean; in a regression of the standardised label.
+        metric: The name of the metric.
+        value: The metric; None where it is not defined, as the AUC of a single class.
+        error_bound: The largest possible error of the value, but for rounding.
+        rows: Rows with a label.
+        null_labels: Rows without a label, or with one that the model does not know.
+        notes: What else of the dataset the model does not know.
     """
 
     loss: float
@@ -55,7 +51,7 @@ class Evaluation:
 
     @classmethod
     def of(cls, metrics: TaskMetrics, target: Target, notes: tuple[str, ...] = ()) -> Evaluation:
-        """What accumulators have come to."""
+        """Return what metrics have come to."""
         defined = math.isfinite(metrics.value)
         return cls(
             loss=metrics.loss,
@@ -68,83 +64,153 @@ class Evaluation:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The evaluation as plain JSON values; a loss that is not finite is None."""
+        """Return the evaluation as plain JSON values; a loss that is not finite is None."""
         values = {**vars(self), "notes": list(self.notes)}
         return {**values, "loss": self.loss if math.isfinite(self.loss) else None}
 
 
 def evaluate(
-    model: Predictor,
+    predict: Predict,
     dataset: Dataset,
+    encoder: FeatureEncoder,
     *,
-    features: FeaturePlan,
-    target: Target,
-    schema: Schema | None = None,
-    rows: Callable[[int], RowChooser] | None = None,
     split: range | None = None,
     block_rows: int = BLOCK_ROWS,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """The loss and metric of a model on all rows of a dataset, in the memory of one block.
+    """Measure a model on a dataset, in the memory of one block.
 
-    features, target: what the model was trained with; schema: the columns of the dataset that they
-    were made for, where that is another one. rows: gives for each shard (by its index) what chooses
-    the rows to look at; split: these rows of the dataset, None for all. progress: is told how many
-    rows were read. Raises UsageError where the dataset has other columns, or no such label.
+    Args:
+        predict: The model.
+        dataset: The dataset.
+        encoder: What makes examples of its rows.
+        split: The rows to measure on, None for all.
+        block_rows: The largest number of rows in a block.
+        progress: Called with the number of rows read so far.
+
+    Raises:
+        UsageError: The dataset has no label for the model.
     """
-    encoder = ExampleEncoder(dataset, features, target, schema or dataset.schema)
-    if encoder.label_problem is not None:
+    if not encoder.has_label:
         raise UsageError(
             f"there is nothing to evaluate: {encoder.label_problem}",
             hint="bigdata predict needs no label",
         )
-    metrics = TaskMetrics(target.task, scale=target.scale)
+    metrics = TaskMetrics(encoder.target.task, scale=encoder.target.scale)
     n_read = 0
-    for shard in range(len(dataset.shards)):
-        chooser = None if rows is None else rows(shard)
-        for batch in blocks(dataset, encoder, block_rows, shards=[shard], split=split):
-            n_read += batch.num_rows
-            examples = encoder.encode(batch)
-            if chooser is not None:
-                examples = _chosen(examples, chooser, target, metrics)
-            metrics.add(model.predict(examples), examples.y)
-            if progress is not None:
-                progress(n_read)
-    return Evaluation.of(metrics, target, encoder.notes)
+    for batch in blocks(dataset, encoder, block_rows, split=split):
+        examples = encoder.examples(batch)
+        metrics.add(predict(examples), examples.y)
+        n_read += batch.num_rows
+        if progress is not None:
+            progress(n_read)
+    return Evaluation.of(metrics, encoder.target, encoder.notes)
 
 
 def blocks(
     dataset: Dataset,
-    encoder: ExampleEncoder,
+    encoder: FeatureEncoder,
     block_rows: int,
     *,
     columns: tuple[str, ...] = (),
-    shards: list[int] | None = None,
     split: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows in blocks of up to so many: the encoder's columns and others.
-
-    shards: of these, None for all; split: these rows of the dataset, None for all.
-    """
-    names = tuple(dict.fromkeys((*encoder.columns, *columns)))
+    """Yield rows in blocks of at most `block_rows`, with the columns of the encoder and others."""
+    names = tuple(dict.fromkeys((*(column.name for column in encoder.columns), *columns)))
     max_rows = min(block_rows, dataset.read_rows([dataset.schema[name] for name in names]))
     if split is None:
-        yield from dataset.read(names, max_rows=max_rows, shards=shards)
+        yield from dataset.read(names, max_rows=max_rows)
         return
     ranges = rows_by_shard([shard.rows for shard in dataset.shards], split)
-    for shard in range(len(ranges)) if shards is None else shards:
-        if ranges[shard]:
-            yield from dataset.read_shard(shard, names, rows=ranges[shard], max_rows=max_rows)
+    for shard, rows in enumerate(ranges):
+        if rows:
+            yield from dataset.read_shard(shard, names, rows=rows, max_rows=max_rows)
 
 
-def _chosen(
-    examples: Examples, chooser: RowChooser, target: Target, metrics: TaskMetrics
-) -> Examples:
-    """The examples that are chosen among those with a label, as `ExampleStream` counts them."""
-    known = ~np.isnan(examples.y)
-    metrics.null_labels += int(len(examples) - known.sum())
-    examples = examples.take(known)
-    classes = np.zeros(len(examples), np.int16)
-    if target.task is not Task.REGRESSION:
-        classes += examples.y.astype(np.int16)
-    return examples.take(chooser.choose(classes))
+@dataclass(frozen=True, kw_only=True)
+class HoldOutResult:
+    """Predictions of the hold-out set, of all workers: rows held out, or of another dataset.
+
+    Attributes:
+        logits: float64 (rows, outputs).
+        y: The encoded labels (rows,).
+        weights: The weight of each row (rows,).
+        evaluation: Loss and metric; of another dataset over all of its rows.
+    """
+
+    logits: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    evaluation: Evaluation
+
+    def mean_loss(self, task: Task, logits: np.ndarray) -> float:
+        """Return the weighted mean loss of logits, or of a constant (1, outputs)."""
+        if not len(self.y):
+            return math.nan
+        return float((row_losses(task, logits, self.y) * self.weights).mean())
+
+
+def evaluate_hold_out(
+    trainer: Trainer,
+    backend: Backend,
+    stream: ExampleStream,
+    options: TrainOptions,
+    class_weights: np.ndarray | None,
+) -> HoldOutResult:
+    """Predict the rows that the stream held out or left out, or those of another dataset."""
+    target = stream.target
+    if options.evaluate_on is None:
+        held_out = stream.held_out()
+        logits = gather_rows(backend, trainer.predict(held_out))
+        y = gather_rows(backend, held_out.y[:, np.newaxis])[:, 0]
+        metrics = measure(target.task, logits, y, scale=target.scale)
+        evaluation = Evaluation.of(metrics, target)
+    else:
+        other, split = stream.dataset, None
+        if options.split is None:
+            other = as_dataset(options.evaluate_on)
+        else:
+            split = split_rows(options.split, other.rows)
+        encoder = stream.encoder.for_dataset(other)
+        n_rows = other.rows if split is None else len(split)
+        recorder = _Recorder(trainer.predict, n_rows, n_outputs=len(target.start))
+        evaluation = evaluate(recorder.predict, other, encoder, split=split)
+        logits, y = np.concatenate(recorder.logits), np.concatenate(recorder.y)
+    weights = np.ones(len(y))
+    if class_weights is not None and target.task is not Task.REGRESSION:
+        weights = class_weights[y.astype(np.intp)]
+    return HoldOutResult(logits=logits, y=y, weights=weights, evaluation=evaluation)
+
+
+def gather_rows(backend: Backend, rows: np.ndarray) -> np.ndarray:
+    """Return the rows of all workers, (rows, n), which have different numbers of them."""
+    counts = backend.gather(np.array([len(rows)]))[:, 0].astype(int)
+    padded = np.zeros((counts.max(), rows.shape[1]))
+    padded[: len(rows)] = rows
+    parts = backend.gather(padded)
+    return np.concatenate([part[:n] for part, n in zip(parts, counts, strict=True)])
+
+
+class _Recorder:
+    """Predicts, and records evenly spaced rows, as many as HOLD_OUT_BYTES hold."""
+
+    def __init__(self, predict: Predict, n_rows: int, *, n_outputs: int) -> None:
+        self._predict = predict
+        self._every = max(1, math.ceil(n_rows * 8 * (n_outputs + 1) / HOLD_OUT_BYTES))
+        self._n_seen = 0
+        self.logits = [np.empty((0, n_outputs))]
+        self.y = [np.empty(0)]
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        logits = self._predict(examples)
+        places = np.arange(-self._n_seen % self._every, len(examples), self._every)
+        self._n_seen += len(examples)
+        places = places[~np.isnan(examples.y[places])]
+        self.logits.append(logits[places])
+        self.y.append(examples.y[places].astype(np.float64))
+        return logits
+
+
+def as_dataset(dataset: str | Path | Dataset) -> Dataset:
+    """Return the dataset itself, or open the one in a folder."""
+    return dataset if isinstance(dataset, Dataset) else open_dataset(dataset)

@@ -1,8 +1,8 @@
-"""The training loop: steps over streamed batches, watched for losses that are not finite.
+"""The training loop: steps over streamed batches, ended by a loss that is not finite.
 
-Where several workers train, all of them take the same steps: they agree on each window's, and one
-whose rows are used up takes part with empty batches. The loss of a step is a mean over the rows of
-all, so that nothing depends on how the rows are dealt, and no row is left out.
+All workers take the same steps: they agree on those of each window, and a worker without rows left
+takes part with empty batches. The loss of a step is a mean over the rows of all workers. So nothing
+depends on how the rows are shared, and no row is left out.
 """
 
 from __future__ import annotations
@@ -15,22 +15,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigdata_cli.io.prefetch import Prefetch
-from bigdata_cli.training.backends import Backend, Trainer
-from bigdata_cli.training.examples import Examples, ExampleStream
-from bigdata_cli.training.judgement import row_losses
-from bigdata_cli.training.report import TrainProgress
-from bigdata_cli.training.target import Target, Task
+from bigdata_cli.training.backends.base import Backend, Trainer, Worker
+from bigdata_cli.training.encode import Examples
+from bigdata_cli.training.metrics import row_losses
+from bigdata_cli.training.stream import ExampleStream
+from bigdata_cli.training.target import Task
 
 PREFETCH_WINDOWS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainProgress:
+    """The progress of a training; `loss` is the mean of the last steps."""
+
+    epoch: int
+    epochs: int
+    step: int
+    expected_steps: int
+    rows: int
+    loss: float
+
 
 ProgressListener = Callable[[TrainProgress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Which epochs to train, and with which steps.
+    """Epochs [first_epoch, epochs) to train.
 
-    batch_size: rows of a step, of all workers. class_weights: what a row of each class counts.
+    Attributes:
+        batch_size: The rows of a step, of all workers.
+        class_weights: The weight of a row of each class (n_classes,).
     """
 
     first_epoch: int
@@ -41,12 +56,16 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopResult:
-    """What the steps gave: losses (steps,) of the model, and of the untrained one.
+    """The result of the steps.
 
-    rows: learned from, by all workers. seconds: of all; timed_steps of them took timed_seconds,
-    without the first window, in which much is made ready, where there are others; of these the loop
-    waited waited_seconds for rows. batch: a whole batch of this worker, to measure with, None where
-    there was none. epochs: that were done.
+    Attributes:
+        losses: Of the model (steps,).
+        untrained_losses: Of the untrained model on the same rows (steps,).
+        rows: Rows learned from, by all workers.
+        timed_steps: Steps without those of the first window, in which much is compiled, where there
+            are others. `timed_rows`, `timed_seconds` and `waited_seconds` for rows are of these.
+        batch: A whole batch of this worker to time steps with; None where there was none.
+        epochs: The epochs that the model has had.
     """
 
     losses: np.ndarray
@@ -65,7 +84,7 @@ class LoopResult:
         return bool(np.isfinite(self.losses).all())
 
     def last(self, steps: int) -> tuple[float, float]:
-        """The mean losses over the last steps: of the untrained model, and of the trained one."""
+        """Return the mean losses of the untrained and the trained model over the last steps."""
         if len(self.losses) == 0:
             return float("nan"), float("nan")
         return float(self.untrained_losses[-steps:].mean()), float(self.losses[-steps:].mean())
@@ -79,29 +98,28 @@ class TrainingLoop:
         trainer: Trainer,
         backend: Backend,
         stream: ExampleStream,
-        target: Target,
         schedule: Schedule,
         *,
         progress: ProgressListener | None = None,
         after_epoch: Callable[[int], None] | None = None,
     ) -> None:
-        """after_epoch: is called with the number of epochs that are done, where all is finite."""
+        """Make a loop; it calls `after_epoch` with the number of epochs done."""
         self._trainer = trainer
         self._backend = backend
         self._stream = stream
-        self._target = target
+        self._target = stream.target
         self._schedule = schedule
         self._progress = progress
         self._after_epoch = after_epoch
-        self._start = np.array(target.start)[np.newaxis]
+        self._start = np.array(stream.target.start)[np.newaxis]
         self._losses: list[np.ndarray] = []
         self._windows: list[tuple[int, int, float, float]] = []
-        self._steps = 0
-        self._rows = 0
+        self._n_steps = 0
+        self._n_rows = 0
         self._batch: Examples | None = None
 
     def run(self) -> LoopResult:
-        """Train; ends early where a loss is not finite."""
+        """Train until the end, or until a loss is not finite."""
         began = time.perf_counter()
         schedule, n_done = self._schedule, self._schedule.first_epoch
         items = _windows(self._stream, schedule)
@@ -115,7 +133,7 @@ class TrainingLoop:
         return self._result(time.perf_counter() - began, n_done)
 
     def _epoch(self, windows: Iterator[Examples | None], epoch: int) -> bool:
-        """Train an epoch; False where a loss was not finite."""
+        """Train one epoch; return False where a loss was not finite."""
         ended = False
         while True:
             began = time.perf_counter()
@@ -131,16 +149,21 @@ class TrainingLoop:
             if not np.isfinite(losses[:, 0]).all():
                 return False
             if self._progress is not None and len(losses):
-                self._tell(epoch, float(losses[:, 0].mean()))
+                self._progress(self._progress_at(epoch, float(losses[:, 0].mean())))
 
     def _all(self, ended: bool) -> bool:
-        """Whether every worker has come to the end of the epoch."""
+        """Whether every worker is at the end of the epoch."""
         return bool(self._backend.gather(np.array([ended])).all())
 
     def _window(self, window: Examples | None, rows: np.ndarray) -> np.ndarray:
-        """Learn from a window of which the workers have so many rows each.
+        """Learn from a window.
 
-        Returns the losses of the steps, of the model and of the untrained one: (steps, 2).
+        Args:
+            window: The rows of this worker, None where it has none left.
+            rows: The number of rows of each worker (workers,).
+
+        Returns:
+            The losses of the steps, of the model and of the untrained one: (steps, 2).
         """
         sizes = self._sizes(rows)
         if not len(sizes):
@@ -160,21 +183,17 @@ class TrainingLoop:
         parts = np.stack([self._trainer.losses(pending), sums / totals], axis=1)
         losses = self._backend.gather(parts).sum(axis=0)
         self._losses.append(losses)
-        self._steps += len(losses)
-        self._rows += int(totals.sum())
+        self._n_steps += len(losses)
+        self._n_rows += int(totals.sum())
         self._keep_batch(window, int(mine[0]))
         return losses
 
     def _sizes(self, rows: np.ndarray) -> np.ndarray:
-        """How many rows each worker has in each step of a window: (steps, workers)."""
-        worker, n_workers = self._backend.worker, len(rows)
-        most = [
-            type(worker)(rank, n_workers).part(self._schedule.batch_size)
-            for rank in range(n_workers)
-        ]
-        n_steps = max(-(-n // size) for n, size in zip(rows.tolist(), most, strict=True))
-        step = np.arange(n_steps)[:, np.newaxis]
-        return np.clip(rows - step * most, 0, most)
+        """Return the number of rows of each worker in each step of a window: (steps, workers)."""
+        workers = [Worker(rank, len(rows)) for rank in range(len(rows))]
+        sizes = np.array([worker.part(self._schedule.batch_size) for worker in workers])
+        step = np.arange((-(-rows // sizes)).max())[:, np.newaxis]
+        return np.clip(rows - step * sizes, 0, sizes)
 
     def _weights(self, y: np.ndarray) -> np.ndarray:
         by_class = self._schedule.class_weights
@@ -186,19 +205,16 @@ class TrainingLoop:
         if self._batch is None or len(self._batch) < size:
             self._batch = window.take(np.arange(size))  # a copy, so that the window can go
 
-    def _tell(self, epoch: int, loss: float) -> None:
-        assert self._progress is not None
+    def _progress_at(self, epoch: int, loss: float) -> TrainProgress:
         schedule = self._schedule
         n_epochs = schedule.epochs - schedule.first_epoch
-        self._progress(
-            TrainProgress(
-                epoch=epoch + 1,
-                epochs=schedule.epochs,
-                step=self._steps,
-                expected_steps=max(n_epochs * self._stream.expected_batches, self._steps),
-                rows=self._rows,
-                loss=loss,
-            )
+        return TrainProgress(
+            epoch=epoch + 1,
+            epochs=schedule.epochs,
+            step=self._n_steps,
+            expected_steps=max(n_epochs * self._stream.expected_batches, self._n_steps),
+            rows=self._n_rows,
+            loss=loss,
         )
 
     def _result(self, seconds: float, epochs: int) -> LoopResult:
@@ -207,7 +223,7 @@ class TrainingLoop:
         return LoopResult(
             losses=table[:, 0],
             untrained_losses=table[:, 1],
-            rows=self._rows,
+            rows=self._n_rows,
             seconds=seconds,
             timed_steps=sum(steps for steps, *_ in timed),
             timed_rows=sum(rows for _, rows, *_ in timed),
@@ -219,7 +235,7 @@ class TrainingLoop:
 
 
 def _windows(stream: ExampleStream, schedule: Schedule) -> Generator[Examples | None]:
-    """The windows of all epochs, with None after each epoch."""
+    """Yield the windows of all epochs, and None after each epoch."""
     for epoch in range(schedule.first_epoch, schedule.epochs):
         yield from stream.epoch(epoch)
         yield None

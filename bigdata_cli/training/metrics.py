@@ -1,4 +1,4 @@
-"""Losses and metrics of predictions that come in blocks, in memory that does not grow with them.
+"""Losses and metrics of predictions, in memory that does not grow with their number.
 
 The area under the ROC curve is the share of pairs of a positive and a negative row in which the
 positive one has the higher score, a tie counting half: the Mann-Whitney statistic (Hanley and
@@ -16,7 +16,6 @@ from operator import mul
 
 import numpy as np
 
-from bigdata_cli.training.judgement import row_losses
 from bigdata_cli.training.target import Task
 
 MAX_BINS = 1 << 17
@@ -27,10 +26,32 @@ is of a network that is dead for many rows, and its ties are real ones."""
 _PENDING_ROWS = 1 << 17
 _SIGN = np.uint64(1 << 63)
 _KEY_BITS = 64
+_BIN = np.dtype(
+    [("low", "u8"), ("high", "u8"), ("negatives", "i8"), ("positives", "i8"), ("alone", "?")],
+    align=True,
+)
+
+
+def row_losses(task: Task, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the loss of each row, float64 (rows,).
+
+    Args:
+        task: What is predicted.
+        logits: float64 (rows, outputs), or (1, outputs) for all rows.
+        y: The encoded labels (rows,).
+    """
+    if task is Task.REGRESSION:
+        return (logits[:, 0] - y) ** 2
+    if task is Task.BINARY:
+        return np.logaddexp(0.0, logits[:, 0]) - y * logits[:, 0]
+    top = logits.max(axis=1, keepdims=True)
+    log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+    rows = np.arange(len(y)) if len(logits) == len(y) else np.zeros(len(y), np.intp)
+    return log_sum[rows] - logits[rows, y.astype(np.intp)]
 
 
 class RocAuc:
-    """The AUC of scores that come in blocks; exact up to `max_bins` distinct ones.
+    """The AUC of scores that come in blocks; exact up to `max_bins` distinct scores.
 
     >>> streamed = RocAuc()
     >>> streamed.add(np.array([0.1, 0.4]), np.array([0, 0]))
@@ -44,7 +65,7 @@ class RocAuc:
         self._shift = 0
         self._nan_scores = 0
         # Per bin, in the order of the scores: its lowest and highest key, negatives and positives.
-        self._bins = _empty_bins()
+        self._bins = np.empty(0, _BIN)
         self._pending: list[tuple[np.ndarray, np.ndarray]] = []
         self._pending_rows = 0
 
@@ -59,17 +80,6 @@ class RocAuc:
         if self._pending_rows >= _PENDING_ROWS:
             self._count_pending()
 
-    def merge(self, other: RocAuc) -> None:
-        """Count the rows of another one too."""
-        self._count_pending()
-        other._count_pending()
-        self._nan_scores += other._nan_scores
-        self._shift = max(self._shift, other._shift)
-        bins = np.concatenate([self._bins, other._bins])
-        bins["alone"] = False  # what is alone here may lie within a bin there
-        self._bins = _empty_bins()
-        self._join(bins)
-
     @property
     def value(self) -> float:
         """The AUC; NaN where a class is absent or a score is NaN."""
@@ -77,7 +87,7 @@ class RocAuc:
 
     @property
     def error_bound(self) -> float:
-        """By how much the value may be wrong at most: 0.0 where it is exact."""
+        """The largest possible error of the value; 0.0 where it is exact."""
         return self._result()[1]
 
     def _result(self) -> tuple[float, float]:
@@ -110,7 +120,7 @@ class RocAuc:
         self._join(bins)
 
     def _join(self, bins: np.ndarray) -> None:
-        """Put bins into those that there are, and widen all until they fit."""
+        """Add bins, and widen all of them until there are at most `max_bins`."""
         joined = np.concatenate([self._bins, bins])
         # Stable, as both are sorted already and that sort goes by runs.
         joined = joined[np.argsort(joined["low"], kind="stable")]
@@ -124,20 +134,10 @@ class RocAuc:
         self._bins = joined
 
 
-_BIN = np.dtype(
-    [("low", "u8"), ("high", "u8"), ("negatives", "i8"), ("positives", "i8"), ("alone", "?")],
-    align=True,
-)
-
-
-def _empty_bins() -> np.ndarray:
-    return np.empty(0, _BIN)
-
-
 def score_keys(scores: np.ndarray) -> np.ndarray:
-    """Scores as uint64 (rows,) in the same order, equal where they are equal; not of NaN.
+    """Map scores, without NaN, to uint64 (rows,) that have the same order.
 
-    The bits of a float64 without its sign are in the order of its size.
+    The bits of a float64 without its sign are in the order of its magnitude.
 
     >>> keys = score_keys(np.array([-np.inf, -1.5, -0.0, 0.0, 1e-300, np.inf]))
     >>> bool((np.diff(keys) > 0)[[0, 1, 3, 4]].all()), bool(keys[2] == keys[3])
@@ -148,13 +148,13 @@ def score_keys(scores: np.ndarray) -> np.ndarray:
 
 
 def _grouped(bins: np.ndarray, shift: int) -> np.ndarray:
-    """Sorted bins, with those together whose keys agree but for the last `shift` bits."""
+    """Merge sorted bins whose keys are equal without the last `shift` bits."""
     bins = _summed(bins, bins["low"][1:] != bins["low"][:-1])
     return _summed(bins, _borders(bins, shift)) if shift else bins
 
 
 def _summed(bins: np.ndarray, borders: np.ndarray) -> np.ndarray:
-    """Sorted bins (n,), together where there is no border between them: bool (n - 1,)."""
+    """Merge sorted bins (n,) where there is no border between them: bool (n - 1,)."""
     if len(bins) == 0:
         return bins
     starts = np.flatnonzero(np.r_[True, borders])
@@ -168,13 +168,13 @@ def _summed(bins: np.ndarray, borders: np.ndarray) -> np.ndarray:
 
 
 def _borders(bins: np.ndarray, shift: int) -> np.ndarray:
-    """Between which neighbours of bins with different lowest keys a border is: bool (n - 1,)."""
+    """Return between which neighbours with different lowest keys a border is: bool (n - 1,)."""
     differing = bins["low"][1:] ^ bins["low"][:-1]
     return (differing >> np.uint64(shift) != 0) | bins["alone"][1:] | bins["alone"][:-1]
 
 
 def _least_shift(bins: np.ndarray, max_bins: int) -> int:
-    """The fewest last bits to leave out so that up to `max_bins` remain."""
+    """Return the smallest number of last bits to ignore so that at most `max_bins` remain."""
     for shift in range(1, _KEY_BITS):
         if np.count_nonzero(_borders(bins, shift)) < max_bins:
             return shift
@@ -182,18 +182,18 @@ def _least_shift(bins: np.ndarray, max_bins: int) -> int:
 
 
 class TaskMetrics:
-    """Loss and metric of a task over predictions that come in blocks.
+    """The loss and the metric of predictions that come in blocks.
 
-    loss: the mean over the rows, of the standardised label in a regression. metric: AUC, accuracy,
-    or RMSE in the label's units. Rows without a label (NaN) are counted and left out.
+    The loss is the mean over the rows, in a regression of the standardised label. The metric is
+    AUC, accuracy, or RMSE in the label's units. Rows without a label are counted and left out.
     """
 
-    def __init__(self, task: Task, *, scale: float = 1.0) -> None:
+    def __init__(self, task: Task, *, scale: float = 1.0, max_bins: int = MAX_BINS) -> None:
         self._task = task
         self._scale = scale
-        self._auc = RocAuc()
+        self._auc = RocAuc(max_bins)
         self._loss_sum = 0.0
-        self._right = 0
+        self._n_correct = 0
         self.rows = 0
         self.null_labels = 0
 
@@ -211,15 +211,7 @@ class TaskMetrics:
         if self._task is Task.BINARY:
             self._auc.add(logits[:, 0], y)
         elif self._task is Task.CLASSES:
-            self._right += int((logits.argmax(axis=1) == y).sum())
-
-    def merge(self, other: TaskMetrics) -> None:
-        """Count the rows of another one too."""
-        self.rows += other.rows
-        self.null_labels += other.null_labels
-        self._loss_sum += other._loss_sum
-        self._right += other._right
-        self._auc.merge(other._auc)
+            self._n_correct += int((logits.argmax(axis=1) == y).sum())
 
     @property
     def loss(self) -> float:
@@ -234,10 +226,26 @@ class TaskMetrics:
         if self._task is Task.BINARY:
             return self._auc.value
         if self._task is Task.CLASSES:
-            return self._right / self.rows
+            return self._n_correct / self.rows
         return math.sqrt(self.loss) * self._scale
 
     @property
     def error_bound(self) -> float:
-        """By how much the value may be wrong at most, beside rounding."""
+        """The largest possible error of the value, but for rounding."""
         return self._auc.error_bound if self._task is Task.BINARY else 0.0
+
+
+def measure(task: Task, logits: np.ndarray, y: np.ndarray, *, scale: float = 1.0) -> TaskMetrics:
+    """Return the exact metrics of predictions that are all in memory; see `TaskMetrics.add`."""
+    metrics = TaskMetrics(task, scale=scale, max_bins=len(y) + 1)
+    metrics.add(logits, y)
+    return metrics
+
+
+def auc(scores: np.ndarray, y: np.ndarray) -> float:
+    """Return the exact area under the ROC curve; NaN where a class is absent.
+
+    >>> auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
+    0.75
+    """
+    return measure(Task.BINARY, scores[:, np.newaxis], y).value

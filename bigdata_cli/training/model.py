@@ -28,12 +28,19 @@ def build_network(
     dropout: float = DROPOUT,
     seed: int = 0,
 ) -> Any:
-    """A Keras model of hidden layers on normalised features, compiled with its optimizer.
+    """Build a perceptron on normalised features, compiled with its optimizer.
 
     It takes float32 (rows, features.width) and int32 (rows, codes), without the one that has no
-    columns, and gives logits, or the standardised label, (rows, len(target.start)). Before training
-    it says `target.start` of every row: the last kernel is 0, its bias the start. Small categories
-    are one-hot, others embedded. Weights and dropout follow `seed` and touch no global state.
+    columns, and gives logits, or the standardised label, (rows, len(target.start)). The untrained
+    model predicts `target.start` for every row: the last kernel is 0, its bias the start. Small
+    categories are one-hot, others embedded.
+
+    Args:
+        features: The features.
+        target: The target.
+        hidden: The units of each hidden layer.
+        dropout: The share of the units that a step drops.
+        seed: Of the weights and of dropout; no global state changes.
     """
     import keras
 
@@ -66,7 +73,7 @@ def build_network(
 
 
 def _encoded(codes: Any, place: int, feature: CodeFeature) -> Any:
-    """One-hot (rows, n_values), all 0 for null; or an embedding, whose row 0 is null's."""
+    """Encode a column of codes: one-hot, all 0 for null, or an embedding with row 0 for null."""
     import keras
 
     if not feature.is_embedded:
@@ -80,7 +87,7 @@ def _encoded(codes: Any, place: int, feature: CodeFeature) -> Any:
 
 
 def _initial_weights(network: Any, target: Target, random: np.random.Generator) -> list[np.ndarray]:
-    """He's uniform kernels (2015), small uniform embeddings, biases 0; the label's start."""
+    """Return He-uniform kernels (2015), small uniform embeddings, zero biases, and the start."""
     weights = []
     for variable in network.weights:
         shape = tuple(variable.shape)
@@ -97,9 +104,9 @@ def _initial_weights(network: Any, target: Target, random: np.random.Generator) 
 
 
 def network_row_losses(task: Task, logits: Any, y: Any) -> Any:
-    """The loss of each row, (rows,), as tensors of the backend: logits (rows, outputs), y (rows,).
+    """Return the loss of each row (rows,), as a tensor: logits (rows, outputs), y (rows,).
 
-    `judgement.row_losses` is the same in NumPy.
+    `metrics.row_losses` is the same in NumPy.
     """
     from keras import ops
 
@@ -112,7 +119,7 @@ def network_row_losses(task: Task, logits: Any, y: Any) -> Any:
 
 
 def set_dropout_steps(network: Any, steps: int, *, worker: int = 0) -> None:
-    """Let dropout go on as after so many steps, each worker with masks of its own.
+    """Set the state of dropout to that after `steps` steps; each worker has its own masks.
 
     The state of Keras' seed generators is (seed, steps), and is not saved with a model.
     """

@@ -39,7 +39,15 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What a saved model reads. backend: it was trained on; state: plain JSON of its training."""
+    """The member of a saved model.
+
+    Attributes:
+        backend: The backend that the model was trained on.
+        features: The features that it reads.
+        target: What it learned.
+        columns: The columns of both, as the training dataset has them.
+        state: Plain JSON of its training.
+    """
 
     model_version: Count = MODEL_VERSION
     tool_version: str = __version__
@@ -71,7 +79,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
         return schema_of(self.columns)
 
     def label(self) -> Target:
-        """The target, with its column."""
+        """Return the target with its column."""
         values = msgspec.structs.asdict(self.target)
         return Target(**{**values, "column": self.schema()[self.target.column]})
 
@@ -79,7 +87,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
 def to_json(
     features: FeaturePlan, target: Target, schema: Schema, state: dict[str, Any], backend: Any
 ) -> str:
-    """The text of the member."""
+    """Return the text of the member."""
     document = ModelDocument(
         backend=backend,
         features=features,
@@ -91,10 +99,11 @@ def to_json(
 
 
 def from_json(data: bytes) -> ModelDocument:
-    """Read the member of a model that may come from anybody.
+    """Read the member of a model that is not trusted.
 
-    Raises JsonError where it is damaged or of another version, UsageError where two columns have
-    the same name.
+    Raises:
+        JsonError: It is damaged or of another version.
+        UsageError: Two columns have the same name.
     """
     version = decode(data, _Version).model_version
     if version != MODEL_VERSION:

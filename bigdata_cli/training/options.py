@@ -1,4 +1,4 @@
-"""What a training and a prediction are asked for, checked before any work."""
+"""The options of a training and of a prediction, checked before any work."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ SLICE_OR_DATASET = Kind("SLICE|DATASET", "str | Path | Dataset")
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
-    """Where to train."""
+    """The devices to train on."""
 
     strategy: str = option(
         "One device, all of this machine, or workers (TF_CONFIG, torchrun).",
@@ -225,7 +225,7 @@ class TrainOptions:
 
     @property
     def sample(self) -> RowSample | None:
-        """The rows to train on; None for all."""
+        """The sample of the rows to train on; None for all rows."""
         if self.sample_share is None:
             return None
         from bigdata_cli.training.sampling import RowSample
@@ -234,14 +234,14 @@ class TrainOptions:
 
     @property
     def split(self) -> str | None:
-        """The slice of the rows that is held out; None where it is others, or none."""
+        """The slice of the rows that is held out; None where `evaluate_on` is no slice."""
         on = self.evaluate_on
         text = str(on) if isinstance(on, str | Path) else ""
         is_slice = text.startswith("[") and text.endswith("]") and not Path(text).exists()
         return text if is_slice else None
 
     def settled(self) -> dict[str, Any]:
-        """What a training may not change on its way, as plain JSON by the name of the option."""
+        """Return the options that a resumed training may not change, as plain JSON by flag."""
         return {
             "batch-size": self.batch_size,
             "seed": self.seed,
@@ -269,7 +269,7 @@ def _check_count(name: str, value: object, example: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """What to predict, and where to."""
+    """How to predict, and where to write the predictions."""
 
     output: str = option(
         "A .parquet or .csv file, or - for CSV on standard output.",

@@ -1,4 +1,4 @@
-"""`predict`: what a model, or a bag of them, says of each row of a dataset, into a file."""
+"""`predict`: the predictions of a model, or of a bag, for each row of a dataset, into a file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from bigdata_cli.dataset import Dataset, open_dataset
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.whole_file import whole_file
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.recorder import MemoryRecord, record_memory
 from bigdata_cli.resources.stages import begin_phase
-from bigdata_cli.training.evaluate import Evaluation
+from bigdata_cli.training.bag import Bag, load_predictor
+from bigdata_cli.training.evaluate import Evaluation, as_dataset, blocks
+from bigdata_cli.training.metrics import TaskMetrics
 from bigdata_cli.training.options import PredictOptions
-
-if TYPE_CHECKING:
-    from bigdata_cli.training.bagging import Bag
-    from bigdata_cli.training.saved import TrainedModel
+from bigdata_cli.training.prediction_table import PredictionColumns, TableWriter, decoded_column
+from bigdata_cli.training.saved import TrainedModel
 
 STDOUT = "-"
 SUFFIXES = (".parquet", ".csv")
@@ -41,13 +44,17 @@ ProgressListener = Callable[[PredictProgress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class PredictReport:
-    """What was predicted.
+    """The report of a prediction.
 
-    model: where it was loaded from, None where it was in memory. output: the file, None for
-    standard output. members: models whose predictions are averaged. columns: of the file, in order.
-    positive: the value of a binary label that `probability` is of. not_finite: rows whose
-    prediction is NaN or infinite, which are written without one. evaluation: against the dataset's
-    label, None where it has none. memory: over time, with its phases.
+    Attributes:
+        model: The file of the model; None where it was in memory.
+        output: The file of the predictions; None for standard output.
+        members: How many models were averaged.
+        columns: The columns of the file, in order.
+        positive: The value of a binary label that `probability` is of.
+        not_finite: Rows whose prediction is NaN or infinite, and written as null.
+        evaluation: Against the label of the dataset; None where it has none.
+        memory: Over time, with its phases.
     """
 
     model: Path | None
@@ -69,7 +76,7 @@ class PredictReport:
     memory: MemoryRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
+        """Return the report as plain JSON values."""
         values = dict(vars(self))
         values["phases"] = None if self.memory is None else self.memory.phase_seconds()
         del values["memory"]
@@ -91,17 +98,19 @@ def run(
     target = check_output(options.output, force=options.force)
     with record_memory(options.record, title="bigdata predict") as recorder, memory_errors():
         begin_phase("loading")
-        opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
-        carried: tuple[str, ...] = ()
+        opened = as_dataset(dataset)
+        names: tuple[str, ...] = ()
         if options.columns:
-            carried = tuple(column.name for column in opened.select(options.columns))
-        predictor, path = _loaded(model, options.backend)
-        predictions = _Predictions(predictor, opened, carried, probabilities=options.probabilities)
+            names = tuple(column.name for column in opened.select(options.columns))
+        path = Path(model) if isinstance(model, str | Path) else None
+        if isinstance(model, str | Path):
+            model = load_predictor(model, backend=options.backend)
+        predictions = _Predictions(model, opened, names, probabilities=options.probabilities)
         begin_phase("predicting")
         began = time.perf_counter()
         with _sink(target) as sink:
             is_csv = target is None or target.suffix == ".csv"
-            predictions.write(sink, is_csv=is_csv, batch_size=options.batch_size, progress=progress)
+            predictions.write(TableWriter(sink, is_csv=is_csv), options.batch_size, progress)
         seconds = time.perf_counter() - began
     record = recorder.record()
     report = predictions.report(path, target, seconds)
@@ -109,7 +118,7 @@ def run(
 
 
 def check_output(output: str | Path, *, force: bool) -> Path | None:
-    """Where to write, None for standard output; UsageError where that cannot be."""
+    """Return the file to write, None for standard output; raise UsageError where it cannot be."""
     if str(output) == STDOUT:
         return None
     path = Path(output)
@@ -129,16 +138,6 @@ def check_output(output: str | Path, *, force: bool) -> Path | None:
     return path
 
 
-def _loaded(
-    model: str | Path | TrainedModel | Bag, backend: str | None
-) -> tuple[TrainedModel | Bag, Path | None]:
-    from bigdata_cli.training.bagging import load_predictor
-
-    if isinstance(model, str | Path):
-        return load_predictor(model, backend=backend), Path(model)
-    return model, None
-
-
 @contextmanager
 def _sink(path: Path | None) -> Iterator[IO[bytes]]:
     if path is None:
@@ -150,66 +149,59 @@ def _sink(path: Path | None) -> Iterator[IO[bytes]]:
 
 
 class _Predictions:
-    """Predictions of a dataset, and what they come to."""
+    """The predictions of a dataset, and their metric."""
 
     def __init__(
         self,
         model: TrainedModel | Bag,
         dataset: Dataset,
-        carried: tuple[str, ...],
+        names: tuple[str, ...],
         *,
         probabilities: bool,
     ) -> None:
-        from bigdata_cli.training.metrics import TaskMetrics
-        from bigdata_cli.training.prediction import PredictionColumns
-
         self._model = model
         self._dataset = dataset
-        self._carried = carried
-        self._encoder = model.check(dataset)
-        self._predictions = PredictionColumns(model.target, probabilities=probabilities)
-        twice = set(carried) & set(self._predictions.names)
-        if twice:
+        self._names = names
+        self._encoder = model.encoder(dataset)
+        self._columns = PredictionColumns(model.target, probabilities=probabilities)
+        repeated = set(names) & set(self._columns.names)
+        if repeated:
             raise UsageError(
-                f'the column "{min(twice)}" would be there twice, from the dataset and predicted',
-                hint=f"--columns without {min(twice)}",
+                f'the column "{min(repeated)}" would be there twice: in the dataset and predicted',
+                hint=f"--columns without {min(repeated)}",
             )
         self._metrics = TaskMetrics(model.target.task, scale=model.target.scale)
-        self._rows = 0
+        self._n_rows = 0
 
     def write(
         self,
-        sink: IO[bytes],
-        *,
-        is_csv: bool,
+        writer: TableWriter,
         batch_size: int,
         progress: ProgressListener | None,
     ) -> None:
-        """Predict block after block, and write each."""
-        from bigdata_cli.training.evaluate import blocks
-        from bigdata_cli.training.prediction import TableWriter, carried_column
-
-        total = self._dataset.rows
-        with TableWriter(sink, is_csv=is_csv) as writer:
-            for batch in blocks(self._dataset, self._encoder, batch_size, columns=self._carried):
-                examples = self._encoder.encode(batch)
+        """Predict and write block after block."""
+        with writer:
+            for batch in blocks(self._dataset, self._encoder, batch_size, columns=self._names):
+                examples = self._encoder.examples(batch)
                 logits = self._model.predict(examples)
                 self._metrics.add(logits, examples.y)
-                columns = {name: carried_column(batch.column(name)) for name in self._carried}
-                writer.write(columns | self._predictions.of(logits))
-                self._rows += batch.num_rows
+                self._write_block(writer, batch, logits)
+                self._n_rows += batch.num_rows
                 if progress is not None:
-                    progress(PredictProgress(rows=self._rows, total_rows=total))
-            if not self._rows:
-                empty = self._dataset.schema.arrow().empty_table()
-                columns = {name: carried_column(empty.column(name)) for name in self._carried}
-                writer.write(columns | self._predictions.of_no_rows())
+                    progress(PredictProgress(rows=self._n_rows, total_rows=self._dataset.rows))
+            if not self._n_rows:
+                no_logits = np.empty((0, max(1, len(self._model.target.start))))
+                self._write_block(writer, self._dataset.schema.arrow().empty_table(), no_logits)
+
+    def _write_block(
+        self, writer: TableWriter, rows: pa.RecordBatch | pa.Table, logits: np.ndarray
+    ) -> None:
+        columns = {name: decoded_column(rows.column(name)) for name in self._names}
+        writer.write(columns | self._columns.of(logits))
 
     def report(self, model: Path | None, output: Path | None, seconds: float) -> PredictReport:
-        """What was written, and how good it is."""
+        """Return the report of what was written."""
         import keras
-
-        from bigdata_cli.training.bagging import Bag
 
         target = self._model.target
         notes = list(self._encoder.notes)
@@ -218,7 +210,7 @@ class _Predictions:
             evaluation = Evaluation.of(self._metrics, target)
         else:
             notes.append(f"no {target.metric}: {self._encoder.label_problem}")
-        not_finite = self._predictions.not_finite
+        not_finite = self._columns.not_finite
         if not_finite:
             notes.append(f"{not_finite:,} rows have no prediction, as it is not finite")
         return PredictReport(
@@ -228,12 +220,12 @@ class _Predictions:
             label=target.column.name,
             task=str(target.task),
             members=len(self._model.members) if isinstance(self._model, Bag) else 1,
-            columns=(*self._carried, *self._predictions.names),
-            positive=self._predictions.positive,
-            rows=self._rows,
+            columns=(*self._names, *self._columns.names),
+            positive=self._columns.positive,
+            rows=self._n_rows,
             not_finite=not_finite,
             seconds=seconds,
-            rows_per_second=self._rows / max(seconds, 1e-9),
+            rows_per_second=self._n_rows / max(seconds, 1e-9),
             evaluation=evaluation,
             notes=tuple(notes),
             backend=keras.backend.backend(),
@@ -241,7 +233,7 @@ class _Predictions:
 
 
 def metric_text(evaluation: Evaluation) -> str:
-    """The value of the metric, with what it may be wrong by where that is not nothing.
+    """Return the value of a metric, with the bound of its error where it is not exact.
 
     >>> metric_text(Evaluation(loss=0.1, metric="AUC", value=0.98765, error_bound=0.0, rows=9,
     ...     null_labels=0))

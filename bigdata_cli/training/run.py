@@ -9,10 +9,10 @@ from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.recorder import record_memory
 from bigdata_cli.resources.stages import begin_phase
+from bigdata_cli.training.bagging import train_bag
 from bigdata_cli.training.loop import ProgressListener
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainReport
-from bigdata_cli.training.train_bag import train_bag
 from bigdata_cli.training.training import Training
 
 

@@ -1,27 +1,63 @@
-"""Seeded samples of rows by their position: the same rows whatever the batches and the format.
+"""Which rows of a shard are held out or in a sample: the same ones for every format and batch size.
 
-A shard's rows of a class, in their order, are cut into strata of 1 / share rows, and of each one
-row is taken, at a place that a hash gives: systematic sampling with a random start in every
-stratum, so that no period in the data can coincide with the choice (Cochran, "Sampling
-Techniques", 3rd edition, 1977, section 8.3). Any first so many rows have their share to within one.
+A choice depends on the shard, the class and the position of a row among those of its class. The
+rows are cut into strata, and a hash chooses one row of each: systematic sampling with a random
+start in every stratum, so that no period in the data can coincide with the choice (Cochran,
+"Sampling Techniques", 3rd edition, 1977, section 8.3).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
 from bigdata_cli.errors import UsageError
 
-STEP = 0x9E3779B97F4A7C15
+_STEP = 0x9E3779B97F4A7C15
+
+
+class RowChooser(ABC):
+    """Chooses among the rows of a shard, which come in order, in each class separately."""
+
+    def __init__(self, n_classes: int) -> None:
+        self._n_seen = [0] * max(1, n_classes)
+
+    def choose(self, classes: np.ndarray) -> np.ndarray:
+        """Return which of the next rows are chosen: bool (rows,), for small ints (rows,)."""
+        chosen = np.zeros(len(classes), bool)
+        for value, n_seen in enumerate(self._n_seen):
+            rows = np.flatnonzero(classes == value) if len(self._n_seen) > 1 else slice(None)
+            n_rows = len(chosen[rows])
+            chosen[rows] = self._among(value, n_seen, n_rows)
+            self._n_seen[value] += n_rows
+        return chosen
+
+    @abstractmethod
+    def _among(self, value: int, first: int, n_rows: int) -> np.ndarray:
+        """Return which of rows [first, first + n_rows) of a class are chosen: bool (n_rows,)."""
+
+
+class HoldOut(RowChooser):
+    """Chooses one row of every `every` rows of a class."""
+
+    def __init__(self, every: int, *, shard: int, n_classes: int) -> None:
+        super().__init__(n_classes)
+        self._every = every
+        self._shard = shard
+
+    def _among(self, value: int, first: int, n_rows: int) -> np.ndarray:
+        block, place = np.divmod(first + np.arange(n_rows), self._every)
+        key = np.uint64((self._shard + 1) * _STEP % 2**64)
+        return place == _mix(block.astype(np.uint64) + key) % np.uint64(self._every)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowSample:
-    """A share of the rows, 0 < share <= 1; of each class apart where `stratify`.
+    """A share of the rows, 0 < share <= 1; with `stratify` the same share of each class.
 
-    Another seed gives another sample, independent of this one.
+    Another seed gives another, independent sample.
     """
 
     share: float
@@ -36,32 +72,19 @@ class RowSample:
             )
 
     def of_shard(self, shard: int, *, n_classes: int) -> ShardSample:
-        """What chooses among the rows of a shard, from its first row on."""
+        """Return what chooses among the rows of a shard, from its first row on."""
         return ShardSample(self, shard, n_classes if self.stratify else 1)
 
 
-class ShardSample:
-    """Chooses among the rows of a shard as they come."""
+class ShardSample(RowChooser):
+    """Chooses the rows of a sample. The first rows of a class have their share to within one."""
 
     def __init__(self, sample: RowSample, shard: int, n_classes: int) -> None:
+        super().__init__(n_classes)
         self._sample = sample
         self._shard = shard
-        self._seen = [0] * max(1, n_classes)
 
-    def choose(self, classes: np.ndarray) -> np.ndarray:
-        """Which of the next rows are taken: bool (rows,). `classes` are small ints (rows,)."""
-        if len(self._seen) == 1:
-            return self._among(0, len(classes))
-        chosen = np.zeros(len(classes), bool)
-        for value in range(len(self._seen)):
-            rows = np.flatnonzero(classes == value)
-            chosen[rows] = self._among(value, len(rows))
-        return chosen
-
-    def _among(self, value: int, n_rows: int) -> np.ndarray:
-        """Which of the next rows of a class are taken."""
-        first = self._seen[value]
-        self._seen[value] += n_rows
+    def _among(self, value: int, first: int, n_rows: int) -> np.ndarray:
         share = self._sample.share
         if share == 1:
             return np.ones(n_rows, bool)
@@ -73,25 +96,25 @@ class ShardSample:
         return chosen if rare == share else ~chosen
 
     def _places(self, value: int, first: int, end: int, share: float) -> np.ndarray:
-        """The rows taken of the strata that rows [first, end) of a class lie in, and one more."""
+        """Return the rows chosen in the strata that rows [first, end) lie in, and one more."""
         strata = np.arange(max(0, int(first * share) - 2), int(end * share) + 2)
         u = _uniform(strata, (self._sample.seed, self._shard, value))
         places = np.floor((strata + u) / share).astype(np.int64)
-        # A row on the border of two strata is taken once, and the next row in its place.
+        # A row on the border of two strata is chosen once, and the next row in its place.
         places[1:] += places[1:] == places[:-1]
         return places[1:] if strata[0] else places
 
 
 def _uniform(numbers: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
-    """Numbers in [0, 1), as a hash of the integers (n,) and the key gives them: float64 (n,)."""
+    """Hash integers (n,) and a key to numbers in [0, 1): float64 (n,)."""
     mixed = np.zeros(1, np.uint64)
     for part in key:
-        mixed = mix(mixed + np.uint64((part + 1) * STEP % 2**64))
-    bits = mix(mixed + numbers.astype(np.uint64) * np.uint64(STEP))
+        mixed = _mix(mixed + np.uint64((part + 1) * _STEP % 2**64))
+    bits = _mix(mixed + numbers.astype(np.uint64) * np.uint64(_STEP))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def mix(x: np.ndarray) -> np.ndarray:
+def _mix(x: np.ndarray) -> np.ndarray:
     """The splitmix64 finaliser: a hash of each number, uint64 (n,)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -16,7 +16,6 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,34 +27,36 @@ from bigdata_cli.io.whole_file import whole_file
 from bigdata_cli.loaders.tensorflow import import_tensorflow
 from bigdata_cli.strict_json import JsonError
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
-from bigdata_cli.training.backends import (
-    BACKENDS,
+from bigdata_cli.training.backends.base import PREDICT_ROWS
+from bigdata_cli.training.backends.registry import (
     choose_backend,
     import_framework,
     import_keras,
+    is_installed,
 )
-from bigdata_cli.training.encoding import ExampleEncoder
-from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.encode import Examples, FeatureEncoder
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.model_json import from_json, to_json
+from bigdata_cli.training.options import BACKENDS
 from bigdata_cli.training.target import Target
 from bigdata_cli.types.dtype import Schema
 
 MODEL_SUFFIX = ".keras"
-PREDICT_ROWS = 8192
-"""Rows that a model is given at a time: what lies between its layers is of so many."""
-FEWEST_ROWS = 256
+MIN_PREDICT_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
     """A Keras model and what it reads.
 
-    keras_model: takes the float32 (rows, features.width) and int32 (rows, codes) of `Examples`,
-    without the one that has no columns, and gives logits, or the standardised label, of shape
-    (rows, len(target.start)). An optimizer that it is compiled with is saved with its state.
-    schema: the columns that the features and the label are made of, as the dataset that the model
-    was trained on has them. state: plain JSON of the training, such as the epoch.
+    Attributes:
+        keras_model: Takes the float32 (rows, features.width) and int32 (rows, codes) of `Examples`,
+            without the one that has no columns, and gives logits, or the standardised label,
+            (rows, len(target.start)). The state of its optimizer is saved, too.
+        features: The features.
+        target: The target.
+        schema: The columns of both, as the training dataset has them.
+        state: Plain JSON of the training, such as the epoch.
     """
 
     keras_model: Any
@@ -64,54 +65,45 @@ class TrainedModel:
     schema: Schema
     state: Mapping[str, Any] = field(default_factory=dict)
 
-    def check(self, dataset: Dataset) -> ExampleEncoder:
-        """What makes examples for this model of a dataset's batches.
+    def encoder(self, dataset: Dataset) -> FeatureEncoder:
+        """Return what makes examples for this model of a dataset's batches.
 
-        Raises UsageError where a column is missing or of another kind.
+        Raises:
+            UsageError: A column is missing or of another kind.
         """
-        return ExampleEncoder(dataset, self.features, self.target, self.schema)
+        return FeatureEncoder(dataset, self.features, self.target, self.schema)
 
     def predict(self, examples: Examples) -> np.ndarray:
-        """The logits of examples, or the standardised label: float64 (rows, outputs)."""
-        return predict_rows(self.keras_model, self.features, examples)
+        """Return the logits of examples, or the standardised label: float64 (rows, outputs)."""
+        return predict_examples(self.keras_model, examples)
 
 
-def predict_rows(network: Any, features: FeaturePlan, examples: Examples) -> np.ndarray:
-    """What a network gives for examples, in portions of PREDICT_ROWS: float64 (rows, outputs)."""
+def predict_examples(network: Any, examples: Examples) -> np.ndarray:
+    """Return the outputs of a network, PREDICT_ROWS at a time: float64 (rows, outputs)."""
     found = np.empty((len(examples), network.outputs[0].shape[-1]))
     for first in range(0, len(examples), PREDICT_ROWS):
-        piece = examples.take(slice(first, first + PREDICT_ROWS))
-        # A backend compiles for each number of rows: there are few, as they are filled up.
-        padded = piece.take(_padded(len(piece)))
-        outputs = network.predict_on_batch(model_inputs(features, padded.dense, padded.codes))
-        found[first : first + len(piece)] = outputs[: len(piece)]
+        n_rows = min(PREDICT_ROWS, len(examples) - first)
+        # A backend compiles for each number of rows: padded to a power of two, there are few.
+        n_padded = 1 << max(MIN_PREDICT_ROWS.bit_length() - 1, (n_rows - 1).bit_length())
+        rows = np.r_[np.arange(first, first + n_rows), np.zeros(n_padded - n_rows, np.intp)]
+        outputs = network.predict_on_batch(_inputs(examples.take(rows)))
+        found[first : first + n_rows] = outputs[:n_rows]
     return found
 
 
-def _padded(n_rows: int) -> np.ndarray:
-    """The places of so many rows, the first one again until they are a power of two."""
-    most = 1 << max(FEWEST_ROWS.bit_length() - 1, (n_rows - 1).bit_length())
-    return np.r_[np.arange(n_rows), np.zeros(most - n_rows, np.intp)]
-
-
-def model_inputs(features: FeaturePlan, dense: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
-    """What of dense and codes the model takes: an array without columns is left out."""
-    return [array for array, has in ((dense, features.width), (codes, features.codes)) if has]
+def _inputs(examples: Examples) -> list[np.ndarray]:
+    """Return the inputs of a network: an array without columns is left out."""
+    return [array for array in (examples.dense, examples.codes) if array.shape[1]]
 
 
 def save_model(path: str | Path, model: TrainedModel) -> None:
-    """Write a model as one `.keras` file, which is there as a whole or not at all.
+    """Write a model as one `.keras` file, as a whole or not at all.
 
-    Raises UsageError where the name does not end with .keras or the folder is not there.
+    Raises:
+        UsageError: The name does not end with .keras, or there is no such folder.
     """
     path = Path(path)
-    if path.suffix != MODEL_SUFFIX:
-        raise UsageError(
-            f"{path}: a model is a {MODEL_SUFFIX} file",
-            hint=f"--save {path.with_suffix(MODEL_SUFFIX)}",
-        )
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.parent} is not there", hint="make it before")
+    check_new_model(path)
     import keras
 
     backend = keras.backend.backend()
@@ -123,13 +115,30 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
             archive.writestr(BIGDATA_MEMBER, text)
 
 
-def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
-    """A model that `save_model` wrote, on any backend of Keras.
+def check_new_model(path: Path) -> None:
+    """Raise UsageError where a path is not one of a model, or its folder does not exist."""
+    if path.suffix != MODEL_SUFFIX:
+        raise UsageError(
+            f"--save: {path} is not a {MODEL_SUFFIX} file",
+            hint=f"--save {path.with_suffix(MODEL_SUFFIX)}",
+        )
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"--save: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
+        )
 
-    backend: "tensorflow", "torch" or "jax"; None for the one that Keras already runs on, else the
-    one that the model was trained on. Raises UsageError where there is no such file, it is not a
-    model of ours, or Keras runs on another backend; DataError where it is damaged, holds what such
-    a model does not, or is from a newer version.
+
+def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
+    """Load a model that `save_model` wrote, on any backend of Keras.
+
+    Args:
+        path: The file.
+        backend: "tensorflow", "torch" or "jax"; None for the one that Keras already runs on, else
+            the one that the model was trained on.
+
+    Raises:
+        UsageError: There is no such model, or Keras runs on another backend.
+        DataError: The file is damaged, holds what a model does not, or is of a newer version.
     """
     path = Path(path)
     _check_path(path)
@@ -156,13 +165,10 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
 
 
 def _keras_for(backend: str | None, trained_on: str) -> Any:
-    """Keras on the backend that is asked for, else the one that runs, else the model's.
-
-    Where that is not installed, any other does as well.
-    """
+    """Import Keras on a backend: that given, the one that runs, the model's, or any other."""
     runs = "keras" in sys.modules or os.environ.get("KERAS_BACKEND") in BACKENDS
-    is_there = trained_on in sys.modules or find_spec(trained_on) is not None
-    chosen = choose_backend(backend or (trained_on if is_there and not runs else None))
+    preferred = trained_on if is_installed(trained_on) and not runs else None
+    chosen = choose_backend(backend or preferred)
     if chosen == "tensorflow":
         import_tensorflow(purpose="this model")  # without its messages
     else:
@@ -192,10 +198,10 @@ def _check_shapes(keras_model: Any, features: FeaturePlan, target: Target) -> No
         np.array([[-1] * len(features.codes), [f.n_values - 1 for f in features.codes]], np.int32),
         np.zeros(2, np.float32),
     )
-    expected = [array.shape[1] for array in model_inputs(features, rows.dense, rows.codes)]
+    expected = [array.shape[1] for array in _inputs(rows)]
     found = [tensor.shape[-1] for tensor in keras_model.inputs]
     if found != expected:
         raise ValueError(f"the network takes inputs of {found} columns, its features {expected}")
-    logits = keras_model(model_inputs(features, rows.dense, rows.codes), training=False)
+    logits = keras_model(_inputs(rows), training=False)
     if tuple(logits.shape) != (2, len(target.start)):
         raise ValueError(f"the network gives {tuple(logits.shape)[1:]} numbers for a row")

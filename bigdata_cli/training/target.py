@@ -1,4 +1,4 @@
-"""What a model learns: the label as one of three tasks."""
+"""The target of a model: the label as one of three tasks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bigdata_cli.types.statistics import ColumnStatistics
 
 MAX_CLASSES = 100
 PRIOR_ROWS = 65_536
-"""Rows from the start of the dataset that tell how frequent the classes are, at first."""
+"""The first rows of the dataset, from which the class frequencies are estimated."""
 
 
 class Task(StrEnum):
-    """What is predicted, and with which loss and metric."""
+    """The kind of prediction, with its loss and metric."""
 
     BINARY = "binary"  # cross-entropy, AUC
     CLASSES = "classes"  # cross-entropy, accuracy
@@ -31,11 +31,12 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The label and how it is learned: y = (label - center) / scale.
+    """The label and its encoding, y = (label - center) / scale.
 
-    For classes, center is the lowest label and scale 1, so that y is 0 … n_classes - 1.
-    start: what the model says before it has learned anything: the log-odds of the label, the
-    logits of the classes, or 0.
+    Attributes:
+        center: In a classification the lowest label; the scale is 1, so y is 0 … n_classes - 1.
+        start: The prediction of the untrained model: the log-odds of the label, the logits of the
+            classes, or 0.
     """
 
     column: Column
@@ -50,24 +51,36 @@ class Target:
         """The name of the metric."""
         return {Task.BINARY: "AUC", Task.CLASSES: "accuracy", Task.REGRESSION: "RMSE"}[self.task]
 
-    def encode(self, array: pa.Array) -> np.ndarray:
-        """The label of a batch (categories as codes): float64 (rows,), NaN where it is null.
+    def encode(self, array: pa.Array, *, strict: bool = True) -> np.ndarray:
+        """Return the label of a batch as it is learned: float64 (rows,), NaN where it is null.
 
-        Raises VerificationError for a class that the manifest's statistics exclude.
+        Args:
+            array: The label, a category as codes.
+            strict: Whether to check it against the manifest.
+
+        Raises:
+            VerificationError: `strict`, and the manifest's statistics exclude a class.
         """
         y = (numbers(array) - self.center) / self.scale
-        if self.n_classes and ((y < 0) | (y > self.n_classes - 1)).any():
+        if strict and self.n_classes and ((y < 0) | (y > self.n_classes - 1)).any():
             raise VerificationError(
                 f'the label "{self.column.name}" holds values beyond those in the manifest',
                 hint="bigdata verify DATASET shows what else differs",
             )
         return y
 
+    def classes(self, y: np.ndarray) -> np.ndarray:
+        """Return the class of each encoded label, 0 of a regression: int16 (rows,)."""
+        if self.task is Task.REGRESSION:
+            return np.zeros(len(y), np.int16)
+        return y.astype(np.int16)
+
 
 def plan_target(dataset: Dataset, label: str | None) -> Target:
-    """The task that a label is: bool, or 0 and 1: binary; few classes; else regression.
+    """Plan the target: binary for a bool or 0 and 1, classes for few values, else regression.
 
-    Raises UsageError where the label is not there, is text, or has but one value.
+    Raises:
+        UsageError: There is no such label, it is text, or it has only one value.
     """
     column = dataset.label(label)
     known = dataset.statistics(column.name)
@@ -131,7 +144,7 @@ def _constant(name: str, value: object) -> UsageError:
 
 
 def _is_zero_or_one(column: Column, known: ColumnStatistics) -> bool:
-    """Whether every value is 0 or 1, judged from the statistics alone.
+    """Whether every value is 0 or 1, from the statistics alone.
 
     For values between 0 and 1, the sum of x - x² is 0 only where each is 0 or 1; with mean and
     M2 that sum is n·mean·(1 - mean) - M2.
@@ -145,7 +158,7 @@ def _is_zero_or_one(column: Column, known: ColumnStatistics) -> bool:
 
 
 def _classes(dataset: Dataset, column: Column, n_classes: int, *, lowest: int) -> Target:
-    """Classes by number; two of them are a binary task whose second class is 1."""
+    """Return a target of classes; two classes are a binary task, and the second one is 1."""
     codes = CategoryCodes(Schema((column,)))
     counts = np.ones(n_classes)
     for batch in dataset.read([column.name], max_rows=PRIOR_ROWS):

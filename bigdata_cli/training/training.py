@@ -1,4 +1,4 @@
-"""One training, from the plan of its columns to its outcome."""
+"""One training, from the plan of its features to its result."""
 
 from __future__ import annotations
 
@@ -14,47 +14,49 @@ from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, WorkerLostError
 from bigdata_cli.loaders.order import split_rows
 from bigdata_cli.resources.stages import begin_phase
-from bigdata_cli.training.backends import Backend, Trainer, open_backend
+from bigdata_cli.training.backends.base import Backend, Trainer
+from bigdata_cli.training.backends.registry import open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
-from bigdata_cli.training.examples import ExampleStream, Reading
+from bigdata_cli.training.encode import FeatureEncoder
+from bigdata_cli.training.evaluate import as_dataset, evaluate_hold_out
 from bigdata_cli.training.features import plan_features
-from bigdata_cli.training.heldout import check_other, opened, predict_held_out
-from bigdata_cli.training.judgement import balanced_weights
 from bigdata_cli.training.loop import ProgressListener, Schedule, TrainingLoop
 from bigdata_cli.training.model import build_network, set_dropout_steps
 from bigdata_cli.training.options import BATCH_SIZE, TrainOptions
-from bigdata_cli.training.outcome import Outcome, Totals
-from bigdata_cli.training.pace import measure_pace
-from bigdata_cli.training.report import TrainReport
+from bigdata_cli.training.report import Totals, TrainingResult, TrainReport
+from bigdata_cli.training.stream import ExampleStream, Reading
 from bigdata_cli.training.target import Target, Task, plan_target
+from bigdata_cli.training.throughput import measure_throughput
+from bigdata_cli.training.verdict import balanced_weights
 
 DEFAULT_STEPS = 2_000
-"""Where the number of epochs is left open, there are enough for about so many steps."""
-MOST_DEFAULT_EPOCHS = 100
+"""About the steps of a training without a number of epochs."""
+MAX_DEFAULT_EPOCHS = 100
 
 
 class Training:
-    """One training, from the plan of its columns to its report.
-
-    is_member: of a bag; where it has had all its epochs it is only looked at again.
-    """
+    """One training, from the plan of its features to its report."""
 
     def __init__(self, dataset: Dataset, options: TrainOptions, *, is_member: bool = False) -> None:
+        """Plan a training; a member of a bag that has had all its epochs is only evaluated.
+
+        Raises:
+            UsageError: The options do not fit the dataset.
+        """
         self._is_member = is_member
         self._dataset = dataset
         self._options = options
         self._target = plan_target(dataset, options.label)
         name = self._target.column.name
-        _check_sample(options, self._target)
+        _check_classes(options, self._target)
         self._features = plan_features(dataset, name, hashed=options.hashed)
-        if options.balanced:
-            self._target = balanced_target(self._target)
+        if options.balanced:  # the untrained model predicts all classes alike
+            self._target = replace(self._target, start=(0.0,) * len(self._target.start))
         self._held_rows = range(0)
         if options.split is not None:
             self._held_rows = _held_rows(options.split, dataset)
         elif options.evaluate_on is not None:
-            other = opened(options.evaluate_on)
-            check_other(other, self._features, self._target, dataset.schema)
+            self._check_other(as_dataset(options.evaluate_on))
         self._checkpoint = None
         if options.save is not None:
             self._checkpoint = Checkpoint(
@@ -62,17 +64,33 @@ class Training:
             )
             self._checkpoint.check()
 
-    def run(self, progress: ProgressListener | None) -> tuple[Outcome, TrainReport]:
-        """Train; raises as `run.train` does."""
+    def _check_other(self, other: Dataset) -> None:
+        """Raise UsageError where a dataset to evaluate on has other columns, or no such label."""
+        schema = self._dataset.schema
+        problem = FeatureEncoder(other, self._features, self._target, schema).label_problem
+        if problem is not None:
+            raise UsageError(
+                f"--eval: {problem}", hint="without --eval, a fifth of the rows is used"
+            )
+
+    def run(self, progress: ProgressListener | None) -> tuple[TrainingResult, TrainReport]:
+        """Train and evaluate; progress is that of worker 0 only.
+
+        Raises:
+            UsageError: The devices do not exist, or the saved model does not fit the options.
+            MissingDependencyError: The backend is not installed.
+            VerificationError: The shards are not what the manifest says.
+            WorkerLostError: Another worker has ended.
+        """
         backend = open_backend(self._options.backend, self._options.devices)
         try:
             with _lost_workers(backend):
-                outcome = self._run(backend, progress)
-            return outcome, outcome.report(backend)
+                result = self._run(backend, progress)
+            return result, result.report(backend)
         finally:
             backend.close()
 
-    def _run(self, backend: Backend, progress: ProgressListener | None) -> Outcome:
+    def _run(self, backend: Backend, progress: ProgressListener | None) -> TrainingResult:
         options, target = self._options, self._target
         stream = self._stream(backend)
         class_weights = None
@@ -85,18 +103,16 @@ class Training:
         if n_epochs <= first_epoch:
             if not self._is_member:
                 raise UsageError(
-                    f"{options.save} has had {first_epoch:,} epochs already, and {n_epochs:,} are "
-                    "asked for",
+                    f"{options.save} already has {first_epoch:,} epochs, --epochs is {n_epochs:,}",
                     hint=f"--epochs {first_epoch + 1}",
                 )
-            for _ in stream.epoch(0):  # which rows are held out, and the counts
+            for _ in stream.epoch(0):  # counts the rows, and collects those held out
                 pass
         begin_phase("training")
         loop = TrainingLoop(
             trainer,
             backend,
             stream,
-            target,
             Schedule(
                 first_epoch=first_epoch,
                 epochs=n_epochs,
@@ -106,21 +122,15 @@ class Training:
             progress=progress if backend.worker.rank == 0 else None,
             after_epoch=self._saver(backend, trainer, network),
         )
-        with self._said_how_to_go_on():
+        with self._resume_hint():
             result = loop.run()
         begin_phase("evaluating")
-        pace = measure_pace(trainer, backend, result, batch_size=options.batch_size)
-        held = predict_held_out(
-            trainer, backend, stream, self._features, target, options, class_weights
-        )
-        return Outcome(
-            dataset=self._dataset,
+        return TrainingResult(
             options=options,
-            features=self._features,
-            target=target,
-            result=result,
-            pace=pace,
-            held=held,
+            stream=stream,
+            loop=result,
+            throughput=measure_throughput(trainer, backend, result, batch_size=options.batch_size),
+            hold_out=evaluate_hold_out(trainer, backend, stream, options, class_weights),
             totals=Totals.of(backend, stream),
             class_weights=class_weights,
             first_epoch=first_epoch,
@@ -130,7 +140,7 @@ class Training:
         worker, options = backend.worker, self._options
         if options.batch_size < backend.replicas:
             raise UsageError(
-                f"batches of {options.batch_size} rows cannot be dealt to {backend.replicas} "
+                f"batches of {options.batch_size} rows cannot be split over {backend.replicas} "
                 "devices",
                 hint=f"--batch-size {max(BATCH_SIZE, backend.replicas)}",
             )
@@ -146,7 +156,7 @@ class Training:
         return ExampleStream(self._dataset, self._features, self._target, reading)
 
     def _network(self, backend: Backend) -> tuple[Any, int]:
-        """The Keras model, new or as it was saved, and the epochs that it has had."""
+        """Return the Keras model, new or as it was saved, and the epochs that it has had."""
         options = self._options
         with backend.scope():
             if options.resume and self._checkpoint is not None and self._checkpoint.path.exists():
@@ -175,37 +185,37 @@ class Training:
         return save
 
     @contextmanager
-    def _said_how_to_go_on(self) -> Iterator[None]:
+    def _resume_hint(self) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
             checkpoint = self._checkpoint
             if checkpoint is not None and checkpoint.saved_epochs:
                 error.add_note(
-                    f"{checkpoint.path} has {checkpoint.saved_epochs:,} epochs; with --resume the "
-                    "same command goes on"
+                    f"{checkpoint.path} has {checkpoint.saved_epochs:,} epochs; the same command "
+                    "with --resume continues"
                 )
             raise
 
 
 @contextmanager
 def _lost_workers(backend: Backend) -> Iterator[None]:
-    """What another worker's end makes of this one's steps, as WorkerLostError."""
+    """Turn the errors that follow from the end of another worker into WorkerLostError."""
     try:
         yield
     except backend.lost_worker_errors as error:
         if backend.worker.count == 1:
             raise
         raise WorkerLostError(
-            f"worker {backend.worker.rank} of {backend.worker.count} cannot go on: "
+            f"worker {backend.worker.rank} of {backend.worker.count} cannot continue: "
             f"{str(error).splitlines()[0][:300]}",
-            hint="the messages of the other workers say what happened; --save and --resume go on "
-            "after the last epoch",
+            hint="see the messages of the other workers; with --save and --resume the training "
+            "continues after the last epoch",
         ) from error
 
 
 def _held_rows(split: str, dataset: Dataset) -> range:
-    """The rows of a slice; UsageError where it leaves none to train on."""
+    """Return the rows of a slice; raise UsageError where it leaves none to train on."""
     rows = split_rows(split, dataset.rows)
     if len(rows) == dataset.rows:
         raise UsageError(
@@ -214,25 +224,17 @@ def _held_rows(split: str, dataset: Dataset) -> range:
     return rows
 
 
-def _check_sample(options: TrainOptions, target: Target) -> None:
-    sample = options.sample
-    if sample is not None and sample.stratify and target.task is Task.REGRESSION:
-        raise UsageError(
-            f'--stratify: the label "{target.column.name}" is a number, not a class',
-            hint="without --stratify",
-        )
+def _check_classes(options: TrainOptions, target: Target) -> None:
+    """Raise UsageError where an option needs classes and the label is a number."""
+    is_stratified = options.sample is not None and options.sample.stratify
+    for flag, is_set in (("--stratify", is_stratified), ("--balanced", options.balanced)):
+        if is_set and target.task is Task.REGRESSION:
+            raise UsageError(
+                f'{flag}: the label "{target.column.name}" is a number, not a class',
+                hint=f"without {flag}",
+            )
 
 
-def balanced_target(target: Target) -> Target:
-    """The target where all classes count alike: what is said before training is the same of all."""
-    if target.task is Task.REGRESSION:
-        raise UsageError(
-            f'--balanced: the label "{target.column.name}" is a number, not a class',
-            hint="without --balanced",
-        )
-    return replace(target, start=(0.0,) * len(target.start))
-
-
-def default_epochs(steps_of_an_epoch: int) -> int:
-    """Enough epochs for about DEFAULT_STEPS."""
-    return min(MOST_DEFAULT_EPOCHS, math.ceil(DEFAULT_STEPS / steps_of_an_epoch))
+def default_epochs(steps_per_epoch: int) -> int:
+    """Return enough epochs for about DEFAULT_STEPS."""
+    return min(MAX_DEFAULT_EPOCHS, math.ceil(DEFAULT_STEPS / steps_per_epoch))

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from bigdata_cli.cli import main
 from bigdata_cli.cli.progress import StepDisplay
 from bigdata_cli.cli.train import show_progress
-from bigdata_cli.training.report import TrainProgress
+from bigdata_cli.training.loop import TrainProgress
 from tests.datasets import write_dataset
 
 

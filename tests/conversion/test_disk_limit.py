@@ -14,7 +14,8 @@ import pytest
 
 from bigdata_cli import convert
 from bigdata_cli.errors import BudgetError, UsageError
-from bigdata_cli.samples import SampleOptions, write_sample
+from bigdata_cli.samples.options import SampleOptions
+from bigdata_cli.samples.write import write_sample
 
 LINE = re.compile(r"^  (?P<flags>-.*?): about (?P<bytes>[\d,]+) bytes(?:; (?P<loss>.*))?$", re.M)
 

@@ -18,7 +18,8 @@ from bigdata_cli import convert, open_dataset
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.resources.budget import START_BYTES
 from bigdata_cli.resources.sizes import parse_size
-from bigdata_cli.samples import SampleOptions, write_sample
+from bigdata_cli.samples.options import SampleOptions
+from bigdata_cli.samples.write import write_sample
 
 LAYOUTS = [("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows")]
 N_ROWS = 150_000

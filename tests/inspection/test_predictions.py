@@ -13,7 +13,8 @@ from bigdata_cli.conversion.plan import prepare
 from bigdata_cli.conversion.predict import predict
 from bigdata_cli.conversion.sampled import draw_rows
 from bigdata_cli.inspection.costs import candidates
-from bigdata_cli.samples import SampleOptions, write_sample
+from bigdata_cli.samples.options import SampleOptions
+from bigdata_cli.samples.write import write_sample
 
 ROWS = {"transactions": 60_000, "sensors": 20_000, "messy": 40_000, "log": 60_000}
 SAMPLE_BYTES = 2_000_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bigdata_cli.dataset import Dataset
-from bigdata_cli.loaders import stream
+from bigdata_cli.loaders import read, stream
 from tests.datasets import LAYOUTS
 from tests.loaders import tables
 
@@ -47,5 +47,5 @@ def small_windows() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "WINDOW_BYTES", 6_000)
         patch.setattr(stream, "ORDERED_WINDOW_BYTES", 3_000)
-        patch.setattr(stream, "PIECE_BYTES", 1_500)
+        patch.setattr(read, "PIECE_BYTES", 1_500)
         yield

@@ -13,10 +13,12 @@ import pytest
 
 from bigdata_cli import train
 from bigdata_cli.errors import MissingDependencyError, UsageError
-from bigdata_cli.training import backends
-from bigdata_cli.training.backends import DeviceOptions, Worker, choose_backend
+from bigdata_cli.training.backends import registry
+from bigdata_cli.training.backends.base import Worker
+from bigdata_cli.training.backends.registry import choose_backend
 from bigdata_cli.training.backends.torch import _worker
-from bigdata_cli.training.pace import Pace, which_bound
+from bigdata_cli.training.options import DeviceOptions
+from bigdata_cli.training.throughput import Throughput, which_bound
 from tests.datasets import write_dataset
 
 
@@ -45,9 +47,9 @@ class TestChoice:
         monkeypatch.delitem(sys.modules, "keras", raising=False)
         monkeypatch.delenv("KERAS_BACKEND", raising=False)
         for there in (("tensorflow", "torch", "jax"), ("torch", "jax"), ("jax",)):
-            monkeypatch.setattr(backends, "_is_installed", ("keras", *there).__contains__)
+            monkeypatch.setattr(registry, "is_installed", ("keras", *there).__contains__)
             assert choose_backend(None) == there[0]
-        monkeypatch.setattr(backends, "_is_installed", lambda name: False)
+        monkeypatch.setattr(registry, "is_installed", lambda name: False)
         with pytest.raises(MissingDependencyError, match="needs Keras with TensorFlow, PyTorch"):
             choose_backend(None)
 
@@ -92,7 +94,7 @@ class TestDevices:
             self.replicas = 3
 
         monkeypatch.setattr(TensorflowBackend, "__init__", with_three)
-        assert "cannot be dealt to 3 devices" in refused(folder, batch_size=2).message
+        assert "cannot be split over 3 devices" in refused(folder, batch_size=2).message
 
     @pytest.mark.parametrize(
         ("config", "message"),
@@ -126,7 +128,7 @@ class TestDevices:
         cluster = {"worker": ["a:1", "b:1"]}
         task = {"type": "worker", "index": 0}
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-        assert "is of one process" in refused(folder, devices=2).message
+        assert "is for one process" in refused(folder, devices=2).message
 
 
 class TestTorchWorkers:
@@ -169,16 +171,17 @@ class TestPace:
     ) -> None:
         import time
 
-        from bigdata_cli.training import examples
+        from bigdata_cli.loaders.read import PieceReader
+        from bigdata_cli.training import stream
 
-        def slow(self: Any, shard: int, *, collect: bool) -> Any:
-            for piece in original(self, shard, collect=collect):
+        def slow(self: Any, piece: Any) -> Any:
+            for arrays in original(self, piece):
                 time.sleep(0.2)
-                yield piece
+                yield arrays
 
-        original = examples.ExampleStream._shard
-        monkeypatch.setattr(examples.ExampleStream, "_shard", slow)
-        monkeypatch.setattr(examples, "WINDOW_BATCHES", 1)
+        original = PieceReader.read
+        monkeypatch.setattr(PieceReader, "read", slow)
+        monkeypatch.setattr(stream, "WINDOW_BATCHES", 1)
         pace = train(folder, epochs=3, batch_size=32).pace
         assert pace.bound == "input"
         assert pace.waited_share > 0.5
@@ -198,7 +201,7 @@ class TestPace:
         assert pace.bound is None
         assert pace.sentence().startswith("not measured")
         assert (
-            Pace(
+            Throughput(
                 step_seconds=0.0, repeated_step_seconds=1.0, waited_share=0.0, bound=None
             ).streaming_share
             == 0.0

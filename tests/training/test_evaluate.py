@@ -11,10 +11,9 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.training.encode import Examples, join
 from bigdata_cli.training.evaluate import Evaluation, blocks, evaluate
-from bigdata_cli.training.examples import Examples, join
-from bigdata_cli.training.judgement import metric_value, row_losses
-from bigdata_cli.training.sampling import RowSample
+from bigdata_cli.training.metrics import measure, row_losses
 from bigdata_cli.training.saved import TrainedModel
 from tests.datasets import LAYOUTS, write_dataset
 from tests.training.models import LABELS, N_ROWS, example_table, network_of
@@ -27,15 +26,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluated(model: TrainedModel, folder: Path, **options) -> Evaluation:
     return evaluate(
-        model, open_dataset(folder), features=model.features, target=model.target,
-        schema=model.schema, **options,
-    )  # fmt: skip
+        model.predict, open_dataset(folder), model.encoder(open_dataset(folder)), **options
+    )
 
 
 def all_examples(model: TrainedModel, folder: Path) -> Examples:
     dataset = open_dataset(folder)
-    encoder = model.check(dataset)
-    return join([encoder.encode(batch) for batch in blocks(dataset, encoder, N_ROWS)])
+    encoder = model.encoder(dataset)
+    return join([encoder.examples(batch) for batch in blocks(dataset, encoder, N_ROWS)])
 
 
 @pytest.mark.parametrize("label", list(LABELS))
@@ -49,7 +47,7 @@ def test_the_metric_is_that_of_all_rows_at_once(folder: Path, label: str) -> Non
         assert found.rows == N_ROWS
         assert found.metric == model.target.metric
         assert found.value == pytest.approx(
-            metric_value(task, logits, examples.y, scale=scale), rel=1e-5
+            measure(task, logits, examples.y, scale=scale).value, rel=1e-5
         )
         assert found.loss == pytest.approx(row_losses(task, logits, examples.y).mean(), rel=1e-5)
         assert found.error_bound == 0
@@ -67,17 +65,14 @@ def test_every_layout_gives_the_same(
     assert b.loss == pytest.approx(a.loss, rel=1e-5)
 
 
-def test_only_the_rows_that_are_chosen(folder: Path) -> None:
-    model = network_of(folder, "fraud")
-    sample = RowSample(share=0.2, seed=5, stratify=True)
-    found = [
-        evaluated(model, folder, rows=lambda shard: sample.of_shard(shard, n_classes=2),
-                  block_rows=block_rows)
-        for block_rows in (17, 5000)
-    ]  # fmt: skip
-    assert found[0].rows == found[1].rows == pytest.approx(N_ROWS / 5, abs=6)
-    assert found[0].value == found[1].value
-    assert found[0].value != evaluated(model, folder).value
+@pytest.mark.parametrize("split", [range(1000), range(900, 1100), range(N_ROWS - 1, N_ROWS)])
+def test_only_the_rows_of_a_split(folder: Path, split: range) -> None:
+    model = network_of(folder, "price")
+    examples = all_examples(model, folder).take(slice(split.start, split.stop))
+    expected = row_losses(model.target.task, model.predict(examples), examples.y).mean()
+    for block_rows in (17, 5000):
+        found = evaluated(model, folder, split=split, block_rows=block_rows)
+        assert (found.rows, found.loss) == (len(split), pytest.approx(expected, rel=1e-5))
 
 
 def test_rows_without_a_label_are_counted(folder: Path, tmp_path: Path) -> None:
@@ -114,11 +109,9 @@ def test_progress_comes_to_all_rows(folder: Path) -> None:
     assert seen[-1] == N_ROWS
 
 
-class Mean:
-    """A model that takes no time."""
-
-    def predict(self, examples: Examples) -> np.ndarray:
-        return examples.dense.mean(axis=1, keepdims=True, dtype=np.float64)
+def mean(examples: Examples) -> np.ndarray:
+    """Predictions that take no time."""
+    return examples.dense.mean(axis=1, keepdims=True, dtype=np.float64)
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
@@ -126,12 +119,12 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     for n_rows in (60_000, 240_000):
         folder = write_dataset(tmp_path / str(n_rows), example_table(n_rows))
         model = network_of(folder, "price")
-        options = {"features": model.features, "target": model.target, "block_rows": 4096}
-        evaluate(Mean(), open_dataset(folder), **options)
+        dataset = open_dataset(folder)
+        evaluate(mean, dataset, model.encoder(dataset), block_rows=4096)
         tracemalloc.start()
         arrow = [pa.total_allocated_bytes()]
         evaluate(
-            Mean(), open_dataset(folder), **options,
+            mean, dataset, model.encoder(dataset), block_rows=4096,
             progress=lambda _, arrow=arrow: arrow.append(pa.total_allocated_bytes()),
         )  # fmt: skip
         peaks.append(tracemalloc.get_traced_memory()[1] + max(arrow) - arrow[0])

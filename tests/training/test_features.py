@@ -10,8 +10,9 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.arrays import CategoryCodes
+from bigdata_cli.training.encode import FeatureEncoder, join
 from bigdata_cli.training.features import FeaturePlan, normalisation, plan_features
+from bigdata_cli.training.target import plan_target
 from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.statistics import ColumnStatistics
 from tests.datasets import LAYOUTS, write_dataset
@@ -25,13 +26,9 @@ def encoded(
     table = pa.table({**columns, "label": np.arange(N_ROWS) % 2})
     dataset = open_dataset(write_dataset(folder, table, format_name, layout, 1, "label"))
     plan = plan_features(dataset, "label")
-    codes = CategoryCodes(dataset.schema)
-    parts = [plan.encode(codes.apply(batch)) for batch in dataset.read()]
-    return (
-        plan,
-        np.concatenate([dense for dense, _ in parts]),
-        np.concatenate([codes for _, codes in parts]),
-    )
+    encoder = FeatureEncoder(dataset, plan, plan_target(dataset, "label"))
+    rows = join([encoder.examples(batch) for batch in dataset.read()])
+    return plan, rows.dense, rows.codes
 
 
 def test_numbers_are_normalised_and_nulls_indicated(tmp_path: Path) -> None:

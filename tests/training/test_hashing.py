@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigdata_cli.training.hashing import buckets
+from bigdata_cli.training.encode import hash_buckets
 
 MASK = 2**64 - 1
 
@@ -31,18 +31,18 @@ def reference(text: str, n_buckets: int) -> int:
 def test_are_those_of_the_definition(values: list[str | None], n_buckets: int) -> None:
     expected = [-1 if value is None else reference(value, n_buckets) for value in values]
     array = pa.array(values, pa.string())
-    assert buckets(array, n_buckets).tolist() == expected
-    assert buckets(array.dictionary_encode(), n_buckets).tolist() == expected
-    assert buckets(array.cast(pa.large_string()), n_buckets).tolist() == expected
-    assert buckets(array.slice(3, 9), n_buckets).tolist() == expected[3:12]
+    assert hash_buckets(array, n_buckets).tolist() == expected
+    assert hash_buckets(array.dictionary_encode(), n_buckets).tolist() == expected
+    assert hash_buckets(array.cast(pa.large_string()), n_buckets).tolist() == expected
+    assert hash_buckets(array.slice(3, 9), n_buckets).tolist() == expected[3:12]
 
 
 def test_no_value_at_all() -> None:
-    assert buckets(pa.nulls(2, pa.bool_()), 10).tolist() == [-1, -1]
+    assert hash_buckets(pa.nulls(2, pa.bool_()), 10).tolist() == [-1, -1]
 
 
 def test_values_are_spread_evenly() -> None:
-    found = buckets(pa.array([f"C{i}" for i in range(100_000)]), 100)
+    found = hash_buckets(pa.array([f"C{i}" for i in range(100_000)]), 100)
     counts = np.bincount(found, minlength=100)
     assert counts.min() > 850
     assert counts.max() < 1150
@@ -51,8 +51,8 @@ def test_values_are_spread_evenly() -> None:
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_another_process_gives_the_same(seed: str) -> None:
     code = (
-        "import pyarrow as pa; from bigdata_cli.training.hashing import buckets; "
-        "print(buckets(pa.array(['a', 'ö', '']), 1000).tolist())"
+        "import pyarrow as pa; from bigdata_cli.training.encode import hash_buckets; "
+        "print(hash_buckets(pa.array(['a', 'ö', '']), 1000).tolist())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,

@@ -11,12 +11,13 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.training import examples
-from bigdata_cli.training.backends import Worker
-from bigdata_cli.training.examples import Examples, ExampleStream, Reading
+from bigdata_cli.training import stream as stream_module
+from bigdata_cli.training.backends.base import Worker
+from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.features import plan_features
-from bigdata_cli.training.judgement import row_losses
 from bigdata_cli.training.loop import LoopResult, Schedule, TrainingLoop
+from bigdata_cli.training.metrics import row_losses
+from bigdata_cli.training.stream import ExampleStream, Reading
 from bigdata_cli.training.target import plan_target
 from tests.datasets import write_dataset
 
@@ -82,7 +83,7 @@ def train_with(
         reading = Reading(batch_size=backend.worker.part(BATCH), rank=rank, workers=workers)
         stream = ExampleStream(dataset, features, target, reading)
         schedule = Schedule(first_epoch=0, epochs=epochs, batch_size=BATCH, class_weights=weights)
-        loop = TrainingLoop(recorders[rank], backend, stream, target, schedule)  # type: ignore[arg-type]
+        loop = TrainingLoop(recorders[rank], backend, stream, schedule)  # type: ignore[arg-type]
         results[rank] = loop.run()
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(workers)]
@@ -155,7 +156,6 @@ def test_an_error_of_the_reader_ends_the_loop(tmp_path: Path) -> None:
         Recorder(),  # type: ignore[arg-type]
         ThreadBackend(0, Meeting(1)),  # type: ignore[arg-type]
         stream,
-        target,
         Schedule(first_epoch=0, epochs=1, batch_size=10),
     )
     with pytest.raises(VerificationError, match="is missing"):
@@ -165,7 +165,7 @@ def test_an_error_of_the_reader_ends_the_loop(tmp_path: Path) -> None:
 def test_training_ends_in_the_window_in_which_a_loss_is_not_finite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examples, "WINDOW_BATCHES", 2)
+    monkeypatch.setattr(stream_module, "WINDOW_BATCHES", 2)
     dataset = open_dataset(folder_of(tmp_path, 2))
     target, features = plan_target(dataset, "y"), plan_features(dataset, "y")
     stream = ExampleStream(dataset, features, target, Reading(batch_size=10))
@@ -179,7 +179,6 @@ def test_training_ends_in_the_window_in_which_a_loss_is_not_finite(
         Recorder(losses_of),  # type: ignore[arg-type]
         ThreadBackend(0, Meeting(1)),  # type: ignore[arg-type]
         stream,
-        target,
         Schedule(first_epoch=0, epochs=3, batch_size=10),
         after_epoch=saved.append,
     )

@@ -15,9 +15,9 @@ import pytest
 from bigdata_cli import predict
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.training.bagging import member_name, write_bag
+from bigdata_cli.training.bag import member_name, write_bag
 from bigdata_cli.training.evaluate import blocks
-from bigdata_cli.training.judgement import auc
+from bigdata_cli.training.metrics import auc
 from bigdata_cli.training.predict import PredictProgress
 from bigdata_cli.training.saved import TrainedModel, save_model
 from tests.datasets import LAYOUTS, write_dataset
@@ -44,8 +44,8 @@ def models(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def logits_of(model: TrainedModel, folder: Path) -> np.ndarray:
     dataset = open_dataset(folder)
-    encoder = model.check(dataset)
-    found = [model.predict(encoder.encode(batch)) for batch in blocks(dataset, encoder, N_ROWS)]
+    encoder = model.encoder(dataset)
+    found = [model.predict(encoder.examples(batch)) for batch in blocks(dataset, encoder, N_ROWS)]
     return np.concatenate(found)
 
 

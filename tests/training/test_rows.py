@@ -12,11 +12,12 @@ from bigdata_cli import train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.order import split_rows
-from bigdata_cli.training.judgement import auc, balanced_weights, best_constant
+from bigdata_cli.training.metrics import auc
 from bigdata_cli.training.sampling import RowSample
 from bigdata_cli.training.target import Task
+from bigdata_cli.training.verdict import balanced_weights, best_constant
 from tests.datasets import write_dataset
-from tests.training.test_examples import ids, stream_of
+from tests.training.test_stream import ids, stream_of
 
 N_ROWS = 4000
 
@@ -59,7 +60,7 @@ class TestSample:
         ]
         assert sorted(epochs[0]) == sorted(epochs[1])
         assert len(epochs[0]) == len(set(epochs[0])) == pytest.approx(0.08 * N_ROWS, abs=6)
-        assert stream.trained_rows == len(epochs[0])
+        assert stream.class_counts.sum() == len(epochs[0])
         np.testing.assert_array_equal(stream.count_classes(), stream.class_counts)
 
     def test_what_is_held_out_does_not_depend_on_the_sample(self, folder: Path) -> None:
@@ -148,8 +149,8 @@ class TestAnotherDataset:
         from bigdata_cli.training.saved import load_model
 
         model, dataset = load_model(path), open_dataset(other)
-        encoder = model.check(dataset)
-        parts = [encoder.encode(batch) for batch in blocks(dataset, encoder, 500)]
+        encoder = model.encoder(dataset)
+        parts = [encoder.examples(batch) for batch in blocks(dataset, encoder, 500)]
         scores = np.concatenate([model.predict(part)[:, 0] for part in parts])
         y = np.concatenate([part.y for part in parts])
         assert report.metric_value == pytest.approx(auc(scores, y), abs=1e-6)
@@ -177,8 +178,8 @@ class TestASliceOfTheRows:
         from bigdata_cli.training.saved import load_model
 
         model = load_model(path)
-        encoder = model.check(dataset)
-        parts = [encoder.encode(batch) for batch in blocks(dataset, encoder, 500)]
+        encoder = model.encoder(dataset)
+        parts = [encoder.examples(batch) for batch in blocks(dataset, encoder, 500)]
         y = np.concatenate([part.y for part in parts])[rows.start : rows.stop]
         if len(set(y)) == 2:
             scores = np.concatenate([model.predict(part)[:, 0] for part in parts])

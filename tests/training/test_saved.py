@@ -44,8 +44,8 @@ def saved(model: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def examples_of(model: TrainedModel, folder: Path):
     dataset = open_dataset(folder)
-    encoder = model.check(dataset)
-    return encoder.encode(next(blocks(dataset, encoder, ROWS))), encoder
+    encoder = model.encoder(dataset)
+    return encoder.examples(next(blocks(dataset, encoder, ROWS))), encoder
 
 
 @pytest.mark.parametrize("label", list(LABELS))
@@ -264,7 +264,7 @@ def test_columns_that_do_not_fit(
     model: TrainedModel, tmp_path: Path, table: pa.Table, message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        model.check(open_dataset(write_dataset(tmp_path / "d", table)))
+        model.encoder(open_dataset(write_dataset(tmp_path / "d", table)))
     assert hint in str(caught.value.hint)
 
 

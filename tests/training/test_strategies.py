@@ -242,7 +242,7 @@ def test_a_worker_that_ends_is_told_of(folder: Path, tmp_path: Path) -> None:
     ranks[1].kill()
     other = ended(ranks[0])
     assert other.status == 1
-    assert "Error: worker 0 of 2 cannot go on" in other.errors
+    assert "Error: worker 0 of 2 cannot continue" in other.errors
     assert "Traceback" not in other.errors
     ranks[1].communicate()
 

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import platform
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.training.backends import Worker, import_framework, import_keras
-from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.backends.base import PREDICT_ROWS, Backend, Trainer
+from bigdata_cli.training.backends.registry import import_framework, import_keras
+from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.model import network_row_losses
 from bigdata_cli.training.options import DeviceOptions
 from bigdata_cli.training.target import Target
 
-PREDICT_ROWS = 8192
 
-
-class JaxBackend:
+class JaxBackend(Backend):
     """JAX on its first device."""
 
     name = "jax"
-    strategy = "none"
-    replicas = 1
-    worker = Worker()
-    lost_worker_errors: tuple[type[Exception], ...] = ()
 
     def __init__(self, options: DeviceOptions) -> None:
         self._jax = jax = import_framework(self.name)
-        self._keras = import_keras(self.name)
+        import_keras(self.name)
         seen = jax.devices()
         gpus = [device for device in seen if device.platform != "cpu"]
         options.check_gpu(self.name, len(gpus), tuple(str(device) for device in seen))
@@ -39,49 +32,29 @@ class JaxBackend:
             )
         self._device = seen[0]
 
-    def scope(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
     def trainer(self, network: Any, target: Target) -> JaxTrainer:
         return JaxTrainer(self._jax, network, target)
-
-    def gather(self, array: np.ndarray) -> np.ndarray:
-        return np.asarray(array, np.float64)[np.newaxis]
 
     def devices(self) -> tuple[str, ...]:
         name = "CPU" if self._device.platform == "cpu" else self._device.platform.upper()
         kind = self._device.device_kind
         return (f"{name}:{self._device.id}" + ("" if kind.upper() == name else f" ({kind})"),)
 
-    def versions(self) -> dict[str, str]:
-        return {
-            "jax": self._jax.__version__,
-            "keras": self._keras.__version__,
-            "python": platform.python_version(),
-        }
 
-    def close(self) -> None:
-        """Nothing to leave."""
-
-
-class JaxTrainer:
-    """The state as arrays beside the model: steps and predictions are functions of it."""
+class JaxTrainer(Trainer):
+    """Holds the state as arrays beside the model: steps and predictions are functions of it."""
 
     def __init__(self, jax: Any, network: Any, target: Target) -> None:
+        super().__init__(network, target)
         self._jax = jax
-        self.network = network
-        self._target = target
-        dtypes = [str(tensor.dtype) for tensor in network.inputs]
-        self._has_numbers, self._has_codes = "float32" in dtypes, "int32" in dtypes
-        self._state = self._state_of_model()
-        self._most_rows = 0
+        self._state = tuple(
+            [variable.value for variable in group] for group in self._variable_groups()
+        )
+        self._max_rows = 0
         self._step = jax.jit(self._take_step)
         self._apply = jax.jit(self._logits)
 
-    def _state_of_model(self) -> tuple[list[Any], ...]:
-        return tuple([variable.value for variable in group] for group in self._variables())
-
-    def _variables(self) -> tuple[list[Any], ...]:
+    def _variable_groups(self) -> tuple[list[Any], ...]:
         network = self.network
         return (
             network.trainable_variables,
@@ -108,29 +81,18 @@ class JaxTrainer:
     def _logits(self, state: Any, inputs: Any) -> Any:
         return self.network.stateless_call(state[0], state[1], inputs, training=False)[0]
 
-    def _inputs(self, examples: Examples) -> list[np.ndarray]:
-        used = [examples.dense] if self._has_numbers else []
-        return [*used, examples.codes] if self._has_codes else used
-
     def step(self, examples: Examples, weights: np.ndarray, total_rows: int) -> Any:
-        # A shorter batch is filled up with rows that weigh nothing: the step is compiled once.
-        self._most_rows = max(self._most_rows, len(examples))
-        padded = _padded(examples, self._most_rows)
-        weights = np.pad(weights, (0, self._most_rows - len(weights)))
+        # Rows of weight 0 fill up a shorter batch, so that the step is compiled once.
+        self._max_rows = max(self._max_rows, len(examples))
+        padded = _padded(examples, self._max_rows)
+        weights = np.pad(weights, (0, self._max_rows - len(weights)))
         total = np.float32(total_rows)
-        loss, self._state = self._step(self._state, self._inputs(padded), padded.y, weights, total)
+        loss, self._state = self._step(self._state, self._arrays(padded), padded.y, weights, total)
         return loss
 
-    def losses(self, pending: list[Any]) -> np.ndarray:
-        return np.array([float(loss) for loss in pending])
-
-    def predict(self, examples: Examples) -> np.ndarray:
-        logits = np.empty((len(examples), len(self._target.start)))
-        for first in range(0, len(examples), PREDICT_ROWS):
-            piece = examples.take(slice(first, first + PREDICT_ROWS))
-            outputs = self._apply(self._state, self._inputs(_padded(piece, PREDICT_ROWS)))
-            logits[first : first + len(piece)] = np.asarray(outputs)[: len(piece)]
-        return logits
+    def _apply_block(self, examples: Examples) -> np.ndarray:
+        outputs = self._apply(self._state, self._arrays(_padded(examples, PREDICT_ROWS)))
+        return np.asarray(outputs)[: len(examples)]
 
     def snapshot(self) -> Any:
         return self._state
@@ -139,7 +101,7 @@ class JaxTrainer:
         self._state = snapshot
 
     def write_back(self) -> None:
-        for variables, values in zip(self._variables(), self._state, strict=True):
+        for variables, values in zip(self._variable_groups(), self._state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 

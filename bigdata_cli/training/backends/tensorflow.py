@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
@@ -18,36 +17,38 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.tensorflow import import_tensorflow
-from bigdata_cli.training.backends import Worker, import_keras
-from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.backends.base import Backend, Trainer, Worker
+from bigdata_cli.training.backends.registry import import_keras
+from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.model import network_row_losses
 from bigdata_cli.training.options import DeviceOptions
 from bigdata_cli.training.target import Target
 
-PREDICT_ROWS = 8192
+_TF_CONFIG_HINT = (
+    'TF_CONFIG=\'{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}\''
+)
 
 
-class TensorflowBackend:
+class TensorflowBackend(Backend):
     """TensorFlow with the devices and workers of a strategy."""
 
     name = "tensorflow"
 
     def __init__(self, options: DeviceOptions) -> None:
         self._tf = tf = import_tensorflow(purpose="bigdata train")
-        self._keras = import_keras(self.name)
+        import_keras(self.name)
         gpus = tf.config.list_physical_devices("GPU")
         options.check_gpu(self.name, len(gpus), _physical_devices(tf))
         cluster = _cluster(os.environ.get("TF_CONFIG"))
         self.strategy = _strategy_name(options, cluster, len(gpus))
-        self.lost_worker_errors: tuple[type[Exception], ...] = (tf.errors.OpError, RuntimeError)
+        self.lost_worker_errors = (tf.errors.OpError, RuntimeError)
         self._distribution = None
         if self.strategy == "mirrored":
             names = _logical_devices(tf, options.devices, n_gpus=len(gpus))
             self._distribution = tf.distribute.MirroredStrategy(names)
         elif self.strategy == "multiworker":
             self._distribution = _multiworker(tf, cluster)
-        self.worker = Worker()
-        self.replicas = 1
         if self._distribution is not None:
             self.replicas = self._distribution.num_replicas_in_sync
             if self.strategy == "multiworker":
@@ -61,13 +62,10 @@ class TensorflowBackend:
     def trainer(self, network: Any, target: Target) -> TensorflowTrainer:
         return TensorflowTrainer(self._tf, network, target, self._distribution)
 
-    def gather(self, array: np.ndarray) -> np.ndarray:
-        array = np.asarray(array, np.float64)
-        if self.worker.count == 1:
-            return array[np.newaxis]
+    def _gather(self, array: np.ndarray) -> np.ndarray:
         strategy, tf = self._distribution, self._tf
         assert strategy is not None
-        # Zeros but in the worker's own place, added up: every worker has the same shape.
+        # The sum over workers of arrays that are zero except in the worker's own place.
         mine = np.zeros((self.worker.count, *array.shape))
         mine[self.worker.rank] = array
         first = self.replicas // self.worker.count * self.worker.rank
@@ -90,29 +88,15 @@ class TensorflowBackend:
             return named
         return tuple(f"{name} of {self.worker.count} workers" for name in named)
 
-    def versions(self) -> dict[str, str]:
-        return {
-            "tensorflow": self._tf.__version__,
-            "keras": self._keras.__version__,
-            "python": platform.python_version(),
-        }
 
-    def close(self) -> None:
-        """Nothing: the strategy ends with the process."""
-
-
-class TensorflowTrainer:
+class TensorflowTrainer(Trainer):
     """The steps as one graph for batches of any size."""
 
     def __init__(self, tf: Any, network: Any, target: Target, distribution: Any) -> None:
+        super().__init__(network, target)
         self._tf = tf
-        self.network = network
-        self._target = target
         self._distribution = distribution
-        shapes = [(tensor.shape[1], tensor.dtype) for tensor in network.inputs]
-        self._has_numbers = any(dtype == "float32" for _, dtype in shapes)
-        self._has_codes = any(dtype == "int32" for _, dtype in shapes)
-        inputs = [tf.TensorSpec((None, width), dtype) for width, dtype in shapes]
+        inputs = [tf.TensorSpec((None, one.shape[1]), one.dtype) for one in network.inputs]
         signature = (inputs, *(tf.TensorSpec((None,), "float32") for _ in range(2)))
         total = tf.TensorSpec((), "float32")
         if distribution is None:
@@ -125,26 +109,23 @@ class TensorflowTrainer:
         )
 
     def _inputs(self, examples: Examples) -> list[Any]:
-        used = [examples.dense] if self._has_numbers else []
-        if self._has_codes:
-            used.append(examples.codes)
-        return [self._tf.convert_to_tensor(array) for array in used]
+        return [self._tf.convert_to_tensor(array) for array in self._arrays(examples)]
 
     def _take_step(self, inputs: Any, y: Any, weights: Any, total_rows: Any) -> Any:
-        """Learn; returns the replica's part of the loss."""
+        """Learn, and return the replica's part of the loss."""
         variables = self.network.trainable_variables
         with self._tf.GradientTape() as tape:
             logits = self.network(inputs, training=True)
             losses = network_row_losses(self._target.task, logits, y)
             loss = self._tf.reduce_sum(losses * weights) / total_rows
-        # Those of embeddings are lists of rows, which Adam would square before it adds them up.
+        # Gradients of embeddings are lists of rows, which Adam would square before adding them.
         gradients = [self._tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
-        # In a replica, apply adds the gradients of all replicas up.
+        # In a replica, apply sums the gradients of all replicas.
         self.network.optimizer.apply(gradients, variables)
         return loss
 
     def _take_steps(self, inputs: Any, y: Any, weights: Any, total_rows: Any) -> Any:
-        """Learn in every replica; returns this worker's part of the loss."""
+        """Learn in every replica, and return this worker's part of the loss."""
         parts = self._distribution.run(self._take_step, args=(inputs, y, weights, total_rows))
         return self._tf.add_n(self._distribution.experimental_local_results(parts))
 
@@ -154,44 +135,23 @@ class TensorflowTrainer:
         if self._distribution is None:
             inputs = self._inputs(examples)
             return self._step(inputs, convert(examples.y), convert(weights), total)
-        pieces = self._pieces(examples, weights)
-
-        def of_replica(get: Any) -> Any:
-            return self._distribution.experimental_distribute_values_from_function(
-                lambda context: get(pieces[self._local_place(context)])
-            )
-
-        inputs = [
-            of_replica(lambda piece, place=place: self._inputs(piece[0])[place])
-            for place in range(self._has_numbers + self._has_codes)
-        ]
-        y = of_replica(lambda piece: convert(piece[0].y))
-        return self._step(inputs, y, of_replica(lambda piece: convert(piece[1])), total)
-
-    def _pieces(self, examples: Examples, weights: np.ndarray) -> list[tuple[Examples, np.ndarray]]:
-        """The rows in as many parts of nearly one size as this worker has replicas."""
         n_replicas = len(self._distribution.extended.worker_devices)
         ends = np.linspace(0, len(examples), n_replicas + 1).astype(int)
         cuts = [slice(start, stop) for start, stop in pairwise(ends)]
-        return [(examples.take(cut), weights[cut]) for cut in cuts]
 
-    def _local_place(self, context: Any) -> int:
-        return int(context.replica_id_in_sync_group) % len(
-            self._distribution.extended.worker_devices
-        )
+        def of_replica(values: Any) -> Any:
+            """Give each replica its part of rows."""
+            return self._distribution.experimental_distribute_values_from_function(
+                lambda context: convert(
+                    values[cuts[int(context.replica_id_in_sync_group) % n_replicas]]
+                )
+            )
 
-    def losses(self, pending: list[Any]) -> np.ndarray:
-        return np.array([float(loss) for loss in pending])
+        inputs = [of_replica(array) for array in self._arrays(examples)]
+        return self._step(inputs, of_replica(examples.y), of_replica(weights), total)
 
-    def predict(self, examples: Examples) -> np.ndarray:
-        logits = np.empty((len(examples), len(self._target.start)))
-        for first in range(0, len(examples), PREDICT_ROWS):
-            piece = examples.take(slice(first, first + PREDICT_ROWS))
-            logits[first : first + len(piece)] = self._apply(self._inputs(piece)).numpy()
-        return logits
-
-    def _variables(self) -> list[Any]:
-        return [*self.network.variables, *self.network.optimizer.variables]
+    def _apply_block(self, examples: Examples) -> np.ndarray:
+        return self._apply(self._inputs(examples)).numpy()
 
     def snapshot(self) -> list[np.ndarray]:
         return [np.array(variable) for variable in self._variables()]
@@ -200,12 +160,9 @@ class TensorflowTrainer:
         for variable, value in zip(self._variables(), snapshot, strict=True):
             variable.assign(value)
 
-    def write_back(self) -> None:
-        """Nothing: the steps change the model's own variables."""
-
 
 def _physical_devices(tf: Any) -> tuple[str, ...]:
-    """Names of the processors and GPUs, with their models where they are known."""
+    """Return the names of the processors and GPUs, with their models where these are known."""
     devices = []
     for device in tf.config.list_physical_devices():
         details = tf.config.experimental.get_device_details(device)
@@ -216,19 +173,18 @@ def _physical_devices(tf: Any) -> tuple[str, ...]:
 
 
 def _strategy_name(options: DeviceOptions, cluster: tuple[str, ...], n_gpus: int) -> str:
-    """The strategy that is meant; UsageError where it cannot be."""
+    """Return the strategy to use; raise UsageError where it cannot be."""
     if options.strategy == "multiworker" and not cluster:
         raise UsageError(
             "--strategy multiworker needs TF_CONFIG in the environment, with the addresses of all "
             "workers",
-            hint='TF_CONFIG=\'{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
-            '"task": {"type": "worker", "index": 0}}\'',
+            hint=_TF_CONFIG_HINT,
         )
     is_auto = options.strategy == "auto"
     if options.strategy == "multiworker" or (is_auto and len(cluster) > 1):
         if options.devices is not None:
             raise UsageError(
-                f"--devices {options.devices} is of one process, and TF_CONFIG names "
+                f"--devices {options.devices} is for one process, and TF_CONFIG names "
                 f"{len(cluster)}, each of which uses all of its devices",
                 hint="without --devices",
             )
@@ -239,7 +195,7 @@ def _strategy_name(options: DeviceOptions, cluster: tuple[str, ...], n_gpus: int
 
 
 def _cluster(text: str | None) -> tuple[str, ...]:
-    """The addresses of the workers in TF_CONFIG; UsageError where it is not what it should be."""
+    """Return the addresses of the workers in TF_CONFIG; raise UsageError where it is wrong."""
     if not text:
         return ()
     try:
@@ -256,20 +212,19 @@ def _cluster(text: str | None) -> tuple[str, ...]:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(
             f"TF_CONFIG is not the description of a cluster: {reason}",
-            hint='TF_CONFIG=\'{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
-            '"task": {"type": "worker", "index": 0}}\'',
+            hint=_TF_CONFIG_HINT,
         ) from error
     return tuple(workers)
 
 
 def _rank(resolver: Any, cluster: tuple[str, ...]) -> int:
-    """The place of this process among the workers, a chief first."""
+    """Return the number of this process among the workers; a chief comes first."""
     n_chiefs = len(cluster) - len(resolver.cluster_spec().as_dict().get("worker", []))
     return resolver.task_id + (n_chiefs if resolver.task_type == "worker" else 0)
 
 
 def _logical_devices(tf: Any, devices: int | None, *, n_gpus: int) -> list[str]:
-    """The names of the devices to mirror on: GPUs, or logical processors to rehearse on."""
+    """Return the devices to mirror on: GPUs or, without any, logical processors."""
     if n_gpus:
         if devices is not None and devices > n_gpus:
             raise UsageError(

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-import platform
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.training.backends import Worker, import_framework, import_keras
-from bigdata_cli.training.examples import Examples
+from bigdata_cli.training.backends.base import Backend, Trainer, Worker
+from bigdata_cli.training.backends.registry import import_framework, import_keras
+from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.model import network_row_losses
 from bigdata_cli.training.options import DeviceOptions
 from bigdata_cli.training.target import Target
 
-PREDICT_ROWS = 8192
 _TORCHRUN = "torchrun --nproc-per-node 2 -m bigdata_cli train … --backend torch"
 
 
-class TorchBackend:
-    """PyTorch, as one process or as one of those that torchrun started."""
+class TorchBackend(Backend):
+    """PyTorch, in one process or in one of those that torchrun started."""
 
     name = "torch"
 
@@ -33,7 +32,7 @@ class TorchBackend:
         self.worker = _worker(options)
         self.strategy = "multiworker" if self.worker.count > 1 else "none"
         self.replicas = self.worker.count
-        self.lost_worker_errors: tuple[type[Exception], ...] = (RuntimeError,)
+        self.lost_worker_errors = (RuntimeError,)
         self._device = torch.device("cpu")
         if n_gpus:
             local = int(os.environ.get("LOCAL_RANK", "0")) if self.worker.count > 1 else 0
@@ -55,10 +54,7 @@ class TorchBackend:
     def trainer(self, network: Any, target: Target) -> TorchTrainer:
         return TorchTrainer(self._torch, network, target, self._device, self.worker)
 
-    def gather(self, array: np.ndarray) -> np.ndarray:
-        array = np.asarray(array, np.float64)
-        if self.worker.count == 1:
-            return array[np.newaxis]
+    def _gather(self, array: np.ndarray) -> np.ndarray:
         torch = self._torch
         mine = torch.from_numpy(array).to(self._device)
         parts = [torch.empty_like(mine) for _ in range(self.worker.count)]
@@ -72,40 +68,27 @@ class TorchBackend:
         model = self._torch.cuda.get_device_name(self._device)
         return (f"GPU:{self._device.index} ({model}){of}",)
 
-    def versions(self) -> dict[str, str]:
-        return {
-            "torch": self._torch.__version__,
-            "keras": self._keras.__version__,
-            "python": platform.python_version(),
-        }
-
     def close(self) -> None:
         if self.worker.count > 1 and self._torch.distributed.is_initialized():
             self._torch.distributed.destroy_process_group()
 
 
-class TorchTrainer:
+class TorchTrainer(Trainer):
     """Steps of a Keras model as the module that it is."""
 
     def __init__(
         self, torch: Any, network: Any, target: Target, device: Any, worker: Worker
     ) -> None:
+        super().__init__(network, target)
         self._torch = torch
-        self.network = network
-        self._target = target
         self._device = device
-        self._workers = worker.count
-        dtypes = [str(tensor.dtype) for tensor in network.inputs]
-        self._has_numbers, self._has_codes = "float32" in dtypes, "int32" in dtypes
+        self._n_workers = worker.count
         self._module = network
         if worker.count > 1:
             self._module = torch.nn.parallel.DistributedDataParallel(network)
 
     def _inputs(self, examples: Examples) -> list[Any]:
-        used = [examples.dense] if self._has_numbers else []
-        if self._has_codes:
-            used.append(examples.codes)
-        return [self._tensor(array) for array in used]
+        return [self._tensor(array) for array in self._arrays(examples)]
 
     def _tensor(self, array: np.ndarray) -> Any:
         return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -116,7 +99,7 @@ class TorchTrainer:
         losses = network_row_losses(self._target.task, logits, self._tensor(examples.y))
         loss = (losses * self._tensor(weights)).sum() / total_rows
         # DistributedDataParallel takes the mean over the workers; the loss is a sum over them.
-        (loss * self._workers).backward()
+        (loss * self._n_workers).backward()
         variables = self.network.trainable_variables
         with self._torch.no_grad():
             self.network.optimizer.apply([v.value.grad for v in variables], variables)
@@ -127,17 +110,9 @@ class TorchTrainer:
             return np.empty(0)
         return self._torch.stack(pending).cpu().numpy().astype(np.float64)
 
-    def predict(self, examples: Examples) -> np.ndarray:
-        logits = np.empty((len(examples), len(self._target.start)))
+    def _apply_block(self, examples: Examples) -> np.ndarray:
         with self._torch.no_grad():
-            for first in range(0, len(examples), PREDICT_ROWS):
-                piece = examples.take(slice(first, first + PREDICT_ROWS))
-                outputs = self.network(self._inputs(piece), training=False)
-                logits[first : first + len(piece)] = outputs.cpu().numpy()
-        return logits
-
-    def _variables(self) -> list[Any]:
-        return [*self.network.variables, *self.network.optimizer.variables]
+            return self.network(self._inputs(examples), training=False).cpu().numpy()
 
     def snapshot(self) -> list[Any]:
         return [variable.value.detach().clone() for variable in self._variables()]
@@ -147,12 +122,9 @@ class TorchTrainer:
             for variable, value in zip(self._variables(), snapshot, strict=True):
                 variable.value.copy_(value)
 
-    def write_back(self) -> None:
-        """Nothing: the steps change the model's own variables."""
-
 
 def _worker(options: DeviceOptions) -> Worker:
-    """This process among those of torchrun; UsageError where the strategy cannot be."""
+    """Return this process among those of torchrun; raise UsageError for another strategy."""
     try:
         rank, count = (int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1)))
     except ValueError as error:
@@ -171,7 +143,7 @@ def _worker(options: DeviceOptions) -> Worker:
 
 
 def _join(torch: Any, transport: str) -> None:
-    """Meet the other processes."""
+    """Join the process group."""
     if torch.distributed.is_initialized():
         return
     try:

@@ -1,4 +1,4 @@
-"""What a model says, as columns in the label's own terms, and the files that hold them."""
+"""Predictions as columns of the label's own values, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ _COMPRESSION = "zstd"
 
 
 class PredictionColumns:
-    """The columns of predictions of a label, block by block.
+    """Makes the columns of predictions, block by block.
 
-    names: of the columns. positive: the value whose probability is the column `probability` of a
-    binary label. not_finite: rows so far whose prediction is NaN or infinite; they get a null.
+    Attributes:
+        names: The names of the columns.
+        positive: The value of a binary label whose probability is the column `probability`.
+        not_finite: The rows so far whose prediction is NaN or infinite; they get a null.
     """
 
     def __init__(self, target: Target, *, probabilities: bool) -> None:
@@ -40,7 +42,7 @@ class PredictionColumns:
         self.not_finite = 0
 
     def of(self, logits: np.ndarray) -> dict[str, pa.Array]:
-        """The columns of a block of logits, or of standardised labels (rows, outputs)."""
+        """Return the columns of a block of logits, or of standardised labels (rows, outputs)."""
         good = np.isfinite(logits).all(axis=1)
         self.not_finite += int(len(good) - good.sum())
         missing = None if good.all() else ~good
@@ -63,13 +65,9 @@ class PredictionColumns:
             columns[name] = pa.array(np.ascontiguousarray(of_values[:, place]), mask=missing)
         return columns
 
-    def of_no_rows(self) -> dict[str, pa.Array]:
-        """The columns without a row."""
-        return self.of(np.empty((0, max(1, len(self._target.start)))))
-
 
 def _class_values(target: Target) -> pa.Array:
-    """The label's values, by class: texts, or of the label's dtype; none of a number."""
+    """Return the values of the label by class: text, or of its dtype; none of a number."""
     column = target.column
     if column.vocabulary is not None:
         return pa.array(column.vocabulary, pa.string())
@@ -81,7 +79,7 @@ def _class_values(target: Target) -> pa.Array:
 
 
 def _value_texts(target: Target, values: pa.Array) -> list[str]:
-    """The values as they stand in a CSV."""
+    """Return the values as a CSV has them."""
     if target.column.kind is Kind.BOOL:
         return [str(value).lower() for value in values.to_pylist()]
     return [
@@ -90,7 +88,7 @@ def _value_texts(target: Target, values: pa.Array) -> list[str]:
 
 
 def _in_units(values: np.ndarray, target: Target, missing: np.ndarray | None) -> pa.Array:
-    """Numbers as the label has them: days and seconds since 1970 as dates and timestamps."""
+    """Return numbers in the units of the label: as dates and timestamps where it is one."""
     kind = target.column.kind
     if kind is Kind.DATE:
         return pa.array(_whole(values, np.int32), mask=missing).cast(pa.date32())
@@ -101,15 +99,15 @@ def _in_units(values: np.ndarray, target: Target, missing: np.ndarray | None) ->
 
 
 def _whole(values: np.ndarray, dtype: type[np.signedinteger[Any]]) -> np.ndarray:
-    """Rounded to integers; those beyond the dtype at its end."""
+    """Round to integers, clipped to the range of the dtype."""
     info = np.iinfo(dtype)
     # float64 cannot hold the largest int64, but the number before it.
     top = np.nextafter(float(info.max) + 1, 0)
     return np.clip(np.rint(values), info.min, top).astype(dtype)
 
 
-def carried_column(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column of a dataset as it is written: categories as their texts."""
+def decoded_column(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column of a dataset as it is written: a category as text."""
     if pa.types.is_dictionary(array.type):
         return array.cast(pa.string())
     return array
@@ -126,21 +124,21 @@ class TableWriter:
         self._sink = sink
         self._is_csv = is_csv
         self._writer: Any = None
-        self._held: list[pa.Table] = []
+        self._pending: list[pa.Table] = []
 
     def write(self, columns: dict[str, pa.Array | pa.ChunkedArray]) -> None:
         """Append rows; every block has the same columns."""
-        self._held.append(pa.table(columns))
-        rows = sum(table.num_rows for table in self._held)
-        n_bytes = sum(table.nbytes for table in self._held)
+        self._pending.append(pa.table(columns))
+        rows = sum(table.num_rows for table in self._pending)
+        n_bytes = sum(table.nbytes for table in self._pending)
         if self._is_csv or rows >= ROW_GROUP_ROWS or n_bytes >= ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        if not self._held:
+        if not self._pending:
             return
-        table = pa.concat_tables(self._held)
-        self._held = []
+        table = pa.concat_tables(self._pending)
+        self._pending = []
         if self._writer is None:
             self._writer = self._open(table.schema)
         self._writer.write_table(table)

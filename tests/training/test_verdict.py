@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigdata_cli.training.judgement import (
-    auc,
-    deviations_beyond_chance,
-    judge,
-    metric_value,
-    ranks,
-    row_losses,
-)
+from bigdata_cli.training.metrics import auc, measure, row_losses
 from bigdata_cli.training.target import Task
+from bigdata_cli.training.verdict import deviations_beyond_chance, judge, ranks
 
 FELL = (0.7, 0.5)
 
@@ -57,10 +51,10 @@ def test_losses_are_those_of_the_definition() -> None:
 
 def test_metrics() -> None:
     logits = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    assert metric_value(Task.CLASSES, logits, np.array([1, 0, 1, 1]), scale=1.0) == 0.75
-    rmse = metric_value(Task.REGRESSION, np.array([[1.0], [1.0]]), np.array([1.0, 3.0]), scale=10)
+    assert measure(Task.CLASSES, logits, np.array([1, 0, 1, 1])).value == 0.75
+    rmse = measure(Task.REGRESSION, np.array([[1.0], [1.0]]), np.array([1.0, 3.0]), scale=10).value
     assert rmse == pytest.approx(math.sqrt(2) * 10)
-    assert math.isnan(metric_value(Task.BINARY, np.empty((0, 1)), np.empty(0), scale=1.0))
+    assert math.isnan(measure(Task.BINARY, np.empty((0, 1)), np.empty(0)).value)
 
 
 def rare_positives(n_positive: int) -> np.ndarray:

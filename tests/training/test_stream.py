@@ -11,9 +11,11 @@ import pyarrow as pa
 import pytest
 
 from bigdata_cli.dataset import open_dataset
-from bigdata_cli.training import examples
-from bigdata_cli.training.examples import ExampleStream, HeldOutRows, Reading, join
+from bigdata_cli.training import stream as stream_module
+from bigdata_cli.training.encode import Examples, join
 from bigdata_cli.training.features import plan_features
+from bigdata_cli.training.sampling import HoldOut
+from bigdata_cli.training.stream import ExampleStream, Reading
 from bigdata_cli.training.target import plan_target
 from tests.datasets import LAYOUTS, write_dataset
 
@@ -41,7 +43,7 @@ def stream_of(
     return ExampleStream(dataset, features, target, reading), features
 
 
-def ids(window: examples.Examples, features) -> np.ndarray:
+def ids(window: Examples, features) -> np.ndarray:
     """The ids back from their normalised values."""
     place = [feature.name for feature in features.numbers].index("id")
     feature = features.numbers[place]
@@ -91,7 +93,8 @@ def test_a_fifth_of_each_class_is_held_out(folder: Path) -> None:
     assert len(held) == pytest.approx(N_ROWS / 5, abs=8)
     assert held.y.sum() == pytest.approx(N_ROWS / 50 / 5, abs=4)
     trained_share = (N_ROWS // 50 + 1 - held.y.sum()) / (N_ROWS - len(held))
-    assert stream.class_counts[1] / stream.trained_rows == pytest.approx(trained_share, rel=0.05)
+    share = stream.class_counts[1] / stream.class_counts.sum()
+    assert share == pytest.approx(trained_share, rel=0.05)
     np.testing.assert_array_equal(stream_of(folder)[0].count_classes(), stream.class_counts)
 
 
@@ -121,8 +124,8 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_held_out_rows_do_not_depend_on_how_they_are_read() -> None:
     classes = np.random.default_rng(0).integers(0, 3, 1000)
-    whole = HeldOutRows(5, shard=2, n_classes=3).choose(classes)
-    chooser = HeldOutRows(5, shard=2, n_classes=3)
+    whole = HoldOut(5, shard=2, n_classes=3).choose(classes)
+    chooser = HoldOut(5, shard=2, n_classes=3)
     cuts = np.split(classes, [1, 7, 300, 301])
     np.testing.assert_array_equal(np.concatenate([chooser.choose(c) for c in cuts]), whole)
     for value in range(3):
@@ -130,11 +133,11 @@ def test_held_out_rows_do_not_depend_on_how_they_are_read() -> None:
         blocks = held[: len(held) // 5 * 5].reshape(-1, 5)
         np.testing.assert_array_equal(blocks.sum(axis=1), 1)
         assert 0 < blocks[:, 0].sum() < len(blocks)
-    assert (HeldOutRows(5, shard=3, n_classes=3).choose(classes) != whole).any()
+    assert (HoldOut(5, shard=3, n_classes=3).choose(classes) != whole).any()
 
 
 def test_what_is_held_out_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "HELD_OUT_BYTES", 1200)
+    monkeypatch.setattr(stream_module, "HOLD_OUT_BYTES", 1200)
     stream, _ = stream_of(folder)
     list(stream.epoch(0))
     held = stream.held_out()
@@ -143,7 +146,7 @@ def test_what_is_held_out_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_windows_are_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "WINDOW_BYTES", 1000)
+    monkeypatch.setattr(stream_module, "WINDOW_BYTES", 1000)
     stream, _ = stream_of(folder, batch_size=10)
     sizes = [len(window) for window in stream.epoch(0)]
     assert max(sizes) * 12 <= 1000
