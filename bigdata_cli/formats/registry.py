@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bigdata_cli.formats.base import Format
     from bigdata_cli.formats.traits import FormatTraits
 
-FORMATS = ("parquet", "hdf5", "npy", "tfrecord")
+FORMATS = ("parquet", "hdf5", "npy", "tfrecord", "arrow")
 """Each is a folder beside this file, with TRAITS in `traits.py` and FORMAT in `format.py`."""
 
 
