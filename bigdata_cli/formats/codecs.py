@@ -21,6 +21,7 @@ def parse_codec(form: Format, options: StorageOptions) -> tuple[str, int | None]
     high = pa.Codec.maximum_compression_level(codec)
     if not low <= level <= high:
         raise UsageError(
-            f"--compression {options.compression}: the levels of {codec} are {max(low, 0)} to {high}"
+            f"--compression {options.compression}: the levels of {codec} are "
+            f"{max(low, 0)} to {high}"
         )
     return codec, level

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 
 _MAX_TEXT_BYTES = 2**31 - 1
 _MAX_BATCH_ROWS = 2**31 - 1
+_VALIDITY, _TEXT = 0, -1
+"""In the place of bits for each row: of a validity mask, of the bytes of text."""
 _LENGTH_BYTES = 8
 """Before a compressed buffer: how long it will be, or -1 where it is not compressed."""
 
@@ -67,7 +70,7 @@ class ArrowFile:
             self._source.close()
             raise
 
-    def __enter__(self) -> ArrowFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,6 +81,7 @@ class ArrowFile:
         dictionaries, batches = footer_blocks(footer)
         self.schema = pa.ipc.open_file(self._source).schema
         self._check_types()
+        self._needed = _Needed(self.schema.types)
         self._places, options = self._selected()
         self._reader = pa.ipc.open_file(self._source, options=options)
         self._blocks = batches.tolist()
@@ -147,46 +151,37 @@ class ArrowFile:
         """Raise ValueError where a record batch does not consist of what the columns need."""
         if not 0 <= found.rows <= _MAX_BATCH_ROWS:
             raise ValueError(f"a record batch is said to have {found.rows:,} rows")
-        n_buffers = sum(3 if kind == pa.string() else 2 for kind in self.schema.types)
-        if len(found.nodes) != len(self.schema) or len(found.buffers) != n_buffers:
+        if len(found.nodes) != len(self.schema) or len(found.buffers) != len(self._needed.column):
             raise ValueError("a record batch has other columns than the file")
         if (found.nodes["length"] != found.rows).any():
             raise ValueError("the columns of a record batch differ in length")
         if found.rows and not len(self.schema):
             raise ValueError("it has rows without columns")
         if not found.is_compressed:
-            self._check_sizes(found, found.buffers["bytes"], range(len(self.schema)))
+            self._check_sizes(found, found.buffers["bytes"], np.arange(len(found.buffers)))
 
-    def _check_sizes(self, found: BatchMetadata, sizes: np.ndarray, columns: Sequence[int]) -> None:
-        """Raise ValueError where buffers of columns are not as long as their rows need.
+    def _check_sizes(self, found: BatchMetadata, sizes: np.ndarray, buffers: np.ndarray) -> None:
+        """Raise ValueError where buffers are not as long as their rows need.
 
-        sizes: of all buffers of the columns, once they are no longer compressed.
+        sizes: of these buffers, int64 (n,), once they are no longer compressed.
         """
-        at = 0
-        for i in columns:
-            kind, nulls = self.schema.types[i], int(found.nodes["nulls"][i])
-            wanted = _buffer_sizes(kind, found.rows, nulls)
-            for size, n_bytes in zip(sizes[at : at + len(wanted)].tolist(), wanted, strict=True):
-                if size < n_bytes or size > _rounded(n_bytes):
-                    raise ValueError(
-                        f'column "{self.schema.names[i]}" has a buffer of {size:,} bytes, '
-                        f"and {found.rows:,} rows need {n_bytes:,}"
-                    )
-            at += len(wanted)
-            if kind == pa.string():
-                if not 0 <= sizes[at] <= _MAX_TEXT_BYTES:
-                    raise ValueError(f'column "{self.schema.names[i]}" has too many bytes of text')
-                at += 1
+        least, most = self._needed.sizes(found)
+        wrong = (sizes < least[buffers]) | (sizes > most[buffers])
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            name = self.schema.names[self._needed.column[buffers[at]]]
+            raise ValueError(
+                f'column "{name}" has a buffer of {sizes[at]:,} bytes, '
+                f"and {found.rows:,} rows need {least[buffers[at]]:,}"
+            )
 
     def _check_compressed(self, index: int) -> None:
         """Look at what the buffers say of their size before memory is taken for them."""
         found, block = self._batches[index], self._blocks[index]
-        counts = [3 if kind == pa.string() else 2 for kind in self.schema.types]
-        firsts = np.cumsum([0, *counts])
-        wanted = [b for i in self._places for b in range(firsts[i], firsts[i + 1])]
         body = block[0] + block[1]
-        sizes = [self._size_of(found.buffers[b].tolist(), body) for b in wanted]
-        self._check_sizes(found, np.array(sizes, np.int64), self._places)
+        wanted = np.flatnonzero(np.isin(self._needed.column, self._places))
+        sizes = [self._size_of(buffer, body) for buffer in found.buffers[wanted].tolist()]
+        self._check_sizes(found, np.array(sizes, np.int64), wanted)
 
     def _size_of(self, buffer: tuple[int, int], body: int) -> int:
         """Bytes of a buffer of a compressed batch, decompressed."""
@@ -264,16 +259,33 @@ _FIXED_DTYPES = (
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 
 
-def _buffer_sizes(kind: pa.DataType, n_rows: int, nulls: int) -> tuple[int, int]:
-    """The bytes of the validity of a column, and of its values or offsets."""
-    validity = -(-n_rows // 8) if nulls else 0
-    if kind == pa.string():
-        return validity, 4 * (n_rows + 1)
-    width = 32 if kind == _CATEGORY else kind.bit_width
-    return validity, -(-n_rows * width // 8)
+class _Needed:
+    """What the buffers of a record batch need of bytes, by the types of its columns.
+
+    column: of each buffer, int64 (n,).
+    """
+
+    def __init__(self, types: Sequence[pa.DataType]) -> None:
+        column, bits, extra = [], [], []
+        for i, kind in enumerate(types):
+            is_text = kind == pa.string()
+            column += [i] * (3 if is_text else 2)
+            width = 32 if is_text or kind == _CATEGORY else kind.bit_width
+            bits += [_VALIDITY, width, _TEXT] if is_text else [_VALIDITY, width]
+            extra += [0, 1, 0] if is_text else [0, 0]
+        self.column = np.array(column, np.int64)
+        self._bits = np.array(bits, np.int64)
+        self._extra = np.array(extra, np.int64)
+
+    def sizes(self, found: BatchMetadata) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the most bytes of each buffer: int64 (n,) each."""
+        least = -(-(found.rows + self._extra) * np.maximum(self._bits, 1) // 8)
+        has_nulls = found.nodes["nulls"][self.column] != 0
+        least[((self._bits == _VALIDITY) & ~has_nulls) | (self._bits == _TEXT)] = 0
+        return least, np.where(self._bits == _TEXT, _MAX_TEXT_BYTES, _rounded(least))
 
 
-def _rounded(n_bytes: int) -> int:
+def _rounded(n_bytes: Any) -> Any:
     """The most bytes of a buffer that may be filled up to a multiple of 64."""
     return -(-n_bytes // 64) * 64
 
@@ -307,7 +319,8 @@ class ArrowRows(RowAccess):
             raise VerificationError(f"a shard in {folder} has {len(files)} files, and not one")
         self._path = folder / files[0]
         self._file = ArrowFile(self._path, columns, is_mapped=True)
-        self._types = [(column.name, arrow_type(column.dtype)) for column in columns]
+        self._names = [column.name for column in columns]
+        self._types = [arrow_type(column.dtype) for column in columns]
         self.rows = self._file.rows
         self._last: tuple[int, pa.RecordBatch] | None = None
 
@@ -320,9 +333,11 @@ class ArrowRows(RowAccess):
             self._batch(number).take(pa.array(rows[numbers == number] - ends[number]))
             for number in np.unique(numbers).tolist()
         ]
-        if not parts:
-            return pa.schema(self._types).empty_table().combine_chunks().to_batches()[0]
-        return pa.concat_batches(parts)
+        arrays = [
+            pa.concat_arrays([part.column(i) for part in parts]) if parts else pa.array([], kind)
+            for i, kind in enumerate(self._types)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=self._names)
 
     def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
         return batches_of(self._file, rows, max_rows, self._batch)
@@ -337,7 +352,10 @@ class ArrowRows(RowAccess):
 def batches_of(
     file: ArrowFile, rows: range | None, max_rows: int, batch: Callable[[int], pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of a file in batches of at most `max_rows`. batch: gives a record batch by its number."""
+    """Rows of a file in batches of at most `max_rows`.
+
+    batch: gives a record batch by its number.
+    """
     wanted = clipped(rows, file.rows)
     for number in range(file.n_batches):
         first, end = int(file.ends[number]), int(file.ends[number + 1])
