@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrays import vocabulary_digest
-from bigdata_cli.formats.arrow.read import ArrowFile, ArrowRows, batches_of, check_columns
+from bigdata_cli.formats.arrow.file import ArrowFile
+from bigdata_cli.formats.arrow.read import ArrowRows, batches_of, check_columns
 from bigdata_cli.formats.arrow.traits import TRAITS
 from bigdata_cli.formats.arrow.write import MAX_BATCH_BYTES, ArrowWriter, batch_rows
 from bigdata_cli.formats.base import (
