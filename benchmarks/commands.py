@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from benchmarks.shapes import SHAPES
+from bigdata_cli.formats.registry import all_traits
 
-LAYOUTS = (
-    ("parquet", "rows"), ("hdf5", "columns"), ("hdf5", "matrix"), ("npy", "columns"),
-    ("npy", "matrix"), ("tfrecord", "rows"), ("tfrecord", "packed"), ("tfrecord", "block"),
-)  # fmt: skip
+LAYOUTS = tuple((traits.name, layout) for traits in all_traits() for layout in traits.layout_names)
 NUMBERS_ONLY = ("matrix", "packed")
 """Layouts that hold no text: such columns are left out, for us and for the peers."""
 

@@ -35,8 +35,14 @@ LIMITS = ("256MB", "512MB", "1GB", "4GB")
 LONG_RECORD_BYTES = 12_000_000
 SPECIAL_BYTES = 200_000_000
 TIMES_LARGER = 20
-BASIC_LAYOUTS = (("parquet", "rows"), ("hdf5", "columns"), ("npy", "columns"), ("tfrecord", "rows"))
-WIDE_LAYOUTS = (("parquet", "rows"), ("hdf5", "matrix"), ("npy", "matrix"), ("tfrecord", "rows"))
+BASIC_LAYOUTS = (
+    ("parquet", "rows"), ("hdf5", "columns"), ("npy", "columns"), ("tfrecord", "rows"),
+    ("arrow", "rows"),
+)  # fmt: skip
+WIDE_LAYOUTS = (
+    ("parquet", "rows"), ("hdf5", "matrix"), ("npy", "matrix"), ("tfrecord", "rows"),
+    ("arrow", "rows"),
+)  # fmt: skip
 
 Json = dict[str, Any]
 

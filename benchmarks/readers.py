@@ -91,6 +91,7 @@ class StoredDataset:
             "hdf5": _read_hdf5,
             "npy": _read_npy,
             "tfrecord": _read_tfrecord,
+            "arrow": _read_arrow,
         }[self.format]
         for files in self.shards:
             yield from read(self, files)
@@ -164,6 +165,25 @@ def _read_parquet(dataset: StoredDataset, files: Sequence[Path]) -> Iterator[Bat
                     column.name: _canonical(batch.column(place), column.dtype)
                     for place, column in enumerate(dataset.columns)
                 }
+
+
+def _read_arrow(dataset: StoredDataset, files: Sequence[Path]) -> Iterator[Batch]:
+    names = [column.name for column in dataset.columns]
+    for file in files:
+        reader = pa.ipc.open_file(file)
+        if reader.schema.names != names:
+            raise ValueError(f"{file} has other columns: {reader.schema.names}")
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
+            for array, column in zip(batch.columns, dataset.columns, strict=True):
+                if column.dtype != "category":
+                    _check_arrow(array.type, column)
+                elif array.dictionary.to_pylist() != list(column.vocabulary or ()):
+                    raise ValueError(f'column "{column.name}" has another dictionary')
+            yield {
+                column.name: _canonical(array, column.dtype)
+                for array, column in zip(batch.columns, dataset.columns, strict=True)
+            }
 
 
 def _check_arrow(actual: pa.DataType, column: StoredColumn) -> None:

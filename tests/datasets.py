@@ -18,21 +18,12 @@ from bigdata_cli.checksum import FileEntry, entry_of_file
 from bigdata_cli.dataset.manifest import ShardEntry, make_manifest
 from bigdata_cli.dataset.manifest_file import manifest_text
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
-from bigdata_cli.formats.registry import get_format
+from bigdata_cli.formats.registry import all_traits, get_format
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
-LAYOUTS = [
-    ("parquet", "rows"),
-    ("hdf5", "columns"),
-    ("hdf5", "matrix"),
-    ("npy", "columns"),
-    ("npy", "matrix"),
-    ("tfrecord", "rows"),
-    ("tfrecord", "packed"),
-    ("tfrecord", "block"),
-]
+LAYOUTS = [(traits.name, layout) for traits in all_traits() for layout in traits.layout_names]
 """Every format with each of its layouts; matrix and packed hold no text."""
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from bigdata_cli.checksum import FileEntry, is_file_name
 from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.strict_json import Count
 from bigdata_cli.types.column_entry import ColumnEntry, column_entries, schema_of, statistics_of
@@ -22,7 +23,7 @@ from bigdata_cli.types.statistics import ColumnStatistics
 
 MANIFEST_VERSION = 3
 SHARD_FILE = re.compile(
-    r"(?P<stem>.+)-\d{5,}-of-\d{5,}\.(parquet|h5|npy|tfrecord|tfrecord\.gz)", re.DOTALL
+    rf"(?P<stem>.+)-\d{{5,}}-of-\d{{5,}}({'|'.join(map(re.escape, shard_extensions()))})", re.DOTALL
 )
 """The pattern of the names of shard files. A manifest may list no other file as part of a shard:
 the files of a dataset are removed when it is replaced."""

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.formats.traits import FormatTraits
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.footprint import column_bytes
@@ -273,7 +274,10 @@ class Format(ABC):
         columns: Sequence[str],
     ) -> RowAccess:
         """Some columns of a shard, for reading single rows, or one range after another."""
-        raise UsageError(f"{self.name} gives no single rows", hint="--to npy, or --to hdf5")
+        raise UsageError(
+            f"{self.name} gives no single rows",
+            hint=formats_that(lambda traits: traits.has_row_access),
+        )
 
     @abstractmethod
     def block_rows(self, schema: Schema, options: StorageOptions) -> int | None:
@@ -301,7 +305,8 @@ class Format(ABC):
         """
         raise UsageError(
             f"{self.name} has no layout matrix",
-            hint="--to npy --layout matrix, or --to hdf5 --layout matrix",
+            hint="--layout matrix and "
+            + formats_that(lambda traits: "matrix" in traits.layout_names),
         )
 
     def has_floats(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from bigdata_cli.formats.base import Format
     from bigdata_cli.formats.traits import FormatTraits
 
-FORMATS = ("parquet", "hdf5", "npy", "tfrecord")
+FORMATS = ("parquet", "hdf5", "npy", "tfrecord", "arrow")
 """Each is a folder beside this file, with TRAITS in `traits.py` and FORMAT in `format.py`."""
 
 
@@ -30,6 +31,25 @@ def get_traits(name: str) -> FormatTraits:
 def all_traits() -> tuple[FormatTraits, ...]:
     """The facts of all formats."""
     return tuple(get_traits(name) for name in FORMATS)
+
+
+def shard_extensions() -> tuple[str, ...]:
+    """The extensions of the files of shards, of all formats, with the point."""
+    return tuple(extension for traits in all_traits() for extension in traits.extensions)
+
+
+def magics() -> dict[str, bytes]:
+    """What the files of formats begin with, by their names; not all formats have such a mark."""
+    return {traits.name: traits.magic for traits in all_traits() if traits.magic is not None}
+
+
+def formats_that(holds: Callable[[FormatTraits], bool]) -> str:
+    """What to ask for where another format is needed, as a hint: those of which `holds` is true.
+
+    >>> formats_that(lambda traits: "matrix" in traits.layout_names)
+    '--to hdf5, or --to npy'
+    """
+    return ", or ".join(f"--to {traits.name}" for traits in all_traits() if holds(traits))
 
 
 def _module(name: str, part: str) -> Any:

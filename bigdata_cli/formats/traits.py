@@ -31,7 +31,8 @@ class LayoutTraits:
 class FormatTraits:
     """The facts of a format.
 
-    extensions: of the files of a shard, with the point. layouts: the first is the default.
+    extensions: of the files of a shard, with the point. magic: what these files begin with, where
+    all do. layouts: the first is the default.
     compressions: the names that `--compression` takes, the first is the default.
 
     same_bytes: whether the same rows give the same bytes each time, and not only the same values.
@@ -54,6 +55,7 @@ class FormatTraits:
     extensions: tuple[str, ...]
     layouts: tuple[LayoutTraits, ...]
     compressions: tuple[str, ...]
+    magic: bytes | None = None
     same_bytes: bool = True
     stores_category_texts: bool = False
     has_row_access: bool = False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.registry import all_traits
+from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.inspection.facts import Room
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
@@ -47,7 +47,7 @@ def _report(
 
         _check_of_source(options, place)
         return inspect_dataset(place, _room(options))
-    if place.is_file() and place.name.endswith(_shard_extensions()) and not _is_foreign(place):
+    if place.is_file() and place.name.endswith(shard_extensions()) and not _is_foreign(place):
         raise UsageError(
             f"{path} is a file of a dataset, not a CSV",
             hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
@@ -101,10 +101,6 @@ def _room(options: InspectOptions) -> Room:
         disk_told=disk is not None,
         memory_told=memory is not None,
     )
-
-
-def _shard_extensions() -> tuple[str, ...]:
-    return tuple(extension for traits in all_traits() for extension in traits.extensions)
 
 
 def _is_foreign(place: Path) -> bool:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from bigdata_cli.conversion.sampled import SampledRows, draw_rows
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
+from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.inspection.costs import Wish, predict_costs
 from bigdata_cli.inspection.facts import ClassBalance, CsvColumn, Room
 from bigdata_cli.inspection.flags import dialect_flags
@@ -129,7 +130,7 @@ class _Inspection:
             notes=self._notes(),
         )
         best = report.recommended
-        plain = shlex.join(["bigdata", "convert", self.path, "--to", "parquet", *wish.flags])
+        plain = shlex.join(["bigdata", "convert", self.path, "--to", FORMATS[0], *wish.flags])
         return replace(report, next_command=plain if best is None else best.command)
 
     def _read_all(self, bins: Mapping[str, Bins]) -> None:

@@ -6,19 +6,19 @@ anywhere; everything else is a stream, read from its start as UTF-8.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
-import re
 import select
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest
 from bigdata_cli.io.archive import ZIP_SIGNATURES, find_member, member_start, open_member
+from bigdata_cli.io.content import Expected
 from bigdata_cli.io.decompress import ByteStream, DecompressedStream, compression_of
 from bigdata_cli.io.encoding import (
     UTF8,
@@ -35,16 +35,6 @@ _SNIFFED_BYTES = 4096
 _READ_BYTES = 1 << 20
 _MOST_LAYERS = 3
 _MILLISECONDS_BETWEEN_LOOKS = 200
-_NO_TEXT = {
-    "parquet": re.compile(rb"PAR1"),
-    "hdf5": re.compile(rb"\x89HDF"),
-    "a tar archive": re.compile(rb"(?s).{257}ustar"),
-    "a 7z archive": re.compile(rb"7z\xbc\xaf'\x1c"),
-    "a rar archive": re.compile(rb"Rar!\x1a\x07"),
-    "lz4": re.compile(rb"\x04\x22\x4d\x18"),
-    "compressed (.Z)": re.compile(rb"\x1f\x9d"),
-    "a zip archive": re.compile(b"|".join(re.escape(mark) for mark in ZIP_SIGNATURES)),
-}
 
 
 class Cancelled(Exception):
@@ -131,30 +121,35 @@ class Origin:
         return stat.st_size, stat.st_mtime_ns, digest.hexdigest()
 
 
-def find_origin(name: str, encoding: str | None, n_bytes: int) -> tuple[Origin, bytes]:
+def find_origin(
+    name: str, encoding: str | None, n_bytes: int, *, tables: Mapping[str, bytes] | None = None
+) -> tuple[Origin, bytes]:
     """What a name means, and the first `n_bytes` of it as UTF-8 (all, where there are fewer).
 
-    encoding: what the user said, else UTF-8 or what a byte order mark tells. Raises UsageError for
+    encoding: what the user said, else UTF-8 or what a byte order mark tells. tables: what files of
+    tables begin with, which are no text, by the name of their format. Raises UsageError for
     what is not there, DataError for what is no text.
     """
     encoding = None if encoding is None else check_encoding(encoding)
+    expected = Expected(name=name, encoding=encoding, tables=tables or {})
     path, member = _split_member(name)
     if name == STDIN:
-        return _find_pipe(name, None, _open_stdin(), encoding, n_bytes)
+        return _find_pipe(expected, None, _open_stdin(), n_bytes)
     _check_exists(path, name)
     if not os.path.isfile(path):
         try:
             pipe: ByteStream = PipeStream(os.open(path, os.O_RDONLY), name)
         except OSError as error:
             raise UsageError(f"{name} cannot be read: {error.strerror}") from error
-        return _find_pipe(name, path, pipe, encoding, n_bytes)
-    return _find_file(name, path, member, encoding, n_bytes)
+        return _find_pipe(expected, path, pipe, n_bytes)
+    return _find_file(expected, path, member, n_bytes)
 
 
 def _find_file(
-    name: str, path: Path, member: str | None, encoding: str | None, n_bytes: int
+    expected: Expected, path: Path, member: str | None, n_bytes: int
 ) -> tuple[Origin, bytes]:
     """`find_origin` of a regular file, or of a member where it is an archive."""
+    name = expected.name
     path = Path(os.path.abspath(path))
     try:
         origin = Origin(name=name, path=path, size=os.path.getsize(path))
@@ -166,12 +161,12 @@ def _find_file(
             raw = _Peeked(_open_raw(origin))
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
-    found = _Sniffed(raw, name, encoding)
+    found = _Sniffed(raw, expected)
     try:
         head = found.stream.peek(n_bytes)
     finally:
         found.stream.close()
-    _check_content(head, name)
+    expected.check_content(head)
     return replace(origin, layers=found.layers, encoding=found.encoding), head
 
 
@@ -209,22 +204,6 @@ def _open_raw(origin: Origin) -> ByteStream:
     start = member_start(origin.path, info, origin.name)
     raw = FileStream(origin.path, origin.name, start, info.compress_size)
     return open_member(origin.path, info, raw, origin.name)
-
-
-def _check_is_text(head: bytes, name: str) -> None:
-    for kind, signature in _NO_TEXT.items():
-        if signature.match(head):
-            hint = "extract or convert it first"
-            if kind == "parquet":
-                hint = "Parquet is read from files, not from pipes and archives: save it as one"
-            raise DataError(f"{name} is {kind}, not text", hint=hint)
-
-
-def _check_content(head: bytes, name: str) -> None:
-    """Raise DataError for what is no text, and for nothing."""
-    _check_is_text(head, name)
-    if not head.removeprefix(codecs.BOM_UTF8).strip():
-        raise DataError(f"{name} is empty")
 
 
 def check_unchanged(name: str, path: Path, file_bytes: int | None, mtime_ns: int) -> None:
@@ -387,7 +366,8 @@ class _Peeked:
 class _Sniffed:
     """A stream of bytes, and what they turned out to be."""
 
-    def __init__(self, raw: _Peeked, name: str, encoding: str | None) -> None:
+    def __init__(self, raw: _Peeked, expected: Expected) -> None:
+        name, encoding = expected.name, expected.encoding
         self.stream = raw
         self.decoder: DecodedStream | None = None
         layers: list[str] = []
@@ -403,7 +383,7 @@ class _Sniffed:
             if encoding is None:
                 encoding = marked_encoding(head) or UTF8
                 if encoding == UTF8:
-                    _check_is_text(head, name)
+                    expected.check_is_text(head)
                     check_unmarked(head, name)
             self.encoding = encoding
             if encoding != UTF8:
@@ -445,15 +425,16 @@ class Held:
 
 
 def _find_pipe(
-    name: str, path: Path | None, pipe: Any, encoding: str | None, n_bytes: int
+    expected: Expected, path: Path | None, pipe: Any, n_bytes: int
 ) -> tuple[Origin, bytes]:
-    found = _Sniffed(_Peeked(pipe), name, encoding)
+    name = expected.name
+    found = _Sniffed(_Peeked(pipe), expected)
     head = found.stream.peek(n_bytes)
     if head[:4] in ZIP_SIGNATURES:
         raise UsageError(
             f"{name}: a zip archive cannot be read from a pipe", hint="save it to a file first"
         )
-    _check_content(head, name)
+    expected.check_content(head)
     return (
         Origin(
             name=name,

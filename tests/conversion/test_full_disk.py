@@ -13,7 +13,10 @@ import pytest
 
 from bigdata_cli import convert
 
-LAYOUTS = [("parquet", "rows"), ("npy", "columns"), ("hdf5", "columns"), ("tfrecord", "block")]
+LAYOUTS = [
+    ("parquet", "rows"), ("npy", "columns"), ("hdf5", "columns"), ("tfrecord", "block"),
+    ("arrow", "rows"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,16 @@ import pytest
 from benchmarks.cgroup import inside, memory_group
 from bigdata_cli import convert, open_dataset
 from bigdata_cli.errors import BudgetError, UsageError
+from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.resources.budget import START_BYTES
 from bigdata_cli.resources.sizes import parse_size
 from bigdata_cli.samples.options import SampleOptions
 from bigdata_cli.samples.write import write_sample
 
-LAYOUTS = [("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows")]
+LAYOUTS = [
+    ("parquet", "rows"), ("hdf5", "columns"), ("npy", "matrix"), ("tfrecord", "rows"),
+    ("arrow", "rows"),
+]  # fmt: skip
 N_ROWS = 150_000
 LIMIT = 200_000_000
 TIMES = 1 + 20 * (LIMIT - START_BYTES) // 40_000_000
@@ -141,7 +145,7 @@ def test_ten_thousand_columns(wide, tmp_path, to, layout):
     assert open_dataset(tmp_path / "out").rows == WIDE_ROWS
 
 
-@pytest.mark.parametrize("to", ["parquet", "hdf5", "npy", "tfrecord"])
+@pytest.mark.parametrize("to", FORMATS)
 def test_long_records_among_short_ones(long_records, tmp_path, to):
     words = [long_records, "--to", to, "-o", "out"]
     run_within(smallest_limit(*words, folder=tmp_path), *words, folder=tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from bigdata_cli import open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
+from bigdata_cli.formats.registry import FORMATS
 
 ROWS = 6_000
 UNIT_BYTES = 3_000
@@ -108,7 +109,7 @@ def oracle(text: str, dtype: str):
     return int(stripped)
 
 
-@pytest.mark.parametrize("to", ["parquet", "npy", "hdf5", "tfrecord"])
+@pytest.mark.parametrize("to", FORMATS)
 def test_nulls_for_long_and_then_dates(tmp_path, to):
     values = [""] * (ROWS - 2) + ["2021-02-28", "2021-03-01"]
     dataset, _ = converted(tmp_path, values, to=to)
@@ -133,7 +134,7 @@ def test_dates_and_then_something_else(tmp_path, last, dtype):
     assert dataset.schema["x"].dtype in (dtype, "category" if dtype == "text" else dtype)
 
 
-@pytest.mark.parametrize("to", ["npy", "hdf5"])
+@pytest.mark.parametrize("to", ["npy", "hdf5", "arrow"])
 def test_late_categories_get_codes_of_one_sorted_vocabulary(tmp_path, to):
     values = ["b", "d"] * (ROWS // 2)
     values[-1], values[ROWS // 2] = "a", "c"
@@ -143,7 +144,7 @@ def test_late_categories_get_codes_of_one_sorted_vocabulary(tmp_path, to):
     assert report.redone_shards >= 2  # codes moved: those too that hold nothing new
 
 
-@pytest.mark.parametrize("to", ["parquet", "npy", "hdf5", "tfrecord"])
+@pytest.mark.parametrize("to", FORMATS)
 @pytest.mark.parametrize("n_numbers", [300, ROWS])
 @pytest.mark.parametrize("shards", [1, 4])
 def test_texts_that_were_read_as_numbers_are_in_the_vocabulary(tmp_path, to, n_numbers, shards):
@@ -199,7 +200,7 @@ def test_the_guess_takes_no_part_in_the_outcome(tmp_path):
     assert wide.schema["x"].dtype == "float64"
 
 
-@pytest.mark.parametrize("to", ["parquet", "tfrecord", "npy", "hdf5"])
+@pytest.mark.parametrize("to", FORMATS)
 def test_a_million_nulls_and_then_dates(tmp_path, to):
     source = tmp_path / "data.csv"
     n_rows = 1_000_000

@@ -21,6 +21,7 @@ from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.results import ConvertReport
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, DataError, UsageError
+from bigdata_cli.formats.registry import get_traits
 from bigdata_cli.types.statistics import ColumnStatistics
 from tests.conversion.test_streams import piped
 from tests.datasets import LAYOUTS
@@ -146,7 +147,7 @@ def requests(draw) -> tuple[str, ConvertOptions]:
     cut = {"shards": draw(st.integers(1, 4))}
     if kind != "file" and draw(st.booleans()):
         cut = {"shards": None, "shard_bytes": draw(st.sampled_from([1_500, 6_000]))}
-    compression = draw(st.sampled_from([None, "gzip"])) if to in ("hdf5", "tfrecord") else None
+    compression = draw(st.sampled_from([None, *get_traits(to).smaller_compressions]))
     options = ConvertOptions(
         to=to,
         layout=layout,
@@ -189,7 +190,7 @@ def check(text: str, kind: str, options: ConvertOptions, folder: Path) -> None:
         assert rows_of(folder / "found") == rows_of(folder / "straight")
         exact = False
     else:
-        same_bytes = options.to != "hdf5"
+        same_bytes = get_traits(options.to).same_bytes
         assert contents(folder / "found", same_bytes=same_bytes) == contents(
             folder / "straight", same_bytes=same_bytes
         )

@@ -12,6 +12,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.plan import prepare
 from bigdata_cli.conversion.predict import predict
 from bigdata_cli.conversion.sampled import draw_rows
+from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.inspection.costs import candidates
 from bigdata_cli.samples.options import SampleOptions
 from bigdata_cli.samples.write import write_sample
@@ -23,6 +24,8 @@ SOME = {
     ("hdf5", "columns", "gzip"),
     ("npy", "columns", "none"),
     ("tfrecord", "rows", "gzip"),
+    ("arrow", "rows", "none"),
+    ("arrow", "rows", "zstd"),
 }
 
 
@@ -82,7 +85,7 @@ def test_a_file_that_the_sample_holds_whole_is_predicted_exactly(tmp_path):
 
 
 @pytest.mark.parametrize("shards", [1, 7])
-@pytest.mark.parametrize("to", ["parquet", "hdf5", "npy", "tfrecord"])
+@pytest.mark.parametrize("to", FORMATS)
 def test_files_of_their_own_cost_bytes_of_their_own(samples, tmp_path, to, shards):
     options = ConvertOptions(
         to=to, shards=shards, label="label", output=tmp_path / "out", float_mode="32"

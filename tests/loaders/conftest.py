@@ -11,7 +11,13 @@ from bigdata_cli.loaders import read, stream
 from tests.datasets import LAYOUTS
 from tests.loaders import tables
 
-CASES = [*LAYOUTS, ("tfrecord", "rows gzip"), ("hdf5", "matrix gzip"), ("hdf5", "columns gzip")]
+CASES = [
+    *LAYOUTS,
+    ("tfrecord", "rows gzip"),
+    ("arrow", "rows zstd"),
+    ("hdf5", "matrix gzip"),
+    ("hdf5", "columns gzip"),
+]
 
 
 FEW = {"parquet-rows", "npy-matrix", "hdf5-columns", "tfrecord-rows gzip"}

@@ -14,6 +14,7 @@ import pytest
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.registry import all_traits
 from tests.loaders.tables import CITIES, FEATURES, N_ROWS, dataset, expected_x
 
 torch = pytest.importorskip("torch")
@@ -130,13 +131,24 @@ def test_ranks_of_a_process_group_with_workers(npy: Dataset, tmp_path: Path) -> 
     assert abs(len(said[0]) - len(said[1])) <= 1
 
 
-LAYOUTS = [("npy", "columns"), ("npy", "matrix"), ("hdf5", "columns"), ("hdf5", "matrix")]
+LAYOUTS = [
+    (traits.name, layout)
+    for traits in all_traits()
+    if traits.has_row_access
+    for layout in traits.layout_names
+]
 
 
 class TestMap:
     @pytest.fixture(
         scope="class",
-        params=[*LAYOUTS, ("hdf5", "matrix gzip"), ("hdf5", "columns gzip")],
+        params=[
+            *LAYOUTS,
+            ("hdf5", "matrix gzip"),
+            ("hdf5", "columns gzip"),
+            ("arrow", "rows"),
+            ("arrow", "rows lz4"),
+        ],
         ids="-".join,
     )
     def mapped(self, request: Any, tmp_path_factory: pytest.TempPathFactory) -> Dataset:

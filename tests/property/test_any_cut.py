@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bigdata_cli import open_dataset
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
+from bigdata_cli.formats.registry import all_traits
 from bigdata_cli.sources.csv.options import SourceOptions
 
 # Everything that CSV has to quote, and what looks like quotes, records and numbers.
@@ -73,7 +74,7 @@ def test_any_shards_units_and_jobs_give_the_same_dataset(line_end, data, rows):
         reference = None
         for _ in range(3):
             options = ConvertOptions(
-                to=data.draw(st.sampled_from(["parquet", "npy"])),
+                to=data.draw(st.sampled_from(["parquet", "npy", "arrow"])),
                 output=Path(folder) / "out",
                 shards=data.draw(st.integers(1, 7)),
                 jobs=data.draw(st.integers(1, 3)),
@@ -114,7 +115,7 @@ def check_texts(rows: list[list[str]], reference) -> None:
         min_size=50,
         max_size=300,
     ),
-    to=st.sampled_from(["parquet", "npy", "tfrecord"]),
+    to=st.sampled_from([traits.name for traits in all_traits() if traits.same_bytes]),
     jobs=st.integers(1, 4),
     units=st.integers(10, 5000),
 )

@@ -22,6 +22,7 @@ FORMATS = {
     "hdf5": {"to": "hdf5"},
     "npy": {"to": "npy"},
     "tfrecord": {"to": "tfrecord", "layout": "block", "compression": "gzip"},
+    "arrow": {"to": "arrow", "compression": "zstd"},
 }
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
 KILLS = 5

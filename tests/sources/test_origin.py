@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.formats.registry import magics
 from bigdata_cli.io.decompress import compression_of
 from bigdata_cli.io.encoding import DecodedStream, check_encoding, likely_encodings
 from bigdata_cli.io.origin import Cancelled, find_origin
@@ -63,7 +64,7 @@ COMPRESSED = {
 
 
 def read_all(path, encoding=None, n_bytes=100_000) -> bytes:
-    origin, head = find_origin(str(path), encoding, HEAD)
+    origin, head = find_origin(str(path), encoding, HEAD, tables=magics())
     stream = origin.open()
     parts = []
     while part := stream.read(n_bytes):
@@ -240,7 +241,9 @@ def test_an_encrypted_archive(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "what"),
-    [(b"PAR1" + bytes(20), "is parquet"), (b"\x89HDF\r\n", "is hdf5"), (b"Rar!\x1a\x07\0", "rar"),
+    [(b"PAR1" + bytes(20), "is parquet"), (b"\x89HDF\r\n", "is hdf5"),
+     (b"ARROW1\0\0", "is arrow, not text"), (b"\x93NUMPY\1\0", "is npy"),
+     (b"Rar!\x1a\x07\0", "rar"),
      (b"\x04\x22\x4d\x18rest", "lz4"), (b"x" * 257 + b"ustar" + bytes(300), "is a tar archive"),
      (b"", "is empty"), (b"\n \n", "is empty")],
     ids=lambda value: value if isinstance(value, str) else "data",

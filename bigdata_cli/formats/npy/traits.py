@@ -7,6 +7,7 @@ from bigdata_cli.formats.traits import FormatTraits, LayoutTraits
 TRAITS = FormatTraits(
     name="npy",
     extensions=(".npy",),
+    magic=b"\x93NUMPY",
     layouts=(
         LayoutTraits(name="columns", has_file_per_column=True, open_column_bytes=20_000),
         LayoutTraits(name="matrix", holds_text=False),

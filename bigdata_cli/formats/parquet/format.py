@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
-from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.base import (
     Change,
     Format,
@@ -26,14 +26,15 @@ from bigdata_cli.formats.base import (
     StorageOptions,
     check_options,
     clipped,
-    parse_compression,
     partial_path,
     rows_of_file,
 )
+from bigdata_cli.formats.codecs import parse_codec
 from bigdata_cli.formats.parquet.footer import footer
 from bigdata_cli.formats.parquet.pages import PageEncoder, RowGroup
 from bigdata_cli.formats.parquet.thrift_compact import encode_struct, parse_struct
 from bigdata_cli.formats.parquet.traits import TRAITS
+from bigdata_cli.formats.table_rows import rows_within
 from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
@@ -49,12 +50,9 @@ MIN_ROW_GROUP_ROWS = 1024
 MAX_ROW_GROUP_ROWS = 262_144
 _WIDE_COLUMNS = 1000
 """Tables of so many columns have few rows in a row group, and may take MAX_ROW_GROUP_BYTES."""
-_TEXT_BYTES = 20
-"""What a text or a category is taken to need when the rows of a row group are chosen."""
 _READ_ROWS = 65_536
 _BUFFER_BYTES = 1 << 18
 _COPY_BYTES = 1 << 22
-_DEFAULT_LEVELS = {"gzip": 6, "brotli": 5}
 
 _MAX_ORDINAL = 2**15 - 1
 _FILE_ROWS, _FILE_ROW_GROUPS = 3, 4
@@ -151,20 +149,16 @@ class ParquetWriter(ShardWriter):
 def row_group_rows(schema: Schema) -> int:
     """Rows of a row group: at most ROW_GROUP_BYTES of Arrow memory, or MIN_ROW_GROUP_ROWS.
 
-    They are 2 or 3 times a power of 2, so that a column which becomes wider seldom changes them:
-    row groups that are cut elsewhere would have to be encoded again.
-
     >>> row_group_rows(Schema((Column(name="a", dtype="float64"),)))
     262144
     """
-    row_bytes = 0
-    for column in schema:
-        kind = arrow_type(column.dtype)
-        is_text = column.kind in (Kind.TEXT, Kind.CATEGORY)
-        row_bytes += _TEXT_BYTES if is_text else max(1, kind.bit_width // 8)
-    wanted = max(MIN_ROW_GROUP_ROWS, min(MAX_ROW_GROUP_ROWS, ROW_GROUP_BYTES // max(1, row_bytes)))
-    power = 1 << wanted.bit_length() - 1
-    return power + power // 2 if power + power // 2 <= wanted else power
+    return rows_within(
+        schema,
+        ROW_GROUP_BYTES,
+        smallest=MIN_ROW_GROUP_ROWS,
+        largest=MAX_ROW_GROUP_ROWS,
+        text_categories=True,
+    )
 
 
 def _page_bytes(column: Column) -> int:
@@ -218,30 +212,12 @@ class ParquetFormat(Format):
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)
-        self._compression(options)
-
-    def _compression(self, options: StorageOptions) -> tuple[str, int | None]:
-        """The codec and its level; raises UsageError for a level that it does not have."""
-        codec, level = parse_compression(self, options)
-        if level is None:
-            return codec, _DEFAULT_LEVELS.get(codec)
-        if codec == "none" or not pa.Codec.supports_compression_level(codec):
-            raise UsageError(f"{codec} has no levels", hint=f"--compression {codec}")
-        low, high = (
-            pa.Codec.minimum_compression_level(codec),
-            pa.Codec.maximum_compression_level(codec),
-        )
-        if not low <= level <= high:
-            raise UsageError(
-                f"--compression {options.compression}: the levels of {codec} are "
-                f"{max(low, 0)} to {high}"
-            )
-        return codec, level
+        parse_codec(self, options)
 
     def writer(
         self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ParquetWriter:
-        return ParquetWriter(folder, name, schema, self._compression(options))
+        return ParquetWriter(folder, name, schema, parse_codec(self, options))
 
     def read(
         self,

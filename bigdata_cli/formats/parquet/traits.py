@@ -7,6 +7,7 @@ from bigdata_cli.formats.traits import FormatTraits, LayoutTraits
 TRAITS = FormatTraits(
     name="parquet",
     extensions=(".parquet",),
+    magic=b"PAR1",
     layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
     compressions=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
     stores_category_texts=True,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.formats.registry import magics
 from bigdata_cli.io.origin import Origin, find_origin
 from bigdata_cli.io.paths import expand_paths, is_json_lines_name, is_text_name
 from bigdata_cli.options import given_options
@@ -100,7 +101,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     files: list[SourceFile] = []
     names: tuple[str, ...] = ()
     for name in paths:
-        origin, head = find_origin(name, options.encoding, _HEAD_BYTES)
+        origin, head = find_origin(name, options.encoding, _HEAD_BYTES, tables=magics())
         if found is None:
             found = _choose_dialect(head, origin.member or name, options)
             dialect = replace(found.dialect, encoding=origin.encoding)

@@ -1,0 +1,18 @@
+"""The facts of Arrow IPC files."""
+
+from __future__ import annotations
+
+from bigdata_cli.formats.traits import FormatTraits, LayoutTraits
+
+TRAITS = FormatTraits(
+    name="arrow",
+    extensions=(".arrow",),
+    magic=b"ARROW1",
+    layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
+    # Files that are not compressed can be mapped into memory and used without a copy, which is why
+    # one takes this format; pyarrow, Polars and datasets write them so too.
+    compressions=("none", "lz4", "zstd"),
+    has_row_access=True,
+    candidates=("none", "lz4", "zstd"),
+    smaller_compressions=("lz4", "zstd"),
+)
