@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.npy.file import NpyFile, npy_header
+from bigdata_cli.formats.npy.file import NpyFile, npy_header, open_npy
 from bigdata_cli.formats.npy.format import NpyFormat
 from bigdata_cli.types.dtype import Column, Schema
 from tests.contract.format_contract import FormatContract, commit
@@ -282,3 +284,25 @@ def test_a_header_is_what_numpy_reads(dtype: str, tmp_path: Path) -> None:
     assert array.shape == (5, 3)
     assert array.dtype == np.dtype(dtype)
     assert len(npy_header(np.dtype(dtype), (2**63, 2**31))) == 128
+
+
+def test_headers_are_parsed_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    """Python's `ast` is not safe in threads before 3.11.8, and NumPy parses headers by it."""
+    np.save(tmp_path / "a.npy", np.arange(3))
+    at_work, most = 0, 0
+    load = np.load
+
+    def watched(*args, **options):
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        time.sleep(0.005)
+        array = load(*args, **options)
+        at_work -= 1
+        return array
+
+    monkeypatch.setattr(np, "load", watched)
+    with ThreadPoolExecutor(8) as pool:
+        arrays = list(pool.map(lambda _: open_npy(tmp_path / "a.npy"), range(16)))
+    assert most == 1
+    assert all(array.tolist() == [0, 1, 2] for array in arrays)

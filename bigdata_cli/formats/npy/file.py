@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import mmap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -183,6 +184,16 @@ def forget_bytes(pages: mmap.mmap, start: int, stop: int) -> None:
         pages.madvise(mmap.MADV_DONTNEED, first, stop - first)
 
 
+_header_lock = threading.Lock()
+"""NumPy parses headers by `ast`, which before Python 3.11.8 fails when several threads use it at
+the same time (python/cpython issue 106905): a sound file would be reported as damaged."""
+
+
+def _mapped(path: Path) -> np.memmap:
+    with _header_lock:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
 def open_npy(path: Path, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.memmap:
     """The array in a .npy file as a memory map, read-only.
 
@@ -191,7 +202,7 @@ def open_npy(path: Path, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.
     """
     try:
         with np.errstate(over="ignore"):  # of a shape that cannot be
-            array = with_open_files(lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+            array = with_open_files(lambda: _mapped(path))
     except FileNotFoundError as error:
         raise VerificationError(f"{path} is missing") from error
     except UsageError:
