@@ -1,0 +1,144 @@
+"""What every engine does: a subclass names one, and gets these tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from bigdata_cli.engines.base import AllSubmitted, Engine, Stopped, Worker
+
+MANY = 1 << 20
+
+
+def counted(spec: int, worker: Worker) -> Iterator[Any]:
+    """Two events of progress, and a result."""
+    yield ("part", spec, 0)
+    yield AllSubmitted()
+    yield ("part", spec, 1)
+    yield ("result", spec)
+
+
+class EngineContract:
+    """The behaviour of an engine."""
+
+    def engine(self) -> Any:
+        """A new engine with two threads; a context manager."""
+        raise NotImplementedError
+
+    def results(self, engine: Engine, specs: Any, **options: Any) -> list[Any]:
+        events = engine.map(counted, specs, units_per_shard=MANY, **options)
+        return [event for event in events if event[0] == "result"]
+
+    def test_each_specification_has_one_result(self) -> None:
+        with self.engine() as engine:
+            assert sorted(self.results(engine, range(20))) == [("result", i) for i in range(20)]
+            assert self.results(engine, []) == []
+
+    def test_events_of_one_piece_of_work_keep_their_order(self) -> None:
+        with self.engine() as engine:
+            events = list(engine.map(counted, range(9), units_per_shard=1))
+        for spec in range(9):
+            assert [event for event in events if event[1] == spec] == [
+                ("part", spec, 0), ("part", spec, 1), ("result", spec),
+            ]  # fmt: skip
+
+    def test_what_the_engine_sees_of_submission_is_not_given_on(self) -> None:
+        with self.engine() as engine:
+            events = list(engine.map(counted, range(3), units_per_shard=1))
+        assert not any(isinstance(event, AllSubmitted) for event in events)
+
+    def test_one_at_a_time_is_in_order(self) -> None:
+        with self.engine() as engine:
+            found = self.results(engine, range(9), one_at_a_time=True)
+        assert found == [("result", i) for i in range(9)]
+
+    def test_a_specification_is_taken_when_its_turn_comes(self) -> None:
+        """It depends on what is known by then: results that came before."""
+        taken = []
+
+        def specs() -> Iterator[int]:
+            for spec in range(6):
+                taken.append(spec)
+                yield spec
+
+        with (
+            self.engine() as engine,
+            closing(
+                engine.map(counted, specs(), units_per_shard=MANY, one_at_a_time=True)
+            ) as events,
+        ):
+            for event in events:
+                if event[0] == "result":
+                    assert max(taken) <= event[1] + 1
+
+    def test_the_next_begins_when_all_of_the_one_before_is_submitted(self) -> None:
+        begun = threading.Event()
+
+        def work(spec: int, worker: Worker) -> Iterator[Any]:
+            if spec == 1:
+                begun.set()
+            yield AllSubmitted()
+            if spec == 0:
+                assert begun.wait(30)
+            yield ("result", spec)
+
+        with self.engine() as engine:
+            assert len(list(engine.map(work, range(2), units_per_shard=MANY))) == 2
+
+    def test_an_error_comes_out_after_what_is_complete(self) -> None:
+        def work(spec: int, worker: Worker) -> Iterator[Any]:
+            if spec == 2:
+                raise ValueError("the third")
+            yield ("result", spec)
+
+        found = []
+        with self.engine() as engine, pytest.raises(ValueError, match="the third"):
+            found.extend(engine.map(work, range(9), units_per_shard=MANY, one_at_a_time=True))
+        assert found == [("result", 0), ("result", 1)]
+
+    def test_an_error_stops_the_rest_and_is_the_reason(self) -> None:
+        stopped = threading.Event()
+
+        def work(spec: int, worker: Worker) -> Iterator[Any]:
+            yield AllSubmitted()
+            if spec == 1:
+                raise ValueError("the second")
+            try:
+                while True:
+                    worker.check()
+                    time.sleep(0.001)
+            except Stopped:
+                stopped.set()
+                raise
+
+        with self.engine() as engine, pytest.raises(ValueError, match="the second"):
+            list(engine.map(work, range(2), units_per_shard=1))
+        assert stopped.is_set()
+
+    def test_closing_stops_what_is_under_way(self) -> None:
+        ended = threading.Event()
+
+        def work(spec: int, worker: Worker) -> Iterator[Any]:
+            yield ("begun", spec)
+            try:
+                while True:
+                    worker.check()
+                    time.sleep(0.001)
+            finally:
+                ended.set()
+
+        with self.engine() as engine:
+            with closing(engine.map(work, range(5), units_per_shard=MANY)) as events:
+                assert next(iter(events)) == ("begun", 0)
+            assert ended.is_set()
+
+    def test_its_worker_runs_what_is_given_to_its_pool(self) -> None:
+        with self.engine() as engine:
+            assert engine.worker.pool.submit(sum, [1, 2]).result() == 3
+            assert engine.worker.max_in_flight > 1
+            engine.worker.check()
