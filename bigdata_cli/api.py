@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def convert(
     sources: str | Path | Sequence[str | Path],
     *,
-    to: Literal["parquet", "hdf5", "npy", "tfrecord"],
+    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"],
     output: str | Path | None = None,
     shards: int | None = None,
     shard_size: int | str | None = None,
@@ -83,8 +83,8 @@ def convert(
         shards: Number of shards.
         shard_size: Size of one shard's files, such as 512MB or 1GiB. Default: 256MB.
         label: The column that a model learns.
-        layout: parquet: rows; hdf5, npy: columns, matrix; tfrecord: rows, packed, block. Default:
-            the first.
+        layout: parquet, arrow: rows; hdf5, npy: columns, matrix; tfrecord: rows, packed, block.
+            Default: the first.
         compression: The format's compression, such as zstd:9, gzip or none.
         force: Replace a dataset that is there already.
         repair: Write only those shards of the dataset again that are damaged or missing.

@@ -49,7 +49,8 @@ class ArrowFormat(Format):
         return int(min(MAX_BATCH_BYTES, batch_rows(schema) * row_bytes))
 
     def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
-        return 2.5 * row_bytes
+        # The arrays; where they are compressed, the buffers of that, as large as they may become.
+        return row_bytes * (1.2 if parse_compression(self, options)[0] == "none" else 2.4)
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)

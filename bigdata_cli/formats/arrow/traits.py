@@ -15,4 +15,5 @@ TRAITS = FormatTraits(
     has_row_access=True,
     candidates=("none", "lz4", "zstd"),
     smaller_compressions=("lz4", "zstd"),
+    encode_column_bytes=2_500,
 )

@@ -30,6 +30,8 @@ from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 BATCH_BYTES = 12_000_000
 """Bytes of a record batch as its columns let expect."""
 MAX_BATCH_BYTES = 24_000_000
+_SMALL_BYTES = 1 << 16
+"""Smaller pieces are joined before they are written."""
 MIN_BATCH_ROWS, MAX_BATCH_ROWS = 256, 65_536
 
 
@@ -51,10 +53,57 @@ def stored_type(column: Column) -> pa.DataType:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """An encoded message. metadata: its bytes with their prefix; what follows is the body."""
+    """An encoded message in pieces. metadata: its bytes with their prefix; the body follows."""
 
-    content: pa.Buffer
+    pieces: list[pa.Buffer]
     metadata: int
+
+
+class _Pieces:
+    """A file that keeps what is written to it: large buffers as they are, small ones joined.
+
+    So a batch is not copied into a larger buffer each time that one is full. The first `skip` bytes
+    are left out.
+    """
+
+    closed = False
+
+    def __init__(self, skip: int) -> None:
+        self._skip = skip
+        self._small: list[pa.Buffer] = []
+        self._small_bytes = 0
+        self._pieces: list[pa.Buffer] = []
+
+    def write(self, data: bytes | pa.Buffer) -> None:
+        buffer = pa.py_buffer(data)
+        skipped = min(self._skip, buffer.size)
+        self._skip -= skipped
+        buffer = buffer[skipped:]
+        if buffer.size >= _SMALL_BYTES:
+            self._join()
+            self._pieces.append(buffer)
+            return
+        self._small.append(buffer)
+        self._small_bytes += buffer.size
+        if self._small_bytes >= _SMALL_BYTES:
+            self._join()
+
+    def flush(self) -> None:
+        """What was written is there."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def pieces(self) -> list[pa.Buffer]:
+        """All that was written, in order."""
+        self._join()
+        return self._pieces
+
+    def _join(self) -> None:
+        if self._small_bytes:
+            self._pieces.append(pa.py_buffer(b"".join(self._small)))
+        self._small.clear()
+        self._small_bytes = 0
 
 
 class ArrowEncoder:
@@ -69,13 +118,17 @@ class ArrowEncoder:
         # encoded as integers, and its dictionary is not encoded each time.
         names = list(schema.names)
         self._stored = pa.schema(list(zip(names, self._types, strict=True)))
+        self._schema_bytes = self._stored.serialize().size
 
     def batch(self, table: pa.Table) -> Message:
         """A table as a record batch."""
         found = self._arrays.arrays(table)
         arrays = [self._array(found, i) for i in range(len(self._columns))]
-        _, message = self._messages(pa.RecordBatch.from_arrays(arrays, schema=self._stored))
-        return message
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._stored)
+        kept = _Pieces(skip=self._schema_bytes)
+        self._write(batch, pa.PythonFile(kept, mode="w"))
+        pieces = kept.pieces()
+        return Message(pieces=pieces, metadata=_metadata_bytes(pieces[0]))
 
     def head(self) -> list[Message]:
         """The message of the schema, and those of the dictionaries."""
@@ -88,23 +141,22 @@ class ArrowEncoder:
             else pa.array([], field.type)
             for column, field in zip(self._columns, schema, strict=True)
         ]
-        return self._messages(pa.RecordBatch.from_arrays(arrays, schema=schema))[:-1]
-
-    def _messages(self, batch: pa.RecordBatch) -> list[Message]:
-        """What a stream of one record batch consists of, which is last."""
-        compression = None if self._codec is None else pa.Codec(*self._codec)
-        options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
         sink = pa.BufferOutputStream()
-        pa.ipc.new_stream(sink, batch.schema, options=options).write_batch(batch)
+        self._write(pa.RecordBatch.from_arrays(arrays, schema=schema), sink)
         content = sink.getvalue()
         reader, messages, start = pa.BufferReader(content), [], 0
         while start < content.size:
             pa.ipc.read_message(reader)
             piece = content[start : reader.tell()]
-            n_bytes = int.from_bytes(piece[4:PREFIX_BYTES].to_pybytes(), "little")
-            messages.append(Message(content=piece, metadata=PREFIX_BYTES + n_bytes))
+            messages.append(Message(pieces=[piece], metadata=_metadata_bytes(piece)))
             start = reader.tell()
-        return messages
+        return messages[:-1]  # without the record batch
+
+    def _write(self, batch: pa.RecordBatch, sink: pa.NativeFile) -> None:
+        """Write a stream of one record batch: the schema, the dictionaries, the batch."""
+        compression = None if self._codec is None else pa.Codec(*self._codec)
+        options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
+        pa.ipc.new_stream(sink, batch.schema, options=options).write_batch(batch)
 
     def _array(self, found: ColumnsOfTable, column: int) -> pa.Array:
         """A column as it is stored: nothing lies beneath its nulls, or beyond its end."""
@@ -121,6 +173,11 @@ class ArrowEncoder:
         else:
             buffers = [bitmap, pa.py_buffer(values)]
         return pa.Array.from_buffers(self._types[column], found.n_rows, buffers)
+
+
+def _metadata_bytes(message: pa.Buffer) -> int:
+    """Bytes of the metadata of a message with their prefix, which is in its first piece."""
+    return PREFIX_BYTES + int.from_bytes(message[4:PREFIX_BYTES].to_pybytes(), "little")
 
 
 def _packed(flags: np.ndarray) -> pa.Buffer:
@@ -154,7 +211,7 @@ class ArrowWriter(ShardWriter):
         self._file: WrittenFile | None = WrittenFile(self._path)
         self._place = self._file.write(START)
         schema_message, *dictionaries = self._encoder.head()
-        self._schema_message = schema_message.content.to_pybytes()
+        self._schema_message = b"".join(schema_message.pieces)
         self._place += self._file.write(self._schema_message)
         self._dictionaries = [self._write(message) for message in dictionaries]
         self._batches: list[tuple[int, int, int, int]] = []
@@ -170,7 +227,8 @@ class ArrowWriter(ShardWriter):
     def _write(self, message: Message) -> tuple[int, int, int, int]:
         """Write a message; returns where it is, as BLOCK has it."""
         assert self._file is not None
-        n_bytes = self._file.write(message.content)
+        n_bytes = sum(self._file.write(piece) for piece in message.pieces)
+        message.pieces.clear()
         block = self._place, message.metadata, 0, n_bytes - message.metadata
         self._place += n_bytes
         return block
