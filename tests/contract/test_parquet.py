@@ -15,7 +15,8 @@ import pytest
 
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.parquet.format import ParquetFormat, row_group_rows
+from bigdata_cli.formats.parquet.format import ParquetFormat
+from bigdata_cli.formats.parquet.write import row_group_rows
 from bigdata_cli.types.dtype import DTYPES, Column, Schema
 from tests.contract.example_tables import cut_chunks, decoded
 from tests.contract.format_contract import FormatContract
