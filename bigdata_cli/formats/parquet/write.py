@@ -17,7 +17,7 @@ from bigdata_cli.formats.written_file import WrittenFile
 from bigdata_cli.types.dtype import Kind, Schema, arrow_type
 
 MAGIC = b"PAR1"
-ROW_GROUP_BYTES = 25_000_000
+ROW_GROUP_BYTES = 26_000_000
 """Bytes of a row group in memory as Arrow columns, about."""
 MAX_ROW_GROUP_BYTES = 32_000_000
 MIN_ROW_GROUP_ROWS = 1024
