@@ -15,7 +15,8 @@ import pytest
 
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
-from bigdata_cli.formats.parquet.format import ParquetFormat, row_group_rows
+from bigdata_cli.formats.parquet.format import ParquetFormat
+from bigdata_cli.formats.parquet.write import row_group_rows
 from bigdata_cli.types.dtype import DTYPES, Column, Schema
 from tests.contract.example_tables import cut_chunks, decoded
 from tests.contract.format_contract import FormatContract
@@ -215,6 +216,9 @@ def test_row_groups_fit_in_memory() -> None:
     assert row_group_rows(text) == 262_144
     category = Schema((Column(name="text", dtype="category", vocabulary=()),))
     assert row_group_rows(category) == row_group_rows(text)
+    dtypes = ("int16", "text", "float32") * 100
+    sparse = Schema(tuple(Column(name=f"s{i}", dtype=d) for i, d in enumerate(dtypes)))
+    assert row_group_rows(sparse) == 16_384
     very_wide = Schema(tuple(Column(name=f"f{i}", dtype="float64") for i in range(9000)))
     assert row_group_rows(very_wide) == 1024
 

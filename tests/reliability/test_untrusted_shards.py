@@ -149,8 +149,8 @@ def refused_by_verify(folder: Path) -> str:
 
 def test_parquet_counts(tmp_path: Path) -> None:
     """The footer says other numbers of rows than there are."""
-    from bigdata_cli.formats.parquet.format import MAGIC
     from bigdata_cli.formats.parquet.thrift_compact import encode_struct, parse_struct
+    from bigdata_cli.formats.parquet.write import MAGIC
 
     folder = numbers(tmp_path / "d", "parquet")
     path = shard(folder)

@@ -191,6 +191,7 @@ void bd_code_in_range(const void *values, int width, int64_t n, uint64_t low, ui
                       const uint32_t *ranks, struct bd_dictionary *dictionary);
 bool bd_code_by_hash(const void *values, int width, bool is_signed, int64_t n, int64_t estimate,
                      int64_t limit, struct bd_arena *arena, struct bd_dictionary *dictionary);
+int64_t bd_count_by_hash(const void *values, int width, int64_t n, struct bd_arena *arena);
 
 /* parquet_strings.c */
 struct bd_strings {

@@ -8,6 +8,7 @@ enum { PAGE_COST = 256 };          /* bits of a dictionary page that is there at
 enum { LENGTH_BITS = 4 };          /* of a text, where differences of lengths are packed */
 enum { MATCH_BITS = 24 };          /* of a value that came before, as zstd stores it */
 enum { COMMON_BITS = 6 };          /* of the most common value */
+enum { MANY = 8192 };              /* distinct values, of which a dictionary takes long */
 
 /* Numbers by a table of their range, where that is small; false where it is not, or where so many
  * are distinct that no dictionary can pay. */
@@ -75,6 +76,37 @@ static void settle(bool compressed, struct bd_encoding *e, int64_t n, int64_t va
     e->encoding = pays ? BD_RLE_DICTIONARY : otherwise;
 }
 
+/* Whether a dictionary of `distinct` numbers may cost less than `other` bits, where a code costs
+ * `eighths` of its bits. */
+static bool may_pay(const struct bd_encoding *e, int64_t stored, int64_t distinct,
+                    int64_t value_bits, int eighths, int64_t other)
+{
+    const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * eighths / 8;
+    return distinct <= e->gathered.values / 2 &&
+           dictionary_bits(stored, distinct, value_bits, code_cost) < other;
+}
+
+/* A dictionary of numbers, if it may pay, by an estimate of how many are distinct. That is often
+ * too few where some are common and most are not: so many are counted better before. */
+static bool code_by_hash(struct bd_encoding *e, int64_t stored, int64_t distinct,
+                         int64_t value_bits, int eighths, int64_t other, struct bd_arena *arena)
+{
+    const struct bd_parquet_column *column = e->column;
+    const void *numbers = e->gathered.numbers;
+    const int64_t n = e->gathered.values;
+    const int width = (int)column->width;
+    if (distinct > 1 && !may_pay(e, stored, distinct, value_bits, eighths, other))
+        return false;
+    if (distinct >= MANY && distinct > n / 8) {
+        distinct = bd_count_by_hash(numbers, width, n, arena);
+        if (distinct < 0 || !may_pay(e, stored, distinct, value_bits, eighths, other))
+            return false;
+    }
+    const bool is_signed = column->kind != BD_FLOAT && column->is_signed;
+    return bd_code_by_hash(numbers, width, is_signed, n, distinct, n / 2 + 1, arena,
+                           &e->dictionary);
+}
+
 static int64_t delta_cost(const uint64_t *sample, int64_t n)
 {
     int64_t bits = 0;
@@ -113,12 +145,8 @@ static void choose_for_integers(bool compressed, struct bd_encoding *e, uint64_t
         return;
     }
     const struct bd_repeats repeats = bd_estimate_repeats(&e->gathered, width);
-    const int64_t distinct = repeats.distinct, stored = stored_values(compressed, e, repeats);
-    const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 3 / 4;
-    if (distinct > n / 2 || dictionary_bits(stored, distinct, value_bits, code_cost) >= other)
-        return;
-    if (bd_code_by_hash(e->gathered.numbers, width, column->is_signed, n, distinct, n / 2 + 1,
-                        arena, &e->dictionary))
+    const int64_t stored = stored_values(compressed, e, repeats);
+    if (code_by_hash(e, stored, repeats.distinct, value_bits, 6, other, arena))
         settle(compressed, e, stored, value_bits, other, otherwise);
 }
 
@@ -139,18 +167,15 @@ static void choose_for_floats(bool compressed, struct bd_encoding *e, struct bd_
         const int64_t bits = stored * (bd_split_bits(sample, taken, width) * 256 / taken) / 256;
         const int64_t matched = matched_bits(e, repeats, 7 * width);
         value_bits = 9 * width / 2; /* in a sorted dictionary */
-        is_split = bits * 100 < other * 98 && bits <= matched;
-        can_be_split = distinct * 20 < n * 19;
-        split = bits * 100 < other * 98 ? bits : split;
+        const bool shrinks = bits * 100 < other * 98;
+        is_split = shrinks && bits <= matched;
+        can_be_split = distinct * 20 < n * 19 || (shrinks && !is_split);
+        split = shrinks ? bits : split;
         other = split < matched ? split : matched;
     }
     e->encoding = is_split && !can_be_split ? BD_BYTE_STREAM_SPLIT : BD_PLAIN;
-    const int64_t code_cost = 256 * bd_bits_of((uint64_t)distinct) * 7 / 8;
-    /* Where it hardly pays by an estimate that is often too few, it does not. */
-    const bool may_pay = dictionary_bits(stored, distinct, value_bits, code_cost) * 17 / 16 < other;
-    if ((distinct == 1 || (distinct <= n / 2 && may_pay)) &&
-        bd_code_by_hash(e->gathered.numbers, width, false, n, distinct, n / 2 + 1, arena,
-                        &e->dictionary)) {
+    /* Where it hardly pays by an estimate, it does not. */
+    if (code_by_hash(e, stored, distinct, value_bits, 7, other * 16 / 17, arena)) {
         repeats.distinct = e->dictionary.distinct;
         if (value_bits != 8 * width) {
             const int64_t matched = matched_bits(e, repeats, 7 * width);
