@@ -113,13 +113,15 @@ static bool parse_other(bd_run *run, int64_t i, double *value)
     return has_value;
 }
 
-/* Take the numbers of a run; the rows of the others are listed. Returns their number.
+/* Take the numbers of a run. Returns how many rows are left, which are listed; eight empty fields
+ * in a row are not, but counted as nulls.
  *
  * Short decimals come first, as most columns have nothing else. Where eight fields had none of them
  * but longer numbers, the next ones are taken as such at once; now and then it is tried again. */
-static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, uint32_t *others)
+static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, uint32_t *others,
+                             int64_t *n_nulls)
 {
-    const bd_parser *parser = run->parser;
+    bd_parser *parser = run->parser;
     const uint8_t *block = run->fields->block;
     const uint8_t point = (uint8_t)run->fields->input->rules->decimal;
     uint64_t significands[8];
@@ -130,6 +132,12 @@ static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, 
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
         uint32_t left = 0xffu >> (8 - n);
         are_long &= !BD_SHUFFLES || (i & 127) != 0;
+        if (!run->fields->has_quotes && bd_longer_than(parser->sizes + i, 0) == 0) {
+            memset(values + i, 0, 64);
+            memset(parser->valid + i, 0, 8);
+            *n_nulls += n;
+            continue;
+        }
         if (!are_long) {
             const bd_numbers found = bd_eight_decimals(block, parser->starts + i, parser->sizes + i,
                                                        point, values + i, significands, exponents);
@@ -168,7 +176,7 @@ bool bd_parse_floats(bd_run *run)
     memset(valid, 1, (size_t)run->n);
     bd_find_places(run);
     if (!careful)
-        n_others = parse_numbers(run, &seen, values, others);
+        n_others = parse_numbers(run, &seen, values, others, &n_nulls);
     for (int64_t k = 0; k < n_others; k++) {
         const int64_t i = careful ? k : (int64_t)others[k];
         if (parser->sizes[i] == 0 && !has_quotes) {

@@ -112,12 +112,19 @@ bool bd_parse_integers(bd_run *run)
     uint8_t *valid = parser->valid;
     const bool is_signed = column->mode == BD_MODE_INT64;
     const bool careful = run->fields->input->nulls->numeric[run->index];
+    const bool has_quotes = run->fields->has_quotes;
     int64_t n_nulls = 0;
 
     bd_find_places(run);
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
         const uint32_t all = 0xffu >> (8 - n);
+        if (!has_quotes && bd_longer_than(parser->sizes + i, 0) == 0) {
+            memset(numbers + i, 0, 64);
+            memset(valid + i, 0, 8);
+            n_nulls += n;
+            continue;
+        }
         uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
                                           is_signed, numbers + i);
         memset(valid + i, 1, 8);
@@ -127,7 +134,7 @@ bool bd_parse_integers(bd_run *run)
             good |= take_longs(run, i, all & ~good, is_signed);
         for (uint32_t left = all & ~good; left; left &= left - 1) {
             const int64_t k = i + __builtin_ctz(left);
-            if (parser->sizes[k] == 0 && !run->fields->has_quotes) {
+            if (parser->sizes[k] == 0 && !has_quotes) {
                 numbers[k] = 0;
                 valid[k] = 0;
             } else {

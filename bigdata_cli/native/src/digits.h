@@ -27,6 +27,46 @@ static inline bool bd_are_digits(uint64_t digits)
     return (((digits + BD_OVER_NINE) | digits) & BD_HIGH_BITS) == 0;
 }
 
+#if defined(__AVX2__) && !defined(__AVX512BW__)
+/* Four fields of bd_eight_integers. Scalar loads: gathers are slow on many processors. */
+static inline uint32_t bd_four_integers(const uint8_t *block, const uint32_t *starts,
+                                        const uint32_t *sizes, bool is_signed, int64_t *values)
+{
+    const __m256i none = _mm256_setzero_si256(), eight = _mm256_set1_epi64x(8);
+    const __m256i one = _mm256_set1_epi64x(1), byte = _mm256_set1_epi64x(0xff);
+    const __m256i size = _mm256_cvtepu32_epi64(_mm_loadu_si128((const __m128i *)sizes));
+    __m256i words = _mm256_set_epi64x(
+        (int64_t)bd_load_u64(block + starts[3]), (int64_t)bd_load_u64(block + starts[2]),
+        (int64_t)bd_load_u64(block + starts[1]), (int64_t)bd_load_u64(block + starts[0]));
+    const __m256i sign = _mm256_set1_epi64x(is_signed ? '-' : -1);
+    const __m256i negative = _mm256_cmpeq_epi64(_mm256_and_si256(words, byte), sign);
+    const __m256i n = _mm256_add_epi64(size, negative);
+    words = _mm256_srlv_epi64(words, _mm256_and_si256(negative, eight));
+    words = _mm256_xor_si256(words, _mm256_set1_epi64x((int64_t)BD_ZEROS));
+    const __m256i zero_first = _mm256_cmpeq_epi64(_mm256_and_si256(words, byte), none);
+    /* By 64 and more, or by a negative number: nothing is left. */
+    words = _mm256_sllv_epi64(words, _mm256_slli_epi64(_mm256_sub_epi64(eight, n), 3));
+    const __m256i over = _mm256_add_epi64(words, _mm256_set1_epi64x((int64_t)BD_OVER_NINE));
+    const __m256i high =
+        _mm256_and_si256(_mm256_or_si256(over, words), _mm256_set1_epi64x((int64_t)BD_HIGH_BITS));
+    const __m256i pairs = _mm256_maddubs_epi16(words, _mm256_set1_epi16(0x010a));
+    const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));
+    const __m256i upper = _mm256_mul_epu32(fours, _mm256_set1_epi64x(10000));
+    const __m256i value = _mm256_add_epi64(upper, _mm256_srli_epi64(fours, 32));
+    _mm256_storeu_si256((__m256i *)values,
+                        _mm256_sub_epi64(_mm256_xor_si256(value, negative), negative));
+    const __m256i single = _mm256_cmpeq_epi64(size, one);
+    const __m256i fits = _mm256_and_si256(_mm256_cmpgt_epi64(size, none),
+                                          _mm256_cmpgt_epi64(_mm256_set1_epi64x(9), size));
+    /* A leading zero is right in a 0 alone; a sign needs a digit that is none. */
+    const __m256i wrong = _mm256_or_si256(_mm256_andnot_si256(single, zero_first),
+                                          _mm256_and_si256(single, negative));
+    const __m256i good =
+        _mm256_andnot_si256(wrong, _mm256_and_si256(fits, _mm256_cmpeq_epi64(high, none)));
+    return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(good));
+}
+#endif
+
 /* The canonical integers in eight fields: field i is the sizes[i] bytes from block + starts[i] on.
  * Bit i of the result is set, and values[i] right, where it is `-?(0|[1-9][0-9]*)`, but not `-0`,
  * of one to eight characters; with is_signed = false no sign is taken. starts[i] < 2**31; eight
@@ -65,6 +105,9 @@ static inline uint32_t bd_eight_integers(const uint8_t *block, const uint32_t *s
     /* A leading zero is right in a 0 alone; a sign needs a digit that is none. */
     const __mmask8 single = _mm512_cmpeq_epi64_mask(size, one);
     return fits & digits & (__mmask8)(~zero_first | single) & (__mmask8)(~negative | ~single);
+#elif defined(__AVX2__)
+    const uint32_t low = bd_four_integers(block, starts, sizes, is_signed, values);
+    return low | bd_four_integers(block, starts + 4, sizes + 4, is_signed, values + 4) << 4;
 #else
     uint32_t good = 0;
     for (int i = 0; i < 8; i++) {

@@ -24,6 +24,12 @@ static inline uint32_t bd_longer_than(const uint32_t *sizes, int32_t limit)
     const __m256i all = _mm256_loadu_si256((const __m256i *)sizes);
     const __m256i longer = _mm256_cmpgt_epi32(all, _mm256_set1_epi32(limit));
     return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(longer));
+#elif defined(__SSE2__)
+    const __m128i than = _mm_set1_epi32(limit);
+    const __m128i low = _mm_cmpgt_epi32(_mm_loadu_si128((const __m128i *)sizes), than);
+    const __m128i high = _mm_cmpgt_epi32(_mm_loadu_si128((const __m128i *)(sizes + 4)), than);
+    const __m128i both = _mm_packs_epi32(low, high);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(both, _mm_setzero_si128()));
 #else
     uint32_t bits = 0;
     for (int i = 0; i < 8; i++)
