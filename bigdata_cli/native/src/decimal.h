@@ -78,6 +78,33 @@ static inline int bd_scan_long(const uint8_t *at, uint8_t point, uint64_t *signi
     return 18 + n_last;
 }
 
+/* The number `d.d…e±dd` that n bytes at `at` are, 6 <= n <= 24, as C's %e writes it: n tells where
+ * each part stands. False where it is written otherwise. */
+static inline bool bd_scan_scientific(const uint8_t *at, int n, uint8_t point, bd_decimal *found)
+{
+    static const uint64_t POWERS[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    const int n_after = n - 6, n_last = n_after & 24, n_first = n_after & 7;
+    const uint8_t first = (uint8_t)(at[0] - '0'), sign = at[n - 3];
+    const uint8_t tens = (uint8_t)(at[n - 2] - '0'), ones = (uint8_t)(at[n - 1] - '0');
+    if ((first > 9) | (at[1] != point) | ((sign != '-') & (sign != '+')) | (tens > 9) | (ones > 9))
+        return false;
+    const int half = 4 * (8 - n_first); /* twice: a shift by 64 is not defined */
+    const uint64_t head = (bd_load_u64(at + 2) ^ BD_ZEROS) << half << half;
+    uint64_t value = first * POWERS[n_first] + bd_eight_digits(head), tail;
+    bool good = bd_are_digits(head);
+    if (n_last == 16) {
+        good &= bd_join_sixteen(bd_load_digits(at + 2 + n_first), &tail);
+        value = value * 10000000000000000 + tail;
+    } else if (n_last == 8) {
+        tail = bd_load_u64(at + 2 + n_first) ^ BD_ZEROS;
+        good &= bd_are_digits(tail);
+        value = value * 100000000 + bd_eight_digits(tail);
+    }
+    const int64_t minus = -(int64_t)(sign == '-'), power = 10 * tens + ones;
+    *found = (bd_decimal){value, (power ^ minus) - minus - n_after, false};
+    return good;
+}
+
 /* The number `(0|[1-9][0-9]*)(\.[0-9]*)?([eE][-+]?[0-9]{1,5})?` that n bytes at `at` are; the
  * exponent needs a sign or a point before it. False where they are none, where n > 31, or where it
  * may have more than 19 digits but for zeros in front. Eight bytes more than 32 are read. */
@@ -85,6 +112,9 @@ static inline bool bd_scan_decimal(const uint8_t *at, int64_t n, uint8_t point, 
 {
     if ((uint64_t)(n - 1) >= 31)
         return false;
+    if (n >= 6 && n <= 24 && (at[n - 4] | 0x20) == 'e' &&
+        bd_scan_scientific(at, (int)n, point, found))
+        return true;
     int n_whole = 1, size = n >= 18 ? bd_scan_long(at, point, &found->significand) : 0;
     bool has_point = true;
     if (size == 0) {
