@@ -265,6 +265,12 @@ static inline uint64_t bd_join_decimal(const uint8_t *at, int n_digits, int poin
                                         10000000000000000};
     if (point >= n_digits)
         return bd_up_to_sixteen(at, n_digits);
+    if (n_digits <= 7) {
+        uint64_t word = bd_load_u64(at) ^ BD_ZEROS;
+        const uint64_t before = ((uint64_t)1 << (8 * point)) - 1;
+        word = (word & before) | (word >> 8 & ~before);
+        return bd_eight_digits(word << (64 - 8 * n_digits));
+    }
     const int after = n_digits - point;
     const uint64_t whole = point == 1 ? (uint64_t)(*at - '0') : bd_up_to_sixteen(at, point);
     return whole * POWERS[after] + bd_up_to_sixteen(at + point + 1, after);
