@@ -1,6 +1,6 @@
-/* Stage 2 of floats: decimals of up to sixteen characters eight fields at a time, then what is left
- * of a run field by field: nulls, longer decimals, exponents. What is not written the usual way
- * goes through the careful path. */
+/* Stage 2 of floats: where there is AVX-512, eight fields at a time, else field by field. Nulls,
+ * and what is not written the usual way, are left to the end of a run; the latter goes through the
+ * careful path. */
 
 #include "classify.h"
 #include "eight_numbers.h"
@@ -14,13 +14,6 @@ typedef struct {
     int64_t forms;
     uint64_t magnitudes[2];
 } evidence;
-
-/* A number's text, taken apart: significand * 10**exponent. */
-typedef struct {
-    uint64_t significand;
-    int64_t exponent;
-    bool is_integer;
-} decimal;
 
 static inline void note_integer(evidence *seen, bool negative, uint64_t magnitude)
 {
@@ -67,96 +60,10 @@ static inline void note_numbers(evidence *seen, uint32_t bits, bd_numbers found,
     }
 }
 
-/* A decimal's digits as they are scanned: none after `at` are read yet. */
-typedef struct {
-    const uint8_t *at;
-    uint64_t significand;
-    int64_t n_digits;
-} digits;
-
-/* Take the digits that stand at d->at, up to eight a step. The significand is right for up to 19.
- */
-static inline void take_digits(digits *d)
-{
-    static const uint64_t POWERS[9] = {1,      10,      100,      1000,     10000,
-                                       100000, 1000000, 10000000, 100000000};
-    for (;;) {
-        const uint64_t word = bd_load_u64(d->at) ^ BD_ZEROS;
-        const uint64_t others = ((word + BD_OVER_NINE) | word) & BD_HIGH_BITS;
-        if (others == 0) {
-            d->significand = d->significand * POWERS[8] + bd_eight_digits(word);
-            d->at += 8;
-            d->n_digits += 8;
-            continue;
-        }
-        const int bits = bd_trailing_zeros(others) & -8; /* 8 times the number of digits */
-        /* Twice: a shift by 64 is not defined. */
-        const uint64_t value = bd_eight_digits(word << (32 - bits / 2) << (32 - bits / 2));
-        d->significand = d->significand * POWERS[bits / 8] + value;
-        d->at += bits / 8;
-        d->n_digits += bits / 8;
-        return;
-    }
-}
-
-/* The exponent at *at, after its `e`; false where there is none, or a very long one. */
-static inline bool scan_exponent(const uint8_t **at, bool has_point, int64_t *exponent)
-{
-    const uint8_t *p = *at + 1;
-    const bool negative = *p == '-';
-    if (negative || *p == '+')
-        p++;
-    else if (!has_point)
-        return false;
-    const uint8_t *first = p;
-    int64_t power = 0;
-    while ((uint8_t)(*p - '0') < 10 && p - first < 5)
-        power = power * 10 + (*p++ - '0');
-    *at = p;
-    *exponent += negative ? -power : power;
-    return p > first;
-}
-
-/* The decimal between `at` and `stop`, without a sign; false leaves it to the careful path. */
-static inline bool scan_decimal(const uint8_t *at, const uint8_t *stop, uint8_t point,
-                                decimal *found)
-{
-    static const uint64_t SIXTEEN = 10000000000000000;
-    digits d = {at, 0, 0};
-    const uint8_t first = (uint8_t)(*at - '0');
-    if (first < 10 && at[1] == point) /* as numbers with exponents are written */
-        d = (digits){at + 1, first, 1};
-    else
-        take_digits(&d);
-    const int64_t n_whole = d.n_digits;
-    *found = (decimal){.is_integer = d.at == stop};
-    if (!found->is_integer) {
-        const bool has_point = *d.at == point;
-        if (has_point) {
-            uint64_t next;
-            d.at++;
-            if (stop - d.at >= 16 && d.n_digits <= 3 &&
-                bd_join_digits(bd_load_digits(d.at), &next)) {
-                d.significand = d.significand * SIXTEEN + next;
-                d.at += 16;
-                d.n_digits += 16;
-            }
-            take_digits(&d);
-            found->exponent = n_whole - d.n_digits;
-        }
-        if ((*d.at | 0x20) == 'e' && !scan_exponent(&d.at, has_point, &found->exponent))
-            return false;
-    }
-    found->significand = d.significand;
-    /* Digits that go on beyond the field, into the next one, are none of it: at != stop. */
-    return d.at == stop && n_whole > 0 && d.n_digits <= BD_MAX_DIGITS &&
-           !(first == 0 && n_whole > 1);
-}
-
 /* Take a number that was taken apart; number: its value, without a sign. False leaves it to the
  * careful path. */
-static inline bool take_number(evidence *seen, bool negative, const decimal *found, double number,
-                               double *value)
+static inline bool take_number(evidence *seen, bool negative, const bd_decimal *found,
+                               double number, double *value)
 {
     if (!found->is_integer || (negative && found->significand == 0))
         note_float(seen, number, found->significand, found->exponent);
@@ -164,23 +71,8 @@ static inline bool take_number(evidence *seen, bool negative, const decimal *fou
         return false;
     else
         note_integer(seen, negative, found->significand);
-    *value = negative ? -number : number;
+    *value = bd_put_sign(number, negative);
     return true;
-}
-
-/* A number written the usual way between `at` and `stop`; false leaves it to the careful path. */
-static inline bool scan_float(const uint8_t *at, const uint8_t *stop, uint8_t point, evidence *seen,
-                              double *value)
-{
-    const bool negative = *at == '-';
-    at += negative;
-    decimal found;
-    double number;
-    if (at >= stop || !scan_decimal(at, stop, point, &found) ||
-        !bd_decimal_to_float(found.significand, found.exponent, &number) ||
-        bd_out_of_range(number, found.significand))
-        return false;
-    return take_number(seen, negative, &found, number, value);
 }
 
 /* Take the numbers of any length of those of eight fields whose bit is set. Returns the bits of
@@ -197,15 +89,9 @@ static uint32_t take_longs(const bd_run *run, int64_t i, uint32_t wanted, eviden
                          values, significands, exponents);
     note_numbers(seen, found.exact, found, values, significands, exponents);
     uint32_t taken = found.exact;
-    for (uint32_t left = wanted & ~found.exact; left; left &= left - 1) {
+    for (uint32_t left = found.good & ~found.exact; left; left &= left - 1) {
         const int k = __builtin_ctz(left);
-        if (!(found.good >> k & 1)) {
-            const uint8_t *at = run->fields->block + parser->starts[i + k];
-            taken |= (uint32_t)scan_float(at, at + parser->sizes[i + k], point, seen, values + k)
-                     << k;
-            continue;
-        }
-        const decimal parts = {significands[k], exponents[k], found.integer >> k & 1};
+        const bd_decimal parts = {significands[k], exponents[k], found.integer >> k & 1};
         double number;
         if (bd_decimal_to_float(significands[k], exponents[k], &number) &&
             !bd_out_of_range(number, significands[k]))
@@ -227,23 +113,31 @@ static bool parse_other(bd_run *run, int64_t i, double *value)
     return has_value;
 }
 
-/* Take the numbers of a run; the rows of the others are listed. Returns their number.
+/* Take the numbers of a run. Returns how many rows are left, which are listed; eight empty fields
+ * in a row are not, but counted as nulls.
  *
  * Short decimals come first, as most columns have nothing else. Where eight fields had none of them
  * but longer numbers, the next ones are taken as such at once; now and then it is tried again. */
-static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, uint32_t *others)
+static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, uint32_t *others,
+                             int64_t *n_nulls)
 {
-    const bd_parser *parser = run->parser;
+    bd_parser *parser = run->parser;
     const uint8_t *block = run->fields->block;
     const uint8_t point = (uint8_t)run->fields->input->rules->decimal;
     uint64_t significands[8];
     int64_t exponents[8];
     int64_t n_others = 0;
-    bool are_long = false;
+    bool are_long = !BD_SHUFFLES;
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
         uint32_t left = 0xffu >> (8 - n);
-        are_long &= (i & 127) != 0;
+        are_long &= !BD_SHUFFLES || (i & 127) != 0;
+        if (!run->fields->has_quotes && bd_longer_than(parser->sizes + i, 0) == 0) {
+            memset(values + i, 0, 64);
+            memset(parser->valid + i, 0, 8);
+            *n_nulls += n;
+            continue;
+        }
         if (!are_long) {
             const bd_numbers found = bd_eight_decimals(block, parser->starts + i, parser->sizes + i,
                                                        point, values + i, significands, exponents);
@@ -282,7 +176,7 @@ bool bd_parse_floats(bd_run *run)
     memset(valid, 1, (size_t)run->n);
     bd_find_places(run);
     if (!careful)
-        n_others = parse_numbers(run, &seen, values, others);
+        n_others = parse_numbers(run, &seen, values, others, &n_nulls);
     for (int64_t k = 0; k < n_others; k++) {
         const int64_t i = careful ? k : (int64_t)others[k];
         if (parser->sizes[i] == 0 && !has_quotes) {

@@ -6,17 +6,23 @@
 #include "parser.h"
 
 /* The value of n digits, 0 < n <= 19; false where they are no digits. Sixteen bytes are read. */
-static inline bool scan_digits(const uint8_t *at, int64_t n, uint64_t *value)
+static inline bool scan_digits(const uint8_t *at, int n, uint64_t *value)
 {
-    static const uint64_t SIXTEEN = 10000000000000000;
-    const int n_first = n < 16 ? (int)n : 16;
-    uint64_t head = 0, tail;
-    bool good = true;
-    if (n > 16) /* the first one to three, and the last sixteen */
-        good = bd_join_digits(bd_align_digits(bd_load_digits(at), (int)n - 16, 16), &head);
-    good &= bd_join_digits(bd_align_digits(bd_load_digits(at + n - n_first), n_first, 16), &tail);
-    *value = head * SIXTEEN + tail;
-    return good;
+    /* The last sixteen or eight, and those before them. */
+    const int n_head = n > 16 ? n - 16 : n > 8 ? n - 8 : n;
+    const uint64_t head = (bd_load_u64(at) ^ BD_ZEROS) << (64 - 8 * n_head);
+    const uint64_t last = bd_load_u64(at + n_head) ^ BD_ZEROS;
+    *value = bd_eight_digits(head);
+    if (n <= 8)
+        return bd_are_digits(head);
+    if (n <= 16) {
+        *value = *value * 100000000 + bd_eight_digits(last);
+        return bd_are_digits(head) & bd_are_digits(last);
+    }
+    uint64_t tail;
+    const bool good = bd_join_sixteen(bd_load_digits(at + n_head), &tail);
+    *value = *value * 10000000000000000 + tail;
+    return bd_are_digits(head) & good;
 }
 
 /* A canonical integer of the place, as 64 bits; false where it is none, or is left to the careful
@@ -25,12 +31,11 @@ static inline bool scan_integer(const uint8_t *block, bd_place place, bool is_si
                                 int64_t *value)
 {
     const uint8_t *at = block + place.start;
-    int64_t n = place.stop - place.start;
     const bool negative = is_signed && *at == '-';
+    const int64_t n = place.stop - place.start - negative;
     at += negative;
-    n -= negative;
     uint64_t magnitude;
-    if ((uint64_t)(n - 1) >= 19 || !scan_digits(at, n, &magnitude) ||
+    if ((uint64_t)(n - 1) >= 19 || !scan_digits(at, (int)n, &magnitude) ||
         (is_signed && magnitude > (uint64_t)INT64_MAX))
         return false;
     *value = (int64_t)(negative ? 0 - magnitude : magnitude);
@@ -107,22 +112,29 @@ bool bd_parse_integers(bd_run *run)
     uint8_t *valid = parser->valid;
     const bool is_signed = column->mode == BD_MODE_INT64;
     const bool careful = run->fields->input->nulls->numeric[run->index];
+    const bool has_quotes = run->fields->has_quotes;
     int64_t n_nulls = 0;
 
     bd_find_places(run);
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
         const uint32_t all = 0xffu >> (8 - n);
+        if (!has_quotes && bd_longer_than(parser->sizes + i, 0) == 0) {
+            memset(numbers + i, 0, 64);
+            memset(valid + i, 0, 8);
+            n_nulls += n;
+            continue;
+        }
         uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
                                           is_signed, numbers + i);
         memset(valid + i, 1, 8);
         if (careful)
             good = 0;
-        else if (all & ~good & bd_longer_than(parser->sizes + i, 8))
+        else if (BD_HAS_LANES && all & ~good & bd_longer_than(parser->sizes + i, 8))
             good |= take_longs(run, i, all & ~good, is_signed);
         for (uint32_t left = all & ~good; left; left &= left - 1) {
             const int64_t k = i + __builtin_ctz(left);
-            if (parser->sizes[k] == 0 && !run->fields->has_quotes) {
+            if (parser->sizes[k] == 0 && !has_quotes) {
                 numbers[k] = 0;
                 valid[k] = 0;
             } else {

@@ -14,11 +14,40 @@ static inline void copy_text(uint8_t *to, const uint8_t *from, int64_t n)
         bd_move16(to + i, from + i);
 }
 
-/* Copy n bytes with the second of each two quotes left out, 16 at a time. Returns how many bytes
- * are written. */
-static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t quote)
+/* Copy n bytes with the second of each two quotes left out; up to 15 more are written, and 63 more
+ * read. All quotes are doubled. kept: see bd_parser. Returns how many bytes are written. */
+#if defined(__AVX2__) || defined(__ARM_NEON)
+static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t quote,
+                            const uint64_t *kept)
+{
+    uint64_t is_second = 0; /* all ones where the first of two ended the bytes before */
+    int64_t written = 0;
+    for (int64_t i = 0; i < n; i += 64) {
+        const int64_t left = n - i < 64 ? n - i : 64;
+        const uint64_t quotes = bd_match64(bd_load64(from + i), quote) & UINT64_MAX >> (64 - left);
+        const uint64_t first = bd_prefix_xor(quotes) ^ is_second;
+        const uint64_t dropped = quotes & ~first;
+        is_second = (uint64_t)((int64_t)first >> 63);
+        if (dropped == 0) {
+            copy_text(to + written, from + i, left);
+            written += left;
+            continue;
+        }
+        const uint64_t keep = UINT64_MAX >> (64 - left) & ~dropped;
+        for (int k = 0; k < left; k += 8) {
+            const uint64_t mask = keep >> k & 0xff;
+            bd_select8(to + written, from + i + k, kept[mask]);
+            written += __builtin_popcountll(mask);
+        }
+    }
+    return written;
+}
+#else
+static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t quote,
+                            const uint64_t *kept)
 {
     int64_t i = 0, written = 0;
+    (void)kept;
     while (i < n) {
         uint32_t quotes = bd_copy16(to + written, from + i, quote) & 0xffff;
         const int64_t left = n - i;
@@ -35,6 +64,7 @@ static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t
     }
     return written;
 }
+#endif
 
 /* Copy n bytes without escapes and doubled quotes; returns how many are written. quote: -1 in an
  * unquoted field. What the last byte would escape was trimmed; at_end: there is nothing after it.
@@ -61,7 +91,7 @@ static int64_t unescape(const bd_run *run, int64_t i, uint8_t *to)
     const uint8_t *from = run->fields->block + parser->starts[i];
     const int64_t n = parser->sizes[i];
     if (rules->escape < 0)
-        return copy_doubled(to, from, n, (uint8_t)rules->quote);
+        return copy_doubled(to, from, n, (uint8_t)rules->quote, parser->kept);
     const bool at_end = parser->starts[i] + n == run->fields->input->size;
     return copy_escaped(to, from, n, parser->quoted[i] ? rules->quote : -1, rules->escape, at_end);
 }

@@ -7,7 +7,7 @@
 #ifndef BD_EIGHT_NUMBERS_H
 #define BD_EIGHT_NUMBERS_H
 
-#include "digits.h"
+#include "decimal.h"
 #include "number.h"
 
 /* What eight fields hold, a bit for each: a number that is taken apart here; one whose value one
@@ -24,6 +24,12 @@ static inline uint32_t bd_longer_than(const uint32_t *sizes, int32_t limit)
     const __m256i all = _mm256_loadu_si256((const __m256i *)sizes);
     const __m256i longer = _mm256_cmpgt_epi32(all, _mm256_set1_epi32(limit));
     return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(longer));
+#elif defined(__SSE2__)
+    const __m128i than = _mm_set1_epi32(limit);
+    const __m128i low = _mm_cmpgt_epi32(_mm_loadu_si128((const __m128i *)sizes), than);
+    const __m128i high = _mm_cmpgt_epi32(_mm_loadu_si128((const __m128i *)(sizes + 4)), than);
+    const __m128i both = _mm_packs_epi32(low, high);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(both, _mm_setzero_si128()));
 #else
     uint32_t bits = 0;
     for (int i = 0; i < 8; i++)
@@ -31,6 +37,13 @@ static inline uint32_t bd_longer_than(const uint32_t *sizes, int32_t limit)
     return bits;
 #endif
 }
+
+/* Whether bd_eight_numbers reads all fields at once; else it reads one by one. */
+#if defined(__AVX512BW__)
+enum { BD_HAS_LANES = 1 };
+#else
+enum { BD_HAS_LANES = 0 };
+#endif
 
 #if defined(__AVX512BW__)
 /* Where eight fields are, without the minus that some of them have. */
@@ -247,7 +260,7 @@ static inline bd_numbers bd_scale_eight(const bd_mantissas *found, __m512i power
 /* The decimals `-?(0|[1-9][0-9]*)(\.[0-9]*)?` of up to sixteen characters, without the sign, in
  * eight fields: field i is the sizes[i] bytes from block + starts[i] on. They are ±significands[i]
  * * 10**exponents[i]; those that are good are exact, and only their values are written. 32 bytes
- * from each start on are read. */
+ * from each start on are read. Where bytes cannot be shuffled none is good. */
 static inline bd_numbers bd_eight_decimals(const uint8_t *block, const uint32_t *starts,
                                            const uint32_t *sizes, uint8_t point, double *values,
                                            uint64_t *significands, int64_t *exponents)
@@ -265,7 +278,7 @@ static inline bd_numbers bd_eight_decimals(const uint8_t *block, const uint32_t 
                                         fields.negative, values, significands, exponents);
     numbers.good = numbers.exact;
     return numbers;
-#else
+#elif defined(__AVX2__) || defined(__ARM_NEON)
     bd_numbers found = {0};
     for (int i = 0; i < 8; i++) {
         const uint8_t *at = block + starts[i];
@@ -280,14 +293,13 @@ static inline bd_numbers bd_eight_decimals(const uint8_t *block, const uint32_t 
         const uint32_t has_point = (uint32_t)whole < n;
         const int n_digits = (int)(n - has_point);
         uint64_t value;
-        uint32_t good = bd_join_digits(bd_align_digits(digits, n_digits, whole), &value);
+        uint32_t good = bd_join_sixteen(bd_align_digits(digits, n_digits, whole), &value);
         good &= (whole > 0) & (value <= (uint64_t)1 << 53) & !((*at == '0') & (whole > 1));
         if (!good)
             continue;
-        const double number = (double)(int64_t)value / bd_tens[n_digits - whole];
         significands[i] = value;
         exponents[i] = whole - n_digits;
-        values[i] = negative ? -number : number;
+        values[i] = bd_put_sign((double)(int64_t)value / bd_tens[n_digits - whole], negative);
         found.good |= 1u << i;
         found.negative |= negative << i;
         found.integer |= !has_point << i;
@@ -295,14 +307,18 @@ static inline bd_numbers bd_eight_decimals(const uint8_t *block, const uint32_t 
     }
     found.exact = found.good;
     return found;
+#else
+    (void)block, (void)starts, (void)sizes, (void)point;
+    (void)values, (void)significands, (void)exponents;
+    return (bd_numbers){0};
 #endif
 }
 
 /* The numbers `-?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][-+]?[0-9]{1,5})?` in those of eight fields whose
  * bit of `wanted` is set, as above. The exponent needs a sign or a point before it; the mantissa
  * has at most 24 characters, and not more than 19 digits but for zeros in front. values[i] is
- * written where a number is exact, and no other is. Without AVX-512 none is good. 32 bytes from
- * each start on are read, and eight from each stop on. */
+ * written where a number is exact, and no other is. 32 bytes from each start on are read, and
+ * eight from each stop on. */
 static inline bd_numbers bd_eight_numbers(const uint8_t *block, const uint32_t *starts,
                                           const uint32_t *sizes, uint8_t point, uint32_t wanted,
                                           double *values, uint64_t *significands,
@@ -335,9 +351,31 @@ static inline bd_numbers bd_eight_numbers(const uint8_t *block, const uint32_t *
     numbers.integer &= ~(uint32_t)exponent.has;
     return numbers;
 #else
-    (void)block, (void)starts, (void)sizes, (void)point, (void)wanted;
-    (void)values, (void)significands, (void)exponents;
-    return (bd_numbers){0};
+    bd_numbers found = {0};
+    for (uint32_t i = 0; i < 8; i++) {
+        const uint8_t *at = block + starts[i];
+        const uint32_t negative = *at == '-';
+        bd_decimal decimal = {0};
+        const uint32_t good =
+            bd_scan_decimal(at + negative, (int64_t)sizes[i] - negative, point, &decimal);
+        significands[i] = decimal.significand;
+        exponents[i] = decimal.exponent;
+        found.good |= good << i;
+        found.negative |= negative << i;
+        found.integer |= (uint32_t)decimal.is_integer << i;
+    }
+    found.good &= wanted;
+    for (uint32_t i = 0; i < 8; i++) {
+        const uint32_t exact =
+            found.good >> i & (uint32_t)bd_is_exact(significands[i], exponents[i]);
+        found.wide |= (uint32_t)(significands[i] >= BD_SURE_IN_FLOAT32) << i;
+        found.exact |= exact << i;
+        if (exact) {
+            const double value = bd_scale_exactly(significands[i], exponents[i]);
+            values[i] = bd_put_sign(value, found.negative >> i & 1);
+        }
+    }
+    return found;
 #endif
 }
 

@@ -51,14 +51,26 @@ extern const uint64_t bd_fives[651][2];
 /* `bd_decimal_to_float` by Eisel and Lemire, for a significand that is not 0. */
 bool bd_eisel_lemire(uint64_t significand, int64_t exponent, double *value);
 
+/* Whether significand and power of ten are exact in float64: one operation rounds once. */
+static inline bool bd_is_exact(uint64_t significand, int64_t exponent)
+{
+    return significand <= (uint64_t)1 << 53 && (uint64_t)(exponent + 22) <= 44;
+}
+
+/* significand * 10**exponent, rounded to nearest, where bd_is_exact. One of the powers is 1: a
+ * branch on the sign would be mispredicted where it varies. */
+static inline double bd_scale_exactly(uint64_t significand, int64_t exponent)
+{
+    return (double)(int64_t)significand * bd_tens[exponent > 0 ? exponent : 0] /
+           bd_tens[exponent < 0 ? -exponent : 0];
+}
+
 /* Sets *value to significand * 10**exponent, rounded to nearest, ties to even; infinite or 0 where
  * it is beyond float64. False where that could not be decided: then *value is 0. */
 static inline bool bd_decimal_to_float(uint64_t significand, int64_t exponent, double *value)
 {
-    /* Both operands are exact, so that one operation rounds once. */
-    if (significand <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22) {
-        const double digits = (double)(int64_t)significand;
-        *value = exponent < 0 ? digits / bd_tens[-exponent] : digits * bd_tens[exponent];
+    if (bd_is_exact(significand, exponent)) {
+        *value = bd_scale_exactly(significand, exponent);
         return true;
     }
     if (significand == 0) {
@@ -66,6 +78,16 @@ static inline bool bd_decimal_to_float(uint64_t significand, int64_t exponent, d
         return true;
     }
     return bd_eisel_lemire(significand, exponent, value);
+}
+
+/* A number >= 0 with a sign. No branch: signs are as good as random. */
+static inline double bd_put_sign(double number, bool negative)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, 8);
+    bits |= (uint64_t)negative << 63;
+    memcpy(&number, &bits, 8);
+    return number;
 }
 
 /* Whether a decimal with this significand is beyond float64: it became infinite, or zero. */

@@ -7,7 +7,14 @@
 
 bd_parser *bd_parser_new(void)
 {
-    return calloc(1, sizeof(bd_parser));
+    bd_parser *parser = calloc(1, sizeof(bd_parser));
+    for (int mask = 0; parser != NULL && mask < 256; mask++) {
+        int n = 0;
+        for (uint64_t bit = 0; bit < 8; bit++)
+            if (mask >> bit & 1)
+                parser->kept[mask] |= bit << (8 * n++);
+    }
+    return parser;
 }
 
 static void free_column(bd_column *column)

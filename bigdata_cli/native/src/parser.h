@@ -191,6 +191,7 @@ struct bd_parser {
     /* By its first byte and size: whether a text may be a null token. Bit 7 of the sizes stands for
      * all from 7 on. */
     uint8_t null_sizes[256];
+    uint64_t kept[256]; /* the places of the bits that are set, a byte for each; then zeros */
 };
 
 /* What the columns of a strip are parsed from. */

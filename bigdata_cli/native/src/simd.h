@@ -123,22 +123,29 @@ static inline uint64_t bd_prefix_xor(uint64_t bits)
 #endif
 }
 
+#if defined(__AVX2__) || defined(__ARM_NEON)
+/* Write those of 8 bytes whose places are given, the first in the lowest byte; 8 bytes are written.
+ */
+static inline void bd_select8(uint8_t *to, const uint8_t *from, uint64_t places)
+{
+#if defined(__AVX2__)
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)from);
+    const __m128i selected = _mm_shuffle_epi8(bytes, _mm_cvtsi64_si128((int64_t)places));
+    _mm_storel_epi64((__m128i *)to, selected);
+#else
+    vst1_u8(to, vtbl1_u8(vld1_u8(from), vcreate_u8(places)));
+#endif
+}
+#else
 /* Copy 16 bytes; bit i of the result is set where byte i equals `byte`. Both places must have 16
  * bytes. */
 static inline uint32_t bd_copy16(uint8_t *to, const uint8_t *from, uint8_t byte)
 {
-#if defined(__SSE2__)
     const __m128i bytes = _mm_loadu_si128((const __m128i *)from);
     _mm_storeu_si128((__m128i *)to, bytes);
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)byte)));
-#else
-    const uint8x16_t bytes = vld1q_u8(from);
-    const uint8x16_t none = vdupq_n_u8(0);
-    vst1q_u8(to, bytes);
-    const uint8x16_t equal[4] = {vceqq_u8(bytes, vdupq_n_u8(byte)), none, none, none};
-    return (uint32_t)bd_neon_bits(equal);
-#endif
 }
+#endif
 
 /* Copy 16 bytes; both places must have them. */
 static inline void bd_move16(uint8_t *to, const uint8_t *from)
