@@ -1,4 +1,4 @@
-"""What forms a column's values had, how that is joined, and the dtype that follows.
+"""Evidence of a column's type: the forms of its values, their join, and the dtype that follows.
 
 `join` is associative, commutative and idempotent, so the dtype of a column depends on the set of
 its values only: neither on their order nor on how the source was cut.
@@ -77,7 +77,7 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_text(self) -> bool:
-        """Whether nothing but text can hold the values, whatever else is seen."""
+        """Whether only text can hold the values, whatever values follow."""
         return _resolve(self, "auto") == "text"
 
 
