@@ -78,7 +78,7 @@ class Cost:
     """What one format, layout and compression would take; figures are predicted.
 
     bytes: of the files; most_bytes: that they may take at the most. memory_bytes: to hold all rows.
-    fits_disk, fits_memory: in what there is, or was told. dropped: columns that the layout cannot
+    fits_disk, fits_memory: in the `Room`. dropped: columns that the layout cannot
     hold; narrowed: those with numbers that lose digits, as it has float32. command: ready to paste.
     """
 
@@ -100,7 +100,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """Bytes of disk and memory that there are to plan with; told: by the user."""
+    """Bytes of disk and memory to plan with; `_told`: given by the user, and not measured."""
 
     disk_bytes: int
     memory_bytes: int
@@ -193,7 +193,7 @@ class DatasetShard:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
-    """A dataset, as its manifest has it; nothing but the manifest is read.
+    """A dataset, from its manifest alone.
 
     ratio: bytes of the source for one of the dataset. memory_bytes: to hold all rows. loaders:
     lines of Python that load it, by library.

@@ -1,4 +1,4 @@
-"""The memory of columns in pandas, and values as they stand in a source."""
+"""The memory of columns in pandas, and example values of a source."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pandas_column(
 ) -> PandasColumn:
     """What pandas.read_csv makes of a column of `rows` rows, by its rules for dtypes.
 
-    known, pieces: of rows alike. Integers with nulls become floats, bools with nulls objects, dates
+    known, pieces: of the same rows. Integers with nulls become floats, bools with nulls objects, dates
     stay text; digits become numbers, whatever that loses.
     """
     n_bytes = round(pandas_bytes(column, known) * rows / max(known.count, 1))

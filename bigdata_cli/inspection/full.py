@@ -185,8 +185,8 @@ class _Pass:
         changed = []
         for before, state in zip(self._begun, self.columns, strict=True):
             old, new = kind_of(before.dtype), kind_of(state.dtype)
-            alike = old is new or {old, new} in _ALIKE or old is Kind.NULL
-            if not alike or (before.dtype, state.dtype) == FLOAT_DTYPES:
+            same_values = old is new or {old, new} in _ALIKE or old is Kind.NULL
+            if not same_values or (before.dtype, state.dtype) == FLOAT_DTYPES:
                 changed.append(state.name)
         return changed
 
