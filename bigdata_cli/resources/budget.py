@@ -2,7 +2,7 @@
 
 The limit is for the resident memory of the process and its children. It is kept by a calculation
 before the work: a sample shows how much a thread, a unit and a table take (`Work`), and
-`budget_within` finds the largest sizes that fit.
+`plan_budget` finds the largest sizes that fit.
 """
 
 from __future__ import annotations
