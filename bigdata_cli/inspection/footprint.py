@@ -42,8 +42,8 @@ def pandas_column(
 ) -> PandasColumn:
     """What pandas.read_csv makes of a column of `rows` rows, by its rules for dtypes.
 
-    known, pieces: of the same rows. Integers with nulls become floats, bools with nulls objects, dates
-    stay text; digits become numbers, whatever that loses.
+    known, pieces: of the same rows. Integers with nulls become floats, bools with nulls objects,
+    dates stay text; digits become numbers, whatever that loses.
     """
     n_bytes = round(pandas_bytes(column, known) * rows / max(known.count, 1))
     if column.kind in (Kind.TEXT, Kind.CATEGORY) and is_digits(pieces):

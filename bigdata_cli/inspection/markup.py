@@ -98,7 +98,8 @@ def histogram(shown: Histogram) -> str:
     ends = f"<span>{text(_end(shown, 0))}</span>{beyond}<span>{text(_end(shown, -1))}</span>"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{text(label)}" fill="currentColor">{rects}</svg><div class="ends">{ends}</div>'
+        f'aria-label="{text(label)}" fill="currentColor">{rects}</svg>'
+        f'<div class="ends">{ends}</div>'
     )
 
 

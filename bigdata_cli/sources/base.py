@@ -1,7 +1,7 @@
-"""What a conversion asks of its source, whatever that is: text files or tables.
+"""The protocol of sources: everything that a conversion asks of text files or tables.
 
-`Source` (text) and `TableSource` (Parquet files, datasets) answer; nothing else of a conversion
-depends on which of them it has.
+`Source` (text) and `TableSource` (Parquet files, datasets) implement it. Nothing else in a
+conversion depends on the kind of source.
 """
 
 from __future__ import annotations

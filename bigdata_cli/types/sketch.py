@@ -1,7 +1,7 @@
 """Distinct values of a column counted in constant memory.
 
 The smallest hashes of the values are kept (Bar-Yossef et al., "Counting Distinct Elements in a Data
-Stream", 2002). If all of them fit, the count is exact; if not, it is estimated from the largest hash
+Stream", 2002). If all of them fit, the count is exact; if not, it is estimated from the largest one
 that is kept.
 """
 

@@ -1,4 +1,4 @@
-"""The dialect of a CSV: detected on the beginning of a file, or told."""
+"""The dialect of a CSV: given by options, or detected at the beginning of a file."""
 
 from __future__ import annotations
 

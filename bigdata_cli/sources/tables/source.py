@@ -1,4 +1,4 @@
-"""Tables as a source: which they are, their columns, and what a conversion asks of them."""
+"""Tables as a source of rows: their columns, a sample, a feed."""
 
 from __future__ import annotations
 
@@ -136,9 +136,9 @@ class TableSource:
             if family is not Family.NULL:
                 seen.setdefault(family, table)
         if len(seen) > 1 and name not in types.fixed:
-            told = " and ".join(f"{t.types[name]} in {t.name}" for t in seen.values())
+            kinds = " and ".join(f"{t.types[name]} in {t.name}" for t in seen.values())
             raise DataError(
-                f'column "{name}" is {told}', hint=f"--type '{name}=text' keeps both as text"
+                f'column "{name}" is {kinds}', hint=f"--type '{name}=text' keeps both as text"
             )
 
     def _first_state(self, name: str, types: TypeOptions) -> ColumnState:
