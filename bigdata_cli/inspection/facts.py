@@ -31,7 +31,7 @@ class CsvColumn:
 
     Figures are of the rows that were read (`rows_read` of the report). n_categories: of a category.
     distinct: values in all rows but null, an estimate unless distinct_exact; None where it was not
-    looked at. examples: some values as they stand in the file, not null. nulls_share: of the rows.
+    looked at. examples: some values that are not null, as in the file. nulls_share: of the rows.
     minimum, maximum, mean, std: of numbers, of dates and times as ISO 8601. pandas_bytes: with
     what pandas.read_csv makes of it; bytes: in the dtype, with a mask of a byte where there are
     nulls; both of all rows. warnings: what is worth money.

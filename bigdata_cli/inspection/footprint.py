@@ -65,7 +65,7 @@ def is_digits(pieces: Sequence[pa.Array]) -> bool:
 
 
 def examples(source: Source) -> tuple[tuple[str, ...], ...]:
-    """Up to three values of each column that are not null, as they stand in the file."""
+    """Up to three values of each column that are not null, as in the file."""
     columns = tuple(
         ColumnState(name=name, dtype="text", fixed=True, distinct=None) for name in source.names
     )

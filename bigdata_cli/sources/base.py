@@ -34,7 +34,7 @@ def all_in_one(position: int) -> tuple[int, int | None]:
 class FedRows(Protocol):
     """Rows of one file and one shard, not parsed yet.
 
-    consumed: bytes of the source, as they stand in the files, that were read up to here.
+    consumed: bytes of the source that were read up to here, counted in its files.
     """
 
     @property
@@ -89,7 +89,7 @@ class HowWritten(Protocol):
 class RowSource(Protocol):
     """A source of rows.
 
-    names: its columns. stem: what a dataset made of it is called. bytes: to be read, as they stand
+    names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
     total_rows: where they are known beforehand. confidence, reasons: of what was detected.
     """

@@ -21,7 +21,7 @@ class Form:
 
     Plain integers: they are joined for every column of every block, and an IntFlag is slow.
 
-    Two bits take no part in the choice of a dtype. They tell what can be had back from values that
+    Two bits take no part in the choice of a dtype. They say what can be recovered from values that
     are stored (`convert.widening`). LOOSE: in a column that is not text, a value or a null whose
     text is not the one that the value prints: spaces around it, thousands marks, a quoted null,
     `True` for true. NOT_SHORTEST: a decimal that float32 equals, and that is not the shortest one
