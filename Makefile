@@ -16,8 +16,8 @@ PLATFORMS := linux-x86_64 linux-aarch64 darwin-x86_64 darwin-aarch64
 FUZZ := --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint audit format native wheels sanitize fuzz soak bench bench-quick \
-    bench-fraud docs clean
+.PHONY: help demo test coverage lint audit format native wheels sanitize fuzz soak bench \
+    bench-quick bench-fraud docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
@@ -30,11 +30,13 @@ help:
 	@echo "make wheels       a wheel for each platform, and the source distribution, into dist/"
 	@echo "make sanitize     the C library's tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz         damaged input under the sanitizers (FUZZ='--seconds 600 --seed 7')"
+	@echo "make coverage     the tests, with the share of the package's lines and branches they run"
 	@echo "make soak         the tests that take many minutes and gigabytes of disk"
 	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
 	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
-	@echo "make docs         write docs/cli.md, docs/python.md and the signatures of api.py"
+	@echo "make docs         write docs/cli.md, docs/python.md, the signatures of api.py and the picture"
+	@echo "                  in docs/architecture.md"
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/.installed-train $(NATIVE)
@@ -48,6 +50,10 @@ demo: $(VENV)/.installed-train $(NATIVE)
 test: lint
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m tests.instruction_sets -q -n $(TEST_JOBS) tests/native tests/golden
+
+coverage: $(VENV)/.installed-dev $(NATIVE)
+	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder \
+	    --cov --cov-report term:skip-covered
 
 lint: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/ruff check .
@@ -100,9 +106,10 @@ docs: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 	$(BIN)/python -m bigdata_cli.signatures
+	$(BIN)/python -m docs.make_architecture
 
 clean:
-	rm -rf demo build dist .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf demo build dist .bench .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 	    .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	rm -f bigdata_cli/native/*.so $(NATIVE)

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.equality import (
@@ -135,8 +135,7 @@ def test_larger_sample_files_in_every_format_and_layout(tmp_path, name):
 def test_any_values_are_kept_under_the_dtype_that_the_design_gives_them(
     tmp_path, records, end, shards
 ):
-    if not records:
-        return
+    assume(records)
     path, output = tmp_path / "any.csv", tmp_path / "any"
     path.write_bytes(written(records, end).encode())
     shutil.rmtree(output, ignore_errors=True)

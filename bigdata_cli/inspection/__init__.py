@@ -1,1 +1,1 @@
-"""What is in a source or a dataset, and what it costs in memory."""
+"""Reports of what is in a source or a dataset, and what it costs."""

@@ -15,7 +15,7 @@ _BATCH_ROWS = 8192
 
 
 def inspect_dataset(path: Path, room: Room) -> DatasetReport:
-    """What is in a dataset, and how it is loaded; nothing but the manifest is read."""
+    """What is in a dataset, and how it is loaded; only the manifest is read."""
     dataset = open_dataset(path)
     manifest = dataset.manifest
     columns = []

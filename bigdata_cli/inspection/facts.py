@@ -31,7 +31,7 @@ class CsvColumn:
 
     Figures are of the rows that were read (`rows_read` of the report). n_categories: of a category.
     distinct: values in all rows but null, an estimate unless distinct_exact; None where it was not
-    looked at. examples: some values as they stand in the file, not null. nulls_share: of the rows.
+    looked at. examples: some values that are not null, as in the file. nulls_share: of the rows.
     minimum, maximum, mean, std: of numbers, of dates and times as ISO 8601. pandas_bytes: with
     what pandas.read_csv makes of it; bytes: in the dtype, with a mask of a byte where there are
     nulls; both of all rows. warnings: what is worth money.
@@ -78,7 +78,7 @@ class Cost:
     """What one format, layout and compression would take; figures are predicted.
 
     bytes: of the files; most_bytes: that they may take at the most. memory_bytes: to hold all rows.
-    fits_disk, fits_memory: in what there is, or was told. dropped: columns that the layout cannot
+    fits_disk, fits_memory: in the `Room`. dropped: columns that the layout cannot
     hold; narrowed: those with numbers that lose digits, as it has float32. command: ready to paste.
     """
 
@@ -100,7 +100,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """Bytes of disk and memory that there are to plan with; told: by the user."""
+    """Bytes of disk and memory to plan with; `_told`: given by the user, and not measured."""
 
     disk_bytes: int
     memory_bytes: int
@@ -193,7 +193,7 @@ class DatasetShard:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
-    """A dataset, as its manifest has it; nothing but the manifest is read.
+    """A dataset, from its manifest alone.
 
     ratio: bytes of the source for one of the dataset. memory_bytes: to hold all rows. loaders:
     lines of Python that load it, by library.

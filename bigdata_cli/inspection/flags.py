@@ -1,4 +1,4 @@
-"""A dialect as the options that say it."""
+"""The options that give a dialect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of columns in pandas, and values as they stand in a source."""
+"""The memory of columns in pandas, and example values of a source."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def pandas_column(
 ) -> PandasColumn:
     """What pandas.read_csv makes of a column of `rows` rows, by its rules for dtypes.
 
-    known, pieces: of rows alike. Integers with nulls become floats, bools with nulls objects, dates
-    stay text; digits become numbers, whatever that loses.
+    known, pieces: of the same rows. Integers with nulls become floats, bools with nulls objects,
+    dates stay text; digits become numbers, whatever that loses.
     """
     n_bytes = round(pandas_bytes(column, known) * rows / max(known.count, 1))
     if column.kind in (Kind.TEXT, Kind.CATEGORY) and is_digits(pieces):
@@ -65,7 +65,7 @@ def is_digits(pieces: Sequence[pa.Array]) -> bool:
 
 
 def examples(source: Source) -> tuple[tuple[str, ...], ...]:
-    """Up to three values of each column that are not null, as they stand in the file."""
+    """Up to three values of each column that are not null, as in the file."""
     columns = tuple(
         ColumnState(name=name, dtype="text", fixed=True, distinct=None) for name in source.names
     )

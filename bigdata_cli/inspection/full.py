@@ -185,8 +185,8 @@ class _Pass:
         changed = []
         for before, state in zip(self._begun, self.columns, strict=True):
             old, new = kind_of(before.dtype), kind_of(state.dtype)
-            alike = old is new or {old, new} in _ALIKE or old is Kind.NULL
-            if not alike or (before.dtype, state.dtype) == FLOAT_DTYPES:
+            same_values = old is new or {old, new} in _COMPATIBLE_KINDS or old is Kind.NULL
+            if not same_values or (before.dtype, state.dtype) == FLOAT_DTYPES:
                 changed.append(state.name)
         return changed
 
@@ -223,7 +223,7 @@ class _Pass:
         )
 
 
-_ALIKE = ({Kind.INT, Kind.FLOAT}, {Kind.TEXT, Kind.CATEGORY})
+_COMPATIBLE_KINDS = ({Kind.INT, Kind.FLOAT}, {Kind.TEXT, Kind.CATEGORY})
 
 
 def _is_alike(a: object, b: object) -> bool:

@@ -41,7 +41,7 @@ def tile(figure: str, what: str) -> str:
 
 
 def bars(rows: Sequence[tuple[str, Sequence[float], str]]) -> str:
-    """Horizontal bars, all to one scale: (name, length, or before and after, what is told)."""
+    """Horizontal bars, all to one scale: (name, length, or before and after, caption)."""
     most = max((length for _, lengths, _ in rows for length in lengths), default=0) or 1
     kinds = {1: ("",), 2: (" class=before", "")}
     return "".join(
@@ -50,8 +50,8 @@ def bars(rows: Sequence[tuple[str, Sequence[float], str]]) -> str:
             f'<span class="track"><i{kind} style="width:{100 * length / most:.2f}%"></i></span>'
             for kind, length in zip(kinds[len(lengths)], lengths, strict=True)
         )
-        + f"</span><span>{text(told)}</span></div>"
-        for name, lengths, told in rows
+        + f"</span><span>{text(caption)}</span></div>"
+        for name, lengths, caption in rows
     )
 
 
@@ -89,7 +89,7 @@ def histogram(shown: Histogram) -> str:
         for place, count in enumerate(shown.counts)
         if (height := _bar_height(count, most))
     )
-    told = f"{sum(shown.counts):,} values from {_end(shown, 0)} to {_end(shown, -1)}"
+    label = f"{sum(shown.counts):,} values from {_end(shown, 0)} to {_end(shown, -1)}"
     beyond = "".join(
         f"<span>{text(f'{count:,} {where}')}</span>"
         for count, where in ((shown.below, "below"), (shown.above, "above"))
@@ -98,7 +98,8 @@ def histogram(shown: Histogram) -> str:
     ends = f"<span>{text(_end(shown, 0))}</span>{beyond}<span>{text(_end(shown, -1))}</span>"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{text(told)}" fill="currentColor">{rects}</svg><div class="ends">{ends}</div>'
+        f'aria-label="{text(label)}" fill="currentColor">{rects}</svg>'
+        f'<div class="ends">{ends}</div>'
     )
 
 

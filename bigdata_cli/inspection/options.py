@@ -1,4 +1,4 @@
-"""What an inspection is asked for."""
+"""The request of an inspection."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ def source_page(report: SourceFacts) -> str:
 
 
 def _rows_tile(report: SourceFacts) -> tuple[str, str]:
-    told, _, interval = rows_text(report).partition(" (")
-    return told, "rows" + (f", {interval.rstrip(')')}" if interval else "")
+    count, _, interval = rows_text(report).partition(" (")
+    return count, "rows" + (f", {interval.rstrip(')')}" if interval else "")
 
 
 def dataset_page(report: DatasetFacts) -> str:
@@ -216,7 +216,7 @@ def _column(column: CsvColumn) -> str:
         ("std", number_text(column.std)),
         ("examples", ", ".join(value[:60] for value in column.examples) or None),
     ]
-    rows = "".join(f"<dt>{name}</dt><dd>{named(told)}</dd>" for name, told in facts if told)
+    rows = "".join(f"<dt>{name}</dt><dd>{named(value)}</dd>" for name, value in facts if value)
     figure = histogram(column.histogram) if column.histogram is not None else ""
     warnings = "".join(f'<p class="warn">{text(warning)}</p>' for warning in column.warnings)
     return (

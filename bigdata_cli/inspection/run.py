@@ -89,7 +89,7 @@ def _check_of_source(options: InspectOptions, path: Path) -> None:
 
 
 def _room(options: InspectOptions) -> Room:
-    """What there is to plan with: what was told, or what this machine has free here."""
+    """Disk and memory to plan with: as the user gave them, or what is free on this machine."""
     import shutil
 
     from bigdata_cli.resources.memory import available_memory_bytes

@@ -1,4 +1,4 @@
-"""The report of a source: rows of it are drawn, or all of them read, and tried."""
+"""The report of a source: from a sample of its rows, or from all of them."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ class _Inspection:
         return dialect_flags(self.source.dialect) if isinstance(self.source, Source) else ()
 
     def _repeated_flags(self) -> tuple[str, ...]:
-        """A conversion finds the same again: it is told what was told, or is not certain."""
+        """The flags of the dialect, where a conversion without them might detect another one."""
         found = self.options.source == SourceOptions() and self.source.confidence >= CERTAIN
         return () if found else self._flags()
 

@@ -1,4 +1,4 @@
-"""What the outputs of a report say in the same words."""
+"""Sentences that all outputs of a report share."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _value_bins(pieces: Sequence[pa.Array]) -> Bins | None:
 
 
 def value_counts(piece: pa.Array) -> dict[str, int]:
-    """How often each value but null stands in a piece, by its text."""
+    """How often each value but null occurs in a piece, by its text."""
     piece = piece.drop_null()
     if not len(piece):
         return {}

@@ -1,4 +1,4 @@
-"""What of a column is worth money, or a model's time: said in a sentence, with the flag."""
+"""Warnings about columns that waste bytes or mislead a model, each with the flag that helps."""
 
 from __future__ import annotations
 

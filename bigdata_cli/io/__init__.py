@@ -1,1 +1,1 @@
-"""Where bytes are: files, archives, pipes, character sets, locks."""
+"""Bytes of files, archives and pipes; character sets, locks."""

@@ -29,7 +29,8 @@ _SHOWN_MEMBERS = 12
 def find_member(path: Path, name: str, wanted: str | None) -> zipfile.ZipInfo:
     """The member that is meant: the one named, or the only CSV (or text file, or file) in it.
 
-    Raises UsageError where it cannot be told, with the members; DataError for a damaged archive.
+    Raises UsageError, with the members, where the choice is not clear; DataError for a damaged
+    archive.
     """
     members = _members(path, name)
     archive = name if wanted is None else name.removesuffix(f"::{wanted}")

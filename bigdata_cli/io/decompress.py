@@ -1,7 +1,7 @@
 """Streams of bytes, and compressed ones: recognised by content, read whole or not at all.
 
-Data that end too early, that are damaged, or that something else follows are an error and never a
-shorter dataset: the command-line tools say so too, but most readers in Python do not.
+Data that are damaged, end too early, or are followed by something else are an error, never a
+shorter dataset. The command-line tools report this too, but most readers in Python do not.
 """
 
 from __future__ import annotations

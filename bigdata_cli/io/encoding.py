@@ -1,4 +1,4 @@
-"""Encodings: recognised by a byte order mark, told, or guessed for a hint; and read as UTF-8."""
+"""Encodings: given, recognised by a byte order mark, or guessed for a hint; all read as UTF-8."""
 
 from __future__ import annotations
 

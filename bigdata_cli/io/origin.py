@@ -1,6 +1,6 @@
 """Where a source comes from, and how its bytes are opened: files, archives, pipes, stdin.
 
-What the bytes are is told by what they are and not by their name. A plain UTF-8 file can be read
+Compression and encoding are recognised by content, not by name. A plain UTF-8 file can be read
 anywhere; everything else is a stream, read from its start as UTF-8.
 """
 
@@ -219,11 +219,11 @@ def check_unchanged(name: str, path: Path, file_bytes: int | None, mtime_ns: int
         ) from error
     if stat.st_mtime_ns == mtime_ns and file_bytes in (None, stat.st_size):
         return
-    told = "it was written to"
+    change = "it was written to"
     if file_bytes is not None and stat.st_size != file_bytes:
-        told = f"it had {file_bytes:,} bytes, and has {stat.st_size:,} now"
+        change = f"it had {file_bytes:,} bytes, and has {stat.st_size:,} now"
     raise DataError(
-        f"{name} changed while it was read: {told}",
+        f"{name} changed while it was read: {change}",
         hint="convert it when nothing writes to it any more, or convert a copy",
     )
 

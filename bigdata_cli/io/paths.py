@@ -129,7 +129,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _suggestion(pattern: str) -> str:
-    """What stands where the pattern looks."""
+    """What is in the folder where the pattern looks."""
     folder = os.path.dirname(pattern)
     while glob.has_magic(folder):
         folder = os.path.dirname(folder)

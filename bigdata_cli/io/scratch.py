@@ -1,4 +1,4 @@
-"""A temporary folder that does not outlive its process for long: the next one removes it."""
+"""A temporary folder; if its process is killed, the next process removes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are written atomically: readers see all of a file, or none of it."""
 
 from __future__ import annotations
 

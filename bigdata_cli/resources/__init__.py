@@ -1,1 +1,1 @@
-"""Memory, disk, and sizes."""
+"""Limits, budgets and records of memory; disk; sizes as text."""

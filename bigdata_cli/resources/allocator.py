@@ -1,4 +1,4 @@
-"""How this process takes memory from the system, and gives it back."""
+"""Settings of the heap: how this process takes memory from the system, and returns it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def drop_idle_pages() -> None:
 
     Code counts as resident once it has run, and most of it ran once, when a library or a compiled
     kernel was loaded: a third of all that a small conversion takes. Mappings that are executable
-    and not writable hold nothing but what is in their file, from which the kernel reads it again
+    and not writable hold only the content of their file, from which the kernel reads it again
     where it is called. Does nothing where that cannot be done.
     """
     libc = _libc()

@@ -1,8 +1,8 @@
-"""How much memory may be taken, and how work is cut so that no more is.
+"""The memory limit, and how the work is reduced so that it is kept.
 
-The limit is that of the resident memory of the process and its children. It is kept by arithmetic
-beforehand: what a thread, a unit in flight and a table in the making take follows from the rows
-that a sample shows (`Work`), and `plan_budget` finds the largest cut that fits.
+The limit is for the resident memory of the process and its children. It is kept by a calculation
+before the work: a sample shows how much a thread, a unit and a table take (`Work`), and
+`plan_budget` finds the largest sizes that fit.
 """
 
 from __future__ import annotations

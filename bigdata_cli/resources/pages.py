@@ -1,4 +1,4 @@
-"""Memory of its own, beside the heap: it goes back to the system when it is given up."""
+"""Memory outside the heap, which returns to the system when it is released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the process tree takes of memory over time, with the phases of its work."""
+"""The memory of the process tree over time, with the phases of its work."""
 
 from __future__ import annotations
 

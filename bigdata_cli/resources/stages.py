@@ -1,4 +1,4 @@
-"""Which stage of a conversion the processor time goes into, and which phase it is in."""
+"""The processor time of each stage of a conversion, and its current phase."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def begin_phase(name: str) -> None:
 
 @contextmanager
 def listen_to_phases(listener: Callable[[str], None]) -> Iterator[None]:
-    """Meanwhile the listener is told each phase that begins."""
+    """Call the listener with each phase that begins, while the context lasts."""
     _listeners.append(listener)
     try:
         yield

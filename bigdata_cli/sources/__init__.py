@@ -1,1 +1,1 @@
-"""Where rows come from: CSV and text, and tables; what a conversion asks of a source."""
+"""Sources of rows: CSV and text, tables; the protocol that a conversion needs."""

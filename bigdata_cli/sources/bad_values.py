@@ -1,4 +1,4 @@
-"""What is wrong with records and values, and how values of a fixed dtype are read."""
+"""Errors of records and values; values of a dtype that the user fixed."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ UNCLOSED_HINT = (
 )
 
 
-class OddValue(Exception):
-    """Values that their column cannot hold: their rows in the block, and what is wrong.
+class InvalidValue(Exception):
+    """Values that their column cannot hold.
 
-    problem: what to say of the first of them; reason: what holds for all. hint: what helps, or
-    what finds that out where it takes time. is_of_column: no single value is wrong, so that no
-    record can be set aside for it.
+    Attributes:
+        rows: Of the values, in the block.
+        problem: The message about the first value.
+        reason: The reason for all of them, as in `rejects.csv`.
+        hint: What helps; a function if finding it takes time.
+        is_of_column: No single value is wrong, so no record can be set aside.
     """
 
     def __init__(
@@ -56,11 +59,11 @@ class OddValue(Exception):
         return self._hint if isinstance(self._hint, str) else self._hint()
 
 
-def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> OddValue:
+def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> InvalidValue:
     """The error for values (the first one's text) that contradict a dtype which the user fixed."""
     shown = text if len(text) <= 60 else text[:60] + "…"
     option = f"--type {state.name}="
-    return OddValue(
+    return InvalidValue(
         rows,
         f'column "{state.name}": {shown!r} is not {state.dtype} ({option}{state.dtype})',
         reason=f'column "{state.name}" is not {state.dtype}',
@@ -71,7 +74,7 @@ def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> OddValue:
 class RecordError(Exception):
     """A record that cannot be kept: its byte offset in the file, and what is wrong with it.
 
-    line, beginning: its line number and what stands there, where they are known already.
+    line, beginning: its line number and first bytes, if they are known already.
     """
 
     def __init__(self, offset: int, problem: str, *, hint: str | None = None) -> None:
@@ -92,9 +95,12 @@ class NeedMore(Exception):
 
 
 def too_many_categories(state: ColumnState, n_rows: int) -> ColumnState:
-    """The state of a category column that turned out to be text; OddValue where it was fixed."""
+    """The state of a category column that turned out to be text.
+
+    Raises InvalidValue where the user fixed it.
+    """
     if state.fixed:
-        raise OddValue(
+        raise InvalidValue(
             np.zeros(min(n_rows, 1), np.int64),
             f'column "{state.name}" has more than {MAX_CATEGORIES:,} distinct values',
             reason="too many distinct values",

@@ -1,7 +1,7 @@
-"""What a conversion asks of its source, whatever that is: text files or tables.
+"""The protocol of sources: everything that a conversion asks of text files or tables.
 
-`Source` (text) and `TableSource` (Parquet files, datasets) answer; nothing else of a conversion
-depends on which of them it has.
+`Source` (text) and `TableSource` (Parquet files, datasets) implement it. Nothing else in a
+conversion depends on the kind of source.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def all_in_one(position: int) -> tuple[int, int | None]:
 class FedRows(Protocol):
     """Rows of one file and one shard, not parsed yet.
 
-    consumed: bytes of the source, as they stand in the files, that were read up to here.
+    consumed: bytes of the source that were read up to here, counted in its files.
     """
 
     @property
@@ -89,7 +89,7 @@ class HowWritten(Protocol):
 class RowSource(Protocol):
     """A source of rows.
 
-    names: its columns. stem: what a dataset made of it is called. bytes: to be read, as they stand
+    names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
     total_rows: where they are known beforehand. confidence, reasons: of what was detected.
     """

@@ -1,4 +1,4 @@
-"""Between NumPy and Arrow by their buffers. The ways of pyarrow import pandas, which takes time."""
+"""NumPy and Arrow arrays that share buffers. pyarrow would import pandas, which takes time."""
 
 from __future__ import annotations
 

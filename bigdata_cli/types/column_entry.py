@@ -17,7 +17,7 @@ from bigdata_cli.types.statistics import ColumnStatistics
 
 
 class StatisticsEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The statistics of a column. JSON has no infinity: null stands for what float64 cannot hold.
+    """The statistics of a column. JSON has no infinity: null is what float64 cannot hold.
 
     std: follows from the others, for readers that do not compute it.
     """

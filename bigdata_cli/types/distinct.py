@@ -15,7 +15,7 @@ def estimate_distinct(pieces: Sequence[pa.Array], *, rows: int, all_rows: int) -
 
     pieces: of one column, from places far from each other, `rows` rows together. The estimate is
     Chao's from incidence (Chao, "Estimating the Population Size for Capture-Recapture Data", 1987,
-    bias-corrected): what stands in one piece only tells how much the others have that was not
+    bias-corrected): the values in one piece only show how many the others have that were not
     seen. So values that stand together, as in a sorted column, do not deceive it. Of the values
     that there could be, as many are counted as all rows would show, and at most as many as
     rows that are as new as these.

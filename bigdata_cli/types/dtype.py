@@ -122,7 +122,7 @@ def code_dtype(n_values: int) -> str:
 def numpy_dtype(dtype: str, *, n_values: int = 0) -> np.dtype:
     """How NumPy holds a column: bool, intN, floatN, datetime64, codes; text has none.
 
-    A column of nothing but nulls is held as bool. `n_values` is the vocabulary's size.
+    A column with only nulls is held as bool. `n_values` is the vocabulary's size.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""The memory of a column of so many rows, alike to those that statistics are of."""
+"""The memory of a column, estimated from the statistics of some of its rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ISO_BYTES = {Kind.DATE: 10, Kind.TIMESTAMP: 19}
 
 
 def column_bytes(column: Column, statistics: ColumnStatistics, *, rows: int) -> int:
-    """Bytes of a column of `rows` rows, alike to the sample that `statistics` are of.
+    """Bytes of a column of `rows` rows, estimated from the `statistics` of a sample.
 
     Values in the column's dtype, text as an offset and UTF-8 bytes, a mask of a byte where
     there are nulls, and the vocabulary of a category once.

@@ -1,4 +1,4 @@
-"""What forms a column's values had, how that is joined, and the dtype that follows.
+"""Evidence of a column's type: the forms of its values, their join, and the dtype that follows.
 
 `join` is associative, commutative and idempotent, so the dtype of a column depends on the set of
 its values only: neither on their order nor on how the source was cut.
@@ -21,7 +21,7 @@ class Form:
 
     Plain integers: they are joined for every column of every block, and an IntFlag is slow.
 
-    Two bits take no part in the choice of a dtype. They tell what can be had back from values that
+    Two bits take no part in the choice of a dtype. They say what can be recovered from values that
     are stored (`convert.widening`). LOOSE: in a column that is not text, a value or a null whose
     text is not the one that the value prints: spaces around it, thousands marks, a quoted null,
     `True` for true. NOT_SHORTEST: a decimal that float32 equals, and that is not the shortest one
@@ -77,7 +77,7 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_text(self) -> bool:
-        """Whether nothing but text can hold the values, whatever else is seen."""
+        """Whether only text can hold the values, whatever values follow."""
         return _resolve(self, "auto") == "text"
 
 

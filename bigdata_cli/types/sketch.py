@@ -1,8 +1,8 @@
 """Distinct values of a column counted in constant memory.
 
 The smallest hashes of the values are kept (Bar-Yossef et al., "Counting Distinct Elements in a Data
-Stream", 2002): where all of them fit the count is exact, and beyond that how far they reach tells
-how many there are.
+Stream", 2002). If all of them fit, the count is exact; if not, it is estimated from the largest one
+that is kept.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def hash_values(piece: pa.Array) -> np.ndarray:
     if pa.types.is_temporal(values.type):
         values = values.cast(pa.int32() if pa.types.is_date(values.type) else pa.int64())
     numbers = numbers_of(values)
-    # A number hashes alike in every dtype that holds it exactly.
+    # A number has the same hash in every dtype that holds it exactly.
     floats = numbers.astype(np.float64) + 0.0
     bits = floats.view(np.uint64)
     if numbers.dtype.kind in "iu" and numbers.dtype.itemsize == 8:

@@ -1,4 +1,4 @@
-"""A column as far as it is known."""
+"""The state of a column while rows are read: its dtype so far, and its distinct texts."""
 
 from __future__ import annotations
 

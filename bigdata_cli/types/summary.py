@@ -1,4 +1,4 @@
-"""What the values of columns showed, for all columns at once: evidence of types, and statistics.
+"""Evidence of types and statistics, for all columns at once.
 
 A summary is an array with one element for each column, as the C library fills it, so that merging
 the parts of a shard costs one call, however many columns there are.

@@ -1,4 +1,4 @@
-"""Codes of a category column against the dataset's vocabulary."""
+"""The codes of a category column in the vocabulary of its dataset."""
 
 from __future__ import annotations
 

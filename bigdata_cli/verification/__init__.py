@@ -1,1 +1,1 @@
-"""Whether a dataset still holds what its manifest says, and what its source says."""
+"""Checks of a dataset against its manifest and its source."""

@@ -1,7 +1,7 @@
-"""The values of a dataset beside those of its source, in the order of the source.
+"""Compares the values of a dataset with those of its source, in the order of the source.
 
-The source is read from its start by one reader, whatever way the conversion read it; what it is
-compared with comes from the readers of the formats. Both are a few blocks at a time.
+One reader reads the source from its start, however the conversion read it. The other side comes
+from the readers of the formats. Both sides have a few blocks in memory at a time.
 """
 
 from __future__ import annotations

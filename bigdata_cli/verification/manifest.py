@@ -1,4 +1,4 @@
-"""Checks of a manifest against itself, the rejected records, and its folder."""
+"""Checks of a manifest: against itself, the rejected records, and its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verification is asked for."""
+"""The request of a verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in the source a row of a block stands: looked for only where it is to be shown."""
+"""The place in the source of a row of a block, found only when it is shown."""
 
 from __future__ import annotations
 

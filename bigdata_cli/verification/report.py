@@ -1,4 +1,4 @@
-"""What a verification found, and how far it is."""
+"""The report of a verification, and its progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is not as it should be; `told_by` says what `expected`."""
+    """A difference; `told_by` names where `expected` comes from."""
 
     file: str
     what: str
@@ -45,7 +45,7 @@ class VerifyReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the dataset is what its manifest says, and its source where that was read."""
+        """Whether there is no difference from the manifest, nor from the source if it was read."""
         return not self.findings
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class VerifyReport:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyProgress:
-    """Where a verification stands: bytes checked, of all in this phase; rows of the dataset.
+    """The progress of a verification: bytes checked, of all in this phase; rows of the dataset.
 
     phase: "verifying" the shards, or "comparing" them with the source.
     """

@@ -1,4 +1,4 @@
-"""The files of one shard: what the file system, checksums and the format's library say."""
+"""Checks of the files of one shard: by the file system, checksums and the format's library."""
 
 from __future__ import annotations
 

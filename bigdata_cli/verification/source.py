@@ -1,4 +1,4 @@
-"""The source of a dataset, opened and parsed again as its manifest says that it was."""
+"""The source of a dataset, opened and parsed again by the dialect and types in the manifest."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def compare_fingerprint(then: SourceEntry, now: SourceEntry) -> list[Finding]:
         ("digest", then.digest, now.digest),
     ):
         if before != after:
-            told = f"is not what the dataset was made of, and was not compared: its {what}"
-            return [Finding(file=now.name, what=told, expected=before, found=after)]
+            problem = f"is not what the dataset was made of, and was not compared: its {what}"
+            return [Finding(file=now.name, what=problem, expected=before, found=after)]
     return []
 
 

@@ -43,6 +43,7 @@ def integers(*names: str) -> Schema:
 
 class TestNpy(FormatContract):
     format_name = "npy"
+    shards_have_files_of_rows = False
 
     def test_numpy_opens_every_file(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)

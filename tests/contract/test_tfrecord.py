@@ -80,7 +80,7 @@ def manifest_of(
             {
                 "name": column.name,
                 "dtype": column.dtype,
-                "vocabulary": column.vocabulary,
+                **({} if column.vocabulary is None else {"vocabulary": column.vocabulary}),
                 "statistics": {"count": table.num_rows, "nulls": table[column.name].null_count},
             }
             for column in schema

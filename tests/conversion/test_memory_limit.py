@@ -178,10 +178,20 @@ def test_a_limit_that_is_too_small_names_the_smallest_and_that_one_does(source, 
 
 
 def test_an_address_space_that_is_too_small_is_a_message_and_leaves_nothing(source, tmp_path):
-    done = run(source, "--to", "npy", "-o", "out", folder=tmp_path, address_kib=1_300_000)
-    assert done.status in (0, 4), done.complaint
-    assert "Traceback" not in done.complaint
-    assert (tmp_path / "out").exists() == (done.status == 0)
+    words = [source, "--to", "npy", "-o", "out"]
+    n_refused = 0
+    for address_kib in range(600_000, 4_000_000, 200_000):
+        done = run(*words, folder=tmp_path, address_kib=address_kib)
+        assert "Traceback" not in done.complaint
+        if done.status == 0:
+            break
+        assert done.status == 4, done.complaint
+        assert done.complaint.startswith("Error: ")
+        assert not (tmp_path / "out").exists()
+        n_refused += 1
+    assert done.status == 0, done.complaint
+    assert n_refused > 0
+    assert open_dataset(tmp_path / "out").rows == N_ROWS
 
 
 def test_the_same_rows_whatever_the_limit(source, tmp_path):

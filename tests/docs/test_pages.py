@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.blocks import ROOT, run_blocks
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 
 def test_every_block_of_the_page_on_input_runs(tmp_path):

@@ -22,7 +22,8 @@ from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
-from bigdata_cli.verification.run import verify
+from bigdata_cli.verification.options import VerifyOptions
+from bigdata_cli.verification.run import run as verify
 from tests.datasets import edited_manifest
 
 TEXT = (Path(__file__).parent / "version_3.json").read_text(encoding="utf-8")
@@ -244,7 +245,7 @@ def make_old(folder: Path, version: int) -> None:
 
 def changes(folder: Path) -> list[str]:
     """What verification finds, but for the checksum that an edited manifest has not."""
-    found = map(str, verify(folder).findings)
+    found = map(str, verify(folder, VerifyOptions()).findings)
     return [finding for finding in found if "it has no SHA-256 of itself" not in finding]
 
 

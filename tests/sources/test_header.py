@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError
@@ -98,8 +98,7 @@ def test_it_reads_as_python_does(fields):
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator="\n").writerow(fields)
     head = stream.getvalue().encode()
-    if not head.strip(b"\n"):
-        return
+    assume(head.strip(b"\n"))
     found, end = first_record(head, 0, Dialect(delimiter=","), is_whole=True)
     assert [field.decode() for field in found or []] == fields
     assert end == len(head)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.io.encoding import encoding_hint
-from bigdata_cli.sources.bad_values import OddValue
+from bigdata_cli.sources.bad_values import InvalidValue
 from bigdata_cli.types.dtype import Kind, arrow_type, kind_of
 
 VALUE, NO_VALUE = 0, 1
@@ -16,7 +16,7 @@ _SHOWN_FOREIGN = 1000
 
 def validity(flags: np.ndarray) -> tuple[pa.Buffer | None, int]:
     """Arrow's validity bitmap of the cells, None where all are valid, and the number of nulls."""
-    # Most columns have no flags, which is told faster than what they are.
+    # Most columns have no flags; to see that is faster than to read them.
     n_nulls = int(np.count_nonzero(flags == NO_VALUE)) if np.count_nonzero(flags) else 0
     if not n_nulls:
         return None, 0
@@ -42,7 +42,7 @@ def typed_array(cells: np.ndarray, flags: np.ndarray, dtype: str) -> pa.Array:
     return pa.Array.from_buffers(arrow_type(dtype), len(cells), buffers, n_nulls)
 
 
-def not_utf8(text: pa.Array, name: str) -> OddValue:
+def not_utf8(text: pa.Array, name: str) -> InvalidValue:
     """The error for the texts of a column that are not UTF-8."""
     rows = []
     problem = ""
@@ -53,7 +53,7 @@ def not_utf8(text: pa.Array, name: str) -> OddValue:
             byte = error.object[error.start]
             problem = problem or f"byte 0x{byte:02x} is not UTF-8 ({error.reason})"
             rows.append(row)
-    return OddValue(
+    return InvalidValue(
         np.array(rows),
         f'column "{name}": {problem}',
         reason=f'column "{name}" is not UTF-8',

@@ -102,7 +102,7 @@ def read_records(
 ) -> list[list[str]]:
     """The first records of a piece of CSV by Python's own reader, without blank lines."""
     if len(delimiter) > 1:
-        # csv takes one character: one that the text has not stands for the delimiter.
+        # csv takes one character: a character that is not in the text replaces the delimiter.
         text, delimiter = text.replace("\x1f", " ").replace(delimiter, "\x1f"), "\x1f"
     text = text.replace("\0", "\x01")  # Python 3.11's reader would stop there
     reader = csv.reader(
@@ -317,6 +317,6 @@ def _quality(records: list[list[str]], delimiter: str, quote: str = "") -> float
     if not share or (quote and any(cell.count(quote) % 2 for cell in cells)):
         return 0.0
     clean = sum(is_number(cell) or not re.search(r"[,;|\t]", cell) for cell in cells)
-    # A tab hardly ever stands in a text.
+    # Texts hardly ever have a tab.
     tabs = delimiter != "\t" and any("\t" in cell for cell in cells)
     return share * clean / len(cells) * (0.2 if tabs else 1.0)

@@ -1,4 +1,4 @@
-"""The dialect of a CSV: detected on the beginning of a file, or told."""
+"""The dialect of a CSV: given by options, or detected at the beginning of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Dialect:
     """How records are written.
 
     delimiter: one or more ASCII characters, or None for text, where a line is a row. quote: one
-    ASCII character, or None for no quoting; doubled inside a quoted field it stands for itself.
+    ASCII character, or None for no quoting; doubled inside a quoted field it is a character.
     escape: a character that makes the next one plain, in quoted and unquoted fields, or None.
     header: whether the first record (after `skip_rows` lines) names the columns; names: the columns
     as the user names them, in place of a header. comment: lines that begin with it are not records.
@@ -61,7 +61,7 @@ TEXT_LINES = Dialect(delimiter=None, quote=None, header=False, null_tokens=())
 
 
 def named_character(text: str) -> str:
-    """The character that a name stands for: `\\t` and `tab` are a tab; others are themselves."""
+    """The character of a name: `\\t` and `tab` are a tab; others are themselves."""
     return {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
 
 

@@ -1,4 +1,4 @@
-"""What chunks showed, joined as they come."""
+"""The evidence of chunks, joined as they come."""
 
 from __future__ import annotations
 

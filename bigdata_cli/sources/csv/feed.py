@@ -42,9 +42,9 @@ _BLOCKS_AHEAD = 2
 
 
 class FedBlock(NamedTuple):
-    """Whole records of one file: their shard, the line of the first, and where the feed stands.
+    """Whole records of one file: their shard, the line of the first, and the position of the feed.
 
-    consumed: bytes of the source, as they stand in the files, that were read up to here.
+    consumed: bytes of the source that were read up to here, counted in its files.
     """
 
     shard: int
@@ -214,7 +214,7 @@ class _Cutter:
             raise self._failure
 
     def _skip_header(self) -> None:
-        """Pass over what stands before the first record, and count its lines."""
+        """Skip everything before the first record, and count its lines."""
         start = self._file.data_start
         self._fill(start)
         self._line += count_line_ends(self._data, 0, min(start, self._size))
@@ -268,7 +268,7 @@ class _Cutter:
         return self._size > 0
 
     def _keep_rest(self, start: int) -> None:
-        """Go on in a new array with what stands from `start` on: the old one is a block's."""
+        """Continue in a new array with the bytes from `start` on; the old one is a block's."""
         rest = self._size - start
         room = max(rest, self._unit_bytes + min(LOOKAHEAD_BYTES, self._unit_bytes))
         data = np.empty(room + PADDING_BYTES, np.uint8)
@@ -279,7 +279,7 @@ class _Cutter:
 class Head(NamedTuple):
     """The first records of a source. is_whole: there are no others.
 
-    consumed: bytes of the source, as they stand in the files, that hold them; 0: not known.
+    consumed: bytes of the source that hold them, counted in its files; 0: not known.
     data_bytes: of the records.
     """
 

@@ -15,7 +15,7 @@ def scan_field(
 ) -> tuple[int, int, bool, bool, int, int]:
     """(start, end of the content, quoted, escaped, position after, status) of the field at pos.
 
-    The position after is at a delimiter, a line end, or `end`. A line feed stands at block[end],
+    The position after is at a delimiter, a line end, or `end`. A line feed is at block[end],
     and `blocks.PADDING_BYTES` follow. status: as in scan.h of the library, 0 for a field that is
     right.
     """

@@ -59,7 +59,7 @@ class TextFiles:
 
     @property
     def bytes(self) -> int:
-        """Bytes to be read, as they stand in the files."""
+        """Bytes to be read, counted in the files."""
         return sum(file.size for file in self.files)
 
     @property

@@ -36,16 +36,16 @@ def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
         return is_header, 0.7, "there is one record"
     if _are_years(first, rest):
         return True, 0.9, "the first record has years, the others have not"
-    told_by, against = 0, 0
+    n_for, n_against = 0, 0
     for index, kind in enumerate(kinds):
         below = {_kind(record[index]) for record in rest if index < len(record)} - {"", "null"}
         if kind == "null" or (kind not in ("", "text") and kind in below):
-            against += 1
+            n_against += 1
         elif kind and len(below) == 1 and kind not in below:
-            told_by += 1
-    if against:
+            n_for += 1
+    if n_against:
         return False, 1.0, "the first record has values like those below it"
-    if told_by:
+    if n_for:
         return True, 1.0, "the first record is of another kind than the others"
     return _names_of_text(first, rest)
 
@@ -237,18 +237,19 @@ def match_columns(
     if not header:
         raise DataError(
             f"{name} has {len(file_names)} fields in a record, {first} has {len(names)}",
-            hint="files without a header are matched by position: convert those alike only",
+            hint="files without a header are matched by position: convert files with the same "
+            "columns only",
         )
     missing = [column for column in names if column not in set(file_names)]
     extra = [column for column in file_names if column not in set(names)]
     if missing or extra:
-        told = [
+        differences = [
             f"{what}: {', '.join(columns[:8])}{', …' if len(columns) > 8 else ''}"
             for what, columns in (("missing", missing), ("extra", extra))
             if columns
         ]
         raise DataError(
-            f"{name} has other columns than {first} ({'; '.join(told)})",
+            f"{name} has other columns than {first} ({'; '.join(differences)})",
             hint="convert files with the same columns only; --names names them all anew",
         )
     place = {column: index for index, column in enumerate(names)}

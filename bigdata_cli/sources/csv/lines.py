@@ -17,7 +17,7 @@ class LineCounter:
         self._last = b""
 
     def line_of(self, offset: int) -> int:
-        """The line on which the byte stands; offsets must not go back."""
+        """The line of the byte; offsets must not go back."""
         with self._path.open("rb") as stream:
             stream.seek(self._done)
             while self._done < offset:
@@ -33,7 +33,7 @@ class LineCounter:
 
 
 def beginning_of(path: Path, offset: int) -> str:
-    """The beginning of what stands at a byte of a file, up to the end of the line."""
+    """The first characters at a byte of a file, up to the end of the line."""
     with path.open("rb") as stream:
         stream.seek(offset)
         return first_line_of(stream.read(60))

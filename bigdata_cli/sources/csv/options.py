@@ -1,4 +1,4 @@
-"""How text files are read: what the user may say of a source, of every command that reads one."""
+"""Options of sources, which every command that reads a source shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of a block into columns: the types that hold their values, and what they showed."""
+"""Records of a block as columns, with the dtypes that hold their values, and their evidence."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def parse_records(
 
     Columns whose type does not hold their values are parsed again as what they are. With
     `collect_bad` records that are wrong are listed; then there is nothing else. Raises NeedMore
-    where the block is too short, RecordError for a record that is wrong, and OddValue for values
-    that their column cannot hold.
+    where the block is too short, RecordError for a record that is wrong, and InvalidValue for
+    values that their column cannot hold.
     """
     n_columns = len(columns)
     one_pass = _Pass(
@@ -166,7 +166,7 @@ def _observe_lines(results: np.ndarray, n_rows: int) -> None:
 
 
 def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:
-    """Decide what the parser could not; raises OddValue, of the first column that has one."""
+    """Decide what the parser could not; raises InvalidValue, of the first column that has one."""
     flagged = flagged_columns(parsed, undecided)
     decisions = [
         check_column(parsed, one_pass.block, index, undecided, one_pass.grammar.rules)

@@ -1,4 +1,4 @@
-"""Records of a block as a typed Arrow chunk, with what was observed on the way."""
+"""Records of a block as a typed Arrow chunk, with their evidence and statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bigdata_cli.native.parser import TEXT, DistinctTexts
 from bigdata_cli.resources.stages import stage
-from bigdata_cli.sources.bad_values import UNCLOSED_HINT, OddValue, RecordError
+from bigdata_cli.sources.bad_values import UNCLOSED_HINT, InvalidValue, RecordError
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, Block
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.fields import scan_field, skip_record
@@ -139,13 +139,15 @@ def _parse_block(
                 for begin, stop, status, n_seen in parsed.bad.tolist()
             ]
             _check_lengths(found, block.offset, plan.max_record_bytes)
-        except OddValue as odd:
-            if odd.is_of_column or not plan.skip_bad_rows:
+        except InvalidValue as invalid:
+            if invalid.is_of_column or not plan.skip_bad_rows:
                 begin = start - block.offset
-                if len(odd.rows):
-                    begin = record_start(block, start, limit, grammar, int(odd.rows[0]))
-                raise RecordError(block.offset + begin, odd.problem, hint=odd.hint) from odd
-            found = _records_of(odd, block, start, limit, grammar)
+                if len(invalid.rows):
+                    begin = record_start(block, start, limit, grammar, int(invalid.rows[0]))
+                raise RecordError(
+                    block.offset + begin, invalid.problem, hint=invalid.hint
+                ) from invalid
+            found = _records_of(invalid, block, start, limit, grammar)
         # What is set aside must leave no trace: the rest is parsed as if it were not there.
         rejected += found
         block = _without(block, found)
@@ -166,15 +168,15 @@ def _parse_block(
 
 
 def _records_of(
-    odd: OddValue, block: Block, start: int, limit: int, grammar: Grammar
+    invalid: InvalidValue, block: Block, start: int, limit: int, grammar: Grammar
 ) -> list[tuple[int, int, str]]:
-    """(start, stop, reason) in the block of the records with these odd values."""
-    starts = record_starts(block, start, limit, grammar, int(odd.rows[-1]) + 1)
+    """(start, stop, reason) in the block of the records with these invalid values."""
+    starts = record_starts(block, start, limit, grammar, int(invalid.rows[-1]) + 1)
     found = []
-    for begin in starts[odd.rows].tolist():
+    for begin in starts[invalid.rows].tolist():
         _, _, _, _, after, _ = scan_field(block.data, begin, block.size, grammar.rules)
         stop = skip_record(block.data, after, block.size, grammar.rules)
-        found.append((begin, stop, odd.reason))
+        found.append((begin, stop, invalid.reason))
     return found
 
 

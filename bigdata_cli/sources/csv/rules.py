@@ -1,4 +1,4 @@
-"""A dialect as the kernels take it."""
+"""A dialect in the form that the C library takes."""
 
 from __future__ import annotations
 

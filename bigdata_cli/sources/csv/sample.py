@@ -1,4 +1,4 @@
-"""A sample spread over a source, and the types it suggests."""
+"""A sample spread over a source, and the types that follow from it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def take_sample(
     types = types or TypeOptions()
     keep = source.names if keep is None else keep
     fields = source.fields_of(keep)
-    states = tuple(first_state(name, types) for name in keep)
+    states = tuple(initial_state(name, types) for name in keep)
     plan = ParsePlan(
         dialect=source.dialect,
         columns=states,
@@ -279,7 +279,7 @@ def _only_grows(seen: Sequence[ColumnStatistics]) -> bool:
 
 
 def read_sample(source: TextFiles, sample: Sample) -> bytes:
-    """The sampled records as they stand in the source, without header."""
+    """The sampled records, unchanged, without header."""
     if source.is_stream:
         return read_pieces(source, sample.ranges)
     with BlockReader(source) as reader:
@@ -287,8 +287,8 @@ def read_sample(source: TextFiles, sample: Sample) -> bytes:
         return b"".join(block.data[: block.size].tobytes() for block in blocks)
 
 
-def first_state(name: str, types: TypeOptions) -> ColumnState:
-    """A column of which nothing was seen: of the dtype that the user fixed, or free."""
+def initial_state(name: str, types: TypeOptions) -> ColumnState:
+    """The state of a column before any row: of the dtype that the user fixed, or null."""
     dtype = types.fixed.get(name)
     if dtype is None:
         return ColumnState(name=name)

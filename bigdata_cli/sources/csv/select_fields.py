@@ -19,7 +19,7 @@ def select_fields(
     wanted: Sequence[bool],
     rows: int,
 ) -> np.ndarray:
-    """The wanted fields of the `rows` records that were kept, as they stand: uint8 (n,).
+    """The wanted fields of the `rows` records that were kept, unchanged: uint8 (n,).
 
     rejects: the records of the block that were set aside. wanted: per field of a record. Before the
     first of the fields stands another one, of a character, so that no record looks like a comment

@@ -1,4 +1,4 @@
-"""CSV and text as a source of rows, and how their dialect is chosen."""
+"""CSV and text as a source of rows, with the choice of their dialect."""
 
 from __future__ import annotations
 
@@ -197,10 +197,10 @@ def _told_dialect(options: SourceOptions) -> Dialect:
         raise UsageError(f"--skip-rows {options.skip_rows} is negative")
     if options.names is not None and len(set(options.names)) < len(options.names):
         raise UsageError("--names has a name twice")
-    told = '"' if options.quote is None else options.quote
+    quote = '"' if options.quote is None else options.quote
     dialect = Dialect(
         delimiter=None if options.delimiter is None else check_delimiter(options.delimiter),
-        quote=None if told in ("", "none") else check_character(told, "--quote"),
+        quote=None if quote in ("", "none") else check_character(quote, "--quote"),
         escape=None if options.escape in ("", "none") else _character(options.escape, "--escape"),
         names=options.names,
         skip_rows=options.skip_rows,

@@ -1,8 +1,8 @@
-"""What is kept of a stream that comes once: the text that its shards do not keep.
+"""The spool: text of a stream that can be read only once, which its shards do not keep.
 
-A column of integers, dates, categories or text can be had back from a shard, whatever it turns out
-to be; one of floats or timestamps cannot become text again. So only the fields of such columns are
-kept, as they stand in the records.
+A shard can give back a column of integers, dates, categories or text, whatever its final dtype;
+but floats and timestamps cannot become text again. So the spool keeps only the fields of such
+columns, unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What single texts of a column would make of its dtype."""
+"""The evidence of single texts, for columns that are read as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that the parser leaves to Python: long decimals, and what does not fit a fixed type."""
+"""Values that the parser leaves to Python: long decimals, and values beyond a fixed dtype."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from bigdata_cli.native import parser as native
 from bigdata_cli.sources.bad_values import (
-    OddValue,
+    InvalidValue,
     contradiction,
     converter_of,
     plain_number,
@@ -37,8 +37,8 @@ def check_column(
 ) -> np.ndarray:
     """The values of the column that were not decided: native.DECISION (n,), by row.
 
-    A category with too many values becomes text. Raises OddValue where the column cannot hold one
-    of its values.
+    A category with too many values becomes text. Raises InvalidValue where the column cannot
+    hold one of its values.
     """
     state = parsed.columns[index]
     own = undecided[undecided["column"] == index]
@@ -83,7 +83,7 @@ def _decide_long_decimals(
     for place in np.flatnonzero(is_hard).tolist():
         values[place] = float(plain_number(texts[place], rules))
         if np.isinf(values[place]) or values[place] == 0.0:
-            raise OddValue(
+            raise InvalidValue(
                 own["row"][place : place + 1],
                 f'column "{state.name}": {texts[place]!r} lies beyond float64',
                 reason=f'column "{state.name}" lies beyond float64',
@@ -99,7 +99,7 @@ def _convert(
     state: ColumnState,
     rules: Rules,
 ) -> None:
-    """Read texts as the user asked by fixing the dtype; raises OddValue where that cannot be."""
+    """Read texts as values of the dtype that the user fixed; raises InvalidValue."""
     kind = kind_of(state.dtype)
     convert = converter_of(state.dtype)
     refused: list[int] = []
@@ -117,7 +117,7 @@ def _convert(
 
 
 def _check_range(parsed: Parsed, index: int, state: ColumnState, decisions: np.ndarray) -> None:
-    """Raise OddValue where an integer column of fixed dtype has values beyond it."""
+    """Raise InvalidValue where an integer column of fixed dtype has values beyond it."""
     if state.dtype in ("int64", "uint64"):
         return
     low, high = integer_range(state.dtype)

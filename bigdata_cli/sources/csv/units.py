@@ -79,7 +79,7 @@ def _parse(
 def parse_whole(
     block: Block, file: int, first_line: int, fields: Sequence[int], plan: ParsePlan
 ) -> Unit:
-    """Parse a block of whole records, whose first byte stands on line `first_line`.
+    """Parse a block of whole records, whose first byte is on line `first_line`.
 
     Records that cannot be kept have their lines.
     """
@@ -95,12 +95,12 @@ def parse_whole(
 
 
 def line_of(block: Block, first_line: int, offset: int) -> int:
-    """The line of a byte of the file in a block whose first byte stands on line `first_line`."""
+    """The line of a byte of the file in a block whose first byte is on line `first_line`."""
     return first_line + int(count_line_ends(block.data, 0, offset - block.offset))
 
 
 def locate(error: RecordError, block: Block, first_line: int) -> RecordError:
-    """The error with the line and the beginning of its record, which stands in the block."""
+    """The error with the line and the beginning of its record, which is in the block."""
     start = error.offset - block.offset
     error.line = line_of(block, first_line, error.offset)
     error.beginning = first_line_of(block.data[start : min(start + 60, block.size)].tobytes())

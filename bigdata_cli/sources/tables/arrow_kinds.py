@@ -1,4 +1,4 @@
-"""What the types of Arrow are to a dataset: families of kinds that can share a column."""
+"""Arrow types as families of kinds that can share a column of a dataset."""
 
 from __future__ import annotations
 

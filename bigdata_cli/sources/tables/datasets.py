@@ -1,4 +1,4 @@
-"""Our own datasets as tables, in any format and layout: their dtypes are kept as they are."""
+"""Datasets of `bigdata` as tables, in any format and layout, with their dtypes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a table as a typed chunk, with what was observed on the way."""
+"""Rows of a table as a typed chunk, with their evidence and statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from bigdata_cli.native import parser as native
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.native.parser import DistinctTexts
-from bigdata_cli.sources.bad_values import OddValue, RecordError, too_many_categories
+from bigdata_cli.sources.bad_values import InvalidValue, RecordError, too_many_categories
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.columns import NO_VALUE, typed_array
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject
@@ -48,13 +48,15 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
         try:
             columns = [_parse(batch.column(s.name), s, plan.float_mode) for s in plan.columns]
             break
-        except OddValue as odd:
+        except InvalidValue as invalid:
             if not plan.skip_bad_rows:
-                row = int(numbers[odd.rows[0]])
-                return Unit(piece, first_row, None, RecordError(row, odd.problem, hint=odd.hint))
-            rejects += _rejects(batch, numbers, odd, plan.columns)
+                row = int(numbers[invalid.rows[0]])
+                return Unit(
+                    piece, first_row, None, RecordError(row, invalid.problem, hint=invalid.hint)
+                )
+            rejects += _rejects(batch, numbers, invalid, plan.columns)
             kept = np.ones(batch.num_rows, bool)
-            kept[odd.rows] = False
+            kept[invalid.rows] = False
             batch, numbers = batch.filter(pa.array(kept)), numbers[kept]
     chunk = Chunk(
         batch=pa.RecordBatch.from_arrays(
@@ -76,7 +78,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
 
 
 def _parse(array: pa.Array, state: ColumnState, float_mode: str) -> _Column:
-    """A column in its dtype, or in the wider one that its values ask for; raises OddValue."""
+    """A column in its dtype, or in the wider one that its values ask for; raises InvalidValue."""
     values = simplify(array, state.name)
     observed = Observed() if state.fixed else observe(values)
     state = state.widened(observed, float_mode)
@@ -121,20 +123,23 @@ def _result(observed: Observed, n_nulls: int) -> np.ndarray:
 
 
 def _rejects(
-    batch: pa.RecordBatch, numbers: np.ndarray, odd: OddValue, columns: Sequence[ColumnState]
+    batch: pa.RecordBatch,
+    numbers: np.ndarray,
+    invalid: InvalidValue,
+    columns: Sequence[ColumnState],
 ) -> list[Reject]:
-    """The rows with these odd values, as JSON."""
+    """The rows with these invalid values, as JSON."""
     names = [state.name for state in columns]
-    rows = batch.take(pa.array(odd.rows)).select(names)
+    rows = batch.take(pa.array(invalid.rows)).select(names)
     values = [_plain_values(rows.column(name)) for name in names]
     rejects = []
-    for place, row in enumerate(odd.rows.tolist()):
+    for place, row in enumerate(invalid.rows.tolist()):
         record = {name: column[place] for name, column in zip(names, values, strict=True)}
         raw = json.dumps(record, ensure_ascii=False, default=str)
         rejects.append(
             Reject(
                 offset=int(numbers[row]),
-                reason=odd.reason,
+                reason=invalid.reason,
                 raw=raw.encode("utf-8", "surrogateescape"),
                 line=int(numbers[row]) + 1,
             )

@@ -1,4 +1,4 @@
-"""A sample spread over tables, and the types it suggests."""
+"""A sample spread over tables, and the types that follow from it."""
 
 from __future__ import annotations
 

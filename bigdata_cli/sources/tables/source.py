@@ -1,4 +1,4 @@
-"""Tables as a source: which they are, their columns, and what a conversion asks of them."""
+"""Tables as a source of rows: their columns, a sample, a feed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.header import match_columns
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.records import ParsePlan
-from bigdata_cli.sources.csv.sample import Sample, first_state
+from bigdata_cli.sources.csv.sample import Sample, initial_state
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.arrow_kinds import Family, family_of
 from bigdata_cli.sources.tables.datasets import DatasetTable, open_own
@@ -37,7 +37,7 @@ _NO_DIALECT = Dialect(delimiter=None)
 
 @dataclass(frozen=True)
 class TableDialect:
-    """What stands in the place of a dialect: "parquet" or "dataset"."""
+    """The entry in place of a dialect: "parquet" or "dataset"."""
 
     table: str
     is_text: bool = False
@@ -97,7 +97,7 @@ class TableSource:
             self._check_column(name, types)
         plan = ParsePlan(
             dialect=_NO_DIALECT,
-            columns=tuple(self._first_state(name, types) for name in keep),
+            columns=tuple(self._initial_state(name, types) for name in keep),
             float_mode=types.float_mode,
             skip_bad_rows=skip_bad_rows,
         )
@@ -136,14 +136,14 @@ class TableSource:
             if family is not Family.NULL:
                 seen.setdefault(family, table)
         if len(seen) > 1 and name not in types.fixed:
-            told = " and ".join(f"{t.types[name]} in {t.name}" for t in seen.values())
+            kinds = " and ".join(f"{t.types[name]} in {t.name}" for t in seen.values())
             raise DataError(
-                f'column "{name}" is {told}', hint=f"--type '{name}=text' keeps both as text"
+                f'column "{name}" is {kinds}', hint=f"--type '{name}=text' keeps both as text"
             )
 
-    def _first_state(self, name: str, types: TypeOptions) -> ColumnState:
+    def _initial_state(self, name: str, types: TypeOptions) -> ColumnState:
         """A column of which nothing was seen: fixed where all tables agree on its dtype."""
-        state = first_state(name, types)
+        state = initial_state(name, types)
         dtypes = {table.dtypes.get(name) for table in self.files}
         dtype = dtypes.pop()
         if state.fixed or dtypes or dtype is None:

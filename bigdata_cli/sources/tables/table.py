@@ -1,4 +1,4 @@
-"""What a table is: named columns of Arrow types, in parts that can be read one by one."""
+"""A table: named columns of Arrow types, in parts that can be read one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of an Arrow array as cells of a dtype, or as text, and what they show.
+"""The values of an Arrow array as cells of a dtype, or as text, and their evidence.
 
 Cells are those of the CSV parser (int64 or the bits of float64, with flags), so that a value has
 the same dtype, statistics and bytes whatever it was read from.
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from bigdata_cli.native.library import CLASSIFIED, address, lib
-from bigdata_cli.sources.bad_values import OddValue, contradiction, converter_of
+from bigdata_cli.sources.bad_values import InvalidValue, contradiction, converter_of
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES
 from bigdata_cli.sources.csv.columns import NO_VALUE, not_utf8
 from bigdata_cli.sources.csv.dialect import Dialect
@@ -49,7 +49,7 @@ class Cells(NamedTuple):
 
 
 def simplify(array: pa.Array, name: str) -> Values:
-    """The array in one of few types, with the same values; OddValue where that cannot be."""
+    """The array in one of few types, with the same values; InvalidValue where that cannot be."""
     kind = array.type
     if pat.is_dictionary(kind):
         return simplify(array.dictionary_decode(), name)
@@ -109,7 +109,7 @@ def render(values: Values) -> pa.Array:
 def cells_of(values: Values, state: ColumnState) -> Cells:
     """The values as cells of the column's dtype, which is not text.
 
-    Raises OddValue for those that contradict a dtype which the user fixed.
+    Raises InvalidValue for those that contradict a dtype which the user fixed.
     """
     kind, array = kind_of(state.dtype), values.array
     n_rows = len(array)
@@ -188,9 +188,9 @@ def _timestamps(array: pa.Array, name: str) -> pa.Array:
     return plain if kind.tz is None else plain.view(pa.timestamp(unit, tz="UTC"))
 
 
-def _beyond(array: pa.Array, rows: np.ndarray, name: str, problem: str) -> OddValue:
+def _beyond(array: pa.Array, rows: np.ndarray, name: str, problem: str) -> InvalidValue:
     number = array.view(pa.int64())[int(rows[0])].as_py()
-    return OddValue(
+    return InvalidValue(
         rows,
         f'column "{name}": {number} ({array.type}) {problem}',
         reason=f'column "{name}" {problem}',
@@ -271,7 +271,7 @@ def _timestamp_cells(array: pa.Array, state: ColumnState) -> Cells:
     return Cells(numbers, flags)
 
 
-def _contradicted(array: pa.Array, rows: np.ndarray, state: ColumnState) -> OddValue:
+def _contradicted(array: pa.Array, rows: np.ndarray, state: ColumnState) -> InvalidValue:
     return contradiction(rows, array[int(rows[0])].cast(pa.string()).as_py(), state)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bigdata_cli.sources.bad_values import OddValue
+from bigdata_cli.sources.bad_values import InvalidValue
 from bigdata_cli.sources.tables.arrow_kinds import Family, family_of
 from bigdata_cli.sources.tables.float32 import loses_float32
 from bigdata_cli.sources.tables.values import cells_of, observe, simplify
@@ -89,19 +89,19 @@ def test_a_slice_has_its_own_decimals():
 
 def test_days_that_are_none_and_times_beyond_64_bits():
     days = pa.array([0, 5, 86_400_000], pa.int64()).view(pa.date64())
-    with pytest.raises(OddValue, match="is no whole day") as caught:
+    with pytest.raises(InvalidValue, match="is no whole day") as caught:
         simplify(days, "a")
     assert caught.value.rows.tolist() == [1]
     for unit, ticks in (("s", 2**62), ("ms", -(2**60)), ("us", -(2**63)), ("ns", -(2**63))):
         times = pa.array([None, ticks, 0], pa.int64()).view(pa.timestamp(unit))
-        with pytest.raises(OddValue, match="lies beyond"):
+        with pytest.raises(InvalidValue, match="lies beyond"):
             simplify(times, "a")
 
 
 def test_microseconds_that_nanoseconds_do_not_hold():
     times = simplify(pa.array([0, 2**60], pa.timestamp("us")), "a")
     state = ColumnState(name="a", dtype="timestamp[ns]", fixed=True)
-    with pytest.raises(OddValue, match=r"is not timestamp\[ns\]"):
+    with pytest.raises(InvalidValue, match=r"is not timestamp\[ns\]"):
         cells_of(times, state)
 
 
