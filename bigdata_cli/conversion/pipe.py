@@ -220,7 +220,9 @@ class SurpriseWatch:
             row = place
             if before.widened(observed, shared.plan.float_mode).dtype == state.dtype:
                 break
-        offset = record_offset(fed.block, unit.chunk.rejects, rules, len(fields), row)
+        offset = record_offset(
+            fed.block, unit.chunk.rejects, shared.plan.dialect, len(fields), row
+        )
         value = texts[row].as_py()
         shown = value if len(value or "") <= 60 else value[:60] + "…"
         error = RecordError(

@@ -17,7 +17,7 @@ from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions, source_options_of
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.source import Source
-from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.types.dtype import Column, Kind, integer_range, kind_of
@@ -134,13 +134,14 @@ def _reading(manifest: Manifest) -> _Reading:
     """Raises JsonError where the manifest does not say how its source was read."""
     if "table" in manifest.dialect:
         return convert({"options": manifest.options}, _Reading)
-    missing = {field.name for field in fields(Dialect)} - manifest.dialect.keys()
+    kind = dialect_kind(manifest.dialect)
+    missing = {field.name for field in fields(kind)} - manifest.dialect.keys()
     if missing:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
     tokens = tuple(entry.column_null_tokens.items())
-    dialect = {**manifest.dialect, "column_null_tokens": tokens}
-    return convert({"options": manifest.options, "dialect": dialect}, _Reading)
+    dialect = convert({**manifest.dialect, "column_null_tokens": tokens}, kind)
+    return _Reading(options=convert({"options": manifest.options}, _Reading).options, dialect=dialect)
 
 
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:
