@@ -105,8 +105,7 @@ def _files_of_folder(folder: str) -> list[str]:
     known = " ".join(extension for group in extensions for extension in group)
     raise UsageError(
         f"{folder} is a folder without CSV, JSON lines, Parquet or text files ({known}, "
-        "compressed or not)"
-        + (f"; it has {', '.join(files[:5])}" if files else ""),
+        "compressed or not)" + (f"; it has {', '.join(files[:5])}" if files else ""),
         hint=f"'{folder}/*' names all its files, '{folder}/**/*.csv' those of the folders in it",
     )
 

@@ -123,7 +123,14 @@ class _DialectEntry(msgspec.Struct):
     column_null_tokens: dict[str, tuple[str, ...]]
 
 
-class _Reading(msgspec.Struct):
+class _OfTables(msgspec.Struct):
+    """What a manifest says of how tables were read."""
+
+    options: _Options
+
+
+@dataclass(frozen=True)
+class _Reading:
     """How a manifest says that its source was read. dialect: None for tables."""
 
     options: _Options
@@ -133,15 +140,17 @@ class _Reading(msgspec.Struct):
 def _reading(manifest: Manifest) -> _Reading:
     """Raises JsonError where the manifest does not say how its source was read."""
     if "table" in manifest.dialect:
-        return convert({"options": manifest.options}, _Reading)
+        return _Reading(convert({"options": manifest.options}, _OfTables).options)
     kind = dialect_kind(manifest.dialect)
     missing = {field.name for field in fields(kind)} - manifest.dialect.keys()
     if missing:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
     tokens = tuple(entry.column_null_tokens.items())
-    dialect = convert({**manifest.dialect, "column_null_tokens": tokens}, kind)
-    return _Reading(options=convert({"options": manifest.options}, _Reading).options, dialect=dialect)
+    dialect = {**manifest.dialect, "column_null_tokens": tokens}
+    record = msgspec.defstruct("_OfText", [("options", _Options), ("dialect", kind)])
+    read = convert({"options": manifest.options, "dialect": dialect}, record)
+    return _Reading(read.options, read.dialect)
 
 
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, choice
@@ -106,7 +107,7 @@ class SourceOptions:
         default_text="for .jsonl, .ndjson and .json",
         default=None,
     )
-    nested: str = option(
+    nested: Literal["refuse", "text"] = option(
         "An object or array within a JSON line: an error, or kept as its JSON text.",
         choice(("refuse", "text")),
         default="refuse",

@@ -183,9 +183,7 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
 def _csv_options(options: SourceOptions) -> list[str]:
     """The flags that were given and mean nothing for lines of text."""
     return [
-        one.flag_of(value)
-        for one, value in given_options(options)
-        if one.field not in _OF_LINES
+        one.flag_of(value) for one, value in given_options(options) if one.field not in _OF_LINES
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.sources.csv.dialect import Dialect
 
@@ -16,13 +16,16 @@ RECORDS = "json"
 
 @dataclass(frozen=True, kw_only=True)
 class JsonDialect(Dialect):
-    """Lines of JSON; a line is a record. names: all keys. nested: "refuse" or "text"."""
+    """Lines of JSON; a line is a record.
+
+    names: all keys. nested: what an object or array in a line is: an error, or its JSON text.
+    """
 
     delimiter: str | None = None
     quote: str | None = None
     header: bool = False
     null_tokens: tuple[str, ...] = ("",)
-    nested: str = "refuse"
+    nested: Literal["refuse", "text"] = "refuse"
 
     @property
     def is_text(self) -> bool:

@@ -10,6 +10,7 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.origin import find_origin
 from bigdata_cli.io.paths import expand_paths, is_json_lines_name
 from bigdata_cli.options import given_options
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.dialect import check_character
 from bigdata_cli.sources.csv.files import SourceFile, describe_file
 from bigdata_cli.sources.csv.header import skip_lines
@@ -17,6 +18,7 @@ from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.jsonl.dialect import JsonDialect
 from bigdata_cli.sources.jsonl.keys import find_keys
+from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
 _OWN_OPTIONS = ("jsonl", "nested", "names", "skip_rows", "comment", "encoding")
@@ -29,9 +31,7 @@ def is_json_lines(name: str, options: SourceOptions) -> bool:
     return is_json_lines_name(name) and not options.text and options.delimiter is None
 
 
-def open_json_lines(
-    paths: Sequence[str | Path], options: SourceOptions | None = None
-) -> Source:
+def open_json_lines(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:
     """Look at the files, and find the keys of their objects.
 
     Raises UsageError for a missing file and for options of CSV, DataError for a file that is empty,
@@ -61,9 +61,7 @@ def open_json_lines(
 
 def _dialect(options: SourceOptions, name: str) -> JsonDialect:
     foreign = [
-        one.flag_of(value)
-        for one, value in given_options(options)
-        if one.field not in _OWN_OPTIONS
+        one.flag_of(value) for one, value in given_options(options) if one.field not in _OWN_OPTIONS
     ]
     if foreign:
         raise UsageError(
@@ -85,9 +83,6 @@ def _dialect(options: SourceOptions, name: str) -> JsonDialect:
 
 def _raise_no_keys(source: Source) -> None:
     """Raise DataError: what is wrong with the first line that is wrong, or that there is none."""
-    from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
-    from bigdata_cli.types.lattice import TypeOptions
-
     named = replace(source, dialect=replace(source.dialect, names=()), names=("",))
     named.sample(
         TypeOptions(),

@@ -116,9 +116,7 @@ class JsonTranscriber:
             line = block.data[start:stop]
             key_name = shown_key(self._keys.names, key, block.data, at)
             reason, _ = describe(status, line, at - start, key_name)
-            rejects.append(
-                Reject(offset=block.offset + start, reason=reason, raw=line.tobytes())
-            )
+            rejects.append(Reject(offset=block.offset + start, reason=reason, raw=line.tobytes()))
         return rejects
 
     def _parse_records(self, records: JsonRecords, offset: int, plan: ParsePlan) -> Chunk:
