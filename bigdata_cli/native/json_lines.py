@@ -153,7 +153,10 @@ def transcribe_lines(
     lines.starts, lines.out_starts = address(starts), address(record_starts)
     lines.max_rows = max_rows
     bad = np.empty(_BAD_AT_FIRST, BAD)
-    out = np.empty(size + size // 4 + (1 << 12), np.uint8)
+    # A record is shorter than its line but for a comma for each key that is missing, and for what
+    # is doubled: quotes within text.
+    room = size + (len(numbers) + 2) * max_rows + (1 << 12)
+    out = np.empty(min(room, MAX_RECORDS_BYTES), np.uint8)
     while True:
         lines.bad, lines.max_bad = address(bad), len(bad)
         lines.out, lines.out_room = address(out), len(out)
@@ -163,13 +166,11 @@ def transcribe_lines(
         if lines.n_bad == len(bad):
             bad = np.concatenate([bad, np.empty_like(bad)])
         else:
-            if len(out) > MAX_RECORDS_BYTES:
+            if len(out) == MAX_RECORDS_BYTES:
                 raise MemoryError
-            grown = np.empty(2 * len(out), np.uint8)
+            grown = np.empty(min(2 * len(out), MAX_RECORDS_BYTES), np.uint8)
             grown[: lines.out_size] = out[: lines.out_size]
             out = grown
-    if lines.out_size > MAX_RECORDS_BYTES:
-        raise MemoryError
     n_rows, n_bytes = int(lines.n_rows), int(lines.out_size)
     data = out  # every record leaves as much room after it
     data[n_bytes : n_bytes + PADDING_BYTES] = 10

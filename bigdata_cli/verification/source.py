@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -149,7 +149,7 @@ def _reading(manifest: Manifest) -> _Reading:
     tokens = tuple(entry.column_null_tokens.items())
     dialect = {**manifest.dialect, "column_null_tokens": tokens}
     record = msgspec.defstruct("_OfText", [("options", _Options), ("dialect", kind)])
-    read = convert({"options": manifest.options, "dialect": dialect}, record)
+    read: Any = convert({"options": manifest.options, "dialect": dialect}, record)
     return _Reading(read.options, read.dialect)
 
 

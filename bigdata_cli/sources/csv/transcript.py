@@ -23,6 +23,10 @@ class Transcriber(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    def scratch_bytes(self, line_bytes: float, n_columns: int) -> float:
+        """What the CSV of a line of that length takes, while it is parsed."""
+        ...
+
     def parse_block(
         self, block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
     ) -> Chunk:

@@ -22,6 +22,8 @@ from bigdata_cli.types.lattice import Form, Observed
 
 CSV_OF_LINES = Dialect(delimiter=",", quote='"', header=False, null_tokens=("",))
 _TEXT = Observed(Form.TEXT)
+_ROW_BYTES = 18
+"""Of a row: where its line and its record begin, and the first field."""
 
 
 class JsonTranscriber:
@@ -32,6 +34,9 @@ class JsonTranscriber:
     def __init__(self, lines: JsonDialect) -> None:
         self._lines = lines
         self._keys = json_keys(lines.names or ())
+
+    def scratch_bytes(self, line_bytes: float, n_columns: int) -> float:
+        return line_bytes + n_columns + _ROW_BYTES
 
     def parse_block(
         self, block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
