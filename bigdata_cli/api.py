@@ -56,6 +56,8 @@ def convert(
     null: Sequence[str] | None = None,
     text: bool | None = None,
     keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
@@ -109,6 +111,9 @@ def convert(
             empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
         text: Lines become rows of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
@@ -165,6 +170,8 @@ def inspect(
     null: Sequence[str] | None = None,
     text: bool | None = None,
     keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
@@ -196,6 +203,9 @@ def inspect(
             empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
         text: Lines become rows of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         progress: Is called with what is done, now and then, where all of a source is read.

@@ -187,6 +187,8 @@ def dialect_text(dialect: Mapping[str, Any]) -> str:
     """
     if "table" in dialect:
         return {"dataset": "a dataset"}.get(dialect["table"], "Parquet")
+    if dialect.get("records") == "json":
+        return "JSON lines" + (", nested values as text" if dialect["nested"] == "text" else "")
     words = []
     if dialect["delimiter"] is None:
         words.append("lines of text")

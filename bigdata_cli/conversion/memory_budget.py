@@ -96,9 +96,13 @@ def work_of(prepared: Prepared) -> Work:
     form, storage = prepared.form, prepared.storage
     traits, layout = form.traits, form.traits.layout(storage.layout)
     of_column = _STATE_COLUMN_BYTES + layout.open_column_bytes
+    transcriber = sample.plan.dialect.transcriber
+    scratch_row = _CELL_BYTES * n_columns
+    if transcriber is not None:
+        scratch_row += transcriber.scratch_bytes(source_row, n_columns)
     return Work(
         unit_bytes=_default_unit(n_columns),
-        scratch_share=1 + _CELL_BYTES * n_columns / source_row,
+        scratch_share=1 + scratch_row / source_row,
         chunk_share=row / source_row,
         chunk_bytes=n_columns * _CHUNK_COLUMN_BYTES,
         part_bytes=n_columns * _PART_COLUMN_BYTES,

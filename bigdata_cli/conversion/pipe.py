@@ -6,10 +6,13 @@ a spool, or, without one, the conversion ends when such a surprise is seen.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.ledger import Ledger
@@ -21,12 +24,11 @@ from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import Change, partial_path
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import FedRows
+from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.csv.feed import FedBlock
-from bigdata_cli.sources.csv.records import Chunk
-from bigdata_cli.sources.csv.rules import compile_rules
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.select_fields import record_offset
 from bigdata_cli.sources.csv.spool import Packed, Spool, pack_block
-from bigdata_cli.sources.csv.text_types import classify_texts
 from bigdata_cli.sources.csv.units import locate
 from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.state import ColumnState
@@ -204,24 +206,15 @@ class SurpriseWatch:
         """The error of the value in a block that made the column another one."""
         shared = builder.shared
         fields = shared.fields[fed.file]
-        as_text = tuple(
-            ColumnState(name=one.name, dtype="text", fixed=True, distinct=None)
-            if i == index
-            else one
-            for i, one in enumerate(chunk.columns)
-        )
-        unit = fed.parse(fields, replace(shared.plan, columns=as_text))
-        assert unit.chunk is not None
-        texts = unit.chunk.batch.column(index)
-        rules = compile_rules(shared.plan.dialect)
-        row, observed = 0, before.observed
-        for place, seen in classify_texts(texts, rules, before.name, shared.plan.dialect):
-            observed = observed.join(seen)
-            row = place
-            if before.widened(observed, shared.plan.float_mode).dtype == state.dtype:
-                break
-        offset = record_offset(fed.block, unit.chunk.rejects, rules, len(fields), row)
-        value = texts[row].as_py()
+        columns = list(chunk.columns)
+        columns[index] = before
+        plan = replace(shared.plan, columns=tuple(columns))
+        row = _row_that_widens(fed, chunk, fields, plan, index, state.dtype)
+        columns[index] = ColumnState(name=state.name, dtype="text", fixed=True, distinct=None)
+        as_text = fed.parse(fields, replace(plan, columns=tuple(columns)))
+        assert as_text.chunk is not None
+        value = as_text.chunk.batch.column(index)[row].as_py()
+        offset = record_offset(fed.block, chunk.rejects, plan.dialect, len(fields), row)
         shown = value if len(value or "") <= 60 else value[:60] + "…"
         error = RecordError(
             offset,
@@ -232,3 +225,26 @@ class SurpriseWatch:
         )
         located = self._prepared.source.located(fed.file, locate(error, fed.block, fed.first_line))
         return SurpriseError(located.message, hint=located.hint)
+
+
+def _row_that_widens(
+    fed: FedBlock, chunk: Chunk, fields: Sequence[int], plan: ParsePlan, index: int, dtype: str
+) -> int:
+    """The first row of a block with which a column has this dtype, which its last row has.
+
+    More and more precisely the first rows are parsed again: what one value makes of a column the
+    parser alone says, whatever the source.
+    """
+    block = fed.block
+
+    def widens(n_rows: int) -> bool:
+        offset = record_offset(block, chunk.rejects, plan.dialect, len(fields), n_rows)
+        size = offset - block.offset
+        data = np.full(size + PADDING_BYTES, 10, np.uint8)
+        data[:size] = block.data[:size]
+        head = fed._replace(block=Block(data, block.offset, size, True))
+        parsed = head.parse(fields, plan).chunk
+        return parsed is not None and parsed.columns[index].dtype == dtype
+
+    row = bisect.bisect_left(range(1, chunk.rows + 1), True, key=widens)
+    return min(row, chunk.rows - 1)

@@ -12,6 +12,7 @@ from bigdata_cli.errors import UsageError, did_you_mean
 CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
 JSON_LINES_EXTENSIONS = (".jsonl", ".ndjson")
+JSON_EXTENSIONS = (".json",)
 MANIFEST_NAME = "_manifest.json"
 """The file that makes a folder a dataset."""
 PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC = b"PAR1", b"PARE"
@@ -23,7 +24,7 @@ def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
     """The names of the files that are meant, in order.
 
     A path that exists is itself, whatever characters it has, and so is a dataset of ours. Another
-    folder is its CSV files by name, or its Parquet files, or its text files where it has neither.
+    folder is its CSV files by name, or its Parquet files or JSON lines, or else its text files.
     Else `*`, `?`, `[…]` and `**` (any folders) are a pattern. What is neither is left to whoever
     opens it. Raises UsageError where nothing is meant, and where a file is meant twice.
     """
@@ -65,7 +66,7 @@ def is_parquet_name(name: str) -> bool:
 
 def is_json_lines_name(name: str) -> bool:
     """Whether a file is called as JSON lines are, compressed or not."""
-    return name.lower().endswith(_endings(JSON_LINES_EXTENSIONS))
+    return name.lower().endswith(_endings((*JSON_LINES_EXTENSIONS, *JSON_EXTENSIONS)))
 
 
 def _endings(extensions: Iterable[str]) -> tuple[str, ...]:
@@ -82,21 +83,29 @@ def _files_of_folder(folder: str) -> list[str]:
             for entry in entries
             if not entry.name.startswith((".", "_")) and entry.is_file()
         )
-    kinds = [[name for name in files if is_csv_name(name)]]
-    kinds += [[name for name in files if is_parquet_name(name)]]
-    if all(kinds):
+    kinds = {
+        "CSV": [name for name in files if is_csv_name(name)],
+        "Parquet": [name for name in files if is_parquet_name(name)],
+        # A .json beside data mostly describes them: it is read where it is named.
+        "JSON lines": [n for n in files if n.lower().endswith(_endings(JSON_LINES_EXTENSIONS))],
+    }
+    found = [(kind, names) for kind, names in kinds.items() if names]
+    if len(found) > 1:
+        (first, one), (second, other) = found[:2]
+        endings = [os.path.splitext(name)[1] for name in (one[0], other[0])]
         raise UsageError(
-            f"{folder} has CSV files and Parquet files, such as {kinds[0][0]} and {kinds[1][0]}",
-            hint=f"'{folder}/*.csv' or '{folder}/*.parquet' names those of one kind",
+            f"{folder} has {first} files and {second} files, such as {one[0]} and {other[0]}",
+            hint=f"'{folder}/*{endings[0]}' or '{folder}/*{endings[1]}' names those of one kind",
         )
-    kinds += [[name for name in files if is_text_name(name)]]
-    for wanted in kinds:
+    found += [("text", [name for name in files if is_text_name(name)])]
+    for _, wanted in found:
         if wanted:
             return [os.path.join(folder, name) for name in wanted]
-    known = " ".join((*CSV_EXTENSIONS, *TEXT_EXTENSIONS, *PARQUET_EXTENSIONS))
+    extensions = (CSV_EXTENSIONS, TEXT_EXTENSIONS, JSON_LINES_EXTENSIONS, PARQUET_EXTENSIONS)
+    known = " ".join(extension for group in extensions for extension in group)
     raise UsageError(
-        f"{folder} is a folder without CSV, Parquet or text files ({known}, compressed or not)"
-        + (f"; it has {', '.join(files[:5])}" if files else ""),
+        f"{folder} is a folder without CSV, JSON lines, Parquet or text files ({known}, "
+        "compressed or not)" + (f"; it has {', '.join(files[:5])}" if files else ""),
         hint=f"'{folder}/*' names all its files, '{folder}/**/*.csv' those of the folders in it",
     )
 

@@ -274,6 +274,9 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         c_int64,
         [c_void_p, c_int64, c_int64, ctypes.c_bool, _RULES, c_int64, c_int64],
     ),
+    # json_lines.c
+    "bd_json_index": (None, [c_void_p]),
+    "bd_json_transcribe": (c_int64, [c_void_p]),
     # float32.c
     "bd_loses_float32": (ctypes.c_bool, [c_void_p, c_void_p, c_int64]),
     # buckets.c

@@ -1,11 +1,11 @@
-"""Which sources are tables, and which are text; it loads what reads tables only for tables."""
+"""The kinds of sources: which of them reads a file, and what opens it. Each loads what it needs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.paths import (
@@ -15,37 +15,59 @@ from bigdata_cli.io.paths import (
     expand_paths,
     is_parquet_name,
 )
+from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source, open_source
+from bigdata_cli.sources.jsonl.dialect import RECORDS, JsonDialect
+from bigdata_cli.sources.jsonl.source import is_json_lines, open_json_lines
 
 if TYPE_CHECKING:
     from bigdata_cli.sources.tables.source import TableSource
 
 
+class SourceKind(NamedTuple):
+    """A kind of source.
+
+    Attributes:
+        noun: What a file of it is.
+        reads: Whether it reads the file of that name under these options.
+        open: Opens such files as one source.
+    """
+
+    noun: str
+    reads: Callable[[str, SourceOptions], bool]
+    open: Callable[[Sequence[str], SourceOptions], Any]
+
+
 def open_rows(
     paths: Sequence[str | Path], options: SourceOptions | None = None
 ) -> Source | TableSource:
-    """Look at the sources and say what they are: text files, or tables.
+    """Look at the sources and open them as what they are: text files, JSON lines or tables.
 
-    Raises UsageError and DataError as `open_source` and `open_tables` do, and UsageError where
-    there are both.
+    Raises UsageError and DataError as what opens them does, and UsageError where they are of more
+    than one kind.
     """
+    options = options or SourceOptions()
     names = expand_paths(paths)
-    tables = [name for name in names if is_table(name)]
-    if not tables:
-        return open_source(paths, options)
-    if len(tables) < len(names):
-        text = next(name for name in names if name not in tables)
+    found: dict[str, str] = {}
+    for name in names:
+        kind = next(kind for kind in KINDS if kind.reads(name, options))
+        found.setdefault(kind.noun, name)
+    if len(found) > 1:
+        (noun, first), (other, second) = list(found.items())[:2]
         raise UsageError(
-            f"{tables[0]} is a table and {text} is text: a conversion reads one or the other",
+            f"{first} is {noun} and {second} is {other}: a conversion reads one or the other",
             hint="convert each into a dataset; several datasets are one source",
         )
-    from bigdata_cli.sources.tables.source import open_tables
-
-    return open_tables(names, options)
+    return next(kind for kind in KINDS if kind.noun in found).open(names, options)
 
 
-def is_table(name: str) -> bool:
+def dialect_kind(entry: Mapping[str, Any]) -> type[Dialect]:
+    """The class of the dialect that a manifest has."""
+    return JsonDialect if entry.get("records") == RECORDS else Dialect
+
+
+def is_table(name: str, options: SourceOptions | None = None) -> bool:
     """Whether it is a dataset of ours or a Parquet file, or called as one."""
     if os.path.isdir(name):
         return os.path.exists(os.path.join(name, MANIFEST_NAME))
@@ -58,3 +80,17 @@ def is_table(name: str) -> bool:
             return file.read(4) in (PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC)
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _open_tables(names: Sequence[str], options: SourceOptions) -> TableSource:
+    from bigdata_cli.sources.tables.source import open_tables
+
+    return open_tables(names, options)
+
+
+KINDS = (
+    SourceKind("a table", is_table, _open_tables),
+    SourceKind("JSON lines", is_json_lines, open_json_lines),
+    SourceKind("text", lambda name, options: True, open_source),
+)
+"""The first that reads a file takes it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bigdata_cli.sources.csv.feed import FedBlock
-from bigdata_cli.sources.csv.parse import compile_grammar, record_start
+from bigdata_cli.sources.csv.select_fields import record_offset
 from bigdata_cli.sources.csv.units import Unit, line_of
 from bigdata_cli.verification.source import OpenedSource
 
@@ -23,12 +23,6 @@ def place_of(
             number += reject.offset <= number
         return f"{name} row {number + 1:,}"
     block = fed.block
-    if unit.chunk.rejects:
-        data = block.data.copy()
-        for reject in unit.chunk.rejects:
-            start = reject.offset - block.offset
-            data[start : start + len(reject.raw)] = 10
-        block = block._replace(data=data)
-    grammar = compile_grammar(source.plan.dialect, fields[fed.file], source.plan.columns)
-    start = record_start(block, block.offset, block.offset + block.size, grammar, row)
-    return f"{name} line {line_of(fed.block, fed.first_line, block.offset + start):,}"
+    n_fields = len(fields[fed.file])
+    offset = record_offset(block, unit.chunk.rejects, source.plan.dialect, n_fields, row)
+    return f"{name} line {line_of(block, fed.first_line, offset):,}"

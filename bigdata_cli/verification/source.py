@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,7 +17,7 @@ from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions, source_options_of
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.source import Source
-from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.types.dtype import Column, Kind, integer_range, kind_of
@@ -123,7 +123,14 @@ class _DialectEntry(msgspec.Struct):
     column_null_tokens: dict[str, tuple[str, ...]]
 
 
-class _Reading(msgspec.Struct):
+class _OfTables(msgspec.Struct):
+    """What a manifest says of how tables were read."""
+
+    options: _Options
+
+
+@dataclass(frozen=True)
+class _Reading:
     """How a manifest says that its source was read. dialect: None for tables."""
 
     options: _Options
@@ -133,14 +140,17 @@ class _Reading(msgspec.Struct):
 def _reading(manifest: Manifest) -> _Reading:
     """Raises JsonError where the manifest does not say how its source was read."""
     if "table" in manifest.dialect:
-        return convert({"options": manifest.options}, _Reading)
-    missing = {field.name for field in fields(Dialect)} - manifest.dialect.keys()
+        return _Reading(convert({"options": manifest.options}, _OfTables).options)
+    kind = dialect_kind(manifest.dialect)
+    missing = {field.name for field in fields(kind)} - manifest.dialect.keys()
     if missing:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
     tokens = tuple(entry.column_null_tokens.items())
     dialect = {**manifest.dialect, "column_null_tokens": tokens}
-    return convert({"options": manifest.options, "dialect": dialect}, _Reading)
+    record = msgspec.defstruct("_OfText", [("options", _Options), ("dialect", kind)])
+    read: Any = convert({"options": manifest.options, "dialect": dialect}, record)
+    return _Reading(read.options, read.dialect)
 
 
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:

@@ -645,11 +645,3 @@ def test_inspect(folder):
     shown = CliRunner().invoke(main, ["inspect", "in"])
     assert shown.exit_code == 0
     assert "Parquet" in shown.output
-
-
-def test_json_lines_are_refused_as_columns(folder):
-    Path("a.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(UsageError, match="JSON lines") as caught:
-        convert("a.jsonl", to="npy")
-    assert "text=True keeps each line" in str(caught.value)
-    convert("a.jsonl", to="parquet", text=True)

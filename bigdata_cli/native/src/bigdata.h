@@ -408,6 +408,12 @@ BD_API int64_t bd_after_quoted_record(const uint8_t *block, int64_t size, const 
 BD_API int64_t bd_count_good_records(const uint8_t *block, int64_t pos, int64_t end, bool at_eof,
                                      const bd_rules *rules, int64_t n_fields, int64_t most);
 
+/* json_lines.c: JSON lines as records of a CSV; the structs are those of json.h. */
+struct bd_json_keys;
+struct bd_json_lines;
+BD_API void bd_json_index(struct bd_json_keys *keys);
+BD_API int64_t bd_json_transcribe(struct bd_json_lines *lines);
+
 /* float32.c */
 BD_API bool bd_loses_float32(const double *values, const uint8_t *flags, int64_t n);
 

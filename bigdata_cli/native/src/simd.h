@@ -109,6 +109,35 @@ static inline uint64_t bd_not_ascii64(bd_block block)
 #endif
 }
 
+/* Bit i is set where byte i is below 32: a control character. */
+static inline uint64_t bd_control64(bd_block block)
+{
+#if defined(__AVX512BW__)
+    return _mm512_cmplt_epu8_mask(block.part[0], _mm512_set1_epi8(32));
+#elif defined(__AVX2__)
+    const __m256i last = _mm256_set1_epi8(31);
+    uint64_t bits = 0;
+    for (int i = 0; i < 2; i++) {
+        const __m256i is = _mm256_cmpeq_epi8(_mm256_max_epu8(block.part[i], last), last);
+        bits |= (uint64_t)(uint32_t)_mm256_movemask_epi8(is) << (32 * i);
+    }
+    return bits;
+#elif defined(__SSE2__)
+    const __m128i last = _mm_set1_epi8(31);
+    uint64_t bits = 0;
+    for (int i = 0; i < 4; i++) {
+        const __m128i is = _mm_cmpeq_epi8(_mm_max_epu8(block.part[i], last), last);
+        bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(is) << (16 * i);
+    }
+    return bits;
+#else
+    uint8x16_t is[4];
+    for (int i = 0; i < 4; i++)
+        is[i] = vcltq_u8(block.part[i], vdupq_n_u8(32));
+    return bd_neon_bits(is);
+#endif
+}
+
 /* Bit i of the result is the XOR of the bits 0 … i of `bits`. */
 static inline uint64_t bd_prefix_xor(uint64_t bits)
 {

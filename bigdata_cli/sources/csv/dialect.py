@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from bigdata_cli.sources.csv.transcript import Transcriber
 
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
 
@@ -43,6 +46,36 @@ class Dialect:
     @property
     def is_text(self) -> bool:
         return self.delimiter is None
+
+    @property
+    def transcriber(self) -> Transcriber | None:
+        """What makes CSV of records that are lines in another form; None for CSV and text."""
+        return None
+
+    def option_values(self) -> dict[str, Any]:
+        """The options, by field of `SourceOptions`, under which any file is read like this."""
+        nulls = list(self.null_tokens) if self.null_tokens != NULL_TOKENS else []
+        nulls += [f"{column}={one}" for column, own in self.column_null_tokens for one in own]
+        of_lines = {
+            "skip_rows": self.skip_rows,
+            "comment": self.comment,
+            "encoding": None if self.encoding == "utf-8" else self.encoding,
+        }
+        if self.is_text:
+            return {**of_lines, "text": True, "keep_blank_lines": self.keep_blank_lines}
+        return {
+            **of_lines,
+            "delimiter": self.delimiter,
+            "quote": self.quote or "none",
+            "escape": self.escape or "none",
+            "header": self.header,
+            "names": self.names,
+            "trim": self.trim,
+            "decimal": self.decimal,
+            "thousands": self.thousands,
+            "null_tokens": tuple(nulls) or None,
+            "text": False,
+        }
 
     def to_json(self) -> dict[str, Any]:
         return {

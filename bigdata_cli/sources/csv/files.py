@@ -44,6 +44,22 @@ class SourceFile:
             check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
 
 
+def describe_file(origin: Origin, data_start: int, fields: tuple[int, ...]) -> SourceFile:
+    """The file of an origin, whose data begin at `data_start`."""
+    file_bytes, mtime_ns, digest = origin.fingerprint()
+    return SourceFile(
+        name=origin.name,
+        path=origin.path or Path(origin.name),
+        size=origin.size,
+        data_start=data_start,
+        mtime_ns=mtime_ns,
+        digest=digest,
+        fields=fields,
+        file_bytes=file_bytes,
+        origin=origin,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextFiles:
     """The text files of a source: one dialect, one list of column names.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind
+from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, choice
 from bigdata_cli.options import option
 from bigdata_cli.sources.csv.dialect import (
-    NULL_TOKENS,
     Dialect,
     check_delimiter,
     is_character,
@@ -102,6 +102,16 @@ class SourceOptions:
         "Lines become rows of one column, text.", default_text="for .txt", default=None
     )
     keep_blank_lines: bool = option("Blank lines of a text are rows too.", default=False)
+    jsonl: bool | None = option(
+        "Lines are JSON objects, their keys the columns; --names gives all keys.",
+        default_text="for .jsonl, .ndjson and .json",
+        default=None,
+    )
+    nested: Literal["refuse", "text"] = option(
+        "An object or array within a JSON line: an error, or kept as its JSON text.",
+        choice(("refuse", "text")),
+        default="refuse",
+    )
     encoding: str | None = option(
         "Of the file, such as cp1252 or utf-16-le.",
         TEXT,
@@ -113,29 +123,4 @@ class SourceOptions:
 
 def source_options_of(dialect: Dialect) -> SourceOptions:
     """The options under which any file is read in a dialect."""
-    nulls = list(dialect.null_tokens) if dialect.null_tokens != NULL_TOKENS else []
-    nulls += [f"{column}={one}" for column, own in dialect.column_null_tokens for one in own]
-    encoding = None if dialect.encoding == "utf-8" else dialect.encoding
-    if dialect.is_text:
-        return SourceOptions(
-            text=True,
-            skip_rows=dialect.skip_rows,
-            comment=dialect.comment,
-            keep_blank_lines=dialect.keep_blank_lines,
-            encoding=encoding,
-        )
-    return SourceOptions(
-        delimiter=dialect.delimiter,
-        quote=dialect.quote or "none",
-        escape=dialect.escape or "none",
-        header=dialect.header,
-        names=dialect.names,
-        skip_rows=dialect.skip_rows,
-        comment=dialect.comment,
-        trim=dialect.trim,
-        decimal=dialect.decimal,
-        thousands=dialect.thousands,
-        null_tokens=tuple(nulls) or None,
-        text=False,
-        encoding=encoding,
-    )
+    return SourceOptions(**dialect.option_values())

@@ -110,6 +110,9 @@ def parse_block(
     fields: per field of a record the index of its column in the plan, -1 for none. Raises
     RecordError for a record that cannot be kept, NeedMore where the block is too short.
     """
+    transcriber = plan.dialect.transcriber
+    if transcriber is not None:
+        return transcriber.parse_block(block, start, limit, fields, plan)
     with stage("types"):
         return _parse_block(block, start, limit, fields, plan)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
+from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.records import Reject
-from bigdata_cli.sources.csv.rules import Rules
+from bigdata_cli.sources.csv.rules import Rules, compile_rules
 
 
 def select_fields(
@@ -38,10 +39,12 @@ def select_fields(
 
 
 def record_offset(
-    block: Block, rejects: Sequence[Reject], rules: Rules, n_fields: int, row: int
+    block: Block, rejects: Sequence[Reject], dialect: Dialect, n_fields: int, row: int
 ) -> int:
     """The offset in the file of the record of a row, counted without those that were set aside."""
-    data = without(block, rejects)
+    data, rules = without(block, rejects), compile_rules(dialect)
+    if dialect.transcriber is not None:
+        n_fields = 1  # as they are cut: lines
     at = lib.bd_record_offset(address(data), block.size, rules.native, n_fields, row)
     return block.offset + int(at)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
-from bigdata_cli.io.origin import Origin, find_origin
-from bigdata_cli.io.paths import expand_paths, is_json_lines_name, is_text_name
+from bigdata_cli.io.origin import find_origin
+from bigdata_cli.io.paths import expand_paths, is_text_name
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
@@ -23,7 +23,7 @@ from bigdata_cli.sources.csv.dialect import (
     resolve_nulls,
 )
 from bigdata_cli.sources.csv.feed import Feed
-from bigdata_cli.sources.csv.files import SourceFile, TextFiles
+from bigdata_cli.sources.csv.files import SourceFile, TextFiles, describe_file
 from bigdata_cli.sources.csv.header import looks_like_header, match_columns, read_header, skip_lines
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.records import ParsePlan
@@ -32,6 +32,7 @@ from bigdata_cli.sources.csv.units import Unit, located
 from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
+_OF_LINES = ("skip_rows", "comment", "text", "keep_blank_lines", "encoding", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +92,10 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     """
     options = options or SourceOptions()
     paths = expand_paths(paths)
-    for name in paths:
-        if is_json_lines_name(name) and not (options.text or options.delimiter):
-            raise UsageError(
-                f"{name} is called as JSON lines are, which are not read as columns",
-                hint="--text keeps each line as text; pandas.read_json(…, lines=True).to_parquet()",
-            )
+    if options.nested != "refuse":
+        raise UsageError(
+            f"--nested is for JSON lines, and {paths[0]} is not read as such", hint="--jsonl"
+        )
     found: _Found | None = None
     files: list[SourceFile] = []
     names: tuple[str, ...] = ()
@@ -109,7 +108,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         file_names, data_start = read_header(head, name, dialect, is_whole=is_whole)
         names = names or file_names
         fields = match_columns(file_names, names, name=name, first=paths[0], header=dialect.header)
-        files.append(_describe(origin, data_start, fields))
+        files.append(describe_file(origin, data_start, fields))
     assert found is not None  # expand_paths gives a name or raises
     if options.null_tokens is not None:
         tokens, column_tokens = resolve_nulls(options.null_tokens, names)
@@ -185,9 +184,7 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
 def _csv_options(options: SourceOptions) -> list[str]:
     """The flags that were given and mean nothing for lines of text."""
     return [
-        one.flag_of(value)
-        for one, value in given_options(options)
-        if one.field not in ("skip_rows", "comment", "text", "keep_blank_lines", "encoding")
+        one.flag_of(value) for one, value in given_options(options) if one.field not in _OF_LINES
     ]
 
 
@@ -225,18 +222,3 @@ def _sample_text(head: bytes, name: str, dialect: Dialect) -> str:
         return text
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(dialect.comment))
-
-
-def _describe(origin: Origin, data_start: int, fields: tuple[int, ...]) -> SourceFile:
-    file_bytes, mtime_ns, digest = origin.fingerprint()
-    return SourceFile(
-        name=origin.name,
-        path=origin.path or Path(origin.name),
-        size=origin.size,
-        data_start=data_start,
-        mtime_ns=mtime_ns,
-        digest=digest,
-        fields=fields,
-        file_bytes=file_bytes,
-        origin=origin,
-    )

@@ -55,9 +55,13 @@ def pack_block(
     wanted = [column in columns for column in fields]
     if not chunk.rows or not any(wanted):
         return Packed(chunk.rows, (), b"", 0)
-    rules = compile_rules(plan.dialect)
-    text = select_fields(fed.block, chunk.rejects, rules, wanted, chunk.rows)
-    order = tuple(column for column in fields if column in columns)
+    transcriber = plan.dialect.transcriber
+    if transcriber is not None:
+        text, order = transcriber.select_fields(fed.block, chunk.rejects, fields, columns)
+    else:
+        rules = compile_rules(plan.dialect)
+        text = select_fields(fed.block, chunk.rejects, rules, wanted, chunk.rows)
+        order = tuple(column for column in fields if column in columns)
     return Packed(
         chunk.rows, order, pa.Codec(_CODEC).compress(pa.py_buffer(text), asbytes=True), len(text)
     )
@@ -121,7 +125,9 @@ class Spool:
         data[: entry.size] = np.frombuffer(text, np.uint8)
         states = tuple(columns[number] for number in chosen)
         fields = [-1, *(chosen.index(n) if n in chosen else -1 for n in entry.columns)]
-        own = replace(plan, columns=states, skip_bad_rows=False)
+        transcriber = plan.dialect.transcriber
+        dialect = plan.dialect if transcriber is None else transcriber.dialect
+        own = replace(plan, dialect=dialect, columns=states, skip_bad_rows=False)
         unit = parse_whole(Block(data, 0, entry.size, True), 0, 1, fields, own)
         if unit.error is not None or unit.chunk is None:
             raise AssertionError("what was kept of a pipe does not read as it did before")

@@ -1,0 +1,1 @@
+"""JSON lines as a source: an object a line, its keys the columns."""
