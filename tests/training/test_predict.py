@@ -292,7 +292,7 @@ def test_a_bag_that_is_damaged_is_refused(models: Path, folder: Path, tmp_path: 
     copied()
     text = (bag / "bag.json").read_text()
     (bag / "bag.json").write_text(text.replace("member-01.keras", "../member-01.keras"))
-    with pytest.raises(DataError, match=r"should be member-01.keras"):
+    with pytest.raises(DataError, match=r"it is not member-01.keras"):
         predict(bag, folder, output=out)
     assert not out.exists()
 
