@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bigdata_cli import open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
@@ -137,7 +138,7 @@ def statistics(folder: Path, *, exact: bool) -> dict[str, ColumnStatistics]:
     known = open_dataset(folder).manifest.statistics
     if exact:
         return dict(known)
-    return {name: replace(one, mean=None, m2=None) for name, one in known.items()}
+    return {name: structs.replace(one, mean=None, m2=None) for name, one in known.items()}
 
 
 @st.composite
