@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.formats.base import PARTIAL_SUFFIX
+from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.io.paths import MANIFEST_NAME
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def check_disk(prepared: Prepared) -> DiskWatch | None:
 
 def _hint(prepared: Prepared, budget: DiskBudget) -> str:
     """What to do where the disk turns out not to suffice."""
-    smaller = "--to parquet, --float 32, --drop and --compression make the dataset smaller"
+    compact = formats_that(lambda one: one.smallest == (one.layout_names[0], one.compressions[0]))
+    smaller = f"{compact}, --float 32, --drop and --compression make the dataset smaller"
     source = prepared.source
     if source.comes_once:
         spool = "--no-spool keeps no copy of what comes from the pipe; "

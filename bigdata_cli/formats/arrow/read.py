@@ -11,6 +11,7 @@ import pyarrow as pa
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrow.file import ArrowFile, check_type
 from bigdata_cli.formats.base import RowAccess, clipped
+from bigdata_cli.types.buffers import array_of
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 
 
@@ -43,11 +44,11 @@ class ArrowRows(RowAccess):
         ends = self._file.ends
         numbers = np.searchsorted(ends, rows, side="right") - 1
         parts = [
-            self._batch(number).take(pa.array(rows[numbers == number] - ends[number]))
+            self._batch(number).take(array_of(rows[numbers == number] - ends[number]))
             for number in np.unique(numbers).tolist()
         ]
         arrays = [
-            pa.concat_arrays([part.column(i) for part in parts]) if parts else pa.array([], kind)
+            pa.concat_arrays([part.column(i) for part in parts]) if parts else pa.nulls(0, kind)
             for i, kind in enumerate(self._types)
         ]
         return pa.RecordBatch.from_arrays(arrays, names=self._names)

@@ -135,10 +135,10 @@ class ArrowEncoder:
         schema = Schema(self._columns).arrow()
         arrays = [
             pa.DictionaryArray.from_arrays(
-                pa.array([], pa.int32()), text_array(column.vocabulary or ())
+                pa.nulls(0, pa.int32()), text_array(column.vocabulary or ())
             )
             if column.kind is Kind.CATEGORY
-            else pa.array([], field.type)
+            else pa.nulls(0, field.type)
             for column, field in zip(self._columns, schema, strict=True)
         ]
         sink = pa.BufferOutputStream()
