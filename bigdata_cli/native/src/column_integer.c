@@ -17,12 +17,12 @@ static inline bool scan_digits(const uint8_t *at, int n, uint64_t *value)
         return bd_are_digits(head);
     if (n <= 16) {
         *value = *value * 100000000 + bd_eight_digits(last);
-        return bd_are_digits(head) & bd_are_digits(last);
+        return (int)bd_are_digits(head) & (int)bd_are_digits(last);
     }
     uint64_t tail;
     const bool good = bd_join_sixteen(bd_load_digits(at + n_head), &tail);
     *value = *value * 10000000000000000 + tail;
-    return bd_are_digits(head) & good;
+    return (int)bd_are_digits(head) & (int)good;
 }
 
 /* A canonical integer of the place, as 64 bits; false where it is none, or is left to the careful

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +18,6 @@ from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject, parse_bloc
 from bigdata_cli.sources.csv.select_fields import without
 from bigdata_cli.sources.jsonl.problems import describe, shown_key
 from bigdata_cli.types.lattice import Form, Observed
-
-if TYPE_CHECKING:
-    from bigdata_cli.sources.jsonl.dialect import JsonDialect
 
 CSV_OF_LINES = Dialect(delimiter=",", quote='"', header=False, null_tokens=("",))
 _TEXT = Observed(Form.TEXT)
