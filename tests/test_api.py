@@ -20,6 +20,7 @@ from bigdata_cli import UsageError, convert, inspect, open_dataset, predict, sam
 from bigdata_cli.argument_names import REQUESTS, in_python
 from bigdata_cli.cli import main
 from bigdata_cli.cli.reference import commands
+from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, with_signatures
 
 PACKAGE = Path(bigdata_cli.__file__).parent
@@ -54,7 +55,7 @@ def test_a_function_has_each_option_of_its_command_once(name):
 
 def test_help_shows_the_arguments_and_what_they_do():
     shown = pydoc.render_doc(bigdata_cli.convert, renderer=pydoc.plaintext)
-    assert "to: Literal['parquet', 'hdf5', 'npy', 'tfrecord']" in shown
+    assert f"to: Literal[{', '.join(map(repr, FORMATS))}]" in shown
     assert "shard_size: int | str | None = None" in shown
     assert "on_bad_row: A record that cannot be kept stops the run" in shown
     assert "--" not in shown.replace("--dry-run --json", "")
@@ -83,7 +84,7 @@ open_dataset(5)
 """
 REVEALED = (
     "bigdata_cli.conversion.results.ConvertReport", "bigdata_cli.inspection.report.CsvReport",
-    "bigdata_cli.dataset.Dataset", "bigdata_cli.training.report.TrainReport",
+    "bigdata_cli.dataset.dataset.Dataset", "bigdata_cli.training.report.TrainReport",
     "bigdata_cli.training.predict.PredictReport", "builtins.bool", "builtins.int",
     "bigdata_cli.types.dtype.Schema", "builtins.int",
 )  # fmt: skip

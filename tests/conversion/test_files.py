@@ -65,7 +65,9 @@ def test_a_folder_is_its_csv_files_or_else_its_text(folder):
     write("texts/a.txt.zst")
     assert expand_paths(["texts/"]) == ("texts/a.txt.zst", "texts/b.txt")
     write("other/x.json")
-    with pytest.raises(UsageError, match=r"folder without CSV, Parquet or text files.*x\.json"):
+    with pytest.raises(
+        UsageError, match=r"folder without CSV, JSON lines, Parquet or text files.*x\.json"
+    ):
         expand_paths(["other"])
 
 

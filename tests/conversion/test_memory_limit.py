@@ -227,7 +227,7 @@ def test_the_log_and_the_plot_show_the_phases(source, tmp_path):
         ({"memory_plot": "missing/plot.png"}, "there is no folder"),
         ({"memory_plot": "plot.bmp"}, "is not a kind of picture"),
         ({"memory_log": "missing/log.csv"}, "there is no folder"),
-        ({"memory_limit": 0}, "memory-limit"),
+        ({"memory_limit": 0}, "memory_limit"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_work(source, tmp_path, monkeypatch, options, told):

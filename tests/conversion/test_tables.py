@@ -399,7 +399,7 @@ def test_options_of_text_are_refused(folder, options, named):
 def test_tables_and_text_do_not_mix(folder):
     write("in/data.parquet", {"a": [1]})
     Path("in/data.csv").write_text("a\n1\n")
-    with pytest.raises(UsageError, match=r"is a table and in/data\.csv is text"):
+    with pytest.raises(UsageError, match=r"in/data\.csv is text and in/data\.parquet is a table"):
         convert(["in/data.csv", "in/data.parquet"], to="npy")
     with pytest.raises(UsageError, match="has CSV files and Parquet files"):
         convert("in", to="npy")
