@@ -99,10 +99,10 @@ def test_at_the_start_while_libraries_are_loaded(delay, large, tmp_path):
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     seconds, errors = ended(process)
-    if process.returncode == -signal.SIGINT:  # Python itself was starting, and ends so
-        assert "Interrupted" not in errors
-    else:
-        assert process.returncode == 130
+    # Python ends by the signal where it was starting itself, or where the interrupt came within
+    # exec() of a text, as dataclasses use it, whatever is done about it. A shell sees 130 as well.
+    assert process.returncode in (130, -signal.SIGINT)
+    if process.returncode == 130:
         assert "Interrupted" in errors
     assert seconds < 2
     assert not list(tmp_path.glob("*-parquet/[!_]*"))
