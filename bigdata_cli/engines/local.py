@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
@@ -63,15 +64,12 @@ class LocalEngine:
                     self.worker.stop.set()
 
 
-class _Started:
-    """The event that no more of a shard is to be submitted."""
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """The event that the work on a shard has ended. error: why; was_submitting: up to then."""
 
-
-class _Ended(_Started):
-    """The event that the work on a shard has ended; error: why."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
+    error: BaseException | None
+    was_submitting: bool
 
 
 class _Run:
@@ -99,18 +97,19 @@ class _Run:
         self._begin()
         while self.n_running:
             event = self._events.get()
-            if not isinstance(event, _Started):
-                yield event  # what is complete counts, after a failure too
-                continue
-            if isinstance(event, _Ended):
+            if isinstance(event, AllSubmitted):
+                self._n_submitting -= 1
+            elif isinstance(event, _Ended):
                 self.n_running -= 1
+                self._n_submitting -= event.was_submitting
                 if event.error is not None:
                     # Those that were stopped say so; the reason is another one.
                     if error is None or isinstance(error, Stopped):
                         error = event.error
                     self._worker.stop.set()
             else:
-                self._n_submitting -= 1
+                yield event  # what is complete counts, after a failure too
+                continue
             if error is None:
                 self._begin()
         if error is not None:
@@ -132,13 +131,11 @@ class _Run:
         is_submitting = True
         try:
             for event in self._work(spec, self._worker):
-                if not isinstance(event, AllSubmitted):
-                    self._events.put(event)
-                elif is_submitting:
+                if isinstance(event, AllSubmitted):
+                    if not is_submitting:
+                        continue
                     is_submitting = False
-                    self._events.put(_Started())
+                self._events.put(event)
         except BaseException as raised:  # noqa: BLE001: it is raised where the events are taken
             error = raised
-        if is_submitting:
-            self._events.put(_Started())
-        self._events.put(_Ended(error))
+        self._events.put(_Ended(error=error, was_submitting=is_submitting))

@@ -1,1 +1,1 @@
-"""Output formats, one file each, both directions."""
+"""Output formats, a folder each, both directions."""

@@ -101,6 +101,18 @@ class EngineContract:
             found.extend(engine.map(work, range(9), units_per_shard=MANY, one_at_a_time=True))
         assert found == [("result", 0), ("result", 1)]
 
+    def test_nothing_begins_after_an_error(self) -> None:
+        begun = []
+
+        def work(spec: int, worker: Worker) -> Iterator[Any]:
+            begun.append(spec)
+            yield ("begun", spec)
+            raise ValueError("the first")
+
+        with self.engine() as engine, pytest.raises(ValueError, match="the first"):
+            list(engine.map(work, range(9), units_per_shard=1))
+        assert begun == [0]
+
     def test_an_error_stops_the_rest_and_is_the_reason(self) -> None:
         stopped = threading.Event()
 

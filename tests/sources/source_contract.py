@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -169,8 +170,10 @@ class SourceContract:
         assert 0 < consumed[-1] <= source.bytes
 
     def test_a_feed_that_is_left_early_ends(self, source):
+        n_threads = threading.active_count()
         with self.fed(source, self.names, 1) as feed:
-            next(iter(feed))
+            assert next(iter(feed)).shard == 0
+        assert threading.active_count() == n_threads
 
     def test_its_files_and_what_is_said_of_them(self, source, paths):
         with self.fed(source, self.names) as feed:

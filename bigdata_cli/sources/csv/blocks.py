@@ -20,7 +20,7 @@ from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.rules import compile_rules
 
 UNIT_BYTES = 4 << 20
-"""TextFiles bytes parsed at a time: they and their cells stay in the cache of a core."""
+"""Bytes of a source parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
 _KEPT_OPEN = 64
 """Files that a reader keeps open; of more it opens each for every block."""
