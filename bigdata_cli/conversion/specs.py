@@ -59,9 +59,14 @@ class SpecMaker:
         return Schema(tuple(self._columns[state.name][1] for state in columns))
 
     def _shared_of(self, columns: tuple[ColumnState, ...]) -> SharedSpec:
-        if self._shared is None or self._shared[0] is not columns:
-            self._shared = columns, self._make_shared(columns)
-        return self._shared[1]
+        """What is shared by shards of these types: the same value while these say the same.
+
+        Every shard adds to the evidence of a column, which changes nothing while its dtype holds.
+        """
+        known = self._shared
+        if known is None or not all(map(_is_parsed_alike, known[0], columns)):
+            known = self._shared = columns, self._make_shared(columns)
+        return known[1]
 
     def _make_shared(self, columns: tuple[ColumnState, ...]) -> SharedSpec:
         prepared = self._prepared
@@ -86,3 +91,10 @@ class SpecMaker:
 
 def _is_stored_alike(a: ColumnState, b: ColumnState) -> bool:
     return a.dtype == b.dtype and (a.dtype != "category" or a.distinct is b.distinct)
+
+
+def _is_parsed_alike(a: ColumnState, b: ColumnState) -> bool:
+    """Whether a parser does the same for both: types, and whether texts are counted."""
+    if a.dtype != b.dtype or (a.distinct is None) != (b.distinct is None):
+        return False
+    return a.dtype != "category" or a.distinct == b.distinct

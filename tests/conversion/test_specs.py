@@ -54,3 +54,14 @@ def test_a_shard_is_the_same_from_a_copy_of_its_specification(coordinator: Coord
     assert made[0].files == made[1].files
     assert made[0].rows == made[1].rows > 0
     assert made[0].observed == made[1].observed
+
+
+def test_more_evidence_of_the_same_types_is_no_new_specification(coordinator: Coordinator) -> None:
+    """What is shared travels once; each shard adds evidence that leaves the dtypes as they are."""
+    columns = coordinator.ledger.columns
+    specs = coordinator.specs
+    shared = specs.spec(0, columns).shared
+    more = tuple(replace(state) for state in columns)
+    assert specs.spec(1, more).shared is shared
+    uncounted = (replace(columns[0], dtype="text", distinct=None), *columns[1:])
+    assert specs.spec(2, uncounted).shared is not shared
