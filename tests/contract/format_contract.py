@@ -352,6 +352,20 @@ class FormatContract:
         rows = np.array([0, 5, 99, 1024, expected.num_rows - 1])
         assert_same_rows(pa.Table.from_batches([access.take(rows)]), expected.take(rows))
 
+    def test_threads_share_an_open_shard(self, layout: str, tmp_path: Path) -> None:
+        if not self.form.traits.has_row_access:
+            pytest.skip(f"{self.format_name} gives no single rows")
+        schema, options = self.schema(layout), self.options(layout)
+        files = self.write(tmp_path, self.table(schema, layout, 2500), schema, options)
+        expected = self.expected(self.table(schema, layout, 2500), schema, options)
+        parts = [range(start, start + 250) for start in range(0, 2500, 250)]
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(4):  # what is read at the first access is read anew in each
+                access = self.form.open_rows(tmp_path, files, schema, options, columns=schema.names)
+                read = [pool.submit(lambda rows: list(access.read(rows, 400)), r) for r in parts]
+                table = pa.Table.from_batches([b for future in read for b in future.result()])
+                assert_same_rows(table, expected)
+
     def test_rows_beyond_the_end_are_left_out(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
         table = self.table(schema, layout, 300)

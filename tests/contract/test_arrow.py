@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.formats.arrow.file import ArrowFile
 from bigdata_cli.formats.arrow.format import ArrowFormat
 from bigdata_cli.formats.arrow.messages import (
     BLOCK,
@@ -332,3 +335,23 @@ def test_record_batches_fit_in_memory() -> None:
     assert batch_rows(Schema((Column(name="t", dtype="text"),))) == 65_536
     very_wide = Schema(tuple(Column(name=f"f{i}", dtype="float64") for i in range(9000)))
     assert batch_rows(very_wide) == 256
+
+
+def test_the_first_batches_are_read_by_several_threads(tmp_path: Path) -> None:
+    """pyarrow reads the dictionaries at the first batch, and refuses to read them twice."""
+    values = pa.array([f"value {i % 3000}" for i in range(6000)]).dictionary_encode()
+    table = pa.table({"a": values, "b": values})
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        for batch in table.to_batches(max_chunksize=100):
+            writer.write_batch(batch)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(100):
+            together = threading.Barrier(4)
+            with ArrowFile(tmp_path / "a.arrow", is_mapped=True) as file:
+
+                def read(index: int) -> pa.RecordBatch:
+                    together.wait()  # noqa: B023  (the pool is done before the next turn)
+                    return file.batch(index)  # noqa: B023
+
+                batches = list(pool.map(read, range(4)))
+            assert pa.Table.from_batches(batches).equals(table.slice(0, 400))

@@ -74,6 +74,7 @@ class ArrowFile:
         self._wanted = columns
         self._is_mapped = is_mapped
         self._lock = threading.Lock()
+        self._has_dictionaries = False
         with damage_of(path):
             self._source = pa.memory_map(str(path)) if is_mapped else pa.OSFile(str(path))
         try:
@@ -216,7 +217,7 @@ class ArrowFile:
         with damage_of(self._path):
             if self._batches[index].is_compressed:
                 self._check_compressed(index)
-            batch = self._reader.get_batch(index)
+            batch = self._stored(index)
             if self._wanted is not None:
                 batch = batch.select([column.name for column in self._wanted])
             batch.validate(full=True)
@@ -225,6 +226,16 @@ class ArrowFile:
         if self._wanted is not None:
             for array, column in zip(batch.columns, self._wanted, strict=True):
                 self._check_categories(array, column)
+        return batch
+
+    def _stored(self, index: int) -> pa.RecordBatch:
+        # The first batch of a reader reads the dictionaries. Two threads would both read them,
+        # which pyarrow refuses as a replacement.
+        if self._has_dictionaries:
+            return self._reader.get_batch(index)
+        with self._lock:
+            batch = self._reader.get_batch(index)
+            self._has_dictionaries = True
         return batch
 
     def _check_categories(self, array: pa.Array, column: Column) -> None:
