@@ -362,7 +362,7 @@ class FormatContract:
         with ThreadPoolExecutor(8) as pool:
             for _ in range(4):  # what is read at the first access is read anew in each
                 access = self.form.open_rows(tmp_path, files, schema, options, columns=schema.names)
-                read = [pool.submit(lambda rows: list(access.read(rows, 400)), r) for r in parts]
+                read = [pool.submit(list, access.read(rows, 400)) for rows in parts]
                 table = pa.Table.from_batches([b for future in read for b in future.result()])
                 assert_same_rows(table, expected)
 

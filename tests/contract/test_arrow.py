@@ -351,7 +351,7 @@ def test_the_first_batches_are_read_by_several_threads(tmp_path: Path) -> None:
 
                 def read(index: int) -> pa.RecordBatch:
                     together.wait()  # noqa: B023  (the pool is done before the next turn)
-                    return file.batch(index)  # noqa: B023
+                    return file.batch(index)
 
                 batches = list(pool.map(read, range(4)))
             assert pa.Table.from_batches(batches).equals(table.slice(0, 400))
