@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest
+from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest, lost
 from bigdata_cli.io.archive import ZIP_SIGNATURES, find_member, member_start, open_member
 from bigdata_cli.io.content import Expected
 from bigdata_cli.io.decompress import ByteStream, DecompressedStream, compression_of
@@ -89,7 +89,10 @@ class Origin:
         """
         if self.held is not None:
             return self.held.open(strict=strict, stop=stop)
-        stream = _open_raw(self)
+        try:
+            stream = _open_raw(self)
+        except OSError as error:
+            raise lost(self.name, error) or error from error
         for kind in self.layers:
             stream = DecompressedStream(stream, kind, self.name)
         if self.encoding != UTF8:
