@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from bigdata_cli.conversion.column_types import asked_types
 from bigdata_cli.conversion.commit import check_output, disk_error
 from bigdata_cli.conversion.memory_budget import within_memory
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
@@ -29,15 +30,13 @@ from bigdata_cli.io.scratch import scratch_folder
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import split_source
+from bigdata_cli.sources.csv.dates import date_hints
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.registry import open_rows
-from bigdata_cli.strict_json import decode
-from bigdata_cli.types.column_entry import schema_from_json
-from bigdata_cli.types.dtype import Column, Schema, parse_dtype
-from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState, as_categories
 
 if TYPE_CHECKING:
@@ -53,7 +52,8 @@ class Prepared:
 
     n_shards: an estimate where a stream is cut by size. cuts: of a stream, None for files that can
     be read anywhere. predicted_bytes: of the dataset, from few rows, where shards were counted.
-    memory: how the work is cut, None until that is known.
+    memory: how the work is cut, None until that is known. date_hints: what to say of columns that
+    have dates, if they stay text.
     """
 
     options: ConvertOptions
@@ -69,6 +69,7 @@ class Prepared:
     cuts: StreamCuts | None = None
     predicted_bytes: int | None = None
     memory: MemoryBudget | None = None
+    date_hints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def table_bytes(self) -> int | None:
@@ -134,7 +135,7 @@ def prepare(
         raise UsageError("--force and --repair exclude each other")
     check_output(output, force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
-    types = _types(source, keep, options)
+    types = asked_types(source, keep, options)
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise UsageError(
@@ -166,6 +167,7 @@ def prepare(
         output=output,
         stem=source.stem,
         n_shards=options.shards or 1,
+        date_hints=date_hints(source, sample.plan) if isinstance(source, Source) else {},
     )
     prepared = within_memory(prepared)
     if source.is_stream:
@@ -236,46 +238,6 @@ def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str
     if not keep:
         raise UsageError("no column is left", hint="--drop and --columns leave none")
     return keep
-
-
-def _types(source: RowSource, keep: Sequence[str], options: ConvertOptions) -> TypeOptions:
-    """The dtypes that the user fixed: `--schema`, and over it `--type`."""
-    fixed: dict[str, str] = {}
-    if options.schema_file is not None:
-        for column in read_schema(options.schema_file):
-            if column.name not in source.names:
-                raise UsageError(
-                    f'--schema: there is no column "{column.name}"',
-                    hint=did_you_mean(column.name, source.names),
-                )
-            fixed[column.name] = column.dtype
-    for name, dtype in options.types.items():
-        if name not in keep:
-            raise UsageError(f'--type: there is no column "{name}"', hint=did_you_mean(name, keep))
-        fixed[name] = parse_dtype(dtype)
-    # A column of nulls has no dtype worth keeping to: it is free again.
-    fixed = {name: dtype for name, dtype in fixed.items() if dtype != "null" and name in keep}
-    if source.dialect.is_text and any(dtype != "text" for dtype in fixed.values()):
-        raise UsageError("lines of text have dtype text", hint="--no-text reads the file as a CSV")
-    return TypeOptions(float_mode=options.float_mode, fixed=fixed)
-
-
-def read_schema(path: Path) -> list[Column]:
-    """The columns in a `--schema` file: a manifest, a plan, or a list of columns, as JSON."""
-    try:
-        data = decode(path.read_bytes(), Any)
-    except FileNotFoundError as error:
-        raise UsageError(f"--schema: {path} does not exist") from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--schema: {path} is not JSON: {error}") from error
-    columns = data.get("columns") if isinstance(data, dict) else data
-    try:
-        return list(schema_from_json(columns))
-    except UsageError as error:
-        raise UsageError(
-            f"--schema: {path}: {error.message}",
-            hint="bigdata convert … --dry-run --json prints one",
-        ) from error
 
 
 class Encoded(NamedTuple):

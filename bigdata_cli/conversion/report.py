@@ -24,6 +24,9 @@ def build_report(
     notes = []
     if blank_lines:
         notes.append(f"{blank_lines:,} blank lines are not rows and were left out")
+    notes += getattr(prepared.source, "notes", ())
+    kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
+    notes += [hint for name, hint in prepared.date_hints.items() if name in kept]
     columns = tuple(
         _column_report(column, manifest.statistics[column.name], prepared)
         for column in manifest.schema

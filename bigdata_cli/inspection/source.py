@@ -23,6 +23,7 @@ from bigdata_cli.inspection.report import CsvReport
 from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
+from bigdata_cli.sources.csv.dates import date_hints
 from bigdata_cli.sources.csv.detect import CERTAIN
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import Sample
@@ -274,7 +275,9 @@ class _Inspection:
         return () if found else self._flags()
 
     def _notes(self) -> tuple[str, ...]:
-        notes = []
+        notes = [] if isinstance(self.source, TableSource) else [*self.source.notes]
+        if isinstance(self.source, Source):
+            notes += date_hints(self.source, self.sample.plan).values()
         hidden = len(self.source.names) - _PROFILED_COLUMNS
         if hidden > 0:
             notes.append(

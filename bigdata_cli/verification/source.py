@@ -26,6 +26,8 @@ from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
 
 _NO_DIALECT = Dialect(delimiter=None)
+_LATER_KEYS = {"true_tokens", "false_tokens", "strip", "date_formats"}
+"""Of a dialect, which manifests of earlier versions do not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,7 @@ class _DialectEntry(msgspec.Struct):
 
     skip_rows: Count
     column_null_tokens: dict[str, tuple[str, ...]]
+    date_formats: dict[str, str] = {}
 
 
 class _OfTables(msgspec.Struct):
@@ -142,12 +145,13 @@ def _reading(manifest: Manifest) -> _Reading:
     if "table" in manifest.dialect:
         return _Reading(convert({"options": manifest.options}, _OfTables).options)
     kind = dialect_kind(manifest.dialect)
-    missing = {field.name for field in fields(kind)} - manifest.dialect.keys()
+    missing = {field.name for field in fields(kind)} - manifest.dialect.keys() - _LATER_KEYS
     if missing:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
     tokens = tuple(entry.column_null_tokens.items())
-    dialect = {**manifest.dialect, "column_null_tokens": tokens}
+    formats = tuple(entry.date_formats.items())
+    dialect = {**manifest.dialect, "column_null_tokens": tokens, "date_formats": formats}
     record = msgspec.defstruct("_OfText", [("options", _Options), ("dialect", kind)])
     read: Any = convert({"options": manifest.options, "dialect": dialect}, record)
     return _Reading(read.options, read.dialect)

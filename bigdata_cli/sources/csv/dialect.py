@@ -10,6 +10,8 @@ from bigdata_cli.errors import UsageError
 if TYPE_CHECKING:
     from bigdata_cli.sources.csv.transcript import Transcriber
 
+MAX_TOKEN_BYTES = 255
+"""Of a text that is true or false."""
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
 
 
@@ -24,8 +26,11 @@ class Dialect:
     as the user names them, in place of a header. comment: lines that begin with it are not records.
     trim: spaces before and after a field are not part of it. decimal: the decimal mark of numbers;
     thousands: a mark between groups of three digits, or None. null_tokens: texts that are null;
-    column_null_tokens: in place of these, per column. keep_blank_lines: of text, as empty rows.
-    encoding: the codec of the (first) file; records are parsed as UTF-8.
+    column_null_tokens: in place of these, per column. true_tokens, false_tokens: texts that are so,
+    besides those of every dialect. strip: characters around numbers that are no part of them.
+    date_formats: of columns whose dates and times are written in another way than ISO 8601.
+    keep_blank_lines: of text, as empty rows. encoding: the codec of the (first) file; records are
+    parsed as UTF-8.
     """
 
     delimiter: str | None
@@ -40,6 +45,10 @@ class Dialect:
     thousands: str | None = None
     null_tokens: tuple[str, ...] = NULL_TOKENS
     column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    true_tokens: tuple[str, ...] = ()
+    false_tokens: tuple[str, ...] = ()
+    strip: str = ""
+    date_formats: tuple[tuple[str, str], ...] = ()
     keep_blank_lines: bool = False
     encoding: str = "utf-8"
 
@@ -74,6 +83,10 @@ class Dialect:
             "decimal": self.decimal,
             "thousands": self.thousands,
             "null_tokens": tuple(nulls) or None,
+            "true_tokens": self.true_tokens or None,
+            "false_tokens": self.false_tokens or None,
+            "strip": self.strip or None,
+            "date_formats": tuple(f"{name}={text}" for name, text in self.date_formats) or None,
             "text": False,
         }
 
@@ -83,6 +96,9 @@ class Dialect:
             "names": None if self.names is None else list(self.names),
             "null_tokens": list(self.null_tokens),
             "column_null_tokens": {name: list(tokens) for name, tokens in self.column_null_tokens},
+            "true_tokens": list(self.true_tokens),
+            "false_tokens": list(self.false_tokens),
+            "date_formats": dict(self.date_formats),
         }
 
     def tokens_of(self, column: str) -> tuple[str, ...]:
@@ -152,6 +168,25 @@ def check_marks(dialect: Dialect) -> None:
         taken[mark] = option
     if dialect.quote and dialect.quote in (dialect.delimiter or ""):
         raise UsageError(f"--delimiter has the quote {dialect.quote!r} in it", hint="--quote none")
+
+
+def check_tokens(dialect: Dialect) -> None:
+    """Raise UsageError for texts that would be a bool and something else."""
+    nulls = set(dialect.null_tokens).union(*(own for _, own in dialect.column_null_tokens))
+    both = set(dialect.true_tokens) & set(dialect.false_tokens)
+    if both:
+        raise UsageError(f"--true and --false are both {min(both)!r}")
+    for flag, tokens in (("--true", dialect.true_tokens), ("--false", dialect.false_tokens)):
+        for token in tokens:
+            if token in nulls:
+                raise UsageError(f"{flag} {token!r} is a null, too", hint="--null replaces those")
+            if not token.strip() or len(token.encode()) > MAX_TOKEN_BYTES:
+                raise UsageError(f"{flag} {token!r} is no text of 1 to {MAX_TOKEN_BYTES} bytes")
+            if token[0].isdigit() or token[0] in "+-.":
+                raise UsageError(
+                    f"{flag} {token!r}: a number is no bool in every column",
+                    hint=f"--type COL=bool reads {token!r} as one, if it is 1 or 0",
+                )
 
 
 def resolve_nulls(

@@ -64,7 +64,8 @@ def describe_file(origin: Origin, data_start: int, fields: tuple[int, ...]) -> S
 class TextFiles:
     """The text files of a source: one dialect, one list of column names.
 
-    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
+    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why. notes: what
+    the user should know of it in any case.
     """
 
     files: tuple[SourceFile, ...]
@@ -72,6 +73,7 @@ class TextFiles:
     names: tuple[str, ...]
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:

@@ -21,13 +21,16 @@ class _Rules(NamedTuple):
     thousands: int
     trim: bool
     keep_blank: bool
+    bools: np.ndarray
+    strip: np.ndarray
 
 
 class Rules(_Rules):
     """Bytes of a dialect, -1 for what it does not have.
 
-    delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
-    is 46 (a point) by default.
+    bools: texts that are true or false, each after its size and its value. strip: characters that
+    may stand around numbers. delimiter: the first byte; tail: the bytes after it of a delimiter of
+    several. The decimal mark is 46 (a point) by default.
     """
 
     @cached_property
@@ -44,6 +47,10 @@ class Rules(_Rules):
             keep_blank=self.keep_blank,
             tail_size=len(self.tail),
             tail=address(self.tail),
+            bools_size=len(self.bools),
+            bools=address(self.bools),
+            n_strip=len(self.strip),
+            strip=address(self.strip),
         )
 
 
@@ -83,7 +90,16 @@ def compile_rules(dialect: Dialect) -> Rules:
         thousands=_byte(dialect.thousands),
         trim=dialect.trim,
         keep_blank=dialect.keep_blank_lines,
+        bools=_bools(dialect),
+        strip=np.frombuffer(dialect.strip.encode(), np.uint8),
     )
+
+
+def _bools(dialect: Dialect) -> np.ndarray:
+    tokens = [(token, 1) for token in dialect.true_tokens]
+    tokens += [(token, 0) for token in dialect.false_tokens]
+    parts = [bytes((len(token.encode()), value)) + token.encode() for token, value in tokens]
+    return np.frombuffer(b"".join(parts), np.uint8)
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ from bigdata_cli.io.paths import expand_paths, is_text_name
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.csv.dates import typed, with_date_formats
 from bigdata_cli.sources.csv.detect import detect, has_decimal_commas
 from bigdata_cli.sources.csv.dialect import (
     TEXT_LINES,
@@ -21,6 +22,7 @@ from bigdata_cli.sources.csv.dialect import (
     check_character,
     check_delimiter,
     check_marks,
+    check_tokens,
     resolve_nulls,
 )
 from bigdata_cli.sources.csv.feed import Feed
@@ -52,9 +54,10 @@ class Source(TextFiles):
         skip_bad_rows: bool,
         max_record_bytes: int,
     ) -> Sample:
+        fixed = typed(self.dialect, types.fixed)
         return take_sample(
             self,
-            types,
+            replace(types, fixed={name: fixed[name] for name in keep if name in fixed}),
             keep=keep,
             max_bytes=max_bytes,
             skip_bad_rows=skip_bad_rows,
@@ -114,13 +117,15 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     if options.null_tokens is not None:
         tokens, column_tokens = resolve_nulls(options.null_tokens, names)
         dialect = replace(dialect, null_tokens=tokens, column_null_tokens=column_tokens)
-    return Source(
+    check_tokens(dialect)
+    source = Source(
         files=tuple(files),
         dialect=dialect,
         names=names,
         confidence=found.confidence,
         reasons=found.reasons,
     )
+    return source if not options.date_formats else with_date_formats(source, options.date_formats)
 
 
 @dataclass(frozen=True)
@@ -207,9 +212,23 @@ def _told_dialect(options: SourceOptions) -> Dialect:
         comment=_character(options.comment, "--comment"),
         decimal=check_character(options.decimal, "--decimal"),
         thousands=_character(options.thousands, "--thousands"),
+        true_tokens=options.true_tokens or (),
+        false_tokens=options.false_tokens or (),
     )
+    dialect = _with_strip(dialect, options.strip or "")
     check_marks(dialect)
     return dialect
+
+
+def _with_strip(dialect: Dialect, strip: str) -> Dialect:
+    """The dialect that leaves out characters around numbers; a comma stands between thousands."""
+    wrong = [c for c in strip if c.isalnum() or c in "+-.'\"" or c == dialect.decimal or c < " "]
+    if wrong or not strip.isascii():
+        shown = wrong[0] if wrong else next(c for c in strip if not c.isascii())
+        raise UsageError(f"--strip {strip!r}: {shown!r} cannot be left out of numbers")
+    if "," in strip and dialect.thousands is None:
+        dialect = replace(dialect, thousands=",")
+    return replace(dialect, strip=strip.replace(",", ""))
 
 
 def _character(text: str | None, option: str) -> str | None:
