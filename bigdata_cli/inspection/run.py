@@ -112,10 +112,14 @@ def _is_foreign(place: Path) -> bool:
 
 def _is_dataset(place: Path) -> bool:
     """Whether it is a folder that has a manifest, or nothing that could be read as a source."""
-    from bigdata_cli.io.paths import is_csv_name, is_parquet_name, is_text_name
+    from bigdata_cli.io.paths import expand_paths
 
     if not place.is_dir():
         return False
-    names = [path.name for path in place.iterdir()]
-    kinds = (is_csv_name, is_parquet_name, is_text_name)
-    return MANIFEST_NAME in names or not any(is_one(n) for n in names for is_one in kinds)
+    if (place / MANIFEST_NAME).exists():
+        return True
+    try:
+        expand_paths([place])
+    except UsageError:
+        return not any(place.iterdir())
+    return False

@@ -87,11 +87,14 @@ class _Inspection:
     max_bytes: int
     progress: ProgressListener | None
     full: Full | None = None
+    notes: tuple[str, ...] = ()
 
     def report(self) -> CsvReport:
         source, sample = self.source, self.sample
         # Before all is read: a pipe is used up then.
         values = examples(source) if isinstance(source, Source) else None
+        if isinstance(source, Source):
+            self.notes = (*source.notes, *date_hints(source, sample.plan).values())
         profiled = source.names[:_PROFILED_COLUMNS]
         bins = {name: self._bins(name) for name in profiled}
         known = {name: one for name, one in bins.items() if one is not None}
@@ -275,9 +278,7 @@ class _Inspection:
         return () if found else self._flags()
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [] if isinstance(self.source, TableSource) else [*self.source.notes]
-        if isinstance(self.source, Source):
-            notes += date_hints(self.source, self.sample.plan).values()
+        notes = [*self.notes]
         hidden = len(self.source.names) - _PROFILED_COLUMNS
         if hidden > 0:
             notes.append(

@@ -35,9 +35,8 @@ def text(n=N, last=""):
 
 
 def rows_of(folder):
-    return [
-        row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()
-    ]
+    tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+    return [row for table in tables for row in table.to_pylist()]
 
 
 @pytest.fixture(scope="module")
