@@ -13,7 +13,7 @@ from bigdata_cli.conversion.recast import recast
 from bigdata_cli.conversion.rejects import RejectsWriter, pieces_name
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.conversion.widening import Stored, change_of
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
@@ -41,9 +41,9 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, spec: ShardSpec, worker: Worker) -> None:
+    def __init__(self, spec: ShardSpec, shared: SharedSpec, worker: Worker) -> None:
         self.spec = spec
-        self.shared = shared = spec.shared
+        self.shared = shared
         self.columns = shared.plan.columns
         self.evidence = Evidence(self.columns)
         self._form = get_format(shared.format)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, choice
-from bigdata_cli.options import option
+from bigdata_cli.options import option, values_of
 from bigdata_cli.sources.csv.dialect import (
     Dialect,
     check_delimiter,
@@ -124,3 +124,22 @@ class SourceOptions:
 def source_options_of(dialect: Dialect) -> SourceOptions:
     """The options under which any file is read in a dialect."""
     return SourceOptions(**dialect.option_values())
+
+
+def dialect_flags(dialect: Dialect) -> tuple[str, ...]:
+    """The words of a command line under which any file is read in this dialect.
+
+    What is as it is by default is left out; the delimiter and the header are always there.
+
+    >>> from bigdata_cli.sources.csv.dialect import Dialect
+    >>> dialect_flags(Dialect(delimiter="\\t", header=False, null_tokens=("-",)))
+    ('--delimiter', 'tab', '--no-header', '--null', '-')
+    """
+    plain = source_options_of(Dialect(delimiter=","))
+    return tuple(
+        word
+        for one, value in values_of(source_options_of(dialect))
+        if value is not None
+        and (one.field in ("delimiter", "header") or value != getattr(plain, one.field))
+        for word in one.words(value)
+    )
