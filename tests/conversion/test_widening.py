@@ -19,7 +19,7 @@ from msgspec import structs
 from bigdata_cli import open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.pipe import SurpriseError
-from bigdata_cli.conversion.results import ConvertReport
+from bigdata_cli.conversion.report import ConvertReport
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, DataError, UsageError
 from bigdata_cli.formats.registry import get_traits
