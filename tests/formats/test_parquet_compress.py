@@ -44,7 +44,6 @@ def test_texts_are_compressed_as_suits_them(
     make = {
         "identifiers": lambda rng: rng.bytes(18 * N).hex().encode(),
         "prose": prose,
-        "names": names,
     }
     data = make[kind](rng)
     pages = pages_of(data)
