@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, choice
+from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, accept_text, choice
 from bigdata_cli.options import option, values_of
 from bigdata_cli.sources.csv.dialect import (
     Dialect,
@@ -32,9 +32,9 @@ def _write_marks(marks: str) -> str:
     return names.get(marks, marks.replace("\t", "\\t"))
 
 
-CHARACTER = Kind("CHAR", parse=_character, write=_write_marks)
+CHARACTER = Kind("CHAR", parse=_character, accept=accept_text, write=_write_marks)
 CHARACTER_OR_NONE = CHARACTER._replace(parse=_character_or_none)
-DELIMITER = Kind("TEXT", parse=check_delimiter, write=_write_marks)
+DELIMITER = CHARACTER._replace(metavar="TEXT", parse=check_delimiter)
 
 MAX_RECORD_BYTES = 16_000_000
 """A longer record is an error: a quote that is never closed."""

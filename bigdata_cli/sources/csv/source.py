@@ -10,6 +10,7 @@ from typing import Self
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
+from bigdata_cli.io.content import check_may_be_csv
 from bigdata_cli.io.origin import find_origin
 from bigdata_cli.io.paths import expand_paths, is_text_name
 from bigdata_cli.options import given_options
@@ -181,6 +182,8 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
         return _Found(lines, 1.0, ())
     if options.keep_blank_lines:
         raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
+    if options.delimiter is None and not options.skip_rows:
+        check_may_be_csv(name, head)
     dialect = _told_dialect(options)
     text = _sample_text(head, name, dialect)
     found = detect(
