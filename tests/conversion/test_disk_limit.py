@@ -129,8 +129,8 @@ def test_where_there_is_room_nothing_is_tried(source, tmp_path):
     code = (
         "import sys; from bigdata_cli import convert; "
         f"convert({str(source)!r}, to='parquet', output={str(tmp_path / 'out')!r}); "
-        "assert 'bigdata_cli.conversion.disk_budget' in sys.modules; "
-        "sys.exit('bigdata_cli.conversion.predict' in sys.modules)"
+        "assert 'bigdata_cli.conversion.estimate.disk' in sys.modules; "
+        "sys.exit('bigdata_cli.conversion.estimate.predict' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
