@@ -106,7 +106,9 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)
 
 soak: $(VENV)/.installed-dev $(NATIVE)
-	$(BIN)/python -m pytest -m soak --durations=0
+	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
+	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
+	    tests/sources/test_csv_oracle.py
 
 bench: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed
