@@ -205,7 +205,7 @@ def check(text: str, kind: str, options: ConvertOptions, folder: Path) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 @given(sources(), requests())
 def test_as_if_the_dtypes_had_been_known(text, request):
