@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bigdata_cli.conversion.plan import Prepared
 from bigdata_cli.conversion.results import ColumnReport, ConvertReport
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.resources.memory import peak_memory_bytes
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -18,12 +21,10 @@ def build_report(
     seconds: float,
     n_redone: int = 0,
     n_resumed: int | None = None,
-    blank_lines: int = 0,
+    tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = []
-    if blank_lines:
-        notes.append(f"{blank_lines:,} blank lines are not rows and were left out")
+    notes = [*prepared.source.notes, *_notes(tally or _tally_of(manifest), prepared)]
     columns = tuple(
         _column_report(column, manifest.statistics[column.name], prepared)
         for column in manifest.schema
@@ -49,6 +50,28 @@ def build_report(
         reasons=prepared.source.reasons,
         budget=prepared.memory,
     )
+
+
+def _tally_of(manifest: Manifest) -> Tally:
+    """What the manifest has of it."""
+    return Tally(
+        short_rows=manifest.short_rows,
+        long_rows=manifest.long_rows,
+        repeated_headers=manifest.repeated_headers,
+    )
+
+
+def _notes(tally: Tally, prepared: Prepared) -> Iterator[str]:
+    """What was done with lines and records that are not as the others."""
+    if tally.blank_lines:
+        yield f"{tally.blank_lines:,} blank lines are not rows and were left out"
+    if tally.short_rows:
+        yield f"{tally.short_rows:,} rows had too few fields, those that lack are null"
+    if tally.long_rows:
+        done = "cut" if prepared.options.source.long_rows == "cut" else "joined to one column"
+        yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
+    if tally.repeated_headers:
+        yield f"{tally.repeated_headers:,} rows were the header again and were left out"
 
 
 def _column_report(column: Column, known: ColumnStatistics, prepared: Prepared) -> ColumnReport:

@@ -124,7 +124,7 @@ def _run(
         seconds=time.monotonic() - started,
         n_redone=len(conversion.redone),
         n_resumed=conversion.n_resumed,
-        blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
+        tally=conversion.ledger.tally,
     )
 
 

@@ -20,6 +20,10 @@ _NO_TEXT = {
 }
 
 
+class EmptySourceError(DataError):
+    """There is nothing in a source."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """What is known of a source before it is looked at; as `origin.find_origin` is told it."""
@@ -27,6 +31,7 @@ class Expected:
     name: str
     encoding: str | None
     tables: Mapping[str, bytes]
+    may_be_empty: bool = False
 
     def check_is_text(self, head: bytes) -> None:
         """Raise DataError for the beginning of what is known to be no text."""
@@ -46,5 +51,7 @@ class Expected:
     def check_content(self, head: bytes) -> None:
         """Raise DataError for what is no text, and for nothing."""
         self.check_is_text(head)
-        if not head.removeprefix(codecs.BOM_UTF8).strip():
-            raise DataError(f"{self.name} is empty")
+        if not self.may_be_empty and not head.removeprefix(codecs.BOM_UTF8).strip():
+            raise EmptySourceError(
+                f"{self.name} is empty", hint="--names or --schema make a dataset of 0 rows of it"
+            )

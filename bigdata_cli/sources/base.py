@@ -91,7 +91,8 @@ class RowSource(Protocol):
 
     names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
-    total_rows: where they are known beforehand. confidence, reasons: of what was detected.
+    total_rows: where they are known beforehand. confidence, reasons: of what was detected; notes:
+    what of it the user has to know in any case.
     """
 
     @property
@@ -104,6 +105,8 @@ class RowSource(Protocol):
     def confidence(self) -> float: ...
     @property
     def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
     @property
     def stem(self) -> str: ...
     @property

@@ -17,6 +17,7 @@ from bigdata_cli.sources.csv.column_plan import ColumnPlan, Parsed, column_plan
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.rules import Nulls, Rules, compile_nulls, compile_rules
 from bigdata_cli.sources.csv.undecided import check_column, flagged_columns
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.lattice import Form
 from bigdata_cli.types.state import ColumnState
 
@@ -91,7 +92,7 @@ class _Pass:
         if outcome.status == native.MORE:
             raise NeedMore(position)
         if outcome.status != native.DONE:
-            n_fields = len(self.grammar.fields)
+            n_fields = len(self.grammar.fields) - self.grammar.rules.drops_last
             problem, hint = describe(outcome.status, outcome.n_seen, n_fields)
             raise RecordError(position, problem, hint=hint)
         return outcome
@@ -151,7 +152,11 @@ def parse_records(
         results=results,
         rows=outcome.n_rows,
         position=block.offset + outcome.position,
-        blank_lines=outcome.n_blank,
+        tally=Tally(
+            blank_lines=outcome.n_blank,
+            short_rows=outcome.n_short,
+            long_rows=outcome.n_long,
+        ),
         bad=one_pass.bad[: outcome.n_bad],
     )
     if not outcome.n_bad:

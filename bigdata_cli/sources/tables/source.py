@@ -55,6 +55,7 @@ class TableSource:
     dialect: TableDialect
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     is_stream: bool = True
     comes_once: bool = False
 
