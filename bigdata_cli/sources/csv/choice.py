@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.content import check_may_be_csv
 from bigdata_cli.io.paths import is_text_name
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.csv.detect import (
@@ -77,6 +78,8 @@ def choose_dialect(head: Head, name: str, options: SourceOptions) -> Found:
         return Found(dialect=lines)
     if options.keep_blank_lines:
         raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
+    if options.delimiter is None and not options.skip_rows:
+        check_may_be_csv(head.name, head.data)
     dialect = _told_dialect(options)
     text = sample_text(head, dialect)
     found = _detect(text, dialect, options)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
@@ -12,6 +14,7 @@ from bigdata_cli.io.origin import Origin, find_origin
 from bigdata_cli.io.paths import expand_paths
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.csv.blocks import ByteRange, split_source
 from bigdata_cli.sources.csv.choice import (
     Found,
     Head,
@@ -31,22 +34,51 @@ from bigdata_cli.sources.csv.header import (
     read_header,
 )
 from bigdata_cli.sources.csv.layout import Layout
-from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
+from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions, dialect_flags
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, sample_units, take_sample
-from bigdata_cli.sources.csv.units import Unit, located
+from bigdata_cli.sources.csv.units import Unit, UnitReader, located
 from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 14
+_TIMED_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source(TextFiles):
     """Text files as a `RowSource`."""
 
+    @property
+    def in_pieces(self) -> Self | None:
+        return None if self.is_stream else self
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return dialect_flags(self.dialect)
+
+    @property
+    def layers(self) -> frozenset[str]:
+        return frozenset(layer for file in self.files for layer in file.origin.layers)
+
     def check_output(self, output: Path) -> None:
         """Text files are in no folder that is written into."""
+
+    def split(self, n_shards: int) -> tuple[tuple[ByteRange, ...], ...]:
+        return split_source(self, n_shards)
+
+    def reader(self) -> UnitReader:
+        return UnitReader(self)
+
+    def read_seconds(self) -> float:
+        if not self.is_stream or self.comes_once:
+            return 0.0
+        started = time.thread_time()
+        text, _ = self.files[0].origin.head(_TIMED_BYTES)
+        return (time.thread_time() - started) / max(len(text), 1)
+
+    def arrow_batches(self, max_bytes: int) -> None:
+        """Text has no Arrow types before it is parsed."""
 
     def sample(
         self,
