@@ -198,7 +198,7 @@ def test_the_next_build_compiles_what_has_changed(
     monkeypatch.setattr(native, "SOURCES", tmp_path / "src")
     native.SOURCES.mkdir()
     sources = {name: native.SOURCES / name for name in ("one.c", "two.c")}
-    for name, path in sources.items():
+    for path in sources.values():
         path.write_text(f"int {path.stem}(void) {{ return 1; }}\n")
     compiled: list[str] = []
     original = native.Compiler.run

@@ -43,7 +43,7 @@ def fails_and_goes_on(source, folder, failure, share=0.9):
     """Converts a source straight; with a failure at a share of its calls; and again."""
     convert(source, output=folder / "straight", **OPTIONS)
     failure.failing, failure.calls = int(failure.calls * share), 0
-    with pytest.raises(SourceLostError, match="at present|reading byte") as raised:
+    with pytest.raises(SourceLostError, match=r"at present|reading byte") as raised:
         convert(source, output=folder / "out", **OPTIONS)
     assert "of 6 shards are done; the same command goes on" in raised.value.__notes__[0]
     failure.failing = None
