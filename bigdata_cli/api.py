@@ -192,6 +192,7 @@ def inspect(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
@@ -235,6 +236,7 @@ def inspect(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         progress: Is called with what is done, now and then, where all of a source is read.
 
     Returns:

@@ -170,6 +170,7 @@ def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
     """Convert all shards, then those again whose bytes would differ under the final dtypes."""
     with make_engine(LOCAL, coordinator.jobs) as engine, coordinator.writing_into(folder):
         coordinator.convert(engine)
+        coordinator.check_rows()
         reconcile(coordinator, engine, folder)
     coordinator.end()
 

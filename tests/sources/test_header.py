@@ -98,7 +98,7 @@ def test_the_first_record_is_what_csv_wrote(dialect, names, end, before):
     delimiter, quote = dialect.delimiter, dialect.quote
     line = delimiter.join(quote + name.replace(quote, 2 * quote) + quote for name in names) + end
     head = (before + line).encode()
-    fields, data_start, _ = read_header(head + b"1,2", "x", dialect, is_whole=True)
+    fields, data_start, *_ = read_header(head + b"1,2", "x", dialect, is_whole=True)
     assert fields == unique_names([name.strip() for name in names])
     assert data_start == len(head)
 

@@ -111,7 +111,7 @@ def _mend_names(
     rows = "--long-rows cut" if fewer else "--short-rows null"
     raise DataError(
         f"{where}: the header has {n_names} name{'s'[: n_names != 1]}, the rows below have "
-        f"{n_columns} fields",
+        f"{n_columns} field{'s'[: n_columns != 1]}",
         hint=f"--names auto makes names up where the header has none; --names A,B,… gives all "
         f"{n_columns}; --skip-rows N, if it is no header; {rows} takes it as it is; --delimiter, "
         f"if it is not {dialect.delimiter!r}",
@@ -149,7 +149,8 @@ def _check_names(name: str, dialect: Dialect, n_columns: int) -> None:
     )
     if n_names != n_columns and not fits:
         raise DataError(
-            f"{name}: --names gives {n_names} names, the records have {n_columns} fields",
+            f"{name}: --names gives {n_names} names, the records have {n_columns} "
+            f"field{'s'[: n_columns != 1]}",
             hint=f"--names takes {n_columns} of them, unless --delimiter is not "
             f"{dialect.delimiter!r}",
         )
