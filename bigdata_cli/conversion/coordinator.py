@@ -29,6 +29,7 @@ from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import partial_path
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
+from bigdata_cli.sources.csv.advice import nearly_all_bad
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.types.state import ColumnState
 
@@ -143,6 +144,13 @@ class Coordinator:
         with closing(self._first_events(engine)) as events:
             for result in self._results(events):
                 self._accept(result, engine)
+
+    def check_rows(self) -> None:
+        """Raise DataError where no row could be kept."""
+        rows = sum(result.rows for result in self.ledger.results.values())
+        if self.ledger.rejected and not rows:
+            name = ", ".join(file.name for file in self.plan.source.files[:3])
+            raise nearly_all_bad(name, self.ledger.rejected, self.ledger.rejected, ())
 
     def end(self) -> None:
         """Look once more at what may have changed meanwhile: the disk, and the source.

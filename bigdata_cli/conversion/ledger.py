@@ -14,6 +14,7 @@ from bigdata_cli.formats.base import Change, Format, StorageOptions
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import settle
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState, join_all
@@ -56,6 +57,10 @@ class Ledger:
     @property
     def rows(self) -> int:
         return sum(result.rows for result in self.results.values())
+
+    @property
+    def tally(self) -> Tally:
+        return sum((result.tally for result in self.results.values()), Tally())
 
     @property
     def rejected(self) -> int:

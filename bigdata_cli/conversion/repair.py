@@ -24,6 +24,7 @@ from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import partial_path
 from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.lattice import Observed, observed_as, resolve
 from bigdata_cli.types.state import ColumnState
@@ -138,7 +139,7 @@ def _results(
             rows=shard.rows,
             rejected=0,
             rejects=None,
-            blank_lines=0,
+            tally=Tally(),
             starts=tuple(piece.start for piece in pieces),
             stops=tuple(piece.stop for piece in pieces),
             pieces=pieces,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.resources.memory import peak_memory_bytes
 from bigdata_cli.resources.recorder import MemoryRecord
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -97,12 +98,10 @@ def build_report(
     seconds: float,
     n_redone: int = 0,
     n_resumed: int | None = None,
-    blank_lines: int = 0,
+    tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = []
-    if blank_lines:
-        notes.append(f"{blank_lines:,} blank lines are not rows and were left out")
+    notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
     columns = tuple(
         _column_report(column, manifest.statistics[column.name], plan) for column in manifest.schema
     )
@@ -127,6 +126,28 @@ def build_report(
         reasons=plan.source.reasons,
         budget=plan.memory,
     )
+
+
+def _tally_of(manifest: Manifest) -> Tally:
+    """What the manifest has of it."""
+    return Tally(
+        short_rows=manifest.short_rows,
+        long_rows=manifest.long_rows,
+        repeated_headers=manifest.repeated_headers,
+    )
+
+
+def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
+    """What was done with lines and records that are not as the others."""
+    if tally.blank_lines:
+        yield f"{tally.blank_lines:,} blank lines are not rows and were left out"
+    if tally.short_rows:
+        yield f"{tally.short_rows:,} rows had too few fields, those that lack are null"
+    if tally.long_rows:
+        done = "cut" if plan.options.source.long_rows == "cut" else "joined to one column"
+        yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
+    if tally.repeated_headers:
+        yield f"{tally.repeated_headers:,} rows were the header again and were left out"
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

@@ -132,7 +132,7 @@ class _Run:
             manifest,
             n_redone=len(conversion.redone),
             n_resumed=conversion.n_resumed,
-            blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
+            tally=conversion.ledger.tally,
         )
 
     def _repair(self, plan: Plan, folder: OutputFolder) -> ConvertReport:
@@ -152,7 +152,7 @@ class _Run:
         n_resumed = len(manifest.shards) - n_redone
         return self._built(plan, manifest, n_redone=n_redone, n_resumed=n_resumed)
 
-    def _built(self, plan: Plan, manifest: Manifest, **counts: int) -> ConvertReport:
+    def _built(self, plan: Plan, manifest: Manifest, **counts: Any) -> ConvertReport:
         return build_report(plan, manifest, seconds=time.monotonic() - self.started, **counts)
 
     def _keep_within(self, memory: MemoryBudget) -> None:
@@ -167,6 +167,7 @@ def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
     """Convert all shards, then those again whose bytes would differ under the final dtypes."""
     with make_engine(LOCAL, coordinator.jobs) as engine, coordinator.writing_into(folder):
         coordinator.convert(engine)
+        coordinator.check_rows()
         reconcile(coordinator, engine, folder)
     coordinator.end()
 

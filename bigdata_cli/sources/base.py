@@ -118,7 +118,8 @@ class RowSource(Protocol):
     names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
     in_pieces: the same rows from anywhere, None for a stream. total_rows: where they are known
-    beforehand. confidence, reasons: of what was detected. flags: the words of a command line that
+    beforehand. confidence, reasons: of what was detected; notes: what of it the user has
+    to know in any case. flags: the words of a command line that
     have it read in this way; none for tables. layers: compressions around its bytes.
     """
 
@@ -132,6 +133,8 @@ class RowSource(Protocol):
     def confidence(self) -> float: ...
     @property
     def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
     @property
     def stem(self) -> str: ...
     @property

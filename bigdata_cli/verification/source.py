@@ -26,6 +26,11 @@ from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
 
 _NO_DIALECT = Dialect(delimiter=None)
+_LATER = (
+    *("skip_footer", "trailing_delimiter", "short_rows", "long_rows", "join_field"),
+    *("repeated_header", "header_line"),
+)
+"""What manifests of earlier versions do not have: the default is how they read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +147,7 @@ def _reading(manifest: Manifest) -> _Reading:
     if "table" in manifest.dialect:
         return _Reading(convert({"options": manifest.options}, _OfTables).options)
     kind = dialect_kind(manifest.dialect)
-    missing = {field.name for field in fields(kind)} - manifest.dialect.keys()
+    missing = {one.name for one in fields(kind) if one.name not in _LATER} - manifest.dialect.keys()
     if missing:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
