@@ -130,6 +130,6 @@ class _Run:
                         continue
                     is_submitting = False
                 self._events.put(event)
-        except BaseException as raised:  # noqa: BLE001 (raised where events are taken)
+        except BaseException as raised:
             error = raised
         self._events.put(_Ended(error=error, was_submitting=is_submitting))
