@@ -13,7 +13,7 @@ from bigdata_cli.conversion.recast import recast
 from bigdata_cli.conversion.rejects import RejectsWriter, pieces_name
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.conversion.widening import Stored, change_of
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
@@ -23,6 +23,7 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.evidence import Evidence
 from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.lattice import Observed
@@ -41,9 +42,9 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, spec: ShardSpec, worker: Worker) -> None:
+    def __init__(self, spec: ShardSpec, shared: SharedSpec, worker: Worker) -> None:
         self.spec = spec
-        self.shared = shared = spec.shared
+        self.shared = shared
         self.columns = shared.plan.columns
         self.evidence = Evidence(self.columns)
         self._form = get_format(shared.format)
@@ -57,7 +58,7 @@ class ShardBuilder:
         self._files = ShardFiles(options, spec.name, shared.schema, worker.pool)
         self._spoiled = False
         self._rows = 0
-        self._blank_lines = 0
+        self._tally = Tally()
         self._rejects = RejectsWriter(partial_path(shared.folder / pieces_name(spec.name)))
         self._pieces: list[ByteRange] = []
         self._rest: RestColumns | None = None
@@ -70,7 +71,7 @@ class ShardBuilder:
         start: where its first record starts in the source file with that index.
         """
         self._rows += chunk.rows
-        self._blank_lines += chunk.blank_lines
+        self._tally += chunk.tally
         self._rejects.append(file, chunk.rejects)
         last = self._pieces[-1] if self._pieces else None
         if last is not None and (last.file, last.stop) == (file, start):
@@ -197,7 +198,11 @@ class ShardBuilder:
         joined = state.distinct
         if not self.evidence.is_tracked(index):
             joined = None
-        elif self._rest is None and not self._spoiled:
+        elif (
+            self._rest is None
+            and not self._spoiled
+            and self._form.stores_codes(state.name, self.shared.storage)
+        ):
             joined = join_distinct(joined, self.evidence.distinct_of(index))
         is_too_many = seen.dtype == "text" and seen.distinct is None
         if state.dtype == "category" and (is_too_many or joined is None):
@@ -261,13 +266,22 @@ class ShardBuilder:
         return self._form, self.shared.storage
 
     def _schema(self) -> Schema:
-        """The columns as all that the shard showed asks for; vocabularies only grow."""
+        """The columns as all that the shard showed asks for; vocabularies only grow.
+
+        Where texts are stored and not their codes, a vocabulary is of no use, and stays as it is.
+        """
         columns = []
         for state, old in zip(self.columns, self._files.schema, strict=True):
-            column = state.column()
-            if column.kind is Kind.CATEGORY and old.kind is Kind.CATEGORY:
-                words = set(column.vocabulary or ()) | set(old.vocabulary or ())
-                column = replace(column, vocabulary=tuple(sorted(words)))
+            words = old.vocabulary or () if old.kind is Kind.CATEGORY else ()
+            if state.dtype != "category":
+                column = state.column()
+            elif not self._form.stores_codes(state.name, self.shared.storage):
+                column = Column(name=state.name, dtype="category", vocabulary=words)
+            else:
+                column = state.column()
+                if words:
+                    known = {*(column.vocabulary or ()), *words}
+                    column = replace(column, vocabulary=tuple(sorted(known)))
             columns.append(old if column == old else column)
         return Schema(tuple(columns))
 
@@ -312,14 +326,12 @@ class ShardBuilder:
 
     def _stored_vocabularies(self) -> dict[int, Vocabulary]:
         """The vocabularies that the format stores codes of, by column."""
-        form, storage = self._storage
         stored = {}
         for index, column in enumerate(self._files.schema):
-            if column.kind is not Kind.CATEGORY:
-                continue
-            values = column.vocabulary or ()
-            other = replace(column, vocabulary=(*values, "\0"))
-            if form.physical(column, storage) != form.physical(other, storage):
+            if column.kind is Kind.CATEGORY and self._form.stores_codes(
+                column.name, self.shared.storage
+            ):
+                values = column.vocabulary or ()
                 stored[index] = Vocabulary(max(len(values), 1))
                 stored[index].add_array(text_array(values))
         return stored
@@ -343,7 +355,7 @@ class ShardBuilder:
             rows=self._rows,
             rejected=self._rejects.count,
             rejects=self._rejects_entry(),
-            blank_lines=self._blank_lines,
+            tally=self._tally,
             starts=starts,
             stops=stops,
             pieces=tuple(self._pieces),

@@ -180,8 +180,8 @@ class _Stream:
             for builder in self._open.values():
                 columns = builder.widened(columns)
         # Shards that take turns are all begun before they have seen much.
-        spec = self._work.specs.spec(index, columns)
-        self._open[index] = ShardBuilder(spec, self._worker)
+        spec, shared = self._work.specs.task(index, columns)
+        self._open[index] = ShardBuilder(spec, shared, self._worker)
 
     def _take(self) -> ReadProgress:
         """Take the first block that is under way into its shard."""

