@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.conversion.commit import disk_error
-from bigdata_cli.conversion.estimate.rows import fitting_units
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
 from bigdata_cli.conversion.partition import MAX_SHARDS
 from bigdata_cli.conversion.rebatch import Rebatcher
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Schema
-from bigdata_cli.types.state import as_categories
+from bigdata_cli.types.state import ColumnState, as_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +58,36 @@ def encode_sample(survey: Survey) -> Encoded:
         rows=sum(chunk.rows for _, chunk in chunks),
         bytes=n_bytes,
     )
+
+
+def fitting_units(
+    source: RowSource, plan: ParsePlan, keep: Sequence[str], max_bytes: int
+) -> tuple[ParsePlan, list[Unit]]:
+    """Parsed pieces of the source, of about `max_bytes`, and types that hold all their values.
+
+    They need not be those of the sample, which may have looked at other bytes.
+    """
+    columns = plan.columns
+    units = list(source.sample_units(plan, keep, max_bytes))
+    for unit in units:
+        if unit.chunk is not None:
+            columns = _holding(columns, unit.chunk, plan.float_mode)
+    if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
+        plan = replace(plan, columns=columns)
+        units = list(source.sample_units(plan, keep, max_bytes))
+    return replace(plan, columns=columns), units
+
+
+def _holding(
+    columns: tuple[ColumnState, ...], chunk: Chunk, float_mode: str
+) -> tuple[ColumnState, ...]:
+    """Columns that hold the values of a chunk: wider ones where it was parsed as such, and with all
+    texts of categories."""
+    held = list(columns)
+    for index, (mine, seen) in enumerate(zip(columns, chunk.columns, strict=True)):
+        if mine.dtype == "category" or mine.dtype != seen.dtype:
+            held[index] = mine.joined(chunk.observed[index], chunk.distinct[index], float_mode)
+    return tuple(held)
 
 
 def count_shards(predicted_bytes: int, options: ConvertOptions) -> int:
