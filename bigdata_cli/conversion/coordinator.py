@@ -25,6 +25,7 @@ from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.conversion.stream import StreamWork, convert_stream
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.engines.base import Engine, Task
+from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import partial_path
 from bigdata_cli.resources.stages import begin_phase
@@ -83,6 +84,10 @@ class Coordinator:
     @property
     def jobs(self) -> int:
         return self.memory.jobs
+
+    def engine(self) -> Engine:
+        """A new engine for the shards; a context manager."""
+        return make_engine(LOCAL, self.jobs)
 
     @property
     def n_finished(self) -> int:

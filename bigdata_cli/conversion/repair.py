@@ -20,7 +20,6 @@ from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import partial_path
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -50,7 +49,7 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     conversion.redone.update(broken)
     shards = list(manifest.shards)
     with (
-        make_engine(LOCAL, conversion.jobs) as engine,
+        conversion.engine() as engine,
         closing(conversion.read_again(engine, broken, columns)) as written,
     ):
         for result in written:

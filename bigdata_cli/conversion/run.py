@@ -28,7 +28,6 @@ from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
 from bigdata_cli.resources.idle_pages import drop_idle_pages
@@ -165,7 +164,7 @@ class _Run:
 
 def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
     """Convert all shards, then those again whose bytes would differ under the final dtypes."""
-    with make_engine(LOCAL, coordinator.jobs) as engine, coordinator.writing_into(folder):
+    with coordinator.engine() as engine, coordinator.writing_into(folder):
         coordinator.convert(engine)
         coordinator.check_rows()
         reconcile(coordinator, engine, folder)
