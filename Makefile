@@ -16,8 +16,8 @@ PLATFORMS := linux-x86_64 linux-aarch64 darwin-x86_64 darwin-aarch64
 FUZZ := --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint audit format native wheels sanitize fuzz soak bench \
-    bench-quick bench-fraud docs clean
+.PHONY: help demo test coverage lint lint-c lint-types lint-style lint-imports lint-known audit \
+    format native wheels sanitize fuzz soak bench bench-quick bench-fraud docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
@@ -55,12 +55,24 @@ coverage: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder \
 	    --cov --cov-report term:skip-covered
 
+# Side by side, the longest first.
 lint: $(VENV)/.installed-dev $(NATIVE)
+	@$(MAKE) --no-print-directory -j $(TEST_JOBS) lint-c lint-types lint-style lint-imports lint-known
+
+lint-c:
+	$(BIN)/python .ci/lint_c.py
+
+lint-types:
+	$(BIN)/mypy
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+lint-imports:
 	$(BIN)/lint-imports
-	$(BIN)/python .ci/lint_c.py
+
+lint-known:
 	@$(BIN)/python .ci/audit.py
 
 audit: $(VENV)/.installed-dev
@@ -78,10 +90,13 @@ $(NATIVE): $(NATIVE_SOURCES) | $(VENV)/.created
 	@$(BIN)/python -m bigdata_cli.native.compile || \
 	    { test $$? -eq 3 && $(INSTALL) --no-deps --editable .; }
 
+# Zig makes the libraries of each system once.
+wheels: export ZIG_GLOBAL_CACHE_DIR = $(CURDIR)/build/zig
 wheels: $(VENV)/.installed-dev
-	$(BIN)/python -m build --quiet --sdist --outdir dist
+	$(BIN)/python -m build --quiet --no-isolation --sdist --outdir dist
 	for platform in $(PLATFORMS); do \
-	    BIGDATA_TARGET=$$platform $(BIN)/python -m build --quiet --wheel --outdir dist || exit 1; \
+	    BIGDATA_TARGET=$$platform $(BIN)/python -m build --quiet --no-isolation --wheel \
+	        --outdir dist || exit 1; \
 	done
 
 sanitize: $(VENV)/.installed-dev
@@ -91,7 +106,9 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)
 
 soak: $(VENV)/.installed-dev $(NATIVE)
-	$(BIN)/python -m pytest -m soak --durations=0
+	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
+	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
+	    tests/sources/test_csv_oracle.py
 
 bench: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed

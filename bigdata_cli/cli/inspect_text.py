@@ -18,7 +18,8 @@ from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, s
 from bigdata_cli.resources.sizes import format_duration, format_size
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspection.facts import ClassBalance, Cost, CsvColumn
+    from bigdata_cli.conversion.estimate.costs import Cost
+    from bigdata_cli.inspection.facts import ClassBalance, CsvColumn
     from bigdata_cli.inspection.report import CsvReport, DatasetReport
 
 MAX_SHOWN_COLUMNS = 200
@@ -38,7 +39,7 @@ def print_source(report: CsvReport) -> None:
             "flags": shlex.join(report.flags) or None,
             "confidence": confidence_text(report.confidence, report.reasons),
             "rows": rows_text(report),
-            "bad rows": f"{report.bad_rows:,}" if report.bad_rows else None,
+            "bad rows": _bad_rows(report),
             "sample": "the whole file" if report.exact else read,
             "may be a label": ", ".join(report.label_candidates) or None
             if report.balance is None
@@ -54,6 +55,14 @@ def print_source(report: CsvReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
+
+
+def _bad_rows(report: CsvReport) -> str | None:
+    """How many records cannot be kept, and of which they are."""
+    if not report.bad_rows:
+        return None
+    of_all = report.is_full or report.exact
+    return f"{report.bad_rows:,}" + ("" if of_all else " of the sample, left out")
 
 
 def _print_columns(report: CsvReport) -> None:

@@ -13,7 +13,7 @@ from bigdata_cli.conversion.recast import recast
 from bigdata_cli.conversion.rejects import RejectsWriter, pieces_name
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.conversion.widening import Stored, change_of
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
@@ -23,6 +23,7 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.evidence import Evidence
 from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.lattice import Observed
@@ -41,9 +42,9 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, spec: ShardSpec, worker: Worker) -> None:
+    def __init__(self, spec: ShardSpec, shared: SharedSpec, worker: Worker) -> None:
         self.spec = spec
-        self.shared = shared = spec.shared
+        self.shared = shared
         self.columns = shared.plan.columns
         self.evidence = Evidence(self.columns)
         self._form = get_format(shared.format)
@@ -57,7 +58,7 @@ class ShardBuilder:
         self._files = ShardFiles(options, spec.name, shared.schema, worker.pool)
         self._spoiled = False
         self._rows = 0
-        self._blank_lines = 0
+        self._tally = Tally()
         self._rejects = RejectsWriter(partial_path(shared.folder / pieces_name(spec.name)))
         self._pieces: list[ByteRange] = []
         self._rest: RestColumns | None = None
@@ -70,7 +71,7 @@ class ShardBuilder:
         start: where its first record starts in the source file with that index.
         """
         self._rows += chunk.rows
-        self._blank_lines += chunk.blank_lines
+        self._tally += chunk.tally
         self._rejects.append(file, chunk.rejects)
         last = self._pieces[-1] if self._pieces else None
         if last is not None and (last.file, last.stop) == (file, start):
@@ -354,7 +355,7 @@ class ShardBuilder:
             rows=self._rows,
             rejected=self._rejects.count,
             rejects=self._rejects_entry(),
-            blank_lines=self._blank_lines,
+            tally=self._tally,
             starts=starts,
             stops=stops,
             pieces=tuple(self._pieces),

@@ -9,26 +9,27 @@ from pathlib import Path
 from bigdata_cli.conversion import shard_record
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.describe import final_names, manifest_of
-from bigdata_cli.conversion.disk_budget import DiskWatch
+from bigdata_cli.conversion.estimate.disk import DiskWatch
+from bigdata_cli.conversion.estimate.memory import WIDE_COLUMNS
 from bigdata_cli.conversion.journal import Journal
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.memory_budget import WIDE_COLUMNS
 from bigdata_cli.conversion.partition import Dealt, FileRanges, Partition
 from bigdata_cli.conversion.pipe import PipeText
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.progress import Meter, ProgressListener
 from bigdata_cli.conversion.rejects import pieces_name
 from bigdata_cli.conversion.resume import ResumeState, check_files, files_of
 from bigdata_cli.conversion.shard import ShardEvent, convert_shard
-from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.conversion.stream import StreamWork, convert_stream
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
-from bigdata_cli.engines.base import Engine
+from bigdata_cli.engines.base import Engine, Task
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import partial_path
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
+from bigdata_cli.sources.csv.advice import nearly_all_bad
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.types.state import ColumnState
 
@@ -42,26 +43,25 @@ class Coordinator:
 
     def __init__(
         self,
-        prepared: Prepared,
-        unit_bytes: int | None,
-        progress: ProgressListener | None,
+        plan: Plan,
+        progress: ProgressListener | None = None,
         watch: DiskWatch | None = None,
     ) -> None:
-        assert prepared.memory is not None
-        self.prepared = prepared
-        self.memory = prepared.memory
-        self.unit_bytes = unit_bytes or self.memory.unit_bytes
-        self.partition: Partition = prepared.partition
-        self.specs = SpecMaker(prepared, unit_bytes=unit_bytes)
-        self.ledger = Ledger(prepared.sample.plan, self.ranges, self._record)
+        self.plan = plan
+        self.memory = plan.memory
+        self.partition: Partition = plan.shards.partition
+        self.specs = SpecMaker(plan)
+        self.ledger = Ledger(plan.sample.plan, self.ranges, self._record)
         self.redone: set[int] = set()
         self.n_resumed = 0
         self.meter = Meter(self._total_bytes(), progress)
         self._watch = watch
-        self._pipe: PipeText | None = None
+        self.pipe: PipeText | None = None
+        """What is kept of the text of a source that comes once; None for any other source."""
         self._journal: Journal | None = None
         self._vocabularies = shard_record.Vocabularies()
-        self._is_counted = self.partition.n_shards is not None
+        self.counts_shards = plan.counts_shards
+        """Whether it is known how many shards there will be."""
         self._entries: tuple[SourceEntry, ...] | None = None
 
     @property
@@ -74,11 +74,6 @@ class Coordinator:
         """How many there are; of a stream that is cut by size, as far as it was read."""
         n_shards = self.partition.n_shards
         return len(self.ledger.results) if n_shards is None else n_shards
-
-    @property
-    def counts_shards(self) -> bool:
-        """Whether it is known how many shards there will be."""
-        return self._is_counted
 
     @property
     def order(self) -> str:
@@ -109,47 +104,53 @@ class Coordinator:
         return [file.name for one in self.ledger.results.values() for file in one.files]
 
     def state_text(self) -> str:
-        """What is done, for a user who has to run the conversion again."""
+        """What is done, for a user."""
         of = f" of {self.n_shards:,}" if self.counts_shards else ""
-        return f"{self.n_finished:,}{of} shards are done; the same command goes on from there"
+        return f"{self.n_finished:,}{of} shards are done"
 
     def restore(self, folder: OutputFolder, state: ResumeState) -> None:
         """Go on where an interrupted run was: what it finished is checked, and not done again."""
-        self._is_counted |= state.n_shards is not None
+        self.counts_shards |= state.n_shards is not None
         self._journal = folder.journal  # from here on an end keeps what is in it
         self.ledger.restore(state.results)
         for result in state.results:
             self._vocabularies.changes(result.schema)
-        known = [result for _, result in sorted(self.ledger.results.items())]
+        known = self.ledger.in_order
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
         checked = check_files(folder.path, known, jobs=self.jobs, on_progress=self.meter.advance)
         self.ledger.restore(checked)
         folder.go_on(state.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
-        of = f" of {self.n_shards:,}" if self.counts_shards else ""
-        self.meter.say(f"resuming: {self.n_resumed:,}{of} shards are done")
+        self.meter.say(f"resuming: {self.state_text()}")
         self.meter.begin("convert", self._total_bytes(after=len(known)))
 
     @contextmanager
     def writing_into(self, folder: OutputFolder) -> Iterator[None]:
         """While it lasts, what is done is kept in the folder: in its journal, or for a pipe its
         text."""
-        if not self.prepared.source.comes_once:
+        if not self.plan.source.comes_once:
             self._journal = folder.journal
             yield
             return
         self.meter.say("what comes from a pipe cannot be resumed: keep its source until it ends")
-        self._pipe = PipeText(self.prepared, self.ledger, folder.path)
+        self.pipe = PipeText(self.plan, self.ledger, folder.path)
         try:
             yield
         finally:
-            self._pipe.close()
+            self.pipe.close()
 
     def convert(self, engine: Engine) -> None:
         """Convert all shards that are not done, and those again that started at a wrong guess."""
         with closing(self._first_events(engine)) as events:
             for result in self._results(events):
                 self._accept(result, engine)
+
+    def check_rows(self) -> None:
+        """Raise DataError where no row could be kept."""
+        rows = sum(result.rows for result in self.ledger.results.values())
+        if self.ledger.rejected and not rows:
+            name = ", ".join(file.name for file in self.plan.source.files[:3])
+            raise nearly_all_bad(name, self.ledger.rejected, self.ledger.rejected, ())
 
     def end(self) -> None:
         """Look once more at what may have changed meanwhile: the disk, and the source.
@@ -158,7 +159,7 @@ class Coordinator:
         """
         if self._watch is not None:
             self._watch.look(1.0, now=True)
-        for file in self.prepared.source.files:
+        for file in self.plan.source.files:
             file.check_unchanged()
         self.meter.end()
 
@@ -180,10 +181,10 @@ class Coordinator:
         n_known = len(self.ledger.results)
         if isinstance(self.partition, FileRanges):
             shards = range(n_known, self.n_shards)
-            yield from self._map(engine, (self._spec(index) for index in shards))
+            yield from self._map(engine, (self._task(index) for index in shards))
             return
         n_shards = self.partition.n_shards
-        if self._is_counted and n_known == (n_known if n_shards is None else n_shards):
+        if self.counts_shards and n_known == (n_known if n_shards is None else n_shards):
             return
         with self._feed() as feed:
             work = StreamWork(
@@ -193,11 +194,11 @@ class Coordinator:
                 indices=None if n_shards is None else range(n_known, n_shards),
                 first=n_known,
                 interleaved=self._is_interleaved,
-                watch=None if self._pipe is None else self._pipe.watch,
+                watch=None if self.pipe is None else self.pipe.watch,
             )
             yield from convert_stream(work, engine.worker)
             self._entries = feed.entries()
-        self._is_counted = True
+        self.counts_shards = True
         if self._journal is not None:
             n_shards = self.n_shards
             self._journal.append("end", lambda: n_shards)
@@ -209,8 +210,8 @@ class Coordinator:
         begin_phase("reconciling")
         if isinstance(self.partition, FileRanges):
             self.meter.begin("reconcile", sum(self._range_bytes(index) for index in shards))
-            specs = (self._spec(index, columns) for index in shards)
-            yield from self._results(self._map(engine, specs))
+            tasks = (self._task(index, columns) for index in shards)
+            yield from self._results(self._map(engine, tasks))
             return
         self.meter.begin("reconcile", self._total_bytes())
         with self._feed() as feed:
@@ -224,18 +225,18 @@ class Coordinator:
             )
             yield from self._results(convert_stream(work, engine.worker))
 
-    def _map(self, engine: Engine, specs: Iterator[ShardSpec]) -> Iterator[ShardEvent]:
+    def _map(self, engine: Engine, tasks: Iterator[Task]) -> Iterator[ShardEvent]:
         bytes_of = [self._range_bytes(index) for index in range(min(1, len(self.ranges)))]
-        n_units = max(1, -(-sum(bytes_of) // self.unit_bytes))
+        n_units = max(1, -(-sum(bytes_of) // self.memory.unit_bytes))
         return engine.map(
             convert_shard,
-            specs,
+            tasks,
             units_per_shard=n_units,
-            one_at_a_time=len(self.prepared.keep) > WIDE_COLUMNS,
+            one_at_a_time=len(self.plan.keep) > WIDE_COLUMNS,
         )
 
-    def _spec(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> ShardSpec:
-        return self.specs.spec(
+    def _task(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> Task:
+        return self.specs.task(
             index,
             self.ledger.columns if columns is None else columns,
             ranges=self.ranges[index],
@@ -243,14 +244,14 @@ class Coordinator:
         )
 
     def _feed(self) -> RowFeed:
-        prepared = self.prepared
+        plan = self.plan
         assert not isinstance(self.partition, FileRanges)
-        return prepared.source.feed(
+        return plan.source.feed(
             self.partition.portions(),
-            keep=prepared.keep,
-            unit_bytes=self.unit_bytes,
+            keep=plan.keep,
+            unit_bytes=self.memory.unit_bytes,
             max_record_bytes=self.memory.max_record_bytes,
-            strict=prepared.options.on_bad_row == "error",
+            strict=plan.options.on_bad_row == "error",
         )
 
     def _accept(self, result: ShardResult, engine: Engine) -> None:
@@ -259,13 +260,13 @@ class Coordinator:
         while again:
             self.redone.update(again)
             for index in again:
-                events = self._map(engine, iter([self._spec(index)]))
+                events = self._map(engine, iter([self._task(index)]))
                 (result,) = self._results(events)
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error
-            raise self.prepared.source.located(file, error) from error
-        most = self.prepared.options.max_bad_rows
+            raise self.plan.source.located(file, error) from error
+        most = self.plan.options.max_bad_rows
         if most is not None and self.ledger.rejected > most:
             raise DataError(
                 f"{self.ledger.rejected:,} records cannot be kept: more than --max-bad-rows {most}",
@@ -277,7 +278,7 @@ class Coordinator:
         if self._journal is None:
             return
         for index in {piece.file for piece in result.pieces}:
-            self.prepared.source.files[index].check_unchanged()
+            self.plan.source.files[index].check_unchanged()
         vocabularies = self._vocabularies.changes(result.schema)
         self._journal.append("shard", lambda: shard_record.to_json(result, vocabularies))
 
@@ -295,22 +296,17 @@ class Coordinator:
         written = {file.name for file in files_of(result)}
         folder.discard(file.name for file in files_of(before) if file.name not in written)
 
-    @property
-    def pipe(self) -> PipeText | None:
-        """What is kept of the text of a source that comes once; None for any other source."""
-        return self._pipe
-
     def entries(self) -> tuple[SourceEntry, ...]:
         """The source files as they were read."""
         if self._entries is not None:
             return self._entries
-        return tuple(file.entry() for file in self.prepared.source.files)
+        return tuple(file.entry() for file in self.plan.source.files)
 
     def _total_bytes(self, after: int = 0) -> int:
         """The bytes to be read for the shards from that one on; 0: not known."""
         if isinstance(self.partition, FileRanges):
             return sum(self._range_bytes(index) for index in range(after, self.n_shards))
-        source = self.prepared.source
+        source = self.plan.source
         return 0 if source.comes_once else source.bytes
 
     def _range_bytes(self, index: int) -> int:
@@ -319,19 +315,19 @@ class Coordinator:
     def reject_pieces(self) -> list[Path]:
         """The files with the rejected records of each shard, in order."""
         names = (pieces_name(self.specs.name(index)) for index in range(self.n_shards))
-        return [partial_path(self.prepared.output / name) for name in names]
+        return [partial_path(self.plan.output / name) for name in names]
 
     def renames(self) -> dict[str, str]:
         """The files of all shards: under what name each was written, and its final one."""
         names: dict[str, str] = {}
-        for _, result in sorted(self.ledger.results.items()):
-            names |= final_names(self.prepared, result, self.n_shards)
+        for result in self.ledger.in_order:
+            names |= final_names(self.plan, result, self.n_shards)
         return names
 
     def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
         """Take the shards of a finished dataset; returns those that are spoiled."""
         self.ledger.results = {result.index: result for result in results}
-        known = [result for _, result in sorted(self.ledger.results.items())]
+        known = self.ledger.in_order
         if isinstance(self.partition, FileRanges):
             self.partition = FileRanges(tuple(result.pieces for result in known))
             self.ledger.ranges = self.ranges
@@ -341,5 +337,5 @@ class Coordinator:
         """The manifest of what was converted."""
         schema = self.specs.schema(self.ledger.final_columns())
         return manifest_of(
-            self.prepared, self.ledger, schema=schema, entries=self.entries(), order=self.order
+            self.plan, self.ledger, schema=schema, entries=self.entries(), order=self.order
         )

@@ -6,6 +6,7 @@ import csv
 import heapq
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bigdata_cli.sources.csv.source import Source
 
 REJECTS_NAME = "rejects.csv"
 HEADER = ("source", "line", "byte", "reason", "raw")
+_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _Rejected = tuple[int, int, str, str, str]
 
 
@@ -87,7 +89,37 @@ def merge_rejects(
 def _read(path: Path) -> Iterator[_Rejected]:
     if not path.exists():
         return
+    for file, offset, line, reason, raw in read_records(path):
+        yield int(file), int(offset), line, reason, raw
+
+
+def read_records(path: Path) -> Iterator[list[str]]:
+    """The records of a file that `csv.writer` wrote; raises ValueError where it is none.
+
+    The limit of a field in csv.reader is one of the whole process.
+    """
     with _open(path, "r") as stream:
-        csv.field_size_limit(1 << 30)
-        for file, offset, line, reason, raw in csv.reader(stream):
-            yield int(file), int(offset), line, reason, raw
+        parts: list[str] = []
+        n_quotes = 0
+        for number, line in enumerate(stream, 1):
+            parts.append(line)
+            n_quotes += line.count('"')
+            if n_quotes % 2 == 0:
+                yield _fields("".join(parts), number)
+                parts.clear()
+        if parts:
+            raise ValueError("a quote is never closed")
+
+
+def _fields(record: str, line: int) -> list[str]:
+    fields: list[str] = []
+    place, record = 0, record.rstrip("\r\n")
+    while True:
+        match = _FIELD.match(record, place)
+        if match is None:
+            raise ValueError(f"line {line:,} is no record of a CSV")
+        quoted, plain, end = match.groups()
+        fields.append(plain if quoted is None else quoted.replace('""', '"'))
+        if not end:
+            return fields
+        place = match.end()

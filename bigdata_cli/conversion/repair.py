@@ -20,28 +20,15 @@ from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import partial_path
 from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind
-from bigdata_cli.types.lattice import Form, Observed, resolve
+from bigdata_cli.types.lattice import Observed, observed_as, resolve
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
-
-_FORMS = {
-    "bool": Form.BOOL,
-    "float32": Form.FLOAT,
-    "float64": Form.FLOAT | Form.FLOAT32_LOSES,
-    "date": Form.DATE,
-    "timestamp[us]": Form.TIMESTAMP,
-    "timestamp[ns]": Form.TIMESTAMP | Form.NANOSECONDS,
-    "timestamp[us, UTC]": Form.TIMESTAMP_UTC,
-    "timestamp[ns, UTC]": Form.TIMESTAMP_UTC | Form.NANOSECONDS,
-    "category": Form.TEXT,
-    "text": Form.TEXT,
-    "null": 0,
-}
 
 
 def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
@@ -56,22 +43,20 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     _check_same(manifest, conversion)
     columns = tuple(
         _state(column, manifest.statistics.get(column.name, ColumnStatistics()), state, conversion)
-        for column, state in zip(
-            manifest.schema, conversion.prepared.sample.plan.columns, strict=True
-        )
+        for column, state in zip(manifest.schema, conversion.plan.sample.plan.columns, strict=True)
     )
     results = _results(manifest, conversion, folder)
     broken = conversion.begin_repair(results)
     conversion.redone.update(broken)
     shards = list(manifest.shards)
     with (
-        LocalEngine(conversion.jobs) as engine,
+        make_engine(LOCAL, conversion.jobs) as engine,
         closing(conversion.read_again(engine, broken, columns)) as written,
     ):
         for result in written:
             shards[result.index] = _take(result, shards[result.index], conversion, folder)
     repaired = structs.replace(manifest, shards=tuple(shards))
-    sidecars = conversion.prepared.form.sidecars(repaired.to_json())
+    sidecars = conversion.plan.form.sidecars(repaired.to_json())
     entries = {name: entry_of_bytes(name, text.encode()) for name, text in sidecars.items()}
     repaired = structs.replace(
         repaired, sidecars=tuple(entries.get(file.name, file) for file in manifest.sidecars)
@@ -91,27 +76,27 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
 
 def _check_same(manifest: Manifest, conversion: Coordinator) -> None:
     """Raise UsageError where the command would not make this dataset."""
-    prepared = conversion.prepared
-    if prepared.source.comes_once:
+    plan = conversion.plan
+    if plan.source.comes_once:
         raise UsageError(
             "--repair: what comes from a pipe cannot be read again",
             hint="--force makes the dataset anew",
         )
     pairs = {
-        "the format": (manifest.format, prepared.form.name),
-        "the layout, label, compression or matrix": (manifest.storage, prepared.storage),
-        "the dialect": (dict(manifest.dialect), prepared.source.dialect.to_json()),
-        "the options": (dict(manifest.options), options_entry(prepared)),
+        "the format": (manifest.format, plan.form.name),
+        "the layout, label, compression or matrix": (manifest.storage, plan.storage),
+        "the dialect": (dict(manifest.dialect), plan.source.dialect.to_json()),
+        "the options": (dict(manifest.options), options_entry(plan)),
         "the order of rows": (manifest.order, conversion.order),
-        "the columns": (manifest.schema.names, prepared.keep),
+        "the columns": (manifest.schema.names, plan.keep),
     }
     if conversion.counts_shards:
-        pairs["the number of shards"] = (len(manifest.shards), prepared.n_shards)
+        pairs["the number of shards"] = (len(manifest.shards), plan.shards.count)
     changed = [f"{what} differ" for what, (old, new) in pairs.items() if old != new]
     changed += source_differences(manifest.sources, conversion.entries())
     if changed:
         raise UsageError(
-            f"--repair: {prepared.output} was made otherwise: {'; '.join(changed)}",
+            f"--repair: {plan.output} was made otherwise: {'; '.join(changed)}",
             hint="repeat the command that made it, with --repair; --force makes it anew",
         )
 
@@ -120,11 +105,11 @@ def _state(
     column: Column, known: ColumnStatistics, guessed: ColumnState, conversion: Coordinator
 ) -> ColumnState:
     """A column as it was settled when the dataset was made."""
-    forms, negative, positive = _FORMS.get(column.dtype, Form.INT), 0, 0
-    if column.kind is Kind.INT and known.minimum is not None:
-        negative, positive = max(0, -int(known.minimum)), max(0, int(known.maximum))
-    observed = Observed(forms, negative, positive)
-    float_mode = conversion.prepared.options.float_mode
+    observed = observed_as(column.dtype)
+    if column.kind is Kind.INT:
+        low, high = int(known.minimum or 0), int(known.maximum or 0)
+        observed = Observed(observed.forms, negative=max(0, -low), positive=max(0, high))
+    float_mode = conversion.plan.options.float_mode
     dtype = resolve(observed, float_mode=float_mode, n_distinct=None, n_rows=0)
     is_category = column.kind is Kind.CATEGORY
     return replace(
@@ -154,7 +139,7 @@ def _results(
             rows=shard.rows,
             rejected=0,
             rejects=None,
-            blank_lines=0,
+            tally=Tally(),
             starts=tuple(piece.start for piece in pieces),
             stops=tuple(piece.stop for piece in pieces),
             pieces=pieces,
@@ -169,15 +154,15 @@ def _take(
 ) -> ShardEntry:
     """Put a shard into its place; returns its entry."""
     if result.error is not None:
-        raise conversion.prepared.source.located(*result.error)
-    names = final_names(conversion.prepared, result, conversion.n_shards)
+        raise conversion.plan.source.located(*result.error)
+    names = final_names(conversion.plan, result, conversion.n_shards)
     files = tuple(structs.replace(file, name=names[file.name]) for file in result.files)
-    if conversion.prepared.form.traits.same_bytes and len(files) == len(before.files):
+    if conversion.plan.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(
             old if _is_same(folder.path / written.name, written, old) else new
             for written, new, old in zip(result.files, files, before.files, strict=True)
         )
-    differs = files != before.files and conversion.prepared.form.traits.same_bytes
+    differs = files != before.files and conversion.plan.form.traits.same_bytes
     if result.rows != before.rows or set(names.values()) != set(before.file_names) or differs:
         raise VerificationError(
             f"shard {result.index} came out otherwise than it was: the dataset was made by another "

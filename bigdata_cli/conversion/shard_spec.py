@@ -14,6 +14,7 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES, ByteRange
 from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -57,22 +58,14 @@ class ShardSpec:
     """One shard: small, picklable, and with the same result wherever it is made.
 
     Attributes:
-        shared: What all shards have in common.
         name: Of its files.
         ranges: The pieces of the source whose records it holds; empty for a stream.
         start: Where the first record starts, None where that is to be guessed.
     """
 
-    shared: SharedSpec
     name: ShardName
     ranges: tuple[ByteRange, ...] = ()
     start: int | None = None
-
-    @property
-    def n_units(self) -> int:
-        """The pieces in which it is parsed."""
-        n_bytes = sum(piece.stop - piece.start for piece in self.ranges)
-        return max(1, -(-n_bytes // self.shared.unit_bytes))
 
 
 class ReadProgress(NamedTuple):
@@ -110,7 +103,7 @@ class ShardResult:
     rows: int
     rejected: int
     rejects: FileEntry | None
-    blank_lines: int
+    tally: Tally
     starts: tuple[int, ...]
     stops: tuple[int, ...]
     pieces: tuple[ByteRange, ...]

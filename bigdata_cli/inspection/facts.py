@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bigdata_cli.conversion.estimate.costs import Cost, Room
+
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
@@ -74,41 +76,6 @@ class ClassBalance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What one format, layout and compression would take; figures are predicted.
-
-    bytes: of the files; most_bytes: that they may take at the most. memory_bytes: to hold all rows.
-    fits_disk, fits_memory: in the `Room`. dropped: columns that the layout cannot
-    hold; narrowed: those with numbers that lose digits, as it has float32. command: ready to paste.
-    """
-
-    format: str
-    layout: str
-    compression: str
-    bytes: int
-    most_bytes: int
-    seconds: float
-    memory_bytes: int
-    shards: int
-    fits_disk: bool
-    fits_memory: bool
-    is_recommended: bool
-    dropped: tuple[str, ...]
-    narrowed: tuple[str, ...]
-    command: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Room:
-    """Bytes of disk and memory to plan with; `_told`: given by the user, and not measured."""
-
-    disk_bytes: int
-    memory_bytes: int
-    disk_told: bool = False
-    memory_told: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class SourceFacts:
     """A source: how it is written, its columns, the memory of its rows, what datasets would cost.
 
@@ -116,7 +83,8 @@ class SourceFacts:
     rows is an estimate unless `exact`: then all of it was read. rows_low, rows_high: where it lies
     in 19 of 20 samples, None where that is not known. size_known: rows is of all, and not only of
     the beginning of a pipe; source_bytes of a pipe is 0. bad_rows: records that cannot be kept,
-    where all were read. notes: what could not be done.
+    where all were read, or those of the sample where they are left out. notes: what could not be
+    done.
     """
 
     path: str

@@ -285,6 +285,7 @@ typedef struct {
  * with n_seen of its fields seen. Else it is where the record after the last one starts. */
 typedef struct {
     int64_t status, position, n_rows, n_blank, n_bad, n_seen, n_undecided;
+    int64_t n_short, n_long; /* records that were filled up; cut or joined */
 } bd_outcome;
 
 enum { BD_NO_MEMORY = 100 };
@@ -369,7 +370,7 @@ BD_API int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rule
                                 int64_t n_fields, const uint8_t *wanted, uint8_t first,
                                 uint8_t *out);
 BD_API int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules,
-                                int64_t n_fields, int64_t number);
+                                int64_t number);
 
 /* scanners.c: the careful scanners, many texts at a time. */
 BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,
