@@ -15,7 +15,7 @@ from bigdata_cli.options import accepted, request_of
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import Progress
-    from bigdata_cli.conversion.results import ConvertReport
+    from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag

@@ -40,7 +40,7 @@ def manifest_of(
     """The manifest of a conversion whose shards are all done."""
     from bigdata_cli import __version__
 
-    results = [result for _, result in sorted(ledger.results.items())]
+    results = ledger.in_order
     return make_manifest(
         tool_version=__version__,
         name=plan.source.stem,

@@ -24,8 +24,7 @@ from bigdata_cli.conversion.plan import Plan, make_plan, plan_as_begun
 from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
-from bigdata_cli.conversion.report import build_report, build_summary
-from bigdata_cli.conversion.results import ConvertReport, PlanSummary
+from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
@@ -40,11 +39,11 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 BudgetListener = Callable[[MemoryBudget], None]
 
 
-def dry_run(paths: Sequence[str | Path], options: ConvertOptions) -> PlanSummary:
+def dry_run(paths: Sequence[str | Path], options: ConvertOptions) -> Plan:
     """What `run` would do with these options; nothing is written."""
     plan = make_plan(paths, options)
     check_disk(plan)
-    return build_summary(plan)
+    return plan
 
 
 def run(
@@ -78,10 +77,9 @@ def run(
             options=options,
             progress=progress,
             on_budget=on_budget,
-            unit_bytes=unit_bytes,
             recorder=recorder,
         )
-        report = run.report(paths, sample_bytes)
+        report = run.report(paths, sample_bytes=sample_bytes, unit_bytes=unit_bytes)
     record = recorder.record()
     report = replace(report, memory=record, peak_memory_bytes=record.peak_bytes)
     return report if times is None else replace(report, stages=times.shares())
@@ -94,16 +92,15 @@ class _Run:
     options: ConvertOptions
     progress: ProgressListener | None
     on_budget: BudgetListener | None
-    unit_bytes: int | None
     recorder: MemoryRecorder
     started: float = field(default_factory=time.monotonic)
 
-    def report(self, paths: Sequence[str | Path], sample_bytes: int) -> ConvertReport:
+    def report(self, paths: Sequence[str | Path], **sizes: Any) -> ConvertReport:
         """Convert; returns what came of it."""
         begin_phase("sampling")
         options = self.options
         with stage("sample"):
-            plan = make_plan(paths, options, sample_bytes=sample_bytes)
+            plan = make_plan(paths, options, **sizes)
             watch = None if options.repair else check_disk(plan)
         self._keep_within(plan.memory)
         begin_phase("converting")
@@ -120,7 +117,7 @@ class _Run:
             if state is not None:
                 plan = plan_as_begun(plan, state.table_bytes)
                 self._keep_within(plan.memory)
-            conversion = Coordinator(plan, self.unit_bytes, self.progress, watch)
+            conversion = Coordinator(plan, self.progress, watch)
             with _clean_up(conversion, folder):
                 if state is None:
                     folder.begin(current)
@@ -142,7 +139,7 @@ class _Run:
         from bigdata_cli.conversion.repair import repair
 
         self._keep_within(plan.memory)
-        conversion = Coordinator(plan, self.unit_bytes, self.progress)
+        conversion = Coordinator(plan, self.progress)
         try:
             manifest = repair(conversion, folder)
         except BaseException as raised:
@@ -232,7 +229,7 @@ def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
                     "files that end in .partial; the next conversion into it removes them"
                 )
         elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
-            error.add_note(conversion.state_text())
+            error.add_note(f"{conversion.state_text()}; the same command goes on from there")
         if error is raised:
             raise
         raise error from raised

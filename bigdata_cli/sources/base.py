@@ -7,7 +7,6 @@ conversion depends on the kind of source.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -57,12 +56,7 @@ class RowFeed(Protocol):
 
     def __iter__(self) -> Iterator[FedRows]: ...
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def entries(self) -> tuple[SourceEntry, ...]:
         """The files as they were when they were read."""
@@ -73,12 +67,7 @@ class PieceReader(Protocol):
     """Reads and parses pieces of files, from any thread; a context manager."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def start_of(self, piece: ByteRange) -> int | None:
         """Where the first record of a piece starts, None where that is to be guessed."""

@@ -20,8 +20,8 @@ from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.strict_json import Count, JsonError, convert
-from bigdata_cli.types.dtype import Column, Kind, integer_range, kind_of
-from bigdata_cli.types.lattice import Form, Observed
+from bigdata_cli.types.dtype import Column, Kind
+from bigdata_cli.types.lattice import Observed, observed_as
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
 
@@ -175,21 +175,6 @@ def _state(column: Column, is_fixed: bool) -> ColumnState:
         name=column.name,
         dtype=dtype,
         fixed=is_fixed,
-        observed=Observed() if is_fixed else _widest(dtype),
+        observed=Observed() if is_fixed else observed_as(dtype),
         distinct=None,
     )
-
-
-def _widest(dtype: str) -> Observed:
-    """What values show of which a dtype can only just hold all."""
-    kind = kind_of(dtype)
-    if kind is Kind.INT:
-        low, high = integer_range(dtype)
-        return Observed(Form.INT, negative=-low, positive=high)
-    if kind is Kind.FLOAT:
-        return Observed(Form.FLOAT | (Form.FLOAT32_LOSES if dtype == "float64" else 0))
-    if kind is Kind.TIMESTAMP:
-        zone = Form.TIMESTAMP_UTC if "UTC" in dtype else Form.TIMESTAMP
-        return Observed(zone | (Form.NANOSECONDS if "ns" in dtype else 0))
-    forms = {Kind.BOOL: Form.BOOL, Kind.DATE: Form.DATE, Kind.TEXT: Form.TEXT}
-    return Observed(forms.get(kind, 0))
