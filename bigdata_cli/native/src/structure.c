@@ -177,8 +177,9 @@ static found find_regular(search *s)
     return IRREGULAR;
 }
 
-/* A record as the careful scanner reads it. pos: where its last field ends, or what is wrong stands.
- * n_found: its fields; goes_on: others follow; quoted: the field that takes a surplus is. */
+/* A record as the careful scanner reads it. pos: where its last field ends, or what is wrong
+ * stands. n_found: its fields; goes_on: others follow; quoted: the field that takes a surplus is.
+ */
 typedef struct {
     int64_t pos, n_found;
     bool goes_on, quoted;
@@ -214,8 +215,8 @@ static int32_t scan_fields(search *s, scanned_record *record)
     }
 }
 
-/* Have the ends of a record that was scanned be those of n_fields fields. Returns BD_DONE, BD_TOO_FEW
- * or BD_TOO_MANY; *contiguous as in scan_careful. */
+/* Have the ends of a record that was scanned be those of n_fields fields. Returns BD_DONE,
+ * BD_TOO_FEW or BD_TOO_MANY; *contiguous as in scan_careful. */
 static int32_t mend_record(search *s, const scanned_record *record, bool *contiguous)
 {
     const bd_input *input = s->input;
