@@ -26,6 +26,8 @@ from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import split_source
@@ -92,6 +94,11 @@ class Prepared:
         assert isinstance(self.source, Source)  # only text files are read in pieces from anywhere
         return FileRanges(split_source(self.source, self.n_shards))
 
+    @property
+    def store(self) -> Store:
+        """Where the dataset is written."""
+        return open_store(self.output)
+
     def plan(self) -> Plan:
         """The plan as it is shown."""
         return Plan(
@@ -132,7 +139,7 @@ def prepare(
     source.check_output(output)
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
-    check_output(output, force=options.force, repair=options.repair)
+    check_output(open_store(output), force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
     types = _types(source, keep, options)
     storage = storage_options(form, options)
@@ -313,7 +320,9 @@ def _encode_sample(prepared: Prepared, folder: Path) -> Encoded:
         units = list(prepared.source.sample_units(plan, prepared.keep, _ESTIMATE_BYTES))
     chunks = [(unit, unit.chunk) for unit in units if unit.chunk is not None]
     batches = (chunk.batch for _, chunk in chunks)
-    n_bytes = encode_batches(prepared.form, prepared.storage, plan.schema(), batches, folder)
+    n_bytes = encode_batches(
+        prepared.form, prepared.storage, plan.schema(), batches, open_store(folder)
+    )
     return Encoded(
         text_bytes=sum(chunk.position - unit.start for unit, chunk in chunks),
         rows=sum(chunk.rows for _, chunk in chunks),
@@ -326,11 +335,11 @@ def encode_batches(
     storage: StorageOptions,
     schema: Schema,
     batches: Iterable[pa.RecordBatch],
-    folder: Path,
+    store: Store,
 ) -> int:
-    """The bytes of the files of a shard with these rows; they may be written into the folder."""
+    """The bytes of the files of a shard with these rows; they may be written into the store."""
     name = ShardName(stem="sample", index=0, count=1)
-    writer = form.sizing_writer(folder, name, schema, storage)
+    writer = form.sizing_writer(store, name, schema, storage)
     rebatcher = Rebatcher(
         schema,
         max_rows=writer.batch_rows,

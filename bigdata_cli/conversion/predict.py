@@ -17,6 +17,7 @@ from bigdata_cli.conversion.rebatch import counted_bytes
 from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
 
 MARGIN = 1.1
@@ -144,7 +145,7 @@ class _Trial:
         self._form, self._storage, self._rows = form, storage, rows
         self._folder = tempfile.TemporaryDirectory(prefix="bigdata-")
         name = ShardName(stem="empty", index=0, count=1)
-        writer = form.writer(Path(self._folder.name), name, rows.schema, storage)
+        writer = form.writer(open_store(Path(self._folder.name)), name, rows.schema, storage)
         writer.abort()
         self.pads_tables = writer.pads_tables
         self.table_rows = writer.batch_rows
@@ -181,7 +182,7 @@ class _Trial:
                 self._storage,
                 self._rows.schema,
                 self._rows.spread(n_rows),
-                Path(self._folder.name),
+                open_store(Path(self._folder.name)),
             )
         except OSError as error:
             raise disk_error(error, Path(tempfile.gettempdir())) from error

@@ -144,7 +144,7 @@ class _Round:
             options=FileOptions(
                 form=prepared.form,
                 storage=prepared.storage,
-                folder=prepared.output,
+                store=prepared.store,
                 in_flight=self._engine.worker.max_in_flight,
                 most_table_bytes=prepared.table_bytes,
             ),

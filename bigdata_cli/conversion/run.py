@@ -11,7 +11,6 @@ from pathlib import Path
 from msgspec import structs
 
 from bigdata_cli.checksum import entry_of_bytes
-from bigdata_cli.conversion.checksums import file_entry
 from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.disk_budget import check_disk
@@ -23,7 +22,7 @@ from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.plan import Prepared, prepare
 from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
-from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
+from bigdata_cli.conversion.rejects import merge_rejects
 from bigdata_cli.conversion.report import build_report
 from bigdata_cli.conversion.results import ConvertReport, Plan
 from bigdata_cli.conversion.resume import find_resume_state
@@ -91,20 +90,20 @@ def _run(
         watch = None if options.repair else check_disk(prepared)
     _keep_within(prepared.memory, recorder)
     begin_phase("converting")
-    folder = OutputFolder(prepared.output)
+    folder = OutputFolder(prepared.store)
     folder.open()
     try:
         current = identity(prepared)
         if _is_finished(folder, current):
             return build_report(
-                prepared, read_manifest(folder.path), seconds=time.monotonic() - started
+                prepared, read_manifest(folder.store), seconds=time.monotonic() - started
             )
-        check_output(folder.path, force=options.force, repair=options.repair)
+        check_output(folder.store, force=options.force, repair=options.repair)
         if options.repair:
             prepared = _with_tables_of_dataset(prepared, folder)
             _keep_within(prepared.memory, recorder)
             return _repair(prepared, folder, unit_bytes, progress, started)
-        state = find_resume_state(folder.path, current, prepared.keep, force=options.force)
+        state = find_resume_state(folder.store, current, prepared.keep, force=options.force)
         if state is not None:
             prepared = with_tables_of(prepared, state.table_bytes)
             _keep_within(prepared.memory, recorder)
@@ -146,7 +145,7 @@ def _keep_within(memory: MemoryBudget | None, recorder: MemoryRecorder) -> None:
 
 def _with_tables_of_dataset(prepared: Prepared, folder: OutputFolder) -> Prepared:
     """The conversion as it was when it made the dataset; what a manifest may say is not trusted."""
-    made = read_manifest(folder.path).options.get("table_bytes")
+    made = read_manifest(folder.store).options.get("table_bytes")
     is_size = made is None or (type(made) is int and made > 0)
     return with_tables_of(prepared, made) if is_size else prepared
 
@@ -193,13 +192,11 @@ def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     sidecars = prepared.form.sidecars(manifest.to_json())
     entries = [entry_of_bytes(name, text.encode()) for name, text in sidecars.items()]
     if manifest.rejected_rows:
-        merge_rejects(
-            prepared.source,
-            prepared.output,
-            conversion.reject_pieces(),
-            interleaved=conversion.order != "source",
+        is_interleaved = conversion.order != "source"
+        pieces = conversion.reject_pieces()
+        entries.append(
+            merge_rejects(prepared.source, folder.store, pieces, interleaved=is_interleaved)
         )
-        entries.append(file_entry(prepared.output, REJECTS_NAME))
     manifest = structs.replace(manifest, sidecars=tuple(entries))
     folder.commit(manifest, sidecars, conversion.renames())
     return manifest
@@ -225,7 +222,7 @@ def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
             folder.abandon(keep=kept)
             if kept:
                 error.add_note(
-                    f"{conversion.n_finished:,} shards are finished and stay in {folder.path}, as "
+                    f"{conversion.n_finished:,} shards are finished and stay in {folder.store}, as "
                     "files that end in .partial; the next conversion into it removes them"
                 )
         elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
@@ -243,4 +240,4 @@ def _cause_of(error: BaseException, conversion: Coordinator, folder: OutputFolde
                 file.check_unchanged()
         except DataError as why:
             return why
-    return disk_error(error, folder.path) if isinstance(error, OSError) else error
+    return disk_error(error, folder.store) if isinstance(error, OSError) else error

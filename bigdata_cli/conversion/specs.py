@@ -80,7 +80,7 @@ class SpecMaker:
             schema=self.schema(columns),
             format=prepared.form.name,
             storage=prepared.storage,
-            folder=prepared.output,
+            store=prepared.store,
             unit_bytes=self._unit_bytes,
             max_table_bytes=prepared.table_bytes,
             max_vocabulary_bytes=self._memory.vocabulary_bytes,

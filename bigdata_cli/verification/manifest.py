@@ -6,13 +6,12 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import SHARD_FILE, Manifest
-from bigdata_cli.formats.base import PARTIAL_SUFFIX
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile
 from bigdata_cli.verification.report import Finding
 
 _MAX_FIELD_BYTES = 1 << 30
@@ -66,7 +65,7 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
             )
 
 
-def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
+def check_rejects(store: Store, manifest: Manifest) -> Iterator[Finding]:
     """Check that there are as many rejected records as the manifest says."""
     if REJECTS_NAME not in {file.name for file in manifest.sidecars}:
         if manifest.rejected_rows:
@@ -75,7 +74,7 @@ def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         return
     n_records = 0
     try:
-        for _ in read_rejects(folder):
+        for _ in read_rejects(store):
             n_records += 1
     except (OSError, ValueError) as error:
         yield Finding(file=REJECTS_NAME, what=f"cannot be read: {error}")
@@ -89,11 +88,10 @@ def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         )
 
 
-def read_rejects(folder: Path) -> Iterator[list[str]]:
+def read_rejects(store: Store) -> Iterator[list[str]]:
     """The records of `rejects.csv`; raises ValueError where it is not as we write it."""
     csv.field_size_limit(_MAX_FIELD_BYTES)
-    path = folder / REJECTS_NAME
-    with path.open("r", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with StoredFile(store, REJECTS_NAME).open_text() as stream:
         reader = csv.reader(stream)
         try:
             if next(reader, None) != list(HEADER):
@@ -115,8 +113,7 @@ def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
             stems.add(match["stem"])
     listed |= {MANIFEST_NAME, *(file.name for file in dataset.manifest.sidecars)}
     findings, others = [], []
-    for path in sorted(dataset.path.iterdir()):
-        name = path.name
+    for name in sorted(dataset.store.names()):
         if name in listed:
             continue
         if name.endswith(PARTIAL_SUFFIX):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +16,6 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     feature_columns,
-    partial_name,
 )
 from bigdata_cli.formats.column_arrays import TableArrays, label_values
 from bigdata_cli.formats.npy.file import NpyFile
@@ -29,6 +26,7 @@ from bigdata_cli.formats.npy.read import (
     OFFSETS_SUFFIX,
     value_parts,
 )
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
 if TYPE_CHECKING:
@@ -50,8 +48,8 @@ class NpyWriter(ShardWriter):
     is_written: False where only their sizes are asked for.
     """
 
-    def __init__(self, folder: Path, name: ShardName, *, is_written: bool) -> None:
-        self._folder = folder
+    def __init__(self, store: Store, name: ShardName, *, is_written: bool) -> None:
+        self._store = store
         self._is_written = is_written
         self._name = name
         self._files: dict[str, NpyFile] = {}
@@ -71,13 +69,9 @@ class NpyWriter(ShardWriter):
             name = self._final_names[part] = self._name.file("npy", part)
         return name
 
-    def _path(self, part: str) -> str:
-        return os.path.join(self._folder, partial_name(self._final_name(part)))
-
     def _add(self, part: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> NpyFile:
-        file = self._files[part] = NpyFile(
-            self._path(part), dtype, row_shape, is_written=self._is_written
-        )
+        store = self._store if self._is_written else None
+        file = self._files[part] = NpyFile(store, self._final_name(part), dtype, row_shape)
         return file
 
     def append(self, encoded: Any) -> None:
@@ -92,14 +86,13 @@ class NpyWriter(ShardWriter):
     def close(self) -> tuple[FileEntry, ...]:
         if not self._files:
             self._open()
-        there = set(os.listdir(self._folder))
+        there = set(self._store.names())
         entries = []
         for part in self._parts():
             if part in self._files:
-                entries.append(self._files[part].close(self._final_name(part)))
-            elif partial_name(self._final_name(part)) in there:
-                # An attempt that was cut short left it.
-                os.unlink(self._path(part))
+                entries.append(self._files[part].close())
+            elif (left := partial_name(self._final_name(part))) in there:
+                self._store.remove([left])  # of an attempt that was cut short
         return tuple(entries)
 
     def abort(self) -> None:
@@ -124,9 +117,9 @@ class ColumnsWriter(NpyWriter):
     """A file per column; two for text; a validity mask where the shard has nulls."""
 
     def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, *, is_written: bool = True
+        self, store: Store, name: ShardName, schema: Schema, *, is_written: bool = True
     ) -> None:
-        super().__init__(folder, name, is_written=is_written)
+        super().__init__(store, name, is_written=is_written)
         self._schema = schema
         check_name_lengths(schema, name)
         dtypes = [column_dtype(column) for column in schema]
@@ -217,14 +210,14 @@ class MatrixWriter(NpyWriter):
 
     def __init__(
         self,
-        folder: Path,
+        store: Store,
         name: ShardName,
         schema: Schema,
         options: StorageOptions,
         *,
         is_written: bool = True,
     ) -> None:
-        super().__init__(folder, name, is_written=is_written)
+        super().__init__(store, name, is_written=is_written)
         self._options = options
         self._dtype = options.matrix_dtype
         self._look_at(schema)
