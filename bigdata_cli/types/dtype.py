@@ -85,14 +85,21 @@ def parse_dtype(text: str) -> str:
     return dtype
 
 
+def _range_of(dtype: str) -> tuple[int, int]:
+    bits = int(dtype.lstrip("uint"))
+    return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+_RANGES = {dtype: _range_of(dtype) for dtype in INTEGER_DTYPES}
+
+
 def integer_range(dtype: str) -> tuple[int, int]:
     """The smallest and largest value of an integer dtype.
 
     >>> integer_range("uint8")
     (0, 255)
     """
-    bits = int(dtype.lstrip("uint"))
-    return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return _RANGES[dtype]
 
 
 def smallest_integer(low: int, high: int) -> str | None:
@@ -103,8 +110,7 @@ def smallest_integer(low: int, high: int) -> str | None:
     >>> smallest_integer(0, 2**63), smallest_integer(-1, 2**63)
     ('uint64', None)
     """
-    for dtype in INTEGER_DTYPES:
-        smallest, largest = integer_range(dtype)
+    for dtype, (smallest, largest) in _RANGES.items():
         if smallest <= low and high <= largest:
             return dtype
     return None

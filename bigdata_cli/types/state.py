@@ -40,7 +40,7 @@ class ColumnState:
         dtype = resolve(joined, float_mode=float_mode, n_distinct=None, n_rows=0)
         if dtype == self.dtype or (dtype == "text" and self.dtype == "category"):
             return self
-        return replace(self, dtype=dtype, observed=joined)
+        return self._with(dtype, joined, self.distinct)
 
     def joined(
         self, observed: Observed, distinct: frozenset[str] | None, float_mode: str
@@ -48,9 +48,18 @@ class ColumnState:
         """The state after rows that showed this: its dtype holds their values too."""
         widened = self.widened(observed, float_mode)
         joined = join_distinct(widened.distinct, distinct)
+        seen = widened.observed.join(observed)
         if joined is None and widened.dtype == "category" and not widened.fixed:
-            return replace(widened, dtype="text", distinct=None)
-        return replace(widened, distinct=joined, observed=widened.observed.join(observed))
+            return self._with("text", widened.observed, None)
+        if joined is widened.distinct and seen is widened.observed:
+            return widened
+        return self._with(widened.dtype, seen, joined)
+
+    def _with(self, dtype: str, observed: Observed, distinct: frozenset[str] | None) -> ColumnState:
+        # `dataclasses.replace` takes five times as long, and a table may have 10,000 columns.
+        return ColumnState(
+            name=self.name, dtype=dtype, observed=observed, fixed=self.fixed, distinct=distinct
+        )
 
     def column(self) -> Column:
         """The column as it would be stored now."""
