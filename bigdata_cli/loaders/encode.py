@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import CategoryCodes
+from bigdata_cli.arrays.table import TableArrays
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.loaders.arrays import (
-    CategoryCodes,
-    check_mask_names,
-    column_values,
-    numbers,
-    plain_numbers,
-)
 from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
+from bigdata_cli.types.buffers import validity_of
 from bigdata_cli.types.dtype import (
     VALIDITY_SUFFIX,
     Column,
     Kind,
     Schema,
+    code_dtype,
     item_bytes,
     numpy_dtype,
 )
 
-_TILE_BYTES = 1 << 20
-"""Of a matrix that is written column by column: a tile stays in the cache of a core."""
 _PYTHON_TEXT_BYTES = 50
 """What a Python string takes besides its text."""
 _MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY, Kind.TEXT)
@@ -63,6 +58,10 @@ class XyEncoder(Encoder):
         self.row_bytes = sum(spec.row_bytes for spec in self.specs)
         self._label = label
         self._codes = CategoryCodes(Schema(self.columns))
+        read = _as_read(dataset, self.columns)
+        self._X = TableArrays(read, read.columns[:-1])
+        last = read.columns[-1]
+        self._y = TableArrays(Schema((last,)), (last,), [_own_dtype(last)])
         self._places = _matrix_places(dataset, features, label)
         if self._places is not None:
             self.reads = "matrix"
@@ -74,7 +73,7 @@ class XyEncoder(Encoder):
     def encode_matrix(self, X: np.ndarray, y: Any) -> list[np.ndarray]:
         if self.reads == "floats":
             coded = self._codes.apply(pa.RecordBatch.from_arrays([y], names=[self._label.name]))
-            return [self._cast(X), self._label_values(coded.column(0))]
+            return [self._cast(X), self.label_values(coded.column(0))]
         if isinstance(self._places, list):
             X = X[:, self._places]
         return [self._cast(X), self._plain(y)]
@@ -100,30 +99,22 @@ class XyEncoder(Encoder):
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
         X = self.specs[0].empty(coded.num_rows)
-        features = [plain_numbers(array) for array in coded.columns[:-1]]
-        step = max(64, _TILE_BYTES // max(1, self.specs[0].row_bytes))
-        with np.errstate(over="raise"):
-            for start in range(0, coded.num_rows, step):
-                rows = slice(start, start + step)
-                for place, (values, _) in enumerate(features):
-                    try:
-                        X[rows, place] = values[rows]
-                    except FloatingPointError as error:
-                        what = f'column "{self.columns[place].name}"'
-                        raise _beyond(X.dtype, what) from error
-        for place, (_, valid) in enumerate(features):
-            if valid is not None:
-                X[~valid, place] = np.nan
-        return [X, self._label_values(coded.column(len(self.columns) - 1))]
+        try:
+            self._X.matrix(pa.Table.from_batches([coded]), str(X.dtype), X)
+        except DataError as error:
+            raise DataError(error.message, hint='dtype="float64"') from error
+        return [X, self.label_values(coded.column(len(self.columns) - 1))]
 
-    def _label_values(self, array: pa.Array) -> np.ndarray:
-        values, valid = column_values(array)
-        wanted = self.specs[1].dtype
+    def label_values(self, array: pa.Array) -> np.ndarray:
+        """Return the label as y, of a column in which categories are codes."""
+        found = self._y.arrays(pa.table({self._label.name: array}))
+        [values], [valid], wanted = found.values, found.valid, self.specs[1].dtype
+        assert values is not None
         if valid is None or values.dtype.kind in "fM":
             return self._plain(values)
         if wanted.kind != "f":
             raise _null_unknown(self._label)
-        return numbers(array).astype(wanted, copy=False)
+        return np.where(valid, values, np.nan).astype(wanted, copy=False)
 
     def batch(self, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         X, y = arrays
@@ -151,7 +142,17 @@ class ColumnsEncoder(Encoder):
         self._plain = plain
         self._codes = CategoryCodes(Schema(self.columns))
         self._label = XyEncoder(dataset, (), label, plain=plain) if label is not None else None
-        self._dtypes = {column.name: self._dtype(dataset, column) for column in columns}
+        read = _as_read(dataset, columns)
+        self._dtypes = {
+            column.name: np.dtype(np.int64)
+            if plain and column.kind in _DATETIMES
+            else _own_dtype(column)
+            for column in read
+        }
+        numbers = tuple(column for column in read if column.kind is not Kind.TEXT)
+        self._numbers = TableArrays(
+            Schema(numbers), numbers, [self._dtypes[column.name] for column in numbers]
+        )
         masked = (*_MASKED, *_DATETIMES) if plain else _MASKED
         self.masked = tuple(
             column.name
@@ -175,32 +176,23 @@ class ColumnsEncoder(Encoder):
             if column.kind is Kind.TEXT
         )
 
-    def _dtype(self, dataset: ReadableDataset, column: Column) -> np.dtype:
-        is_feature = dataset.storage.layout == "matrix" and column.name != dataset.storage.label
-        if is_feature and column.kind is not Kind.CATEGORY:
-            return np.dtype(dataset.storage.matrix_dtype)
-        if column.kind is Kind.TEXT:
-            return np.dtype(object)
-        if self._plain and column.kind in _DATETIMES:
-            return np.dtype(np.int64)
-        return numpy_dtype(column.dtype, n_values=column.n_values)
-
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
+        names = [column.name for column in self._numbers.columns]
+        found = self._numbers.arrays(pa.Table.from_batches([coded.select(names)]))
+        known = dict(zip(names, zip(found.values, found.valid, strict=True), strict=True))
         values, masks = [], {}
         for place, column in enumerate(self._features):
-            array, valid = column_values(coded.column(place))
-            wanted = self._dtypes[column.name]
-            if array.dtype.kind == "M" and wanted.kind != "M":
-                array = array.view(np.int64) if valid is None else _ticks(array, valid)
-            values.append(array.astype(wanted, copy=False))
+            array, valid = known.get(column.name) or _texts(coded.column(place))
+            assert array is not None
+            values.append(array)
             if column.name in self.masked:
                 masks[column.name] = np.ones(len(array), bool) if valid is None else valid
-            elif valid is not None and wanted.kind not in "fM":
+            elif valid is not None and array.dtype.kind not in "fM":
                 raise _null_unknown(column)
         arrays = [*values, *(masks[name] for name in self.masked)]
         if self._label is not None:
-            arrays.append(self._label.encode(coded.select([len(self._features)]))[1])
+            arrays.append(self._label.label_values(coded.column(len(self._features))))
         return arrays
 
     def batch(self, arrays: Sequence[Any]) -> Any:
@@ -212,8 +204,43 @@ class ColumnsEncoder(Encoder):
         return batch if self._label is None else (batch, arrays[-1])
 
 
-def _ticks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    return np.where(valid, values.view(np.int64), 0)
+def _as_read(dataset: ReadableDataset, columns: Sequence[Column]) -> Schema:
+    """The columns as `read_shard` gives them, with codes for categories.
+
+    The features of a stored matrix are floats, whatever they were.
+    """
+    storage = dataset.storage
+
+    def dtype(column: Column) -> str:
+        if column.kind is Kind.CATEGORY:
+            return code_dtype(column.n_values)
+        is_feature = storage.layout == "matrix" and column.name != storage.label
+        return storage.matrix_dtype if is_feature else column.dtype
+
+    return Schema(tuple(Column(name=column.name, dtype=dtype(column)) for column in columns))
+
+
+def _own_dtype(column: Column) -> np.dtype:
+    return np.dtype(object) if column.kind is Kind.TEXT else numpy_dtype(column.dtype)
+
+
+def _texts(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+    """Text as str, "" where it is null, and which rows have a value: (rows,)."""
+    valid = validity_of(array)
+    text = array if valid is None else array.fill_null("")
+    return text.to_numpy(zero_copy_only=False), valid
+
+
+def check_mask_names(columns: Iterable[Column]) -> None:
+    """Raise UsageError where the mask of a column would have the name of another column."""
+    names = {column.name for column in columns}
+    for name in sorted(names):
+        if name + VALIDITY_SUFFIX in names:
+            raise UsageError(
+                f'the mask of column "{name}" would be "{name + VALIDITY_SUFFIX}", '
+                "which is a column too",
+                hint="read one of them at a time, with columns=[…]",
+            )
 
 
 def float_dtype(dtype: str) -> np.dtype:

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bigdata_cli.arrays.columns import numbers
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError, did_you_mean
-from bigdata_cli.loaders.arrays import numbers
 from bigdata_cli.loaders.base import ArraySpec, Encoder
 from bigdata_cli.native.library import NUMBER_COLUMN, address, lib
 from bigdata_cli.training.features import FeaturePlan

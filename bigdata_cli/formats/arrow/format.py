@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import vocabulary_digest
 from bigdata_cli.formats.arrow.file import ArrowFile
 from bigdata_cli.formats.arrow.read import ArrowRows, batches_of, check_columns
 from bigdata_cli.formats.arrow.traits import TRAITS
@@ -25,6 +24,7 @@ from bigdata_cli.formats.base import (
     rows_of_file,
 )
 from bigdata_cli.formats.codecs import parse_codec, parse_compression
+from bigdata_cli.formats.matrix import vocabulary_digest
 from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.dtype import Column, Kind, Schema
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import ColumnsOfTable, TableArrays
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.formats.arrow.messages import (
     BLOCK,
@@ -20,7 +21,6 @@ from bigdata_cli.formats.arrow.messages import (
     encode_footer,
 )
 from bigdata_cli.formats.base import ShardName, ShardWriter
-from bigdata_cli.formats.column_arrays import ColumnsOfTable, TableArrays
 from bigdata_cli.formats.table_rows import rows_within
 from bigdata_cli.io.store import ByteSink, Store, partial_name
 from bigdata_cli.types.buffers import text_array

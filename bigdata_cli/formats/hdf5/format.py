@@ -26,16 +26,6 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import (
-    check_matrix,
-    column_physical,
-    matrix_array_bytes,
-    matrix_as_read,
-    matrix_change,
-    matrix_kept_dtype,
-    matrix_physical,
-    matrix_row_bytes,
-)
 from bigdata_cli.formats.base import (
     Change,
     Format,
@@ -61,6 +51,16 @@ from bigdata_cli.formats.hdf5.read import (
 from bigdata_cli.formats.hdf5.rows import Hdf5Rows
 from bigdata_cli.formats.hdf5.traits import TRAITS
 from bigdata_cli.formats.hdf5.write import Hdf5Writer
+from bigdata_cli.formats.matrix import (
+    check_matrix,
+    column_physical,
+    matrix_array_bytes,
+    matrix_as_read,
+    matrix_change,
+    matrix_kept_dtype,
+    matrix_physical,
+    matrix_row_bytes,
+)
 from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics

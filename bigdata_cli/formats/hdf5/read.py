@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import arrow_column, arrow_text, matrix_columns
+from bigdata_cli.arrays.table import texts_of_fixed
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.formats.base import StorageOptions, clipped, feature_columns
-from bigdata_cli.formats.column_arrays import texts_of_fixed
 from bigdata_cli.formats.hdf5.encode import VOCABULARY, dataset_name, stored_dtype
 from bigdata_cli.io.store import StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
@@ -322,6 +322,6 @@ def read_matrix(
 ) -> Iterator[pa.RecordBatch]:
     for X, y in matrix_slices(source, schema, options, names, max_rows, rows):
         try:
-            yield matrix_columns(X, y, schema, options, columns=list(names))
+            yield matrix_columns(X, y, schema, options.label, columns=list(names))
         except VerificationError as error:
             raise damaged(source.filename, error.message) from error

@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import matrix_columns
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import matrix_columns
 from bigdata_cli.formats.base import RowAccess, StorageOptions, clipped
 from bigdata_cli.formats.hdf5.read import (
     DAMAGE,
@@ -97,7 +97,9 @@ class Hdf5Rows(RowAccess):
         schema, options = self._source
         names = [column.name for column in self._columns]
         if options.layout == "matrix":
-            return matrix_columns(values.get("X"), values.get("y"), schema, options, columns=names)
+            return matrix_columns(
+                values.get("X"), values.get("y"), schema, options.label, columns=names
+            )
         arrays = [
             arrow_values(values[name], valid.get(name), schema[name], self._file) for name in names
         ]

@@ -12,7 +12,14 @@ import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import (
+from bigdata_cli.formats.base import (
+    Change,
+    Format,
+    ShardName,
+    StorageOptions,
+    check_options,
+)
+from bigdata_cli.formats.matrix import (
     check_matrix,
     column_physical,
     matrix_array_bytes,
@@ -21,13 +28,6 @@ from bigdata_cli.formats.arrays import (
     matrix_kept_dtype,
     matrix_physical,
     matrix_row_bytes,
-)
-from bigdata_cli.formats.base import (
-    Change,
-    Format,
-    ShardName,
-    StorageOptions,
-    check_options,
 )
 from bigdata_cli.formats.npy.headers import rewrite_npy_headers
 from bigdata_cli.formats.npy.read import (

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.formats.base import (
     RowAccess,
     ShardName,
@@ -212,7 +212,7 @@ def read_matrix(
     """The rows of a shard of the layout matrix, as `Format.read` gives them."""
     for X, y in matrix_slices(store, files, schema, options, max_rows=max_rows, rows=rows):
         try:
-            yield matrix_columns(X, y, schema, options, columns=columns)
+            yield matrix_columns(X, y, schema, options.label, columns=columns)
         except VerificationError as error:
             raise VerificationError(f"{StoredFile(store, files[0])}: {error.message}") from error
 
@@ -277,7 +277,9 @@ class NpyRows(RowAccess):
 
     def _of_matrix(self, X: np.ndarray, y: np.ndarray | None) -> pa.RecordBatch:
         try:
-            return matrix_columns(X, y, *self._source, columns=self._columns)
+            return matrix_columns(
+                X, y, self._source[0], self._source[1].label, columns=self._columns
+            )
         except VerificationError as error:
             raise VerificationError(f"{self._path}: {error.message}") from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import TableArrays, label_values
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import (
@@ -17,7 +18,6 @@ from bigdata_cli.formats.base import (
     StorageOptions,
     feature_columns,
 )
-from bigdata_cli.formats.column_arrays import TableArrays, label_values
 from bigdata_cli.formats.npy.file import NpyFile
 from bigdata_cli.formats.npy.read import (
     BYTES_SUFFIX,

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import nan_as_null
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.arrays import nan_as_null, vocabulary_digest
 from bigdata_cli.formats.base import (
     Change,
     Format,
@@ -27,6 +27,7 @@ from bigdata_cli.formats.base import (
 )
 from bigdata_cli.formats.codecs import parse_compression, parse_gzip
 from bigdata_cli.formats.deflate import gzip_member
+from bigdata_cli.formats.matrix import vocabulary_digest
 from bigdata_cli.formats.tfrecord import read, records, tfds
 from bigdata_cli.formats.tfrecord.encode import RecordEncoder
 from bigdata_cli.formats.tfrecord.layout import (
