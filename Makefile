@@ -16,8 +16,8 @@ PLATFORMS := linux-x86_64 linux-aarch64 darwin-x86_64 darwin-aarch64
 FUZZ := --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint audit format native wheels sanitize fuzz soak bench \
-    bench-quick bench-fraud docs clean
+.PHONY: help demo test coverage lint lint-c lint-types lint-style lint-imports lint-known audit \
+    format native wheels sanitize fuzz soak bench bench-quick bench-fraud docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
@@ -55,12 +55,24 @@ coverage: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder \
 	    --cov --cov-report term:skip-covered
 
+# Side by side, the longest first.
 lint: $(VENV)/.installed-dev $(NATIVE)
+	@$(MAKE) --no-print-directory -j $(TEST_JOBS) lint-c lint-types lint-style lint-imports lint-known
+
+lint-c:
+	$(BIN)/python .ci/lint_c.py
+
+lint-types:
+	$(BIN)/mypy
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+lint-imports:
 	$(BIN)/lint-imports
-	$(BIN)/python .ci/lint_c.py
+
+lint-known:
 	@$(BIN)/python .ci/audit.py
 
 audit: $(VENV)/.installed-dev

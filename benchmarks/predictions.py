@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from benchmarks.inputs import BENCH_FOLDER, sample_file
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspection.facts import Cost
+    from bigdata_cli.conversion.estimate.costs import Cost
 
 KINDS = ("transactions", "sensors", "messy", "log")
 PAGE = Path("docs/predictions.md")
@@ -68,14 +68,14 @@ def compare(path: Path, folder: Path) -> Iterable[Compared]:
 
 def _convert(path: Path, cost: Cost, output: Path) -> tuple[float, int]:
     from bigdata_cli import open_dataset
-    from bigdata_cli.inspection.flags import column_list
+    from bigdata_cli.option_kinds import write_names
 
     command = [
         sys.executable, "-m", "bigdata_cli", "convert", str(path), "--to", cost.format,
         "--layout", cost.layout, "--compression", cost.compression, "-o", str(output), "--quiet",
     ]  # fmt: skip
     if cost.dropped:
-        command += ["--drop", column_list(cost.dropped)]
+        command += ["--drop", write_names(cost.dropped)]
     started = time.monotonic()
     subprocess.run(command, check=True)
     return time.monotonic() - started, open_dataset(output).manifest.bytes

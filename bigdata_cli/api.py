@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.options import request_of
+from bigdata_cli.option_kinds import PATH, SOURCES
+from bigdata_cli.options import accepted, request_of
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import Progress
@@ -144,7 +145,7 @@ def convert(
 
     with errors_name_arguments("convert"):
         options = request_of(ConvertOptions, given)
-        paths = [sources] if isinstance(sources, str | Path) else list(sources)
+        paths = accepted("sources", sources, SOURCES)
         return run(paths, options, progress=progress)
 
 
@@ -222,7 +223,9 @@ def inspect(
     from bigdata_cli.inspection.run import run
 
     with errors_name_arguments("inspect"):
-        return run(path, request_of(InspectOptions, given), progress=progress)
+        return run(
+            accepted("path", path, PATH), request_of(InspectOptions, given), progress=progress
+        )
 
 
 def open_dataset(path: str | Path) -> "Dataset":
@@ -241,7 +244,7 @@ def open_dataset(path: str | Path) -> "Dataset":
     from bigdata_cli.dataset import open_dataset as open_
 
     with errors_name_arguments("convert"):  # its hints say how to make a dataset
-        return open_(path)
+        return open_(accepted("path", path, PATH))
 
 
 def train(
@@ -401,6 +404,7 @@ def verify(
     from bigdata_cli.verification.run import run
 
     with errors_name_arguments("verify"):
+        path = accepted("path", path, PATH)
         return run(path, request_of(VerifyOptions, given), progress=progress)
 
 

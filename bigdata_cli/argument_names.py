@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module
 
 from bigdata_cli.errors import BigdataError, UsageError
-from bigdata_cli.options import Option, options_of, python_type
+from bigdata_cli.options import Option, options_of, python_literal, python_type
 
 REQUESTS = {
     "convert": "bigdata_cli.conversion.options:ConvertOptions",
@@ -68,7 +68,7 @@ def _call(found: re.Match[str]) -> str:
     arguments = []
     while words and not words[0].startswith("-") and _is_file(*words[:2]):
         word = words.pop(0)
-        arguments.append(word if _PLACEHOLDER.fullmatch(word) else _quoted(_unquoted(word)))
+        arguments.append(word if _PLACEHOLDER.fullmatch(word) else python_literal(_unquoted(word)))
     flags = _flags(found["name"])
     while words and words[0].startswith("-"):
         flag = words.pop(0)
@@ -132,27 +132,16 @@ def _argument(one: Option, flag: str, value: str | None) -> str:
     if _PLACEHOLDER.fullmatch(plain):
         return f"{one.argument}={plain}"
     if one.values.choices:
-        return f"{one.argument}={' or '.join(map(_quoted, plain.split('|')))}"
+        return f"{one.argument}={' or '.join(map(python_literal, plain.split('|')))}"
     if _NUMBER.fullmatch(plain) and python_type(one).startswith(("int", "float")):
         return f"{one.argument}={plain}"
     try:
         parsed = one.values.parse(plain)
     except (UsageError, ValueError):
-        return f"{one.argument}={_quoted(plain)}"
+        return f"{one.argument}={python_literal(plain)}"
     if one.values.collect is not None:
         parsed = one.values.collect([parsed])
-    if isinstance(parsed, dict):
-        return f"{one.argument}={_shown(parsed)}"
-    if isinstance(parsed, tuple):
-        return f"{one.argument}=[{', '.join(map(_shown, parsed))}]"
-    return f"{one.argument}={_quoted(plain)}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        pairs = (f"{_quoted(key)}: {_shown(one)}" for key, one in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    return _quoted(value) if isinstance(value, str) else str(value)
+    return f"{one.argument}={python_literal(parsed if isinstance(parsed, dict | tuple) else plain)}"
 
 
 def _is_value(one: Option, word: str) -> bool:
@@ -169,10 +158,6 @@ def _unquoted(word: str) -> str:
     if word[:1] in ("'", '"'):
         return shlex.split(word)[0] if len(shlex.split(word)) == 1 else word[1:-1]
     return word
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if '"' not in text and "\\" not in text else repr(text)
 
 
 @cache

@@ -18,6 +18,8 @@ An interrupt (Ctrl-C) exits with 130. Any other exception is a bug: traceback, e
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -49,6 +51,21 @@ class DataError(BigdataError):
 
 class SourceLostError(DataError):
     """The source was there when reading began, and is gone or cannot be read; it may come back."""
+
+
+def lost(name: str, error: BaseException) -> SourceLostError | None:
+    """The error for a read of a source that the system refused; None where its content is wrong.
+
+    Libraries say of damage too that it is an OSError, without a number, or as a position that is
+    none.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
+            problem = cause.strerror or os.strerror(cause.errno or 0)
+            return SourceLostError(f"{name} cannot be read at present: {problem}")
+        cause = cause.__cause__
+    return None
 
 
 class BudgetError(BigdataError):

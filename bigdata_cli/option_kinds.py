@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,12 +59,12 @@ def choice(names: Iterable[str]) -> Kind:
         return text
 
     literals = ", ".join(f'"{name}"' for name in known)
-    return Kind("|".join(known), f"Literal[{literals}]", parse, _accept_text, choices=known)
+    return Kind("|".join(known), f"Literal[{literals}]", parse, accept_text, choices=known)
 
 
 def integer(minimum: int | None = None) -> Kind:
     """An integer, from a minimum on."""
-    return Kind("N", parse=int, accept=_accept_integer, bounds=Bounds(minimum))
+    return Kind("N", parse=int, accept=accept_integer, bounds=Bounds(minimum))
 
 
 def number(bounds: Bounds) -> Kind:
@@ -70,22 +72,64 @@ def number(bounds: Bounds) -> Kind:
     return Kind("X", parse=float, accept=_accept_number, bounds=bounds)
 
 
-def _accept_text(text: Any) -> str:
+def accept_text(text: Any) -> str:
+    """A text; raises TypeError for anything else, as all `accept_…` do."""
     if not isinstance(text, str):
         raise TypeError("not a text")
     return text
 
 
-def _accept_integer(number: Any) -> int:
+def accept_integer(number: Any) -> int:
+    """An integer of any library."""
     if isinstance(number, bool):
         raise TypeError("not an integer")
     return operator.index(number)
 
 
 def _accept_number(number: Any) -> float:
-    if isinstance(number, bool | str):
+    if isinstance(number, bool | str | bytes):
         raise TypeError("not a number")
     return float(number)
+
+
+def accept_path(path: Any) -> str:
+    """The name of a file or folder."""
+    if not isinstance(path, str | PathLike):
+        raise TypeError("not a path")
+    name = fspath(path)
+    if not isinstance(name, str) or not name:
+        raise TypeError("not a path")
+    return name
+
+
+def accept_paths(paths: Any) -> tuple[str, ...]:
+    """One path or several."""
+    if isinstance(paths, str | PathLike):
+        return (accept_path(paths),)
+    return tuple(map(accept_path, _several(paths)))
+
+
+def accept_mapping(accept: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    """What makes a dict of an argument: texts, each with a value that `accept` takes."""
+
+    def accept_all(mapping: Any) -> dict[str, Any]:
+        if not isinstance(mapping, Mapping):
+            raise TypeError("not a mapping")
+        return {accept_text(key): accept(value) for key, value in mapping.items()}
+
+    return accept_all
+
+
+def accept_integers(numbers: Any) -> tuple[int, ...]:
+    """Several integers."""
+    return tuple(map(accept_integer, _several(numbers)))
+
+
+def _several(values: Any) -> Iterable[Any]:
+    """The elements of what has an order; letters of a text and keys of a mapping are none."""
+    if isinstance(values, str | bytes | bytearray | Mapping | AbstractSet):
+        raise TypeError("no list")
+    return iter(values)
 
 
 def _accept_truth(truth: Any) -> bool:
@@ -109,11 +153,14 @@ def write_names(names: Iterable[str]) -> str:
     return line.getvalue()
 
 
-def accept_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of an argument in Python; raises TypeError for a text, which is no list of them."""
-    if isinstance(names, str):
-        raise TypeError("a text is no list of names")
-    return tuple(names)
+def accept_texts(texts: Any) -> tuple[str, ...]:
+    """Several texts in an order."""
+    return tuple(map(accept_text, _several(texts)))
+
+
+def accept_all_texts(texts: Any) -> tuple[str, ...]:
+    """Several texts whose order means nothing."""
+    return accept_texts(sorted(texts) if isinstance(texts, AbstractSet) else texts)
 
 
 def join_names(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
@@ -138,20 +185,23 @@ def unique_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return joined
 
 
-TEXT = Kind("TEXT", accept=_accept_text)
+TEXT = Kind("TEXT", accept=accept_text)
 FLAG = Kind("", parse=lambda text: text == "true", accept=_accept_truth)
 INTEGER = integer()
 COUNT = integer(1)
 NATURAL = integer(0)
 NUMBER = number(Bounds())
-PATH = Kind("FILE", "str | Path", Path, Path)
-TEXTS = Kind("TEXT", "Sequence[str]", accept=accept_names, collect=tuple, note="; repeatable")
+PATH = Kind("FILE", "str | Path", Path, lambda path: Path(accept_path(path)))
+SOURCES = Kind("FILE...", "str | Path | Sequence[str | Path]", accept=accept_paths, collect=tuple)
+TEXTS = Kind("TEXT", "Sequence[str]", accept=accept_all_texts, collect=tuple, note="; repeatable")
 NAMES = Kind(
     "COLS",
     "Sequence[str]",
     parse_names,
-    accept_names,
+    accept_texts,
     write_names,
     note=", separated by commas",
 )
-ALL_NAMES = NAMES._replace(collect=join_names, note=", separated by commas; repeatable")
+ALL_NAMES = NAMES._replace(
+    accept=accept_all_texts, collect=join_names, note=", separated by commas; repeatable"
+)

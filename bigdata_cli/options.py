@@ -13,10 +13,11 @@ of docs/python.md (signatures.py), and the names in errors (argument_names.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import UsageError, closest
 from bigdata_cli.option_kinds import FLAG, INTEGER, NUMBER, PATH, TEXT, TEXTS, Kind
 
 Request = TypeVar("Request")
@@ -171,10 +172,48 @@ def _own_fields(request: type) -> set[str]:
 def _accepted(one: Option, value: Any) -> Any:
     if value is None and one.default is not MISSING:
         return one.default  # None is "not given" too where the field is never None
+    return accepted(one.argument, value, one.values, python_type(one))
+
+
+def accepted(argument: str, value: Any, kind: Kind, type_: str = "") -> Any:
+    """The value of an argument in Python; raises UsageError, with the value that was meant."""
     try:
-        return one.values.accept(value)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{one.argument} is {value!r}; its type is {python_type(one)}") from error
+        given = kind.accept(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        meant = None
+        if isinstance(value, str) and kind is not FLAG:
+            with suppress(UsageError, TypeError, ValueError):
+                meant = (
+                    kind.parse(value) if kind.collect is None else kind.collect([kind.parse(value)])
+                )
+        raise UsageError(
+            f"{argument} is {value!r}; its type is {type_ or kind.annotation}",
+            hint=None if meant is None else f"{argument}={python_literal(meant)}",
+        ) from error
+    if kind.choices and given not in kind.choices:
+        close = closest(given, kind.choices)
+        raise UsageError(
+            f"{argument} is {python_literal(given)}, which is none of "
+            f"{', '.join(map(python_literal, kind.choices))}",
+            hint=None if close is None else f"{argument}={python_literal(close)}",
+        )
+    return given
+
+
+def python_literal(value: object) -> str:
+    """A value as an argument in Python is written: `["a", "b"]`, `{"a": 1}`.
+
+    >>> python_literal(("a", "b")), python_literal({"a": 1})
+    ('["a", "b"]', '{"a": 1}')
+    """
+    if isinstance(value, dict):
+        pairs = (f"{python_literal(key)}: {python_literal(one)}" for key, one in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(python_literal, value))}]"
+    if isinstance(value, str) and '"' not in value and "\\" not in value:
+        return f'"{value}"'
+    return repr(value)
 
 
 def python_type(one: Option) -> str:

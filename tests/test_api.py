@@ -21,6 +21,7 @@ from bigdata_cli.argument_names import REQUESTS, in_python
 from bigdata_cli.cli import main
 from bigdata_cli.cli.reference import commands
 from bigdata_cli.formats.registry import FORMATS
+from bigdata_cli.options import python_type
 from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, with_signatures
 
 PACKAGE = Path(bigdata_cli.__file__).parent
@@ -192,6 +193,85 @@ def test_the_command_line_names_flags(tmp_path, monkeypatch, words, message, hin
 )  # fmt: skip
 def test_flags_in_a_text_as_arguments(function, text, expected):
     assert in_python(text, function) == expected
+
+
+NOT_OF_TYPE = [
+    (1.5, {"float"}),
+    (7, {"int", "float"}),
+    (True, {"bool"}),
+    ("ab", {"str"}),
+    (b"ab", set()),
+    (["ab"], {"Sequence[str]", "Sequence[str | Path]"}),
+    (["ab", 7], set()),
+    ([b"ab"], set()),
+    ([7], {"Sequence[int]"}),
+    ([7.5], set()),
+    ({"ab": 7}, {"Mapping[str, int]"}),
+    ({"ab": "cd"}, {"Mapping[str, str]"}),
+    ({7: "cd"}, set()),
+    (object(), set()),
+]
+"""Values, and the types of arguments that they are of."""
+CALLS = {
+    "convert": lambda **given: convert("x.csv", **{"to": "npy"} | given),
+    "inspect": lambda **given: inspect("x.csv", **given),
+    "train": lambda **given: train("d", **given),
+    "predict": lambda **given: predict("m", "d", **{"output": "x.csv"} | given),
+    "verify": lambda **given: verify("d", **given),
+    "sample": lambda **given: sample("log", **given),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, one.argument) for name in REQUESTS for one in options_of_function(name)],
+)
+def test_an_argument_of_the_wrong_type_is_refused(tmp_path, monkeypatch, name, argument):
+    monkeypatch.chdir(tmp_path)
+    one = next(o for o in options_of_function(name) if o.argument == argument)
+    type_ = re.sub(r"^\"|\"$", "", python_type(one))
+    of_type = set(re.split(r" \| (?![^\[]*\])", type_))
+    for value, types in NOT_OF_TYPE:
+        if types & of_type:
+            continue
+        with pytest.raises(UsageError) as caught:
+            CALLS[name](**{argument: value})
+        assert caught.value.message.startswith(f"{argument} is ")
+        assert not FLAG.search(str(caught.value))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "hint"),
+    [
+        (lambda: convert("x.csv", to="npy", null="NA"), "null is 'NA'", 'null=["NA"]'),
+        (lambda: convert("x.csv", to="npy", drop="a,b"), "drop is 'a,b'", 'drop=["a", "b"]'),
+        (lambda: convert("x.csv", to="npy", types="zip=text"), "types is 'zip=text'",
+         'types={"zip": "text"}'),
+        (lambda: convert("x.csv", to="npy", names={"a", "b"}), "names is {", None),
+        (lambda: train("d", hidden="16,8"), "hidden is '16,8'", "hidden=[16, 8]"),
+        (lambda: convert("x.csv", to="parkett"), 'to is "parkett", which is none of "parquet", ',
+         'to="parquet"'),
+        (lambda: convert("x.csv", to="npy", on_bad_row="drop"), 'on_bad_row is "drop", which is',
+         None),
+        (lambda: convert(7, to="npy"), "sources is 7", None),
+        (lambda: convert([b"x.csv"], to="npy"), "sources is [b'x.csv']", None),
+        (lambda: inspect(["x.csv"]), "path is ['x.csv']; its type is str | Path", None),
+        (lambda: open_dataset(None), "path is None", None),
+        (lambda: verify(7), "path is 7", None),
+    ],
+)  # fmt: skip
+def test_a_wrong_type_comes_with_what_was_meant(call, message, hint):
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint == hint
+
+
+def test_names_whose_order_means_nothing_may_be_a_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("a,b,c\n1,2,3\n")
+    assert convert("x.csv", to="npy", drop={"b", "a"}).manifest.schema.names == ("c",)
 
 
 def _texts(path: Path) -> list[str]:

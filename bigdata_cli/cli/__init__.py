@@ -18,6 +18,7 @@ import click
 
 from bigdata_cli import __version__
 from bigdata_cli.cli.interrupts import INTERRUPTED, Interrupts
+from bigdata_cli.cli.process import raise_file_limit
 from bigdata_cli.cli.render import sanitize
 from bigdata_cli.errors import BigdataError, did_you_mean
 
@@ -90,6 +91,7 @@ class CommandGroup(click.Group):
         if f"_{prog_name}_COMPLETE".upper() in os.environ:
             super().main(args, prog_name, complete_var, **extra)
         arguments = sys.argv[1:] if args is None else list(args)
+        raise_file_limit()
         for stream in (sys.stdout, sys.stderr):
             # A name that the terminal cannot show must not end a command.
             if hasattr(stream, "reconfigure"):

@@ -20,7 +20,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.results import ConvertReport, Plan
+    from bigdata_cli.conversion.results import ConvertReport, PlanSummary
     from bigdata_cli.resources.budget import MemoryBudget
 
 SHOWN_COLUMNS = 30
@@ -60,9 +60,9 @@ def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, q
     from bigdata_cli.resources.budget import check_limit
 
     check_limit(options.memory_limit)
-    from bigdata_cli.conversion.run import plan
+    from bigdata_cli.conversion.run import dry_run
 
-    planned = plan(sources, options)
+    planned = dry_run(sources, options)
     if as_json:
         emit_json(planned.to_json())
     elif not quiet:
@@ -72,8 +72,8 @@ def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, q
 def _convert(
     sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, quiet: bool
 ) -> None:
+    from bigdata_cli.cli.process import fit_heap, set_up_heap
     from bigdata_cli.cli.render import emit_json
-    from bigdata_cli.resources.allocator import set_up_heap
     from bigdata_cli.resources.budget import check_limit
 
     check_limit(options.memory_limit)
@@ -85,14 +85,14 @@ def _convert(
     gc.freeze()
     gc.enable()
     with ProgressDisplay(quiet=quiet) as progress:
-        report = run(sources, options, progress=progress)
+        report = run(sources, options, progress=progress, on_budget=fit_heap)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:
         print_report(report)
 
 
-def print_plan(planned: Plan) -> None:
+def print_plan(planned: PlanSummary) -> None:
     """Print what a conversion would do."""
     from bigdata_cli.cli.render import (
         confidence_text,

@@ -18,7 +18,8 @@ from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, s
 from bigdata_cli.resources.sizes import format_duration, format_size
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspection.facts import ClassBalance, Cost, CsvColumn
+    from bigdata_cli.conversion.estimate.costs import Cost
+    from bigdata_cli.inspection.facts import ClassBalance, CsvColumn
     from bigdata_cli.inspection.report import CsvReport, DatasetReport
 
 MAX_SHOWN_COLUMNS = 200

@@ -11,7 +11,7 @@ from bigdata_cli.conversion.recast import recast
 from bigdata_cli.conversion.rejects import RejectsWriter
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.conversion.widening import Stored, change_of
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.formats.base import Change, Format, StorageOptions
@@ -39,9 +39,9 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, spec: ShardSpec, worker: Worker) -> None:
+    def __init__(self, spec: ShardSpec, shared: SharedSpec, worker: Worker) -> None:
         self.spec = spec
-        self.shared = shared = spec.shared
+        self.shared = shared
         self.columns = shared.plan.columns
         self.evidence = Evidence(self.columns)
         self._form = get_format(shared.format)
@@ -195,7 +195,11 @@ class ShardBuilder:
         joined = state.distinct
         if not self.evidence.is_tracked(index):
             joined = None
-        elif self._rest is None and not self._spoiled:
+        elif (
+            self._rest is None
+            and not self._spoiled
+            and self._form.stores_codes(state.name, self.shared.storage)
+        ):
             joined = join_distinct(joined, self.evidence.distinct_of(index))
         is_too_many = seen.dtype == "text" and seen.distinct is None
         if state.dtype == "category" and (is_too_many or joined is None):
@@ -259,13 +263,22 @@ class ShardBuilder:
         return self._form, self.shared.storage
 
     def _schema(self) -> Schema:
-        """The columns as all that the shard showed asks for; vocabularies only grow."""
+        """The columns as all that the shard showed asks for; vocabularies only grow.
+
+        Where texts are stored and not their codes, a vocabulary is of no use, and stays as it is.
+        """
         columns = []
         for state, old in zip(self.columns, self._files.schema, strict=True):
-            column = state.column()
-            if column.kind is Kind.CATEGORY and old.kind is Kind.CATEGORY:
-                words = set(column.vocabulary or ()) | set(old.vocabulary or ())
-                column = replace(column, vocabulary=tuple(sorted(words)))
+            words = old.vocabulary or () if old.kind is Kind.CATEGORY else ()
+            if state.dtype != "category":
+                column = state.column()
+            elif not self._form.stores_codes(state.name, self.shared.storage):
+                column = Column(name=state.name, dtype="category", vocabulary=words)
+            else:
+                column = state.column()
+                if words:
+                    known = {*(column.vocabulary or ()), *words}
+                    column = replace(column, vocabulary=tuple(sorted(known)))
             columns.append(old if column == old else column)
         return Schema(tuple(columns))
 
@@ -310,14 +323,12 @@ class ShardBuilder:
 
     def _stored_vocabularies(self) -> dict[int, Vocabulary]:
         """The vocabularies that the format stores codes of, by column."""
-        form, storage = self._storage
         stored = {}
         for index, column in enumerate(self._files.schema):
-            if column.kind is not Kind.CATEGORY:
-                continue
-            values = column.vocabulary or ()
-            other = replace(column, vocabulary=(*values, "\0"))
-            if form.physical(column, storage) != form.physical(other, storage):
+            if column.kind is Kind.CATEGORY and self._form.stores_codes(
+                column.name, self.shared.storage
+            ):
+                values = column.vocabulary or ()
                 stored[index] = Vocabulary(max(len(values), 1))
                 stored[index].add_array(text_array(values))
         return stored

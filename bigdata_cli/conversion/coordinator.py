@@ -8,22 +8,22 @@ from contextlib import closing, contextmanager
 from bigdata_cli.conversion import shard_record
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.describe import final_names, manifest_of
-from bigdata_cli.conversion.disk_budget import DiskWatch
+from bigdata_cli.conversion.estimate.disk import DiskWatch
+from bigdata_cli.conversion.estimate.memory import WIDE_COLUMNS
 from bigdata_cli.conversion.journal import Journal
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.memory_budget import WIDE_COLUMNS
 from bigdata_cli.conversion.partition import Dealt, FileRanges, Partition
 from bigdata_cli.conversion.pipe import PipeText
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.progress import Meter, ProgressListener
 from bigdata_cli.conversion.rejects import pieces_name
 from bigdata_cli.conversion.resume import ResumeState, check_files, files_of
 from bigdata_cli.conversion.shard import ShardEvent, convert_shard
-from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.conversion.stream import StreamWork, convert_stream
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
-from bigdata_cli.engines.base import Engine
+from bigdata_cli.engines.base import Engine, Task
 from bigdata_cli.errors import DataError
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
@@ -40,18 +40,17 @@ class Coordinator:
 
     def __init__(
         self,
-        prepared: Prepared,
+        plan: Plan,
         unit_bytes: int | None,
         progress: ProgressListener | None,
         watch: DiskWatch | None = None,
     ) -> None:
-        assert prepared.memory is not None
-        self.prepared = prepared
-        self.memory = prepared.memory
+        self.plan = plan
+        self.memory = plan.memory
         self.unit_bytes = unit_bytes or self.memory.unit_bytes
-        self.partition: Partition = prepared.partition
-        self.specs = SpecMaker(prepared, unit_bytes=unit_bytes)
-        self.ledger = Ledger(prepared.sample.plan, self.ranges, self._record)
+        self.partition: Partition = plan.shards.partition
+        self.specs = SpecMaker(plan, unit_bytes=unit_bytes)
+        self.ledger = Ledger(plan.sample.plan, self.ranges, self._record)
         self.redone: set[int] = set()
         self.n_resumed = 0
         self.meter = Meter(self._total_bytes(), progress)
@@ -132,12 +131,12 @@ class Coordinator:
     def writing_into(self, folder: OutputFolder) -> Iterator[None]:
         """While it lasts, what is done is kept in the folder: in its journal, or for a pipe its
         text."""
-        if not self.prepared.source.comes_once:
+        if not self.plan.source.comes_once:
             self._journal = folder.journal
             yield
             return
         self.meter.say("what comes from a pipe cannot be resumed: keep its source until it ends")
-        self._pipe = PipeText(self.prepared, self.ledger, folder.store)
+        self._pipe = PipeText(self.plan, self.ledger, folder.store)
         try:
             yield
         finally:
@@ -156,7 +155,7 @@ class Coordinator:
         """
         if self._watch is not None:
             self._watch.look(1.0, now=True)
-        for file in self.prepared.source.files:
+        for file in self.plan.source.files:
             file.check_unchanged()
         self.meter.end()
 
@@ -178,7 +177,7 @@ class Coordinator:
         n_known = len(self.ledger.results)
         if isinstance(self.partition, FileRanges):
             shards = range(n_known, self.n_shards)
-            yield from self._map(engine, (self._spec(index) for index in shards))
+            yield from self._map(engine, (self._task(index) for index in shards))
             return
         n_shards = self.partition.n_shards
         if self._is_counted and n_known == (n_known if n_shards is None else n_shards):
@@ -207,8 +206,8 @@ class Coordinator:
         begin_phase("reconciling")
         if isinstance(self.partition, FileRanges):
             self.meter.begin("reconcile", sum(self._range_bytes(index) for index in shards))
-            specs = (self._spec(index, columns) for index in shards)
-            yield from self._results(self._map(engine, specs))
+            tasks = (self._task(index, columns) for index in shards)
+            yield from self._results(self._map(engine, tasks))
             return
         self.meter.begin("reconcile", self._total_bytes())
         with self._feed() as feed:
@@ -222,18 +221,18 @@ class Coordinator:
             )
             yield from self._results(convert_stream(work, engine.worker))
 
-    def _map(self, engine: Engine, specs: Iterator[ShardSpec]) -> Iterator[ShardEvent]:
+    def _map(self, engine: Engine, tasks: Iterator[Task]) -> Iterator[ShardEvent]:
         bytes_of = [self._range_bytes(index) for index in range(min(1, len(self.ranges)))]
         n_units = max(1, -(-sum(bytes_of) // self.unit_bytes))
         return engine.map(
             convert_shard,
-            specs,
+            tasks,
             units_per_shard=n_units,
-            one_at_a_time=len(self.prepared.keep) > WIDE_COLUMNS,
+            one_at_a_time=len(self.plan.keep) > WIDE_COLUMNS,
         )
 
-    def _spec(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> ShardSpec:
-        return self.specs.spec(
+    def _task(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> Task:
+        return self.specs.task(
             index,
             self.ledger.columns if columns is None else columns,
             ranges=self.ranges[index],
@@ -241,14 +240,14 @@ class Coordinator:
         )
 
     def _feed(self) -> RowFeed:
-        prepared = self.prepared
+        plan = self.plan
         assert not isinstance(self.partition, FileRanges)
-        return prepared.source.feed(
+        return plan.source.feed(
             self.partition.portions(),
-            keep=prepared.keep,
+            keep=plan.keep,
             unit_bytes=self.unit_bytes,
             max_record_bytes=self.memory.max_record_bytes,
-            strict=prepared.options.on_bad_row == "error",
+            strict=plan.options.on_bad_row == "error",
         )
 
     def _accept(self, result: ShardResult, engine: Engine) -> None:
@@ -257,13 +256,13 @@ class Coordinator:
         while again:
             self.redone.update(again)
             for index in again:
-                events = self._map(engine, iter([self._spec(index)]))
+                events = self._map(engine, iter([self._task(index)]))
                 (result,) = self._results(events)
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error
-            raise self.prepared.source.located(file, error) from error
-        most = self.prepared.options.max_bad_rows
+            raise self.plan.source.located(file, error) from error
+        most = self.plan.options.max_bad_rows
         if most is not None and self.ledger.rejected > most:
             raise DataError(
                 f"{self.ledger.rejected:,} records cannot be kept: more than --max-bad-rows {most}",
@@ -275,7 +274,7 @@ class Coordinator:
         if self._journal is None:
             return
         for index in {piece.file for piece in result.pieces}:
-            self.prepared.source.files[index].check_unchanged()
+            self.plan.source.files[index].check_unchanged()
         vocabularies = self._vocabularies.changes(result.schema)
         self._journal.append("shard", lambda: shard_record.to_json(result, vocabularies))
 
@@ -302,13 +301,13 @@ class Coordinator:
         """The source files as they were read."""
         if self._entries is not None:
             return self._entries
-        return tuple(file.entry() for file in self.prepared.source.files)
+        return tuple(file.entry() for file in self.plan.source.files)
 
     def _total_bytes(self, after: int = 0) -> int:
         """The bytes to be read for the shards from that one on; 0: not known."""
         if isinstance(self.partition, FileRanges):
             return sum(self._range_bytes(index) for index in range(after, self.n_shards))
-        source = self.prepared.source
+        source = self.plan.source
         return 0 if source.comes_once else source.bytes
 
     def _range_bytes(self, index: int) -> int:
@@ -322,7 +321,7 @@ class Coordinator:
         """The files of all shards: under what name each was written, and its final one."""
         names: dict[str, str] = {}
         for _, result in sorted(self.ledger.results.items()):
-            names |= final_names(self.prepared, result, self.n_shards)
+            names |= final_names(self.plan, result, self.n_shards)
         return names
 
     def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
@@ -338,5 +337,5 @@ class Coordinator:
         """The manifest of what was converted."""
         schema = self.specs.schema(self.ledger.final_columns())
         return manifest_of(
-            self.prepared, self.ledger, schema=schema, entries=self.entries(), order=self.order
+            self.plan, self.ledger, schema=schema, entries=self.entries(), order=self.order
         )

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry, SourceEntry, make_manifest
 from bigdata_cli.options import manifest_entry
@@ -17,7 +17,7 @@ from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
 
 
-def final_names(prepared: Prepared, result: ShardResult, n_shards: int) -> dict[str, str]:
+def final_names(plan: Plan, result: ShardResult, n_shards: int) -> dict[str, str]:
     """The files of a shard: under what name each was written, and the one it gets at the end."""
     written = result.name
     place = f"-{written.index:05d}-of-{written.count:05d}."
@@ -25,12 +25,12 @@ def final_names(prepared: Prepared, result: ShardResult, n_shards: int) -> dict[
     names = {}
     for file in result.files:
         part, _, extension = file.name.removeprefix(written.stem).rpartition(place)
-        names[file.name] = f"{prepared.stem}{part}{final}{extension}"
+        names[file.name] = f"{plan.source.stem}{part}{final}{extension}"
     return names
 
 
 def manifest_of(
-    prepared: Prepared,
+    plan: Plan,
     ledger: Ledger,
     *,
     schema: Schema,
@@ -43,33 +43,33 @@ def manifest_of(
     results = [result for _, result in sorted(ledger.results.items())]
     return make_manifest(
         tool_version=__version__,
-        name=prepared.stem,
-        format=prepared.form.name,
-        storage=prepared.storage,
+        name=plan.source.stem,
+        format=plan.form.name,
+        storage=plan.storage,
         sources=tuple(entries),
-        dialect=prepared.source.dialect.to_json(),
-        options=options_entry(prepared),
+        dialect=plan.source.dialect.to_json(),
+        options=options_entry(plan),
         schema=schema,
         statistics=_settled(ledger.statistics(schema), schema),
-        shards=tuple(_shard_entry(prepared, result, len(results)) for result in results),
+        shards=tuple(_shard_entry(plan, result, len(results)) for result in results),
         rejected_rows=ledger.rejected,
         order=order,
     )
 
 
-def options_entry(prepared: Prepared) -> dict[str, Any]:
+def options_entry(plan: Plan) -> dict[str, Any]:
     """The options as the manifest has them."""
-    columns = prepared.sample.plan.columns
+    columns = plan.sample.plan.columns
     return {
-        **manifest_entry(prepared.options),
+        **manifest_entry(plan.options),
         "types": {state.name: state.dtype for state in columns if state.fixed},
-        "columns": list(prepared.keep),
-        "table_bytes": prepared.table_bytes,
+        "columns": list(plan.keep),
+        "table_bytes": plan.table_bytes,
     }
 
 
-def _shard_entry(prepared: Prepared, result: ShardResult, n_shards: int) -> ShardEntry:
-    names = final_names(prepared, result, n_shards)
+def _shard_entry(plan: Plan, result: ShardResult, n_shards: int) -> ShardEntry:
+    names = final_names(plan, result, n_shards)
     return ShardEntry(
         files=tuple(structs.replace(file, name=names[file.name]) for file in result.files),
         rows=result.rows,

@@ -13,31 +13,32 @@ import pyarrow as pa
 from bigdata_cli import __version__
 from bigdata_cli.conversion.journal import Identity
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.partition import FileRanges
+from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.options import values_of
 from bigdata_cli.strict_json import convert
 
 
-def identity(prepared: Prepared) -> Identity:
+def identity(plan: Plan) -> Identity:
     """The identity of a conversion, as it reads back from a journal."""
-    sample, source = prepared.sample, prepared.source
+    sample, source, partition = plan.sample, plan.source, plan.shards.partition
     values = {
         "tool": {"bigdata": __version__, "pyarrow": pa.__version__},
         "sources": [msgspec.structs.asdict(file.entry()) for file in source.files],
-        "options": _options(prepared.options),
+        "options": _options(plan.options),
         "plan": {
             "columns": [
                 [state.name, state.dtype, state.fixed, _size(state.distinct)]
                 for state in sample.plan.columns
             ],
             "dialect": source.dialect.to_json(),
-            "layout": repr(prepared.cuts),
-            "shards": prepared.n_shards,
+            "layout": None if isinstance(partition, FileRanges) else repr(partition),
+            "shards": plan.shards.count,
         },
-        "table_bytes": prepared.table_bytes,
+        "table_bytes": plan.table_bytes,
         "can_resume": not source.comes_once,
-        "force": prepared.options.force,
+        "force": plan.options.force,
     }
     return convert(json.loads(json.dumps(values)), Identity)
 

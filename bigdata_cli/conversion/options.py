@@ -12,6 +12,8 @@ from bigdata_cli.option_kinds import (
     COUNT,
     NATURAL,
     Kind,
+    accept_mapping,
+    accept_text,
     choice,
     parse_pair,
     unique_pairs,
@@ -44,7 +46,7 @@ COLUMN_DTYPES = Kind(
     "COL=DTYPE",
     "Mapping[str, str]",
     _parse_dtype,
-    dict,
+    accept_mapping(accept_text),
     collect=unique_pairs,
     note=", such as zip=text; repeatable",
 )

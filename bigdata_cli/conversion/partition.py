@@ -15,7 +15,8 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.blocks import ByteRange
 
-MOST_SHARDS = 99_999
+MAX_SHARDS = 99_999
+MAX_DEALT_SHARDS = 512
 _FIRST_DEALT_BYTES = 8 << 20
 _MOST_DEALT_BYTES = 4 << 20
 _GROWTH = 1.25
@@ -66,9 +67,9 @@ class BySize:
             nonlocal shard, stop
             if position >= stop:
                 shard, stop = shard + 1, (position // self.shard_bytes + 1) * self.shard_bytes
-            if shard >= MOST_SHARDS:
+            if shard >= MAX_SHARDS:
                 raise UsageError(
-                    f"the stream has more than {MOST_SHARDS:,} shards of this size",
+                    f"the stream has more than {MAX_SHARDS:,} shards of this size",
                     hint="a larger --shard-size",
                 )
             return shard, stop

@@ -15,7 +15,7 @@ import numpy as np
 
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.rewrite import Texts
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored, can_become, change_of
@@ -43,16 +43,16 @@ class SurpriseError(DataError):
 class PipeText:
     """The text of a source that comes once, where its shards do not keep it."""
 
-    def __init__(self, prepared: Prepared, ledger: Ledger, store: Store) -> None:
-        self._prepared = prepared
+    def __init__(self, plan: Plan, ledger: Ledger, store: Store) -> None:
+        self._plan = plan
         self._ledger = ledger
         self._spool: Spool | None = None
         self.watch: SpoolWatch | SurpriseWatch
-        if prepared.options.spool:
+        if plan.options.spool:
             self._spool = Spool(store, partial_name(_SPOOL_NAME))
-            self.watch = SpoolWatch(prepared, self._spool)
+            self.watch = SpoolWatch(plan, self._spool)
         else:
-            self.watch = SurpriseWatch(prepared, ledger)
+            self.watch = SurpriseWatch(plan, ledger)
 
     def close(self) -> None:
         """Remove what was kept; safe to call twice."""
@@ -87,10 +87,10 @@ class PipeText:
         wanted = {i for i, state in enumerate(columns) if self._is_lost(shard, i, state)}
         if self._spool is None or not wanted:
             return None
-        return self._spool.texts(shard, columns, wanted, self._prepared.sample.plan)
+        return self._spool.texts(shard, columns, wanted, self._plan.sample.plan)
 
     def _is_lost(self, shard: int, index: int, state: ColumnState) -> bool:
-        form, storage = self._prepared.form, self._prepared.storage
+        form, storage = self._plan.form, self._plan.storage
         return any(
             change_of(stored, state.column(), form, storage) is Change.SOURCE
             for stored in self._ledger.results[shard].stored(index)
@@ -100,8 +100,8 @@ class PipeText:
 class SpoolWatch:
     """Keeps of each block the text that its shard does not keep."""
 
-    def __init__(self, prepared: Prepared, spool: Spool) -> None:
-        self._prepared = prepared
+    def __init__(self, plan: Plan, spool: Spool) -> None:
+        self._plan = plan
         self._spool = spool
 
     def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> Packed:
@@ -129,7 +129,7 @@ class SpoolWatch:
 
     def _lost(self, chunk: Chunk, builder: ShardBuilder) -> set[int]:
         """The columns whose text the values of a chunk do not tell, as they are stored."""
-        form, storage = self._prepared.form, self._prepared.storage
+        form, storage = self._plan.form, self._plan.storage
         lost = set()
         in_files = None if builder.has_rest else builder.storage_schema.columns
         for index, state in enumerate(chunk.columns):
@@ -151,8 +151,8 @@ class SpoolWatch:
 class SurpriseWatch:
     """Ends a conversion without a spool as soon as stored values have lost the text they need."""
 
-    def __init__(self, prepared: Prepared, ledger: Ledger) -> None:
-        self._prepared = prepared
+    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+        self._plan = plan
         self._ledger = ledger
         self._columns = ledger.columns
         self._builders: dict[int, ShardBuilder] = {}
@@ -185,7 +185,7 @@ class SurpriseWatch:
             one.adopt(columns)
 
     def _is_lost(self, index: int, state: ColumnState) -> bool:
-        form, storage = self._prepared.form, self._prepared.storage
+        form, storage = self._plan.form, self._plan.storage
         shards: list[ShardResult | ShardBuilder] = list(self._ledger.results.values())
         shards += self._builders.values()
         return any(
@@ -223,7 +223,7 @@ class SurpriseWatch:
             "read again",
             hint=f"--type '{state.name}={state.dtype}', or leave out --no-spool",
         )
-        located = self._prepared.source.located(fed.file, locate(error, fed.block, fed.first_line))
+        located = self._plan.source.located(fed.file, locate(error, fed.block, fed.first_line))
         return SurpriseError(located.message, hint=located.hint)
 
 

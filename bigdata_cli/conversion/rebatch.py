@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.native.library import address, lib
 from bigdata_cli.types.buffers import booleans_of
 from bigdata_cli.types.dtype import Kind, Schema, item_bytes
 
@@ -131,13 +132,17 @@ def _text_bytes(array: pa.Array) -> int:
     if not pa.types.is_dictionary(array.type):
         ends = _ends(array)
         return int(ends[-1]) - int(ends[0])
-    lengths = np.diff(_ends(array.dictionary))
-    n_values = len(array) - array.null_count
-    if not n_values:
+    if array.null_count == len(array):
         return 0
-    if lengths.min() == lengths.max():
-        return n_values * int(lengths[0])
-    return int(_category_lengths(array, lengths).sum())
+    validity, codes = array.buffers()
+    ends = _ends(array.dictionary)
+    return lib.bd_coded_bytes(
+        codes.address,
+        None if validity is None else validity.address,
+        array.offset,
+        len(array),
+        address(ends),
+    )
 
 
 def _cumulative_bytes(array: pa.Array) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
 
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.resume import files_of
 from bigdata_cli.conversion.rewrite import (
     Rewriting,
+    Texts,
     recount,
     rewrite,
     rewrite_headers,
@@ -17,10 +20,13 @@ from bigdata_cli.conversion.rewrite import (
 )
 from bigdata_cli.conversion.shard_files import FileOptions
 from bigdata_cli.conversion.shard_spec import ShardResult
-from bigdata_cli.engines.base import Engine, Worker
+from bigdata_cli.engines.base import Engine, Task, Worker
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.base import Change, ShardName
+from bigdata_cli.formats.base import Change, ShardName, StorageOptions
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.store import Store
 from bigdata_cli.resources.stages import begin_phase
+from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState, as_categories
 
 _MAX_ROUNDS = 6
@@ -51,15 +57,23 @@ class _Round:
         self._conversion = conversion
         self._engine = engine
         self._folder = folder
-        self._prepared = conversion.prepared
+        self._plan = conversion.plan
         self._ledger = conversion.ledger
         self._columns = self._ledger.final_columns()
         self._schema = conversion.specs.schema(self._columns)
+        self._target = _Target(
+            columns=self._columns,
+            schema=self._schema,
+            format=self._plan.form.name,
+            storage=self._plan.storage,
+            store=self._plan.store,
+            table_bytes=self._plan.table_bytes,
+        )
 
     def is_done(self) -> bool:
         """Whether all shards are as they should be; else something was done about it."""
         conversion = self._conversion
-        form, storage = self._prepared.form, self._prepared.storage
+        form, storage = self._plan.form, self._plan.storage
         changes = self._ledger.changes(self._schema, form, storage)
         lost = [index for index, change in changes.items() if change is Change.SOURCE]
         again = lost
@@ -84,10 +98,8 @@ class _Round:
         conversion.redone.update(again)
         self._read_again(again, columns)
         if is_counted:
-            headers = [index for index in own if changes[index] is Change.HEADER]
-            values = [index for index in own if changes[index] is not Change.HEADER]
-            conversion.redone.update(values)
-            self._rewrite(headers, values)
+            conversion.redone.update(i for i in own if changes[i] is not Change.HEADER)
+            self._rewrite({index: changes[index] is Change.HEADER for index in own})
         return not changes
 
     def _read_again(self, shards: Sequence[int], columns: tuple[ColumnState, ...]) -> None:
@@ -105,50 +117,85 @@ class _Round:
         results = self._ledger.results
         wanted = {index: to_recount(results[index], self._columns) for index in shards}
         wanted = {index: found for index, found in wanted.items() if found}
-
-        def counted(work: Rewriting, worker: Worker) -> Iterator[ShardResult]:
-            yield recount(work, self._columns, wanted[work.result.index], worker)
-
-        works = (self._work(index) for index in wanted)
-        with closing(self._engine.map(counted, works, units_per_shard=_MANY_UNITS)) as found:
-            for result in found:
+        tasks = (self._task(index, recounted=found) for index, found in wanted.items())
+        with closing(self._engine.map(_recount, tasks, units_per_shard=_MANY_UNITS)) as counted:
+            for result in counted:
                 self._ledger.replace_result(result)
         return bool(wanted)
 
-    def _rewrite(self, headers: Sequence[int], values: Sequence[int]) -> None:
-        """Write shards again from their own files, some of them but for their headers."""
-        if not headers and not values:
+    def _rewrite(self, shards: Mapping[int, bool]) -> None:
+        """Write shards again from their own files; of those that say True only the headers."""
+        if not shards:
             return
         conversion, results = self._conversion, self._ledger.results
-        shards = sorted([*headers, *values])
         sizes = {index: sum(file.bytes for file in files_of(results[index])) for index in shards}
         conversion.meter.begin("reconcile", sum(sizes.values()))
-        only_headers = frozenset(headers)
-
-        def written(work: Rewriting, worker: Worker) -> Iterator[ShardResult]:
-            is_header = work.result.index in only_headers
-            yield rewrite_headers(work) if is_header else rewrite(work, worker)
-
-        works = (self._work(index) for index in shards)
-        with closing(self._engine.map(written, works, units_per_shard=_MANY_UNITS)) as done:
+        tasks = (self._task(index, only_headers=only) for index, only in shards.items())
+        with closing(self._engine.map(_rewrite, tasks, units_per_shard=_MANY_UNITS)) as done:
             for result in done:
                 conversion.replace(result, self._folder)
                 conversion.meter.advance(sizes[result.index], result.rows)
 
-    def _work(self, index: int) -> Rewriting:
-        prepared, result = self._prepared, self._ledger.results[index]
-        pipe = self._conversion.pipe
+    def _task(self, index: int, **about: Any) -> Task:
+        result, pipe = self._ledger.results[index], self._conversion.pipe
         before = result.name.index if result.name.stem == _STEM else 0
-        return Rewriting(
+        spec = _Again(
             result=result,
-            options=FileOptions(
-                form=prepared.form,
-                storage=prepared.storage,
-                store=prepared.store,
-                in_flight=self._engine.worker.max_in_flight,
-                most_table_bytes=prepared.table_bytes,
-            ),
             name=ShardName(stem=_STEM, index=before + 1, count=index),
-            schema=self._schema,
             texts=None if pipe is None else pipe.texts(index, self._columns),
+            **about,
         )
+        return Task(spec, self._target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Again:
+    """A shard of which something is done again, from its own files.
+
+    texts: see `Rewriting`. recounted: the columns whose texts are counted. only_headers: its values
+    stay as they are.
+    """
+
+    result: ShardResult
+    name: ShardName
+    texts: Texts | None = None
+    recounted: frozenset[int] = frozenset()
+    only_headers: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Target:
+    """What all shards are to be; table_bytes: see `Plan`."""
+
+    columns: tuple[ColumnState, ...]
+    schema: Schema
+    format: str
+    storage: StorageOptions
+    store: Store
+    table_bytes: int | None
+
+    def work(self, again: _Again, worker: Worker) -> Rewriting:
+        """How a worker does it."""
+        options = FileOptions(
+            form=get_format(self.format),
+            storage=self.storage,
+            store=self.store,
+            in_flight=worker.max_in_flight,
+            most_table_bytes=self.table_bytes,
+        )
+        return Rewriting(
+            result=again.result,
+            options=options,
+            name=again.name,
+            schema=self.schema,
+            texts=again.texts,
+        )
+
+
+def _recount(spec: _Again, target: _Target, worker: Worker) -> Iterator[ShardResult]:
+    yield recount(target.work(spec, worker), target.columns, spec.recounted, worker)
+
+
+def _rewrite(spec: _Again, target: _Target, worker: Worker) -> Iterator[ShardResult]:
+    work = target.work(spec, worker)
+    yield rewrite_headers(work) if spec.only_headers else rewrite(work, worker)

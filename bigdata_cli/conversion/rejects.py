@@ -6,6 +6,7 @@ import csv
 import heapq
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
@@ -20,6 +21,7 @@ from bigdata_cli.sources.csv.source import Source
 REJECTS_NAME = "rejects.csv"
 _PIECE_CHARACTERS = 1 << 16
 HEADER = ("source", "line", "byte", "reason", "raw")
+_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _Rejected = tuple[int, int, str, str, str]
 
 
@@ -115,7 +117,37 @@ def _csv_pieces(rows: Iterable[tuple]) -> Iterator[bytes]:
 def _read(path: StoredFile) -> Iterator[_Rejected]:
     if not path.exists():
         return
+    for file, offset, line, reason, raw in read_records(path):
+        yield int(file), int(offset), line, reason, raw
+
+
+def read_records(path: StoredFile) -> Iterator[list[str]]:
+    """The records of a file that `csv.writer` wrote; raises ValueError where it is none.
+
+    The limit of a field in csv.reader is one of the whole process.
+    """
     with path.open_text() as stream:
-        csv.field_size_limit(1 << 30)
-        for file, offset, line, reason, raw in csv.reader(stream):
-            yield int(file), int(offset), line, reason, raw
+        parts: list[str] = []
+        n_quotes = 0
+        for number, line in enumerate(stream, 1):
+            parts.append(line)
+            n_quotes += line.count('"')
+            if n_quotes % 2 == 0:
+                yield _fields("".join(parts), number)
+                parts.clear()
+        if parts:
+            raise ValueError("a quote is never closed")
+
+
+def _fields(record: str, line: int) -> list[str]:
+    fields: list[str] = []
+    place, record = 0, record.rstrip("\r\n")
+    while True:
+        match = _FIELD.match(record, place)
+        if match is None:
+            raise ValueError(f"line {line:,} is no record of a CSV")
+        quoted, plain, end = match.groups()
+        fields.append(plain if quoted is None else quoted.replace('""', '"'))
+        if not end:
+            return fields
+        place = match.end()

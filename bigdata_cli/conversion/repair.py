@@ -18,7 +18,7 @@ from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -54,22 +54,20 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     _check_same(manifest, conversion)
     columns = tuple(
         _state(column, manifest.statistics.get(column.name, ColumnStatistics()), state, conversion)
-        for column, state in zip(
-            manifest.schema, conversion.prepared.sample.plan.columns, strict=True
-        )
+        for column, state in zip(manifest.schema, conversion.plan.sample.plan.columns, strict=True)
     )
     results = _results(manifest, conversion, folder)
     broken = conversion.begin_repair(results)
     conversion.redone.update(broken)
     shards = list(manifest.shards)
     with (
-        LocalEngine(conversion.jobs) as engine,
+        make_engine(LOCAL, conversion.jobs) as engine,
         closing(conversion.read_again(engine, broken, columns)) as written,
     ):
         for result in written:
             shards[result.index] = _take(result, shards[result.index], conversion, folder)
     repaired = structs.replace(manifest, shards=tuple(shards))
-    sidecars = conversion.prepared.form.sidecars(repaired.to_json())
+    sidecars = conversion.plan.form.sidecars(repaired.to_json())
     entries = {name: entry_of_bytes(name, text.encode()) for name, text in sidecars.items()}
     repaired = structs.replace(
         repaired, sidecars=tuple(entries.get(file.name, file) for file in manifest.sidecars)
@@ -89,27 +87,27 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
 
 def _check_same(manifest: Manifest, conversion: Coordinator) -> None:
     """Raise UsageError where the command would not make this dataset."""
-    prepared = conversion.prepared
-    if prepared.source.comes_once:
+    plan = conversion.plan
+    if plan.source.comes_once:
         raise UsageError(
             "--repair: what comes from a pipe cannot be read again",
             hint="--force makes the dataset anew",
         )
     pairs = {
-        "the format": (manifest.format, prepared.form.name),
-        "the layout, label, compression or matrix": (manifest.storage, prepared.storage),
-        "the dialect": (dict(manifest.dialect), prepared.source.dialect.to_json()),
-        "the options": (dict(manifest.options), options_entry(prepared)),
+        "the format": (manifest.format, plan.form.name),
+        "the layout, label, compression or matrix": (manifest.storage, plan.storage),
+        "the dialect": (dict(manifest.dialect), plan.source.dialect.to_json()),
+        "the options": (dict(manifest.options), options_entry(plan)),
         "the order of rows": (manifest.order, conversion.order),
-        "the columns": (manifest.schema.names, prepared.keep),
+        "the columns": (manifest.schema.names, plan.keep),
     }
     if conversion.counts_shards:
-        pairs["the number of shards"] = (len(manifest.shards), prepared.n_shards)
+        pairs["the number of shards"] = (len(manifest.shards), plan.shards.count)
     changed = [f"{what} differ" for what, (old, new) in pairs.items() if old != new]
     changed += source_differences(manifest.sources, conversion.entries())
     if changed:
         raise UsageError(
-            f"--repair: {prepared.output} was made otherwise: {'; '.join(changed)}",
+            f"--repair: {plan.output} was made otherwise: {'; '.join(changed)}",
             hint="repeat the command that made it, with --repair; --force makes it anew",
         )
 
@@ -122,7 +120,7 @@ def _state(
     if column.kind is Kind.INT and known.minimum is not None:
         negative, positive = max(0, -int(known.minimum)), max(0, int(known.maximum))
     observed = Observed(forms, negative, positive)
-    float_mode = conversion.prepared.options.float_mode
+    float_mode = conversion.plan.options.float_mode
     dtype = resolve(observed, float_mode=float_mode, n_distinct=None, n_rows=0)
     is_category = column.kind is Kind.CATEGORY
     return replace(
@@ -167,15 +165,15 @@ def _take(
 ) -> ShardEntry:
     """Put a shard into its place; returns its entry."""
     if result.error is not None:
-        raise conversion.prepared.source.located(*result.error)
-    names = final_names(conversion.prepared, result, conversion.n_shards)
+        raise conversion.plan.source.located(*result.error)
+    names = final_names(conversion.plan, result, conversion.n_shards)
     files = tuple(structs.replace(file, name=names[file.name]) for file in result.files)
-    if conversion.prepared.form.traits.same_bytes and len(files) == len(before.files):
+    if conversion.plan.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(
             old if _is_same(folder.store, written, old) else new
             for written, new, old in zip(result.files, files, before.files, strict=True)
         )
-    differs = files != before.files and conversion.prepared.form.traits.same_bytes
+    differs = files != before.files and conversion.plan.form.traits.same_bytes
     if result.rows != before.rows or set(names.values()) != set(before.file_names) or differs:
         raise VerificationError(
             f"shard {result.index} came out otherwise than it was: the dataset was made by another "

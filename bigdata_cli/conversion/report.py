@@ -1,9 +1,10 @@
-"""What a conversion did, put into figures."""
+"""What a conversion will do, and what it did, put into figures."""
 
 from __future__ import annotations
 
-from bigdata_cli.conversion.plan import Prepared
-from bigdata_cli.conversion.results import ColumnReport, ConvertReport
+from bigdata_cli.conversion.partition import BySize
+from bigdata_cli.conversion.plan import Plan
+from bigdata_cli.conversion.results import ColumnReport, ConvertReport, PlanSummary
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.resources.memory import peak_memory_bytes
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
@@ -11,8 +12,30 @@ from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
 
 
+def build_summary(plan: Plan) -> PlanSummary:
+    """The plan as it is shown."""
+    source, sample = plan.source, plan.sample
+    return PlanSummary(
+        sources=tuple(file.name for file in source.files),
+        source_bytes=source.bytes,
+        output=plan.output,
+        format=plan.form.name,
+        layout=plan.storage.layout,
+        label=plan.storage.label,
+        n_shards=plan.shards.count,
+        estimated_rows=sample.estimated_rows,
+        dialect=source.dialect.to_json(),
+        schema=sample.schema,
+        confidence=source.confidence,
+        reasons=source.reasons,
+        shards_known=not isinstance(plan.shards.partition, BySize),
+        size_known=sample.size_known,
+        memory=plan.memory,
+    )
+
+
 def build_report(
-    prepared: Prepared,
+    plan: Plan,
     manifest: Manifest,
     *,
     seconds: float,
@@ -25,11 +48,10 @@ def build_report(
     if blank_lines:
         notes.append(f"{blank_lines:,} blank lines are not rows and were left out")
     columns = tuple(
-        _column_report(column, manifest.statistics[column.name], prepared)
-        for column in manifest.schema
+        _column_report(column, manifest.statistics[column.name], plan) for column in manifest.schema
     )
     return ConvertReport(
-        output=prepared.output,
+        output=plan.output,
         format=manifest.format,
         layout=manifest.storage.layout,
         rows=manifest.rows,
@@ -45,13 +67,13 @@ def build_report(
         columns=columns,
         notes=tuple(notes),
         manifest=manifest,
-        confidence=prepared.source.confidence,
-        reasons=prepared.source.reasons,
-        budget=prepared.memory,
+        confidence=plan.source.confidence,
+        reasons=plan.source.reasons,
+        budget=plan.memory,
     )
 
 
-def _column_report(column: Column, known: ColumnStatistics, prepared: Prepared) -> ColumnReport:
+def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:
     item = item_bytes(column.dtype, n_values=column.n_values, mean_text_bytes=known.mean_text_bytes)
     return ColumnReport(
         name=column.name,
@@ -60,17 +82,17 @@ def _column_report(column: Column, known: ColumnStatistics, prepared: Prepared) 
         pandas_bytes=pandas_bytes(column, known),
         bytes=round(item * known.count) + (known.count if known.nulls else 0),
         float32_error=known.float32_error,
-        note=_note(column, known, prepared),
+        note=_note(column, known, plan),
     )
 
 
-def _note(column: Column, known: ColumnStatistics, prepared: Prepared) -> str | None:
+def _note(column: Column, known: ColumnStatistics, plan: Plan) -> str | None:
     """What the user should know of a column: the loss in float32, or what it would save."""
     if column.kind not in (Kind.INT, Kind.FLOAT) or not known.float32_error:
         return None
-    if prepared.form.kept_dtype(column, prepared.storage) == "float32":
+    if plan.form.kept_dtype(column, plan.storage) == "float32":
         # Below half a unit in the last place the decimals are those that were read.
-        if column.dtype == "float32" and prepared.options.float_mode == "auto":
+        if column.dtype == "float32" and plan.options.float_mode == "auto":
             return None
         return f"stored as float32: relative error up to {known.float32_error:.1e}"
     if column.kind is Kind.FLOAT:

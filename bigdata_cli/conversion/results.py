@@ -15,7 +15,7 @@ from bigdata_cli.types.dtype import Schema
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PlanSummary:
     """What a conversion would do (`--dry-run`).
 
     n_shards: shards to be written; estimated_rows: from the sample; schema: the guess.
@@ -35,11 +35,11 @@ class Plan:
     estimated_rows: int
     dialect: Mapping[str, Any]
     schema: Schema
-    confidence: float = 1.0
-    reasons: tuple[str, ...] = ()
-    shards_known: bool = True
-    size_known: bool = True
-    memory: MemoryBudget | None = None
+    confidence: float
+    reasons: tuple[str, ...]
+    shards_known: bool
+    size_known: bool
+    memory: MemoryBudget
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -57,7 +57,7 @@ class Plan:
             "confidence": self.confidence,
             "reasons": list(self.reasons),
             "columns": schema_to_json(self.schema),
-            "memory": None if self.memory is None else self.memory.to_json(),
+            "memory": self.memory.to_json(),
         }
 
 

@@ -22,7 +22,7 @@ class ResumeState(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal holds of a conversion.
 
     results: in the order in which they came; several of a shard that was written again. n_shards:
-    None where the source was not read to its end. table_bytes: as `Prepared` has it.
+    None where the source was not read to its end. table_bytes: as `Plan` has it.
     """
 
     written: Written

@@ -261,7 +261,5 @@ def _as_read(column: Column, options: FileOptions) -> Column:
     """A category as text where its strings are stored, and not codes of a vocabulary."""
     if column.kind is not Kind.CATEGORY:
         return column
-    form, storage = options.form, options.storage
-    other = replace(column, vocabulary=(*(column.vocabulary or ()), "\0"))
-    has_codes = form.physical(column, storage) != form.physical(other, storage)
+    has_codes = options.form.stores_codes(column.name, options.storage)
     return column if has_codes else Column(name=column.name, dtype="text")

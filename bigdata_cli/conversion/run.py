@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from msgspec import structs
@@ -13,35 +13,36 @@ from msgspec import structs
 from bigdata_cli.checksum import entry_of_bytes
 from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.conversion.coordinator import Coordinator
-from bigdata_cli.conversion.disk_budget import check_disk
+from bigdata_cli.conversion.estimate.disk import check_disk
 from bigdata_cli.conversion.identity import differences, identity
 from bigdata_cli.conversion.journal import Identity
-from bigdata_cli.conversion.memory_budget import with_tables_of
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.pipe import SurpriseError
-from bigdata_cli.conversion.plan import Prepared, prepare
+from bigdata_cli.conversion.plan import Plan, make_plan, plan_as_begun
 from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import merge_rejects
-from bigdata_cli.conversion.report import build_report
-from bigdata_cli.conversion.results import ConvertReport, Plan
+from bigdata_cli.conversion.report import build_report, build_summary
+from bigdata_cli.conversion.results import ConvertReport, PlanSummary
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
-from bigdata_cli.resources.allocator import drop_idle_pages, return_freed_memory
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
+from bigdata_cli.resources.idle_pages import drop_idle_pages
 from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
 from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 
+BudgetListener = Callable[[MemoryBudget], None]
 
-def plan(paths: Sequence[str | Path], options: ConvertOptions) -> Plan:
+
+def dry_run(paths: Sequence[str | Path], options: ConvertOptions) -> PlanSummary:
     """What `run` would do with these options; nothing is written."""
-    prepared = prepare(paths, options)
-    check_disk(prepared)
-    return prepared.plan()
+    plan = make_plan(paths, options)
+    check_disk(plan)
+    return build_summary(plan)
 
 
 def run(
@@ -49,11 +50,13 @@ def run(
     options: ConvertOptions,
     *,
     progress: ProgressListener | None = None,
+    on_budget: BudgetListener | None = None,
     unit_bytes: int | None = None,
     sample_bytes: int = SAMPLE_BYTES,
 ) -> ConvertReport:
     """Convert with options as one value.
 
+    on_budget: is called with the memory that the work is cut for, before it begins.
     unit_bytes: of source parsed at a time; sample_bytes: looked at beforehand. Neither changes the
     dataset, but for a stream, whose shards follow from what the sample shows of it.
     """
@@ -69,113 +72,111 @@ def run(
         measure_stages(times),
         memory_errors(),
     ):
-        report = _run(paths, options, progress, unit_bytes, sample_bytes, recorder)
+        run = _Run(
+            options=options,
+            progress=progress,
+            on_budget=on_budget,
+            unit_bytes=unit_bytes,
+            recorder=recorder,
+        )
+        report = run.report(paths, sample_bytes)
     record = recorder.record()
     report = replace(report, memory=record, peak_memory_bytes=record.peak_bytes)
     return report if times is None else replace(report, stages=times.shares())
 
 
-def _run(
-    paths: Sequence[str | Path],
-    options: ConvertOptions,
-    progress: ProgressListener | None,
-    unit_bytes: int | None,
-    sample_bytes: int,
-    recorder: MemoryRecorder,
-) -> ConvertReport:
-    started = time.monotonic()
-    begin_phase("sampling")
-    with stage("sample"):
-        prepared = prepare(paths, options, sample_bytes=sample_bytes)
-        watch = None if options.repair else check_disk(prepared)
-    _keep_within(prepared.memory, recorder)
-    begin_phase("converting")
-    folder = OutputFolder(prepared.store)
-    folder.open()
-    try:
-        current = identity(prepared)
-        if _is_finished(folder, current):
-            return build_report(
-                prepared, read_manifest(folder.store), seconds=time.monotonic() - started
-            )
-        check_output(folder.store, force=options.force, repair=options.repair)
-        if options.repair:
-            prepared = _with_tables_of_dataset(prepared, folder)
-            _keep_within(prepared.memory, recorder)
-            return _repair(prepared, folder, unit_bytes, progress, started)
-        state = find_resume_state(folder.store, current, prepared.keep, force=options.force)
-        if state is not None:
-            prepared = with_tables_of(prepared, state.table_bytes)
-            _keep_within(prepared.memory, recorder)
-        conversion = Coordinator(prepared, unit_bytes, progress, watch)
-        with _clean_up(conversion, folder):
-            if state is None:
-                folder.begin(current)
-            else:
-                conversion.restore(folder, state)
-            _make_shards(conversion, folder)
-            manifest = _commit(conversion, folder)
-    finally:
-        folder.close()
-    return build_report(
-        prepared,
-        manifest,
-        seconds=time.monotonic() - started,
-        n_redone=len(conversion.redone),
-        n_resumed=conversion.n_resumed,
-        blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A conversion under way, in this process."""
+
+    options: ConvertOptions
+    progress: ProgressListener | None
+    on_budget: BudgetListener | None
+    unit_bytes: int | None
+    recorder: MemoryRecorder
+    started: float = field(default_factory=time.monotonic)
+
+    def report(self, paths: Sequence[str | Path], sample_bytes: int) -> ConvertReport:
+        """Convert; returns what came of it."""
+        begin_phase("sampling")
+        options = self.options
+        with stage("sample"):
+            plan = make_plan(paths, options, sample_bytes=sample_bytes)
+            watch = None if options.repair else check_disk(plan)
+        self._keep_within(plan.memory)
+        begin_phase("converting")
+        folder = OutputFolder(plan.store)
+        folder.open()
+        try:
+            current = identity(plan)
+            if _is_finished(folder, current):
+                return self._built(plan, read_manifest(folder.store))
+            check_output(folder.store, force=options.force, repair=options.repair)
+            if options.repair:
+                return self._repair(_as_it_was_made(plan, folder), folder)
+            state = find_resume_state(folder.store, current, plan.keep, force=options.force)
+            if state is not None:
+                plan = plan_as_begun(plan, state.table_bytes)
+                self._keep_within(plan.memory)
+            conversion = Coordinator(plan, self.unit_bytes, self.progress, watch)
+            with _clean_up(conversion, folder):
+                if state is None:
+                    folder.begin(current)
+                else:
+                    conversion.restore(folder, state)
+                _make_shards(conversion, folder)
+                manifest = _commit(conversion, folder)
+        finally:
+            folder.close()
+        return self._built(
+            plan,
+            manifest,
+            n_redone=len(conversion.redone),
+            n_resumed=conversion.n_resumed,
+            blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
+        )
+
+    def _repair(self, plan: Plan, folder: OutputFolder) -> ConvertReport:
+        from bigdata_cli.conversion.repair import repair
+
+        self._keep_within(plan.memory)
+        conversion = Coordinator(plan, self.unit_bytes, self.progress)
+        try:
+            manifest = repair(conversion, folder)
+        except BaseException as raised:
+            folder.discard_partial()
+            error = _cause_of(raised, conversion, folder)
+            if error is raised:
+                raise
+            raise error from raised
+        n_redone = len(conversion.redone)
+        n_resumed = len(manifest.shards) - n_redone
+        return self._built(plan, manifest, n_redone=n_redone, n_resumed=n_resumed)
+
+    def _built(self, plan: Plan, manifest: Manifest, **counts: int) -> ConvertReport:
+        return build_report(plan, manifest, seconds=time.monotonic() - self.started, **counts)
+
+    def _keep_within(self, memory: MemoryBudget) -> None:
+        self.recorder.limit_bytes = memory.limit_bytes
+        if self.on_budget is not None:
+            self.on_budget(memory)
+        if memory.returns_memory:
+            drop_idle_pages()
 
 
 def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
     """Convert all shards, then those again whose bytes would differ under the final dtypes."""
-    with LocalEngine(coordinator.jobs) as engine, coordinator.writing_into(folder):
+    with make_engine(LOCAL, coordinator.jobs) as engine, coordinator.writing_into(folder):
         coordinator.convert(engine)
         reconcile(coordinator, engine, folder)
     coordinator.end()
 
 
-def _keep_within(memory: MemoryBudget | None, recorder: MemoryRecorder) -> None:
-    assert memory is not None
-    recorder.limit_bytes = memory.limit_bytes
-    if memory.returns_memory:
-        return_freed_memory()
-        drop_idle_pages()
-
-
-def _with_tables_of_dataset(prepared: Prepared, folder: OutputFolder) -> Prepared:
+def _as_it_was_made(plan: Plan, folder: OutputFolder) -> Plan:
     """The conversion as it was when it made the dataset; what a manifest may say is not trusted."""
     made = read_manifest(folder.store).options.get("table_bytes")
     is_size = made is None or (type(made) is int and made > 0)
-    return with_tables_of(prepared, made) if is_size else prepared
-
-
-def _repair(
-    prepared: Prepared,
-    folder: OutputFolder,
-    unit_bytes: int | None,
-    progress: ProgressListener | None,
-    started: float,
-) -> ConvertReport:
-    from bigdata_cli.conversion.repair import repair
-
-    conversion = Coordinator(prepared, unit_bytes, progress)
-    try:
-        manifest = repair(conversion, folder)
-    except BaseException as raised:
-        folder.discard_partial()
-        error = _cause_of(raised, conversion, folder)
-        if error is raised:
-            raise
-        raise error from raised
-    n_redone = len(conversion.redone)
-    return build_report(
-        prepared,
-        manifest,
-        seconds=time.monotonic() - started,
-        n_redone=n_redone,
-        n_resumed=len(manifest.shards) - n_redone,
-    )
+    return plan_as_begun(plan, made) if is_size else plan
 
 
 def _is_finished(folder: OutputFolder, now: Identity) -> bool:
@@ -187,16 +188,14 @@ def _is_finished(folder: OutputFolder, now: Identity) -> bool:
 def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     """Make the dataset visible; returns its manifest."""
     begin_phase("committing")
-    prepared = conversion.prepared
+    plan = conversion.plan
     manifest = conversion.manifest()
-    sidecars = prepared.form.sidecars(manifest.to_json())
+    sidecars = plan.form.sidecars(manifest.to_json())
     entries = [entry_of_bytes(name, text.encode()) for name, text in sidecars.items()]
     if manifest.rejected_rows:
         is_interleaved = conversion.order != "source"
         pieces = conversion.reject_pieces()
-        entries.append(
-            merge_rejects(prepared.source, folder.store, pieces, interleaved=is_interleaved)
-        )
+        entries.append(merge_rejects(plan.source, folder.store, pieces, interleaved=is_interleaved))
     manifest = structs.replace(manifest, sidecars=tuple(entries))
     folder.commit(manifest, sidecars, conversion.renames())
     return manifest
@@ -236,7 +235,7 @@ def _cause_of(error: BaseException, conversion: Coordinator, folder: OutputFolde
     """What to say of an error: where the source was changed or lost meanwhile, that is why."""
     if isinstance(error, DataError) and not isinstance(error, SourceLostError):
         try:
-            for file in conversion.prepared.source.files:
+            for file in conversion.plan.source.files:
                 file.check_unchanged()
         except DataError as why:
             return why

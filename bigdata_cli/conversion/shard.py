@@ -8,18 +8,18 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from bigdata_cli.conversion.builder import ShardBuilder
-from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec
+from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.engines.base import AllSubmitted, Worker
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.csv.blocks import BlockReader, ByteRange, split_units
-from bigdata_cli.sources.csv.source import Source
-from bigdata_cli.sources.csv.units import Unit, parse_unit
+from bigdata_cli.sources.base import PieceReader
+from bigdata_cli.sources.csv.blocks import ByteRange, split_units
+from bigdata_cli.sources.csv.units import Unit
 
 ShardEvent = ReadProgress | AllSubmitted | ShardResult
 
 
-def convert_shard(spec: ShardSpec, worker: Worker) -> Iterator[ShardEvent]:
-    """Convert one shard: a function of its specification.
+def convert_shard(spec: ShardSpec, shared: SharedSpec, worker: Worker) -> Iterator[ShardEvent]:
+    """Convert one shard: a function of its specification, and of what all of them share.
 
     Yields:
         The progress after each unit, an `AllSubmitted` when all units are under way, and at last
@@ -28,12 +28,12 @@ def convert_shard(spec: ShardSpec, worker: Worker) -> Iterator[ShardEvent]:
     Raises:
         Stopped: The worker is to end. Whatever is raised, no partial file is left.
     """
-    source = spec.shared.source
-    assert isinstance(source, Source)  # only text files are read in pieces from anywhere
-    builder = ShardBuilder(spec, worker)
+    rows = shared.source.in_pieces
+    assert rows is not None  # a stream has no ranges
+    builder = ShardBuilder(spec, shared, worker)
     try:
-        with BlockReader(source) as reader:
-            yield from _Conversion(builder, source, reader, worker).events()
+        with rows.reader() as reader:
+            yield from _Conversion(builder, reader, worker).events()
     except BaseException:
         builder.abort()
         raise
@@ -42,12 +42,9 @@ def convert_shard(spec: ShardSpec, worker: Worker) -> Iterator[ShardEvent]:
 class _Conversion:
     """The state of one `convert_shard`: units in flight, in order, into the builder."""
 
-    def __init__(
-        self, builder: ShardBuilder, source: Source, reader: BlockReader, worker: Worker
-    ) -> None:
+    def __init__(self, builder: ShardBuilder, reader: PieceReader, worker: Worker) -> None:
         self.spec = builder.spec
         self.builder = builder
-        self.source = source
         self.reader = reader
         self.worker = worker
         self.starts: list[int] = []
@@ -87,12 +84,11 @@ class _Conversion:
     def _units(self, piece: ByteRange) -> Iterator[Unit | AllSubmitted]:
         """The parsed units of a range in order, several in flight."""
         waiting: deque[Future[Unit]] = deque()
-        data_start = self.source.files[piece.file].data_start
-        start = data_start if piece.start == data_start else None
+        start = self.reader.start_of(piece)
         if start is None and piece is self.spec.ranges[0]:
             start = self.spec.start
         try:
-            for unit in split_units(piece, self.spec.shared.unit_bytes):
+            for unit in split_units(piece, self.builder.shared.unit_bytes):
                 waiting.append(self.worker.pool.submit(self._parse, unit, start))
                 start = None
                 while len(waiting) >= self.worker.max_in_flight:
@@ -107,6 +103,6 @@ class _Conversion:
 
     def _parse(self, piece: ByteRange, start: int | None) -> Unit:
         self.worker.check()
-        shared = self.spec.shared
+        shared = self.builder.shared
         plan = replace(shared.plan, columns=self.builder.columns)
-        return parse_unit(self.reader, self.source, piece, start, shared.fields[piece.file], plan)
+        return self.reader.parse(piece, start, shared.fields[piece.file], plan)

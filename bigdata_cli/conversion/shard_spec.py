@@ -57,22 +57,14 @@ class ShardSpec:
     """One shard: small, picklable, and with the same result wherever it is made.
 
     Attributes:
-        shared: What all shards have in common.
         name: Of its files.
         ranges: The pieces of the source whose records it holds; empty for a stream.
         start: Where the first record starts, None where that is to be guessed.
     """
 
-    shared: SharedSpec
     name: ShardName
     ranges: tuple[ByteRange, ...] = ()
     start: int | None = None
-
-    @property
-    def n_units(self) -> int:
-        """The pieces in which it is parsed."""
-        n_bytes = sum(piece.stop - piece.start for piece in self.ranges)
-        return max(1, -(-n_bytes // self.shared.unit_bytes))
 
 
 class ReadProgress(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bigdata_cli.conversion.plan import Prepared
+from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardSpec, SharedSpec
+from bigdata_cli.engines.base import Task
 from bigdata_cli.formats.base import ShardName
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.types.dtype import Column, Schema
@@ -16,33 +17,30 @@ from bigdata_cli.types.state import ColumnState, as_categories
 class SpecMaker:
     """Makes specifications; those of the same types share the same `SharedSpec`."""
 
-    def __init__(self, prepared: Prepared, *, unit_bytes: int | None = None) -> None:
-        assert prepared.memory is not None
-        self._prepared = prepared
-        self._memory = prepared.memory
-        self._unit_bytes = unit_bytes or prepared.memory.unit_bytes
-        self._holds_text = prepared.form.holds_text(prepared.storage)
+    def __init__(self, plan: Plan, *, unit_bytes: int | None = None) -> None:
+        self._plan = plan
+        self._unit_bytes = unit_bytes or plan.memory.unit_bytes
+        self._holds_text = plan.form.holds_text(plan.storage)
         self._columns: dict[str, tuple[ColumnState, Column]] = {}
         self._shared: tuple[tuple[ColumnState, ...], SharedSpec] | None = None
 
-    def spec(
+    def task(
         self,
         index: int,
         columns: tuple[ColumnState, ...],
         *,
         ranges: tuple[ByteRange, ...] = (),
         start: int | None = None,
-    ) -> ShardSpec:
-        """The specification of one shard."""
-        return ShardSpec(
-            shared=self._shared_of(columns), name=self.name(index), ranges=ranges, start=start
-        )
+    ) -> Task:
+        """The work of one shard: its `ShardSpec`, and the `SharedSpec`."""
+        spec = ShardSpec(name=self.name(index), ranges=ranges, start=start)
+        return Task(spec, self._shared_of(columns))
 
     def name(self, index: int) -> ShardName:
         """The name of a shard while the source is read; how many a stream has is not known."""
-        prepared = self._prepared
-        n_shards = 0 if prepared.source.is_stream else prepared.n_shards
-        return ShardName(stem=prepared.stem, index=index, count=n_shards)
+        plan = self._plan
+        n_shards = 0 if plan.source.is_stream else plan.shards.count
+        return ShardName(stem=plan.source.stem, index=index, count=n_shards)
 
     def schema(self, columns: Sequence[ColumnState]) -> Schema:
         """The columns as they would be stored; the same objects where nothing changed.
@@ -69,22 +67,24 @@ class SpecMaker:
         return known[1]
 
     def _make_shared(self, columns: tuple[ColumnState, ...]) -> SharedSpec:
-        prepared = self._prepared
+        plan = self._plan
         if not self._holds_text:
             columns = as_categories(columns)
-            prepared.form.check(self.schema(columns), prepared.storage)
+            plan.form.check(self.schema(columns), plan.storage)
         return SharedSpec(
-            source=prepared.source,
-            fields=prepared.fields,
-            plan=replace(prepared.sample.plan, columns=columns),
+            source=plan.source,
+            fields=plan.fields,
+            plan=replace(
+                plan.sample.plan, columns=columns, max_record_bytes=plan.memory.max_record_bytes
+            ),
             schema=self.schema(columns),
-            format=prepared.form.name,
-            storage=prepared.storage,
-            store=prepared.store,
+            format=plan.form.name,
+            storage=plan.storage,
+            store=plan.store,
             unit_bytes=self._unit_bytes,
-            max_table_bytes=prepared.table_bytes,
-            max_vocabulary_bytes=self._memory.vocabulary_bytes,
-            keeps_all=prepared.source.comes_once,
+            max_table_bytes=plan.table_bytes,
+            max_vocabulary_bytes=plan.memory.vocabulary_bytes,
+            keeps_all=plan.source.comes_once,
             holds_text=self._holds_text,
         )
 

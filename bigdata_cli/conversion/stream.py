@@ -12,7 +12,7 @@ from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.engines.base import Worker
-from bigdata_cli.errors import BigdataError
+from bigdata_cli.errors import BigdataError, SourceLostError
 from bigdata_cli.sources.base import FedRows
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.units import Unit
@@ -105,11 +105,15 @@ class _Stream:
         self._consumed = 0
 
     def events(self) -> Iterator[ReadProgress | ShardResult]:
-        for fed in self._blocks():
-            self._submit(fed)
-            while len(self._waiting) >= self._worker.max_in_flight:
-                yield self._take()
-                yield from self._finished(_MOST_FINISHING)
+        try:
+            for fed in self._blocks():
+                self._submit(fed)
+                while len(self._waiting) >= self._worker.max_in_flight:
+                    yield self._take()
+                    yield from self._finished(_MOST_FINISHING)
+        except SourceLostError:
+            yield from self._finished(0)  # the same command goes on after them
+            raise
         while self._waiting:
             yield self._take()
         self._open_until(None)
@@ -176,8 +180,8 @@ class _Stream:
             for builder in self._open.values():
                 columns = builder.widened(columns)
         # Shards that take turns are all begun before they have seen much.
-        spec = self._work.specs.spec(index, columns)
-        self._open[index] = ShardBuilder(spec, self._worker)
+        spec, shared = self._work.specs.task(index, columns)
+        self._open[index] = ShardBuilder(spec, shared, self._worker)
 
     def _take(self) -> ReadProgress:
         """Take the first block that is under way into its shard."""

@@ -1,6 +1,6 @@
 """What an engine is: where the work of a conversion runs.
 
-The work is a function of a specification and what all specifications have in common. It gives
+The work is a function of a specification, what it has in common with others, and a worker. It gives
 events, the last of which is its result. An engine calls nothing back: all that the work reports
 comes out of `map`.
 """
@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 Event = TypeVar("Event")
 
@@ -42,8 +43,21 @@ class Worker:
             raise Stopped
 
 
-Work = Callable[[Any, Worker], Iterator[Event]]
-"""A specification and a worker → events, the last of which is the result."""
+class Task(NamedTuple):
+    """The work on one shard.
+
+    Attributes:
+        spec: What is its own; small.
+        common: What it has in common with others: the same object where it is the same, so that it
+            is sent to a worker once, and not with each task.
+    """
+
+    spec: Any
+    common: Any = None
+
+
+Work = Callable[[Any, Any, Worker], Iterator[Event]]
+"""A specification, what is common, a worker → events, the last of which is the result."""
 
 
 class Engine(Protocol):
@@ -54,22 +68,31 @@ class Engine(Protocol):
 
     worker: Worker
 
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
     def map(
         self,
         work: Work[Event],
-        specs: Iterable[Any],
+        tasks: Iterable[Task],
         *,
         units_per_shard: int,
         one_at_a_time: bool = False,
     ) -> Generator[Event]:
-        """The events of the work on each of the specifications, as they come.
+        """The events of the work on each task, as they come.
 
-        A specification is taken from `specs` when its turn comes: when all units of the one before
-        are under way (`AllSubmitted`), or its work has ended.
+        A task is taken from `tasks` when its turn comes: when all units of the one before are under
+        way (`AllSubmitted`), or its work has ended. An engine whose workers are other processes
+        pickles `work`, and `Task.common` once for each worker.
 
         Args:
-            work: What is done with each specification.
-            specs: One for each shard.
+            work: What is done for each task.
+            tasks: One for each shard.
             units_per_shard: Pieces of work in a shard, from which it follows how many shards keep
                 all threads busy.
             one_at_a_time: Each worker has one shard at a time, as one takes much memory.

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-from bigdata_cli.engines.base import AllSubmitted, Event, Stopped, Work, Worker
+from bigdata_cli.engines.base import AllSubmitted, Event, Stopped, Task, Work, Worker
 
 
 class LocalEngine:
@@ -43,7 +43,7 @@ class LocalEngine:
     def map(
         self,
         work: Work[Event],
-        specs: Iterable[Any],
+        tasks: Iterable[Task],
         *,
         units_per_shard: int,
         one_at_a_time: bool = False,
@@ -56,7 +56,7 @@ class LocalEngine:
         if self.jobs == 1 or one_at_a_time:
             max_at_once = 1
         with ThreadPoolExecutor(max_at_once, thread_name_prefix="shard") as threads:
-            run = _Run(work, iter(specs), self.worker, threads, max_at_once)
+            run = _Run(work, iter(tasks), self.worker, threads, max_at_once)
             try:
                 yield from run.events()
             finally:
@@ -78,13 +78,13 @@ class _Run:
     def __init__(
         self,
         work: Work[Any],
-        specs: Iterator[Any],
+        tasks: Iterator[Task],
         worker: Worker,
         threads: ThreadPoolExecutor,
         max_at_once: int,
     ) -> None:
         self._work = work
-        self._specs = specs
+        self._tasks = tasks
         self._worker = worker
         self._threads = threads
         self._max_at_once = max_at_once
@@ -119,18 +119,18 @@ class _Run:
         """Begin the next shard, unless one is still being submitted or enough are under way."""
         if self._n_submitting or self.n_running >= self._max_at_once:
             return
-        for spec in self._specs:
+        for task in self._tasks:
             self._n_submitting += 1
             self.n_running += 1
-            self._threads.submit(self._drive, spec)
+            self._threads.submit(self._drive, task)
             return
 
-    def _drive(self, spec: Any) -> None:
+    def _drive(self, task: Task) -> None:
         """Put the events of one shard into the queue."""
         error: BaseException | None = None
         is_submitting = True
         try:
-            for event in self._work(spec, self._worker):
+            for event in self._work(task.spec, task.common, self._worker):
                 if isinstance(event, AllSubmitted):
                     if not is_submitting:
                         continue

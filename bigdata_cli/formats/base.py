@@ -157,6 +157,11 @@ class Format(ABC):
         same = self.physical(old, options) == self.physical(new, options)
         return Change.SAME if same else Change.VALUES
 
+    def stores_codes(self, name: str, options: StorageOptions) -> bool:
+        """Whether a category of that name is stored as codes of a vocabulary, not as texts."""
+        one, other = (Column(name=name, dtype="category", vocabulary=(text,)) for text in "ab")
+        return self.physical(one, options) != self.physical(other, options)
+
     def holds_text(self, options: StorageOptions) -> bool:
         """Whether the layout holds columns of text, and not only of numbers and categories."""
         return self.traits.layout(options.layout).holds_text

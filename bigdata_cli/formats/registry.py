@@ -38,9 +38,16 @@ def shard_extensions() -> tuple[str, ...]:
     return tuple(extension for traits in all_traits() for extension in traits.extensions)
 
 
-def magics() -> dict[str, bytes]:
-    """What the files of formats begin with, by their names; not all formats have such a mark."""
-    return {traits.name: traits.magic for traits in all_traits() if traits.magic is not None}
+def magics() -> dict[str, tuple[bytes, str]]:
+    """What the files of formats begin with, by their names, and how a foreign one is made a source.
+
+    Not all formats have such a mark.
+    """
+    return {
+        traits.name: (traits.magic, traits.to_table)
+        for traits in all_traits()
+        if traits.magic is not None
+    }
 
 
 def formats_that(holds: Callable[[FormatTraits], bool]) -> str:

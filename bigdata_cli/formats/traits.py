@@ -32,7 +32,8 @@ class FormatTraits:
     """The facts of a format.
 
     extensions: of the files of a shard, with the point. magic: what these files begin with, where
-    all do. layouts: the first is the default.
+    all do. to_table: the command that makes Parquet or CSV of the FILE of another writer. layouts:
+    the first is the default.
     compressions: the names that `--compression` takes, the first is the default.
 
     same_bytes: whether the same rows give the same bytes each time, and not only the same values.
@@ -56,6 +57,7 @@ class FormatTraits:
     layouts: tuple[LayoutTraits, ...]
     compressions: tuple[str, ...]
     magic: bytes | None = None
+    to_table: str = ""
     same_bytes: bool = True
     stores_category_texts: bool = False
     has_row_access: bool = False

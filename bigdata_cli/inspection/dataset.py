@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
-from bigdata_cli.inspection.facts import DatasetColumn, DatasetShard, Room
+from bigdata_cli.inspection.facts import DatasetColumn, DatasetShard
 from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes

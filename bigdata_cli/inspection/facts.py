@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bigdata_cli.conversion.estimate.costs import Cost, Room
+
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
@@ -71,41 +73,6 @@ class ClassBalance:
     @property
     def rows(self) -> int:
         return sum(self.counts) + self.others + self.nulls
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What one format, layout and compression would take; figures are predicted.
-
-    bytes: of the files; most_bytes: that they may take at the most. memory_bytes: to hold all rows.
-    fits_disk, fits_memory: in the `Room`. dropped: columns that the layout cannot
-    hold; narrowed: those with numbers that lose digits, as it has float32. command: ready to paste.
-    """
-
-    format: str
-    layout: str
-    compression: str
-    bytes: int
-    most_bytes: int
-    seconds: float
-    memory_bytes: int
-    shards: int
-    fits_disk: bool
-    fits_memory: bool
-    is_recommended: bool
-    dropped: tuple[str, ...]
-    narrowed: tuple[str, ...]
-    command: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Room:
-    """Bytes of disk and memory to plan with; `_told`: given by the user, and not measured."""
-
-    disk_bytes: int
-    memory_bytes: int
-    disk_told: bool = False
-    memory_told: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

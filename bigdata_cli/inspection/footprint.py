@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.records import ParsePlan
-from bigdata_cli.sources.tables.sample import read_parts
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
-
-if TYPE_CHECKING:
-    from bigdata_cli.sources.csv.source import Source
-    from bigdata_cli.sources.tables.source import TableSource
 
 EXAMPLE_BYTES = 100_000
 EXAMPLE_ROWS = 1000
@@ -64,12 +59,12 @@ def is_digits(pieces: Sequence[pa.Array]) -> bool:
     return bool(values) and all(_DIGITS.fullmatch(value) for value in values)
 
 
-def examples(source: Source) -> tuple[tuple[str, ...], ...]:
-    """Up to three values of each column that are not null, as in the file."""
+def examples(source: RowSource, plan: ParsePlan) -> tuple[tuple[str, ...], ...]:
+    """Up to three values of each column of text files that are not null, as in the file."""
     columns = tuple(
         ColumnState(name=name, dtype="text", fixed=True, distinct=None) for name in source.names
     )
-    plan = ParsePlan(dialect=source.dialect, columns=columns, skip_bad_rows=True)
+    plan = replace(plan, columns=columns, skip_bad_rows=True)
     for unit in source.sample_units(plan, source.names, EXAMPLE_BYTES):
         if unit.chunk is not None and unit.chunk.rows:
             batch = unit.chunk.batch.slice(0, EXAMPLE_ROWS)
@@ -78,13 +73,13 @@ def examples(source: Source) -> tuple[tuple[str, ...], ...]:
 
 
 def table_columns(
-    source: TableSource, rows: int
+    batches: Iterable[pa.RecordBatch], names: Sequence[str], rows: int
 ) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
     """What pandas.read_parquet makes of each column, for `rows` rows, and some of its values."""
-    batches = [batch for _, _, batch in read_parts(source, source.names, TABLE_BYTES)]
+    batches = list(batches)
     scale = rows / max(1, sum(batch.num_rows for batch in batches))
     found, shown = [], []
-    for name in source.names:
+    for name in names:
         # Files may hold the same column in types that pandas holds otherwise.
         series = [batch.column(name).to_pandas() for batch in batches]
         n_bytes = sum(one.memory_usage(index=False, deep=True) for one in series)

@@ -10,9 +10,9 @@ import shlex
 from importlib.resources import files
 from typing import Any
 
+from bigdata_cli.conversion.estimate.costs import Cost
 from bigdata_cli.inspection.facts import (
     ClassBalance,
-    Cost,
     CsvColumn,
     DatasetColumn,
     DatasetFacts,

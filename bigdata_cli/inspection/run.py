@@ -7,9 +7,9 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import shard_extensions
-from bigdata_cli.inspection.facts import Room
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
 from bigdata_cli.io.paths import MANIFEST_NAME
@@ -19,8 +19,6 @@ from bigdata_cli.io.whole_file import write_whole_file
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import ProgressListener
 
-FREE_SHARE = 0.95
-"""Of what is free on a disk, what is planned with."""
 LEAST_SAMPLE_BYTES = 4096
 
 
@@ -92,11 +90,12 @@ def _check_of_source(options: InspectOptions, path: Path) -> None:
 
 def _room(options: InspectOptions) -> Room:
     """Disk and memory to plan with: as the user gave them, or what is free on this machine."""
+    from bigdata_cli.conversion.estimate.disk import usable_bytes
     from bigdata_cli.resources.memory import available_memory_bytes
 
     disk, memory = options.disk_bytes, options.memory_bytes
     return Room(
-        disk_bytes=int(open_store(Path()).free_bytes() * FREE_SHARE) if disk is None else disk,
+        disk_bytes=usable_bytes(open_store(Path())) if disk is None else disk,
         memory_bytes=available_memory_bytes() if memory is None else memory,
         disk_told=disk is not None,
         memory_told=memory is not None,

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.conversion.sampled import SampledRows, draw_rows
+from bigdata_cli.conversion.estimate.costs import Room, Wish, predict_costs
+from bigdata_cli.conversion.estimate.rows import SampledRows, draw_rows
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.formats.registry import FORMATS
-from bigdata_cli.inspection.costs import Wish, predict_costs
-from bigdata_cli.inspection.facts import ClassBalance, CsvColumn, Room
-from bigdata_cli.inspection.flags import dialect_flags
-from bigdata_cli.inspection.footprint import PandasColumn, examples, pandas_column, table_columns
+from bigdata_cli.inspection.facts import ClassBalance, CsvColumn
+from bigdata_cli.inspection.footprint import (
+    TABLE_BYTES,
+    PandasColumn,
+    examples,
+    pandas_column,
+    table_columns,
+)
 from bigdata_cli.inspection.full import Full, read_all
 from bigdata_cli.inspection.report import CsvReport
 from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
+from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.detect import CERTAIN
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import Sample
-from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import open_rows
-from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes
@@ -66,7 +70,7 @@ def inspect_source(
         raise DataError(
             f"{path} has no rows",
             hint="--no-header, if its only line is not the columns' names"
-            if isinstance(source, Source)
+            if "--header" in source.flags
             else None,
         )
     rows = draw_rows(source, sample, source.names, max_bytes=max_bytes)
@@ -80,7 +84,7 @@ class _Inspection:
     path: str
     options: InspectOptions
     room: Room
-    source: Source | TableSource
+    source: RowSource
     sample: Sample
     rows: SampledRows
     max_bytes: int
@@ -90,16 +94,23 @@ class _Inspection:
     def report(self) -> CsvReport:
         source, sample = self.source, self.sample
         # Before all is read: a pipe is used up then.
-        values = examples(source) if isinstance(source, Source) else None
+        stored = source.arrow_batches(TABLE_BYTES)
+        values = examples(source, sample.plan) if stored is None else ()
         profiled = source.names[:_PROFILED_COLUMNS]
         bins = {name: self._bins(name) for name in profiled}
         known = {name: one for name, one in bins.items() if one is not None}
         if self.options.full:
             self._read_all(known)
         seen = [self._seen(name, name in profiled) for name in source.names]
-        in_pandas, shown = self._as_pandas(seen, values)
+        n_rows = self.rows.all_rows
+        if stored is None:
+            in_pandas = tuple(
+                pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen
+            )
+        else:
+            in_pandas, values = table_columns(stored, source.names, n_rows)
         columns = tuple(
-            self._column(one, in_pandas[place], shown[place], known.get(one.column.name))
+            self._column(one, in_pandas[place], values[place], known.get(one.column.name))
             for place, one in enumerate(seen)
         )
         wish = Wish(path=self.path, flags=self._repeated_flags(), label=self.options.label)
@@ -118,7 +129,7 @@ class _Inspection:
             sample_bytes=sample.bytes if self.full is None else source.bytes,
             columns=columns,
             next_command="",
-            flags=self._flags(),
+            flags=source.flags,
             confidence=source.confidence,
             reasons=source.reasons,
             size_known=sample.size_known or self.full is not None,
@@ -157,17 +168,6 @@ class _Inspection:
             distinct=full.distinct,
             exact=rows.rows == full.rows,
         )
-
-    def _as_pandas(
-        self, seen: Sequence[Seen], values: tuple[tuple[str, ...], ...] | None
-    ) -> tuple[tuple[PandasColumn, ...], tuple[tuple[str, ...], ...]]:
-        """What pandas makes of each column, and some of its values; values: of text, those."""
-        if values is None:
-            assert isinstance(self.source, TableSource)
-            return table_columns(self.source, self.rows.all_rows)
-        n_rows = self.rows.all_rows
-        found = [pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen]
-        return tuple(found), values
 
     def _pieces(self, name: str) -> list[pa.Array]:
         return [batch.column(name) for batch in self.rows.batches]
@@ -265,13 +265,10 @@ class _Inspection:
         spread = max(1, round(1.96 * error * rows.all_bytes))
         return max(rows.rows, rows.all_rows - spread), rows.all_rows + spread
 
-    def _flags(self) -> tuple[str, ...]:
-        return dialect_flags(self.source.dialect) if isinstance(self.source, Source) else ()
-
     def _repeated_flags(self) -> tuple[str, ...]:
         """The flags of the dialect, where a conversion without them might detect another one."""
         found = self.options.source == SourceOptions() and self.source.confidence >= CERTAIN
-        return () if found else self._flags()
+        return () if found else self.source.flags
 
     def _notes(self) -> tuple[str, ...]:
         notes = []

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bigdata_cli.inspection.facts import Cost, DatasetShard, Room, SourceFacts
+    from bigdata_cli.conversion.estimate.costs import Cost, Room
+    from bigdata_cli.inspection.facts import DatasetShard, SourceFacts
 
 _LARGE, _HUGE = 1e5, 1e15
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from bigdata_cli.errors import DataError, UsageError, closest
+from bigdata_cli.errors import DataError, UsageError, closest, lost
 from bigdata_cli.io.decompress import (
     MAX_DICTIONARY_BYTES,
     ByteStream,
@@ -196,7 +196,7 @@ class _ZipfileStream:
         try:
             data = self._file.read(n_bytes)
         except Exception as error:  # each library has an error of its own
-            raise DataError(
+            raise lost(self._name, error) or DataError(
                 f"{self._name}: the zip archive is damaged: {error}, after {self._produced:,} "
                 "bytes of decompressed data",
                 hint="get the file again; unzip -t checks it",

@@ -69,11 +69,8 @@ def likely_encodings(source: Path | bytes, *, most: int = 3) -> list[str]:
 
     source: a file, or its first bytes; what is not ASCII is looked for in the first 16 MB of it.
     """
-    import logging
-
     from charset_normalizer import from_bytes
 
-    logging.getLogger("charset_normalizer").setLevel(logging.ERROR)
     sample = source if isinstance(source, bytes) else _foreign_lines(source)
     found = [match.encoding for match in from_bytes(sample[:_GUESSED_BYTES])]
     names = [codecs.lookup(encoding).name for encoding in found]

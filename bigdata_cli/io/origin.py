@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest
+from bigdata_cli.errors import BigdataError, DataError, SourceLostError, UsageError, closest, lost
 from bigdata_cli.io.archive import ZIP_SIGNATURES, find_member, member_start, open_member
 from bigdata_cli.io.content import Expected
 from bigdata_cli.io.decompress import ByteStream, DecompressedStream, compression_of
@@ -88,7 +88,10 @@ class Origin:
         """
         if self.held is not None:
             return self.held.open(strict=strict, stop=stop)
-        stream = _open_raw(self)
+        try:
+            stream = _open_raw(self)
+        except OSError as error:
+            raise lost(self.name, error) or error from error
         for kind in self.layers:
             stream = DecompressedStream(stream, kind, self.name)
         if self.encoding != UTF8:
@@ -121,12 +124,17 @@ class Origin:
 
 
 def find_origin(
-    name: str, encoding: str | None, n_bytes: int, *, tables: Mapping[str, bytes] | None = None
+    name: str,
+    encoding: str | None,
+    n_bytes: int,
+    *,
+    tables: Mapping[str, tuple[bytes, str]] | None = None,
 ) -> tuple[Origin, bytes]:
     """What a name means, and the first `n_bytes` of it as UTF-8 (all, where there are fewer).
 
     encoding: what the user said, else UTF-8 or what a byte order mark tells. tables: what files of
-    tables begin with, which are no text, by the name of their format. Raises UsageError for
+    tables begin with, which are no text, and what makes a source of them, by the name of their
+    format. Raises UsageError for
     what is not there, DataError for what is no text.
     """
     encoding = None if encoding is None else check_encoding(encoding)
@@ -244,11 +252,12 @@ class _Sniffed:
                 self.stream = PeekedStream(DecompressedStream(self.stream, kind, name))
             self.layers = tuple(layers)
             head = self.stream.peek(_SNIFFED_BYTES)
+            expected.check_is_text(head)
             if encoding is None:
                 encoding = marked_encoding(head) or UTF8
                 if encoding == UTF8:
-                    expected.check_is_text(head)
                     check_unmarked(head, name)
+                    expected.check_looks_like_text(head)
             self.encoding = encoding
             if encoding != UTF8:
                 self.decoder = DecodedStream(self.stream, encoding, name, strict=False)

@@ -328,6 +328,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_batch_measure": (None, [c_void_p, c_void_p, c_int64, c_int32, c_void_p]),
     # arrays_matrix.c
     "bd_batch_matrix": (c_int64, [c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    "bd_coded_bytes": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
     # arrays_text.c
     "bd_text_ends": (None, [c_void_p, c_int64, c_int64, c_void_p]),
     "bd_text_fixed": (None, [c_void_p, c_int64, c_int64, c_void_p]),
@@ -370,7 +371,7 @@ CELL = np.dtype([("flag", "i4"), ("cell", "i8")], align=True)
 def address(array: np.ndarray) -> int:
     """Where the elements of a C-contiguous array lie."""
     assert array.flags.c_contiguous
-    return int(array.__array_interface__["data"][0])
+    return array.ctypes.data  # the array interface describes structs field by field: 80 µs
 
 
 lib, level = load(_SIGNATURES)

@@ -31,7 +31,7 @@ START_BYTES = 160 * MB
 ADDRESS_BYTES = 700 * MB
 """Of address space, that Python and the libraries reserve."""
 IDLE_BYTES = 116 * MB
-"""The same once the code that has run is given back (`allocator.drop_idle_pages`)."""
+"""The same once the code that has run is given back (`idle_pages.drop_idle_pages`)."""
 HEAP_SHARE = 1.35
 """What a heap that keeps what is freed takes, against what is in use; measured."""
 SMALLEST_UNIT_BYTES = 1 << 18

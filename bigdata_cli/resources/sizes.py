@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import Kind
+from bigdata_cli.option_kinds import Kind, accept_integer
 
 _FACTORS = {
     "": 1,
@@ -31,8 +32,10 @@ def parse_size(text: str) -> int:
     return n_bytes
 
 
-def _accept_size(size: str | int) -> int:
-    return parse_size(size) if isinstance(size, str) else size
+def _accept_size(size: Any) -> int:
+    if isinstance(size, str):
+        return parse_size(size)
+    return int(size) if isinstance(size, float) and size.is_integer() else accept_integer(size)
 
 
 SIZE = Kind("SIZE", "int | str", parse_size, _accept_size)

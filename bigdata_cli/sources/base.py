@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from bigdata_cli.dataset.manifest import SourceEntry
     from bigdata_cli.errors import DataError
     from bigdata_cli.sources.bad_values import RecordError
+    from bigdata_cli.sources.csv.blocks import ByteRange
     from bigdata_cli.sources.csv.records import ParsePlan
     from bigdata_cli.sources.csv.sample import Sample
     from bigdata_cli.sources.csv.units import Unit
@@ -66,6 +69,40 @@ class RowFeed(Protocol):
         ...
 
 
+class PieceReader(Protocol):
+    """Reads and parses pieces of files, from any thread; a context manager."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def start_of(self, piece: ByteRange) -> int | None:
+        """Where the first record of a piece starts, None where that is to be guessed."""
+        ...
+
+    def parse(
+        self, piece: ByteRange, start: int | None, fields: Sequence[int], plan: ParsePlan
+    ) -> Unit:
+        """The records that start in a piece, from `start` or where one seems to start."""
+        ...
+
+
+class RowsInPieces(Protocol):
+    """The rows of files that can be read from anywhere."""
+
+    def split(self, n_shards: int) -> tuple[tuple[ByteRange, ...], ...]:
+        """The ranges of bytes of equal shards."""
+        ...
+
+    def reader(self) -> PieceReader:
+        """What reads pieces of these ranges."""
+        ...
+
+
 class SourcePart(Protocol):
     """A file or a dataset of a source, with its name as the user gave it."""
 
@@ -91,7 +128,9 @@ class RowSource(Protocol):
 
     names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
-    total_rows: where they are known beforehand. confidence, reasons: of what was detected.
+    in_pieces: the same rows from anywhere, None for a stream. total_rows: where they are known
+    beforehand. confidence, reasons: of what was detected. flags: the words of a command line that
+    have it read in this way; none for tables. layers: compressions around its bytes.
     """
 
     @property
@@ -111,9 +150,23 @@ class RowSource(Protocol):
     @property
     def is_stream(self) -> bool: ...
     @property
+    def in_pieces(self) -> RowsInPieces | None: ...
+    @property
     def comes_once(self) -> bool: ...
     @property
     def total_rows(self) -> int | None: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+    @property
+    def layers(self) -> frozenset[str]: ...
+
+    def read_seconds(self) -> float:
+        """Seconds for a byte of text that one thread has to decompress or decode; 0 for others."""
+        ...
+
+    def arrow_batches(self, max_bytes: int) -> Iterator[pa.RecordBatch] | None:
+        """Rows of all columns as they are stored, of about `max_bytes`; None for text."""
+        ...
 
     def check_output(self, output: Path) -> None:
         """Raise UsageError where writing there would harm the source."""

@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import (
     ALL_NAMES,
     COUNT,
     NATURAL,
     Bounds,
     Kind,
+    accept_integer,
+    accept_integers,
+    accept_mapping,
+    accept_path,
+    accept_text,
     choice,
     number,
     parse_pair,
@@ -55,22 +60,28 @@ def _parse_buckets(text: str) -> tuple[str, int]:
     return column, int(buckets)
 
 
+def _accept_dataset(value: Any) -> Any:
+    from bigdata_cli.dataset import Dataset
+
+    return value if isinstance(value, Dataset | Path) else accept_text(value)
+
+
 UNITS = Kind(
     "UNITS",
     "Sequence[int]",
     _parse_units,
-    tuple,
+    accept_integers,
     lambda units: ",".join(map(str, units)) or "none",
 )
 BUCKETS = Kind(
     "COL=BUCKETS",
     "Mapping[str, int]",
     _parse_buckets,
-    dict,
+    accept_mapping(accept_integer),
     collect=unique_pairs,
     note="; repeatable",
 )
-SLICE_OR_DATASET = Kind("SLICE|DATASET", "str | Path | Dataset")
+SLICE_OR_DATASET = Kind("SLICE|DATASET", "str | Path | Dataset", accept=_accept_dataset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +101,6 @@ class DeviceOptions:
     require_gpu: bool = option("Fail where there is no GPU.", default=False)
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise UsageError(
-                f'there is no strategy "{self.strategy}"',
-                hint=did_you_mean(self.strategy, STRATEGIES),
-            )
         if self.devices is not None and self.devices < 1:
             raise UsageError(f"devices is {self.devices}; it is a positive number")
         if self.strategy == "none" and (self.devices or 1) > 1:
@@ -273,7 +279,7 @@ class PredictOptions:
 
     output: str = option(
         "A .parquet or .csv file, or - for CSV on standard output.",
-        Kind("FILE", "str | Path", accept=str),
+        Kind("FILE", "str | Path", accept=accept_path),
         short="-o",
     )
     columns: tuple[str, ...] = option(

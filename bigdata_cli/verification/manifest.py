@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME
+from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME, read_records
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import SHARD_FILE, Manifest
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile
 from bigdata_cli.verification.report import Finding
-
-_MAX_FIELD_BYTES = 1 << 30
 
 
 def check_manifest(dataset: Dataset) -> Iterator[Finding]:
@@ -90,18 +87,13 @@ def check_rejects(store: Store, manifest: Manifest) -> Iterator[Finding]:
 
 def read_rejects(store: Store) -> Iterator[list[str]]:
     """The records of `rejects.csv`; raises ValueError where it is not as we write it."""
-    csv.field_size_limit(_MAX_FIELD_BYTES)
-    with StoredFile(store, REJECTS_NAME).open_text() as stream:
-        reader = csv.reader(stream)
-        try:
-            if next(reader, None) != list(HEADER):
-                raise ValueError(f"its header is not {','.join(HEADER)}")
-            for record in reader:
-                if len(record) != len(HEADER):
-                    raise ValueError(f"line {reader.line_num:,} has {len(record)} fields")
-                yield record
-        except csv.Error as error:
-            raise ValueError(f"line {reader.line_num:,}: {error}") from error
+    records = read_records(StoredFile(store, REJECTS_NAME))
+    if next(records, None) != list(HEADER):
+        raise ValueError(f"its header is not {','.join(HEADER)}")
+    for number, record in enumerate(records, 1):
+        if len(record) != len(HEADER):
+            raise ValueError(f"record {number:,} has {len(record)} fields")
+        yield record
 
 
 def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:

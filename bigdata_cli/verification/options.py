@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import COUNT, Kind
+from bigdata_cli.option_kinds import COUNT, SOURCES
 from bigdata_cli.options import option
-
-
-def _accept_sources(sources: str | Path | Iterable[str | Path]) -> tuple[str | Path, ...]:
-    return (sources,) if isinstance(sources, str | Path) else tuple(sources)
-
-
-SOURCES = Kind(
-    "FILE...", "str | Path | Sequence[str | Path]", accept=_accept_sources, collect=tuple
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
     """What to verify a dataset against, and how."""
 
-    source: tuple[str | Path, ...] | None = option(
+    source: tuple[str, ...] | None = option(
         "What the dataset was made of, as it was named to convert: it is read again, with the "
         "dialect of the manifest, and every value is compared.",
         SOURCES,

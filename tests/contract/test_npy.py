@@ -222,18 +222,20 @@ def test_a_name_too_long_for_a_file_is_refused() -> None:
     NpyFormat().check(integers("x" * 250, "z"), StorageOptions(layout="matrix"))
 
 
-def test_more_columns_than_files_may_be_open(tmp_path: Path) -> None:
+def test_more_columns_than_files_may_be_open_is_said(tmp_path: Path) -> None:
+    """The limit is the process's: a format does not change it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     names = [f"c{i}" for i in range(300)]
     schema = integers(*names)
     table = pa.table({name: pa.array([1, None], pa.int8()) for name in names})
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
     try:
-        files = write(tmp_path, schema, [table], COLUMNS)
+        files = write(tmp_path, schema, [table], COLUMNS)  # one after the other
         assert len(files) == 600
-        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-        [batch] = NpyFormat().read(LocalStore(tmp_path), files, schema, COLUMNS)
-        assert batch.num_columns == 300
+        with pytest.raises(UsageError, match="more files open") as raised:
+            list(NpyFormat().read(LocalStore(tmp_path), files, schema, COLUMNS))
+        assert "ulimit -n" in str(raised.value.hint)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (200, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner, Result
 
 from bigdata_cli import convert
+from bigdata_cli.cli import main
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.samples.options import SampleOptions
 from bigdata_cli.samples.write import write_sample
@@ -28,12 +31,10 @@ def source(tmp_path_factory) -> Path:
     return path
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *words: str) -> Result:
     """The command line, in a folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "bigdata_cli", "convert", *words],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(main, ["convert", *words])
 
 
 def files_bytes(folder: Path) -> int:
@@ -54,7 +55,7 @@ def files_bytes(folder: Path) -> int:
 def test_what_does_not_fit_is_refused_and_each_suggestion_fits(source, tmp_path, given, limit):
     (tmp_path / "refused").mkdir()
     done = run(tmp_path / "refused", str(source), *given, "--disk-limit", str(limit))
-    assert done.returncode == 4
+    assert done.exit_code == 4
     assert f"--disk-limit is {limit:,} bytes" in done.stderr
     assert list((tmp_path / "refused").iterdir()) == []  # refused before anything is written
     suggested = list(LINE.finditer(done.stderr))
@@ -64,7 +65,7 @@ def test_what_does_not_fit_is_refused_and_each_suggestion_fits(source, tmp_path,
         folder.mkdir()
         words = [*given, *shlex.split(found["flags"]), "--disk-limit", str(limit)]
         followed = run(folder, str(source), *words, "--quiet")
-        assert followed.returncode == 0, (words, followed.stderr)
+        assert followed.exit_code == 0, (words, followed.stderr)
         [dataset] = folder.iterdir()
         shards = sum(path.stat().st_size for path in dataset.iterdir() if path.suffix != ".json")
         assert shards <= limit
@@ -128,8 +129,8 @@ def test_where_there_is_room_nothing_is_tried(source, tmp_path):
     code = (
         "import sys; from bigdata_cli import convert; "
         f"convert({str(source)!r}, to='parquet', output={str(tmp_path / 'out')!r}); "
-        "assert 'bigdata_cli.conversion.disk_budget' in sys.modules; "
-        "sys.exit('bigdata_cli.conversion.predict' in sys.modules)"
+        "assert 'bigdata_cli.conversion.estimate.disk' in sys.modules; "
+        "sys.exit('bigdata_cli.conversion.estimate.predict' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -112,9 +112,8 @@ def run_within(limit: int, *words: object, folder: Path) -> Ended:
 
 
 @pytest.mark.parametrize(("to", "layout"), LAYOUTS)
-def test_20_times_the_room_that_the_limit_leaves(source, large, tmp_path, to, layout):
+def test_20_times_the_room_that_the_limit_leaves(large, tmp_path, to, layout):
     words = ["--to", to, "--layout", layout, "--label", "label"]
-    run(source, *words, "-o", "warm", folder=tmp_path)  # compiling takes memory of its own, once
     run_within(LIMIT, large, *words, "-o", "out", folder=tmp_path)
     assert open_dataset(tmp_path / "out").rows == TIMES * N_ROWS
 
@@ -123,7 +122,6 @@ def test_20_times_the_room_that_the_limit_leaves(source, large, tmp_path, to, la
 @pytest.mark.parametrize(("to", "layout"), LAYOUTS)
 def test_20_times_the_limit(source, tmp_path, to, layout):
     words = ["--to", to, "--layout", layout, "--label", "label"]
-    run(source, *words, "-o", "warm", folder=tmp_path)
     times = -(-20 * LIMIT // source.stat().st_size)
     huge = repeated(source, times, tmp_path / "huge.csv")
     run_within(LIMIT, huge, *words, "-o", "out", folder=tmp_path)

@@ -10,10 +10,10 @@ import pytest
 
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.plan import prepare
+from bigdata_cli.conversion.plan import make_plan
 from bigdata_cli.conversion.shard import convert_shard
 from bigdata_cli.conversion.shard_spec import ShardResult
-from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.engines.registry import LOCAL, make_engine
 
 MAX_SPEC_BYTES = 2048
 
@@ -26,29 +26,27 @@ def coordinator(tmp_path: Path) -> Coordinator:
     source.write_text(names + "\n" + f"{row}\n" * 400)
     options = ConvertOptions(to="npy", output=tmp_path / "out", shards=5)
     (tmp_path / "out").mkdir()
-    return Coordinator(prepare([source], options), None, None)
+    return Coordinator(make_plan([source], options), None, None)
 
 
 def test_what_a_shard_has_of_its_own_is_small(coordinator: Coordinator) -> None:
     columns = coordinator.ledger.columns
-    specs = [
-        coordinator.specs.spec(index, columns, ranges=coordinator.ranges[index])
+    tasks = [
+        coordinator.specs.task(index, columns, ranges=coordinator.ranges[index])
         for index in range(5)
     ]
-    assert len({id(spec.shared) for spec in specs}) == 1
-    for spec in specs:
-        own = replace(spec, shared=None)  # type: ignore[arg-type]
-        assert len(pickle.dumps(own)) < MAX_SPEC_BYTES
-    assert len(pickle.dumps(specs[0].shared)) > MAX_SPEC_BYTES
+    assert len({id(task.common) for task in tasks}) == 1
+    assert all(len(pickle.dumps(task.spec)) < MAX_SPEC_BYTES for task in tasks)
+    assert len(pickle.dumps(tasks[0].common)) > MAX_SPEC_BYTES
 
 
 def test_a_shard_is_the_same_from_a_copy_of_its_specification(coordinator: Coordinator) -> None:
     """So that it may be made by another process."""
-    spec = coordinator.specs.spec(1, coordinator.ledger.columns, ranges=coordinator.ranges[1])
-    with LocalEngine(2) as engine:
+    task = coordinator.specs.task(1, coordinator.ledger.columns, ranges=coordinator.ranges[1])
+    with make_engine(LOCAL, 2) as engine:
         made = []
-        for one in (spec, pickle.loads(pickle.dumps(spec))):
-            *_, result = convert_shard(one, engine.worker)
+        for spec, common in (task, pickle.loads(pickle.dumps(task))):
+            *_, result = convert_shard(spec, common, engine.worker)
             assert isinstance(result, ShardResult)
             made.append(result)
     assert made[0].files == made[1].files
@@ -60,8 +58,8 @@ def test_more_evidence_of_the_same_types_is_no_new_specification(coordinator: Co
     """What is shared travels once; each shard adds evidence that leaves the dtypes as they are."""
     columns = coordinator.ledger.columns
     specs = coordinator.specs
-    shared = specs.spec(0, columns).shared
+    shared = specs.task(0, columns).common
     more = tuple(replace(state) for state in columns)
-    assert specs.spec(1, more).shared is shared
+    assert specs.task(1, more).common is shared
     uncounted = (replace(columns[0], dtype="text", distinct=None), *columns[1:])
-    assert specs.spec(2, uncounted).shared is not shared
+    assert specs.task(2, uncounted).common is not shared

@@ -33,7 +33,7 @@ from bigdata_cli import open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.partition import BySize, Dealt, Evenly
 from bigdata_cli.conversion.progress import Progress
-from bigdata_cli.conversion.run import plan, run
+from bigdata_cli.conversion.run import dry_run, run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import FORMATS, get_traits
 from bigdata_cli.sources.csv.options import SourceOptions
@@ -223,7 +223,9 @@ def rows_of_shard(folder: Path, index: int) -> list[dict]:
     shard = dataset.manifest.shards[index]
     return [
         row
-        for batch in dataset.format.read(folder, shard.file_names, dataset.schema, dataset.storage)
+        for batch in dataset.format.read(
+            dataset.store, shard.file_names, dataset.schema, dataset.storage
+        )
         for row in batch.to_pylist()
     ]
 
@@ -608,7 +610,7 @@ def test_progress_of_streams(tmp_path):
 def test_the_plan_of_a_stream(tmp_path):
     source = tmp_path / "data.csv.gz"
     source.write_bytes(gzip.compress(table(1000)))
-    planned = plan([source], ConvertOptions(to="npy", output=tmp_path / "out", shards=3))
+    planned = dry_run([source], ConvertOptions(to="npy", output=tmp_path / "out", shards=3))
     assert (planned.n_shards, planned.shards_known, planned.size_known) == (3, True, True)
     assert planned.estimated_rows == 1000
     assert planned.source_bytes == source.stat().st_size

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
-from bigdata_cli.engines.base import AllSubmitted, Engine, Stopped, Worker
+from bigdata_cli.engines.base import AllSubmitted, Engine, Stopped, Task, Worker
 
 MANY = 1 << 20
 
 
-def counted(spec: int, worker: Worker) -> Iterator[Any]:
+def counted(spec: int, common: Any, worker: Worker) -> Iterator[Any]:
     """Two events of progress, and a result."""
     yield ("part", spec, 0)
     yield AllSubmitted()
@@ -23,15 +23,41 @@ def counted(spec: int, worker: Worker) -> Iterator[Any]:
     yield ("result", spec)
 
 
+def tasks(specs: Iterable[Any], common: Any = None) -> Iterator[Task]:
+    """A task for each specification, as it is asked for."""
+    return (Task(spec, common) for spec in specs)
+
+
+class Common:
+    """What tasks have in common; it counts how often it is pickled."""
+
+    n_pickled = 0
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        Common.n_pickled += 1
+        return Common, (self.value,)
+
+
+def with_common(spec: int, common: Common, worker: Worker) -> Iterator[Any]:
+    """The result is of both."""
+    yield AllSubmitted()
+    yield ("result", spec, common.value)
+
+
 class EngineContract:
     """The behaviour of an engine."""
+
+    n_workers = 1
 
     def engine(self) -> Any:
         """A new engine with two threads; a context manager."""
         raise NotImplementedError
 
     def results(self, engine: Engine, specs: Any, **options: Any) -> list[Any]:
-        events = engine.map(counted, specs, units_per_shard=MANY, **options)
+        events = engine.map(counted, tasks(specs), units_per_shard=MANY, **options)
         return [event for event in events if event[0] == "result"]
 
     def test_each_specification_has_one_result(self) -> None:
@@ -41,7 +67,7 @@ class EngineContract:
 
     def test_events_of_one_piece_of_work_keep_their_order(self) -> None:
         with self.engine() as engine:
-            events = list(engine.map(counted, range(9), units_per_shard=1))
+            events = list(engine.map(counted, tasks(range(9)), units_per_shard=1))
         for spec in range(9):
             assert [event for event in events if event[1] == spec] == [
                 ("part", spec, 0), ("part", spec, 1), ("result", spec),
@@ -49,7 +75,7 @@ class EngineContract:
 
     def test_what_the_engine_sees_of_submission_is_not_given_on(self) -> None:
         with self.engine() as engine:
-            events = list(engine.map(counted, range(3), units_per_shard=1))
+            events = list(engine.map(counted, tasks(range(3)), units_per_shard=1))
         assert not any(isinstance(event, AllSubmitted) for event in events)
 
     def test_one_at_a_time_is_in_order(self) -> None:
@@ -69,7 +95,7 @@ class EngineContract:
         with (
             self.engine() as engine,
             closing(
-                engine.map(counted, specs(), units_per_shard=MANY, one_at_a_time=True)
+                engine.map(counted, tasks(specs()), units_per_shard=MANY, one_at_a_time=True)
             ) as events,
         ):
             for event in events:
@@ -79,7 +105,7 @@ class EngineContract:
     def test_the_next_begins_when_all_of_the_one_before_is_submitted(self) -> None:
         begun = threading.Event()
 
-        def work(spec: int, worker: Worker) -> Iterator[Any]:
+        def work(spec: int, common: Any, worker: Worker) -> Iterator[Any]:
             if spec == 1:
                 begun.set()
             yield AllSubmitted()
@@ -88,35 +114,37 @@ class EngineContract:
             yield ("result", spec)
 
         with self.engine() as engine:
-            assert len(list(engine.map(work, range(2), units_per_shard=MANY))) == 2
+            assert len(list(engine.map(work, tasks(range(2)), units_per_shard=MANY))) == 2
 
     def test_an_error_comes_out_after_what_is_complete(self) -> None:
-        def work(spec: int, worker: Worker) -> Iterator[Any]:
+        def work(spec: int, common: Any, worker: Worker) -> Iterator[Any]:
             if spec == 2:
                 raise ValueError("the third")
             yield ("result", spec)
 
         found = []
         with self.engine() as engine, pytest.raises(ValueError, match="the third"):
-            found.extend(engine.map(work, range(9), units_per_shard=MANY, one_at_a_time=True))
+            found.extend(
+                engine.map(work, tasks(range(9)), units_per_shard=MANY, one_at_a_time=True)
+            )
         assert found == [("result", 0), ("result", 1)]
 
     def test_nothing_begins_after_an_error(self) -> None:
         begun = []
 
-        def work(spec: int, worker: Worker) -> Iterator[Any]:
+        def work(spec: int, common: Any, worker: Worker) -> Iterator[Any]:
             begun.append(spec)
             yield ("begun", spec)
             raise ValueError("the first")
 
         with self.engine() as engine, pytest.raises(ValueError, match="the first"):
-            list(engine.map(work, range(9), units_per_shard=1))
+            list(engine.map(work, tasks(range(9)), units_per_shard=1))
         assert begun == [0]
 
     def test_an_error_stops_the_rest_and_is_the_reason(self) -> None:
         stopped = threading.Event()
 
-        def work(spec: int, worker: Worker) -> Iterator[Any]:
+        def work(spec: int, common: Any, worker: Worker) -> Iterator[Any]:
             yield AllSubmitted()
             if spec == 1:
                 raise ValueError("the second")
@@ -129,13 +157,13 @@ class EngineContract:
                 raise
 
         with self.engine() as engine, pytest.raises(ValueError, match="the second"):
-            list(engine.map(work, range(2), units_per_shard=1))
+            list(engine.map(work, tasks(range(2)), units_per_shard=1))
         assert stopped.is_set()
 
     def test_closing_stops_what_is_under_way(self) -> None:
         ended = threading.Event()
 
-        def work(spec: int, worker: Worker) -> Iterator[Any]:
+        def work(spec: int, common: Any, worker: Worker) -> Iterator[Any]:
             yield ("begun", spec)
             try:
                 while True:
@@ -145,7 +173,7 @@ class EngineContract:
                 ended.set()
 
         with self.engine() as engine:
-            with closing(engine.map(work, range(5), units_per_shard=MANY)) as events:
+            with closing(engine.map(work, tasks(range(5)), units_per_shard=MANY)) as events:
                 assert next(iter(events)) == ("begun", 0)
             assert ended.is_set()
 
@@ -154,3 +182,18 @@ class EngineContract:
             assert engine.worker.pool.submit(sum, [1, 2]).result() == 3
             assert engine.worker.max_in_flight > 1
             engine.worker.check()
+
+    def test_what_tasks_have_in_common_comes_with_each(self) -> None:
+        """It may change from one task to the next."""
+        many = [Task(i, common) for common in (Common(10), Common(20)) for i in range(5)]
+        with self.engine() as engine:
+            found = list(engine.map(with_common, iter(many), units_per_shard=1))
+        assert sorted(found) == [("result", i, value) for i in range(5) for value in (10, 20)]
+
+    def test_what_tasks_have_in_common_is_sent_once_to_each_worker(self) -> None:
+        Common.n_pickled = 0
+        with self.engine() as engine:
+            many = tasks(range(50), Common(7))
+            found = list(engine.map(with_common, many, units_per_shard=MANY))
+        assert sorted(found) == [("result", i, 7) for i in range(50)]
+        assert Common.n_pickled <= self.n_workers

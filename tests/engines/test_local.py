@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bigdata_cli.engines.local import LocalEngine
+from bigdata_cli.engines.base import Engine
+from bigdata_cli.engines.registry import LOCAL, make_engine
 from tests.engines.engine_contract import EngineContract
 
 
 class TestLocalEngine(EngineContract):
-    def engine(self) -> LocalEngine:
-        return LocalEngine(2)
+    def engine(self) -> Engine:
+        return make_engine(LOCAL, 2)

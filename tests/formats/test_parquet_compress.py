@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bigdata_cli.formats.parquet.compress import (
@@ -28,23 +29,39 @@ def prose(rng: np.random.Generator) -> bytes:
     return " ".join(phrases[i] for i in chosen).encode()
 
 
-@pytest.mark.parametrize(("kind", "level"), [("identifiers", 1), ("prose", 3)])
-def test_long_texts_get_the_level_that_suits_them(kind: str, level: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "bytes_of_text", "takes_level_1"),
+    [
+        ("identifiers", 36, True),
+        ("identifiers", 8, True),
+        ("prose", 200, False),
+    ],
+)
+def test_texts_are_compressed_as_suits_them(
+    kind: str, bytes_of_text: int, *, takes_level_1: bool
+) -> None:
     rng = np.random.default_rng(4)
-    data = rng.bytes(18 * N).hex().encode() if kind == "identifiers" else prose(rng)
+    make = {
+        "identifiers": lambda rng: rng.bytes(18 * N).hex().encode(),
+        "prose": prose,
+    }
+    data = make[kind](rng)
     pages = pages_of(data)
     free, low, high = (
         PageCompressor("zstd", level).chunk(
-            pages, encoding=DELTA_LENGTH_BYTE_ARRAY, n_values=len(data) // 36
+            pages, encoding=DELTA_LENGTH_BYTE_ARRAY, n_values=len(data) // bytes_of_text
         )
         for level in (None, 1, 3)
     )
-    assert free == (low if level == 1 else high)
-    assert low != high
     assert free is not None
     assert low is not None
     assert high is not None
-    assert sum(map(len, free)) <= min(sum(map(len, low)), sum(map(len, high))) * 1.02
+    assert (free == low) == takes_level_1
+    if not takes_level_1:
+        assert sum(map(len, free)) < 0.97 * sum(map(len, low))
+    assert sum(map(len, free)) < 1.02 * min(sum(map(len, low)), sum(map(len, high)))
+    for page, compressed in zip(pages, free, strict=True):
+        assert pa.Codec("zstd").decompress(compressed, len(page), asbytes=True) == bytes(page)
 
 
 def test_numbers_without_anything_to_find_stay_as_they_are() -> None:

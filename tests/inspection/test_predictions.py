@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bigdata_cli import convert, inspect
+from bigdata_cli.conversion.estimate.costs import candidates
+from bigdata_cli.conversion.estimate.predict import predict
+from bigdata_cli.conversion.estimate.rows import draw_rows
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.plan import prepare
-from bigdata_cli.conversion.predict import predict
-from bigdata_cli.conversion.sampled import draw_rows
+from bigdata_cli.conversion.survey import survey
 from bigdata_cli.formats.registry import FORMATS
-from bigdata_cli.inspection.costs import candidates
 from bigdata_cli.samples.options import SampleOptions
 from bigdata_cli.samples.write import write_sample
 
@@ -90,8 +90,8 @@ def test_files_of_their_own_cost_bytes_of_their_own(samples, tmp_path, to, shard
     options = ConvertOptions(
         to=to, shards=shards, label="label", output=tmp_path / "out", float_mode="32"
     )
-    prepared = prepare([samples["sensors"]], options, sample_bytes=SAMPLE_BYTES)
-    rows = draw_rows(prepared.source, prepared.sample, prepared.keep, max_bytes=SAMPLE_BYTES)
+    found = survey([samples["sensors"]], options, sample_bytes=SAMPLE_BYTES)
+    rows = draw_rows(found.source, found.sample, found.keep, max_bytes=SAMPLE_BYTES)
     predicted = predict(rows, options)
     real = convert(
         samples["sensors"], to=to, shards=shards, label="label", float_mode="32",

@@ -175,10 +175,46 @@ def test_the_digest_is_that_of_all_sources(tmp_path: Path) -> None:
     assert len(digests) == 4
 
 
-def test_what_is_compiled_is_loaded(tmp_path: Path) -> None:
-    files = native.compile_all(native.find_compiler(), tmp_path, flags=["-O0"])
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-    assert load(_SIGNATURES, folder=tmp_path)[0].bd_sources() == lib.bd_sources()
+def test_what_is_compiled_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One source of all: an installation has just compiled the others."""
+    sources, built = tmp_path / "src", tmp_path / "built"
+    for folder in (sources, built):
+        folder.mkdir()
+    for path in (native.SOURCES / "processor.c", *native.SOURCES.glob("*.h")):
+        shutil.copy(path, sources)
+    monkeypatch.setattr(native, "SOURCES", sources)
+    files = native.compile_all(native.find_compiler(), built)
+    assert sorted(built.iterdir()) == sorted(files)
+    signatures = {name: _SIGNATURES[name] for name in ("bd_sources", "bd_instruction_sets")}
+    for level in usable_levels():
+        library, name = load(signatures, folder=built, forced=level)
+        assert (name, library.bd_sources()) == (level, lib.bd_sources())
+
+
+def test_the_next_build_compiles_what_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = native.find_compiler()
+    monkeypatch.setattr(native, "SOURCES", tmp_path / "src")
+    native.SOURCES.mkdir()
+    sources = {name: native.SOURCES / name for name in ("one.c", "two.c")}
+    for path in sources.values():
+        path.write_text(f"int {path.stem}(void) {{ return 1; }}\n")
+    compiled: list[str] = []
+    original = native.Compiler.run
+
+    def counted(self: native.Compiler, *arguments: str | Path) -> str:
+        compiled.extend(Path(word).name for word in arguments if str(word).endswith(".c"))
+        return original(self, *arguments)
+
+    monkeypatch.setattr(native.Compiler, "run", counted)
+    monkeypatch.setattr(native, "LEVELS", {family(): (LOWEST,)})
+    for text, expected in (("1", ["one.c", "two.c"]), ("1", []), ("2", ["two.c"])):
+        sources["two.c"].write_text(f"int two(void) {{ return {text}; }}\n")
+        compiled.clear()
+        native.compile_all(compiler, tmp_path, objects=tmp_path / "objects")
+        assert sorted(compiled) == expected
+        assert len(list((tmp_path / "objects").iterdir())) == 2
 
 
 def test_an_error_of_the_compiler_is_shown(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import pickle
 import struct
 import threading
 import zipfile
@@ -244,7 +245,13 @@ def test_an_encrypted_archive(tmp_path):
     ("data", "what"),
     [(b"PAR1" + bytes(20), "is parquet"), (b"\x89HDF\r\n", "is hdf5"),
      (b"ARROW1\0\0", "is arrow, not text"), (b"\x93NUMPY\1\0", "is npy"),
-     (b"Rar!\x1a\x07\0", "rar"),
+     (b"Rar!\x1a\x07\0", "rar"), (b"SQLite format 3\0" + bytes(90), "is an SQLite database"),
+     (b"ORC\x11", "is an ORC file"), (b"FEA1\0\0", r"is a Feather file \(version 1\)"),
+     (b"Obj\x01\4", "is an Avro file"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
+     (b"\x89PNG\r\n\x1a\n\0", "is a PNG image"), (b"\xff\xd8\xff\xe0", "is a JPEG image"),
+     (b"%PDF-1.7\n%\xe2", "is a PDF document"), (pickle.dumps({"a": [1]}), "is a Python pickle"),
+     (b"\x7fELF\2", "is a program"), (b"x,y\n" + bytes(range(256)), "is binary data, not text"),
+     (bytes(5000), "is binary data, not text: 4,096 of its first 4,096 bytes"),
      (b"\x04\x22\x4d\x18rest", "lz4"), (b"x" * 257 + b"ustar" + bytes(300), "is a tar archive"),
      (b"", "is empty"), (b"\n \n", "is empty")],
     ids=lambda value: value if isinstance(value, str) else "data",

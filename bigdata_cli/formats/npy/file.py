@@ -124,38 +124,16 @@ class NpyFile:
 
 
 def with_open_files(opening: Callable[[], Opened]) -> Opened:
-    """What `opening` opens, with the limit of open files raised where that is in the way.
-
-    Raises UsageError where the limit cannot be raised further.
-    """
+    """What `opening` opens; raises UsageError where too many files are open."""
     try:
         return opening()
     except OSError as error:
         if error.errno != errno.EMFILE:
             raise
-        if _raise_file_limit():
-            return with_open_files(opening)
         raise UsageError(
             "this dataset has more files open at a time than this system allows a program",
             hint="--layout matrix needs two files only; or ulimit -n 65536, or fewer --jobs",
         ) from error
-
-
-def _raise_file_limit() -> bool:
-    """Double the soft limit of open files, if the hard one allows."""
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return False
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = soft * 2 if hard == resource.RLIM_INFINITY else min(soft * 2, hard)
-    if wanted <= soft:
-        return False
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def copied_rows(array: np.ndarray, start: int, stop: int) -> np.ndarray:

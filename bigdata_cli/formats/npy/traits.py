@@ -8,6 +8,8 @@ TRAITS = FormatTraits(
     name="npy",
     extensions=(".npy",),
     magic=b"\x93NUMPY",
+    to_table='python -c "import numpy; '
+    "numpy.savetxt('OUT.csv', numpy.load('FILE'), '%.17g', ',')\"",
     layouts=(
         LayoutTraits(name="columns", has_file_per_column=True, open_column_bytes=20_000),
         LayoutTraits(name="matrix", holds_text=False),

@@ -57,3 +57,13 @@ void bd_find_codes(const struct ArrowArray *dictionary, const bd_vocabulary *voc
         lookup[i] = is_null ? -1 : find(vocabulary, text, n);
     }
 }
+
+int64_t bd_coded_bytes(const int32_t *codes, const uint8_t *validity, int64_t first, int64_t n,
+                       const int32_t *offsets)
+{
+    int64_t total = 0;
+    for (int64_t i = first; i < first + n; i++)
+        if (validity == NULL || (validity[i >> 3] >> (i & 7) & 1))
+            total += offsets[codes[i] + 1] - offsets[codes[i]];
+    return total;
+}

@@ -495,6 +495,11 @@ BD_API int64_t bd_batch_matrix(const struct ArrowArray *batch,
                                const struct bd_array_column *columns, int64_t n, void *out,
                                int32_t is_double);
 
+/* arrays_codes.c: bytes of the texts of rows [first, first + n) of a category. The bits of validity,
+ * where there is one, say which rows are not null; only the codes of those are looked up. */
+BD_API int64_t bd_coded_bytes(const int32_t *codes, const uint8_t *validity, int64_t first,
+                              int64_t n, const int32_t *offsets);
+
 /* arrays_text.c: where each text of a column ends, counted from `before` bytes. */
 BD_API void bd_text_ends(const struct ArrowArray *batch, int64_t child, int64_t before,
                          int64_t *ends);

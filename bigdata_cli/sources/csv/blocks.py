@@ -78,7 +78,7 @@ class BlockReader:
     """
 
     def __init__(self, source: TextFiles) -> None:
-        self._source = source
+        self.source = source
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
         self._buffers = threading.local()
@@ -99,8 +99,8 @@ class BlockReader:
     @contextmanager
     def _opened(self, index: int) -> Iterator[int]:
         """A descriptor of a file."""
-        file = self._source.files[index]
-        if len(self._source.files) > _KEPT_OPEN:
+        file = self.source.files[index]
+        if len(self.source.files) > _KEPT_OPEN:
             descriptor = _open(file)
             try:
                 yield descriptor
@@ -117,7 +117,7 @@ class BlockReader:
 
         They are the thread's until it reads again.
         """
-        size = self._source.files[file].size
+        size = self.source.files[file].size
         stop = min(stop, size)
         wanted = max(0, stop - start)
         data = self._buffer(wanted + PADDING_BYTES)
@@ -134,16 +134,16 @@ class BlockReader:
 
     def _fill(self, view: memoryview, descriptor: int, file: int, start: int) -> None:
         """Read as many bytes as the view has."""
-        size = self._source.files[file].size
+        size = self.source.files[file].size
         done = 0
         while done < len(view):
             try:
                 n = os.preadv(descriptor, [view[done:]], start + done)
             except OSError as error:
-                name = self._source.files[file].name
+                name = self.source.files[file].name
                 raise SourceLostError(f"{name}: reading byte {start + done:,}: {error}") from error
             if n == 0:
-                name = self._source.files[file].name
+                name = self.source.files[file].name
                 raise DataError(
                     f"{name} became shorter while it was read: {size:,} bytes were there, "
                     f"now it ends at {start + done:,}"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, choice
-from bigdata_cli.options import option
+from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, accept_text, choice
+from bigdata_cli.options import option, values_of
 from bigdata_cli.sources.csv.dialect import (
     Dialect,
     check_delimiter,
@@ -32,9 +32,9 @@ def _write_marks(marks: str) -> str:
     return names.get(marks, marks.replace("\t", "\\t"))
 
 
-CHARACTER = Kind("CHAR", parse=_character, write=_write_marks)
+CHARACTER = Kind("CHAR", parse=_character, accept=accept_text, write=_write_marks)
 CHARACTER_OR_NONE = CHARACTER._replace(parse=_character_or_none)
-DELIMITER = Kind("TEXT", parse=check_delimiter, write=_write_marks)
+DELIMITER = CHARACTER._replace(metavar="TEXT", parse=check_delimiter)
 
 MAX_RECORD_BYTES = 16_000_000
 """A longer record is an error: a quote that is never closed."""
@@ -124,3 +124,22 @@ class SourceOptions:
 def source_options_of(dialect: Dialect) -> SourceOptions:
     """The options under which any file is read in a dialect."""
     return SourceOptions(**dialect.option_values())
+
+
+def dialect_flags(dialect: Dialect) -> tuple[str, ...]:
+    """The words of a command line under which any file is read in this dialect.
+
+    What is as it is by default is left out; the delimiter and the header are always there.
+
+    >>> from bigdata_cli.sources.csv.dialect import Dialect
+    >>> dialect_flags(Dialect(delimiter="\\t", header=False, null_tokens=("-",)))
+    ('--delimiter', 'tab', '--no-header', '--null', '-')
+    """
+    plain = source_options_of(Dialect(delimiter=","))
+    return tuple(
+        word
+        for one, value in values_of(source_options_of(dialect))
+        if value is not None
+        and (one.field in ("delimiter", "header") or value != getattr(plain, one.field))
+        for word in one.words(value)
+    )

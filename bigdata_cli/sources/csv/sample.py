@@ -13,7 +13,7 @@ from bigdata_cli.sources.csv.evidence import Evidence
 from bigdata_cli.sources.csv.feed import read_head, read_pieces
 from bigdata_cli.sources.csv.files import TextFiles
 from bigdata_cli.sources.csv.records import ParsePlan
-from bigdata_cli.sources.csv.units import Unit, located, parse_unit
+from bigdata_cli.sources.csv.units import Unit, UnitReader, located
 from bigdata_cli.types.dtype import Kind, Schema, kind_of
 from bigdata_cli.types.lattice import TYPE_FORMS, Form, Observed, TypeOptions, resolve
 from bigdata_cli.types.state import ColumnState
@@ -104,9 +104,9 @@ def take_sample(
         return _sample_head(source, fields, taker, max_bytes)
     pieces, exact = sample_pieces(source, max_bytes)
     failed: tuple[ByteRange, RecordError] | None = None
-    with BlockReader(source) as reader:
+    with UnitReader(source) as reader:
         for piece in pieces:
-            unit = parse_unit(reader, source, piece, None, fields[piece.file], taker.plan)
+            unit = reader.parse(piece, None, fields[piece.file], taker.plan)
             if not taker.take(unit):
                 # Its start may have been guessed wrong; conversion will tell.
                 failed = failed or (piece, unit.error or RecordError(piece.start, ""))
@@ -126,9 +126,9 @@ def sample_units(
             yield fed.parse(fields[fed.file], plan)
         return
     pieces, _ = sample_pieces(source, max_bytes)
-    with BlockReader(source) as reader:
+    with UnitReader(source) as reader:
         for piece in pieces:
-            yield parse_unit(reader, source, piece, None, fields[piece.file], plan)
+            yield reader.parse(piece, None, fields[piece.file], plan)
 
 
 class Counted(NamedTuple):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
+from bigdata_cli.io.content import check_may_be_csv
 from bigdata_cli.io.origin import find_origin
 from bigdata_cli.io.paths import expand_paths, is_text_name
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.csv.blocks import ByteRange, split_source
 from bigdata_cli.sources.csv.detect import detect, has_decimal_commas
 from bigdata_cli.sources.csv.dialect import (
     TEXT_LINES,
@@ -25,13 +29,14 @@ from bigdata_cli.sources.csv.dialect import (
 from bigdata_cli.sources.csv.feed import Feed
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles, describe_file
 from bigdata_cli.sources.csv.header import looks_like_header, match_columns, read_header, skip_lines
-from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.options import SourceOptions, dialect_flags
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, sample_units, take_sample
-from bigdata_cli.sources.csv.units import Unit, located
+from bigdata_cli.sources.csv.units import Unit, UnitReader, located
 from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
+_TIMED_BYTES = 2 << 20
 _OF_LINES = ("skip_rows", "comment", "text", "keep_blank_lines", "encoding", "jsonl")
 
 
@@ -39,8 +44,36 @@ _OF_LINES = ("skip_rows", "comment", "text", "keep_blank_lines", "encoding", "js
 class Source(TextFiles):
     """Text files as a `RowSource`."""
 
+    @property
+    def in_pieces(self) -> Self | None:
+        return None if self.is_stream else self
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return dialect_flags(self.dialect)
+
+    @property
+    def layers(self) -> frozenset[str]:
+        return frozenset(layer for file in self.files for layer in file.origin.layers)
+
     def check_output(self, output: Path) -> None:
         """Text files are in no folder that is written into."""
+
+    def split(self, n_shards: int) -> tuple[tuple[ByteRange, ...], ...]:
+        return split_source(self, n_shards)
+
+    def reader(self) -> UnitReader:
+        return UnitReader(self)
+
+    def read_seconds(self) -> float:
+        if not self.is_stream or self.comes_once:
+            return 0.0
+        started = time.thread_time()
+        text, _ = self.files[0].origin.head(_TIMED_BYTES)
+        return (time.thread_time() - started) / max(len(text), 1)
+
+    def arrow_batches(self, max_bytes: int) -> None:
+        """Text has no Arrow types before it is parsed."""
 
     def sample(
         self,
@@ -149,6 +182,8 @@ def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
         return _Found(lines, 1.0, ())
     if options.keep_blank_lines:
         raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
+    if options.delimiter is None and not options.skip_rows:
+        check_may_be_csv(name, head)
     dialect = _told_dialect(options)
     text = _sample_text(head, name, dialect)
     found = detect(

@@ -17,7 +17,7 @@ from bigdata_cli.sources.csv.blocks import (
     guess_record_start,
 )
 from bigdata_cli.sources.csv.boundary import count_line_ends
-from bigdata_cli.sources.csv.files import SourceFile, TextFiles
+from bigdata_cli.sources.csv.files import SourceFile
 from bigdata_cli.sources.csv.lines import LineCounter, beginning_of, first_line_of
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
 
@@ -31,26 +31,25 @@ class Unit(NamedTuple):
     error: RecordError | None
 
 
-def parse_unit(
-    reader: BlockReader,
-    source: TextFiles,
-    piece: ByteRange,
-    start: int | None,
-    fields: Sequence[int],
-    plan: ParsePlan,
-) -> Unit:
-    """Parse the records that start in `piece`, from `start` or from where a record seems to start.
+class UnitReader(BlockReader):
+    """A `PieceReader` of text files."""
 
-    A record that cannot be kept is returned and not raised: where the start was a guess, the guess
-    may be what is wrong.
-    """
-    if start is None:
-        start = guess_record_start(reader, piece, source)
-    try:
-        chunk = _parse(reader, piece, start, fields, plan)
-    except RecordError as error:
-        return Unit(piece, start, None, error)
-    return Unit(piece, start, chunk, None)
+    def start_of(self, piece: ByteRange) -> int | None:
+        data_start = self.source.files[piece.file].data_start
+        return data_start if piece.start == data_start else None
+
+    def parse(
+        self, piece: ByteRange, start: int | None, fields: Sequence[int], plan: ParsePlan
+    ) -> Unit:
+        """A record that cannot be kept is returned and not raised: where the start was a guess, the
+        guess may be what is wrong."""
+        if start is None:
+            start = guess_record_start(self, piece, self.source)
+        try:
+            chunk = _parse(self, piece, start, fields, plan)
+        except RecordError as error:
+            return Unit(piece, start, None, error)
+        return Unit(piece, start, chunk, None)
 
 
 def _parse(

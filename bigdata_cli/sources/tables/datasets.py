@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset, open_dataset
-from bigdata_cli.errors import DataError, VerificationError
+from bigdata_cli.errors import DataError, VerificationError, lost
 from bigdata_cli.io.origin import check_unchanged
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.tables.table import Table
@@ -41,8 +41,9 @@ class DatasetTable(Table):
         while True:
             try:
                 batch = next(batches, None)
-            except VerificationError as error:
-                raise DataError(error.message, hint=f"bigdata verify {self.name}") from error
+            except (VerificationError, OSError) as error:
+                damage = DataError(str(error), hint=f"bigdata verify {self.name}")
+                raise lost(self.name, error) or damage from error
             if batch is None:
                 return
             yield self._settled(batch)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pat
 
-from bigdata_cli.errors import DataError
+from bigdata_cli.errors import DataError, lost
 from bigdata_cli.io.origin import Origin
 from bigdata_cli.io.paths import ENCRYPTED_PARQUET_MAGIC, PARQUET_MAGIC
 from bigdata_cli.sources.tables.table import Table
@@ -99,7 +99,8 @@ class ParquetTable(Table):
         try:
             yield
         except _DAMAGE as error:
-            raise damaged(self.name, f"row {rows + 1:,} or later: {error}") from error
+            where = f"row {rows + 1:,} or later"
+            raise lost(self.name, error) or damaged(self.name, f"{where}: {error}") from error
 
     def _with_old_timestamps(
         self, batch: pa.RecordBatch, rounded: pa.RecordBatch, names: list[str]
@@ -135,7 +136,7 @@ class ParquetTable(Table):
                             ends = bounds.get(name, (known.min, known.max))
                             bounds[name] = min(ends[0], known.min), max(ends[1], known.max)
         except _DAMAGE as error:
-            raise damaged(self.name, str(error)) from error
+            raise lost(self.name, error) or damaged(self.name, str(error)) from error
         return bounds
 
 
@@ -162,7 +163,7 @@ def open_parquet(name: str) -> ParquetTable:
             parts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
             physical = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     except _DAMAGE as error:
-        raise damaged(name, str(error)) from error
+        raise lost(name, error) or damaged(name, str(error)) from error
     if sum(parts) != metadata.num_rows or any(rows < 0 for rows in parts):
         raise damaged(name, f"its row groups have not the {metadata.num_rows:,} rows it says")
     twice = sorted({one for one in schema.names if schema.names.count(one) > 1})

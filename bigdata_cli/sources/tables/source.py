@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.options import given_options
@@ -24,7 +26,7 @@ from bigdata_cli.sources.tables.arrow_kinds import Family, family_of
 from bigdata_cli.sources.tables.datasets import DatasetTable, open_own
 from bigdata_cli.sources.tables.feed import TableFeed
 from bigdata_cli.sources.tables.parquet import open_parquet
-from bigdata_cli.sources.tables.sample import sample_units, take_sample
+from bigdata_cli.sources.tables.sample import read_parts, sample_units, take_sample
 from bigdata_cli.sources.tables.table import Table
 from bigdata_cli.types.dtype import FLOAT_DTYPES
 from bigdata_cli.types.lattice import TypeOptions
@@ -56,7 +58,10 @@ class TableSource:
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
     is_stream: bool = True
+    in_pieces: None = None
     comes_once: bool = False
+    flags: tuple[str, ...] = ()
+    layers: frozenset[str] = frozenset()
 
     @property
     def stem(self) -> str:
@@ -69,6 +74,12 @@ class TableSource:
     @property
     def total_rows(self) -> int:
         return sum(table.rows for table in self.files)
+
+    def read_seconds(self) -> float:
+        return 0.0
+
+    def arrow_batches(self, max_bytes: int) -> Iterator[pa.RecordBatch]:
+        return (batch for _, _, batch in read_parts(self, self.names, max_bytes))
 
     def check_output(self, output: Path) -> None:
         target = Path(os.path.realpath(output))

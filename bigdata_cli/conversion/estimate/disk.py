@@ -17,15 +17,14 @@ from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.store import StoredFile, partial_bytes
+from bigdata_cli.io.store import Store, StoredFile, partial_bytes
 from bigdata_cli.io.stores import open_store
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ConvertOptions
-    from bigdata_cli.conversion.plan import Prepared
+    from bigdata_cli.conversion.plan import Plan
 
-FREE_SHARE = 0.95
-"""Of what is free on the disk, what is used where the user sets no limit."""
+_FREE_SHARE = 0.95
 _SURE = 1.5
 """A prediction from the few rows that count the shards is off by less."""
 _VALUE_BYTES, _COLUMN_BYTES, _TEXT_FACTOR = 64, 8192, 8
@@ -68,48 +67,55 @@ def disk_budget(output: Path, options: ConvertOptions) -> DiskBudget:
     told = limit is not None
     if limit is None:
         # What a killed run has left is used again or removed, and what is replaced is there.
-        free = store.free_bytes() + partial_bytes(store)
-        limit = int(free * FREE_SHARE) + held
+        limit = usable_bytes(store, beside=partial_bytes(store)) + held
     return DiskBudget(folder=output, limit_bytes=limit, held_bytes=held, told=told)
 
 
-def check_disk(prepared: Prepared) -> DiskWatch | None:
+def check_disk(plan: Plan) -> DiskWatch | None:
     """Raise BudgetError where the dataset will not fit, with what would make it fit.
 
     Returns what watches the disk meanwhile; None where there is room for whatever it may take.
     Nothing is encoded where it is plain that there is room.
     """
-    budget = disk_budget(prepared.output, prepared.options)
-    sample = prepared.sample
+    budget = disk_budget(plan.output, plan.options)
+    sample = plan.sample
     is_known = sample.size_known
-    if is_known and _upper_bound(prepared) <= budget.left_bytes:
+    if is_known and _upper_bound(plan) <= budget.left_bytes:
         return None
-    if is_known and _SURE * (prepared.predicted_bytes or budget.limit_bytes) > budget.left_bytes:
-        from bigdata_cli.conversion.suggest import refuse_what_does_not_fit
+    if is_known and _SURE * (plan.shards.predicted_bytes or budget.limit_bytes) > budget.left_bytes:
+        from bigdata_cli.conversion.estimate.fit import refuse_what_does_not_fit
 
-        refuse_what_does_not_fit(prepared, budget)
-    return DiskWatch(budget, _hint(prepared, budget))
+        refuse_what_does_not_fit(plan, budget)
+    return DiskWatch(budget, _hint(plan, budget))
 
 
-def _hint(prepared: Prepared, budget: DiskBudget) -> str:
+def _hint(plan: Plan, budget: DiskBudget) -> str:
     """What to do where the disk turns out not to suffice."""
     compact = formats_that(lambda one: one.smallest == (one.layout_names[0], one.compressions[0]))
     smaller = f"{compact}, --float 32, --drop and --compression make the dataset smaller"
-    source = prepared.source
+    source = plan.source
     if source.comes_once:
         spool = "--no-spool keeps no copy of what comes from the pipe; "
-        return (spool if prepared.options.spool else "") + smaller
+        return (spool if plan.options.spool else "") + smaller
     name = shlex.quote(source.files[0].name)
     return f"bigdata inspect {name} --disk {budget.left_bytes} shows what fits; {smaller}"
 
 
-def _upper_bound(prepared: Prepared) -> int:
+def _upper_bound(plan: Plan) -> int:
     """Bytes that the dataset stays below in any format."""
-    sample = prepared.sample
+    sample = plan.sample
     text_bytes = sample.estimated_rows * sample.bytes / max(sample.rows, 1)
-    of_row = sum(len(name.encode("utf-8", "replace")) + _VALUE_BYTES for name in prepared.keep)
-    fixed = prepared.n_shards * len(prepared.keep) * _COLUMN_BYTES
+    of_row = sum(len(name.encode("utf-8", "replace")) + _VALUE_BYTES for name in plan.keep)
+    fixed = plan.shards.count * len(plan.keep) * _COLUMN_BYTES
     return round(sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes) + fixed
+
+
+def usable_bytes(store: Store, *, beside: int = 0) -> int:
+    """What can be used on the disk of a store where the user sets no limit.
+
+    beside: bytes on it that will be free too.
+    """
+    return int((store.free_bytes() + beside) * _FREE_SHARE)
 
 
 class DiskWatch:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Self
 
 from bigdata_cli.checksum import Checksum
-from bigdata_cli.conversion.commit import disk_error
+from bigdata_cli.conversion.estimate.rows import SampledRows
+from bigdata_cli.conversion.estimate.size import count_shards, encode_batches, trial_store
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.plan import count_shards, encode_batches, storage_options
 from bigdata_cli.conversion.rebatch import counted_bytes
-from bigdata_cli.conversion.sampled import SampledRows
-from bigdata_cli.formats.base import Format, ShardName, StorageOptions
+from bigdata_cli.conversion.survey import storage_options
+from bigdata_cli.formats.base import Format, ShardName, ShardWriter, StorageOptions
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
 
 MARGIN = 1.1
@@ -57,13 +53,12 @@ class Prediction:
 def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int = 0) -> Prediction:
     """What converting all rows with these options would take.
 
-    rows: with the columns that are kept, typed under the options; a float mode of "32" is applied.
+    rows: typed under the options; a float mode of "32" and dropped columns are applied here.
     Raises UsageError where the format or layout cannot hold them, BudgetError where the folder for
     temporary files is full.
     """
     form = get_format(options.to)
-    if options.float_mode == "32":
-        rows = rows.with_floats("float32")
+    rows = rows.under(options)
     storage = storage_options(form, options)
     form.check(rows.schema, storage)
     growth = _Growth(form, storage, rows)
@@ -78,7 +73,7 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
         bytes=total,
         temporary_bytes=temporary_bytes,
         seconds=_seconds(rows, growth.seconds * rows.all_rows, total, options.jobs),
-        memory_bytes=memory_bytes(rows, form, storage),
+        memory_bytes=_memory_bytes(rows, form, storage),
         exact=rows.exact and shards == 1,
     )
 
@@ -94,22 +89,29 @@ class _Growth:
 
     def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
         self._exact_rows = rows.rows if rows.exact else None
-        with _Trial(form, storage, rows) as trial:
-            self.table_rows = trial.table_rows
-            n_rows, part_rows = trial.most_rows, trial.part_rows
+        with trial_store() as store:
+
+            def encode(n_rows: int) -> int:
+                return encode_batches(form, storage, rows.schema, rows.spread(n_rows), store)
+
+            name = ShardName(stem="empty", index=0, count=1)
+            writer = form.writer(store, name, rows.schema, storage)
+            writer.abort()
+            self.table_rows = _table_rows(writer, form, rows)
+            part_rows, n_rows = _rows_to_encode(rows, self.table_rows)
             half_rows = part_rows // 2
-            self.empty_bytes = trial.encode(0)
+            self.empty_bytes = encode(0)
             # The second time everything is loaded, and its time is that of the work.
-            half_bytes = trial.encode(half_rows) - self.empty_bytes
+            half_bytes = encode(half_rows) - self.empty_bytes
             started = time.thread_time()
-            self.whole_bytes = trial.encode(n_rows) - self.empty_bytes
+            self.whole_bytes = encode(n_rows) - self.empty_bytes
             self.seconds = (time.thread_time() - started) / max(n_rows, 1)
             self.padding = 0
-            if trial.pads_tables and self.table_rows and rows.all_rows > self.table_rows:
+            if writer.pads_tables and self.table_rows and rows.all_rows > self.table_rows:
                 full = self.empty_bytes + self.whole_bytes
                 if n_rows != self.table_rows:
-                    full = trial.encode(self.table_rows)
-                self.padding = trial.encode(self.table_rows + 1) - full
+                    full = encode(self.table_rows)
+                self.padding = encode(self.table_rows + 1) - full
         of_part = self.whole_bytes * part_rows / max(n_rows, 1)
         self.per_row = (of_part - half_bytes) / max(part_rows - half_rows, 1)
         self.per_table = of_part - part_rows * self.per_row
@@ -132,63 +134,34 @@ class _Growth:
         return round(n_shards * per_shard)
 
 
-class _Trial:
-    """Encodes some of the rows in a temporary folder; a context manager.
+def _table_rows(writer: ShardWriter, form: Format, rows: SampledRows) -> int | None:
+    """Rows of the tables that the format stores one by one, None where there are none such."""
+    if writer.batch_rows is None or writer.batch_bytes is None or not rows.rows:
+        return writer.batch_rows
+    n_bytes = sum(
+        counted_bytes(batch, rows.schema, text_categories=form.traits.stores_category_texts)
+        for batch in rows.batches
+    )
+    fitting = int(writer.batch_bytes * rows.rows / max(n_bytes, 1.0))
+    return max(1, min(writer.batch_rows, fitting))
 
-    table_rows: of the tables that the format stores one by one, None where there are none such;
-    pads_tables: see `ShardWriter`. part_rows: of a whole table where there are enough rows for one,
-    else a half of one, a quarter, …, since chunks of such parts are full. most_rows: to encode,
-    some such parts.
+
+def _rows_to_encode(rows: SampledRows, table_rows: int | None) -> tuple[int, int]:
+    """(rows of a part of a table, rows of some such parts).
+
+    A part is a whole table where there are enough rows for one, else a half of one, a quarter, …,
+    since chunks of such parts are full.
     """
-
-    def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
-        self._form, self._storage, self._rows = form, storage, rows
-        self._folder = tempfile.TemporaryDirectory(prefix="bigdata-")
-        name = ShardName(stem="empty", index=0, count=1)
-        writer = form.writer(open_store(Path(self._folder.name)), name, rows.schema, storage)
-        writer.abort()
-        self.pads_tables = writer.pads_tables
-        self.table_rows = writer.batch_rows
-        if writer.batch_rows is not None and writer.batch_bytes is not None and rows.rows:
-            n_bytes = sum(
-                counted_bytes(batch, rows.schema, text_categories=form.traits.stores_category_texts)
-                for batch in rows.batches
-            )
-            fitting = int(writer.batch_bytes * rows.rows / max(n_bytes, 1.0))
-            self.table_rows = max(1, min(writer.batch_rows, fitting))
-        self.part_rows, self.most_rows = self._rows_to_encode()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-    def _rows_to_encode(self) -> tuple[int, int]:
-        rows = self._rows
-        least = min(rows.rows, round(_LINEAR_BYTES * rows.rows / max(rows.text_bytes, 1)))
-        part = self.table_rows or least
-        while part > rows.rows:
-            part //= 2
-        if rows.exact:
-            return min(part, rows.rows), rows.rows
-        return part, part * max(1, min(-(-least // max(part, 1)), rows.rows // max(part, 1)))
-
-    def encode(self, n_rows: int) -> int:
-        """The bytes of the files that hold so many of the rows."""
-        try:
-            return encode_batches(
-                self._form,
-                self._storage,
-                self._rows.schema,
-                self._rows.spread(n_rows),
-                open_store(Path(self._folder.name)),
-            )
-        except OSError as error:
-            raise disk_error(error, Path(tempfile.gettempdir())) from error
+    least = min(rows.rows, round(_LINEAR_BYTES * rows.rows / max(rows.text_bytes, 1)))
+    part = table_rows or least
+    while part > rows.rows:
+        part //= 2
+    if rows.exact:
+        return min(part, rows.rows), rows.rows
+    return part, part * max(1, min(-(-least // max(part, 1)), rows.rows // max(part, 1)))
 
 
-def memory_bytes(rows: SampledRows, form: Format, storage: StorageOptions) -> int:
+def _memory_bytes(rows: SampledRows, form: Format, storage: StorageOptions) -> int:
     """Bytes of all rows as the arrays that a loader makes of the layout."""
     return round(
         sum(

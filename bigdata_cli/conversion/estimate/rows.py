@@ -8,18 +8,21 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from bigdata_cli.conversion.plan import fitting_units
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.survey import storage_options
+from bigdata_cli.formats.registry import get_format
 from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, settle
-from bigdata_cli.sources.csv.source import Source
+from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
+from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 
 ENCODED_BYTES = 12 << 20
 """Of text that is parsed to be encoded: a row group of most tables."""
-_READ_BYTES = 2 << 20
 _MADE_UP = "\U0010ffff"
 
 
@@ -71,25 +74,70 @@ class SampledRows:
             left -= batch.num_rows
             yield batch
 
-    def select(self, names: Sequence[str]) -> SampledRows:
-        """The same rows with some of their columns."""
-        return replace(
-            self,
-            schema=Schema(tuple(self.schema[name] for name in names)),
-            batches=tuple(batch.select(names) for batch in self.batches),
+    def under(self, options: ConvertOptions) -> SampledRows:
+        """The same rows without dropped columns, their floats narrowed by a float mode of "32"."""
+        columns = tuple(
+            replace(column, dtype="float32") if self._is_narrowed(column, options) else column
+            for column in self.schema
+            if column.name not in options.drop
+        )
+        if columns == self.schema.columns:
+            return self
+        schema = Schema(columns)
+        batches = tuple(batch.select(schema.names) for batch in self.batches)
+        if options.float_mode == "32":
+            batches = tuple(batch.cast(schema.arrow(), safe=False) for batch in batches)
+        return replace(self, schema=schema, batches=batches)
+
+    def losing_digits(self, options: ConvertOptions) -> tuple[str, ...]:
+        """The columns of numbers with values that these options store as another float32."""
+        form = get_format(options.to)
+        storage = storage_options(form, options)
+        return tuple(
+            column.name
+            for column in self.schema
+            if column.kind in (Kind.INT, Kind.FLOAT)
+            and column.name not in options.drop
+            and column.dtype != "float32"
+            and self.statistics[column.name].float32_error
+            and (
+                self._is_narrowed(column, options) or form.kept_dtype(column, storage) == "float32"
+            )
         )
 
-    def with_floats(self, dtype: str) -> SampledRows:
-        """The same rows with all floats of that dtype, but for those that the user fixed."""
-        columns = tuple(
-            replace(column, dtype=dtype)
-            if column.kind is Kind.FLOAT and column.name not in self.fixed
-            else column
-            for column in self.schema
-        )
-        schema = Schema(columns)
-        cast = tuple(batch.cast(schema.arrow(), safe=False) for batch in self.batches)
-        return replace(self, schema=schema, batches=cast)
+    def _is_narrowed(self, column: Column, options: ConvertOptions) -> bool:
+        is_free = column.kind is Kind.FLOAT and column.name not in self.fixed
+        return is_free and options.float_mode == "32"
+
+
+def fitting_units(
+    source: RowSource, plan: ParsePlan, keep: Sequence[str], max_bytes: int
+) -> tuple[ParsePlan, list[Unit]]:
+    """Parsed pieces of the source, of about `max_bytes`, and types that hold all their values.
+
+    They need not be those of the sample, which may have looked at other bytes.
+    """
+    columns = plan.columns
+    units = list(source.sample_units(plan, keep, max_bytes))
+    for unit in units:
+        if unit.chunk is not None:
+            columns = _holding(columns, unit.chunk, plan.float_mode)
+    if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
+        plan = replace(plan, columns=columns)
+        units = list(source.sample_units(plan, keep, max_bytes))
+    return replace(plan, columns=columns), units
+
+
+def _holding(
+    columns: tuple[ColumnState, ...], chunk: Chunk, float_mode: str
+) -> tuple[ColumnState, ...]:
+    """Columns that hold the values of a chunk: wider ones where it was parsed as such, and with all
+    texts of categories."""
+    held = list(columns)
+    for index, (mine, seen) in enumerate(zip(columns, chunk.columns, strict=True)):
+        if mine.dtype == "category" or mine.dtype != seen.dtype:
+            held[index] = mine.joined(chunk.observed[index], chunk.distinct[index], float_mode)
+    return tuple(held)
 
 
 def draw_rows(
@@ -146,7 +194,7 @@ def draw_rows(
         text_bytes=text_bytes,
         all_rows=all_rows,
         parse_seconds=seconds / max(text_bytes, 1),
-        read_seconds=_read_seconds(source),
+        read_seconds=source.read_seconds(),
         exact=exact,
         fixed=frozenset(state.name for state in plan.columns if state.fixed),
         pieces=tuple((chunk.rows, chunk.position - unit.start) for unit, chunk in parsed),
@@ -172,12 +220,3 @@ def _text_or_category(
     unseen = (f"{_MADE_UP}{i:0{max(length - 1, 1)}d}" for i in range(number - len(known)))
     vocabulary = (*sorted(known), *unseen)
     return replace(column, dtype="category", vocabulary=vocabulary), coded
-
-
-def _read_seconds(source: RowSource) -> float:
-    """Seconds for a byte of a text that one thread has to decompress or decode; 0 for others."""
-    if not isinstance(source, Source) or not source.is_stream or source.comes_once:
-        return 0.0
-    started = time.thread_time()
-    text, _ = source.files[0].origin.head(_READ_BYTES)
-    return (time.thread_time() - started) / max(len(text), 1)

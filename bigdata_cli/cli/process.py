@@ -1,11 +1,18 @@
-"""Settings of the heap: how this process takes memory from the system, and returns it."""
+"""What the command line does to its own process: how it takes memory, how many files it opens.
+
+Nothing below `cli` changes a setting of the process: it may be someone's program.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import os
-from pathlib import Path
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
+
+    from bigdata_cli.resources.budget import MemoryBudget
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Of glibc's malloc.h."""
@@ -15,7 +22,7 @@ _KEPT_BYTES = 1 << 30
 _SMALL_BYTES = 1 << 20
 _SMALL_LIMIT_BYTES = 400_000_000
 """Below it the sample alone may take more of a heap that keeps what is freed than there is."""
-_MAPS = Path("/proc/self/maps")
+_MAX_FILES = 1 << 20
 
 
 def set_up_heap(limit_bytes: int | None) -> None:
@@ -26,6 +33,28 @@ def set_up_heap(limit_bytes: int | None) -> None:
         return_freed_memory()
     else:
         reuse_freed_memory()
+
+
+def fit_heap(budget: MemoryBudget) -> None:
+    """Have the heap return what is freed where the budget of a conversion counts on that."""
+    if budget.returns_memory:
+        return_freed_memory()
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many files open as the system allows it.
+
+    Some datasets have a file for each column; the soft limit is often 1,024.
+    """
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
+    if soft not in (resource.RLIM_INFINITY, -1) and wanted > soft:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def reuse_freed_memory() -> None:
@@ -61,40 +90,9 @@ def _one_heap(*, mmap_thresholds: tuple[int, ...], kept_bytes: int) -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
-def drop_idle_pages() -> None:
-    """Give back pages that can be had again: free ones of the heap, and code of libraries.
-
-    Code counts as resident once it has run, and most of it ran once, when a library or a compiled
-    kernel was loaded: a third of all that a small conversion takes. Mappings that are executable
-    and not writable hold only the content of their file, from which the kernel reads it again
-    where it is called. Does nothing where that cannot be done.
-    """
-    libc = _libc()
-    if libc is None or not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for start, stop in _code_mappings():
-        libc.madvise(start, stop - start, mmap.MADV_DONTNEED)
-
-
-def _code_mappings() -> list[tuple[int, int]]:
-    """The addresses of the files that are mapped as code, private and never written."""
-    try:
-        lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        words = line.split(maxsplit=5)
-        if len(words) == 6 and words[1] == "r-xp" and words[5].startswith("/"):
-            start, _, stop = words[0].partition("-")
-            found.append((int(start, 16), int(stop, 16)))
-    return found
-
-
 def _libc() -> ctypes.CDLL | None:
+    import ctypes
+
     try:
         return ctypes.CDLL(None)
     except OSError:

@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from bigdata_cli.conversion.estimate.predict import predict
+from bigdata_cli.conversion.estimate.rows import SampledRows
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.plan import storage_options
-from bigdata_cli.conversion.predict import Prediction, predict
-from bigdata_cli.conversion.sampled import SampledRows
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.formats.registry import all_traits, get_format, get_traits
-from bigdata_cli.inspection.facts import Cost, Room
-from bigdata_cli.option_kinds import write_names
+from bigdata_cli.formats.registry import all_traits, get_traits
+from bigdata_cli.options import values_of
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.types.dtype import Kind
 
@@ -22,6 +20,41 @@ _FEW_BYTES, _FEW_SECONDS = 1_000_000, 1.0
 """What does not matter."""
 _MANY_COLUMNS = 1000
 """A file or dataset for each column takes long to try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """Bytes of disk and memory to plan with; `_told`: given by the user, and not measured."""
+
+    disk_bytes: int
+    memory_bytes: int
+    disk_told: bool = False
+    memory_told: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one format, layout and compression would take; figures are predicted.
+
+    bytes: of the files; most_bytes: that they may take at the most. memory_bytes: to hold all rows.
+    fits_disk, fits_memory: in the `Room`. dropped: columns that the layout cannot
+    hold; narrowed: those with numbers that lose digits, as it has float32. command: ready to paste.
+    """
+
+    format: str
+    layout: str
+    compression: str
+    bytes: int
+    most_bytes: int
+    seconds: float
+    memory_bytes: int
+    shards: int
+    fits_disk: bool
+    fits_memory: bool
+    is_recommended: bool
+    dropped: tuple[str, ...]
+    narrowed: tuple[str, ...]
+    command: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +85,17 @@ def predict_costs(rows: SampledRows, wish: Wish, room: Room) -> tuple[Cost, ...]
     """
     tried = list(candidates(has_many_columns=len(rows.schema) > _MANY_COLUMNS))
     with ThreadPoolExecutor(available_cpus()) as pool:
-        costs = [
-            cost
-            for cost in pool.map(lambda candidate: _cost(rows, wish, room, *candidate), tried)
-            if cost is not None
-        ]
-    return _recommend(costs)
+        costs = list(pool.map(lambda candidate: _cost(rows, wish, room, *candidate), tried))
+    return _recommend([cost for cost in costs if cost is not None])
 
 
 def _cost(
     rows: SampledRows, wish: Wish, room: Room, form: str, layout: str, compression: str
 ) -> Cost | None:
-    holds_text = get_traits(form).layout(layout).holds_text
-    dropped = () if holds_text else _texts(rows, wish.label)
+    dropped: tuple[str, ...] = ()
+    if not get_traits(form).layout(layout).holds_text:
+        texts = (column.name for column in rows.schema if column.kind is Kind.TEXT)
+        dropped = tuple(name for name in texts if name != wish.label)
     names = [name for name in rows.schema.names if name not in dropped]
     if not names or (layout == "matrix" and names == [wish.label]):
         return None
@@ -72,7 +103,7 @@ def _cost(
         to=form, layout=layout, compression=compression, label=wish.label, drop=dropped
     )
     try:
-        prediction = predict(rows.select(names), options)
+        prediction = predict(rows, options)
     except (UsageError, DataError):
         return None  # the layout cannot hold a column: a conversion says which and why
     return Cost(
@@ -88,45 +119,30 @@ def _cost(
         fits_memory=prediction.memory_bytes <= room.memory_bytes,
         is_recommended=False,
         dropped=dropped,
-        narrowed=_narrowed(rows, options),
-        command=command(wish, prediction),
+        narrowed=rows.losing_digits(options),
+        command=_command(wish, options),
     )
 
 
-def _narrowed(rows: SampledRows, options: ConvertOptions) -> tuple[str, ...]:
-    """The columns of numbers that float32 holds otherwise, where the layout has no other."""
-    form = get_format(options.to)
-    storage = storage_options(form, options)
-    return tuple(
-        column.name
-        for column in rows.schema
-        if column.kind in (Kind.INT, Kind.FLOAT)
-        and column.name not in options.drop
-        and column.dtype != "float32"
-        and form.kept_dtype(column, storage) == "float32"
-        and rows.statistics[column.name].float32_error
-    )
+def command_flags(given: ConvertOptions, wanted: ConvertOptions) -> list[str]:
+    """The words that turn a command with the given options into one with those that are wanted."""
+    traits = get_traits(wanted.to)
+    defaults = {"layout": traits.layout_names[0], "compression": traits.compressions[0]}
+    words: list[str] = []
+    for (one, before), (_, value) in zip(values_of(given), values_of(wanted), strict=True):
+        default = defaults.get(one.field)
+        if (value or default) != (before or default):
+            if one.field == "drop":  # it adds up
+                value = value[len(before) :]
+            words += one.words(value)
+    return words
 
 
-def _texts(rows: SampledRows, label: str | None) -> tuple[str, ...]:
-    return tuple(c.name for c in rows.schema if c.kind is Kind.TEXT and c.name != label)
-
-
-def command(wish: Wish, prediction: Prediction) -> str:
+def _command(wish: Wish, options: ConvertOptions) -> str:
     """The command that makes it, ready to paste; what is the default is left out."""
-    options = prediction.options
     path = f"./{wish.path}" if wish.path.startswith("-") and wish.path != "-" else wish.path
-    words = ["bigdata", "convert", path, "--to", options.to]
-    traits = get_traits(options.to)
-    if options.layout not in (None, traits.layouts[0].name):
-        words += ["--layout", str(options.layout)]
-    if options.compression not in (None, traits.compressions[0]):
-        words += ["--compression", str(options.compression)]
-    if options.label is not None:
-        words += ["--label", options.label]
-    if options.drop:
-        words += ["--drop", write_names(options.drop)]
-    return shlex.join([*words, *wish.flags])
+    flags = command_flags(ConvertOptions(to=""), options)
+    return shlex.join(["bigdata", "convert", path, *flags, *wish.flags])
 
 
 def _recommend(costs: Sequence[Cost]) -> tuple[Cost, ...]:

@@ -7,24 +7,16 @@ of long records; `python -m benchmarks.limits` compares what is expected with wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
-from bigdata_cli.errors import BudgetError
-from bigdata_cli.resources.budget import (
-    BATCH_SIZES,
-    Work,
-    budget_within,
-    dealing_limit,
-    too_small,
-)
+from bigdata_cli.resources.budget import BATCH_SIZES, MemoryBudget, Work, budget_within
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.sources.csv.blocks import LOOKAHEAD_BYTES, MAX_RECORD_BYTES, UNIT_BYTES
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.plan import Prepared
+    from bigdata_cli.conversion.survey import Survey
 
 WIDE_COLUMNS = 1_000
 """With more, thousands of small pieces of memory lie between the large ones, so that a heap which
@@ -46,54 +38,26 @@ _SHARD_TABLES = 3
 """Bytes of a shard's tables in memory against those of its files, which may be compressed."""
 
 
-def within_memory(
-    prepared: Prepared, *, batch_sizes: Sequence[int | None] = BATCH_SIZES
-) -> Prepared:
-    """The conversion, cut so that it stays below its memory limit.
+def budget_of(survey: Survey, batch_sizes: Sequence[int | None] = BATCH_SIZES) -> MemoryBudget:
+    """How the work is cut so that it stays below its memory limit.
 
     Raises BudgetError where no cut does, with the smallest limit that would do.
     """
-    options, sample = prepared.options, prepared.sample
+    options = survey.options
     jobs = options.jobs or available_cpus()
-    work = work_of(prepared)
-    memory = budget_within(options.memory_limit, work, jobs=jobs, batch_sizes=batch_sizes)
-    plan = replace(sample.plan, max_record_bytes=memory.max_record_bytes)
-    return replace(prepared, sample=replace(sample, plan=plan), memory=memory)
+    return budget_within(options.memory_limit, work_of(survey), jobs=jobs, batch_sizes=batch_sizes)
 
 
-def with_tables_of(prepared: Prepared, table_bytes: int | None) -> Prepared:
-    """The conversion, with tables as large as those that it was begun with.
-
-    So it goes on, whatever memory there is by now, as if it had never ended. Raises BudgetError
-    where there is too little for them.
-    """
-    if prepared.table_bytes == table_bytes:
-        return prepared
-    try:
-        prepared = within_memory(prepared, batch_sizes=(table_bytes,))
-        assert prepared.memory is not None
-        if prepared.table_bytes != table_bytes:  # too little for those of all shards at once
-            smallest = dealing_limit(prepared.n_shards * (table_bytes or 0))
-            is_given = prepared.options.memory_limit is not None
-            raise too_small(prepared.memory.limit_bytes, smallest, is_given=is_given)
-    except BudgetError as error:
-        raise BudgetError(
-            f"{prepared.output} was begun with more memory: {error.message}",
-            hint=f"{error.hint}; --force starts over with what there is",
-        ) from error
-    return prepared
-
-
-def work_of(prepared: Prepared) -> Work:
+def work_of(survey: Survey) -> Work:
     """What a conversion takes, as its sample shows it."""
-    sample, options = prepared.sample, prepared.options
+    sample, options = survey.sample, survey.options
     columns = tuple(sample.schema)
     n_columns = len(columns)
     text = {c.name: sample.statistics[c.name].mean_text_bytes for c in columns}
     longest = sum(sample.statistics[c.name].max_text_bytes for c in columns)
     row = max(1.0, sum(_arrow_bytes(c, text[c.name]) for c in columns))
     source_row = max(1.0, sample.bytes / max(1, sample.rows))
-    form, storage = prepared.form, prepared.storage
+    form, storage = survey.form, survey.storage
     traits, layout = form.traits, form.traits.layout(storage.layout)
     of_column = _STATE_COLUMN_BYTES + layout.open_column_bytes
     transcriber = sample.plan.dialect.transcriber
@@ -111,13 +75,13 @@ def work_of(prepared: Prepared) -> Work:
         encode_bytes=n_columns * traits.encode_column_bytes,
         kept_bytes=n_columns * traits.kept_column_bytes,
         shard_bytes=_SHARD_TABLES * (options.shard_bytes or DEFAULT_SHARD_BYTES),
-        fed_units=_FED_UNITS if prepared.source.is_stream else 0,
+        fed_units=_FED_UNITS if survey.source.is_stream else 0,
         record_bytes=options.max_line_bytes,
         longest_bytes=max(longest, LOOKAHEAD_BYTES),
         record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
         returns_memory=n_columns > WIDE_COLUMNS,
         record_copies=traits.n_record_copies,
-        fixed_bytes=n_columns * of_column + _vocabulary_bytes(prepared) + _stream_bytes(prepared),
+        fixed_bytes=n_columns * of_column + _vocabulary_bytes(survey) + _stream_bytes(survey),
     )
 
 
@@ -133,22 +97,17 @@ def _arrow_bytes(column: Column, mean_text_bytes: float) -> float:
     return item_bytes(column.dtype, mean_text_bytes=mean_text_bytes)
 
 
-def _vocabulary_bytes(prepared: Prepared) -> int:
+def _vocabulary_bytes(survey: Survey) -> int:
     """Of the distinct texts that were seen; a vocabulary may double."""
     return sum(
         2 * len(state.distinct) * (_DISTINCT_BYTES + 20)
-        for state in prepared.sample.plan.columns
+        for state in survey.sample.plan.columns
         if state.distinct is not None
     )
 
 
-def _stream_bytes(prepared: Prepared) -> int:
+def _stream_bytes(survey: Survey) -> int:
     """Of what stands before the units of a stream."""
-    if not prepared.source.is_stream:
+    if not survey.source.is_stream:
         return 0
-    layers = {
-        layer
-        for file in prepared.source.files
-        for layer in getattr(getattr(file, "origin", None), "layers", ())
-    }
-    return _FEED_BYTES + sum(_WINDOW_BYTES.get(layer, 0) for layer in layers)
+    return _FEED_BYTES + sum(_WINDOW_BYTES.get(layer, 0) for layer in survey.source.layers)

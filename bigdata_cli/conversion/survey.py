@@ -1,0 +1,170 @@
+"""What a conversion finds before it plans: its options checked, its source looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.conversion.commit import check_output
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.formats.base import Format, StorageOptions
+from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
+from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
+from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.strict_json import decode
+from bigdata_cli.types.column_entry import schema_from_json
+from bigdata_cli.types.dtype import Column, parse_dtype
+from bigdata_cli.types.lattice import TypeOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A source, what a sample shows of it, and how a dataset of it is to be stored.
+
+    Attributes:
+        keep: The columns of the dataset.
+        fields: For each file and field of a record its column, -1 where it is left out.
+        output: The folder of the dataset.
+    """
+
+    options: ConvertOptions
+    source: RowSource
+    sample: Sample
+    keep: tuple[str, ...]
+    fields: tuple[tuple[int, ...], ...]
+    form: Format
+    storage: StorageOptions
+    output: Path
+
+    @property
+    def store(self) -> Store:
+        """Where the dataset is written."""
+        return open_store(self.output)
+
+
+def survey(
+    paths: Sequence[str | Path], options: ConvertOptions, *, sample_bytes: int = SAMPLE_BYTES
+) -> Survey:
+    """Look at the sources, and check the options against them and against each other.
+
+    Raises UsageError and DataError; writes nothing.
+    """
+    form = get_format(options.to)
+    _check(options)
+    source = open_rows(paths, options.source)
+    output = options.output or Path(f"{source.stem}-{form.name}")
+    source.check_output(output)
+    check_output(open_store(output), force=options.force, repair=options.repair)
+    keep = selected_columns(source.names, options)
+    types = _types(source, keep, options)
+    storage = storage_options(form, options)
+    if options.label is not None and options.label not in keep:
+        raise _no_column("--label", options.label, keep)
+    sample = source.sample(
+        types,
+        keep=keep,
+        max_bytes=sample_bytes,
+        skip_bad_rows=options.on_bad_row == "skip",
+        max_record_bytes=options.max_line_bytes,
+    )
+    form.check(sample.schema, storage)
+    return Survey(
+        options=options,
+        source=source,
+        sample=sample,
+        keep=keep,
+        fields=source.fields_of(keep),
+        form=form,
+        storage=storage,
+        output=output,
+    )
+
+
+def _check(options: ConvertOptions) -> None:
+    """Raise UsageError where the options cannot go together, whatever the source."""
+    if options.shards is not None and options.shard_bytes is not None:
+        raise UsageError("--shards and --shard-size exclude each other")
+    if options.shards is not None and not 1 <= options.shards <= 99_999:
+        raise UsageError(f"--shards {options.shards} is not between 1 and 99,999")
+    if options.jobs is not None and options.jobs < 1:
+        raise UsageError(f"--jobs {options.jobs} is not positive")
+    if options.force and options.repair:
+        raise UsageError("--force and --repair exclude each other")
+    if options.on_bad_row not in ("error", "skip"):
+        raise UsageError(
+            f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"
+        )
+    if options.max_bad_rows is not None and options.on_bad_row == "error":
+        raise UsageError("--max-bad-rows goes with --on-bad-row skip")
+
+
+def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:
+    return UsageError(f'{option}: there is no column "{name}"', hint=did_you_mean(name, names))
+
+
+def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
+    """How a dataset of that format is stored under these options."""
+    return StorageOptions(
+        layout=options.layout or form.traits.layout_names[0],
+        label=options.label,
+        compression=options.compression,
+        matrix_dtype="float64" if options.float_mode == "64" else "float32",
+    )
+
+
+def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str, ...]:
+    """The columns to keep, in the order of `--columns`; raises UsageError for unknown ones."""
+    for option, wanted in (("--columns", options.columns or ()), ("--drop", options.drop)):
+        for name in wanted:
+            if name not in names:
+                raise _no_column(option, name, names)
+    if options.columns is not None and len(set(options.columns)) < len(options.columns):
+        raise UsageError("--columns names a column twice")
+    chosen = options.columns if options.columns is not None else names
+    keep = tuple(name for name in chosen if name not in options.drop)
+    if not keep:
+        raise UsageError("no column is left", hint="--drop and --columns leave none")
+    return keep
+
+
+def _types(source: RowSource, keep: Sequence[str], options: ConvertOptions) -> TypeOptions:
+    """The dtypes that the user fixed: `--schema`, and over it `--type`."""
+    fixed: dict[str, str] = {}
+    if options.schema_file is not None:
+        for column in read_schema(options.schema_file):
+            if column.name not in source.names:
+                raise _no_column("--schema", column.name, source.names)
+            fixed[column.name] = column.dtype
+    for name, dtype in options.types.items():
+        if name not in keep:
+            raise _no_column("--type", name, keep)
+        fixed[name] = parse_dtype(dtype)
+    # A column of nulls has no dtype worth keeping to: it is free again.
+    fixed = {name: dtype for name, dtype in fixed.items() if dtype != "null" and name in keep}
+    if source.dialect.is_text and any(dtype != "text" for dtype in fixed.values()):
+        raise UsageError("lines of text have dtype text", hint="--no-text reads the file as a CSV")
+    return TypeOptions(float_mode=options.float_mode, fixed=fixed)
+
+
+def read_schema(path: Path) -> list[Column]:
+    """The columns in a `--schema` file: a manifest, a plan, or a list of columns, as JSON."""
+    try:
+        data = decode(path.read_bytes(), Any)
+    except FileNotFoundError as error:
+        raise UsageError(f"--schema: {path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--schema: {path} is not JSON: {error}") from error
+    columns = data.get("columns") if isinstance(data, dict) else data
+    try:
+        return list(schema_from_json(columns))
+    except UsageError as error:
+        raise UsageError(
+            f"--schema: {path}: {error.message}",
+            hint="bigdata convert … --dry-run --json prints one",
+        ) from error
