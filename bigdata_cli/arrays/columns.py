@@ -54,28 +54,48 @@ class CategoryCodes:
         return array_of(codes, validity_of(array))
 
 
+def column_values(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+    """A column, a category as codes, as (values, validity), both (rows,); not copied without need.
+
+    A null is 0 in numbers, False, NaN in floats, NaT in dates and timestamps, "" in text. Validity
+    is bool, True where there is a value; None without nulls. Text is an object array of str;
+    timestamps with a zone are UTC.
+    """
+    kind = array.type
+    valid = validity_of(array)
+    if pa.types.is_string(kind):
+        text = array if valid is None else array.fill_null("")
+        return text.to_numpy(zero_copy_only=False), valid
+    if pa.types.is_boolean(kind):
+        return booleans_of(array if valid is None else array.fill_null(False)), valid
+    fill: object = np.nan if pa.types.is_floating(kind) else 0
+    if pa.types.is_date32(kind):
+        values = numbers_of(array.view(pa.int32())).astype("datetime64[D]")
+        fill = np.datetime64("NaT")
+    elif pa.types.is_timestamp(kind):
+        values = numbers_of(array.view(pa.int64())).view(f"datetime64[{kind.unit}]")
+        fill = np.datetime64("NaT")
+    else:
+        values = numbers_of(array)
+    if valid is not None:  # what lies beneath a null is undefined
+        values = np.where(valid, values, np.array(fill, values.dtype))
+    return values, valid
+
+
 def numbers(array: pa.Array, dtype: str = "float64") -> np.ndarray:
-    """A column as floats (rows,), NaN where it is null; each number is rounded once.
+    """A column of no text as floats (rows,), NaN where it is null; each number is rounded once.
 
     Bools are 0 and 1, dates days and timestamps seconds since 1970, categories codes (see
-    `CategoryCodes`). Raises TypeError for text.
+    `CategoryCodes`).
     """
-    kind, valid = array.type, validity_of(array)
-    if pa.types.is_date32(kind):
-        values = numbers_of(array.view(pa.int32()))
-    elif pa.types.is_timestamp(kind):
-        values = numbers_of(array.view(pa.int64())) / _TICKS_PER_SECOND[kind.unit]
-    elif pa.types.is_boolean(kind):
-        values = booleans_of(array)
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        values = numbers_of(array)
-    else:
-        raise TypeError(f"{kind} is not a number")
-    if valid is None:
-        return values.astype(dtype, copy=False)
-    # What lies beneath a null is undefined.
-    floats = np.where(valid, values, np.zeros(1, values.dtype)).astype(dtype)
-    floats[~valid] = np.nan
+    values, valid = column_values(array)
+    if values.dtype.kind == "M":
+        values = values.view(np.int64)
+        if pa.types.is_timestamp(array.type):
+            values = values / _TICKS_PER_SECOND[array.type.unit]
+    floats = values.astype(dtype, copy=valid is not None)
+    if valid is not None:
+        floats[~valid] = np.nan
     return floats
 
 

@@ -224,12 +224,6 @@ class Format(ABC):
     ) -> ShardWriter:
         """A writer of one shard."""
 
-    def sizing_writer(
-        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
-    ) -> ShardWriter:
-        """A writer whose files need not be there: only their sizes are asked for."""
-        return self.writer(store, name, schema, options)
-
     @abstractmethod
     def read(
         self,

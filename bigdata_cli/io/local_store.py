@@ -14,9 +14,9 @@ from io import FileIO
 from pathlib import Path
 
 from bigdata_cli.io.lock import FolderLock
-from bigdata_cli.io.store import FileStat
+from bigdata_cli.io.store import ByteSink, FileStat
 from bigdata_cli.io.whole_file import sync_path
-from bigdata_cli.io.written_file import WrittenFile
+from bigdata_cli.io.written_file import MeasuredFile, WrittenFile
 from bigdata_cli.native.library import lib
 
 _MAX_SINGLE_FLUSHES = 64
@@ -75,7 +75,7 @@ class LocalStore:
         except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
             return f"the file cannot be examined: {error}"
 
-    def create(self, name: str) -> WrittenFile:
+    def create(self, name: str) -> ByteSink:
         return WrittenFile(self._place(name))
 
     def create_path(self, name: str) -> Path:
@@ -135,3 +135,10 @@ class LocalStore:
         for folder in [self.path, *self.path.parents][:n_folders]:
             with contextlib.suppress(OSError):  # of somebody else by now
                 folder.rmdir()
+
+
+class MeasuringStore(LocalStore):
+    """A folder for files of which only the sizes are asked: those of `create` are not written."""
+
+    def create(self, name: str) -> MeasuredFile:
+        return MeasuredFile()

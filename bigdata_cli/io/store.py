@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
@@ -35,21 +35,14 @@ def partial_name(final: str) -> str:
     return (final if final.startswith("_") else f"_{final}") + PARTIAL_SUFFIX
 
 
-class ByteSource(Protocol):
-    """The bytes of an open file, read at any place by one thread; a context manager."""
+class ByteSource(AbstractContextManager["ByteSource", None], Protocol):
+    """The bytes of an open file, read at any place by one thread."""
 
     def read(self, n_bytes: int = -1, /) -> bytes: ...
     def readinto(self, buffer: Buffer, /) -> int | None: ...
     def seek(self, offset: int, whence: int = 0, /) -> int: ...
     def tell(self) -> int: ...
     def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
 
 class ByteSink(Protocol):

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.arrays.columns import CategoryCodes
+from bigdata_cli.arrays.columns import CategoryCodes, column_values, numbers
 from bigdata_cli.arrays.table import TableArrays
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
-from bigdata_cli.types.buffers import validity_of
 from bigdata_cli.types.dtype import (
     VALIDITY_SUFFIX,
     Column,
@@ -60,8 +59,6 @@ class XyEncoder(Encoder):
         self._codes = CategoryCodes(Schema(self.columns))
         read = _as_read(dataset, self.columns)
         self._X = TableArrays(read, read.columns[:-1])
-        last = read.columns[-1]
-        self._y = TableArrays(Schema((last,)), (last,), [_own_dtype(last)])
         self._places = _matrix_places(dataset, features, label)
         if self._places is not None:
             self.reads = "matrix"
@@ -107,14 +104,13 @@ class XyEncoder(Encoder):
 
     def label_values(self, array: pa.Array) -> np.ndarray:
         """Return the label as y, of a column in which categories are codes."""
-        found = self._y.arrays(pa.table({self._label.name: array}))
-        [values], [valid], wanted = found.values, found.valid, self.specs[1].dtype
-        assert values is not None
+        values, valid = column_values(array)
+        wanted = self.specs[1].dtype
         if valid is None or values.dtype.kind in "fM":
             return self._plain(values)
         if wanted.kind != "f":
             raise _null_unknown(self._label)
-        return np.where(valid, values, np.nan).astype(wanted, copy=False)
+        return numbers(array, str(wanted))
 
     def batch(self, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         X, y = arrays
@@ -149,10 +145,6 @@ class ColumnsEncoder(Encoder):
             else _own_dtype(column)
             for column in read
         }
-        numbers = tuple(column for column in read if column.kind is not Kind.TEXT)
-        self._numbers = TableArrays(
-            Schema(numbers), numbers, [self._dtypes[column.name] for column in numbers]
-        )
         masked = (*_MASKED, *_DATETIMES) if plain else _MASKED
         self.masked = tuple(
             column.name
@@ -178,17 +170,17 @@ class ColumnsEncoder(Encoder):
 
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
-        names = [column.name for column in self._numbers.columns]
-        found = self._numbers.arrays(pa.Table.from_batches([coded.select(names)]))
-        known = dict(zip(names, zip(found.values, found.valid, strict=True), strict=True))
         values, masks = [], {}
         for place, column in enumerate(self._features):
-            array, valid = known.get(column.name) or _texts(coded.column(place))
-            assert array is not None
-            values.append(array)
+            array, valid = column_values(coded.column(place))
+            wanted = self._dtypes[column.name]
+            if array.dtype.kind == "M" and wanted.kind != "M":
+                array = array.view(np.int64)
+                array = array if valid is None else np.where(valid, array, 0)
+            values.append(array.astype(wanted, copy=False))
             if column.name in self.masked:
                 masks[column.name] = np.ones(len(array), bool) if valid is None else valid
-            elif valid is not None and array.dtype.kind not in "fM":
+            elif valid is not None and wanted.kind not in "fM":
                 raise _null_unknown(column)
         arrays = [*values, *(masks[name] for name in self.masked)]
         if self._label is not None:
@@ -222,13 +214,6 @@ def _as_read(dataset: ReadableDataset, columns: Sequence[Column]) -> Schema:
 
 def _own_dtype(column: Column) -> np.dtype:
     return np.dtype(object) if column.kind is Kind.TEXT else numpy_dtype(column.dtype)
-
-
-def _texts(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
-    """Text as str, "" where it is null, and which rows have a value: (rows,)."""
-    valid = validity_of(array)
-    text = array if valid is None else array.fill_null("")
-    return text.to_numpy(zero_copy_only=False), valid
 
 
 def check_mask_names(columns: Iterable[Column]) -> None:

@@ -15,9 +15,9 @@ from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
 from bigdata_cli.conversion.partition import MAX_SHARDS
 from bigdata_cli.conversion.rebatch import Rebatcher
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
+from bigdata_cli.io.local_store import MeasuringStore
 from bigdata_cli.io.scratch import scratch_folder
 from bigdata_cli.io.store import Store
-from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import as_categories
 
@@ -71,7 +71,7 @@ def trial_store() -> Iterator[Store]:
     """A temporary folder to encode rows in; raises BudgetError where its disk is full."""
     try:
         with scratch_folder() as folder:
-            yield open_store(folder)
+            yield MeasuringStore(folder)
     except OSError as error:
         raise disk_error(error, Path(tempfile.gettempdir())) from error
 
@@ -85,7 +85,7 @@ def encode_batches(
 ) -> int:
     """The bytes of the files of a shard with these rows; they may be written into the store."""
     name = ShardName(stem="sample", index=0, count=1)
-    writer = form.sizing_writer(store, name, schema, storage)
+    writer = form.writer(store, name, schema, storage)
     rebatcher = Rebatcher(
         schema,
         max_rows=writer.batch_rows,

@@ -14,7 +14,6 @@ import numpy as np
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.io.store import ByteSink, Store, StoredFile, partial_name
-from bigdata_cli.io.written_file import MeasuredFile
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
@@ -58,14 +57,13 @@ def _description(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
 class NpyFile:
     """A .npy file that grows row by row, and is a valid one once it is closed.
 
-    `row_shape` is () for a vector, (f,) for a matrix. Without a store only the size of the file is
-    asked for. The first rows are held until more come, so
+    `row_shape` is () for a vector, (f,) for a matrix. The first rows are held until more come, so
     that a small file is written at once, with its number of rows. What is given must not change
     until then.
     """
 
     def __init__(
-        self, store: Store | None, name: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()
+        self, store: Store, name: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()
     ) -> None:
         self._store = store
         self._name = name
@@ -88,10 +86,7 @@ class NpyFile:
 
     def _open(self, rows: int) -> None:
         """Open the file; write a header for so many rows, and what is held."""
-        if (store := self._store) is not None:
-            self._file = with_open_files(lambda: store.create(partial_name(self._name)))
-        else:
-            self._file = MeasuredFile()
+        self._file = with_open_files(lambda: self._store.create(partial_name(self._name)))
         header = npy_header(self._dtype, (rows, *self._row_shape))
         held, self._held = self._held, []
         if sum(memoryview(part).nbytes for part in held) <= _MAX_JOINED_BYTES:
@@ -119,8 +114,7 @@ class NpyFile:
         if self._file is not None:
             self._file.close()
         self._held = []
-        if self._store is not None:
-            self._store.remove([partial_name(self._name)])
+        self._store.remove([partial_name(self._name)])
 
 
 def with_open_files(opening: Callable[[], Opened]) -> Opened:

@@ -124,14 +124,6 @@ class NpyFormat(Format):
             return MatrixWriter(store, name, schema, options)
         return ColumnsWriter(store, name, schema)
 
-    def sizing_writer(
-        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
-    ) -> NpyWriter:
-        """Sizes follow from the rows; thousands of files are not made for them."""
-        if options.layout == "matrix":
-            return MatrixWriter(store, name, schema, options, is_written=False)
-        return ColumnsWriter(store, name, schema, is_written=False)
-
     def read(
         self,
         store: Files,

@@ -43,14 +43,10 @@ def column_dtype(column: Column) -> np.dtype | None:
 
 
 class NpyWriter(ShardWriter):
-    """The files of a shard by their part of the name.
+    """The files of a shard by their part of the name."""
 
-    is_written: False where only their sizes are asked for.
-    """
-
-    def __init__(self, store: Store, name: ShardName, *, is_written: bool) -> None:
+    def __init__(self, store: Store, name: ShardName) -> None:
         self._store = store
-        self._is_written = is_written
         self._name = name
         self._files: dict[str, NpyFile] = {}
         self._final_names: dict[str, str] = {}
@@ -70,8 +66,8 @@ class NpyWriter(ShardWriter):
         return name
 
     def _add(self, part: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> NpyFile:
-        store = self._store if self._is_written else None
-        file = self._files[part] = NpyFile(store, self._final_name(part), dtype, row_shape)
+        file = NpyFile(self._store, self._final_name(part), dtype, row_shape)
+        self._files[part] = file
         return file
 
     def append(self, encoded: Any) -> None:
@@ -116,10 +112,8 @@ class EncodedColumns:
 class ColumnsWriter(NpyWriter):
     """A file per column; two for text; a validity mask where the shard has nulls."""
 
-    def __init__(
-        self, store: Store, name: ShardName, schema: Schema, *, is_written: bool = True
-    ) -> None:
-        super().__init__(store, name, is_written=is_written)
+    def __init__(self, store: Store, name: ShardName, schema: Schema) -> None:
+        super().__init__(store, name)
         self._schema = schema
         check_name_lengths(schema, name)
         dtypes = [column_dtype(column) for column in schema]
@@ -209,15 +203,9 @@ class MatrixWriter(NpyWriter):
     """The features of all rows in one file, the label in another."""
 
     def __init__(
-        self,
-        store: Store,
-        name: ShardName,
-        schema: Schema,
-        options: StorageOptions,
-        *,
-        is_written: bool = True,
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> None:
-        super().__init__(store, name, is_written=is_written)
+        super().__init__(store, name)
         self._options = options
         self._dtype = options.matrix_dtype
         self._look_at(schema)
