@@ -90,10 +90,13 @@ $(NATIVE): $(NATIVE_SOURCES) | $(VENV)/.created
 	@$(BIN)/python -m bigdata_cli.native.compile || \
 	    { test $$? -eq 3 && $(INSTALL) --no-deps --editable .; }
 
+# Zig makes the libraries of each system once.
+wheels: export ZIG_GLOBAL_CACHE_DIR = $(CURDIR)/build/zig
 wheels: $(VENV)/.installed-dev
-	$(BIN)/python -m build --quiet --sdist --outdir dist
+	$(BIN)/python -m build --quiet --no-isolation --sdist --outdir dist
 	for platform in $(PLATFORMS); do \
-	    BIGDATA_TARGET=$$platform $(BIN)/python -m build --quiet --wheel --outdir dist || exit 1; \
+	    BIGDATA_TARGET=$$platform $(BIN)/python -m build --quiet --no-isolation --wheel \
+	        --outdir dist || exit 1; \
 	done
 
 sanitize: $(VENV)/.installed-dev
@@ -103,7 +106,9 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)
 
 soak: $(VENV)/.installed-dev $(NATIVE)
-	$(BIN)/python -m pytest -m soak --durations=0
+	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
+	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
+	    tests/sources/test_csv_oracle.py
 
 bench: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed

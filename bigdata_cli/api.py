@@ -15,7 +15,7 @@ from bigdata_cli.options import accepted, request_of
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import Progress
-    from bigdata_cli.conversion.results import ConvertReport
+    from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag
@@ -49,7 +49,12 @@ def convert(
     escape: str | None = None,
     header: bool | None = None,
     names: Sequence[str] | None = None,
-    skip_rows: int = 0,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
     comment: str | None = None,
     trim: bool | None = None,
     decimal: str = ".",
@@ -102,8 +107,16 @@ def convert(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
-        names: In place of a header: the names of all columns.
-        skip_rows: Lines to leave out at the beginning of each file, before the header.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
         comment: Lines that begin with it are left out, such as '#'.
         trim: Whether spaces around fields are left out. Default: found.
         decimal: Decimal mark of numbers.
@@ -163,7 +176,12 @@ def inspect(
     escape: str | None = None,
     header: bool | None = None,
     names: Sequence[str] | None = None,
-    skip_rows: int = 0,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
     comment: str | None = None,
     trim: bool | None = None,
     decimal: str = ".",
@@ -174,6 +192,7 @@ def inspect(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
@@ -194,8 +213,16 @@ def inspect(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
-        names: In place of a header: the names of all columns.
-        skip_rows: Lines to leave out at the beginning of each file, before the header.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
         comment: Lines that begin with it are left out, such as '#'.
         trim: Whether spaces around fields are left out. Default: found.
         decimal: Decimal mark of numbers.
@@ -209,6 +236,7 @@ def inspect(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         progress: Is called with what is done, now and then, where all of a source is read.
 
     Returns:

@@ -22,6 +22,21 @@ settings.load_profile("project")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+LONG = (
+    "tests/docs/test_pages.py", "tests/training/test_strategies.py", "tests/docs/test_readme.py",
+    "tests/loaders/test_loaders.py", "tests/conversion/test_memory_limit.py",
+    "tests/reliability/test_crash_matrix.py", "tests/benchmarks/test_speed.py",
+    "tests/loaders/test_torch.py",
+)  # fmt: skip
+"""The files that take longest, in that order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: a worker takes the next file, and at the end all end at about once."""
+    rank = {ROOT / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONG)))
+
+
 @pytest.fixture
 def no_privileges() -> Iterator[None]:
     """Lets permissions count for root too: the test runs as nobody."""

@@ -84,7 +84,7 @@ predict("m.keras", "d")
 open_dataset(5)
 """
 REVEALED = (
-    "bigdata_cli.conversion.results.ConvertReport", "bigdata_cli.inspection.report.CsvReport",
+    "bigdata_cli.conversion.report.ConvertReport", "bigdata_cli.inspection.report.CsvReport",
     "bigdata_cli.dataset.dataset.Dataset", "bigdata_cli.training.report.TrainReport",
     "bigdata_cli.training.predict.PredictReport", "builtins.bool", "builtins.int",
     "bigdata_cli.types.dtype.Schema", "builtins.int",

@@ -20,7 +20,8 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.results import ConvertReport, PlanSummary
+    from bigdata_cli.conversion.plan import Plan
+    from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.resources.budget import MemoryBudget
 
 SHOWN_COLUMNS = 30
@@ -62,11 +63,11 @@ def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, q
     check_limit(options.memory_limit)
     from bigdata_cli.conversion.run import dry_run
 
-    planned = dry_run(sources, options)
+    plan = dry_run(sources, options)
     if as_json:
-        emit_json(planned.to_json())
+        emit_json(plan.to_json())
     elif not quiet:
-        print_plan(planned)
+        print_plan(plan)
 
 
 def _convert(
@@ -92,7 +93,7 @@ def _convert(
         print_report(report)
 
 
-def print_plan(planned: PlanSummary) -> None:
+def print_plan(plan: Plan) -> None:
     """Print what a conversion would do."""
     from bigdata_cli.cli.render import (
         confidence_text,
@@ -103,24 +104,25 @@ def print_plan(planned: PlanSummary) -> None:
     )
     from bigdata_cli.resources.sizes import format_size
 
-    size = format_size(planned.source_bytes) if planned.size_known else "size not known"
-    few = "about " if planned.size_known else "at least "
+    source, sample = plan.source, plan.sample
+    size = format_size(source.bytes) if sample.size_known else "size not known"
+    few = "about " if sample.size_known else "at least "
     click.echo("Nothing is written: this is what bigdata convert would do.\n")
     print_pairs(
         {
-            "source": f"{', '.join(planned.sources)} ({size})",
-            "dialect": dialect_text(planned.dialect),
-            "confidence": confidence_text(planned.confidence, planned.reasons),
-            "output": planned.output,
-            "format": f"{planned.format}, layout {planned.layout}",
-            "label": planned.label,
-            "shards": ("" if planned.shards_known else few) + f"{planned.n_shards:,}",
-            "rows": f"{few}{planned.estimated_rows:,}",
-            "memory limit": _memory_limit(planned.memory),
+            "source": f"{', '.join(file.name for file in source.files)} ({size})",
+            "dialect": dialect_text(source.dialect.to_json()),
+            "confidence": confidence_text(source.confidence, source.reasons),
+            "output": plan.output,
+            "format": f"{plan.form.name}, layout {plan.storage.layout}",
+            "label": plan.storage.label,
+            "shards": ("" if plan.counts_shards else few) + f"{plan.shards.count:,}",
+            "rows": f"{few}{sample.estimated_rows:,}",
+            "memory limit": _memory_limit(plan.memory),
         }
     )
     click.echo()
-    columns = list(planned.schema)
+    columns = list(sample.schema)
     print_table(
         None,
         ["column", "dtype", "categories"],

@@ -39,7 +39,7 @@ def print_source(report: CsvReport) -> None:
             "flags": shlex.join(report.flags) or None,
             "confidence": confidence_text(report.confidence, report.reasons),
             "rows": rows_text(report),
-            "bad rows": f"{report.bad_rows:,}" if report.bad_rows else None,
+            "bad rows": _bad_rows(report),
             "sample": "the whole file" if report.exact else read,
             "may be a label": ", ".join(report.label_candidates) or None
             if report.balance is None
@@ -55,6 +55,14 @@ def print_source(report: CsvReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
+
+
+def _bad_rows(report: CsvReport) -> str | None:
+    """How many records cannot be kept, and of which they are."""
+    if not report.bad_rows:
+        return None
+    of_all = report.is_full or report.exact
+    return f"{report.bad_rows:,}" + ("" if of_all else " of the sample, left out")
 
 
 def _print_columns(report: CsvReport) -> None:

@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NoReturn, Self
 
 INTERRUPTED = 130
@@ -40,12 +40,7 @@ class Interrupts:
             threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self._before or self._was_interrupted:
             return  # the process is about to end, and is watched until then
         for number, handler in self._before.items():

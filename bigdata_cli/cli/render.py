@@ -205,6 +205,15 @@ def dialect_text(dialect: Mapping[str, Any]) -> str:
         words.append("spaces trimmed")
     if dialect.get("skip_rows"):
         words.append(f"{dialect['skip_rows']:,} lines skipped")
+    if dialect.get("skip_footer"):
+        words.append(f"{dialect['skip_footer']:,} at the end")
+    if dialect.get("trailing_delimiter"):
+        words.append("rows end with a delimiter")
+    words += [
+        f"{kind} rows {dialect[f'{kind}_rows']}"
+        for kind in ("short", "long")
+        if dialect.get(f"{kind}_rows", "error") != "error"
+    ]
     if dialect.get("encoding", "utf-8") != "utf-8":
         words.append(f"encoding {dialect['encoding']}")
     return ", ".join(words)

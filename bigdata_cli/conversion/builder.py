@@ -21,6 +21,7 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.evidence import Evidence
 from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.lattice import Observed
@@ -55,7 +56,7 @@ class ShardBuilder:
         self._files = ShardFiles(options, spec.name, shared.schema, worker.pool)
         self._spoiled = False
         self._rows = 0
-        self._blank_lines = 0
+        self._tally = Tally()
         self._rejects = RejectsWriter(shared.store, spec.name)
         self._pieces: list[ByteRange] = []
         self._rest: RestColumns | None = None
@@ -68,7 +69,7 @@ class ShardBuilder:
         start: where its first record starts in the source file with that index.
         """
         self._rows += chunk.rows
-        self._blank_lines += chunk.blank_lines
+        self._tally += chunk.tally
         self._rejects.append(file, chunk.rejects)
         last = self._pieces[-1] if self._pieces else None
         if last is not None and (last.file, last.stop) == (file, start):
@@ -353,7 +354,7 @@ class ShardBuilder:
             rejected=self._rejects.count,
             # Of a shard that is written again it is too.
             rejects=None if self._spoiled else self._rejects.finish(),
-            blank_lines=self._blank_lines,
+            tally=self._tally,
             starts=starts,
             stops=stops,
             pieces=tuple(self._pieces),

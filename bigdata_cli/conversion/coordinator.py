@@ -27,6 +27,7 @@ from bigdata_cli.engines.base import Engine, Task
 from bigdata_cli.errors import DataError
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
+from bigdata_cli.sources.csv.advice import nearly_all_bad
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.types.state import ColumnState
 
@@ -41,24 +42,24 @@ class Coordinator:
     def __init__(
         self,
         plan: Plan,
-        unit_bytes: int | None,
-        progress: ProgressListener | None,
+        progress: ProgressListener | None = None,
         watch: DiskWatch | None = None,
     ) -> None:
         self.plan = plan
         self.memory = plan.memory
-        self.unit_bytes = unit_bytes or self.memory.unit_bytes
         self.partition: Partition = plan.shards.partition
-        self.specs = SpecMaker(plan, unit_bytes=unit_bytes)
+        self.specs = SpecMaker(plan)
         self.ledger = Ledger(plan.sample.plan, self.ranges, self._record)
         self.redone: set[int] = set()
         self.n_resumed = 0
         self.meter = Meter(self._total_bytes(), progress)
         self._watch = watch
-        self._pipe: PipeText | None = None
+        self.pipe: PipeText | None = None
+        """What is kept of the text of a source that comes once; None for any other source."""
         self._journal: Journal | None = None
         self._vocabularies = shard_record.Vocabularies()
-        self._is_counted = self.partition.n_shards is not None
+        self.counts_shards = plan.counts_shards
+        """Whether it is known how many shards there will be."""
         self._entries: tuple[SourceEntry, ...] | None = None
 
     @property
@@ -71,11 +72,6 @@ class Coordinator:
         """How many there are; of a stream that is cut by size, as far as it was read."""
         n_shards = self.partition.n_shards
         return len(self.ledger.results) if n_shards is None else n_shards
-
-    @property
-    def counts_shards(self) -> bool:
-        """Whether it is known how many shards there will be."""
-        return self._is_counted
 
     @property
     def order(self) -> str:
@@ -106,25 +102,24 @@ class Coordinator:
         return [file.name for one in self.ledger.results.values() for file in one.files]
 
     def state_text(self) -> str:
-        """What is done, for a user who has to run the conversion again."""
+        """What is done, for a user."""
         of = f" of {self.n_shards:,}" if self.counts_shards else ""
-        return f"{self.n_finished:,}{of} shards are done; the same command goes on from there"
+        return f"{self.n_finished:,}{of} shards are done"
 
     def restore(self, folder: OutputFolder, state: ResumeState) -> None:
         """Go on where an interrupted run was: what it finished is checked, and not done again."""
-        self._is_counted |= state.n_shards is not None
+        self.counts_shards |= state.n_shards is not None
         self._journal = folder.journal  # from here on an end keeps what is in it
         self.ledger.restore(state.results)
         for result in state.results:
             self._vocabularies.changes(result.schema)
-        known = [result for _, result in sorted(self.ledger.results.items())]
+        known = self.ledger.in_order
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
         checked = check_files(folder.store, known, jobs=self.jobs, on_progress=self.meter.advance)
         self.ledger.restore(checked)
         folder.go_on(state.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
-        of = f" of {self.n_shards:,}" if self.counts_shards else ""
-        self.meter.say(f"resuming: {self.n_resumed:,}{of} shards are done")
+        self.meter.say(f"resuming: {self.state_text()}")
         self.meter.begin("convert", self._total_bytes(after=len(known)))
 
     @contextmanager
@@ -136,17 +131,24 @@ class Coordinator:
             yield
             return
         self.meter.say("what comes from a pipe cannot be resumed: keep its source until it ends")
-        self._pipe = PipeText(self.plan, self.ledger, folder.store)
+        self.pipe = PipeText(self.plan, self.ledger, folder.store)
         try:
             yield
         finally:
-            self._pipe.close()
+            self.pipe.close()
 
     def convert(self, engine: Engine) -> None:
         """Convert all shards that are not done, and those again that started at a wrong guess."""
         with closing(self._first_events(engine)) as events:
             for result in self._results(events):
                 self._accept(result, engine)
+
+    def check_rows(self) -> None:
+        """Raise DataError where no row could be kept."""
+        rows = sum(result.rows for result in self.ledger.results.values())
+        if self.ledger.rejected and not rows:
+            name = ", ".join(file.name for file in self.plan.source.files[:3])
+            raise nearly_all_bad(name, self.ledger.rejected, self.ledger.rejected, ())
 
     def end(self) -> None:
         """Look once more at what may have changed meanwhile: the disk, and the source.
@@ -180,7 +182,7 @@ class Coordinator:
             yield from self._map(engine, (self._task(index) for index in shards))
             return
         n_shards = self.partition.n_shards
-        if self._is_counted and n_known == (n_known if n_shards is None else n_shards):
+        if self.counts_shards and n_known == (n_known if n_shards is None else n_shards):
             return
         with self._feed() as feed:
             work = StreamWork(
@@ -190,11 +192,11 @@ class Coordinator:
                 indices=None if n_shards is None else range(n_known, n_shards),
                 first=n_known,
                 interleaved=self._is_interleaved,
-                watch=None if self._pipe is None else self._pipe.watch,
+                watch=None if self.pipe is None else self.pipe.watch,
             )
             yield from convert_stream(work, engine.worker)
             self._entries = feed.entries()
-        self._is_counted = True
+        self.counts_shards = True
         if self._journal is not None:
             n_shards = self.n_shards
             self._journal.append("end", lambda: n_shards)
@@ -223,7 +225,7 @@ class Coordinator:
 
     def _map(self, engine: Engine, tasks: Iterator[Task]) -> Iterator[ShardEvent]:
         bytes_of = [self._range_bytes(index) for index in range(min(1, len(self.ranges)))]
-        n_units = max(1, -(-sum(bytes_of) // self.unit_bytes))
+        n_units = max(1, -(-sum(bytes_of) // self.memory.unit_bytes))
         return engine.map(
             convert_shard,
             tasks,
@@ -245,7 +247,7 @@ class Coordinator:
         return plan.source.feed(
             self.partition.portions(),
             keep=plan.keep,
-            unit_bytes=self.unit_bytes,
+            unit_bytes=self.memory.unit_bytes,
             max_record_bytes=self.memory.max_record_bytes,
             strict=plan.options.on_bad_row == "error",
         )
@@ -292,11 +294,6 @@ class Coordinator:
         written = {file.name for file in files_of(result)}
         folder.discard(file.name for file in files_of(before) if file.name not in written)
 
-    @property
-    def pipe(self) -> PipeText | None:
-        """What is kept of the text of a source that comes once; None for any other source."""
-        return self._pipe
-
     def entries(self) -> tuple[SourceEntry, ...]:
         """The source files as they were read."""
         if self._entries is not None:
@@ -320,14 +317,14 @@ class Coordinator:
     def renames(self) -> dict[str, str]:
         """The files of all shards: under what name each was written, and its final one."""
         names: dict[str, str] = {}
-        for _, result in sorted(self.ledger.results.items()):
+        for result in self.ledger.in_order:
             names |= final_names(self.plan, result, self.n_shards)
         return names
 
     def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
         """Take the shards of a finished dataset; returns those that are spoiled."""
         self.ledger.results = {result.index: result for result in results}
-        known = [result for _, result in sorted(self.ledger.results.items())]
+        known = self.ledger.in_order
         if isinstance(self.partition, FileRanges):
             self.partition = FileRanges(tuple(result.pieces for result in known))
             self.ledger.ranges = self.ranges

@@ -40,7 +40,7 @@ def manifest_of(
     """The manifest of a conversion whose shards are all done."""
     from bigdata_cli import __version__
 
-    results = [result for _, result in sorted(ledger.results.items())]
+    results = ledger.in_order
     return make_manifest(
         tool_version=__version__,
         name=plan.source.stem,
@@ -53,6 +53,9 @@ def manifest_of(
         statistics=_settled(ledger.statistics(schema), schema),
         shards=tuple(_shard_entry(plan, result, len(results)) for result in results),
         rejected_rows=ledger.rejected,
+        short_rows=ledger.tally.short_rows,
+        long_rows=ledger.tally.long_rows,
+        repeated_headers=ledger.tally.repeated_headers,
         order=order,
     )
 

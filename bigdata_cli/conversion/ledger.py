@@ -14,6 +14,7 @@ from bigdata_cli.formats.base import Change, Format, StorageOptions
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import settle
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState, join_all
@@ -49,8 +50,17 @@ class Ledger:
         """The types to go on with: the guess, widened by the shards accepted so far."""
 
     @property
+    def in_order(self) -> list[ShardResult]:
+        """The results in the order of their shards."""
+        return [result for _, result in sorted(self.results.items())]
+
+    @property
     def rows(self) -> int:
         return sum(result.rows for result in self.results.values())
+
+    @property
+    def tally(self) -> Tally:
+        return sum((result.tally for result in self.results.values()), Tally())
 
     @property
     def rejected(self) -> int:
@@ -137,10 +147,7 @@ class Ledger:
 
     def changes(self, schema: Schema, form: Format, storage: StorageOptions) -> dict[int, Change]:
         """What each shard needs that is not as it would be under the schema."""
-        changes = {
-            index: _change(result, schema, form, storage)
-            for index, result in sorted(self.results.items())
-        }
+        changes = {result.index: _change(result, schema, form, storage) for result in self.in_order}
         return {index: change for index, change in changes.items() if change is not Change.SAME}
 
     def replace_result(self, result: ShardResult) -> None:
@@ -158,7 +165,7 @@ class Ledger:
     def statistics(self, schema: Schema) -> dict[str, ColumnStatistics]:
         """The statistics of all rows, by column."""
         merged = [ColumnStatistics() for _ in schema]
-        for _, result in sorted(self.results.items()):
+        for result in self.in_order:
             merged = [a.merge(b) for a, b in zip(merged, result.statistics, strict=True)]
         return dict(zip(schema.names, merged, strict=True))
 

@@ -214,7 +214,7 @@ class SurpriseWatch:
         as_text = fed.parse(fields, replace(plan, columns=tuple(columns)))
         assert as_text.chunk is not None
         value = as_text.chunk.batch.column(index)[row].as_py()
-        offset = record_offset(fed.block, chunk.rejects, plan.dialect, len(fields), row)
+        offset = record_offset(fed.block, chunk.set_aside, plan.dialect, row)
         shown = value if len(value or "") <= 60 else value[:60] + "…"
         error = RecordError(
             offset,
@@ -238,7 +238,7 @@ def _row_that_widens(
     block = fed.block
 
     def widens(n_rows: int) -> bool:
-        offset = record_offset(block, chunk.rejects, plan.dialect, len(fields), n_rows)
+        offset = record_offset(block, chunk.set_aside, plan.dialect, n_rows)
         size = offset - block.offset
         data = np.full(size + PADDING_BYTES, 10, np.uint8)
         data[:size] = block.data[:size]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from bigdata_cli.conversion.estimate.memory import budget_of
 from bigdata_cli.conversion.estimate.size import count_shards, encode_sample
@@ -21,6 +22,7 @@ from bigdata_cli.conversion.survey import Survey, survey
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.resources.budget import MemoryBudget, dealing_limit, too_small
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
+from bigdata_cli.types.column_entry import schema_to_json
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,51 @@ class Plan(Survey):
     memory: MemoryBudget
     table_bytes: int | None
 
+    @property
+    def counts_shards(self) -> bool:
+        """Whether it is known how many shards there will be."""
+        return not isinstance(self.shards.partition, BySize)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as it is shown."""
+        source, sample = self.source, self.sample
+        return {
+            "sources": [file.name for file in source.files],
+            "source_bytes": source.bytes,
+            "output": str(self.output),
+            "format": self.form.name,
+            "layout": self.storage.layout,
+            "label": self.storage.label,
+            "shards": self.shards.count,
+            "shards_known": self.counts_shards,
+            "estimated_rows": sample.estimated_rows,
+            "size_known": sample.size_known,
+            "dialect": source.dialect.to_json(),
+            "confidence": source.confidence,
+            "reasons": list(source.reasons),
+            "columns": schema_to_json(sample.schema),
+            "memory": self.memory.to_json(),
+        }
+
 
 def make_plan(
-    paths: Sequence[str | Path], options: ConvertOptions, *, sample_bytes: int = SAMPLE_BYTES
+    paths: Sequence[str | Path],
+    options: ConvertOptions,
+    *,
+    sample_bytes: int = SAMPLE_BYTES,
+    unit_bytes: int | None = None,
 ) -> Plan:
     """Look at the sources, and choose what the options leave open.
 
+    sample_bytes: of the source, looked at; unit_bytes: parsed at a time, as memory allows if None.
     Raises UsageError, DataError and BudgetError; writes nothing but a small estimate in a temporary
     folder.
     """
     found = survey(paths, options, sample_bytes=sample_bytes)
     memory = budget_of(found)
     shards = _stream_shards(found) if found.source.in_pieces is None else _file_shards(found)
+    if unit_bytes is not None:
+        memory = replace(memory, unit_bytes=unit_bytes)
     return _complete(found, shards, memory)
 
 

@@ -22,24 +22,11 @@ from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind
-from bigdata_cli.types.lattice import Form, Observed, resolve
+from bigdata_cli.types.lattice import Observed, observed_as, resolve
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
-
-_FORMS = {
-    "bool": Form.BOOL,
-    "float32": Form.FLOAT,
-    "float64": Form.FLOAT | Form.FLOAT32_LOSES,
-    "date": Form.DATE,
-    "timestamp[us]": Form.TIMESTAMP,
-    "timestamp[ns]": Form.TIMESTAMP | Form.NANOSECONDS,
-    "timestamp[us, UTC]": Form.TIMESTAMP_UTC,
-    "timestamp[ns, UTC]": Form.TIMESTAMP_UTC | Form.NANOSECONDS,
-    "category": Form.TEXT,
-    "text": Form.TEXT,
-    "null": 0,
-}
 
 
 def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
@@ -116,10 +103,10 @@ def _state(
     column: Column, known: ColumnStatistics, guessed: ColumnState, conversion: Coordinator
 ) -> ColumnState:
     """A column as it was settled when the dataset was made."""
-    forms, negative, positive = _FORMS.get(column.dtype, Form.INT), 0, 0
-    if column.kind is Kind.INT and known.minimum is not None:
-        negative, positive = max(0, -int(known.minimum)), max(0, int(known.maximum))
-    observed = Observed(forms, negative, positive)
+    observed = observed_as(column.dtype)
+    if column.kind is Kind.INT:
+        low, high = int(known.minimum or 0), int(known.maximum or 0)
+        observed = Observed(observed.forms, negative=max(0, -low), positive=max(0, high))
     float_mode = conversion.plan.options.float_mode
     dtype = resolve(observed, float_mode=float_mode, n_distinct=None, n_rows=0)
     is_category = column.kind is Kind.CATEGORY
@@ -150,7 +137,7 @@ def _results(
             rows=shard.rows,
             rejected=0,
             rejects=None,
-            blank_lines=0,
+            tally=Tally(),
             starts=tuple(piece.start for piece in pieces),
             stops=tuple(piece.stop for piece in pieces),
             pieces=pieces,

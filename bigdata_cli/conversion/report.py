@@ -1,37 +1,94 @@
-"""What a conversion will do, and what it did, put into figures."""
+"""What a conversion did, put into figures."""
 
 from __future__ import annotations
 
-from bigdata_cli.conversion.partition import BySize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 from bigdata_cli.conversion.plan import Plan
-from bigdata_cli.conversion.results import ColumnReport, ConvertReport, PlanSummary
 from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.resources.memory import peak_memory_bytes
+from bigdata_cli.resources.recorder import MemoryRecord
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
 
 
-def build_summary(plan: Plan) -> PlanSummary:
-    """The plan as it is shown."""
-    source, sample = plan.source, plan.sample
-    return PlanSummary(
-        sources=tuple(file.name for file in source.files),
-        source_bytes=source.bytes,
-        output=plan.output,
-        format=plan.form.name,
-        layout=plan.storage.layout,
-        label=plan.storage.label,
-        n_shards=plan.shards.count,
-        estimated_rows=sample.estimated_rows,
-        dialect=source.dialect.to_json(),
-        schema=sample.schema,
-        confidence=source.confidence,
-        reasons=source.reasons,
-        shards_known=not isinstance(plan.shards.partition, BySize),
-        size_known=sample.size_known,
-        memory=plan.memory,
-    )
+@dataclass(frozen=True, kw_only=True)
+class ColumnReport:
+    """What became of a column: its dtype, and its bytes in pandas and now, for all rows."""
+
+    name: str
+    dtype: str
+    nulls: int
+    pandas_bytes: int
+    bytes: int
+    float32_error: float
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertReport:
+    """What a conversion did.
+
+    redone_shards: written twice, as a value asked for a wider type (of a repair: written again);
+    resumed_shards: taken over from a run that was interrupted. confidence, reasons: of what was
+    detected of the dialect, as `Source` has them. stages: the processor seconds of each, where they
+    were measured. memory: over time, with its phases and its limit; budget: how the work was cut
+    for that.
+    """
+
+    output: Path
+    format: str
+    layout: str
+    rows: int
+    rejected_rows: int
+    n_shards: int
+    n_files: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    peak_memory_bytes: int
+    redone_shards: int
+    resumed_shards: int
+    columns: tuple[ColumnReport, ...]
+    notes: tuple[str, ...]
+    manifest: Manifest
+    confidence: float = 1.0
+    reasons: tuple[str, ...] = ()
+    stages: Mapping[str, float] | None = None
+    memory: MemoryRecord | None = None
+    budget: MemoryBudget | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values, without the manifest."""
+        return {
+            "output": str(self.output),
+            "format": self.format,
+            "layout": self.layout,
+            "rows": self.rows,
+            "rejected_rows": self.rejected_rows,
+            "shards": self.n_shards,
+            "files": self.n_files,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "seconds": self.seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "redone_shards": self.redone_shards,
+            "resumed_shards": self.resumed_shards,
+            "dialect": dict(self.manifest.dialect),
+            "confidence": self.confidence,
+            "reasons": list(self.reasons),
+            "columns": [vars(column) for column in self.columns],
+            "notes": list(self.notes),
+            "stages": None if self.stages is None else dict(self.stages),
+            "phases": None if self.memory is None else self.memory.phase_seconds(),
+            "memory": None if self.budget is None else self.budget.to_json(),
+        }
 
 
 def build_report(
@@ -41,12 +98,10 @@ def build_report(
     seconds: float,
     n_redone: int = 0,
     n_resumed: int | None = None,
-    blank_lines: int = 0,
+    tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = []
-    if blank_lines:
-        notes.append(f"{blank_lines:,} blank lines are not rows and were left out")
+    notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
     columns = tuple(
         _column_report(column, manifest.statistics[column.name], plan) for column in manifest.schema
     )
@@ -71,6 +126,28 @@ def build_report(
         reasons=plan.source.reasons,
         budget=plan.memory,
     )
+
+
+def _tally_of(manifest: Manifest) -> Tally:
+    """What the manifest has of it."""
+    return Tally(
+        short_rows=manifest.short_rows,
+        long_rows=manifest.long_rows,
+        repeated_headers=manifest.repeated_headers,
+    )
+
+
+def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
+    """What was done with lines and records that are not as the others."""
+    if tally.blank_lines:
+        yield f"{tally.blank_lines:,} blank lines are not rows and were left out"
+    if tally.short_rows:
+        yield f"{tally.short_rows:,} rows had too few fields, those that lack are null"
+    if tally.long_rows:
+        done = "cut" if plan.options.source.long_rows == "cut" else "joined to one column"
+        yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
+    if tally.repeated_headers:
+        yield f"{tally.repeated_headers:,} rows were the header again and were left out"
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -22,8 +23,7 @@ from bigdata_cli.conversion.plan import Plan, make_plan, plan_as_begun
 from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import merge_rejects
-from bigdata_cli.conversion.report import build_report, build_summary
-from bigdata_cli.conversion.results import ConvertReport, PlanSummary
+from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
@@ -38,11 +38,11 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 BudgetListener = Callable[[MemoryBudget], None]
 
 
-def dry_run(paths: Sequence[str | Path], options: ConvertOptions) -> PlanSummary:
+def dry_run(paths: Sequence[str | Path], options: ConvertOptions) -> Plan:
     """What `run` would do with these options; nothing is written."""
     plan = make_plan(paths, options)
     check_disk(plan)
-    return build_summary(plan)
+    return plan
 
 
 def run(
@@ -76,10 +76,9 @@ def run(
             options=options,
             progress=progress,
             on_budget=on_budget,
-            unit_bytes=unit_bytes,
             recorder=recorder,
         )
-        report = run.report(paths, sample_bytes)
+        report = run.report(paths, sample_bytes=sample_bytes, unit_bytes=unit_bytes)
     record = recorder.record()
     report = replace(report, memory=record, peak_memory_bytes=record.peak_bytes)
     return report if times is None else replace(report, stages=times.shares())
@@ -92,16 +91,15 @@ class _Run:
     options: ConvertOptions
     progress: ProgressListener | None
     on_budget: BudgetListener | None
-    unit_bytes: int | None
     recorder: MemoryRecorder
     started: float = field(default_factory=time.monotonic)
 
-    def report(self, paths: Sequence[str | Path], sample_bytes: int) -> ConvertReport:
+    def report(self, paths: Sequence[str | Path], **sizes: Any) -> ConvertReport:
         """Convert; returns what came of it."""
         begin_phase("sampling")
         options = self.options
         with stage("sample"):
-            plan = make_plan(paths, options, sample_bytes=sample_bytes)
+            plan = make_plan(paths, options, **sizes)
             watch = None if options.repair else check_disk(plan)
         self._keep_within(plan.memory)
         begin_phase("converting")
@@ -118,7 +116,7 @@ class _Run:
             if state is not None:
                 plan = plan_as_begun(plan, state.table_bytes)
                 self._keep_within(plan.memory)
-            conversion = Coordinator(plan, self.unit_bytes, self.progress, watch)
+            conversion = Coordinator(plan, self.progress, watch)
             with _clean_up(conversion, folder):
                 if state is None:
                     folder.begin(current)
@@ -133,14 +131,14 @@ class _Run:
             manifest,
             n_redone=len(conversion.redone),
             n_resumed=conversion.n_resumed,
-            blank_lines=sum(result.blank_lines for result in conversion.ledger.results.values()),
+            tally=conversion.ledger.tally,
         )
 
     def _repair(self, plan: Plan, folder: OutputFolder) -> ConvertReport:
         from bigdata_cli.conversion.repair import repair
 
         self._keep_within(plan.memory)
-        conversion = Coordinator(plan, self.unit_bytes, self.progress)
+        conversion = Coordinator(plan, self.progress)
         try:
             manifest = repair(conversion, folder)
         except BaseException as raised:
@@ -153,7 +151,7 @@ class _Run:
         n_resumed = len(manifest.shards) - n_redone
         return self._built(plan, manifest, n_redone=n_redone, n_resumed=n_resumed)
 
-    def _built(self, plan: Plan, manifest: Manifest, **counts: int) -> ConvertReport:
+    def _built(self, plan: Plan, manifest: Manifest, **counts: Any) -> ConvertReport:
         return build_report(plan, manifest, seconds=time.monotonic() - self.started, **counts)
 
     def _keep_within(self, memory: MemoryBudget) -> None:
@@ -168,6 +166,7 @@ def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
     """Convert all shards, then those again whose bytes would differ under the final dtypes."""
     with make_engine(LOCAL, coordinator.jobs) as engine, coordinator.writing_into(folder):
         coordinator.convert(engine)
+        coordinator.check_rows()
         reconcile(coordinator, engine, folder)
     coordinator.end()
 
@@ -225,7 +224,7 @@ def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
                     "files that end in .partial; the next conversion into it removes them"
                 )
         elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
-            error.add_note(conversion.state_text())
+            error.add_note(f"{conversion.state_text()}; the same command goes on from there")
         if error is raised:
             raise
         raise error from raised

@@ -14,6 +14,7 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES, ByteRange
 from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -102,7 +103,7 @@ class ShardResult:
     rows: int
     rejected: int
     rejects: FileEntry | None
-    blank_lines: int
+    tally: Tally
     starts: tuple[int, ...]
     stops: tuple[int, ...]
     pieces: tuple[ByteRange, ...]

@@ -17,9 +17,8 @@ from bigdata_cli.types.state import ColumnState, as_categories
 class SpecMaker:
     """Makes specifications; those of the same types share the same `SharedSpec`."""
 
-    def __init__(self, plan: Plan, *, unit_bytes: int | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._unit_bytes = unit_bytes or plan.memory.unit_bytes
         self._holds_text = plan.form.holds_text(plan.storage)
         self._columns: dict[str, tuple[ColumnState, Column]] = {}
         self._shared: tuple[tuple[ColumnState, ...], SharedSpec] | None = None
@@ -81,7 +80,7 @@ class SpecMaker:
             format=plan.form.name,
             storage=plan.storage,
             store=plan.store,
-            unit_bytes=self._unit_bytes,
+            unit_bytes=plan.memory.unit_bytes,
             max_table_bytes=plan.table_bytes,
             max_vocabulary_bytes=plan.memory.vocabulary_bytes,
             keeps_all=plan.source.comes_once,

@@ -74,7 +74,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
     order; "within shards" where only the rows of each shard are. sidecars: files that belong to
-    the dataset beside its shards: the format's own metadata, rejected records.
+    the dataset beside its shards: the format's own metadata, rejected records. short_rows,
+    long_rows: records that had too few or too many fields and were kept; repeated_headers: that
+    were left out.
     """
 
     manifest_version: int = MANIFEST_VERSION
@@ -88,6 +90,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     written_rows: Count = msgspec.field(name="rows")
     """As the file has it; `rows` is the sum of the shards."""
     rejected_rows: Count
+    short_rows: Count = 0
+    long_rows: Count = 0
+    repeated_headers: Count = 0
     order: Literal["source", "within shards"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]

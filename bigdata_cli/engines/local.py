@@ -13,7 +13,6 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Self
 
 from bigdata_cli.engines.base import AllSubmitted, Event, Stopped, Task, Work, Worker
@@ -30,12 +29,7 @@ class LocalEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None:
             self.worker.stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -136,6 +130,6 @@ class _Run:
                         continue
                     is_submitting = False
                 self._events.put(event)
-        except BaseException as raised:  # noqa: BLE001: it is raised where the events are taken
+        except BaseException as raised:
             error = raised
         self._events.put(_Ended(error=error, was_submitting=is_submitting))

@@ -83,7 +83,8 @@ class SourceFacts:
     rows is an estimate unless `exact`: then all of it was read. rows_low, rows_high: where it lies
     in 19 of 20 samples, None where that is not known. size_known: rows is of all, and not only of
     the beginning of a pipe; source_bytes of a pipe is 0. bad_rows: records that cannot be kept,
-    where all were read. notes: what could not be done.
+    where all were read, or those of the sample where they are left out. notes: what could not be
+    done.
     """
 
     path: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from bigdata_cli.conversion.progress import Progress, ProgressListener
+from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.inspection.facts import Histogram
 from bigdata_cli.inspection.values import Bins, value_counts
 from bigdata_cli.resources.memory import available_cpus
@@ -112,25 +112,17 @@ class _Pass:
             ) as feed,
             ThreadPoolExecutor(processors) as pool,
         ):
-            for counted, fed in self._counted(iter(feed), pool, processors + 1):
+            blocks = ((fed, self._plan) for fed in feed)
+            in_flight = processors + 1
+            for (fed, _), counted in ordered_map(
+                pool, lambda block: self._count(*block), blocks, max_in_flight=in_flight
+            ):
                 self._take(counted, fed)
                 if progress is not None:
                     done = min(fed.consumed, total) if total else fed.consumed
                     progress(
                         Progress(phase="read", bytes_done=done, bytes_total=total, rows=self._rows)
                     )
-
-    def _counted(
-        self, feed: Iterator[FedRows], pool: ThreadPoolExecutor, in_flight: int
-    ) -> Iterator[tuple[_Counted, FedRows]]:
-        waiting: deque[tuple[Future[_Counted], FedRows]] = deque()
-        for fed in feed:
-            waiting.append((pool.submit(self._count, fed, self._plan), fed))
-            if len(waiting) >= in_flight:
-                future, first = waiting.popleft()
-                yield future.result(), first
-        for future, fed in waiting:
-            yield future.result(), fed
 
     def _count(self, fed: FedRows, plan: ParsePlan) -> _Counted:
         unit = fed.parse(self._fields[fed.file], plan)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from bigdata_cli.option_kinds import choice
 from bigdata_cli.options import option
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import SourceOptions
@@ -44,3 +46,9 @@ class InspectOptions:
     )
     html: Path | None = option("Write the report as a page that needs nothing else.", default=None)
     source: SourceOptions = field(default_factory=SourceOptions)
+    on_bad_row: Literal["error", "skip"] = option(
+        "A record that cannot be kept is an error, or is left out and counted.",
+        choice(("error", "skip")),
+        group="Bad rows",
+        default="error",
+    )

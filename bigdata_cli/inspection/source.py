@@ -63,7 +63,7 @@ def inspect_source(
         TypeOptions(),
         keep=source.names,
         max_bytes=max_bytes,
-        skip_bad_rows=options.full,
+        skip_bad_rows=options.full or options.on_bad_row == "skip",
         max_record_bytes=MAX_RECORD_BYTES,
     )
     if not sample.rows:
@@ -133,7 +133,7 @@ class _Inspection:
             confidence=source.confidence,
             reasons=source.reasons,
             size_known=sample.size_known or self.full is not None,
-            bad_rows=None if self.full is None else self.full.bad_rows,
+            bad_rows=self._bad_rows(),
             label_candidates=label_candidates(seen),
             balance=self._balance(),
             room=self.room,
@@ -268,10 +268,17 @@ class _Inspection:
     def _repeated_flags(self) -> tuple[str, ...]:
         """The flags of the dialect, where a conversion without them might detect another one."""
         found = self.options.source == SourceOptions() and self.source.confidence >= CERTAIN
-        return () if found else self.source.flags
+        skips = ("--on-bad-row", "skip") if self.options.on_bad_row == "skip" else ()
+        return skips if found else (*self.source.flags, *skips)
+
+    def _bad_rows(self) -> int | None:
+        """Records that cannot be kept: of all, or of the sample where they are left out."""
+        if self.full is not None:
+            return self.full.bad_rows
+        return self.sample.rejected if self.options.on_bad_row == "skip" else None
 
     def _notes(self) -> tuple[str, ...]:
-        notes = []
+        notes = list(self.source.notes)
         hidden = len(self.source.names) - _PROFILED_COLUMNS
         if hidden > 0:
             notes.append(

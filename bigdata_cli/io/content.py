@@ -93,6 +93,10 @@ _OBJECT = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
 _ARRAY = re.compile(rb'\s*\[\s*(\[|\{\s*("(?:[^"\\]|\\.)*"\s*:|\}))', re.DOTALL)
 
 
+class EmptySourceError(DataError):
+    """There is nothing in a source."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """What is known of a source before it is looked at; as `origin.find_origin` is told it."""
@@ -100,6 +104,7 @@ class Expected:
     name: str
     encoding: str | None
     tables: Mapping[str, tuple[bytes, str]]
+    may_be_empty: bool = False
 
     def check_is_text(self, head: bytes) -> None:
         """Raise DataError for the beginning of what is known to be no text."""
@@ -133,8 +138,10 @@ class Expected:
     def check_content(self, head: bytes) -> None:
         """Raise DataError for what is no text, and for nothing."""
         self.check_is_text(head)
-        if not head.removeprefix(codecs.BOM_UTF8).strip():
-            raise DataError(f"{self.name} is empty")
+        if not self.may_be_empty and not head.removeprefix(codecs.BOM_UTF8).strip():
+            raise EmptySourceError(
+                f"{self.name} is empty", hint="--names or --schema make a dataset of 0 rows of it"
+            )
 
 
 def check_may_be_csv(name: str, head: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from pathlib import Path
 
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
@@ -18,6 +19,18 @@ _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
 _NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 _COMMON = ("cp1252", "gb18030", "latin-1", "shift_jis", "utf-16", "utf-16-le", "utf-32", "utf-8")
 _GUESSED_BYTES = 1 << 17
+_CANDIDATES = (
+    *("cp1252", "iso8859-15", "cp1250", "cp1251", "koi8-r", "shift_jis", "gb18030", "big5"),
+    *("euc_kr", "cp1253", "cp1254", "mac_roman", "cp437", "cp850"),
+)
+_WEIGHTS = {"cp1252": 1.0, "cp1250": 0.98, "cp1251": 0.99, "iso8859-15": 0.95, "koi8-r": 0.97}
+_OTHER_WEIGHT = 0.9
+"""Of equals the one that more files are written in."""
+_PUNCTUATION = frozenset("‘’‚“”„–—…«» ·")
+_SYMBOLS = frozenset("€£¥°§©®™µ±½¼¾²³ºª¡¿×")
+_COMMON_LETTERS = frozenset(
+    "àáâãäåæçèéêëìíîïñòóôõöøùúûüÀÁÄÅÆÇÈÉÊÍÑÓÖØÚÜßąćęłńśźżĄĆĘŁŃŚŹŻčďěňřšťůžČŘŠŽăşţőűđ"
+)
 _MARKED = "bigdata-mark"
 
 
@@ -67,28 +80,88 @@ def check_unmarked(head: bytes, name: str) -> None:
 def likely_encodings(source: Path | bytes, *, most: int = 3) -> list[str]:
     """The encodings that data which are not UTF-8 may have, the likeliest first.
 
-    source: a file, or its first bytes; what is not ASCII is looked for in the first 16 MB of it.
+    source: a file, or its first bytes; what is not ASCII is looked for in all of it. Each decodes
+    all that was looked at into text that people write.
     """
+    sample = source if isinstance(source, bytes) else _foreign_lines(source)
+    if len(sample) > 1 and sample.count(0) > len(sample) // 8:
+        even = sample[::2].count(0) > sample[1::2].count(0)
+        return ["utf-16-be" if even else "utf-16-le"]
+    candidates = (*_CANDIDATES, *_by_library(sample))
+    found = {name: _plausibility(sample, name) for name in dict.fromkeys(candidates)}
+    plausible = [name for name, score in found.items() if score > 0]
+    # Those of one byte decode anything: of equals the one that comes first is the commonest.
+    return sorted(plausible, key=lambda name: -found[name])[:most]
+
+
+def _by_library(sample: bytes) -> list[str]:
+    import logging
+
     from charset_normalizer import from_bytes
 
-    sample = source if isinstance(source, bytes) else _foreign_lines(source)
+    logging.getLogger("charset_normalizer").setLevel(logging.ERROR)
     found = [match.encoding for match in from_bytes(sample[:_GUESSED_BYTES])]
     names = [codecs.lookup(encoding).name for encoding in found]
-    return [name for name in dict.fromkeys(names) if name not in (UTF8, "ascii")][:most]
+    return [name for name in names if name not in (UTF8, "ascii") and not name.startswith("utf")]
+
+
+def _plausibility(sample: bytes, encoding: str) -> float:
+    """How much a sample looks like what people write, if it is read so; 0: it does not decode."""
+    try:
+        text = sample.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return 0.0
+    foreign = [character for character in text if ord(character) > 127]
+    if not foreign or any(0x80 <= ord(c) < 0xA0 for c in foreign):
+        return 0.0
+    n_good = 0.0
+    for before, character, after in zip("\n" + text, text, text[1:] + "\n", strict=False):
+        if ord(character) < 128:
+            continue
+        n_good += _fitness(before, character, after)
+    return n_good / len(foreign) * _WEIGHTS.get(encoding, _OTHER_WEIGHT)
+
+
+def _fitness(before: str, character: str, after: str) -> float:
+    """How well a character that is not ASCII stands where it does, from 0 to 1."""
+    if not character.isalpha():
+        if character in _PUNCTUATION:
+            return 0.9
+        near_number = after.isdigit() or before.isdigit()
+        return 0.9 if character in _SYMBOLS and (near_number or before in " \n,;\t") else 0.1
+    script = _script(character)
+    near = [c for c in (before, after) if c.isalpha()]
+    if any(_script(c) != script for c in near):
+        return 0.0
+    if character.isupper() and before.isalpha():
+        return 0.1 if before.islower() else 0.5
+    if script == "latin":
+        return 1.0 if character in _COMMON_LETTERS else 0.7 if ord(character) < 0x180 else 0.2
+    return 1.0 if near else 0.5
+
+
+def _script(character: str) -> str:
+    if ord(character) < 0x250:
+        return "latin"
+    return unicodedata.name(character, "").partition(" ")[0]
 
 
 def _foreign_lines(path: Path) -> bytes:
-    """The lines of a file that are not ASCII, up to some of them."""
+    """The lines of a file that are not ASCII, up to some of them, wherever they are."""
     lines: list[bytes] = []
     n_bytes = 0
+    kept = b""
     with path.open("rb") as file:
-        for line in file.read(1 << 24).splitlines(keepends=True):
-            if not line.isascii():
-                lines.append(line)
-                n_bytes += len(line)
-                if n_bytes > _GUESSED_BYTES:
-                    break
-    return b"".join(lines)
+        while (piece := file.read(1 << 22)) and n_bytes <= _GUESSED_BYTES:
+            if (kept + piece).isascii():
+                kept = b""
+                continue
+            *whole, kept = (kept + piece).split(b"\n")
+            for line in whole:
+                if not line.isascii() and n_bytes <= _GUESSED_BYTES:
+                    lines.append(line + b"\n")
+                    n_bytes += len(line)
+    return b"".join([*lines, kept])
 
 
 def encoding_hint(source: Path | bytes) -> str:

@@ -129,16 +129,19 @@ def find_origin(
     n_bytes: int,
     *,
     tables: Mapping[str, tuple[bytes, str]] | None = None,
+    may_be_empty: bool = False,
 ) -> tuple[Origin, bytes]:
     """What a name means, and the first `n_bytes` of it as UTF-8 (all, where there are fewer).
 
     encoding: what the user said, else UTF-8 or what a byte order mark tells. tables: what files of
     tables begin with, which are no text, and what makes a source of them, by the name of their
-    format. Raises UsageError for
+    format. may_be_empty: nothing is no error. Raises UsageError for
     what is not there, DataError for what is no text.
     """
     encoding = None if encoding is None else check_encoding(encoding)
-    expected = Expected(name=name, encoding=encoding, tables=tables or {})
+    expected = Expected(
+        name=name, encoding=encoding, tables=tables or {}, may_be_empty=may_be_empty
+    )
     path, member = _split_member(name)
     if name == STDIN:
         return _find_pipe(expected, None, open_stdin(), n_bytes)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import accumulate, islice
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import RowAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
@@ -107,15 +107,13 @@ def read_in_threads(
             yield from read(piece)
         return
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="bigdata decoder")
-    running: deque[Future[list[list[np.ndarray]]]] = deque()
-    waiting = iter(pieces)
+
+    def all_of(piece: Piece) -> list[list[np.ndarray]]:
+        return list(read(piece))
+
     try:
-        while True:
-            for piece in islice(waiting, n_threads - len(running)):
-                running.append(pool.submit(lambda piece: list(read(piece)), piece))
-            if not running:
-                return
-            yield from running.popleft().result()
+        for _, found in ordered_map(pool, all_of, pieces, max_in_flight=n_threads):
+            yield from found
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -127,6 +127,12 @@ class Compiler:
         is_apple = self.target is None and sys.platform == "darwin"
         return ["-mmacosx-version-min=11.0"] if is_apple else []
 
+    def link_flags(self, name: str) -> list[str]:
+        """What keeps the folders of the build, and zig's debug information, out of a library."""
+        if self.platform.startswith("darwin"):
+            return [f"-Wl,-install_name,@rpath/{name}", "-Wl,-S"]
+        return ["-Wl,-s"] if self.target is not None else []
+
     @property
     def title(self) -> str:
         """What the compiler says of itself."""
@@ -259,9 +265,8 @@ def compile_all(
             pool.shutdown(cancel_futures=True)
         for level in levels:
             file = Path(scratch, library_name(level))
-            compiler.run(
-                *compiler.platform_flags, *flags, "-shared", "-o", file, *made[level], "-lm"
-            )
+            linked = [*compiler.platform_flags, *flags, *compiler.link_flags(file.name)]
+            compiler.run(*linked, "-shared", "-o", file, *made[level], "-lm")
             checksums[file.name] = checksum(file.read_bytes())
             # Renamed when it is whole: a process that has loaded the old library keeps it.
             file.replace(folder / file.name)

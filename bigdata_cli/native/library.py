@@ -38,6 +38,10 @@ class DialectRules(ctypes.Structure):
         ("thousands", c_int32),
         ("trim", c_uint8),
         ("keep_blank", c_uint8),
+        ("drops_last", c_uint8),
+        ("fills_short", c_uint8),
+        ("long_rows", c_uint8),
+        ("join_field", c_int32),
         ("tail_size", c_int64),
         ("tail", c_void_p),
     )
@@ -88,6 +92,8 @@ class ParseOutcome(ctypes.Structure):
         ("n_bad", c_int64),
         ("n_seen", c_int64),
         ("n_undecided", c_int64),
+        ("n_short", c_int64),
+        ("n_long", c_int64),
     )
 
 
@@ -241,7 +247,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         c_int64,
         [c_void_p, c_int64, _RULES, c_int64, c_void_p, c_uint8, c_void_p],
     ),
-    "bd_record_offset": (c_int64, [c_void_p, c_int64, _RULES, c_int64, c_int64]),
+    "bd_record_offset": (c_int64, [c_void_p, c_int64, _RULES, c_int64]),
     # scanners.c
     "bd_scan_fields": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),
     "bd_skip_records": (None, [c_void_p, c_void_p, c_int64, c_int64, _RULES, c_void_p]),

@@ -19,7 +19,9 @@ def drop_idle_pages() -> None:
     """
     import pyarrow as pa
 
-    pa.default_memory_pool().release_unused()
+    pool = pa.default_memory_pool()
+    if pool.backend_name != "system":  # that one is trimmed below
+        pool.release_unused()
     try:
         libc = ctypes.CDLL(None)
     except OSError:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bigdata_cli.sources.csv.advice import Ragged
 from bigdata_cli.sources.csv.rules import Rules
 from bigdata_cli.types.dtype import Kind, integer_range, kind_of
 from bigdata_cli.types.state import ColumnState
@@ -74,11 +75,20 @@ def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> InvalidVal
 class RecordError(Exception):
     """A record that cannot be kept: its byte offset in the file, and what is wrong with it.
 
-    line, beginning: its line number and first bytes, if they are known already.
+    line, beginning: its line number and first bytes, if they are known already. ragged: its number
+    of fields, where that is wrong.
     """
 
-    def __init__(self, offset: int, problem: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        offset: int,
+        problem: str,
+        *,
+        hint: str | None = None,
+        ragged: Ragged | None = None,
+    ) -> None:
         super().__init__(offset, problem)
+        self.ragged = ragged
         self.offset = offset
         self.problem = problem
         self.hint = hint

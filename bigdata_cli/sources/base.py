@@ -7,7 +7,6 @@ conversion depends on the kind of source.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -57,12 +56,7 @@ class RowFeed(Protocol):
 
     def __iter__(self) -> Iterator[FedRows]: ...
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def entries(self) -> tuple[SourceEntry, ...]:
         """The files as they were when they were read."""
@@ -73,12 +67,7 @@ class PieceReader(Protocol):
     """Reads and parses pieces of files, from any thread; a context manager."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def start_of(self, piece: ByteRange) -> int | None:
         """Where the first record of a piece starts, None where that is to be guessed."""
@@ -129,7 +118,8 @@ class RowSource(Protocol):
     names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
     in_pieces: the same rows from anywhere, None for a stream. total_rows: where they are known
-    beforehand. confidence, reasons: of what was detected. flags: the words of a command line that
+    beforehand. confidence, reasons: of what was detected; notes: what of it the user has
+    to know in any case. flags: the words of a command line that
     have it read in this way; none for tables. layers: compressions around its bytes.
     """
 
@@ -143,6 +133,8 @@ class RowSource(Protocol):
     def confidence(self) -> float: ...
     @property
     def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
     @property
     def stem(self) -> str: ...
     @property

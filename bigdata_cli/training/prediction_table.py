@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
@@ -160,13 +159,8 @@ class TableWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
             self._flush()
         if self._writer is not None:
             self._writer.close()

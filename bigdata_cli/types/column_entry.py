@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -56,7 +56,8 @@ class ColumnTypeEntry(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ValueError(f'column "{self.name}": "{self.dtype}" is not a dtype')
-        if self.vocabulary is not UNSET and any(a >= b for a, b in pairwise(self.vocabulary)):
+        words = () if self.vocabulary is UNSET else self.vocabulary
+        if any(map(operator.ge, words, words[1:])):
             raise ValueError("the vocabulary is not sorted, or has a text twice")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.types.dtype import smallest_integer
+from bigdata_cli.types.dtype import Kind, integer_range, kind_of, smallest_integer
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 
 
@@ -22,10 +22,10 @@ class Form:
     Plain integers: they are joined for every column of every block, and an IntFlag is slow.
 
     Two bits take no part in the choice of a dtype. They say what can be recovered from values that
-    are stored (`convert.widening`). LOOSE: in a column that is not text, a value or a null whose
-    text is not the one that the value prints: spaces around it, thousands marks, a quoted null,
-    `True` for true. NOT_SHORTEST: a decimal that float32 equals, and that is not the shortest one
-    of that float32 (0.100000001490116119384765625).
+    are stored (`conversion/widening.py`). LOOSE: in a column that is not text, a value or a null
+    whose text is not the one that the value prints: spaces around it, thousands marks, a quoted
+    null, `True` for true. NOT_SHORTEST: a decimal that float32 equals, and that is not the shortest
+    one of that float32 (0.100000001490116119384765625).
     """
 
     BOOL = 1
@@ -151,3 +151,22 @@ def _temporal(observed: Observed) -> str:
             return "text"
         unit = "ns"
     return f"timestamp[{unit}, UTC]" if forms & Form.TIMESTAMP_UTC else f"timestamp[{unit}]"
+
+
+def observed_as(dtype: str) -> Observed:
+    """What values show of which a dtype can only just hold all: the inverse of `resolve`.
+
+    >>> resolve(observed_as("timestamp[ns, UTC]"), n_distinct=None, n_rows=0)
+    'timestamp[ns, UTC]'
+    """
+    kind = kind_of(dtype)
+    if kind is Kind.INT:
+        low, high = integer_range(dtype)
+        return Observed(Form.INT, negative=-low, positive=high)
+    if kind is Kind.FLOAT:
+        return Observed(Form.FLOAT | (Form.FLOAT32_LOSES if dtype == "float64" else 0))
+    if kind is Kind.TIMESTAMP:
+        zone = Form.TIMESTAMP_UTC if "UTC" in dtype else Form.TIMESTAMP
+        return Observed(zone | (Form.NANOSECONDS if "ns" in dtype else 0))
+    forms = {Kind.BOOL: Form.BOOL, Kind.DATE: Form.DATE, Kind.NULL: 0}
+    return Observed(forms.get(kind, Form.TEXT))

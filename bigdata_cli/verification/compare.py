@@ -6,9 +6,9 @@ from the readers of the formats. Both sides have a few blocks in memory at a tim
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from bigdata_cli.conversion.partition import Dealt
 from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.errors import BigdataError, DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.base import FedRows, Portions, RowFeed, all_in_one
@@ -129,23 +130,13 @@ class _Comparer:
 
     def _parsed(self, feed: RowFeed, wanted: range | None) -> Iterator[tuple[FedRows, Unit]]:
         """The blocks of the source in order, parsed in threads."""
-        waiting: deque[tuple[FedRows, Future[Unit]]] = deque()
+
+        def parse(fed: FedRows) -> Unit:
+            return fed.parse(self._fields[fed.file], self._source.plan)
+
+        blocks = (fed for fed in feed if wanted is None or fed.shard in wanted)
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="parse") as pool:
-            try:
-                for fed in feed:
-                    if wanted is not None and fed.shard not in wanted:
-                        continue
-                    plan = self._source.plan
-                    waiting.append((fed, pool.submit(fed.parse, self._fields[fed.file], plan)))
-                    while len(waiting) > self._jobs:
-                        fed, future = waiting.popleft()
-                        yield fed, future.result()
-                while waiting:
-                    fed, future = waiting.popleft()
-                    yield fed, future.result()
-            finally:
-                for _, future in waiting:
-                    future.cancel()
+            yield from ordered_map(pool, parse, blocks, max_in_flight=self._jobs + 1)
 
     def _take(self, fed: FedRows, unit: Unit, *, takes_turns: bool) -> None:
         """Compare the rows of a block with the next ones of its shard, or of the dataset."""

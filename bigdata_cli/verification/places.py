@@ -23,6 +23,5 @@ def place_of(
             number += reject.offset <= number
         return f"{name} row {number + 1:,}"
     block = fed.block
-    n_fields = len(fields[fed.file])
-    offset = record_offset(block, unit.chunk.rejects, source.plan.dialect, n_fields, row)
+    offset = record_offset(block, unit.chunk.set_aside, source.plan.dialect, row)
     return f"{name} line {line_of(block, fed.first_line, offset):,}"

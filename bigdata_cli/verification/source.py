@@ -20,12 +20,17 @@ from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.strict_json import Count, JsonError, convert
-from bigdata_cli.types.dtype import Column, Kind, integer_range, kind_of
-from bigdata_cli.types.lattice import Form, Observed
+from bigdata_cli.types.dtype import Column, Kind
+from bigdata_cli.types.lattice import Observed, observed_as
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
 
 _NO_DIALECT = Dialect(delimiter=None)
+_LATER = (
+    *("skip_footer", "trailing_delimiter", "short_rows", "long_rows", "join_field"),
+    *("repeated_header", "header_line"),
+)
+"""What manifests of earlier versions do not have: the default is how they read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +147,7 @@ def _reading(manifest: Manifest) -> _Reading:
     if "table" in manifest.dialect:
         return _Reading(convert({"options": manifest.options}, _OfTables).options)
     kind = dialect_kind(manifest.dialect)
-    missing = {field.name for field in fields(kind)} - manifest.dialect.keys()
+    missing = {one.name for one in fields(kind) if one.name not in _LATER} - manifest.dialect.keys()
     if missing:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
@@ -170,21 +175,6 @@ def _state(column: Column, is_fixed: bool) -> ColumnState:
         name=column.name,
         dtype=dtype,
         fixed=is_fixed,
-        observed=Observed() if is_fixed else _widest(dtype),
+        observed=Observed() if is_fixed else observed_as(dtype),
         distinct=None,
     )
-
-
-def _widest(dtype: str) -> Observed:
-    """What values show of which a dtype can only just hold all."""
-    kind = kind_of(dtype)
-    if kind is Kind.INT:
-        low, high = integer_range(dtype)
-        return Observed(Form.INT, negative=-low, positive=high)
-    if kind is Kind.FLOAT:
-        return Observed(Form.FLOAT | (Form.FLOAT32_LOSES if dtype == "float64" else 0))
-    if kind is Kind.TIMESTAMP:
-        zone = Form.TIMESTAMP_UTC if "UTC" in dtype else Form.TIMESTAMP
-        return Observed(zone | (Form.NANOSECONDS if "ns" in dtype else 0))
-    forms = {Kind.BOOL: Form.BOOL, Kind.DATE: Form.DATE, Kind.TEXT: Form.TEXT}
-    return Observed(forms.get(kind, 0))

@@ -27,11 +27,11 @@ def attempt(tmp_path, data: bytes = GOOD, **options) -> BigdataError:
 @pytest.mark.parametrize(
     ("data", "line", "byte", "what"),
     [
-        (b"a,b\n1,2\n3\n4,5\n", 3, 8, "has 1 fields, 2 were expected"),
+        (b"a,b\n1,2\n3\n4,5\n", 3, 8, "has 1 field, 2 were expected"),
         (b"a,b\n1,2\n3,4,5\n", 3, 8, "more than the 2 fields"),
-        (b'a,b\n1,"x\ny"\n\n3\n', 5, 13, "has 1 fields"),
-        (b'a,b\r\n1,"x\r\ny"\r\n3\r\n', 4, 15, "has 1 fields"),
-        (b"a,b\r1,2\r3\r", 3, 8, "has 1 fields"),
+        (b'a,b\n1,"x\ny"\n\n3\n', 5, 13, "has 1 field"),
+        (b'a,b\r\n1,"x\r\ny"\r\n3\r\n', 4, 15, "has 1 field"),
+        (b"a,b\r1,2\r3\r", 3, 8, "has 1 field"),
         (b'a,b\n1,"x"y\n', 2, 4, "after its closing quote"),
         (b'a,b\n1,2\n3,"x\n4,5\n', 3, 8, "no closing one"),
         (b"a,b\n1,2\n3,\xff\n", 3, 8, "0xff is not UTF-8"),

@@ -82,7 +82,7 @@ def test_no_rejects_no_file(tmp_path):
 @pytest.mark.parametrize("most", [0, 2, 3])
 def test_too_many_bad_rows_stop_the_run(tmp_path, most):
     source = tmp_path / "data.csv"
-    source.write_text("a,b\n1,2\n" + "1\n" * 3)
+    source.write_text("a,b\n" + "1,2\n" * 3 + "1\n" * 3)
     out = tmp_path / "out"
     options = ConvertOptions(to="npy", output=out, on_bad_row="skip", max_bad_rows=most)
     if most < 3:

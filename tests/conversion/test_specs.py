@@ -26,7 +26,7 @@ def coordinator(tmp_path: Path) -> Coordinator:
     source.write_text(names + "\n" + f"{row}\n" * 400)
     options = ConvertOptions(to="npy", output=tmp_path / "out", shards=5)
     (tmp_path / "out").mkdir()
-    return Coordinator(make_plan([source], options), None, None)
+    return Coordinator(make_plan([source], options))
 
 
 def test_what_a_shard_has_of_its_own_is_small(coordinator: Coordinator) -> None:

@@ -611,6 +611,7 @@ def test_the_plan_of_a_stream(tmp_path):
     source = tmp_path / "data.csv.gz"
     source.write_bytes(gzip.compress(table(1000)))
     planned = dry_run([source], ConvertOptions(to="npy", output=tmp_path / "out", shards=3))
-    assert (planned.n_shards, planned.shards_known, planned.size_known) == (3, True, True)
-    assert planned.estimated_rows == 1000
-    assert planned.source_bytes == source.stat().st_size
+    assert (planned.shards.count, planned.counts_shards) == (3, True)
+    assert planned.sample.size_known
+    assert planned.sample.estimated_rows == 1000
+    assert planned.source.bytes == source.stat().st_size

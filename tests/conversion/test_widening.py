@@ -19,7 +19,7 @@ from msgspec import structs
 from bigdata_cli import open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.pipe import SurpriseError
-from bigdata_cli.conversion.results import ConvertReport
+from bigdata_cli.conversion.report import ConvertReport
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, DataError, UsageError
 from bigdata_cli.formats.registry import get_traits
@@ -205,7 +205,7 @@ def check(text: str, kind: str, options: ConvertOptions, folder: Path) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 @given(sources(), requests())
 def test_as_if_the_dtypes_had_been_known(text, request):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bigdata_cli.native import parser as kernel
@@ -17,6 +17,7 @@ from bigdata_cli.native.compile import SOURCES
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.rules import compile_nulls, compile_rules
 from bigdata_cli.types.lattice import Form
+from tests.examples import examples
 from tests.native import scanners
 from tests.native.scanners import (
     HARD,
@@ -95,7 +96,7 @@ def assert_timestamp(text: str) -> None:
 zones = st.sampled_from(["", "Z", "+00:00", "+00", "+0000", "+01:00", "-00:00", " Z", "+0", "+00:"])
 
 
-@settings(max_examples=1000)
+@examples(400)
 @given(st.datetimes(), st.sampled_from("T t"), st.integers(0, 11), zones)
 def test_timestamps(moment: dt.datetime, separator: str, n_digits: int, zone: str) -> None:
     text = moment.replace(microsecond=0).isoformat(separator)
@@ -108,7 +109,7 @@ def numbers(most: int) -> st.SearchStrategy[str]:
     return st.integers(0, most).map(lambda n: f"{n:02}")
 
 
-@settings(max_examples=500)
+@examples(200)
 @given(
     st.builds(
         lambda year, month, day, mark, hour, minute, second, fraction, zone: (
@@ -221,7 +222,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=2000)
+@examples(600)
 @given(VALUES)
 @example("1.0e-400")
 @example("0.0e-400")
@@ -233,7 +234,7 @@ def test_forms(text: str) -> None:
     assert classify([text])[0].item() == expected_forms(text)
 
 
-@settings(max_examples=3000)
+@examples(800)
 @given(VALUES, st.sampled_from(range(scanners.NULL, scanners.TEXT)), st.booleans())
 @example("2262-04-11T23:47:16.854774", scanners.TIMESTAMP_NS, False)
 @example("2262-04-11T23:47:16.854775", scanners.TIMESTAMP_NS, False)

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.native.json_lines import (
@@ -19,6 +19,7 @@ from bigdata_cli.native.json_lines import (
     JsonRecords,
     transcribe_lines,
 )
+from tests.examples import examples
 
 NAMES = ("a", "key", 'q"\\', "é", "")
 
@@ -109,7 +110,7 @@ def field(value) -> str:
     return text
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     objects=st.lists(OBJECTS, max_size=4),
     escapes=st.booleans(),
@@ -131,7 +132,7 @@ def test_records_are_those_of_json(objects, escapes, end, separators):
                 assert text == field(value)
 
 
-@settings(max_examples=200)
+@examples(100)
 @given(OBJECTS, st.lists(st.tuples(st.integers(0, 10**6), FRAGMENTS, st.booleans()), max_size=3))
 def test_what_is_taken_is_json_and_nothing_else(one, changes):
     line = json.dumps(one).encode()
@@ -149,7 +150,7 @@ def test_what_is_taken_is_json_and_nothing_else(one, changes):
         assert len(records_of(found)) == 1
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(OBJECTS, min_size=1, max_size=6), st.data())
 def test_a_block_that_is_cut_goes_on_where_it_ended(objects, data):
     text = "".join(json.dumps(one) + "\n" for one in objects).encode()

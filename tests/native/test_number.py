@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bigdata_cli.native.compile import SOURCES
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.rules import compile_rules
+from tests.examples import examples
 from tests.native.scanners import (
     DECIMAL,
     HARD_DECIMAL,
@@ -64,7 +65,7 @@ def test_the_tables_are_those_of_the_script() -> None:
     assert Path(SOURCES, "powers.c").read_text() == script["source"]()
 
 
-@settings(max_examples=2000)
+@examples(600)
 @given(FLOATS.filter(math.isfinite), st.integers(1, 18))
 def test_decimals_are_read_as_python_reads_them(value: float, digits: int) -> None:
     text = f"{value:.{digits}e}"
@@ -135,7 +136,7 @@ def test_subnormals_are_left_to_python(text: str) -> None:
     assert not assert_as_python([text])[0]
 
 
-@settings(max_examples=2000)
+@examples(600)
 @given(st.integers(1, 10**9 - 1), st.integers(-12, 4))
 @example(16777217, 0)
 @example(999999999, -5)
@@ -149,7 +150,7 @@ def test_survives_float32_means_that_numpy_prints_the_decimal_again(
     assert survives(value, significand, exponent) == expected
 
 
-@settings(max_examples=500)
+@examples(200)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False))
 def test_what_float32_prints_survives_float32(value: float) -> None:
     text = np.format_float_scientific(np.float32(value), unique=True, trim="0")
@@ -227,7 +228,7 @@ exponents = st.sampled_from(["", "", "e", "E+", "e-"]).flatmap(
 )
 
 
-@settings(max_examples=2000)
+@examples(600)
 @given(
     st.tuples(
         st.sampled_from(["", "-"]), digits, st.sampled_from(["", "."]), digits, exponents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bigdata_cli.native.library import address, lib
@@ -17,6 +17,7 @@ from bigdata_cli.sources.csv.boundary import (
 from bigdata_cli.sources.csv.dialect import TEXT_LINES, Dialect
 from bigdata_cli.sources.csv.fields import scan_field, skip_record
 from bigdata_cli.sources.csv.rules import compile_rules
+from tests.examples import examples
 from tests.native import record_model as model
 
 COMMA = Dialect(delimiter=",")
@@ -80,7 +81,7 @@ def padded(data: bytes, padding: bytes = b"\n") -> np.ndarray:
     return np.frombuffer(data + padding * 64, np.uint8)
 
 
-@settings(max_examples=400)
+@examples(150)
 @given(texts, dialects, st.integers(0, 100))
 def test_fields(data: bytes, dialect: Dialect, pos: int) -> None:
     pos = min(pos, len(data))
@@ -145,7 +146,7 @@ def find_boundary(data: bytes, dialect: Dialect, limit: int, steps: list[int]) -
     raise AssertionError("not found at the end of the data")
 
 
-@settings(max_examples=400)
+@examples(150)
 @given(
     st.one_of(texts, regular, marred),
     dialects,

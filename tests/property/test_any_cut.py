@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset
@@ -16,6 +16,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.formats.registry import all_traits
 from bigdata_cli.sources.csv.options import SourceOptions
+from tests.examples import examples
 
 # Everything that CSV has to quote, and what looks like quotes, records and numbers.
 AWKWARD = st.text(alphabet='ab,"\n\r;1.\t é😀', max_size=12)
@@ -61,7 +62,7 @@ def _bare(cell: str):
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-@settings(max_examples=20)
+@examples(12)
 @given(
     data=st.data(),
     rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=25),
@@ -108,7 +109,7 @@ def check_texts(rows: list[list[str]], reference) -> None:
             assert [row[name] for row in got] == [row[i] for row in rows]
 
 
-@settings(max_examples=15)
+@examples(10)
 @given(
     rows=st.lists(
         st.tuples(st.integers(-300, 300), st.floats(-1e6, 1e6), st.sampled_from("xyz")),

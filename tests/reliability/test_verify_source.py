@@ -154,7 +154,7 @@ def test_rows_that_are_missing_or_too_many(source: Path, tmp_path: Path, text: s
     lines[3000] = "#" * (len(lines[3000].encode()) - 1) + "\n"
     source.write_text(HEADER + "".join(lines), encoding="utf-8")
     found = told(verify(folder, source=source))
-    assert any("the record has 1 fields, 10 were expected" in one for one in found)
+    assert any("the record has 1 field, 10 were expected" in one for one in found)
     lines[3000] = "\n" * len(line(3000).encode())
     source.write_text(HEADER + "".join(lines), encoding="utf-8")
     found = told(verify(folder, source=source))

@@ -12,12 +12,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.sources.csv.options import SourceOptions
+from tests.examples import examples
 
 NO_TOKEN = "\x07"
 """A null token that no field is, so that every field is a value."""
@@ -90,7 +91,7 @@ def options_of(arguments: dict[str, Any], width: int, **more: Any) -> SourceOpti
     )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(75)
 @given(
     table=written(),
     shards=st.integers(1, 3),
@@ -103,7 +104,7 @@ def test_what_csv_writes_comes_back(table, shards, unit_bytes):
     assert read_back(text, names, options, shards=shards, unit_bytes=unit_bytes) == rows
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(
     table=written(),
     encoding=st.sampled_from([None, "utf-16", "utf-16-be", "utf-32", "utf-7", "gb18030"]),
@@ -131,7 +132,7 @@ def test_what_csv_writes_comes_back_from_any_stream(
     assert sorted(found, key=lambda row: int(row[-1])) == rows
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(
     rows=st.lists(
         st.lists(st.text(alphabet='ab,"\n é', max_size=6), min_size=3, max_size=3),
@@ -161,7 +162,7 @@ def test_spaces_after_delimiters_are_skipped_as_csv_does(rows, spaces):
 
 
 @pytest.mark.parametrize("delimiter", ["::", "~|~", "||", ", ", "\t\t"])
-@settings(max_examples=25, deadline=None)
+@examples(15)
 @given(
     rows=st.lists(
         st.lists(st.text(alphabet='ab:|~,\t "\n', max_size=6), min_size=2, max_size=2),

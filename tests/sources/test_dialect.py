@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bigdata_cli.errors import UsageError
 from bigdata_cli.sources.csv.detect import CERTAIN, detect, has_decimal_commas
 from bigdata_cli.sources.csv.dialect import check_delimiter, resolve_nulls
-from bigdata_cli.sources.csv.header import looks_like_header
+from bigdata_cli.sources.csv.header_guess import looks_like_header
 from bigdata_cli.sources.csv.options import SourceOptions, dialect_flags
 from bigdata_cli.sources.csv.source import open_source
 from tests.sources.dialect_cases import CASES

@@ -13,10 +13,10 @@ from bigdata_cli.errors import DataError
 from bigdata_cli.sources.csv.dialect import Dialect, unique_names
 from bigdata_cli.sources.csv.header import (
     first_record,
-    looks_like_header,
     match_columns,
     read_header,
 )
+from bigdata_cli.sources.csv.header_guess import looks_like_header
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import open_source
 
@@ -41,7 +41,17 @@ from bigdata_cli.sources.csv.source import open_source
         (["2020-01-01,5", "2020-01-02,6"], False),
         (["flag", "true", "false"], True),
         (["true", "false"], False),
-        (["id,NA", "1,2"], False),
+        (["id,NA", "1,2"], True),
+        (["id,name,NA", "1,a,3", "2,b,5"], True),
+        (["state,2021", "AK,-14.6", "AL,3.5"], True),
+        (["state,2021", "AK,14", "AL,3"], False),
+        (["Smith,1985", "Jones,1990", "Wong,2001"], False),
+        (["5,none,3", "1,2,4", "7,8,9"], False),
+        (["5,x,3", "1,2,4", "7,8,9"], False),
+        (["Who are you?,Why?", "ann,so", "bob,no"], True),
+        ([",x", "y,z", "v,w", "t,u"], True),
+        (["0.00632 18.00 2.310", "0.02731 0.00 7.070"], False),
+        (["a,b,c", *["x,y,z", "x,z,y"] * 8, "a,b,c", "z,x,y"], True),
         (["id,id,", "1,2,", ",,"], True),
         (["a,b", ",", ","], True),
         (["This is a sentence.", "And another one."], False),
@@ -88,7 +98,7 @@ def test_the_first_record_is_what_csv_wrote(dialect, names, end, before):
     delimiter, quote = dialect.delimiter, dialect.quote
     line = delimiter.join(quote + name.replace(quote, 2 * quote) + quote for name in names) + end
     head = (before + line).encode()
-    fields, data_start = read_header(head + b"1,2", "x", dialect, is_whole=True)
+    fields, data_start, *_ = read_header(head + b"1,2", "x", dialect, is_whole=True)
     assert fields == unique_names([name.strip() for name in names])
     assert data_start == len(head)
 

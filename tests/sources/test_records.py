@@ -66,7 +66,7 @@ def test_blank_lines_and_both_line_ends_between_records() -> None:
     chunk = parse(data, ColumnState(name="n", dtype="int8"), text("t"))
     assert chunk.batch.column(0).to_pylist() == [1, 2, 3, 4]
     assert chunk.batch.column(1).to_pylist() == ["a", "b\r\n", "c", "d"]
-    assert chunk.blank_lines == 4
+    assert chunk.tally.blank_lines == 4
 
 
 def test_a_category_whose_texts_are_no_longer_counted_is_text() -> None:

@@ -176,7 +176,7 @@ class TestPace:
 
         def slow(self: Any, piece: Any) -> Any:
             for arrays in original(self, piece):
-                time.sleep(0.2)
+                time.sleep(0.06)
                 yield arrays
 
         original = PieceReader.read

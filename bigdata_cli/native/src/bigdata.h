@@ -285,6 +285,7 @@ typedef struct {
  * with n_seen of its fields seen. Else it is where the record after the last one starts. */
 typedef struct {
     int64_t status, position, n_rows, n_blank, n_bad, n_seen, n_undecided;
+    int64_t n_short, n_long; /* records that were filled up; cut or joined */
 } bd_outcome;
 
 enum { BD_NO_MEMORY = 100 };
@@ -369,7 +370,7 @@ BD_API int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rule
                                 int64_t n_fields, const uint8_t *wanted, uint8_t first,
                                 uint8_t *out);
 BD_API int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules,
-                                int64_t n_fields, int64_t number);
+                                int64_t number);
 
 /* scanners.c: the careful scanners, many texts at a time. */
 BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,
@@ -495,8 +496,9 @@ BD_API int64_t bd_batch_matrix(const struct ArrowArray *batch,
                                const struct bd_array_column *columns, int64_t n, void *out,
                                int32_t is_double);
 
-/* arrays_codes.c: bytes of the texts of rows [first, first + n) of a category. The bits of validity,
- * where there is one, say which rows are not null; only the codes of those are looked up. */
+/* arrays_codes.c: bytes of the texts of rows [first, first + n) of a category. The bits of
+ * validity, where there is one, say which rows are not null; only the codes of those are looked up.
+ */
 BD_API int64_t bd_coded_bytes(const int32_t *codes, const uint8_t *validity, int64_t first,
                               int64_t n, const int32_t *offsets);
 

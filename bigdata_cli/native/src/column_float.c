@@ -3,7 +3,7 @@
  * careful path. */
 
 #include "classify.h"
-#include "eight_numbers.h"
+#include "eight_longs.h"
 #include "parser.h"
 
 /* Bytes of the shortest number that is no short decimal (`1.e5`). */
@@ -89,7 +89,14 @@ static uint32_t take_longs(const bd_run *run, int64_t i, uint32_t wanted, eviden
                          values, significands, exponents);
     note_numbers(seen, found.exact, found, values, significands, exponents);
     uint32_t taken = found.exact;
-    for (uint32_t left = found.good & ~found.exact; left; left &= left - 1) {
+#if defined(__AVX512BW__)
+    const uint32_t scaled = bd_eight_eisel_lemire(
+        significands, exponents, found.good & ~found.exact & ~found.integer & found.wide,
+        found.negative, values);
+    note_numbers(seen, scaled, found, values, significands, exponents);
+    taken |= scaled;
+#endif
+    for (uint32_t left = found.good & ~taken; left; left &= left - 1) {
         const int k = __builtin_ctz(left);
         const bd_decimal parts = {significands[k], exponents[k], found.integer >> k & 1};
         double number;

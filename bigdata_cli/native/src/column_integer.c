@@ -2,7 +2,7 @@
  * careful path, field by field. */
 
 #include "classify.h"
-#include "eight_numbers.h"
+#include "eight_longs.h"
 #include "parser.h"
 
 /* The value of n digits, 0 < n <= 19; false where they are no digits. Sixteen bytes are read. */
@@ -79,29 +79,21 @@ static bool parse_other(bd_run *run, int64_t i, bool careful, bool is_signed)
            bd_careful_field(run, i, place, number);
 }
 
-/* Take the integers of up to 19 digits of those of eight fields whose bit is set. Returns the bits
+/* Take the integers of 8 to 19 digits of those of eight fields whose bit is set. Returns the bits
  * of those that were taken. */
 static uint32_t take_longs(const bd_run *run, int64_t i, uint32_t wanted, bool is_signed)
 {
+#if defined(__AVX512BW__)
     bd_parser *parser = run->parser;
-    double values[8];
-    uint64_t significands[8] = {0};
-    int64_t exponents[8];
-    const bd_numbers found =
-        bd_eight_numbers(run->fields->block, parser->starts + i, parser->sizes + i, '.', wanted,
-                         values, significands, exponents);
-    uint32_t taken = 0;
-    for (uint32_t k = 0; k < 8; k++) {
-        const bool negative = found.negative >> k & 1;
-        const uint64_t magnitude = significands[k];
-        const bool fits =
-            is_signed ? magnitude - negative <= (uint64_t)INT64_MAX - negative : !negative;
-        const uint32_t bit = found.good & found.integer & (uint32_t)fits << k;
-        if (bit)
-            parser->numbers[i + k] = (int64_t)(negative ? 0 - magnitude : magnitude);
-        taken |= bit;
-    }
-    return taken;
+    wanted &= bd_longer_than(parser->sizes + i, 8);
+    return wanted == 0
+               ? 0
+               : bd_eight_long_integers(run->fields->block, parser->starts + i, parser->sizes + i,
+                                        wanted, is_signed, parser->numbers + i);
+#else
+    (void)run, (void)i, (void)wanted, (void)is_signed;
+    return 0;
+#endif
 }
 
 bool bd_parse_integers(bd_run *run)
@@ -113,6 +105,7 @@ bool bd_parse_integers(bd_run *run)
     const bool is_signed = column->mode == BD_MODE_INT64;
     const bool careful = run->fields->input->nulls->numeric[run->index];
     const bool has_quotes = run->fields->has_quotes;
+    bool are_long = false; /* the eight before were, and so they are taken as such first */
     int64_t n_nulls = 0;
 
     bd_find_places(run);
@@ -125,13 +118,15 @@ bool bd_parse_integers(bd_run *run)
             n_nulls += n;
             continue;
         }
-        uint32_t good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
-                                          is_signed, numbers + i);
         memset(valid + i, 1, 8);
-        if (careful)
-            good = 0;
-        else if (BD_HAS_LANES && all & ~good & bd_longer_than(parser->sizes + i, 8))
-            good |= take_longs(run, i, all & ~good, is_signed);
+        uint32_t good = are_long && !careful ? take_longs(run, i, all, is_signed) : 0;
+        if (good != all) {
+            good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
+                                     is_signed, numbers + i);
+            const uint32_t longs = take_longs(run, i, all & ~good, is_signed);
+            are_long = longs == all;
+            good = careful ? 0 : good | longs;
+        }
         for (uint32_t left = all & ~good; left; left &= left - 1) {
             const int64_t k = i + __builtin_ctz(left);
             if (parser->sizes[k] == 0 && !has_quotes) {

@@ -38,13 +38,6 @@ static inline uint32_t bd_longer_than(const uint32_t *sizes, int32_t limit)
 #endif
 }
 
-/* Whether bd_eight_numbers reads all fields at once; else it reads one by one. */
-#if defined(__AVX512BW__)
-enum { BD_HAS_LANES = 1 };
-#else
-enum { BD_HAS_LANES = 0 };
-#endif
-
 #if defined(__AVX512BW__)
 /* Where eight fields are, without the minus that some of them have. */
 typedef struct {

@@ -70,7 +70,7 @@ void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int
         while (end > first && block[end - 1] == ' ')
             end--;
     }
-    *start = first;
+    *start = first < end ? first : end; /* beyond it where the record has no such field */
     *stop = end;
 }
 
@@ -238,7 +238,8 @@ static bool parse_run(bd_run *run)
 static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t *active)
 {
     const bd_strip *strip = &parser->strip;
-    const bool adjusts = strip->has_returns || strip->has_blanks || input->rules->trim ||
+    const bool adjusts = strip->has_returns || strip->has_blanks || strip->has_missing ||
+                         input->rules->trim ||
                          input->rules->tail_size > 0;
     const bd_fields fields = {.input = input,
                               .block = input->block,

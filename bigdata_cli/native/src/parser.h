@@ -174,6 +174,7 @@ typedef struct {
     bool not_ascii;       /* some of its bytes are not ASCII */
     bool has_returns;     /* a line may end with CR LF */
     bool has_blanks;      /* blank lines may stand before a record */
+    bool has_missing;     /* a record may end before its last field */
 } bd_strip;
 
 struct bd_parser {

@@ -40,56 +40,84 @@ static int64_t field_end(const uint8_t *block, int64_t pos, int64_t end, const b
     return p < end ? p : end;
 }
 
+/* How many fields the record at `pos` has; where nothing stands after its last delimiter, and the
+ * dialect drops that, one less. */
+static int64_t count_fields(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
+{
+    for (int64_t n = 1;; n++) {
+        const int64_t stop = field_end(block, pos, end, rules);
+        if (stop >= end || bd_line_end(block, stop))
+            return n - (rules->drops_last && n > 1 && stop == pos);
+        pos = stop + 1 + rules->tail_size;
+    }
+}
+
+/* A field; in quotes, if `quote` is not -1, as one with delimiters in it. Returns where it ends. */
+static uint8_t *copy_field(uint8_t *to, const uint8_t *from, int64_t n, int32_t quote)
+{
+    if (quote < 0) {
+        memcpy(to, from, (size_t)n);
+        return to + n;
+    }
+    *to++ = (uint8_t)quote;
+    for (int64_t i = 0; i < n; i++) {
+        if (from[i] == quote)
+            *to++ = (uint8_t)quote;
+        *to++ = from[i];
+    }
+    *to++ = (uint8_t)quote;
+    return to;
+}
+
 /* Copies the fields f with wanted[f] of all records of block[0 ... end), as they stand there:
  * quotes, escapes and spaces too. Each record begins with the byte `first`, as a field of its own,
- * so that it is never a blank line or a comment, and ends with a line feed.
+ * so that it is never a blank line or a comment, and ends with a line feed. Records that the dialect
+ * mends are mended.
  *
- * Precondition: all records have n_fields fields and are whole (a parser took them), and BD_PADDING
- * bytes may be read after `end`, the first of them a line feed. `out` has room for the bytes of the
- * block, and for each record of it two bytes and a delimiter. Returns the bytes written. */
+ * Precondition: a parser took all records, they are whole, and BD_PADDING bytes may be read after
+ * `end`, the first of them a line feed. `out` has room for the bytes of the block, and for each
+ * record of it two bytes and a delimiter; where records are mended, for twice the bytes, and a
+ * delimiter for each field. Returns the bytes written. */
 int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rules *rules, int64_t n_fields,
                          const uint8_t *wanted, uint8_t first, uint8_t *out)
 {
-    int64_t delimiter_size = 1 + rules->tail_size;
+    const int64_t delimiter_size = 1 + rules->tail_size;
+    const int64_t n_wanted = n_fields - rules->drops_last;
+    const bool joins = rules->long_rows == BD_LONG_IS_JOINED;
     uint8_t *to = out;
     int64_t pos = find_record(block, 0, end, rules);
     while (pos < end) {
+        const int64_t surplus = joins ? count_fields(block, pos, end, rules) - n_wanted : 0;
+        int64_t stop = pos;
+        bool ended = false; /* the record has no other field */
         *to++ = first;
         for (int64_t field = 0; field < n_fields; field++) {
-            int64_t stop = field_end(block, pos, end, rules);
+            const int64_t n_joined = joins && field == rules->join_field ? surplus : 0;
+            stop = ended ? pos : field_end(block, pos, end, rules);
+            for (int64_t i = 0; i < n_joined; i++)
+                stop = field_end(block, stop + delimiter_size, end, rules);
             if (wanted[field]) {
                 *to++ = (uint8_t)rules->delimiter;
                 for (int64_t i = 0; i < rules->tail_size; i++)
                     *to++ = rules->tail[i];
-                memcpy(to, block + pos, (size_t)(stop - pos));
-                to += stop - pos;
+                to = copy_field(to, block + pos, stop - pos, n_joined > 0 ? rules->quote : -1);
             }
             /* The last field may be empty, and the block end after its delimiter. */
-            pos = field < n_fields - 1 && stop < end ? stop + delimiter_size : stop;
+            ended = ended || stop >= end || bd_line_end(block, stop);
+            pos = ended ? stop : stop + delimiter_size;
         }
         *to++ = '\n';
-        if (pos < end)
-            pos += bd_line_end(block, pos);
-        pos = find_record(block, pos, end, rules);
+        pos = find_record(block, bd_skip_record(block, stop, end, rules), end, rules);
     }
     return to - out;
 }
 
 /* Where record `number` (from 0) of the block begins; `end` where there are not so many. The same
  * preconditions as above. */
-int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules, int64_t n_fields,
-                         int64_t number)
+int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules, int64_t number)
 {
     int64_t pos = find_record(block, 0, end, rules);
-    for (int64_t record = 0; record < number && pos < end; record++) {
-        for (int64_t field = 0; field < n_fields && pos < end; field++) {
-            pos = field_end(block, pos, end, rules);
-            if (field < n_fields - 1)
-                pos += 1 + rules->tail_size;
-        }
-        if (pos < end)
-            pos += bd_line_end(block, pos);
-        pos = find_record(block, pos, end, rules);
-    }
+    for (int64_t record = 0; record < number && pos < end; record++)
+        pos = find_record(block, bd_after_record(block, pos, end, rules), end, rules);
     return pos < end ? pos : end;
 }

@@ -7,7 +7,7 @@
  * every quote that closes stands at the end of a field or before another. That is tested. A record
  * where it is not so, or that has another number of fields, is scanned by the careful scanner, and
  * so is every record of a dialect with escapes, comments, spaces to be trimmed, or a delimiter of
- * several bytes. */
+ * several bytes. Records that are short or long are mended there, if the dialect says so. */
 
 #include "parser.h"
 #include "scan.h"
@@ -20,7 +20,7 @@ typedef struct {
     const bd_input *input;
     bd_strip *strip;
     int64_t n_ends, record, stop;
-    int64_t n_blank;
+    int64_t n_blank, n_short, n_long;
 } search;
 
 typedef enum { FULL, IRREGULAR, NO_MEMORY } found;
@@ -113,13 +113,20 @@ static inline bool is_blank(const bd_input *input, int64_t record, int64_t end)
            (record + 1 == end && input->block[record] == '\r' && input->block[end] == '\n');
 }
 
+/* Whether nothing stands between the last delimiter of a record and its line end. */
+static inline bool ends_with_delimiter(const uint8_t *block, const uint32_t *ends, int64_t end)
+{
+    const int64_t first = (int64_t)ends[-1] + 1;
+    return first == end || (first + 1 == end && block[first] == '\r' && block[end] == '\n');
+}
+
 /* Regular records from s->record on. FULL: a record starts at or after s->stop. IRREGULAR: that at
  * s->record needs the careful scanner. */
 static found find_regular(search *s)
 {
     const bd_input *input = s->input;
     const int64_t n_fields = input->n_fields, size = input->size;
-    const bool skips_blanks = !input->rules->keep_blank;
+    const bool skips_blanks = !input->rules->keep_blank, drops_last = input->rules->drops_last;
     carry carried = {0, 1, 0};
     int64_t n_ends = s->n_ends, first = n_ends;
 
@@ -150,7 +157,8 @@ static found find_regular(search *s)
                 mask.separators &= ~((uint64_t)1 << bit);
                 s->n_blank++;
                 s->strip->has_blanks = true;
-            } else if (last + 1 - first != n_fields) {
+            } else if (last + 1 - first != n_fields ||
+                       (drops_last && !ends_with_delimiter(input->block, ends + last, end))) {
                 return IRREGULAR;
             } else {
                 first = last + 1;
@@ -167,66 +175,137 @@ static found find_regular(search *s)
     return IRREGULAR;
 }
 
+/* A record as the careful scanner reads it. pos: where its last field ends, or what is wrong stands.
+ * n_found: its fields; goes_on: others follow; quoted: the field that takes a surplus is. */
+typedef struct {
+    int64_t pos, n_found;
+    bool goes_on, quoted;
+} scanned_record;
+
+/* The fields of the record at s->record, up to its line end; where a surplus is wrong, without it.
+ * Their ends are written after those of the records before. Returns BD_DONE,
+ * BD_NO_MEMORY, or what is wrong with a field. */
+static int32_t scan_fields(search *s, scanned_record *record)
+{
+    const bd_input *input = s->input;
+    const bd_rules *rules = input->rules;
+    int64_t pos = s->record;
+
+    *record = (scanned_record){0};
+    for (int64_t field = 0;; field++) {
+        if (field % 64 == 0 && !reserve_ends(s->strip, s->n_ends + field, input->n_fields + 64))
+            return BD_NO_MEMORY;
+        const bd_field scanned = bd_scan_field(input->block, pos, input->size, rules);
+        record->n_found = field + 1;
+        record->pos = pos = scanned.after;
+        if (scanned.status != BD_DONE)
+            return scanned.status;
+        s->strip->ends[s->n_ends + field] = (uint32_t)pos;
+        if (field == rules->join_field)
+            record->quoted = scanned.quoted;
+        if (pos >= input->size || !bd_is_delimiter(input->block, pos, rules))
+            return BD_DONE;
+        record->goes_on = field + 1 == input->n_fields && rules->long_rows == BD_LONG_IS_WRONG;
+        if (record->goes_on)
+            return BD_DONE;
+        pos += 1 + rules->tail_size;
+    }
+}
+
+/* Have the ends of a record that was scanned be those of n_fields fields. Returns BD_DONE, BD_TOO_FEW
+ * or BD_TOO_MANY; *contiguous as in scan_careful. */
+static int32_t mend_record(search *s, const scanned_record *record, bool *contiguous)
+{
+    const bd_input *input = s->input;
+    const bd_rules *rules = input->rules;
+    const int64_t n_fields = input->n_fields, n_wanted = n_fields - rules->drops_last;
+    uint32_t *ends = s->strip->ends + s->n_ends;
+    int64_t n = record->n_found + record->goes_on;
+
+    /* Nothing after the last delimiter is no field. */
+    if (rules->drops_last && n > n_wanted && !record->goes_on) {
+        int64_t start = (int64_t)ends[n - 2] + 1 + rules->tail_size;
+        while (rules->trim && start < (int64_t)ends[n - 1] && input->block[start] == ' ')
+            start++;
+        n -= start == (int64_t)ends[n - 1];
+    }
+    if (n < n_wanted) {
+        if (!rules->fills_short)
+            return BD_TOO_FEW;
+        s->n_short++;
+    } else if (n > n_wanted) {
+        if (rules->long_rows == BD_LONG_IS_WRONG ||
+            (rules->long_rows == BD_LONG_IS_JOINED && record->quoted))
+            return BD_TOO_MANY;
+        s->n_long++;
+        if (rules->long_rows == BD_LONG_IS_CUT) {
+            *contiguous = false; /* the next record is not where the last field ends */
+            return BD_DONE;
+        }
+        const int64_t surplus = n - n_wanted, from = rules->join_field;
+        memmove(ends + from, ends + from + surplus, (size_t)(n_wanted - from) * sizeof *ends);
+        n = n_wanted;
+    }
+    for (int64_t field = n; field < n_fields; field++) {
+        ends[field] = (uint32_t)record->pos;
+        s->strip->has_missing = true;
+    }
+    return BD_DONE;
+}
+
+/* A comment or blank line at s->record. Returns BD_DONE or BD_MORE. */
+static int32_t skip_no_record(search *s, bool *contiguous)
+{
+    const bd_input *input = s->input;
+    const uint8_t *block = input->block;
+    const bool is_comment = block[s->record] == input->rules->comment;
+    const int64_t after = is_comment ? bd_skip_line(block, s->record, input->size)
+                                     : s->record + bd_line_end(block, s->record);
+    if (after >= input->size && !input->at_eof)
+        return BD_MORE;
+    s->record = after < input->size ? after : input->size;
+    if (is_comment) {
+        *contiguous = false;
+    } else {
+        s->n_blank++;
+        s->strip->has_blanks = true;
+    }
+    return BD_DONE;
+}
+
 /* The record, comment or blank line at s->record by the careful scanner. Returns BD_DONE, BD_MORE,
  * BD_NO_MEMORY, or what is wrong with the record; *n_seen: its fields up to there. `contiguous` is
- * false after a comment: what follows is not where the line before ended. */
+ * false after a comment, and a record that was cut: what follows is not where the line before
+ * ended. */
 static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool *contiguous)
 {
     const bd_input *input = s->input;
     const bd_rules *rules = input->rules;
     const uint8_t *block = input->block;
-    const int64_t size = input->size, n_fields = input->n_fields;
-    int64_t pos = s->record;
+    const int64_t size = input->size;
 
     *n_seen = 0;
     s->strip->has_quotes = s->strip->has_doubled = s->strip->not_ascii = true;
-    if (block[pos] == rules->comment) {
-        const int64_t after = bd_skip_line(block, pos, size);
-        if (after >= size && !input->at_eof)
-            return BD_MORE;
-        s->record = after;
-        *contiguous = false;
-        return BD_DONE;
-    }
-    if (!rules->keep_blank && (block[pos] == '\n' || block[pos] == '\r')) {
-        const int64_t after = pos + bd_line_end(block, pos);
-        if (after >= size && !input->at_eof)
-            return BD_MORE;
-        s->record = after < size ? after : size;
-        s->n_blank++;
-        s->strip->has_blanks = true;
-        return BD_DONE;
-    }
-    if (!reserve_ends(s->strip, s->n_ends, n_fields))
-        return BD_NO_MEMORY;
-    uint32_t *ends = s->strip->ends + s->n_ends;
-    int32_t wrong = BD_DONE;
-    for (int64_t field = 0; field < n_fields && wrong == BD_DONE; field++) {
-        const bd_field scanned = bd_scan_field(block, pos, size, rules);
-        *n_seen = field + 1;
-        pos = scanned.after;
-        if (scanned.status != BD_DONE) {
-            wrong = scanned.status;
-            break;
-        }
-        const bool at_delimiter = pos < size && bd_is_delimiter(block, pos, rules);
-        ends[field] = (uint32_t)pos;
-        if (field < n_fields - 1) {
-            if (at_delimiter)
-                pos += 1 + rules->tail_size;
-            else
-                wrong = BD_TOO_FEW;
-        } else if (at_delimiter) {
-            wrong = BD_TOO_MANY;
-        }
-    }
+    if (block[s->record] == rules->comment ||
+        (!rules->keep_blank && (block[s->record] == '\n' || block[s->record] == '\r')))
+        return skip_no_record(s, contiguous);
+    scanned_record record;
+    int32_t wrong = scan_fields(s, &record);
+    if (wrong == BD_NO_MEMORY)
+        return wrong;
+    bool follows = true;
+    if (wrong == BD_DONE)
+        wrong = mend_record(s, &record, &follows);
+    int64_t pos = record.pos;
+    *n_seen = record.n_found;
     if (wrong != BD_DONE) {
         *wrong_at = pos;
         return !input->at_eof && (wrong == BD_UNTERMINATED || pos >= size) ? BD_MORE : wrong;
     }
     const int64_t skip = bd_line_end(block, pos);
-    if (skip == 2 && rules->escape < 0) { /* as stage 1 has it: the end is at the LF */
-        ends[n_fields - 1] = (uint32_t)(pos + 1);
+    uint32_t *last = s->strip->ends + s->n_ends + input->n_fields - 1;
+    if (skip == 2 && rules->escape < 0 && follows) { /* as stage 1 has it: the end is at the LF */
+        *last = (uint32_t)(pos + 1);
         s->strip->has_returns = true;
     } else if (skip == 2) { /* a CR before a LF may be an escaped one: the end is at the CR */
         s->strip->has_blanks = true;
@@ -238,7 +317,8 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
         pos = size;
     }
     s->record = pos;
-    s->n_ends += n_fields;
+    s->n_ends += input->n_fields;
+    *contiguous = follows;
     return BD_DONE;
 }
 
@@ -269,7 +349,7 @@ int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t p
     search s = {.input = input, .strip = strip, .record = pos};
     s.stop = stop < pos + STRIP_BYTES ? stop : pos + STRIP_BYTES;
     strip->start = pos;
-    strip->has_returns = strip->has_blanks = false;
+    strip->has_returns = strip->has_blanks = strip->has_missing = false;
     strip->has_quotes = strip->has_doubled = strip->not_ascii = false;
     if (!reserve_ends(strip, 0, 0))
         return BD_NO_MEMORY;
@@ -302,5 +382,7 @@ int32_t bd_find_strip(struct bd_parser *parser, const bd_input *input, int64_t p
     strip->n_rows = s.n_ends / input->n_fields;
     strip->after = s.record;
     outcome->n_blank += s.n_blank;
+    outcome->n_short += s.n_short;
+    outcome->n_long += s.n_long;
     return BD_DONE;
 }

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bigdata_cli.native import parser as native
 from bigdata_cli.native.parser import Parser
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.lattice import TYPE_FORMS, Observed
 from bigdata_cli.types.state import ColumnState, arrow_schema
@@ -119,7 +120,7 @@ class Parsed:
     results: np.ndarray
     rows: int
     position: int
-    blank_lines: int
+    tally: Tally
     bad: np.ndarray
     columns: tuple[ColumnState, ...] = field(init=False)
 

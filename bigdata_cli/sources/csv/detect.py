@@ -31,6 +31,8 @@ _QUOTES_AND_ESCAPES = frozenset("\"'`\\")
 _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
 _TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
 _CLEAR_LINES = 10
+_AGREEING_SHARE, _AGREEING_WITH_QUOTE = 0.6, 0.95
+_FEWEST_BELOW = 5
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 
 
@@ -39,7 +41,7 @@ class Detection:
     """What was found: marks of the dialect, how sure that is (0 to 1), and why.
 
     quote: `'` where the fields are quoted so, None for the usual one. records: of the sample, read
-    with these marks.
+    with these marks; lines: of each the line that it begins on, from 1.
     """
 
     delimiter: str
@@ -49,6 +51,7 @@ class Detection:
     confidence: float
     reasons: tuple[str, ...]
     records: list[list[str]]
+    lines: list[int]
 
 
 def detect(
@@ -76,7 +79,8 @@ def detect(
             delimiter, found_quote, found_escape = _clever(sample, None, quote, rest)
         if delimiter not in DELIMITERS:
             delimiter = ","
-    if quote is None and found_quote == "'" and _is_quoted(text, delimiter, "'"):
+        delimiter = _delimiter_of_table(text, delimiter, '"' if quote is None else quote)
+    if quote is None and _is_quoted(text, delimiter, "'", is_found=found_quote == "'"):
         quote = "'"
     mark = '"' if quote is None else quote
     if escape is None and found_escape == "\\" and _needs_escape(text, delimiter, mark):
@@ -84,7 +88,8 @@ def detect(
     if trim is None:
         plain = read_records(text, delimiter, mark, escape)
         trim = _has_padding(plain) and delimiter != " "
-    records = read_records(text, delimiter, mark, escape, trim=trim)
+    numbered = numbered_records(text, delimiter, mark, escape, trim=trim)
+    records = [record for _, record in numbered]
     confidence, reasons = _judge(text, records, delimiter, mark)
     return Detection(
         delimiter=delimiter,
@@ -94,6 +99,7 @@ def detect(
         confidence=confidence,
         reasons=reasons,
         records=records,
+        lines=[line for line, _ in numbered],
     )
 
 
@@ -101,6 +107,19 @@ def read_records(
     text: str, delimiter: str, quote: str, escape: str | None = None, *, trim: bool = False
 ) -> list[list[str]]:
     """The first records of a piece of CSV by Python's own reader, without blank lines."""
+    return [record for _, record in numbered_records(text, delimiter, quote, escape, trim=trim)]
+
+
+def numbered_records(
+    text: str,
+    delimiter: str,
+    quote: str,
+    escape: str | None = None,
+    *,
+    trim: bool = False,
+    most: int = SNIFFED_RECORDS,
+) -> list[tuple[int, list[str]]]:
+    """The records as `read_records` has them, each with the line that it begins on, from 1."""
     if len(delimiter) > 1:
         # csv takes one character: a character that is not in the text replaces the delimiter.
         text, delimiter = text.replace("\x1f", " ").replace(delimiter, "\x1f"), "\x1f"
@@ -114,11 +133,14 @@ def read_records(
         skipinitialspace=trim and delimiter != " ",
     )
     records = []
+    line = 1
     try:
         for record in reader:
             if record:
-                records.append([field.strip(" ") for field in record] if trim else record)
-            if len(records) > SNIFFED_RECORDS:
+                fields = [field.strip(" ") for field in record] if trim else record
+                records.append((line, fields))
+            line = reader.line_num + 1
+            if len(records) > most:
                 break
     except csv.Error:
         pass  # a field beyond csv's limit: what was read suffices
@@ -238,16 +260,40 @@ def _agreement(records: list[list[str]]) -> tuple[float, int]:
 
 def _separates_numbers(sample: str) -> bool:
     """Whether spaces stand between fields that are mostly numbers, as many in each line."""
-    records = read_records(sample, " ", '"')
+    records = read_records(_whole_lines(sample), " ", '"')
     share, _ = _agreement(records)
     cells = [cell for record in records[1:] or records for cell in record]
     numbers = sum(is_number(cell) for cell in cells)
     return share == 1.0 and 2 * numbers >= len(cells)
 
 
-def _is_quoted(text: str, delimiter: str, quote: str) -> bool:
-    """Whether fields that begin with the quote end with it, and the usual one quotes none."""
-    if re.search(r'(^|[\r\n])"|' + re.escape(delimiter) + '"', text):
+def _delimiter_of_table(text: str, delimiter: str, quote: str) -> str:
+    """The delimiter where the beginning of a file is no part of its table.
+
+    It is another one than was found if under that the records do not agree, and those of the second
+    half of the sample do under no other.
+    """
+    share, _ = _agreement(read_records(text, delimiter, quote))
+    if share > _AGREEING_SHARE:
+        return delimiter
+    lines = _whole_lines(text).splitlines(keepends=True)
+    below = "".join(lines[len(lines) // 2 :][:SNIFFED_RECORDS])
+    fitting = [
+        mark
+        for mark in DELIMITERS
+        if mark != " "
+        and _agreement(read_records(below, mark, quote))[0] == 1.0
+        and len(read_records(below, mark, quote)) >= _FEWEST_BELOW
+    ]
+    return fitting[0] if len(fitting) == 1 else delimiter
+
+
+def _is_quoted(text: str, delimiter: str, quote: str, *, is_found: bool) -> bool:
+    """Whether fields that begin with the quote end with it, and the usual one quotes none.
+
+    is_found: the library says so, too; otherwise the records have to agree with it.
+    """
+    if quote not in text or re.search(r'(^|[\r\n])"|' + re.escape(delimiter) + '"', text):
         return False
     plain = [cell for record in read_records(text, delimiter, "") for cell in record]
     begun = sum(cell.startswith(quote) for cell in plain)
@@ -256,6 +302,8 @@ def _is_quoted(text: str, delimiter: str, quote: str) -> bool:
         return False
     with_it = _agreement(read_records(text, delimiter, quote))
     without = _agreement(read_records(text, delimiter, '"'))
+    if not is_found:
+        return with_it[0] > max(without[0], _AGREEING_WITH_QUOTE)
     return with_it[0] > without[0] or (begun == ended and with_it[0] == without[0])
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from bigdata_cli.sources.csv.transcript import Transcriber
 
+LONG_ROWS = ("error", "cut", "join")
+"""What becomes of fields that are too many, by the number that the C library has for it."""
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
 
 
@@ -25,7 +27,11 @@ class Dialect:
     trim: spaces before and after a field are not part of it. decimal: the decimal mark of numbers;
     thousands: a mark between groups of three digits, or None. null_tokens: texts that are null;
     column_null_tokens: in place of these, per column. keep_blank_lines: of text, as empty rows.
-    encoding: the codec of the (first) file; records are parsed as UTF-8.
+    encoding: the codec of the (first) file; records are parsed as UTF-8. skip_footer: lines at the
+    end of each file that are no records. trailing_delimiter: a delimiter ends records, and no field
+    follows it. short_rows, long_rows: what becomes of records with too few or too many fields;
+    join_field: the one that takes the surplus under "join". repeated_header: what becomes of
+    records that are the header again; header_line: its text, where they are left out.
     """
 
     delimiter: str | None
@@ -42,6 +48,17 @@ class Dialect:
     column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
     keep_blank_lines: bool = False
     encoding: str = "utf-8"
+    skip_footer: int = 0
+    trailing_delimiter: bool = False
+    short_rows: Literal["error", "null"] = "error"
+    long_rows: Literal["error", "cut", "join"] = "error"
+    join_field: int = -1
+    repeated_header: Literal["keep", "drop"] = "keep"
+    header_line: str = ""
+
+    def mended(self) -> Dialect:
+        """The dialect of its records with the number of fields that was to be."""
+        return replace(self, trailing_delimiter=False, short_rows="error", long_rows="error")
 
     @property
     def is_text(self) -> bool:
@@ -58,6 +75,7 @@ class Dialect:
         nulls += [f"{column}={one}" for column, own in self.column_null_tokens for one in own]
         of_lines = {
             "skip_rows": self.skip_rows,
+            "skip_footer": self.skip_footer,
             "comment": self.comment,
             "encoding": None if self.encoding == "utf-8" else self.encoding,
         }
@@ -74,6 +92,10 @@ class Dialect:
             "decimal": self.decimal,
             "thousands": self.thousands,
             "null_tokens": tuple(nulls) or None,
+            "trailing_delimiter": self.trailing_delimiter,
+            "short_rows": self.short_rows,
+            "long_rows": self.long_rows,
+            "repeated_header": self.repeated_header,
             "text": False,
         }
 
@@ -90,6 +112,8 @@ class Dialect:
         return dict(self.column_null_tokens).get(column, self.null_tokens)
 
 
+MADE_UP = ("auto",)
+"""`--names auto`: those of the header, and others where it has none."""
 TEXT_LINES = Dialect(delimiter=None, quote=None, header=False, null_tokens=())
 
 
@@ -125,6 +149,13 @@ def check_delimiter(text: str) -> str:
             f"--delimiter cannot begin with {delimiter[0]!r}, of which numbers and words are made"
         )
     return delimiter
+
+
+def check_skip(n_lines: int | None, option: str) -> int:
+    """A number of lines to leave out, 0 where none is told; raises UsageError."""
+    if n_lines is not None and n_lines < 0:
+        raise UsageError(f"{option} {n_lines} is negative")
+    return n_lines or 0
 
 
 def check_marks(dialect: Dialect) -> None:

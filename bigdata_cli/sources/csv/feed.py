@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -32,6 +31,7 @@ from bigdata_cli.sources.csv.blocks import (
 )
 from bigdata_cli.sources.csv.boundary import count_line_ends, last_record, next_record
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles
+from bigdata_cli.sources.csv.footer import WithoutFooter, footer_start
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.rules import compile_rules
 from bigdata_cli.sources.csv.units import Unit, locate, located, parse_whole
@@ -96,12 +96,7 @@ class Feed:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._blocks.close()
 
@@ -138,6 +133,8 @@ class Feed:
         digest = hashlib.sha256() if file.origin.held is not None else None
         n_bytes = 0
         stream = file.origin.open(strict=self._strict, stop=self._stop)
+        if self._source.dialect.skip_footer:
+            stream = WithoutFooter(stream, self._source.dialect.skip_footer)
         try:
             while data := _read(stream):
                 n_bytes += len(data)
@@ -308,6 +305,8 @@ def read_head(
     for index, file in enumerate(source.files):
         text, n_read = file.origin.head(left + 1, strict=strict)
         is_whole = len(text) <= left
+        if is_whole and source.dialect.skip_footer:
+            text = text[: footer_start(text, source.dialect.skip_footer)]
         left -= len(text)
         consumed += n_read
         cutter = _Cutter(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.native.library import CLASSIFIED, FIELD, address, lib
-from bigdata_cli.sources.csv.dialect import Dialect
-from bigdata_cli.sources.csv.rules import Rules, compile_rules
-from bigdata_cli.types.lattice import Form
+from bigdata_cli.native.library import FIELD, address, lib
+from bigdata_cli.sources.csv.rules import Rules
 
 
 def scan_field(
@@ -30,18 +28,3 @@ def skip_record(block: np.ndarray, pos: int, end: int, rules: Rules) -> int:
     start, after = np.array([pos], np.int64), np.empty(1, np.int64)
     lib.bd_skip_records(address(block), address(start), 1, end, rules.native, address(after))
     return int(after[0])
-
-
-def is_text_field(text: str, dialect: Dialect | None = None) -> bool:
-    """Whether a field is neither null nor a number, bool, date or timestamp."""
-    dialect = dialect or Dialect(delimiter=",")
-    trimmed = text.strip(" \t")
-    if trimmed in dialect.null_tokens:
-        return False
-    block = np.frombuffer(trimmed.encode("utf-8", "replace") + bytes(1), np.uint8)
-    bounds, found = np.array([0, len(block) - 1], np.int64), np.empty(1, CLASSIFIED)
-    rules = compile_rules(dialect)
-    lib.bd_classify_texts(
-        address(block), address(bounds), address(bounds[1:]), 1, rules.native, address(found)
-    )
-    return bool(found["forms"][0] & Form.TEXT)

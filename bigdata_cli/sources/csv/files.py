@@ -16,8 +16,8 @@ class SourceFile:
     """One file: its name as given, its path, and the bytes of it that are data.
 
     size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
-    fields: for each field of a record, which column of the source it is. file_bytes: of the whole
-    file; digest: sha256 of the size, the first and the last 64 KiB.
+    fields: for each field of a record, which column of the source it is, -1 for none. file_bytes:
+    of the whole file; digest: sha256 of the size, the first and the last 64 KiB.
     """
 
     name: str
@@ -44,13 +44,15 @@ class SourceFile:
             check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
 
 
-def describe_file(origin: Origin, data_start: int, fields: tuple[int, ...]) -> SourceFile:
-    """The file of an origin, whose data begin at `data_start`."""
+def describe_file(
+    origin: Origin, data_start: int, fields: tuple[int, ...], *, data_end: int | None = None
+) -> SourceFile:
+    """The file of an origin, whose data are from `data_start` to `data_end`, None for its end."""
     file_bytes, mtime_ns, digest = origin.fingerprint()
     return SourceFile(
         name=origin.name,
         path=origin.path or Path(origin.name),
-        size=origin.size,
+        size=origin.size if data_end is None else max(data_start, data_end),
         data_start=data_start,
         mtime_ns=mtime_ns,
         digest=digest,
@@ -64,7 +66,8 @@ def describe_file(origin: Origin, data_start: int, fields: tuple[int, ...]) -> S
 class TextFiles:
     """The text files of a source: one dialect, one list of column names.
 
-    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why.
+    confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why. notes: what
+    of it the user has to know in any case.
     """
 
     files: tuple[SourceFile, ...]
@@ -72,6 +75,7 @@ class TextFiles:
     names: tuple[str, ...]
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -105,6 +109,6 @@ class TextFiles:
         """For each file and field the place of its column in `keep`, -1 where it is left out."""
         place = {name: index for index, name in enumerate(keep)}
         return tuple(
-            tuple(place.get(self.names[column], -1) for column in file.fields)
+            tuple(-1 if column < 0 else place.get(self.names[column], -1) for column in file.fields)
             for file in self.files
         )

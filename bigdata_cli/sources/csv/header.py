@@ -4,93 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.encoding import encoding_hint
-from bigdata_cli.sources.csv.detect import first_records, is_number, is_temporal
-from bigdata_cli.sources.csv.dialect import NULL_TOKENS, Dialect, unique_names
+from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, unique_names
 
 BOM = b"\xef\xbb\xbf"
-_SENTENCE_CHARACTERS = 120
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-
-
-def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
-    """Whether the first record names the columns, how sure that is (0 to 1), and why.
-
-    A column whose name is of another kind than all its values tells it: a word over numbers. So
-    does the opposite: a number over numbers. Where neither is there, a first record of different
-    words that do not come again is taken for names.
-
-    >>> looks_like_header([["id", "x"], ["1", "2.5"], ["2", "0.5"]])[0]
-    True
-    >>> looks_like_header([["1", "a"], ["2", "b"]])[0]
-    False
-    """
-    if not records:
-        return False, 0.0, "there is no record"
-    first, *rest = (record for record in first_records(records) if record)
-    kinds = [_kind(field) for field in first]
-    if not rest:
-        is_header = all(kind == "text" for kind in kinds)
-        return is_header, 0.7, "there is one record"
-    if _are_years(first, rest):
-        return True, 0.9, "the first record has years, the others have not"
-    n_for, n_against = 0, 0
-    for index, kind in enumerate(kinds):
-        below = {_kind(record[index]) for record in rest if index < len(record)} - {"", "null"}
-        if kind == "null" or (kind not in ("", "text") and kind in below):
-            n_against += 1
-        elif kind and len(below) == 1 and kind not in below:
-            n_for += 1
-    if n_against:
-        return False, 1.0, "the first record has values like those below it"
-    if n_for:
-        return True, 1.0, "the first record is of another kind than the others"
-    return _names_of_text(first, rest)
-
-
-def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, float, str]:
-    """`looks_like_header` where all columns are text."""
-    if len(set(first)) < len(first) or any(not field.strip() for field in first):
-        return False, 0.8, "the first record has blank or repeated fields, all columns are text"
-    if any(len(field) > _SENTENCE_CHARACTERS or field.endswith((".", "!", "?")) for field in first):
-        return False, 0.8, "the first record is not made of names, all columns are text"
-    again = sum(
-        field in {record[index] for record in rest if index < len(record)}
-        for index, field in enumerate(first)
-    )
-    if 2 * again > len(first):
-        return False, 0.8, "the fields of the first record come again, all columns are text"
-    return True, 0.7, "the fields of the first record do not come again, but all columns are text"
-
-
-def _kind(field: str) -> str:
-    field = field.strip()
-    if not field:
-        return ""
-    if is_number(field):
-        return "number"
-    if is_temporal(field):
-        return "time"
-    if field.lower() in ("true", "false"):
-        return "bool"
-    return "null" if field in NULL_TOKENS else "text"
-
-
-def _are_years(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Whether the first record is names and then years, and no other record is."""
-
-    def has_years(record: Sequence[str]) -> bool:
-        numbers = [field.strip() for field in record if is_number(field)]
-        return (
-            len(numbers) > 1
-            and not is_number(record[0])
-            and all(re.fullmatch(r"(1[89]|2[01])\d\d", number) for number in numbers)
-            and sorted(set(numbers)) in (numbers, numbers[::-1])
-        )
-
-    return has_years(first) and not any(has_years(record) for record in rest)
 
 
 def skip_lines(head: bytes, n_lines: int, name: str) -> int:
@@ -108,42 +29,131 @@ def skip_lines(head: bytes, n_lines: int, name: str) -> int:
     return position
 
 
+class HeaderRead(NamedTuple):
+    """Column names of a file, the offset of its first data byte, notes, the header's line."""
+
+    names: tuple[str, ...]
+    end: int
+    notes: tuple[str, ...] = ()
+    line: str = ""
+
+
+def header_start(head: bytes, name: str, dialect: Dialect) -> int:
+    """The offset of the first record: after skipped lines, blank lines and comments."""
+    return _skip_comments(head, skip_lines(head, dialect.skip_rows, name), dialect)
+
+
 def read_header(
-    head: bytes, name: str, dialect: Dialect, *, is_whole: bool
-) -> tuple[tuple[str, ...], int]:
+    head: bytes, name: str, dialect: Dialect, *, is_whole: bool, n_expected: int | None = None
+) -> HeaderRead:
     """The column names of a file and the offset of its first data byte.
 
-    head: the beginning of the file as UTF-8; is_whole: nothing comes after it.
+    head: the beginning of the file as UTF-8; is_whole: nothing comes after it. n_expected: the
+    columns that most records have, None where that is not known.
     """
     start = skip_lines(head, dialect.skip_rows, name)
     if dialect.is_text:
-        return ("text",), start
+        return HeaderRead(("text",), start)
     start = _skip_comments(head, start, dialect)
+    if start == len(head) and is_whole and dialect.names not in (None, MADE_UP):
+        return HeaderRead(dialect.names or (), start)
     fields, end = first_record(head, start, dialect, is_whole=is_whole)
     if fields is None:
         raise DataError(
             f"{name}: the first record does not end within {len(head):,} bytes",
             hint="--text reads lines, --quote none reads quotes as characters",
         )
-    if dialect.names is not None and len(dialect.names) != len(fields):
-        raise DataError(
-            f"{name}: --names gives {len(dialect.names)} names, the first record has "
-            f"{len(fields)} fields",
-            hint=f"--names takes {len(fields)} of them, unless --delimiter is not "
-            f"{dialect.delimiter!r}",
-        )
+    n_columns = len(fields) if n_expected is None else n_expected
+    if dialect.names is not None and dialect.names != MADE_UP:
+        _check_names(name, dialect, n_columns)
+        return HeaderRead(dialect.names, end if dialect.header else start)
     if not dialect.header:
-        return dialect.names or tuple(f"column{i}" for i in range(len(fields))), start
-    if dialect.names is not None:
-        return dialect.names, end
+        return HeaderRead(tuple(f"column{i}" for i in range(n_columns)), start)
     try:
-        names = [field.decode("utf-8") for field in fields]
+        names = [field.decode("utf-8").strip() for field in fields]
+        line = head[start:end].rstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}: the header is not UTF-8: {error}",
             hint=encoding_hint(head),
         ) from error
-    return unique_names([field.strip() for field in names]), end
+    notes: tuple[str, ...] = ()
+    if len(names) != n_columns:
+        n_line = 1 + len(_LINE_END.findall(head[:start]))
+        names, notes = _mend_names(names, line, dialect, n_columns, where=f"{name} line {n_line:,}")
+    return HeaderRead(unique_names(names), end, notes, line)
+
+
+def _mend_names(
+    names: Sequence[str], line: str, dialect: Dialect, n_columns: int, *, where: str
+) -> tuple[list[str], tuple[str, ...]]:
+    """The names of a header that has another number of them than there are columns, and notes.
+
+    Raises DataError where neither the header nor the user says which they are.
+    """
+    n_names = len(names)
+    loose = _loose_fields(line, dialect)
+    if len(loose) == n_columns:
+        return loose, ("the header has a quote that is out of place: it is part of a name",)
+    filled = [name for name in names if name]
+    if len(filled) == n_columns:
+        return filled, (f"the header has {n_names} fields and {n_columns} names, as many as rows",)
+    if (n_names > n_columns and dialect.short_rows == "null") or (
+        n_names < n_columns and dialect.long_rows != "error"
+    ):
+        return list(names), ()
+    fewer = n_names < n_columns
+    if dialect.names == MADE_UP:
+        made = [f"column{i}" for i in range(n_names, n_columns)]
+        what = f"{', '.join(made)} made up" if fewer else "the others are left out"
+        note = f"the header has {n_names} names, the rows have {n_columns} fields: {what}"
+        return [*names[:n_columns], *made], (note,)
+    rows = "--long-rows cut" if fewer else "--short-rows null"
+    raise DataError(
+        f"{where}: the header has {n_names} name{'s'[: n_names != 1]}, the rows below have "
+        f"{n_columns} field{'s'[: n_columns != 1]}",
+        hint=f"--names auto makes names up where the header has none; --names A,B,… gives all "
+        f"{n_columns}; --skip-rows N, if it is no header; {rows} takes it as it is; --delimiter, "
+        f"if it is not {dialect.delimiter!r}",
+    )
+
+
+def _loose_fields(line: str, dialect: Dialect) -> list[str]:
+    """The fields of a line where a quote is one only if its field ends with another."""
+    delimiter, quote = dialect.delimiter or "", dialect.quote
+    if quote is None or quote not in line or "\n" in line or "\r" in line:
+        return []
+    mark, edge = re.escape(quote), re.escape(delimiter)
+    quoted = rf"{mark}(?:[^{mark}]|{mark}{mark})*{mark}(?={edge}|$)"
+    pattern = re.compile(rf"({quoted}|(?:(?!{edge}).)*)(?:{edge}|$)")
+    fields, place = [], 0
+    while place <= len(line):
+        found = pattern.match(line, place)
+        if found is None:
+            return []
+        field = found[1]
+        if re.fullmatch(quoted.removesuffix(rf"(?={edge}|$)"), field):
+            field = field[1:-1].replace(quote * 2, quote)
+        fields.append(field.strip())
+        if found.end(1) == len(line):
+            break
+        place = found.end()
+    return fields
+
+
+def _check_names(name: str, dialect: Dialect, n_columns: int) -> None:
+    """Raise DataError where the user gave another number of names than there are columns."""
+    n_names = len(dialect.names or ())
+    fits = (n_names > n_columns and dialect.short_rows == "null") or (
+        n_names < n_columns and dialect.long_rows != "error"
+    )
+    if n_names != n_columns and not fits:
+        raise DataError(
+            f"{name}: --names gives {n_names} names, the records have {n_columns} "
+            f"field{'s'[: n_columns != 1]}",
+            hint=f"--names takes {n_columns} of them, unless --delimiter is not "
+            f"{dialect.delimiter!r}",
+        )
 
 
 def _skip_comments(head: bytes, start: int, dialect: Dialect) -> int:

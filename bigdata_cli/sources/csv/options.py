@@ -72,10 +72,42 @@ class SourceOptions:
         "Whether the first row names the columns.", default_text="found", default=None
     )
     names: tuple[str, ...] | None = option(
-        "In place of a header: the names of all columns.", NAMES, default=None
+        "In place of a header: the names of all columns; auto: of the header, or made up.",
+        NAMES,
+        default=None,
     )
-    skip_rows: int = option(
-        "Lines to leave out at the beginning of each file, before the header.", NATURAL, default=0
+    skip_rows: int | None = option(
+        "Lines to leave out at the beginning of each file, before the header.",
+        NATURAL,
+        default_text="found",
+        default=None,
+    )
+    skip_footer: int | None = option(
+        "Lines to leave out at the end of each file.",
+        NATURAL,
+        default_text="found",
+        default=None,
+    )
+    trailing_delimiter: bool | None = option(
+        "Whether rows end with a delimiter after which there is no field.",
+        default_text="found",
+        default=None,
+    )
+    short_rows: Literal["error", "null"] = option(
+        "A row with too few fields is a bad row, or those that lack are null.",
+        choice(("error", "null")),
+        default="error",
+    )
+    long_rows: Literal["error", "cut", "join"] = option(
+        "A row with too many fields is a bad row, or is cut, or the surplus is joined to the last "
+        "column of text.",
+        choice(("error", "cut", "join")),
+        default="error",
+    )
+    repeated_header: Literal["keep", "drop"] = option(
+        "A row that is the header again is a row, or is left out.",
+        choice(("keep", "drop")),
+        default="keep",
     )
     comment: str | None = option(
         "Lines that begin with it are left out, such as '#'.", CHARACTER, default=None

@@ -12,11 +12,13 @@ from bigdata_cli.native import parser as native
 from bigdata_cli.native.library import ParserInput, address
 from bigdata_cli.native.parser import thread_parser
 from bigdata_cli.sources.bad_values import NeedMore, RecordError
+from bigdata_cli.sources.csv.advice import Ragged
 from bigdata_cli.sources.csv.blocks import Block
 from bigdata_cli.sources.csv.column_plan import ColumnPlan, Parsed, column_plan
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.rules import Nulls, Rules, compile_nulls, compile_rules
 from bigdata_cli.sources.csv.undecided import check_column, flagged_columns
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.lattice import Form
 from bigdata_cli.types.state import ColumnState
 
@@ -91,9 +93,15 @@ class _Pass:
         if outcome.status == native.MORE:
             raise NeedMore(position)
         if outcome.status != native.DONE:
-            n_fields = len(self.grammar.fields)
+            n_fields = len(self.grammar.fields) - self.grammar.rules.drops_last
             problem, hint = describe(outcome.status, outcome.n_seen, n_fields)
-            raise RecordError(position, problem, hint=hint)
+            ragged = None
+            if outcome.status in (native.TOO_FEW, native.TOO_MANY):
+                seen = outcome.n_seen + (outcome.status == native.TOO_MANY)
+                rules = self.grammar.rules
+                delimiter = chr(rules.delimiter) + rules.tail.tobytes().decode()
+                ragged = Ragged(n_fields=seen, n_columns=n_fields, delimiter=delimiter)
+            raise RecordError(position, problem, hint=hint, ragged=ragged)
         return outcome
 
 
@@ -151,7 +159,11 @@ def parse_records(
         results=results,
         rows=outcome.n_rows,
         position=block.offset + outcome.position,
-        blank_lines=outcome.n_blank,
+        tally=Tally(
+            blank_lines=outcome.n_blank,
+            short_rows=outcome.n_short,
+            long_rows=outcome.n_long,
+        ),
         bad=one_pass.bad[: outcome.n_bad],
     )
     if not outcome.n_bad:
@@ -199,14 +211,17 @@ def record_start(block: Block, start: int, limit: int, grammar: Grammar, row: in
     return int(record_starts(block, start, limit, grammar, row + 1)[row])
 
 
-def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str]:
-    """What is wrong with a record that the parser refused, and what may help."""
-    detected = "--delimiter, --quote or --header may differ from what was detected"
-    unquoted = "--quote none reads quotes as characters"
+def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str | None]:
+    """What is wrong with a record that the parser refused, and what may help.
+
+    None where that is to be told from the record: see `advice`.
+    """
+    unquoted = "--quote none reads quotes as characters; --on-bad-row skip sets such rows aside"
     if status == native.TOO_FEW:
-        return f"the record has {n_seen} fields, {n_fields} were expected", detected
+        seen = f"{n_seen} field{'s'[: n_seen != 1]}"
+        return f"the record has {seen}, {n_fields} were expected", None
     if status == native.TOO_MANY:
-        return f"the record has more than the {n_fields} fields expected", detected
+        return f"the record has more than the {n_fields} fields expected", None
     if status == native.AFTER_QUOTE:
         return f"field {n_seen} goes on after its closing quote", unquoted
     return f"field {n_seen} has an opening quote and no closing one", unquoted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,8 @@ from bigdata_cli.sources.csv.parse import (
     record_start,
     record_starts,
 )
+from bigdata_cli.sources.csv.repeated_header import find_repeated
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
@@ -68,7 +70,7 @@ class Chunk:
     columns: the states that the chunk was parsed under, wider than the plan's where a value asked
     for it. summary: what the values of this chunk alone showed. texts: the distinct texts of the
     columns that counted them. position: offset in the file after the last record. rejects: in the
-    order of the file.
+    order of the file; left_out: records that are the header again.
     """
 
     batch: pa.RecordBatch
@@ -77,8 +79,14 @@ class Chunk:
     texts: DistinctTexts | None
     rows: int
     position: int
-    blank_lines: int
+    tally: Tally
     rejects: tuple[Reject, ...] = ()
+    left_out: tuple[Reject, ...] = ()
+
+    @property
+    def set_aside(self) -> tuple[Reject, ...]:
+        """All records of the block that are no rows."""
+        return (*self.rejects, *self.left_out)
 
     @cached_property
     def observed(self) -> tuple[Observed, ...]:
@@ -121,8 +129,15 @@ def _parse_block(
     block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
 ) -> Chunk:
     grammar = compile_grammar(plan.dialect, fields, plan.columns)
+    n_fields = len(fields) - grammar.rules.drops_last
     rejected: list[tuple[int, int, str]] = []
     original = block.data
+    repeated = [
+        (begin, stop, "the header again")
+        for begin, stop in find_repeated(block, start, limit, plan.dialect)
+    ]
+    if repeated:
+        block = _without(block, repeated)
     while True:
         try:
             with stage("parse"):
@@ -138,7 +153,7 @@ def _parse_block(
             if not len(parsed.bad):
                 break
             found = [
-                (begin, stop, describe(status, n_seen, len(fields))[0])
+                (begin, stop, describe(status, n_seen, n_fields)[0])
                 for begin, stop, status, n_seen in parsed.bad.tolist()
             ]
             _check_lengths(found, block.offset, plan.max_record_bytes)
@@ -156,8 +171,10 @@ def _parse_block(
         block = _without(block, found)
     # The parse may have ended among the line feeds of a record that goes on beyond `limit`.
     ended = parsed.position - block.offset
-    blank = parsed.blank_lines - sum(min(stop, ended) - begin for begin, stop, _ in rejected)
-    ended = max([ended, *(stop for _, stop, _ in rejected)])
+    blank = parsed.tally.blank_lines - sum(
+        min(stop, ended) - begin for begin, stop, _ in (*rejected, *repeated)
+    )
+    ended = max([ended, *(stop for _, stop, _ in (*rejected, *repeated))])
     return Chunk(
         batch=parsed.batch(),
         columns=parsed.columns,
@@ -165,8 +182,9 @@ def _parse_block(
         texts=parsed.parser.distinct(parsed.results),
         rows=parsed.rows,
         position=block.offset + ended,
-        blank_lines=blank,
+        tally=replace(parsed.tally, blank_lines=blank, repeated_headers=len(repeated)),
         rejects=_rejects(original, block.offset, rejected),
+        left_out=_rejects(original, block.offset, repeated),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bigdata_cli.native.library import DialectRules, NullTokens, address
-from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import LONG_ROWS, Dialect
 
 
 class _Rules(NamedTuple):
@@ -21,14 +21,24 @@ class _Rules(NamedTuple):
     thousands: int
     trim: bool
     keep_blank: bool
+    drops_last: bool
+    fills_short: bool
+    long_rows: int
+    join_field: int
 
 
 class Rules(_Rules):
     """Bytes of a dialect, -1 for what it does not have.
 
     delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
-    is 46 (a point) by default.
+    is 46 (a point) by default. drops_last, fills_short, long_rows, join_field: what becomes of
+    records with another number of fields than there are columns, as `bd_rules` has it.
     """
+
+    @property
+    def mends(self) -> bool:
+        """Whether records with another number of fields than there are columns are taken."""
+        return bool(self.drops_last or self.fills_short or self.long_rows)
 
     @cached_property
     def native(self) -> DialectRules:
@@ -42,6 +52,10 @@ class Rules(_Rules):
             thousands=self.thousands,
             trim=self.trim,
             keep_blank=self.keep_blank,
+            drops_last=self.drops_last,
+            fills_short=self.fills_short,
+            long_rows=self.long_rows,
+            join_field=self.join_field,
             tail_size=len(self.tail),
             tail=address(self.tail),
         )
@@ -83,6 +97,10 @@ def compile_rules(dialect: Dialect) -> Rules:
         thousands=_byte(dialect.thousands),
         trim=dialect.trim,
         keep_blank=dialect.keep_blank_lines,
+        drops_last=dialect.trailing_delimiter,
+        fills_short=dialect.short_rows == "null",
+        long_rows=LONG_ROWS.index(dialect.long_rows),
+        join_field=dialect.join_field if dialect.long_rows == "join" else -1,
     )
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, BlockReader, ByteRange
+from bigdata_cli.sources.csv.advice import FIRST_ROWS, check_first_rows
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, Block, BlockReader, ByteRange
 from bigdata_cli.sources.csv.evidence import Evidence
 from bigdata_cli.sources.csv.feed import read_head, read_pieces
 from bigdata_cli.sources.csv.files import TextFiles
+from bigdata_cli.sources.csv.parse import compile_grammar, record_starts
 from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.select_fields import without
 from bigdata_cli.sources.csv.units import Unit, UnitReader, located
 from bigdata_cli.types.dtype import Kind, Schema, kind_of
 from bigdata_cli.types.lattice import TYPE_FORMS, Form, Observed, TypeOptions, resolve
@@ -35,7 +38,7 @@ class Sample:
     plan: the types to parse with. schema: the same as columns. statistics: of the sampled rows, by
     column. ranges: where the sampled records stand in the source (`read_sample`); bytes: of all.
     exact: the sample is the whole source. size_known: estimated_rows is an estimate of all rows,
-    and not only the rows that were seen, as of a pipe.
+    and not only the rows that were seen, as of a pipe. rejected: records that were set aside.
     """
 
     plan: ParsePlan
@@ -47,6 +50,7 @@ class Sample:
     exact: bool
     ranges: tuple[ByteRange, ...]
     size_known: bool = True
+    rejected: int = 0
 
 
 def sample_pieces(source: TextFiles, max_bytes: int) -> tuple[tuple[ByteRange, ...], bool]:
@@ -107,6 +111,10 @@ def take_sample(
     with UnitReader(source) as reader:
         for piece in pieces:
             unit = reader.parse(piece, None, fields[piece.file], taker.plan)
+            if not taker.chunks and unit.chunk is not None and unit.chunk.rejects:
+                with BlockReader(source) as blocks:
+                    block = blocks.read(piece.file, unit.start, unit.chunk.position)
+                    _check_first_rows(source, unit, block, fields[piece.file], taker.plan)
             if not taker.take(unit):
                 # Its start may have been guessed wrong; conversion will tell.
                 failed = failed or (piece, unit.error or RecordError(piece.start, ""))
@@ -146,6 +154,7 @@ class SampleTaker:
         self.plan = plan
         self.chunks: list[Counted] = []
         self.ranges: list[ByteRange] = []
+        self.rejected = 0
         self._evidence = Evidence(plan.columns)
 
     @property
@@ -169,6 +178,7 @@ class SampleTaker:
                 for i, state in enumerate(columns)
             )
         self.plan = replace(self.plan, columns=columns)
+        self.rejected += len(chunk.rejects)
         self.chunks.append(Counted(chunk.rows, chunk.summary, chunk.columns))
         self.ranges.append(ByteRange(unit.piece.file, unit.start, chunk.position))
         return True
@@ -238,6 +248,7 @@ class SampleTaker:
             exact=exact,
             ranges=tuple(self.ranges),
             size_known=size_known,
+            rejected=self.rejected,
         )
 
 
@@ -254,6 +265,8 @@ def _sample_head(
     )
     for fed in head.blocks:
         unit = fed.parse(fields[fed.file], taker.plan)
+        if not taker.chunks and unit.chunk is not None and unit.chunk.rejects:
+            _check_first_rows(source, unit, fed.block, fields[fed.file], taker.plan)
         if not taker.take(unit):
             if unit.error is not None and (head.is_whole or not taker.chunks):
                 raise located(source.files[fed.file], unit.error)
@@ -266,6 +279,27 @@ def _sample_head(
     estimated_rows = taker.scaled(source.bytes, round(consumed))
     taker.foresee(estimated_rows)
     return taker.summarise(False, estimated_rows)
+
+
+def _check_first_rows(
+    source: TextFiles, unit: Unit, block: Block, fields: Sequence[int], plan: ParsePlan
+) -> None:
+    """Raise DataError where more than half of the first rows, which the unit has, are rejected."""
+    chunk = unit.chunk
+    assert chunk is not None
+    bad = [(reject.offset, reject.reason) for reject in chunk.rejects]
+    if 2 * len(bad) <= min(FIRST_ROWS, chunk.rows + len(bad)):
+        return
+    offsets: list[int] = []
+    if plan.dialect.transcriber is None and chunk.rows:
+        grammar = compile_grammar(plan.dialect, fields, plan.columns)
+        kept = block._replace(data=without(block, chunk.set_aside))
+        n_rows = min(chunk.rows, FIRST_ROWS)
+        starts = record_starts(kept, unit.start, block.offset + block.size, grammar, n_rows)
+        offsets = (starts + block.offset).tolist()
+    elif chunk.rows:
+        offsets = [chunk.position] * chunk.rows
+    check_first_rows(source.files[unit.piece.file].name, offsets, bad)
 
 
 def _only_grows(seen: Sequence[ColumnStatistics]) -> bool:

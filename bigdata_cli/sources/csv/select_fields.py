@@ -28,7 +28,10 @@ def select_fields(
     """
     data = without(block, rejects)
     chosen = np.array(wanted, np.uint8)
-    room = block.size + rows * (2 + 1 + len(rules.tail)) + PADDING_BYTES
+    delimiter_size = 1 + len(rules.tail)
+    room = block.size + rows * (2 + delimiter_size) + PADDING_BYTES
+    if rules.mends:
+        room += block.size + rows * len(wanted) * delimiter_size
     out = np.empty(room, np.uint8)
     special = (rules.delimiter, rules.quote, rules.escape, rules.comment)
     first = next(c for c in b"0123x" if c not in special)
@@ -38,14 +41,10 @@ def select_fields(
     return out[:size]
 
 
-def record_offset(
-    block: Block, rejects: Sequence[Reject], dialect: Dialect, n_fields: int, row: int
-) -> int:
+def record_offset(block: Block, rejects: Sequence[Reject], dialect: Dialect, row: int) -> int:
     """The offset in the file of the record of a row, counted without those that were set aside."""
     data, rules = without(block, rejects), compile_rules(dialect)
-    if dialect.transcriber is not None:
-        n_fields = 1  # as they are cut: lines
-    at = lib.bd_record_offset(address(data), block.size, rules.native, n_fields, row)
+    at = lib.bd_record_offset(address(data), block.size, rules.native, row)
     return block.offset + int(at)
 
 

@@ -10,34 +10,39 @@ from typing import Self
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
-from bigdata_cli.io.content import check_may_be_csv
-from bigdata_cli.io.origin import find_origin
-from bigdata_cli.io.paths import expand_paths, is_text_name
-from bigdata_cli.options import given_options
+from bigdata_cli.io.origin import Origin, find_origin
+from bigdata_cli.io.paths import expand_paths
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.blocks import ByteRange, split_source
-from bigdata_cli.sources.csv.detect import detect, has_decimal_commas
-from bigdata_cli.sources.csv.dialect import (
-    TEXT_LINES,
-    Dialect,
-    check_character,
-    check_delimiter,
-    check_marks,
-    resolve_nulls,
+from bigdata_cli.sources.csv.choice import (
+    Found,
+    Head,
+    choose_dialect,
+    expected_columns,
+    find_footer,
+    layout_of_file,
 )
+from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, resolve_nulls
 from bigdata_cli.sources.csv.feed import Feed
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles, describe_file
-from bigdata_cli.sources.csv.header import looks_like_header, match_columns, read_header, skip_lines
-from bigdata_cli.sources.csv.options import SourceOptions, dialect_flags
+from bigdata_cli.sources.csv.footer import data_end, tail_of
+from bigdata_cli.sources.csv.header import (
+    first_record,
+    header_start,
+    match_columns,
+    read_header,
+)
+from bigdata_cli.sources.csv.layout import Layout
+from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions, dialect_flags
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, sample_units, take_sample
 from bigdata_cli.sources.csv.units import Unit, UnitReader, located
 from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
+_TAIL_BYTES = 1 << 14
 _TIMED_BYTES = 2 << 20
-_OF_LINES = ("skip_rows", "comment", "text", "keep_blank_lines", "encoding", "jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,19 +134,53 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         raise UsageError(
             f"--nested is for JSON lines, and {paths[0]} is not read as such", hint="--jsonl"
         )
-    found: _Found | None = None
+    found: Found | None = None
     files: list[SourceFile] = []
     names: tuple[str, ...] = ()
+    notes: list[str] = []
+    is_named = options.names not in (None, MADE_UP)
     for name in paths:
-        origin, head = find_origin(name, options.encoding, _HEAD_BYTES, tables=magics())
+        origin, data = find_origin(
+            name, options.encoding, _HEAD_BYTES, tables=magics(), may_be_empty=is_named
+        )
+        head = Head(name=name, data=data, is_whole=len(data) < _HEAD_BYTES)
         if found is None:
-            found = _choose_dialect(head, origin.member or name, options)
+            found = choose_dialect(head, origin.member or name, options)
             dialect = replace(found.dialect, encoding=origin.encoding)
-        is_whole = len(head) < _HEAD_BYTES
-        file_names, data_start = read_header(head, name, dialect, is_whole=is_whole)
-        names = names or file_names
-        fields = match_columns(file_names, names, name=name, first=paths[0], header=dialect.header)
-        files.append(describe_file(origin, data_start, fields))
+            notes += found.notes
+            layout = found.layout
+            if options.skip_footer is None:
+                n_lines, note = find_footer(head, _tail(head, origin), found)
+                dialect = replace(dialect, skip_footer=n_lines)
+                notes += [note] if note else []
+        elif not dialect.is_text:
+            layout = layout_of_file(head, dialect, options)
+            _check_beginning(name, layout, paths[0], dialect, options)
+            _check_end(head, origin, replace(found, dialect=dialect, layout=layout), options)
+        head = _with_first_record(head, origin, dialect)
+        read = read_header(
+            head.data,
+            name,
+            dialect,
+            is_whole=head.is_whole,
+            n_expected=expected_columns(layout, dialect.trailing_delimiter),
+        )
+        notes += [note for note in read.notes if note not in notes]
+        if dialect.repeated_header == "drop" and not files:
+            dialect = replace(dialect, header_line=read.line)
+        names = names or read.names
+        fields = match_columns(read.names, names, name=name, first=paths[0], header=dialect.header)
+        if dialect.long_rows == "join" and fields != tuple(range(len(fields))):
+            raise UsageError(
+                f"--long-rows join: the columns of {name} have another order than {paths[0]}",
+                hint="convert them one by one",
+            )
+        if dialect.trailing_delimiter:
+            fields = (*fields, -1)
+        end = None
+        if dialect.skip_footer and not origin.is_stream and origin.path is not None:
+            end = data_end(origin.path, origin.size, dialect.skip_footer)
+        files.append(describe_file(origin, read.end, fields, data_end=end))
     assert found is not None  # expand_paths gives a name or raises
     if options.null_tokens is not None:
         tokens, column_tokens = resolve_nulls(options.null_tokens, names)
@@ -152,108 +191,50 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         names=names,
         confidence=found.confidence,
         reasons=found.reasons,
+        notes=tuple(notes),
     )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A dialect, how sure what was detected of it is, and why."""
-
-    dialect: Dialect
-    confidence: float
-    reasons: tuple[str, ...]
-
-
-def _choose_dialect(head: bytes, name: str, options: SourceOptions) -> _Found:
-    """What the user said, and what the beginning of the file says of the rest."""
-    of_csv = _csv_options(options)
-    if options.text or (options.text is None and is_text_name(name) and not of_csv):
-        if of_csv:
-            raise UsageError(
-                f"--text reads lines: it takes no {' and no '.join(of_csv)}",
-                hint="--no-text reads the file as a CSV",
-            )
-        lines = replace(
-            TEXT_LINES,
-            skip_rows=options.skip_rows,
-            comment=_character(options.comment, "--comment"),
-            keep_blank_lines=options.keep_blank_lines,
+def _check_beginning(
+    name: str, layout: Layout, first: str, dialect: Dialect, options: SourceOptions
+) -> None:
+    """Raise DataError where the table of a file begins on another line than that of the first."""
+    n_lines = layout.lines if layout.is_sure else 0
+    if options.skip_rows is None and n_lines != dialect.skip_rows:
+        raise DataError(
+            f"{name} has {n_lines:,} lines before its table, {first} has {dialect.skip_rows:,}",
+            hint="--skip-rows N says how many, the same for all files; convert them one by one",
         )
-        return _Found(lines, 1.0, ())
-    if options.keep_blank_lines:
-        raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
-    if options.delimiter is None and not options.skip_rows:
-        check_may_be_csv(name, head)
-    dialect = _told_dialect(options)
-    text = _sample_text(head, name, dialect)
-    found = detect(
-        text,
-        delimiter=None if options.delimiter is None else dialect.delimiter,
-        quote=None if options.quote is None else dialect.quote or "",
-        escape=None if options.escape is None else dialect.escape or "",
-        trim=options.trim,
-    )
-    confidence, reasons = 1.0, found.reasons
-    if options.delimiter is None:
-        confidence = found.confidence
-    header = options.header
-    if header is None:
-        header, header_confidence, reason = looks_like_header(found.records)
-        confidence = min(confidence, header_confidence)
-        reasons = (*reasons, ("header: " if header else "no header: ") + reason)
-    if options.decimal == "." and found.delimiter != "," and has_decimal_commas(found.records):
-        confidence = min(confidence, 0.5)
-        reasons = (*reasons, "numbers seem to have decimal commas: --decimal , reads them")
-    dialect = replace(
-        dialect,
-        delimiter=found.delimiter,
-        quote=dialect.quote if found.quote is None else found.quote or None,
-        escape=found.escape or None,
-        header=header,
-        trim=found.trim,
-    )
-    check_marks(dialect)
-    return _Found(dialect, confidence, reasons)
 
 
-def _csv_options(options: SourceOptions) -> list[str]:
-    """The flags that were given and mean nothing for lines of text."""
-    return [
-        one.flag_of(value) for one, value in given_options(options) if one.field not in _OF_LINES
-    ]
+def _tail(head: Head, origin: Origin) -> bytes:
+    """The end of a file, as far as it is known before all is read; nothing of other streams."""
+    if head.is_whole:
+        return head.data[-_TAIL_BYTES:]
+    if origin.is_stream or origin.path is None:
+        return b""
+    return tail_of(origin.path, origin.size, _TAIL_BYTES)
 
 
-def _told_dialect(options: SourceOptions) -> Dialect:
-    """The dialect as far as the user said it, with defaults for the rest."""
-    if options.skip_rows < 0:
-        raise UsageError(f"--skip-rows {options.skip_rows} is negative")
-    if options.names is not None and len(set(options.names)) < len(options.names):
-        raise UsageError("--names has a name twice")
-    quote = '"' if options.quote is None else options.quote
-    dialect = Dialect(
-        delimiter=None if options.delimiter is None else check_delimiter(options.delimiter),
-        quote=None if quote in ("", "none") else check_character(quote, "--quote"),
-        escape=None if options.escape in ("", "none") else _character(options.escape, "--escape"),
-        names=options.names,
-        skip_rows=options.skip_rows,
-        comment=_character(options.comment, "--comment"),
-        decimal=check_character(options.decimal, "--decimal"),
-        thousands=_character(options.thousands, "--thousands"),
-    )
-    check_marks(dialect)
-    return dialect
+def _check_end(head: Head, origin: Origin, found: Found, options: SourceOptions) -> None:
+    """Raise DataError where other lines follow the table of a file than that of the first."""
+    n_lines, _ = find_footer(head, _tail(head, origin), found)
+    if options.skip_footer is None and n_lines != found.dialect.skip_footer:
+        raise DataError(
+            f"{head.name} has {n_lines:,} lines below its table, the first file "
+            f"{found.dialect.skip_footer:,}",
+            hint="--skip-footer N says how many, the same for all files; convert them one by one",
+        )
 
 
-def _character(text: str | None, option: str) -> str | None:
-    return None if text is None else check_character(text, option)
-
-
-def _sample_text(head: bytes, name: str, dialect: Dialect) -> str:
-    """The head as text, without skipped lines, comments, and a last record that may be cut."""
-    text = head[skip_lines(head, dialect.skip_rows, name) :].decode("utf-8", "replace")
-    if len(head) == _HEAD_BYTES:
-        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
-    if dialect.comment is None:
-        return text
-    lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(dialect.comment))
+def _with_first_record(head: Head, origin: Origin, dialect: Dialect) -> Head:
+    """A head that holds the whole first record, as far as a record may be long."""
+    n_bytes = _HEAD_BYTES
+    while not head.is_whole and n_bytes < MAX_RECORD_BYTES and not dialect.is_text:
+        start = header_start(head.data, head.name, dialect)
+        if first_record(head.data, start, dialect, is_whole=False)[0] is not None:
+            break
+        n_bytes *= 4
+        data, _ = origin.head(n_bytes)
+        head = Head(name=head.name, data=data, is_whole=len(data) < n_bytes)
+    return head

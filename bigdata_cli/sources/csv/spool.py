@@ -60,7 +60,7 @@ def pack_block(
         text, order = transcriber.select_fields(fed.block, chunk.rejects, fields, columns)
     else:
         rules = compile_rules(plan.dialect)
-        text = select_fields(fed.block, chunk.rejects, rules, wanted, chunk.rows)
+        text = select_fields(fed.block, chunk.set_aside, rules, wanted, chunk.rows)
         order = tuple(column for column in fields if column in columns)
     return Packed(
         chunk.rows, order, pa.Codec(_CODEC).compress(pa.py_buffer(text), asbytes=True), len(text)
@@ -124,7 +124,7 @@ class Spool:
         states = tuple(columns[number] for number in chosen)
         fields = [-1, *(chosen.index(n) if n in chosen else -1 for n in entry.columns)]
         transcriber = plan.dialect.transcriber
-        dialect = plan.dialect if transcriber is None else transcriber.dialect
+        dialect = plan.dialect.mended() if transcriber is None else transcriber.dialect
         own = replace(plan, dialect=dialect, columns=states, skip_bad_rows=False)
         unit = parse_whole(Block(data, 0, entry.size, True), 0, 1, fields, own)
         if unit.error is not None or unit.chunk is None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.encoding import UTF8
 from bigdata_cli.sources.bad_values import UNCLOSED_HINT, NeedMore, RecordError
+from bigdata_cli.sources.csv.advice import advice
 from bigdata_cli.sources.csv.blocks import (
     LOOKAHEAD_BYTES,
     Block,
@@ -114,7 +115,11 @@ def located(file: SourceFile, error: RecordError) -> DataError:
         beginning = beginning_of(file.path, error.offset)
     shown = f": {beginning!r}" if beginning else ""
     of_text = " as UTF-8" if file.origin.encoding != UTF8 else ""
+    hint = error.hint
+    if error.ragged is not None:
+        left = None if file.origin.is_stream else file.size - error.offset
+        hint = advice(error.ragged, beginning=beginning, line=line, bytes_left=left)
     return DataError(
         f"{file.name} line {line:,} (byte {error.offset:,}{of_text}): {error.problem}{shown}",
-        hint=error.hint,
+        hint=hint,
     )

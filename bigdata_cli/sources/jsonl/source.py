@@ -12,7 +12,7 @@ from bigdata_cli.io.origin import find_origin
 from bigdata_cli.io.paths import expand_paths, is_json_lines_name
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
-from bigdata_cli.sources.csv.dialect import check_character
+from bigdata_cli.sources.csv.dialect import check_character, check_skip
 from bigdata_cli.sources.csv.files import SourceFile, describe_file
 from bigdata_cli.sources.csv.header import skip_lines
 from bigdata_cli.sources.csv.options import SourceOptions
@@ -46,7 +46,7 @@ def open_json_lines(paths: Sequence[str | Path], options: SourceOptions | None =
         origin, head = find_origin(name, options.encoding, _HEAD_BYTES, tables=magics())
         if not files:
             dialect = replace(dialect, encoding=origin.encoding)
-        files.append(describe_file(origin, skip_lines(head, options.skip_rows, name), ()))
+        files.append(describe_file(origin, skip_lines(head, dialect.skip_rows, name), ()))
     source = Source(files=tuple(files), dialect=dialect, names=("",))
     names = options.names or find_keys(source)
     if not names:
@@ -69,15 +69,13 @@ def _dialect(options: SourceOptions, name: str) -> JsonDialect:
             f"{name} is read as JSON lines, which take no {' and no '.join(foreign)}",
             hint="--no-jsonl reads it as a CSV, --text as lines",
         )
-    if options.skip_rows < 0:
-        raise UsageError(f"--skip-rows {options.skip_rows} is negative")
     if options.names is not None and len(set(options.names)) < len(options.names):
         raise UsageError("--names has a name twice")
     comment = options.comment
     return JsonDialect(
         nested=options.nested,
         names=options.names,
-        skip_rows=options.skip_rows,
+        skip_rows=check_skip(options.skip_rows, "--skip-rows"),
         comment=None if comment is None else check_character(comment, "--comment"),
     )
 

@@ -17,6 +17,7 @@ from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject, parse_block
 from bigdata_cli.sources.csv.select_fields import without
 from bigdata_cli.sources.jsonl.problems import describe, shown_key
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.lattice import Form, Observed
 
 CSV_OF_LINES = Dialect(delimiter=",", quote='"', header=False, null_tokens=("",))
@@ -65,7 +66,7 @@ class JsonTranscriber:
         return replace(
             chunk,
             position=block.offset + records.position,
-            blank_lines=n_blank,
+            tally=Tally(blank_lines=n_blank),
             rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
         )
 

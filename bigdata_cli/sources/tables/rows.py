@@ -19,6 +19,7 @@ from bigdata_cli.sources.csv.columns import NO_VALUE, typed_array
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.values import Values, cells_of, observe, render, simplify
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
@@ -71,7 +72,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
         texts=DistinctTexts.of([column.distinct for column in columns]),
         rows=batch.num_rows,
         position=piece.stop,
-        blank_lines=0,
+        tally=Tally(),
         rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
     )
     return Unit(piece, first_row, chunk, None)

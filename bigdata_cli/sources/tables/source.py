@@ -57,6 +57,7 @@ class TableSource:
     dialect: TableDialect
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     is_stream: bool = True
     in_pieces: None = None
     comes_once: bool = False

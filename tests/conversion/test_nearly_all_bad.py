@@ -1,0 +1,94 @@
+"""Files of which most rows are rejected, and what the messages of ragged rows offer."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from bigdata_cli import convert, inspect
+from bigdata_cli.errors import DataError
+from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.source import open_source
+
+
+def attempt(tmp_path, text: str, **options) -> DataError:
+    source = tmp_path / "x.csv"
+    source.write_text(text)
+    with pytest.raises(DataError) as caught:
+        convert(source, to="parquet", output=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+    assert caught.value.exit_code == 3
+    return caught.value
+
+
+def test_all_rows_are_bad(tmp_path):
+    text = "a,b,c\n" + "1;2;3\n" * 5
+    options = {"delimiter": ",", "header": True, "names": ["a", "b", "c"]}
+    error = attempt(tmp_path, text, on_bad_row="skip", **options)
+    assert "gives 3 names, the records have 1 field" in error.message
+    error = attempt(tmp_path, "1\n" * 5, on_bad_row="skip", types={"column0": "date"}, header=False)
+    assert 'all 5 rows are bad: column "column0" is not date' in error.message
+    assert "types" in error.hint
+
+
+@pytest.mark.parametrize("n_bad", [500, 501])
+def test_more_than_half_of_the_first_thousand_rows(tmp_path, n_bad):
+    source = tmp_path / "x.csv"
+    rows = ["1,2,3\n"] * 300 + ["1\n"] * n_bad + ["1,2,3\n"] * 9000
+    source.write_text("a,b,c\n" + "".join(rows))
+    options = {"to": "parquet", "on_bad_row": "skip", "output": tmp_path / "out"}
+    if n_bad == 500:
+        assert convert(source, **options).rejected_rows == 500
+    else:
+        with pytest.raises(DataError, match="501 of the first 1,000 rows are bad") as caught:
+            convert(source, **options)
+        assert "short_rows" in caught.value.hint
+
+
+def test_of_a_stream_too(tmp_path, monkeypatch):
+    text = b"a,b,c\n" + b"1,2,3\n" * 250 + b"1\n" * 700 + b"1,2,3\n" * 900
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    with pytest.raises(DataError, match="700 of the first 1,000 rows are bad"):
+        convert("-", to="parquet", output=tmp_path / "o", on_bad_row="skip")
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("a,b,c\n1,2,3\n# note\n4,5,6\n", "--comment '#'"),
+        ("a,b,c\n1,2,3\n4;5;6\n7,8,9\n", "--delimiter ';'"),
+        ("a,b,c\n1,2,3\nnote\n4,5,6\n", "--skip-rows N"),
+        ("a,b,c\n" + "1,2,3\n" * 50 + "rest\n", "--skip-footer N"),
+        ("a,b,c\n" + "1,2,3\n" * 50 + "1,2\n1,2,3\n", "--on-bad-row skip"),
+    ],
+)
+def test_the_likeliest_help_comes_first(tmp_path, text, first):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    source = open_source([path], SourceOptions())
+    from bigdata_cli.types.lattice import TypeOptions
+
+    with pytest.raises(DataError) as caught:
+        source.sample(
+            TypeOptions(),
+            keep=source.names,
+            max_bytes=1 << 20,
+            skip_bad_rows=False,
+            max_record_bytes=1 << 20,
+        )
+    assert caught.value.hint.startswith(first)
+    assert "--short-rows null" in caught.value.hint
+    assert "--on-bad-row skip" in caught.value.hint
+
+
+def test_inspect_counts_what_was_skipped(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b,c\n" + "1,2,3\n" * 50 + "1,2\n1,2,3\n")
+    with pytest.raises(DataError, match="the record has 2 fields"):
+        inspect(path)
+    report = inspect(path, on_bad_row="skip")
+    assert report.bad_rows == 1
+    assert json.loads(json.dumps(report.to_json()))["bad_rows"] == 1
