@@ -17,7 +17,6 @@ from bigdata_cli.io.lock import FolderLock
 from bigdata_cli.io.store import ByteSink, FileStat
 from bigdata_cli.io.whole_file import sync_path
 from bigdata_cli.io.written_file import MeasuredFile, WrittenFile
-from bigdata_cli.native.library import lib
 
 _MAX_SINGLE_FLUSHES = 64
 """With more files the whole file system is flushed, by one call."""
@@ -106,6 +105,8 @@ class LocalStore:
             sync_path(self.path)
             return
         if len(paths) > _MAX_SINGLE_FLUSHES:
+            from bigdata_cli.native.library import lib
+
             descriptor = os.open(self.path, os.O_RDONLY)
             try:
                 if lib.bd_sync_file_system(descriptor) == 0:
