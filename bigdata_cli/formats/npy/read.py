@@ -210,11 +210,8 @@ def read_matrix(
     rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a shard of the layout matrix, as `Format.read` gives them."""
-    for X, y in matrix_slices(store, files, schema, options, max_rows=max_rows, rows=rows):
-        try:
-            yield matrix_columns(X, y, schema, options.label, columns=columns)
-        except VerificationError as error:
-            raise VerificationError(f"{StoredFile(store, files[0])}: {error.message}") from error
+    access = NpyRows(store, files, schema, options, columns)
+    yield from access.read(range(access.rows) if rows is None else rows, max_rows)
 
 
 def matrix_slices(
