@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import TableArrays
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.formats.base import Format, StorageOptions
-from bigdata_cli.formats.column_arrays import TableArrays
 from bigdata_cli.types.buffers import array_of, cast_array, numbers_of, validity_of
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 

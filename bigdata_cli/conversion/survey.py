@@ -13,6 +13,8 @@ from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.content import EmptySourceError
+from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
@@ -41,6 +43,11 @@ class Survey:
     storage: StorageOptions
     output: Path
 
+    @property
+    def store(self) -> Store:
+        """Where the dataset is written."""
+        return open_store(self.output)
+
 
 def survey(
     paths: Sequence[str | Path], options: ConvertOptions, *, sample_bytes: int = SAMPLE_BYTES
@@ -54,7 +61,7 @@ def survey(
     source = _open(paths, options)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(output, force=options.force, repair=options.repair)
+    check_output(open_store(output), force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
     types = _types(source, keep, options)
     storage = storage_options(form, options)
