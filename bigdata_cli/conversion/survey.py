@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bigdata_cli.conversion.column_types import asked_types
+from bigdata_cli.conversion.column_types import asked_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.content import EmptySourceError
+from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
@@ -38,6 +41,11 @@ class Survey:
     output: Path
     hints: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def store(self) -> Store:
+        """Where the dataset is written."""
+        return open_store(self.output)
+
 
 def survey(
     paths: Sequence[str | Path], options: ConvertOptions, *, sample_bytes: int = SAMPLE_BYTES
@@ -48,10 +56,10 @@ def survey(
     """
     form = get_format(options.to)
     _check(options)
-    source = open_rows(paths, options.source)
+    source = _open(paths, options)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(output, force=options.force, repair=options.repair)
+    check_output(open_store(output), force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
     types = asked_types(source, keep, options)
     storage = storage_options(form, options)
@@ -76,6 +84,17 @@ def survey(
         output=output,
         hints=source.hints(sample.plan),
     )
+
+
+def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
+    """The source; one that is empty has the columns of a schema, if there is one."""
+    try:
+        return open_rows(paths, options.source)
+    except EmptySourceError:
+        if options.schema is None:
+            raise
+        names = tuple(read_schema(options.schema))
+        return open_rows(paths, replace(options.source, names=names))
 
 
 def _check(options: ConvertOptions) -> None:

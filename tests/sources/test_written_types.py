@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 
 import pyarrow.parquet as pq
 import pytest
@@ -136,14 +135,11 @@ def test_both_orders_are_mentioned(tmp_path):
     )
 
 
-def test_a_manifest_of_an_earlier_version_has_no_formats(tmp_path, source):
-    convert(source, to="npy", output=tmp_path / "out")
-    path = tmp_path / "out" / "_manifest.json"
-    from bigdata_cli.dataset.manifest_file import read_manifest
-
-    dialect = read_manifest(path.parent).dialect
-    assert {"date_formats", "strip", "true_tokens", "false_tokens"} <= dialect.keys()
-    assert json.loads(path.read_text())["dialect"]["date_formats"] == {}
+def test_the_manifest_says_how_values_were_written(tmp_path, source):
+    dialect = convert(source, to="npy", output=tmp_path / "out", **TOLD).manifest.dialect
+    assert dialect["date_formats"] == {"when": "%d/%m/%Y", "at": "%I:%M %p"}
+    assert (dialect["true_tokens"], dialect["false_tokens"]) == (["Yes"], ["No"])
+    assert (dialect["strip"], dialect["thousands"]) == ("$%", ",")
 
 
 def test_a_schema_from_python(tmp_path, source):
