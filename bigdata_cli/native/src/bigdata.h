@@ -265,8 +265,9 @@ typedef struct {
 
 /* How a column is parsed: BD_MODE_…, the storage of its values, and flags. fixed: the user chose
  * its type, so that what does not fit is undecided. observes: it is found out which types could
- * hold the texts of a text column. wants_text, wants_codes: its texts are copied; are numbered. format: of the dates or times of a
- * column of fixed type, where the user says it; see formatted_time.h. */
+ * hold the texts of a text column. wants_text, wants_codes: its texts are copied; are numbered.
+ * format: of the dates or times of a column of fixed type, where the user says it; see
+ * formatted_time.h. */
 typedef struct {
     int32_t mode, zoned, storage, fixed, observes, wants_text, wants_codes, unused;
     const char *format;

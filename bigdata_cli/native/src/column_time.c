@@ -88,8 +88,7 @@ bool bd_parse_times(bd_run *run)
     const bool is_date = column->mode == BD_MODE_DATE;
     const bool in_nanos = column->mode == BD_MODE_TIMESTAMP_NS;
     const bool zoned = column->zoned;
-    const bool careful =
-        run->fields->input->nulls->numeric[run->index] || column->format != NULL;
+    const bool careful = run->fields->input->nulls->numeric[run->index] || column->format != NULL;
     int64_t n_nulls = 0, forms = 0;
 
     bd_find_places(run);
