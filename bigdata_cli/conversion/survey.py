@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.content import EmptySourceError
+from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
@@ -40,6 +43,11 @@ class Survey:
     storage: StorageOptions
     output: Path
 
+    @property
+    def store(self) -> Store:
+        """Where the dataset is written."""
+        return open_store(self.output)
+
 
 def survey(
     paths: Sequence[str | Path], options: ConvertOptions, *, sample_bytes: int = SAMPLE_BYTES
@@ -50,10 +58,10 @@ def survey(
     """
     form = get_format(options.to)
     _check(options)
-    source = open_rows(paths, options.source)
+    source = _open(paths, options)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(output, force=options.force, repair=options.repair)
+    check_output(open_store(output), force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
     types = _types(source, keep, options)
     storage = storage_options(form, options)
@@ -77,6 +85,17 @@ def survey(
         storage=storage,
         output=output,
     )
+
+
+def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
+    """The source; one that is empty has the columns of a schema, if there is one."""
+    try:
+        return open_rows(paths, options.source)
+    except EmptySourceError:
+        if options.schema_file is None:
+            raise
+        names = tuple(column.name for column in read_schema(options.schema_file))
+        return open_rows(paths, replace(options.source, names=names))
 
 
 def _check(options: ConvertOptions) -> None:

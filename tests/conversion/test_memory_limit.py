@@ -153,6 +153,18 @@ def test_long_records_among_short_ones(long_records, tmp_path, to):
     assert max(longest) == LONG_BYTES
 
 
+def test_many_bad_rows_of_many_columns(tmp_path):
+    path, n_columns = tmp_path / "ragged.csv", 200
+    with path.open("w") as file:
+        file.write(",".join(f"c{i}" for i in range(n_columns)) + "\n")
+        for row in range(10_000):
+            n_fields = n_columns - (row % 10 == 9)
+            file.write(",".join(str(row * i % 99_991) for i in range(n_fields)) + "\n")
+    words = [path, "--to", "parquet", "--on-bad-row", "skip", "-o", "out"]
+    done = run_within(LIMIT, *words, folder=tmp_path)
+    assert json.loads(done.output)["rejected_rows"] == 1000
+
+
 def smallest_limit(*words: object, folder: Path) -> int:
     """The limit that a refusal names as the smallest; it does."""
     refused = run(*words, "--memory-limit", START_BYTES, "--dry-run", folder=folder)

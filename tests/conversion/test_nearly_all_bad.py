@@ -92,3 +92,43 @@ def test_inspect_counts_what_was_skipped(tmp_path):
     report = inspect(path, on_bad_row="skip")
     assert report.bad_rows == 1
     assert json.loads(json.dumps(report.to_json()))["bad_rows"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", "id,name\n"])
+def test_nothing_under_a_schema_is_a_dataset_of_no_rows(tmp_path, text):
+    schema = tmp_path / "schema.json"
+    columns = [{"name": "id", "dtype": "int32"}, {"name": "name", "dtype": "text"}]
+    schema.write_text(json.dumps(columns))
+    source = tmp_path / "x.csv"
+    source.write_text(text)
+    report = convert(source, to="parquet", output=tmp_path / "out", schema=schema)
+    assert report.rows == 0
+    assert [(c.name, c.dtype) for c in report.manifest.schema] == [
+        ("id", "int32"),
+        ("name", "text"),
+    ]
+
+
+def test_a_first_record_beyond_what_is_looked_at(tmp_path):
+    source = tmp_path / "x.csv"
+    names = [f"a_rather_long_name_of_a_column_{i}" for i in range(12_000)]
+    source.write_text(",".join(names) + "\n" + ",".join(["1"] * 12_000) + "\n")
+    opened = open_source([source], SourceOptions())
+    assert opened.names == tuple(names)
+
+
+def test_files_that_begin_in_other_ways_are_not_one_source(tmp_path):
+    for name, before in (("1.csv", "Report\n\n"), ("2.csv", "")):
+        (tmp_path / name).write_text(f"{before}id,name\n1,a\n2,b\n")
+    with pytest.raises(DataError, match="0 lines before its table"):
+        open_source([tmp_path / "1.csv", tmp_path / "2.csv"], SourceOptions())
+
+
+def test_a_footer_of_a_stream(tmp_path):
+    import gzip
+
+    rows = b"id,name\n" + b"".join(b"%d,row\n" % i for i in range(200_000))
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(gzip.compress(rows + b"\nSource: x\n"))
+    report = convert(path, to="parquet", output=tmp_path / "out", skip_footer=2)
+    assert report.rows == 200_000

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A record with more fields than there are columns: wrong, cut, or its surplus is text of a field. */
+/* A record with more fields than there are columns: wrong, cut, or its surplus is text of a field.
+ */
 enum { BD_LONG_IS_WRONG, BD_LONG_IS_CUT, BD_LONG_IS_JOINED };
 
 /* The bytes of a dialect, -1 for what it does not have. A delimiter of several bytes is `delimiter`
@@ -16,9 +17,10 @@ typedef struct bd_rules {
     int32_t delimiter;
     int32_t quote, escape, comment;
     int32_t decimal, thousands;
-    uint8_t trim;       /* spaces around fields are no part of them */
-    uint8_t keep_blank; /* blank lines are records */
-    uint8_t drops_last; /* the last field is what follows a delimiter at the end: nothing, or not there */
+    uint8_t trim;        /* spaces around fields are no part of them */
+    uint8_t keep_blank;  /* blank lines are records */
+    uint8_t drops_last;  /* the last field is what follows a delimiter at the end: nothing, or not
+                            there */
     uint8_t fills_short; /* fields that a record lacks at its end are empty */
     uint8_t long_rows;   /* BD_LONG_…: what becomes of fields that are too many */
     int32_t join_field;  /* the field that takes those that are joined */

@@ -239,8 +239,7 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
 {
     const bd_strip *strip = &parser->strip;
     const bool adjusts = strip->has_returns || strip->has_blanks || strip->has_missing ||
-                         input->rules->trim ||
-                         input->rules->tail_size > 0;
+                         input->rules->trim || input->rules->tail_size > 0;
     const bd_fields fields = {.input = input,
                               .block = input->block,
                               .ends = strip->ends,

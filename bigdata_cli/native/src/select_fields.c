@@ -71,8 +71,8 @@ static uint8_t *copy_field(uint8_t *to, const uint8_t *from, int64_t n, int32_t 
 
 /* Copies the fields f with wanted[f] of all records of block[0 ... end), as they stand there:
  * quotes, escapes and spaces too. Each record begins with the byte `first`, as a field of its own,
- * so that it is never a blank line or a comment, and ends with a line feed. Records that the dialect
- * mends are mended.
+ * so that it is never a blank line or a comment, and ends with a line feed. Records that the
+ * dialect mends are mended.
  *
  * Precondition: a parser took all records, they are whole, and BD_PADDING bytes may be read after
  * `end`, the first of them a line feed. `out` has room for the bytes of the block, and for each

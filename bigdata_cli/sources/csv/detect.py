@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
 _TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
 _CLEAR_LINES = 10
 _AGREEING_SHARE, _AGREEING_WITH_QUOTE = 0.6, 0.95
-_FEWEST_BELOW = 5
+_FEWEST_BELOW, _MUCH_BETTER = 5, 2
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 
 
@@ -303,7 +303,9 @@ def _is_quoted(text: str, delimiter: str, quote: str, *, is_found: bool) -> bool
     with_it = _agreement(read_records(text, delimiter, quote))
     without = _agreement(read_records(text, delimiter, '"'))
     if not is_found:
-        return with_it[0] > max(without[0], _AGREEING_WITH_QUOTE)
+        return with_it[0] > max(_MUCH_BETTER * without[0], _AGREEING_SHARE) or (
+            with_it[0] > max(without[0], _AGREEING_WITH_QUOTE)
+        )
     return with_it[0] > without[0] or (begun == ended and with_it[0] == without[0])
 
 

@@ -143,7 +143,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         origin, data = find_origin(
             name, options.encoding, _HEAD_BYTES, tables=magics(), may_be_empty=is_named
         )
-        head = Head(name=name, data=data, is_whole=len(data) < _HEAD_BYTES)
+        head = _with_lines(Head(name=name, data=data, is_whole=len(data) < _HEAD_BYTES), origin)
         if found is None:
             found = choose_dialect(head, origin.member or name, options)
             dialect = replace(found.dialect, encoding=origin.encoding)
@@ -227,14 +227,26 @@ def _check_end(head: Head, origin: Origin, found: Found, options: SourceOptions)
         )
 
 
+def _with_lines(head: Head, origin: Origin) -> Head:
+    """A head that holds more than one line, as far as a record may be long."""
+    while not head.is_whole and len(head.data) < MAX_RECORD_BYTES:
+        if head.data.count(b"\n") + head.data.count(b"\r") > 1:
+            break
+        head = _longer(head, origin)
+    return head
+
+
+def _longer(head: Head, origin: Origin) -> Head:
+    n_bytes = 4 * len(head.data)
+    data, _ = origin.head(n_bytes)
+    return Head(name=head.name, data=data, is_whole=len(data) < n_bytes)
+
+
 def _with_first_record(head: Head, origin: Origin, dialect: Dialect) -> Head:
     """A head that holds the whole first record, as far as a record may be long."""
-    n_bytes = _HEAD_BYTES
-    while not head.is_whole and n_bytes < MAX_RECORD_BYTES and not dialect.is_text:
+    while not head.is_whole and len(head.data) < MAX_RECORD_BYTES and not dialect.is_text:
         start = header_start(head.data, head.name, dialect)
         if first_record(head.data, start, dialect, is_whole=False)[0] is not None:
             break
-        n_bytes *= 4
-        data, _ = origin.head(n_bytes)
-        head = Head(name=head.name, data=data, is_whole=len(data) < n_bytes)
+        head = _longer(head, origin)
     return head
