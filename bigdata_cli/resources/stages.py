@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 STAGES = {
     "sample": "dialect, types and sizes, looked at beforehand",
@@ -60,23 +61,27 @@ PHASES = {
 }
 """The phases of a conversion, one after the other."""
 
-_listeners: list[Callable[[str], None]] = []
+_Listener = Callable[[str], None]
+_listeners: ContextVar[tuple[_Listener, ...]] = ContextVar("phase_listeners", default=())
 
 
 def begin_phase(name: str) -> None:
-    """What follows, in all threads, is this phase: one of `PHASES`, or of a training."""
-    for listener in tuple(_listeners):
+    """What follows, in all threads, is this phase: one of `PHASES`, or of a training.
+
+    Is called in the thread of the conversion or training: others in the process do not hear of it.
+    """
+    for listener in _listeners.get():
         listener(name)
 
 
 @contextmanager
-def listen_to_phases(listener: Callable[[str], None]) -> Iterator[None]:
+def listen_to_phases(listener: _Listener) -> Iterator[None]:
     """Call the listener with each phase that begins, while the context lasts."""
-    _listeners.append(listener)
+    before = _listeners.set((*_listeners.get(), listener))
     try:
         yield
     finally:
-        _listeners.remove(listener)
+        _listeners.reset(before)
 
 
 _measured: list[StageTimes] = []

@@ -8,7 +8,14 @@ import time
 import pytest
 
 from bigdata_cli import convert
-from bigdata_cli.resources.stages import STAGES, StageTimes, measure_stages, stage
+from bigdata_cli.resources.stages import (
+    STAGES,
+    StageTimes,
+    begin_phase,
+    listen_to_phases,
+    measure_stages,
+    stage,
+)
 
 
 def work(seconds: float) -> None:
@@ -65,3 +72,27 @@ def test_a_conversion_is_measured_on_request(tmp_path):
     assert all(seconds >= 0 for seconds in report.stages.values())
     assert report.stages["parse"] > 0
     assert report.manifest.to_json() == plain.manifest.to_json()
+
+
+def test_conversions_in_threads_hear_of_their_own_phases(tmp_path):
+    heard: list[str] = []
+    reports = []
+    source = tmp_path / "a.csv"
+    source.write_text("a,b\n" + "1,x\n" * 2_000)
+
+    def run(place: int) -> None:
+        reports.append(convert(source, to="npy", output=tmp_path / f"out{place}", shards=3))
+
+    with listen_to_phases(heard.append):
+        begin_phase("loading")
+        threads = [threading.Thread(target=run, args=(place,)) for place in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    begin_phase("training")
+    assert heard == ["loading"]
+    for report in reports:
+        phases = [phase.name for phase in report.memory.phases]
+        assert phases == ["sampling", "converting", "committing"]
+    assert len(reports) == 3
