@@ -7,7 +7,7 @@ given for them. The libraries that a function needs are loaded when it is called
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.option_kinds import PATH, SOURCES
@@ -41,7 +41,8 @@ def convert(
     disk_limit: int | str | None = None,
     float_mode: Literal["auto", "32", "64"] = "auto",
     types: Mapping[str, str] | None = None,
-    schema: str | Path | None = None,
+    all_text: bool = False,
+    schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
     delimiter: str | None = None,
@@ -60,6 +61,10 @@ def convert(
     decimal: str = ".",
     thousands: str | None = None,
     null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
     text: bool | None = None,
     keep_blank_lines: bool = False,
     jsonl: bool | None = None,
@@ -98,7 +103,8 @@ def convert(
         repair: Write only those shards of the dataset again that are damaged or missing.
         disk_limit: What may lie on the disk at once, such as 20GB. Default: what is free, less 5 %.
         float_mode: auto: float32 where no value changes, else float64.
-        types: Dtype of a column.
+        types: Dtype of a column, or of those that match a pattern.
+        all_text: All columns are text, but for those of types.
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
@@ -123,6 +129,12 @@ def convert(
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
             empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
         text: Lines become rows of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
         jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
@@ -187,6 +199,10 @@ def inspect(
     decimal: str = ".",
     thousands: str | None = None,
     null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
     text: bool | None = None,
     keep_blank_lines: bool = False,
     jsonl: bool | None = None,
@@ -229,6 +245,12 @@ def inspect(
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
             empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
         text: Lines become rows of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
         jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for

@@ -9,10 +9,8 @@ changes a file on purpose. Older datasets have SHA-256.
 from __future__ import annotations
 
 import hashlib
-import os
-from io import FileIO
-from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, Annotated
+from pathlib import PureWindowsPath
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 import xxhash
@@ -30,6 +28,11 @@ _XXH3, _SHA256 = "xxh3-128-pieces", "sha256"
 _READ_BYTES = 1 << 18
 _MAX_NAME_BYTES = 255
 """What file systems allow for the name of a file."""
+
+
+class _Source(Protocol):
+    def readinto(self, buffer: Buffer, /) -> int | None: ...
+    def tell(self) -> int: ...
 
 
 class Checksum:
@@ -103,15 +106,13 @@ def entry_of_bytes(name: str, data: bytes) -> FileEntry:
     return FileEntry(name=name, bytes=len(data), checksum=checksum.text())
 
 
-def entry_of_file(path: Path, name: str) -> FileEntry:
-    """The entry of a file that is called `name` in its dataset; reads it."""
-    with path.open("rb", buffering=0) as file:
-        return FileEntry(
-            name=name, bytes=os.fstat(file.fileno()).st_size, checksum=read_checksum(file)
-        )
+def entry_of_source(file: _Source, name: str) -> FileEntry:
+    """The entry of an open file that is called `name` in its dataset; reads all of it."""
+    checksum = read_checksum(file)
+    return FileEntry(name=name, bytes=file.tell(), checksum=checksum)
 
 
-def read_checksum(file: FileIO, like: str = _XXH3) -> str:
+def read_checksum(file: _Source, like: str = _XXH3) -> str:
     """The checksum of an open file, by the algorithm of the checksum `like`."""
     buffer = memoryview(bytearray(_READ_BYTES))
     if like.partition(":")[0] == _SHA256:

@@ -14,17 +14,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import structs
 
-from bigdata_cli.checksum import FileEntry, entry_of_file
+from bigdata_cli.checksum import FileEntry, entry_of_source
 from bigdata_cli.dataset.manifest import ShardEntry, make_manifest
 from bigdata_cli.dataset.manifest_file import manifest_text
-from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import all_traits, get_format
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.store import partial_name
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
 LAYOUTS = [(traits.name, layout) for traits in all_traits() for layout in traits.layout_names]
 """Every format with each of its layouts; matrix and packed hold no text."""
+
+
+def entry_of_file(path: Path, name: str) -> FileEntry:
+    """The entry of a file that is called `name` in its dataset; reads it."""
+    with path.open("rb", buffering=0) as file:
+        return entry_of_source(file, name)
 
 
 def schema_of(table: pa.Table) -> Schema:
@@ -131,13 +139,13 @@ def _write_shard(
     schema: Schema,
     storage: StorageOptions,
 ) -> ShardEntry:
-    writer = form.writer(folder, name, schema, storage)
+    writer = form.writer(LocalStore(folder), name, schema, storage)
     step = writer.batch_rows or max(1, rows.num_rows)
     for start in range(0, rows.num_rows, step):
         writer.append(writer.encode(rows.slice(start, step)))
     files = []
     for file in writer.close():
-        partial_path(folder / file.name).rename(folder / file.name)
+        (folder / partial_name(file.name)).rename(folder / file.name)
         assert file == entry_of_file(folder / file.name, file.name)
         files.append(file)
     return ShardEntry(files=tuple(files), rows=rows.num_rows, source_ranges=())

@@ -17,17 +17,17 @@ from bigdata_cli.checksum import (
     Checksum,
     FileEntry,
     entry_of_bytes,
-    entry_of_file,
     read_checksum,
 )
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.written_file import WrittenFile
 from bigdata_cli.strict_json import JsonError, convert
-from tests.datasets import edited_manifest
+from tests.datasets import edited_manifest, entry_of_file
 from tests.docs.blocks import ROOT
 from tests.manifests.test_manifest import changes, make_old
 
@@ -99,7 +99,7 @@ def test_an_older_dataset_is_verified_and_repaired(to: str, tmp_path: Path) -> N
     options = ConvertOptions(to=to, output=output, shards=3)
     run([source], options)
     make_old(output, 2)
-    old = read_manifest(output)
+    old = read_manifest(LocalStore(output))
     assert all(f.checksum.startswith("sha256:") for s in old.shards for f in s.files)
     assert changes(output) == []
     damaged = output / old.shards[1].files[0].name
@@ -109,7 +109,7 @@ def test_an_older_dataset_is_verified_and_repaired(to: str, tmp_path: Path) -> N
     assert any("checksum (SHA-256)" in one for one in changes(output))
     run([source], ConvertOptions(to=to, output=output, shards=3, repair=True))
     assert changes(output) == []
-    repaired = read_manifest(output)
+    repaired = read_manifest(LocalStore(output))
     assert [s.files for s in repaired.shards[::2]] == [s.files for s in old.shards[::2]]
     if to != "hdf5":  # the same bytes, and the checksum that says so
         assert repaired.shards == old.shards
@@ -126,7 +126,7 @@ def test_a_shard_that_comes_out_otherwise_is_not_taken_for_the_old_one(tmp_path:
     source.write_text("a\n" + "".join(f"{i}\n" for i in range(3_000)))
     run([source], ConvertOptions(to="npy", output=output, shards=2))
     make_old(output, 2)
-    name = read_manifest(output).shards[0].files[0].name
+    name = read_manifest(LocalStore(output)).shards[0].files[0].name
     with edited_manifest(output) as manifest:
         manifest["shards"][0]["files"][0]["sha256"] = "0" * 64
     with pytest.raises(Exception, match="came out otherwise"):

@@ -7,16 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.checksum import FileEntry
-from bigdata_cli.conversion.checksums import file_entry
 from bigdata_cli.conversion.recast import recast
-from bigdata_cli.conversion.rejects import RejectsWriter, pieces_name
+from bigdata_cli.conversion.rejects import RejectsWriter
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
 from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.conversion.widening import Stored, change_of
 from bigdata_cli.engines.base import Worker
-from bigdata_cli.formats.base import Change, Format, StorageOptions, partial_path
+from bigdata_cli.formats.base import Change, Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.native.vocabulary import Vocabulary
 from bigdata_cli.sources.bad_values import RecordError
@@ -51,7 +49,7 @@ class ShardBuilder:
         options = FileOptions(
             form=self._form,
             storage=shared.storage,
-            folder=shared.folder,
+            store=shared.store,
             in_flight=worker.max_in_flight,
             most_table_bytes=shared.max_table_bytes,
         )
@@ -59,7 +57,7 @@ class ShardBuilder:
         self._spoiled = False
         self._rows = 0
         self._tally = Tally()
-        self._rejects = RejectsWriter(partial_path(shared.folder / pieces_name(spec.name)))
+        self._rejects = RejectsWriter(shared.store, spec.name)
         self._pieces: list[ByteRange] = []
         self._rest: RestColumns | None = None
         self._fitting: tuple[ColumnState, ...] | None = None
@@ -354,7 +352,8 @@ class ShardBuilder:
             schema=self._files.schema,
             rows=self._rows,
             rejected=self._rejects.count,
-            rejects=self._rejects_entry(),
+            # Of a shard that is written again it is too.
+            rejects=None if self._spoiled else self._rejects.finish(),
             tally=self._tally,
             starts=starts,
             stops=stops,
@@ -366,9 +365,3 @@ class ShardBuilder:
             rest=rest,
             room=-1.0 if written is None else written.room,
         )
-
-    def _rejects_entry(self) -> FileEntry | None:
-        """The file of rejected records; of a shard that is written again it is too."""
-        if self._spoiled or not self._rejects.count:
-            return None
-        return file_entry(self.shared.folder, pieces_name(self.spec.name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from bigdata_cli.conversion import shard_record
 from bigdata_cli.conversion.commit import OutputFolder
@@ -25,8 +24,8 @@ from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.conversion.stream import StreamWork, convert_stream
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.engines.base import Engine, Task
+from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.base import partial_path
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
 from bigdata_cli.sources.csv.advice import nearly_all_bad
@@ -84,6 +83,10 @@ class Coordinator:
     def jobs(self) -> int:
         return self.memory.jobs
 
+    def engine(self) -> Engine:
+        """A new engine for the shards; a context manager."""
+        return make_engine(LOCAL, self.jobs)
+
     @property
     def n_finished(self) -> int:
         """Shards whose files are whole, as far as is known by now."""
@@ -117,7 +120,7 @@ class Coordinator:
             self._vocabularies.changes(result.schema)
         known = self.ledger.in_order
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
-        checked = check_files(folder.path, known, jobs=self.jobs, on_progress=self.meter.advance)
+        checked = check_files(folder.store, known, jobs=self.jobs, on_progress=self.meter.advance)
         self.ledger.restore(checked)
         folder.go_on(state.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
@@ -133,7 +136,7 @@ class Coordinator:
             yield
             return
         self.meter.say("what comes from a pipe cannot be resumed: keep its source until it ends")
-        self.pipe = PipeText(self.plan, self.ledger, folder.path)
+        self.pipe = PipeText(self.plan, self.ledger, folder.store)
         try:
             yield
         finally:
@@ -312,10 +315,9 @@ class Coordinator:
     def _range_bytes(self, index: int) -> int:
         return sum(piece.stop - piece.start for piece in self.ranges[index])
 
-    def reject_pieces(self) -> list[Path]:
+    def reject_pieces(self) -> list[str]:
         """The files with the rejected records of each shard, in order."""
-        names = (pieces_name(self.specs.name(index)) for index in range(self.n_shards))
-        return [partial_path(self.plan.output / name) for name in names]
+        return [pieces_name(self.specs.name(index)) for index in range(self.n_shards)]
 
     def renames(self) -> dict[str, str]:
         """The files of all shards: under what name each was written, and its final one."""

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from bigdata_cli.dataset.manifest import SourceEntry
-from bigdata_cli.io.whole_file import sync_path
+from bigdata_cli.io.store import Store
 from bigdata_cli.strict_json import Count, JsonError, convert
 
 JOURNAL_NAME = "_journal.jsonl"
@@ -82,8 +80,8 @@ class Journal:
     are written with the next ones, or by `close`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / JOURNAL_NAME
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._check = b""
         self._bytes = 0
         self._waiting: deque[Callable[[], Entry]] = deque()
@@ -129,13 +127,13 @@ class Journal:
     def remove(self) -> None:
         """End the thread and remove the file."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        self._store.remove([JOURNAL_NAME])
 
     def _write(self) -> None:
         """Write all that waits. Later calls find nothing left."""
         if not self._waiting:
             return
-        sync_path(self.path.parent)
+        self._store.sync()
         entries = list(self._waiting)  # they wait until they are on the disk
         lines, check = [], self._check
         for make in entries:
@@ -143,26 +141,22 @@ class Journal:
             lines.append(line)
         data = b"".join(lines)
         is_new = not self._bytes
-        with self.path.open("wb" if is_new else "r+b") as file:
-            file.truncate(self._bytes)
-            file.seek(self._bytes)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        self._store.put(JOURNAL_NAME, data, at=self._bytes)
+        self._store.sync([JOURNAL_NAME])
         self._bytes, self._check = self._bytes + len(data), check
         for _ in entries:
             self._waiting.popleft()
         if is_new:
-            sync_path(self.path.parent)
+            self._store.sync()
 
 
-def read_journal(folder: Path) -> Written | None:
-    """The lines of the journal in a folder whose checks are right; None where the first is not."""
-    path = folder / JOURNAL_NAME
+def read_journal(store: Store) -> Written | None:
+    """The lines of the journal in a store whose checks are right; None where the first is not."""
     try:
-        if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
+        if store.problem(JOURNAL_NAME) or store.stat(JOURNAL_NAME).bytes > _MAX_BYTES:
             return None
-        data = path.read_bytes()
+        with store.open(JOURNAL_NAME) as file:
+            data = file.read()
     except OSError:
         return None
     return _whole_lines(data.splitlines(keepends=True))

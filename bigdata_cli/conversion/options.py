@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bigdata_cli.formats.registry import FORMATS, all_traits
 from bigdata_cli.option_kinds import (
@@ -13,6 +14,7 @@ from bigdata_cli.option_kinds import (
     NATURAL,
     Kind,
     accept_mapping,
+    accept_path,
     accept_text,
     choice,
     parse_pair,
@@ -48,8 +50,17 @@ COLUMN_DTYPES = Kind(
     _parse_dtype,
     accept_mapping(accept_text),
     collect=unique_pairs,
-    note=", such as zip=text; repeatable",
+    note=", such as zip=text or '*_id=text'; repeatable",
 )
+
+
+def _accept_schema(schema: Any) -> Path | Mapping[str, Any]:
+    if isinstance(schema, Mapping):
+        return {accept_text(name): value for name, value in schema.items()}
+    return Path(accept_path(schema))
+
+
+SCHEMA = Kind("FILE", "str | Path | Mapping[str, Any]", Path, _accept_schema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +115,16 @@ class ConvertOptions:
         default="auto",
     )
     types: Mapping[str, str] = option(
-        "Dtype of a column.", COLUMN_DTYPES, flag="--type", manifest="types", default={}
+        "Dtype of a column, or of those that match a pattern.",
+        COLUMN_DTYPES,
+        flag="--type",
+        manifest="types",
+        default={},
     )
-    schema_file: Path | None = option(
+    all_text: bool = option("All columns are text, but for those of --type.", default=False)
+    schema: Path | Mapping[str, Any] | None = option(
         "JSON with the columns, as `bigdata convert --dry-run --json` prints them.",
-        argument="schema",
+        SCHEMA,
         no_trace=True,
         default=None,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import bisect
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,8 @@ from bigdata_cli.conversion.rewrite import Texts
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored, can_become, change_of
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.base import Change, partial_path
+from bigdata_cli.formats.base import Change
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import FedRows
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
@@ -43,13 +43,13 @@ class SurpriseError(DataError):
 class PipeText:
     """The text of a source that comes once, where its shards do not keep it."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, folder: Path) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, store: Store) -> None:
         self._plan = plan
         self._ledger = ledger
         self._spool: Spool | None = None
         self.watch: SpoolWatch | SurpriseWatch
         if plan.options.spool:
-            self._spool = Spool(partial_path(folder / _SPOOL_NAME))
+            self._spool = Spool(store, partial_name(_SPOOL_NAME))
             self.watch = SpoolWatch(plan, self._spool)
         else:
             self.watch = SurpriseWatch(plan, ledger)

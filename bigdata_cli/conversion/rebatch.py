@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.types.buffers import booleans_of
+from bigdata_cli.types.buffers import cast_array, validity_of
 from bigdata_cli.types.dtype import Kind, Schema, item_bytes
 
 
@@ -158,18 +158,18 @@ def _cumulative_bytes(array: pa.Array) -> np.ndarray:
 def _category_lengths(array: pa.DictionaryArray, lengths: np.ndarray) -> np.ndarray:
     """Bytes of the text of each row, int64; lengths: of each value of the dictionary."""
     codes = np.frombuffer(array.buffers()[1], np.int32, len(array), array.offset * 4)
-    if not array.null_count:
+    valid = validity_of(array)
+    if valid is None:
         return lengths.astype(np.int64)[codes]
     # The code of a null may be any number.
-    found = lengths.astype(np.int64).take(codes, mode="clip")
-    return found * booleans_of(array.is_valid())
+    return lengths.astype(np.int64).take(codes, mode="clip") * valid
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     arrays = [
         pa.nulls(len(array), field.type)
         if array.null_count == len(array)
-        else array.cast(field.type)
+        else cast_array(array, field.type)
         for array, field in zip(batch.columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

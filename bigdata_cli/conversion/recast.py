@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import TableArrays
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.formats.base import Format, StorageOptions
-from bigdata_cli.formats.column_arrays import TableArrays
-from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of
+from bigdata_cli.types.buffers import array_of, cast_array, numbers_of, validity_of
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 
 
@@ -42,7 +42,7 @@ def recast(
     if pa.types.is_floating(target):
         exact = form.kept_dtype(new, storage) == "float32" or stored.float32_exact
         return _floats(array, wanted.dtype, exact=exact)
-    return array.cast(target)
+    return cast_array(array, target)
 
 
 def carried(column: Column, form: Format, storage: StorageOptions) -> Column:
@@ -80,7 +80,7 @@ def _rounded(array: pa.Array, old: Column, new: Column, dtype: str) -> pa.Array:
         table = pa.table({column.name: array})
         arrays = TableArrays(Schema((column,)), (column,))
         values = arrays.matrix(table, dtype)[:, 0]
-        return array_of(np.ascontiguousarray(values), _valid(array))
+        return array_of(np.ascontiguousarray(values), validity_of(array))
     return _floats(array, dtype, exact=True)
 
 
@@ -88,11 +88,7 @@ def _floats(array: pa.Array, dtype: str, *, exact: bool) -> pa.Array:
     """Numbers as floats; of float32 the float64 is the same number, or its shortest decimal."""
     if not exact and dtype == "float64" and pa.types.is_float32(array.type):
         return array.cast(pa.string()).cast(pa.float64())
-    valid = _valid(array)
+    valid = validity_of(array)
     with np.errstate(over="ignore"):
         values = numbers_of(array if valid is None else array.fill_null(0)).astype(dtype)
     return array_of(values, valid)
-
-
-def _valid(array: pa.Array) -> np.ndarray | None:
-    return booleans_of(array.is_valid()) if array.null_count else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.commit import OutputFolder
@@ -25,6 +24,7 @@ from bigdata_cli.engines.base import Engine, Task, Worker
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import Change, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.store import Store
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState, as_categories
@@ -66,7 +66,7 @@ class _Round:
             schema=self._schema,
             format=self._plan.form.name,
             storage=self._plan.storage,
-            folder=self._plan.output,
+            store=self._plan.store,
             table_bytes=self._plan.table_bytes,
         )
 
@@ -171,7 +171,7 @@ class _Target:
     schema: Schema
     format: str
     storage: StorageOptions
-    folder: Path
+    store: Store
     table_bytes: int | None
 
     def work(self, again: _Again, worker: Worker) -> Rewriting:
@@ -179,7 +179,7 @@ class _Target:
         options = FileOptions(
             form=get_format(self.format),
             storage=self.storage,
-            folder=self.folder,
+            store=self.store,
             in_flight=worker.max_in_flight,
             most_table_bytes=self.table_bytes,
         )

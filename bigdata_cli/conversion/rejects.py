@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import heapq
+import io
 import itertools
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from contextlib import closing
 
-from bigdata_cli.formats.base import ShardName, partial_path
+from bigdata_cli.checksum import FileEntry, entry_of_source
+from bigdata_cli.formats.base import ShardName
+from bigdata_cli.io.store import Store, StoredFile, partial_name
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.lines import LineCounter
 from bigdata_cli.sources.csv.records import Reject
 from bigdata_cli.sources.csv.source import Source
 
 REJECTS_NAME = "rejects.csv"
+_PIECE_CHARACTERS = 1 << 16
 HEADER = ("source", "line", "byte", "reason", "raw")
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _Rejected = tuple[int, int, str, str, str]
@@ -33,72 +36,97 @@ class RejectsWriter:
     The bytes of a record are kept as they are: what is not UTF-8 is written back unchanged.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
+    def __init__(self, store: Store, name: ShardName) -> None:
+        self._store, self._final_name = store, pieces_name(name)
+        self._name = partial_name(self._final_name)
+        self._bytes = self.count = 0
         self.discard()
 
     def append(self, file: int, rejects: Sequence[Reject]) -> None:
         """Write records of the source file with that index."""
         if not rejects:
             return
-        with _open(self.path, "a" if self.count else "w") as stream:
-            writer = csv.writer(stream)
-            for reject in rejects:
-                raw = reject.raw.decode("utf-8", "surrogateescape")
-                line = "" if reject.line is None else reject.line
-                writer.writerow([file, reject.offset, line, reject.reason, raw.rstrip("\r\n")])
+        rows = (
+            (file, r.offset, "" if r.line is None else r.line, r.reason,
+             r.raw.decode("utf-8", "surrogateescape").rstrip("\r\n"))
+            for r in rejects
+        )  # fmt: skip
+        for data in _csv_pieces(rows):
+            self._store.put(self._name, data, at=self._bytes)
+            self._bytes += len(data)
         self.count += len(rejects)
+
+    def finish(self) -> FileEntry | None:
+        """Wait until the file is on the disk; its entry, None where there is none."""
+        if not self.count:
+            return None
+        self._store.sync([self._name])
+        with self._store.open(self._name) as file:
+            return entry_of_source(file, self._final_name)
 
     def discard(self) -> None:
         """Remove what was written."""
-        self.path.unlink(missing_ok=True)
-
-
-def _open(path: Path, mode: str):
-    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
+        self._store.remove([self._name])
 
 
 def merge_rejects(
-    source: RowSource, folder: Path, pieces: Iterable[Path], *, interleaved: bool = False
-) -> None:
+    source: RowSource, store: Store, pieces: Iterable[str], *, interleaved: bool = False
+) -> FileEntry:
     """Write `rejects.csv` (under its partial name) from the shards' pieces; it is on the disk then.
 
-    Of tables `line` is the row, and `byte` is empty. interleaved: the shards' records come in
-    turns, and not shard after shard.
+    pieces: the names of their files. Of tables `line` is the row, and `byte` is empty.
+    interleaved: the shards' records come in turns, and not shard after shard.
     """
-    pieces = tuple(pieces)
-    rejects: Iterable[_Rejected] = itertools.chain.from_iterable(map(_read, pieces))
+    parts = [_read(StoredFile(store, partial_name(name))) for name in pieces]
+    rejects: Iterable[_Rejected] = itertools.chain.from_iterable(parts)
     if interleaved:
-        rejects = heapq.merge(*map(_read, pieces))
-    with _open(partial_path(folder / REJECTS_NAME), "w") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(HEADER)
-        counters: dict[int, LineCounter] = {}
-        for file, offset, line, reason, raw in rejects:
-            if not line:
-                assert isinstance(source, Source)  # of tables and streams the line is known
-                counter = counters.setdefault(file, LineCounter(source.files[file].path))
-                line = str(counter.line_of(offset))
-            place = offset if source.total_rows is None else ""
-            writer.writerow([source.files[file].name, line, place, reason, raw])
-        stream.flush()
-        os.fsync(stream.fileno())
+        rejects = heapq.merge(*parts)
+    with closing(store.create(partial_name(REJECTS_NAME))) as file:
+        for data in _csv_pieces(itertools.chain([HEADER], _located(source, rejects))):
+            file.write(data)
+        entry = file.finish(REJECTS_NAME)
+    store.sync([partial_name(REJECTS_NAME)])
+    return entry
 
 
-def _read(path: Path) -> Iterator[_Rejected]:
+def _located(source: RowSource, rejects: Iterable[_Rejected]) -> Iterator[tuple]:
+    """The records as `rejects.csv` has them."""
+    counters: dict[int, LineCounter] = {}
+    for file, offset, line, reason, raw in rejects:
+        if not line:
+            assert isinstance(source, Source)  # of tables and streams the line is known
+            counter = counters.setdefault(file, LineCounter(source.files[file].path))
+            line = str(counter.line_of(offset))
+        place = offset if source.total_rows is None else ""
+        yield source.files[file].name, line, place, reason, raw
+
+
+def _csv_pieces(rows: Iterable[tuple]) -> Iterator[bytes]:
+    """Rows as CSV, some at a time; surrogates are the bytes that they stand for."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    for row in rows:
+        writer.writerow(row)
+        if text.tell() >= _PIECE_CHARACTERS:
+            yield text.getvalue().encode("utf-8", "surrogateescape")
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _read(path: StoredFile) -> Iterator[_Rejected]:
     if not path.exists():
         return
     for file, offset, line, reason, raw in read_records(path):
         yield int(file), int(offset), line, reason, raw
 
 
-def read_records(path: Path) -> Iterator[list[str]]:
+def read_records(path: StoredFile) -> Iterator[list[str]]:
     """The records of a file that `csv.writer` wrote; raises ValueError where it is none.
 
     The limit of a field in csv.reader is one of the whole process.
     """
-    with _open(path, "r") as stream:
+    with path.open_text() as stream:
         parts: list[str] = []
         n_quotes = 0
         for number, line in enumerate(stream, 1):

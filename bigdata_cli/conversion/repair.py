@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 from msgspec import structs
 
@@ -20,9 +18,8 @@ from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.formats.base import partial_path
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind
@@ -39,7 +36,7 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     UsageError where the dataset is not of this conversion, VerificationError where a shard comes
     out otherwise than it was.
     """
-    manifest = read_manifest(folder.path)
+    manifest = read_manifest(folder.store)
     _check_same(manifest, conversion)
     columns = tuple(
         _state(column, manifest.statistics.get(column.name, ColumnStatistics()), state, conversion)
@@ -50,7 +47,7 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     conversion.redone.update(broken)
     shards = list(manifest.shards)
     with (
-        make_engine(LOCAL, conversion.jobs) as engine,
+        conversion.engine() as engine,
         closing(conversion.read_again(engine, broken, columns)) as written,
     ):
         for result in written:
@@ -66,9 +63,9 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
         folder.replace_manifest(repaired, damaged)
     folder.discard_partial()
     rejects = next((file for file in manifest.sidecars if file.name == REJECTS_NAME), None)
-    if rejects is not None and not is_as_written(folder.path / REJECTS_NAME, rejects):
+    if rejects is not None and not is_as_written(folder.store, REJECTS_NAME, rejects):
         raise VerificationError(
-            f"{folder.path / REJECTS_NAME} is missing or damaged, and is not of one shard",
+            f"{folder.store.where(REJECTS_NAME)} is missing or damaged, and is not of one shard",
             hint="--force in place of --repair makes the dataset anew",
         )
     return repaired
@@ -127,7 +124,7 @@ def _results(
     """The shards as results; spoiled where a file is missing or not what it was."""
     conversion.meter.begin("check", manifest.bytes)
     for index, shard in enumerate(manifest.shards):
-        is_whole = all(is_as_written(folder.path / file.name, file) for file in shard.files)
+        is_whole = all(is_as_written(folder.store, file.name, file) for file in shard.files)
         conversion.meter.advance(shard.bytes, shard.rows)
         pieces = tuple(ByteRange(*piece) for piece in shard.source_ranges)
         yield ShardResult(
@@ -159,7 +156,7 @@ def _take(
     files = tuple(structs.replace(file, name=names[file.name]) for file in result.files)
     if conversion.plan.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(
-            old if _is_same(folder.path / written.name, written, old) else new
+            old if _is_same(folder.store, written, old) else new
             for written, new, old in zip(result.files, files, before.files, strict=True)
         )
     differs = files != before.files and conversion.plan.form.traits.same_bytes
@@ -169,13 +166,12 @@ def _take(
             "version of bigdata or its libraries, or its source changed unnoticed",
             hint="--force in place of --repair makes the dataset anew",
         )
-    for written, final in names.items():
-        os.replace(partial_path(folder.path / written), folder.path / final)
+    folder.store.rename({partial_name(written): final for written, final in names.items()})
     return structs.replace(before, files=files)
 
 
-def _is_same(final: Path, written: FileEntry, before: FileEntry) -> bool:
+def _is_same(store: Store, written: FileEntry, before: FileEntry) -> bool:
     """Whether a file that was written has the bytes of one that has another kind of checksum."""
     if written.checksum.partition(":")[0] == before.checksum.partition(":")[0]:
         return False
-    return is_as_written(partial_path(final), before)
+    return is_as_written(store, partial_name(written.name), before)

@@ -102,6 +102,8 @@ def build_report(
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
     notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
+    kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
+    notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(
         _column_report(column, manifest.statistics[column.name], plan) for column in manifest.schema
     )

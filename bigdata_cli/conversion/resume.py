@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 
@@ -15,7 +14,7 @@ from bigdata_cli.conversion.identity import differences
 from bigdata_cli.conversion.journal import Identity, Written, read_journal
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.base import partial_path
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.strict_json import Count, convert
 
 
@@ -33,12 +32,12 @@ class ResumeState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_resume_state(
-    folder: Path, now: Identity, names: Sequence[str], *, force: bool
+    store: Store, now: Identity, names: Sequence[str], *, force: bool
 ) -> ResumeState | None:
     """Find what this conversion can resume from.
 
     Args:
-        folder: The output folder.
+        store: Where the dataset is written.
         now: The identity of this conversion.
         names: The names of its columns.
         force: Start over in place of an error where the journal is of another conversion.
@@ -49,7 +48,7 @@ def find_resume_state(
     Raises:
         UsageError: Another conversion is unfinished in the folder; the message says what differs.
     """
-    written = read_journal(folder)
+    written = read_journal(store)
     before = None if written is None else written.identity()
     if written is None or before is None or (force and not before.force):
         return None
@@ -57,7 +56,7 @@ def find_resume_state(
         if force or not before.can_resume:
             return None
         raise UsageError(
-            f"{folder} holds an unfinished conversion, and this one is another: "
+            f"{store} holds an unfinished conversion, and this one is another: "
             + "; ".join(changed),
             hint="--force starts over, -o OTHER leaves it as it is",
         )
@@ -78,7 +77,7 @@ def find_resume_state(
 
 
 def check_files(
-    folder: Path,
+    store: Store,
     results: Sequence[ShardResult],
     *,
     jobs: int,
@@ -88,7 +87,7 @@ def check_files(
 
     def checked(result: ShardResult) -> ShardResult:
         is_whole = all(
-            is_as_written(partial_path(folder / file.name), file) for file in files_of(result)
+            is_as_written(store, partial_name(file.name), file) for file in files_of(result)
         )
         if on_progress is not None:
             on_progress(sum(file.bytes for file in result.files), result.rows)
@@ -106,12 +105,12 @@ def files_of(result: ShardResult) -> tuple[FileEntry, ...]:
     return (*result.files, *(file for file in extra if file is not None))
 
 
-def is_as_written(path: Path, entry: FileEntry) -> bool:
+def is_as_written(store: Store, name: str, entry: FileEntry) -> bool:
     """Whether a file has the size and the checksum of its entry."""
     try:
-        if path.is_symlink() or path.stat().st_size != entry.bytes:
+        if store.problem(name) or store.stat(name).bytes != entry.bytes:
             return False
-        with path.open("rb", buffering=0) as file:
+        with store.open(name) as file:
             return read_checksum(file, like=entry.checksum) == entry.checksum
     except OSError:
         return False

@@ -6,21 +6,19 @@ for, and written by the format's writer: the same bytes as if the dtypes had bee
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from bigdata_cli.conversion.checksums import flush_files
 from bigdata_cli.conversion.recast import carried, recast
 from bigdata_cli.conversion.rows_file import read_rows
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.engines.base import Worker
-from bigdata_cli.formats.base import ShardName, partial_path
-from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.formats.base import ShardName
+from bigdata_cli.io.store import PartialFiles, partial_name
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
@@ -84,14 +82,14 @@ def rewrite_headers(work: Rewriting) -> ShardResult:
     """The shard with other headers around the same bytes."""
     options, result = work.options, work.result
     files = options.form.rewrite_headers(
-        options.folder,
+        options.store,
         result.name,
         [file.name for file in result.files],
         work.name,
         work.schema,
         options.storage,
     )
-    flush_files(options.folder, [file.name for file in files])
+    options.store.sync([partial_name(file.name) for file in files])
     return replace(
         result,
         name=work.name,
@@ -221,7 +219,7 @@ def _stored_rows(
         yield batch, stored
     if result.rest is None:
         return
-    for batch in read_rows(partial_path(work.options.folder / result.rest.file.name)):
+    for batch in read_rows(work.options.store, result.rest.file.name):
         parts = {i: {s.column.dtype: s for s in result.stored(i)[1:]} for i in numbers}
         arrays = [batch.column(name) for name in names]
         kept = [
@@ -249,17 +247,14 @@ def _read_files(work: Rewriting, names: Sequence[str]) -> Iterator[pa.RecordBatc
     options, result = work.options, work.result
     schema = Schema(tuple(_as_read(column, options) for column in result.schema))
     max_rows = min(_MOST_READ_ROWS, max(1_024, _READ_VALUES // max(1, len(names))))
-    with scratch_folder() as folder:
-        for file in result.files:
-            os.symlink(partial_path(options.folder / file.name).absolute(), folder / file.name)
-        yield from options.form.read(
-            folder,
-            [file.name for file in result.files],
-            schema,
-            options.storage,
-            columns=names,
-            max_rows=max_rows,
-        )
+    return options.form.read(
+        PartialFiles(options.store),
+        [file.name for file in result.files],
+        schema,
+        options.storage,
+        columns=names,
+        max_rows=max_rows,
+    )
 
 
 def _as_read(column: Column, options: FileOptions) -> Column:

@@ -7,9 +7,11 @@ the one before it, so that one file takes all that follows a surprise, however m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
+
+from bigdata_cli.checksum import FileEntry
+from bigdata_cli.io.store import Store, partial_name
 
 _LENGTH_BYTES = 8
 _CODEC = "lz4"
@@ -27,27 +29,28 @@ def pack_rows(batch: pa.RecordBatch) -> memoryview:
 class RowsFile:
     """A file of packed batches, written in order from one thread."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path.open("wb")
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._file = store.create(partial_name(name))
 
     def append(self, packed: memoryview) -> None:
         """Write what `pack_rows` gave."""
         self._file.write(len(packed).to_bytes(_LENGTH_BYTES, "little"))
         self._file.write(packed)
 
-    def close(self) -> None:
-        self._file.close()
+    def finish(self) -> FileEntry:
+        """Close the file; returns its entry."""
+        return self._file.finish(self._name)
 
     def abort(self) -> None:
         """Close and remove it; safe to call twice."""
         self._file.close()
-        self.path.unlink(missing_ok=True)
+        self._store.remove([partial_name(self._name)])
 
 
-def read_rows(path: Path) -> Iterator[pa.RecordBatch]:
+def read_rows(store: Store, name: str) -> Iterator[pa.RecordBatch]:
     """The batches of a file, in order."""
-    with path.open("rb") as file:
+    with store.open(partial_name(name)) as file:
         while length := file.read(_LENGTH_BYTES):
             packed = pa.py_buffer(file.read(int.from_bytes(length, "little")))
             with pa.ipc.open_stream(packed) as reader:

@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import structs
 
 from bigdata_cli.checksum import entry_of_bytes
-from bigdata_cli.conversion.checksums import file_entry
 from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.estimate.disk import check_disk
@@ -23,12 +22,11 @@ from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.plan import Plan, make_plan, plan_as_begun
 from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
-from bigdata_cli.conversion.rejects import REJECTS_NAME, merge_rejects
+from bigdata_cli.conversion.rejects import merge_rejects
 from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
 from bigdata_cli.resources.idle_pages import drop_idle_pages
@@ -104,16 +102,16 @@ class _Run:
             watch = None if options.repair else check_disk(plan)
         self._keep_within(plan.memory)
         begin_phase("converting")
-        folder = OutputFolder(plan.output)
+        folder = OutputFolder(plan.store)
         folder.open()
         try:
             current = identity(plan)
             if _is_finished(folder, current):
-                return self._built(plan, read_manifest(folder.path))
-            check_output(folder.path, force=options.force, repair=options.repair)
+                return self._built(plan, read_manifest(folder.store))
+            check_output(folder.store, force=options.force, repair=options.repair)
             if options.repair:
                 return self._repair(_as_it_was_made(plan, folder), folder)
-            state = find_resume_state(folder.path, current, plan.keep, force=options.force)
+            state = find_resume_state(folder.store, current, plan.keep, force=options.force)
             if state is not None:
                 plan = plan_as_begun(plan, state.table_bytes)
                 self._keep_within(plan.memory)
@@ -165,7 +163,7 @@ class _Run:
 
 def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
     """Convert all shards, then those again whose bytes would differ under the final dtypes."""
-    with make_engine(LOCAL, coordinator.jobs) as engine, coordinator.writing_into(folder):
+    with coordinator.engine() as engine, coordinator.writing_into(folder):
         coordinator.convert(engine)
         coordinator.check_rows()
         reconcile(coordinator, engine, folder)
@@ -174,7 +172,7 @@ def _make_shards(coordinator: Coordinator, folder: OutputFolder) -> None:
 
 def _as_it_was_made(plan: Plan, folder: OutputFolder) -> Plan:
     """The conversion as it was when it made the dataset; what a manifest may say is not trusted."""
-    made = read_manifest(folder.path).options.get("table_bytes")
+    made = read_manifest(folder.store).options.get("table_bytes")
     is_size = made is None or (type(made) is int and made > 0)
     return plan_as_begun(plan, made) if is_size else plan
 
@@ -193,13 +191,9 @@ def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     sidecars = plan.form.sidecars(manifest.to_json())
     entries = [entry_of_bytes(name, text.encode()) for name, text in sidecars.items()]
     if manifest.rejected_rows:
-        merge_rejects(
-            plan.source,
-            plan.output,
-            conversion.reject_pieces(),
-            interleaved=conversion.order != "source",
-        )
-        entries.append(file_entry(plan.output, REJECTS_NAME))
+        is_interleaved = conversion.order != "source"
+        pieces = conversion.reject_pieces()
+        entries.append(merge_rejects(plan.source, folder.store, pieces, interleaved=is_interleaved))
     manifest = structs.replace(manifest, sidecars=tuple(entries))
     folder.commit(manifest, sidecars, conversion.renames())
     return manifest
@@ -225,7 +219,7 @@ def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
             folder.abandon(keep=kept)
             if kept:
                 error.add_note(
-                    f"{conversion.n_finished:,} shards are finished and stay in {folder.path}, as "
+                    f"{conversion.n_finished:,} shards are finished and stay in {folder.store}, as "
                     "files that end in .partial; the next conversion into it removes them"
                 )
         elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
@@ -243,4 +237,4 @@ def _cause_of(error: BaseException, conversion: Coordinator, folder: OutputFolde
                 file.check_unchanged()
         except DataError as why:
             return why
-    return disk_error(error, folder.path) if isinstance(error, OSError) else error
+    return disk_error(error, folder.store) if isinstance(error, OSError) else error

@@ -7,16 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
-from bigdata_cli.conversion.checksums import file_entry, flush_files
 from bigdata_cli.conversion.rebatch import Rebatcher, fixed_bytes
 from bigdata_cli.conversion.rows_file import RowsFile, pack_rows
-from bigdata_cli.formats.base import Format, ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import Format, ShardName, StorageOptions
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.types.dtype import Schema
 
@@ -31,7 +30,7 @@ class FileOptions:
 
     form: Format
     storage: StorageOptions
-    folder: Path
+    store: Store
     in_flight: int = 3
     most_table_bytes: int | None = None
 
@@ -72,7 +71,7 @@ class ShardFiles:
         options = self._options
         self.schema = schema
         self.rows = 0
-        self._writer = options.form.writer(options.folder, self._name, schema, options.storage)
+        self._writer = options.form.writer(options.store, self._name, schema, options.storage)
         limits = (self._writer.batch_bytes, options.most_table_bytes)
         self._rebatcher = Rebatcher(
             schema,
@@ -119,28 +118,25 @@ class ShardFiles:
         """Append rows of any types: they, and all that follow, go into a file of their own."""
         if self._rest is None:
             self._append(all_of_them=True)
-            self._rest = RowsFile(partial_path(self._options.folder / rest_name(self._name)))
+            self._rest = RowsFile(self._options.store, rest_name(self._name))
         self._submit(pack_rows, batch, self._rest.append)
         self._append(all_of_them=False)
 
     def finish(self) -> WrittenFiles:
         """Write what is left and close the files."""
-        rebatcher = self._rebatcher
+        rebatcher, rest = self._rebatcher, None
         if self._rest is not None:
             self._append(all_of_them=True)
-            self._rest.close()
+            rest = self._rest.finish()
         for table in rebatcher.flush():
             self._encode(table)
         self._append(all_of_them=True)
         self._is_mixed = self._is_mixed or (self._has_widened and rebatcher.room < 0)
         with stage("write"):
             files = self._writer.close()
-        rest = None
-        folder = self._options.folder
+        names = [partial_name(file.name) for file in (*files, *((rest,) if rest else ()))]
         with stage("hash"):
-            flush_files(folder, [file.name for file in files], self._pool)
-            if self._rest is not None:
-                rest = file_entry(folder, rest_name(self._name))
+            self._options.store.sync(names, self._pool)
         return WrittenFiles(
             files=files,
             rows=self.rows,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.conversion.rest import Rest
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.formats.base import ShardName, StorageOptions
+from bigdata_cli.io.store import Store
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES, ByteRange
@@ -30,7 +30,7 @@ class SharedSpec:
         plan: How records are parsed, with the columns as far as they are known.
         schema: The columns to store, with their vocabularies.
         format, storage: How they are stored.
-        folder: Where the files are written.
+        store: Where the files are written.
         unit_bytes: Of the source that is parsed at a time.
         max_table_bytes: In memory of the tables that are encoded, where the format's are too many.
         max_vocabulary_bytes: Of the distinct texts of all columns together.
@@ -45,7 +45,7 @@ class SharedSpec:
     schema: Schema
     format: str
     storage: StorageOptions
-    folder: Path
+    store: Store
     unit_bytes: int = UNIT_BYTES
     max_table_bytes: int | None = None
     max_vocabulary_bytes: int | None = None

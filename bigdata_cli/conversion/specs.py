@@ -79,7 +79,7 @@ class SpecMaker:
             schema=self.schema(columns),
             format=plan.form.name,
             storage=plan.storage,
-            folder=plan.output,
+            store=plan.store,
             unit_bytes=plan.memory.unit_bytes,
             max_table_bytes=plan.table_bytes,
             max_vocabulary_bytes=plan.memory.vocabulary_bytes,

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from bigdata_cli.conversion.column_types import asked_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.content import EmptySourceError
+from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
-from bigdata_cli.strict_json import decode
-from bigdata_cli.types.column_entry import schema_from_json
-from bigdata_cli.types.dtype import Column, parse_dtype
-from bigdata_cli.types.lattice import TypeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +28,7 @@ class Survey:
         keep: The columns of the dataset.
         fields: For each file and field of a record its column, -1 where it is left out.
         output: The folder of the dataset.
+        hints: What to say of columns, by their names, if they stay text.
     """
 
     options: ConvertOptions
@@ -40,6 +39,12 @@ class Survey:
     form: Format
     storage: StorageOptions
     output: Path
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """Where the dataset is written."""
+        return open_store(self.output)
 
 
 def survey(
@@ -54,9 +59,9 @@ def survey(
     source = _open(paths, options)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(output, force=options.force, repair=options.repair)
+    check_output(open_store(output), force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
-    types = _types(source, keep, options)
+    types = asked_types(source, keep, options)
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
@@ -77,6 +82,7 @@ def survey(
         form=form,
         storage=storage,
         output=output,
+        hints=source.hints(sample.plan),
     )
 
 
@@ -85,9 +91,9 @@ def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
-        if options.schema_file is None:
+        if options.schema is None:
             raise
-        names = tuple(column.name for column in read_schema(options.schema_file))
+        names = tuple(read_schema(options.schema))
         return open_rows(paths, replace(options.source, names=names))
 
 
@@ -136,40 +142,3 @@ def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str
     if not keep:
         raise UsageError("no column is left", hint="--drop and --columns leave none")
     return keep
-
-
-def _types(source: RowSource, keep: Sequence[str], options: ConvertOptions) -> TypeOptions:
-    """The dtypes that the user fixed: `--schema`, and over it `--type`."""
-    fixed: dict[str, str] = {}
-    if options.schema_file is not None:
-        for column in read_schema(options.schema_file):
-            if column.name not in source.names:
-                raise _no_column("--schema", column.name, source.names)
-            fixed[column.name] = column.dtype
-    for name, dtype in options.types.items():
-        if name not in keep:
-            raise _no_column("--type", name, keep)
-        fixed[name] = parse_dtype(dtype)
-    # A column of nulls has no dtype worth keeping to: it is free again.
-    fixed = {name: dtype for name, dtype in fixed.items() if dtype != "null" and name in keep}
-    if source.dialect.is_text and any(dtype != "text" for dtype in fixed.values()):
-        raise UsageError("lines of text have dtype text", hint="--no-text reads the file as a CSV")
-    return TypeOptions(float_mode=options.float_mode, fixed=fixed)
-
-
-def read_schema(path: Path) -> list[Column]:
-    """The columns in a `--schema` file: a manifest, a plan, or a list of columns, as JSON."""
-    try:
-        data = decode(path.read_bytes(), Any)
-    except FileNotFoundError as error:
-        raise UsageError(f"--schema: {path} does not exist") from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--schema: {path} is not JSON: {error}") from error
-    columns = data.get("columns") if isinstance(data, dict) else data
-    try:
-        return list(schema_from_json(columns))
-    except UsageError as error:
-        raise UsageError(
-            f"--schema: {path}: {error.message}",
-            hint="bigdata convert … --dry-run --json prints one",
-        ) from error

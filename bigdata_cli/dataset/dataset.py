@@ -10,6 +10,7 @@ from bigdata_cli.dataset.folder import dataset_folder
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.dataset.shards import ShardReader
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Kind, item_bytes, numpy_dtype
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def open_dataset(path: str | Path) -> Dataset:
     Raises UsageError where there is no dataset, DataError where its manifest is damaged.
     """
     folder = dataset_folder(path)
-    return Dataset(folder, read_manifest(folder))
+    return Dataset(folder, read_manifest(open_store(folder)))
 
 
 class Dataset(ShardReader):

@@ -1,4 +1,4 @@
-"""The folder of a dataset, and which of its files may be opened."""
+"""The folder of a dataset."""
 
 from __future__ import annotations
 
@@ -21,19 +21,3 @@ def dataset_folder(path: str | Path) -> Path:
             hint=f"bigdata convert {path} --to parquet makes a dataset of it",
         )
     return folder
-
-
-def file_problem(folder: Path, name: str) -> str | None:
-    """Why a file that a manifest names must not be opened; None where it may be.
-
-    It must be a regular file in the folder: no link that leads out of it, no pipe, no device.
-    """
-    path = folder / name
-    try:
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            return "the file is a link that leads out of the dataset's folder"
-        if not path.exists():
-            return "the file is missing"
-        return None if path.is_file() else "is not a file"
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
-        return f"the file cannot be examined: {error}"

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import stat
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bigdata_cli.checksum import entry_of_bytes, entry_of_file
-from bigdata_cli.dataset.folder import file_problem
+from bigdata_cli.checksum import entry_of_bytes, entry_of_source
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION, Manifest
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.store import Store, StoredFile
 from bigdata_cli.strict_json import Count, JsonError, convert, decode
 
 MAX_MANIFEST_BYTES = 1 << 29
@@ -40,34 +37,33 @@ class _Envelope(msgspec.Struct):
     sha256: Any = msgspec.UNSET
 
 
-def read_manifest(folder: Path, name: str = MANIFEST_NAME) -> Manifest:
-    """The manifest in a folder, in the file of that name.
+def read_manifest(store: Store, name: str = MANIFEST_NAME) -> Manifest:
+    """The manifest of the dataset in a store, in the file of that name.
 
     Raises UsageError where there is none, DataError where it is damaged or was changed.
     """
-    path = folder / name
-    manifest, seal = load_manifest(path, read_manifest_bytes(path))
+    path = StoredFile(store, name)
+    manifest, seal = load_manifest(store, read_manifest_bytes(store, name), name)
     if seal is Seal.BROKEN:
         raise DataError(
             f"{path} is damaged, or was changed by hand: {seal.value}",
-            hint=f"bigdata verify {folder}; after a change of your own, leave out its entry sha256",
+            hint=f"bigdata verify {store}; after a change of your own, leave out its entry sha256",
         )
     return manifest
 
 
-def read_manifest_bytes(path: Path) -> bytes:
+def read_manifest_bytes(store: Store, name: str = MANIFEST_NAME) -> bytes:
     """The bytes of a manifest; UsageError where there is none, DataError where it is no such file.
 
     Only a regular file of at most MAX_MANIFEST_BYTES is read.
     """
+    path = StoredFile(store, name)
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DataError(f"{path} is not a file")
+        with path.open() as file:
             data = file.read(MAX_MANIFEST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
-            f"{path.parent} is not a dataset: it has no {MANIFEST_NAME}",
+            f"{store} is not a dataset: it has no {MANIFEST_NAME}",
             hint="bigdata convert FILE.csv --to parquet makes one",
         ) from error
     except OSError as error:
@@ -77,11 +73,12 @@ def read_manifest_bytes(path: Path) -> bytes:
     return data
 
 
-def load_manifest(path: Path, data: bytes) -> tuple[Manifest, Seal]:
+def load_manifest(store: Store, data: bytes, name: str = MANIFEST_NAME) -> tuple[Manifest, Seal]:
     """The manifest in the bytes of a file, and whether they are those that were written.
 
     Raises DataError where it is damaged, or of a version that is not known.
     """
+    path = StoredFile(store, name)
     try:
         envelope = decode(data, _Envelope)
         version = envelope.manifest_version
@@ -91,7 +88,7 @@ def load_manifest(path: Path, data: bytes) -> tuple[Manifest, Seal]:
                 hint="pip install -U bigdata-cli" if version else None,
             )
         if version < MANIFEST_VERSION:
-            manifest = _read_old(path.parent, decode(data, dict, check_keys=False), version)
+            manifest = _read_old(store, decode(data, dict, check_keys=False), version)
         else:
             manifest = decode(data, Manifest, check_keys=False)
         manifest.schema  # noqa: B018 - names are unique
@@ -104,7 +101,7 @@ def load_manifest(path: Path, data: bytes) -> tuple[Manifest, Seal]:
     return manifest, Seal.INTACT if is_intact else Seal.BROKEN
 
 
-def _read_old(folder: Path, document: dict[str, Any], version: int) -> Manifest:
+def _read_old(store: Store, document: dict[str, Any], version: int) -> Manifest:
     """A manifest of version 1 or 2. Their files have SHA-256, under the key `sha256`.
 
     Version 1 has the names of sidecars alone: they are taken as they are in the folder.
@@ -115,8 +112,10 @@ def _read_old(folder: Path, document: dict[str, Any], version: int) -> Manifest:
 
     def found(name: str) -> dict[str, Any]:
         empty = entry_of_bytes(name, b"")
-        entry = empty if file_problem(folder, name) else entry_of_file(folder / name, name)
-        return msgspec.structs.asdict(entry)
+        if store.problem(name):
+            return msgspec.structs.asdict(empty)
+        with store.open(name) as file:
+            return msgspec.structs.asdict(entry_of_source(file, name))
 
     try:
         shards = [

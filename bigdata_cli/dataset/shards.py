@@ -8,12 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bigdata_cli.dataset.folder import file_problem
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -27,6 +27,7 @@ class ShardReader:
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
+        self.store = open_store(path)
         self.manifest = manifest
 
     @property
@@ -102,7 +103,7 @@ class ShardReader:
         shard = self.shards[index]
         found = 0
         for batch in self.format.read(
-            self.path,
+            self.store,
             shard.file_names,
             self.schema,
             self.storage,
@@ -123,7 +124,7 @@ class ShardReader:
         shard = self.shards[index]
         found = 0
         for X, y in self.format.read_matrix(
-            self.path, shard.file_names, self.schema, self.storage, max_rows=max_rows, rows=rows
+            self.store, shard.file_names, self.schema, self.storage, max_rows=max_rows, rows=rows
         ):
             found += len(X)
             yield X, y
@@ -143,9 +144,9 @@ class ShardReader:
     def check_files(self, index: int) -> None:
         """Raise VerificationError where a file of a shard is missing or has another size."""
         for file in self.shards[index].files:
-            problem = file_problem(self.path, file.name)
+            problem = self.store.problem(file.name)
             if problem is None:
-                n_bytes = (self.path / file.name).stat().st_size
+                n_bytes = self.store.stat(file.name).bytes
                 if n_bytes == file.bytes:
                     continue
                 sizes = f"{n_bytes:,} bytes, and the manifest says {file.bytes:,}"

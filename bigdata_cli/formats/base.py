@@ -2,7 +2,7 @@
 
 A shard is written by `ShardWriter`: `encode` turns a table into bytes (pure, in any thread, with
 the GIL released where the time goes), `append` puts the encoded tables into the files, in order.
-All files are written under `partial_path(final)` and become visible only at commit.
+All files are written under `partial_name(final)` and become visible only at commit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from bigdata_cli.io.store import Files, Store
     from bigdata_cli.types.statistics import ColumnStatistics
-
-PARTIAL_SUFFIX = ".partial"
 
 
 class Change(IntEnum):
@@ -78,22 +76,8 @@ class ShardName:
         return f"{self.stem}{middle}-{self.index:05d}-of-{self.count:05d}.{extension}"
 
 
-def partial_path(final: Path) -> Path:
-    """Where a file is written until it is whole: readers of a folder skip names with `_`.
-
-    >>> partial_path(Path("trips/trips-00000-of-00003.parquet")).name
-    '_trips-00000-of-00003.parquet.partial'
-    """
-    return final.with_name(partial_name(final.name))
-
-
-def partial_name(final: str) -> str:
-    """What a file is called until it is whole."""
-    return (final if final.startswith("_") else f"_{final}") + PARTIAL_SUFFIX
-
-
 class ShardWriter(ABC):
-    """Writes the files of one shard into a folder, under their partial names."""
+    """Writes the files of one shard into a store, under their partial names."""
 
     batch_rows: int | None = None
     """Rows of each table given to `encode` (the last may be shorter); None: any number."""
@@ -220,7 +204,7 @@ class Format(ABC):
         return array
 
     def rewrite_headers(
-        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        self, store: Store, old: ShardName, files: Sequence[str], new: ShardName,
         schema: Schema, options: StorageOptions,
     ) -> tuple[FileEntry, ...]:  # fmt: skip
         """Write a finished shard under another name, with the headers of another schema.
@@ -236,20 +220,14 @@ class Format(ABC):
 
     @abstractmethod
     def writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ShardWriter:
         """A writer of one shard."""
-
-    def sizing_writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
-    ) -> ShardWriter:
-        """A writer whose files need not be there: only their sizes are asked for."""
-        return self.writer(folder, name, schema, options)
 
     @abstractmethod
     def read(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -271,7 +249,7 @@ class Format(ABC):
 
     def open_rows(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -294,7 +272,7 @@ class Format(ABC):
 
     def read_matrix(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -322,7 +300,7 @@ class Format(ABC):
 
     def read_floats(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -340,7 +318,7 @@ class Format(ABC):
         raise UsageError(f"{self.name} gives no matrix of floats")
 
     @abstractmethod
-    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+    def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard, read back through the format's own library.
 
         Every check that the format has (CRCs, footers, equal lengths) is made; raises
@@ -349,7 +327,7 @@ class Format(ABC):
 
     @abstractmethod
     def check_schema(
-        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+        self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int | None:
         """The rows that the headers of a shard promise, None where it has none.
 
@@ -396,21 +374,6 @@ def check_options(form: Format, schema: Schema, options: StorageOptions) -> None
             )
     if options.label is not None:
         schema[options.label]
-
-
-def parse_compression(form: Format, options: StorageOptions) -> tuple[str, int | None]:
-    """The compression's name and its level (None: the library's default).
-
-    Raises UsageError where the level is not a number.
-    """
-    if options.compression is None:
-        return form.traits.compressions[0], None
-    name, _, level = options.compression.partition(":")
-    if not level:
-        return name, None
-    if not level.isdigit():
-        raise UsageError(f"the level of --compression {options.compression} is not a number")
-    return name, int(level)
 
 
 def feature_columns(schema: Schema, options: StorageOptions) -> tuple[Column, ...]:

@@ -13,6 +13,8 @@ from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.stores import open_store
+from bigdata_cli.io.whole_file import write_whole_file
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import ProgressListener
@@ -28,7 +30,7 @@ def run(
     report = _report(path, options, progress)
     if options.html is not None:
         try:
-            options.html.write_text(report.to_html(), encoding="utf-8")
+            write_whole_file(options.html, report.to_html())
         except OSError as error:
             raise UsageError(
                 f"--html {options.html} cannot be written: {error.strerror}"
@@ -88,12 +90,12 @@ def _check_of_source(options: InspectOptions, path: Path) -> None:
 
 def _room(options: InspectOptions) -> Room:
     """Disk and memory to plan with: as the user gave them, or what is free on this machine."""
-    from bigdata_cli.conversion.estimate.disk import free_bytes
+    from bigdata_cli.conversion.estimate.disk import usable_bytes
     from bigdata_cli.resources.memory import available_memory_bytes
 
     disk, memory = options.disk_bytes, options.memory_bytes
     return Room(
-        disk_bytes=free_bytes(Path()) if disk is None else disk,
+        disk_bytes=usable_bytes(open_store(Path())) if disk is None else disk,
         memory_bytes=available_memory_bytes() if memory is None else memory,
         disk_told=disk is not None,
         memory_told=memory is not None,
@@ -109,10 +111,15 @@ def _is_foreign(place: Path) -> bool:
 
 def _is_dataset(place: Path) -> bool:
     """Whether it is a folder that has a manifest, or nothing that could be read as a source."""
-    from bigdata_cli.io.paths import is_csv_name, is_parquet_name, is_text_name
+    from bigdata_cli.io.paths import expand_paths
 
     if not place.is_dir():
         return False
-    names = [path.name for path in place.iterdir()]
-    kinds = (is_csv_name, is_parquet_name, is_text_name)
-    return MANIFEST_NAME in names or not any(is_one(n) for n in names for is_one in kinds)
+    names = open_store(place).names()
+    if MANIFEST_NAME in names:
+        return True
+    try:
+        expand_paths([place])
+    except UsageError:
+        return not names
+    return False

@@ -90,12 +90,14 @@ class _Inspection:
     max_bytes: int
     progress: ProgressListener | None
     full: Full | None = None
+    notes: tuple[str, ...] = ()
 
     def report(self) -> CsvReport:
         source, sample = self.source, self.sample
         # Before all is read: a pipe is used up then.
         stored = source.arrow_batches(TABLE_BYTES)
         values = examples(source, sample.plan) if stored is None else ()
+        self.notes = (*source.notes, *source.hints(sample.plan).values())
         profiled = source.names[:_PROFILED_COLUMNS]
         bins = {name: self._bins(name) for name in profiled}
         known = {name: one for name, one in bins.items() if one is not None}
@@ -278,7 +280,7 @@ class _Inspection:
         return self.sample.rejected if self.options.on_bad_row == "skip" else None
 
     def _notes(self) -> tuple[str, ...]:
-        notes = list(self.source.notes)
+        notes = [*self.notes]
         hidden = len(self.source.names) - _PROFILED_COLUMNS
         if hidden > 0:
             notes.append(

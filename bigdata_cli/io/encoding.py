@@ -95,11 +95,8 @@ def likely_encodings(source: Path | bytes, *, most: int = 3) -> list[str]:
 
 
 def _by_library(sample: bytes) -> list[str]:
-    import logging
-
     from charset_normalizer import from_bytes
 
-    logging.getLogger("charset_normalizer").setLevel(logging.ERROR)
     found = [match.encoding for match in from_bytes(sample[:_GUESSED_BYTES])]
     names = [codecs.lookup(encoding).name for encoding in found]
     return [name for name in names if name not in (UTF8, "ascii") and not name.startswith("utf")]

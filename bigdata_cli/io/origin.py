@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import select
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,17 +26,18 @@ from bigdata_cli.io.encoding import (
     marked_encoding,
 )
 from bigdata_cli.io.paths import COMPRESSED_EXTENSIONS
+from bigdata_cli.io.streams import (
+    STDIN,
+    FileStream,
+    ObjectStream,
+    PeekedStream,
+    PipeStream,
+    open_stdin,
+)
 
-STDIN = "-"
 _DIGEST_BYTES = 1 << 16
 _SNIFFED_BYTES = 4096
-_READ_BYTES = 1 << 20
 _MOST_LAYERS = 3
-_MILLISECONDS_BETWEEN_LOOKS = 200
-
-
-class Cancelled(Exception):
-    """Reading was stopped from outside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,7 @@ class Origin:
         """
         if self.held is not None:
             return self.held.head(n_bytes, strict=strict), 0
-        stream = _Peeked(self.open(strict=strict))
+        stream = PeekedStream(self.open(strict=strict))
         try:
             return stream.peek(n_bytes), stream.consumed
         finally:
@@ -145,7 +144,7 @@ def find_origin(
     )
     path, member = _split_member(name)
     if name == STDIN:
-        return _find_pipe(expected, None, _open_stdin(), n_bytes)
+        return _find_pipe(expected, None, open_stdin(), n_bytes)
     _check_exists(path, name)
     if not os.path.isfile(path):
         try:
@@ -164,12 +163,12 @@ def _find_file(
     path = Path(os.path.abspath(path))
     try:
         origin = Origin(name=name, path=path, size=os.path.getsize(path))
-        raw = _Peeked(_open_raw(origin))
+        raw = PeekedStream(_open_raw(origin))
         if member is not None or raw.peek(4) in ZIP_SIGNATURES:
             raw.close()
             info = find_member(path, name, member)
             origin = replace(origin, member=info.filename, size=info.compress_size)
-            raw = _Peeked(_open_raw(origin))
+            raw = PeekedStream(_open_raw(origin))
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
     found = _Sniffed(raw, expected)
@@ -239,145 +238,10 @@ def check_unchanged(name: str, path: Path, file_bytes: int | None, mtime_ns: int
     )
 
 
-class FileStream:
-    """A piece of a file; a `ByteStream`."""
-
-    def __init__(self, path: Path, name: str, start: int, size: int) -> None:
-        self._name = name
-        self._size = size
-        self.consumed = 0
-        try:
-            self._file = path.open("rb", buffering=0)
-            self._file.seek(start)
-        except OSError as error:
-            raise SourceLostError(f"{name} cannot be opened again: {error.strerror}") from error
-
-    def read(self, n_bytes: int) -> bytes:
-        wanted = min(n_bytes, self._size - self.consumed)
-        if wanted <= 0:
-            return b""
-        try:
-            data = self._file.read(wanted)
-        except OSError as error:
-            raise SourceLostError(
-                f"{self._name}: reading byte {self.consumed:,}: {error}"
-            ) from error
-        if not data:
-            raise DataError(
-                f"{self._name} became shorter while it was read: {self._size:,} bytes were there, "
-                f"now it ends at {self.consumed:,}"
-            )
-        self.consumed += len(data)
-        return data
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class PipeStream:
-    """Bytes that come once, from a pipe or stdin; a `ByteStream`.
-
-    The waiting for them ends with Cancelled where `stop` is set.
-    """
-
-    def __init__(self, descriptor: int, name: str, *, owned: bool = True) -> None:
-        self._descriptor = descriptor
-        self._name = name
-        self._owned = owned
-        self._closed = False
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLIN | select.POLLHUP | select.POLLERR)
-        self.stop: threading.Event | None = None
-        self.consumed = 0
-
-    def read(self, n_bytes: int) -> bytes:
-        try:
-            while not self._poll.poll(_MILLISECONDS_BETWEEN_LOOKS):
-                if self.stop is not None and self.stop.is_set():
-                    raise Cancelled
-            data = os.read(self._descriptor, n_bytes)
-        except OSError as error:
-            raise DataError(f"{self._name}: reading byte {self.consumed:,}: {error}") from error
-        self.consumed += len(data)
-        return data
-
-    def close(self) -> None:
-        if self._owned and not self._closed:
-            self._closed = True
-            os.close(self._descriptor)
-
-
-class _ObjectStream:
-    """Bytes of a file object without a descriptor of its own; a `ByteStream`."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.stop: threading.Event | None = None
-        self.consumed = 0
-
-    def read(self, n_bytes: int) -> bytes:
-        data = self._file.read(n_bytes)
-        self.consumed += len(data)
-        return data
-
-    def close(self) -> None:
-        """It is not ours to close."""
-
-
-def _open_stdin() -> ByteStream:
-    if sys.stdin is None or sys.stdin.closed:
-        raise UsageError("- is stdin, which is closed", hint="zcat x.gz | bigdata convert - …")
-    if sys.stdin.isatty():
-        raise UsageError(
-            "- is stdin, and nothing is piped into it", hint="zcat x.gz | bigdata convert - …"
-        )
-    try:
-        return PipeStream(sys.stdin.fileno(), STDIN, owned=False)
-    except (OSError, ValueError):
-        return _ObjectStream(sys.stdin.buffer)
-
-
-class _Peeked:
-    """A stream whose first bytes can be looked at before they are read; a `ByteStream`."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self.stream = stream
-        self._pieces: list[bytes] = []
-        self._held = 0
-
-    @property
-    def consumed(self) -> int:
-        return self.stream.consumed
-
-    def peek(self, n_bytes: int) -> bytes:
-        """The next `n_bytes`, fewer only where there are not more."""
-        while self._held < n_bytes:
-            piece = self.stream.read(min(_READ_BYTES, n_bytes - self._held))
-            if not piece:
-                break
-            self._pieces.append(piece)
-            self._held += len(piece)
-        if len(self._pieces) > 1:
-            self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0][:n_bytes] if self._pieces else b""
-
-    def read(self, n_bytes: int) -> bytes:
-        if not self._pieces:
-            return self.stream.read(n_bytes)
-        held = self._pieces.pop(0)
-        if len(held) > n_bytes:
-            self._pieces.insert(0, held[n_bytes:])
-        self._held -= min(len(held), n_bytes)
-        return held[:n_bytes]
-
-    def close(self) -> None:
-        self.stream.close()
-
-
 class _Sniffed:
     """A stream of bytes, and what they turned out to be."""
 
-    def __init__(self, raw: _Peeked, expected: Expected) -> None:
+    def __init__(self, raw: PeekedStream, expected: Expected) -> None:
         name, encoding = expected.name, expected.encoding
         self.stream = raw
         self.decoder: DecodedStream | None = None
@@ -388,7 +252,7 @@ class _Sniffed:
                 if kind is None:
                     break
                 layers.append(kind)
-                self.stream = _Peeked(DecompressedStream(self.stream, kind, name))
+                self.stream = PeekedStream(DecompressedStream(self.stream, kind, name))
             self.layers = tuple(layers)
             head = self.stream.peek(_SNIFFED_BYTES)
             expected.check_is_text(head)
@@ -400,7 +264,7 @@ class _Sniffed:
             self.encoding = encoding
             if encoding != UTF8:
                 self.decoder = DecodedStream(self.stream, encoding, name, strict=False)
-                self.stream = _Peeked(self.decoder)
+                self.stream = PeekedStream(self.decoder)
         except BaseException:
             self.stream.close()
             raise
@@ -409,7 +273,7 @@ class _Sniffed:
 class Held:
     """A stream that comes once: its beginning is kept until it is read from its start."""
 
-    def __init__(self, found: _Sniffed, pipe: PipeStream | _ObjectStream) -> None:
+    def __init__(self, found: _Sniffed, pipe: PipeStream | ObjectStream) -> None:
         self._stream = found.stream
         self._decoder = found.decoder
         self._pipe = pipe
@@ -440,7 +304,7 @@ def _find_pipe(
     expected: Expected, path: Path | None, pipe: Any, n_bytes: int
 ) -> tuple[Origin, bytes]:
     name = expected.name
-    found = _Sniffed(_Peeked(pipe), expected)
+    found = _Sniffed(PeekedStream(pipe), expected)
     head = found.stream.peek(n_bytes)
     if head[:4] in ZIP_SIGNATURES:
         raise UsageError(

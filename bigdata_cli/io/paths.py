@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from bigdata_cli.errors import UsageError, did_you_mean
 
@@ -101,6 +102,9 @@ def _files_of_folder(folder: str) -> list[str]:
     for _, wanted in found:
         if wanted:
             return [os.path.join(folder, name) for name in wanted]
+    partitions = _partitions(folder)
+    if partitions and not files:
+        return [name for one in partitions for name in _files_of_folder(one)]
     extensions = (CSV_EXTENSIONS, TEXT_EXTENSIONS, JSON_LINES_EXTENSIONS, PARQUET_EXTENSIONS)
     known = " ".join(extension for group in extensions for extension in group)
     raise UsageError(
@@ -108,6 +112,43 @@ def _files_of_folder(folder: str) -> list[str]:
         "compressed or not)" + (f"; it has {', '.join(files[:5])}" if files else ""),
         hint=f"'{folder}/*' names all its files, '{folder}/**/*.csv' those of the folders in it",
     )
+
+
+def _partitions(folder: str) -> list[str]:
+    """The folders in a folder that are called KEY=VALUE, by name; none where others are there."""
+    with os.scandir(folder) as entries:
+        names = sorted(
+            entry.name
+            for entry in entries
+            if entry.is_dir() and not entry.name.startswith((".", "_"))
+        )
+    is_partitioned = all(name.partition("=")[0] and "=" in name for name in names)
+    return [os.path.join(folder, name) for name in names] if is_partitioned else []
+
+
+def partition_keys(
+    paths: Sequence[str | Path], names: Sequence[str]
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The keys and values of files in folders that are called KEY=VALUE within a folder given.
+
+    Raises UsageError where files have different keys.
+    """
+    folders = [os.path.join(os.fspath(path), "") for path in paths if os.path.isdir(path)]
+    keys: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name in names:
+        folder = next((one for one in folders if name.startswith(one)), None)
+        parts = [] if folder is None else os.path.dirname(name[len(folder) :]).split(os.sep)
+        pairs = [part.partition("=") for part in parts if "=" in part]
+        keys[name] = tuple((unquote(key), unquote(value)) for key, _, value in pairs)
+    found = {tuple(key for key, _ in pairs): name for name, pairs in keys.items()}
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        raise UsageError(
+            f"{first} has the keys {', '.join(one) or 'none'} in the names of its folders, and "
+            f"{second} has {', '.join(other) or 'none'}",
+            hint=f"'{os.path.dirname(first)}/*' names the files of one folder, without such keys",
+        )
+    return keys
 
 
 def _matches(pattern: str) -> list[str]:

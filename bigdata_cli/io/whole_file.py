@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -14,6 +15,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     What is written is on the disk before the rename. The extension is kept, for writers that go
     by it. A process that is killed leaves a file `_NAME.partial.EXT`, which the next one replaces.
+    What is no file, such as a pipe, is written as it is.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -24,6 +26,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     >>> [p.name for p in folder.iterdir()]
     ['a.json']
     """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()  # a link stays
     partial = path.with_name(f"_{path.stem}.partial{path.suffix}")
     partial.unlink(missing_ok=True)
     try:
@@ -34,6 +40,19 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def open_whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to; see `whole_file`."""
+    with whole_file(path) as partial, partial.open("wb") as file:
+        yield file
+
+
+def write_whole_file(path: Path, data: bytes | str) -> None:
+    """Write a file; see `whole_file`."""
+    with open_whole_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
 
 
 def sync_path(path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.formats.base import Format, StorageOptions
+from bigdata_cli.io.store import Store
 from bigdata_cli.resources.pages import pages
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -27,6 +28,7 @@ class ReadableDataset(Protocol):
     """What loaders need of a dataset; `bigdata_cli.dataset.Dataset` documents each member."""
 
     path: Path
+    store: Store
     manifest: Manifest
 
     @property

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import CategoryCodes, column_values, numbers
+from bigdata_cli.arrays.table import TableArrays
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.loaders.arrays import (
-    CategoryCodes,
-    check_mask_names,
-    column_values,
-    numbers,
-    plain_numbers,
-)
 from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
 from bigdata_cli.types.dtype import (
     VALIDITY_SUFFIX,
     Column,
     Kind,
     Schema,
+    code_dtype,
     item_bytes,
     numpy_dtype,
 )
 
-_TILE_BYTES = 1 << 20
-"""Of a matrix that is written column by column: a tile stays in the cache of a core."""
 _PYTHON_TEXT_BYTES = 50
 """What a Python string takes besides its text."""
 _MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY, Kind.TEXT)
@@ -63,6 +57,8 @@ class XyEncoder(Encoder):
         self.row_bytes = sum(spec.row_bytes for spec in self.specs)
         self._label = label
         self._codes = CategoryCodes(Schema(self.columns))
+        read = _as_read(dataset, self.columns)
+        self._X = TableArrays(read, read.columns[:-1])
         self._places = _matrix_places(dataset, features, label)
         if self._places is not None:
             self.reads = "matrix"
@@ -74,7 +70,7 @@ class XyEncoder(Encoder):
     def encode_matrix(self, X: np.ndarray, y: Any) -> list[np.ndarray]:
         if self.reads == "floats":
             coded = self._codes.apply(pa.RecordBatch.from_arrays([y], names=[self._label.name]))
-            return [self._cast(X), self._label_values(coded.column(0))]
+            return [self._cast(X), self.label_values(coded.column(0))]
         if isinstance(self._places, list):
             X = X[:, self._places]
         return [self._cast(X), self._plain(y)]
@@ -100,30 +96,21 @@ class XyEncoder(Encoder):
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
         X = self.specs[0].empty(coded.num_rows)
-        features = [plain_numbers(array) for array in coded.columns[:-1]]
-        step = max(64, _TILE_BYTES // max(1, self.specs[0].row_bytes))
-        with np.errstate(over="raise"):
-            for start in range(0, coded.num_rows, step):
-                rows = slice(start, start + step)
-                for place, (values, _) in enumerate(features):
-                    try:
-                        X[rows, place] = values[rows]
-                    except FloatingPointError as error:
-                        what = f'column "{self.columns[place].name}"'
-                        raise _beyond(X.dtype, what) from error
-        for place, (_, valid) in enumerate(features):
-            if valid is not None:
-                X[~valid, place] = np.nan
-        return [X, self._label_values(coded.column(len(self.columns) - 1))]
+        try:
+            self._X.matrix(pa.Table.from_batches([coded]), str(X.dtype), X)
+        except DataError as error:
+            raise DataError(error.message, hint='dtype="float64"') from error
+        return [X, self.label_values(coded.column(len(self.columns) - 1))]
 
-    def _label_values(self, array: pa.Array) -> np.ndarray:
+    def label_values(self, array: pa.Array) -> np.ndarray:
+        """Return the label as y, of a column in which categories are codes."""
         values, valid = column_values(array)
         wanted = self.specs[1].dtype
         if valid is None or values.dtype.kind in "fM":
             return self._plain(values)
         if wanted.kind != "f":
             raise _null_unknown(self._label)
-        return numbers(array).astype(wanted, copy=False)
+        return numbers(array, str(wanted))
 
     def batch(self, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         X, y = arrays
@@ -151,7 +138,13 @@ class ColumnsEncoder(Encoder):
         self._plain = plain
         self._codes = CategoryCodes(Schema(self.columns))
         self._label = XyEncoder(dataset, (), label, plain=plain) if label is not None else None
-        self._dtypes = {column.name: self._dtype(dataset, column) for column in columns}
+        read = _as_read(dataset, columns)
+        self._dtypes = {
+            column.name: np.dtype(np.int64)
+            if plain and column.kind in _DATETIMES
+            else _own_dtype(column)
+            for column in read
+        }
         masked = (*_MASKED, *_DATETIMES) if plain else _MASKED
         self.masked = tuple(
             column.name
@@ -175,16 +168,6 @@ class ColumnsEncoder(Encoder):
             if column.kind is Kind.TEXT
         )
 
-    def _dtype(self, dataset: ReadableDataset, column: Column) -> np.dtype:
-        is_feature = dataset.storage.layout == "matrix" and column.name != dataset.storage.label
-        if is_feature and column.kind is not Kind.CATEGORY:
-            return np.dtype(dataset.storage.matrix_dtype)
-        if column.kind is Kind.TEXT:
-            return np.dtype(object)
-        if self._plain and column.kind in _DATETIMES:
-            return np.dtype(np.int64)
-        return numpy_dtype(column.dtype, n_values=column.n_values)
-
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
         values, masks = [], {}
@@ -192,7 +175,8 @@ class ColumnsEncoder(Encoder):
             array, valid = column_values(coded.column(place))
             wanted = self._dtypes[column.name]
             if array.dtype.kind == "M" and wanted.kind != "M":
-                array = array.view(np.int64) if valid is None else _ticks(array, valid)
+                array = array.view(np.int64)
+                array = array if valid is None else np.where(valid, array, 0)
             values.append(array.astype(wanted, copy=False))
             if column.name in self.masked:
                 masks[column.name] = np.ones(len(array), bool) if valid is None else valid
@@ -200,7 +184,7 @@ class ColumnsEncoder(Encoder):
                 raise _null_unknown(column)
         arrays = [*values, *(masks[name] for name in self.masked)]
         if self._label is not None:
-            arrays.append(self._label.encode(coded.select([len(self._features)]))[1])
+            arrays.append(self._label.label_values(coded.column(len(self._features))))
         return arrays
 
     def batch(self, arrays: Sequence[Any]) -> Any:
@@ -212,8 +196,36 @@ class ColumnsEncoder(Encoder):
         return batch if self._label is None else (batch, arrays[-1])
 
 
-def _ticks(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    return np.where(valid, values.view(np.int64), 0)
+def _as_read(dataset: ReadableDataset, columns: Sequence[Column]) -> Schema:
+    """The columns as `read_shard` gives them, with codes for categories.
+
+    The features of a stored matrix are floats, whatever they were.
+    """
+    storage = dataset.storage
+
+    def dtype(column: Column) -> str:
+        if column.kind is Kind.CATEGORY:
+            return code_dtype(column.n_values)
+        is_feature = storage.layout == "matrix" and column.name != storage.label
+        return storage.matrix_dtype if is_feature else column.dtype
+
+    return Schema(tuple(Column(name=column.name, dtype=dtype(column)) for column in columns))
+
+
+def _own_dtype(column: Column) -> np.dtype:
+    return np.dtype(object) if column.kind is Kind.TEXT else numpy_dtype(column.dtype)
+
+
+def check_mask_names(columns: Iterable[Column]) -> None:
+    """Raise UsageError where the mask of a column would have the name of another column."""
+    names = {column.name for column in columns}
+    for name in sorted(names):
+        if name + VALIDITY_SUFFIX in names:
+            raise UsageError(
+                f'the mask of column "{name}" would be "{name + VALIDITY_SUFFIX}", '
+                "which is a column too",
+                hint="read one of them at a time, with columns=[…]",
+            )
 
 
 def float_dtype(dtype: str) -> np.dtype:

@@ -84,7 +84,7 @@ class PieceReader:
         n_found, rows = 0, range(piece.start, piece.stop)
         *features, label = (column.name for column in self._encoder.columns)
         for X, y in dataset.format.read_floats(
-            dataset.path,
+            dataset.store,
             dataset.shards[piece.shard].file_names,
             dataset.schema,
             dataset.storage,
@@ -169,7 +169,7 @@ def open_shard(dataset: ReadableDataset, shard: int, encoder: Encoder) -> RowAcc
     """
     dataset.check_files(shard)
     access = dataset.format.open_rows(
-        dataset.path,
+        dataset.store,
         dataset.shards[shard].file_names,
         dataset.schema,
         dataset.storage,
@@ -191,7 +191,7 @@ def memmaps(dataset: ReadableDataset) -> list[Any]:
     mapped: list[Any] = []
     for index, shard in enumerate(dataset.shards):
         dataset.check_files(index)
-        source = dataset.path, shard.file_names, dataset.schema
+        source = dataset.store, shard.file_names, dataset.schema
         if dataset.storage.layout == "matrix":
             mapped.append(open_matrix(*source, dataset.storage)[:2])
         else:

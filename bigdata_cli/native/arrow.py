@@ -14,6 +14,12 @@ _pointer_of.restype = ctypes.c_void_p
 _pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
+def exported(batch: pa.RecordBatch) -> tuple[int, Any]:
+    """The address of the `struct bd_arrow_array` of a batch, and what keeps it there."""
+    _, capsule = batch.__arrow_c_array__()
+    return _pointer_of(capsule, b"arrow_array"), capsule
+
+
 class ArrowBatches:
     """Record batches as pointers to `struct bd_arrow_array`.
 
@@ -21,6 +27,5 @@ class ArrowBatches:
     """
 
     def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
-        self._capsules: list[Any] = [batch.__arrow_c_array__()[1] for batch in batches]
-        pointers = [_pointer_of(capsule, b"arrow_array") for capsule in self._capsules]
-        self.addresses = np.array(pointers, np.uintp)
+        self._held = [exported(batch) for batch in batches]
+        self.addresses = np.array([place for place, _ in self._held], np.uintp)

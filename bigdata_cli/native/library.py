@@ -44,6 +44,10 @@ class DialectRules(ctypes.Structure):
         ("join_field", c_int32),
         ("tail_size", c_int64),
         ("tail", c_void_p),
+        ("bools_size", c_int64),
+        ("bools", c_void_p),
+        ("n_strip", c_int64),
+        ("strip", c_void_p),
     )
 
 
@@ -263,6 +267,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         None,
         [*_TEXTS, c_int32, ctypes.c_bool, c_void_p, c_void_p, _RULES, c_void_p],
     ),
+    # formatted_time.c
+    "bd_match_format": (None, [c_char_p, *_TEXTS, c_void_p]),
     # boundary.c
     "bd_next_record": (
         ctypes.c_bool,

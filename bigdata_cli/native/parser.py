@@ -21,6 +21,7 @@ COLUMN_PLAN = np.dtype(
             *("wants_text", "wants_codes", "unused"),
         )
     ]
+    + [("format", np.uint64)]
 )
 """`bd_column_plan`."""
 

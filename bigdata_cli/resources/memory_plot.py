@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import MissingDependencyError, UsageError
+from bigdata_cli.io.whole_file import open_whole_file
 from bigdata_cli.resources.sizes import format_size
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def draw_memory(record: MemoryRecord, path: Path, *, title: str) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color("#9ca3af")
-    figure.savefig(path, dpi=150, format=path.suffix.lower()[1:])
+    with open_whole_file(path) as file:
+        figure.savefig(file, dpi=150, format=path.suffix.lower()[1:])
 
 
 def _shade_phases(axes: Any, phases: tuple[Phase, ...], end: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.whole_file import write_whole_file
 from bigdata_cli.resources.memory import peak_memory_bytes, tree_memory_bytes
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.stages import listen_to_phases
@@ -64,10 +66,11 @@ class MemoryRecord:
 
     def write_log(self, path: Path) -> None:
         """Write the samples as a CSV: seconds, rss_bytes, phase."""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(LOG_COLUMNS)
-            writer.writerows((f"{s.seconds:.3f}", s.rss_bytes, s.phase) for s in self.samples)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(LOG_COLUMNS)
+        writer.writerows((f"{s.seconds:.3f}", s.rss_bytes, s.phase) for s in self.samples)
+        write_whole_file(path, text.getvalue())
 
 
 class MemoryRecorder:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import IO
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.whole_file import open_whole_file
 from bigdata_cli.samples.options import BLOCK_ROWS, SampleOptions
 from bigdata_cli.samples.render import Sketch, render
 
@@ -17,14 +18,13 @@ def run(options: SampleOptions) -> int:
     if options.output is None:
         return write_sample(options, sys.stdout.buffer)
     try:
-        stream = options.output.open("wb")
+        with open_whole_file(options.output) as stream:
+            return write_sample(options, stream)
     except OSError as error:
         raise UsageError(
             f"{options.output} cannot be written: {error.strerror}",
             hint="-o FILE in another folder",
         ) from error
-    with stream:
-        return write_sample(options, stream)
 
 
 def write_sample(options: SampleOptions, stream: IO[bytes]) -> int:

@@ -72,6 +72,18 @@ def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> InvalidVal
     )
 
 
+def other_format(rows: np.ndarray, text: str, state: ColumnState, expected: str) -> InvalidValue:
+    """The error for values (the first one's text) that are not in the format of their column."""
+    shown = text if len(text) <= 60 else text[:60] + "…"
+    return InvalidValue(
+        rows,
+        f'column "{state.name}": {shown!r} is no {state.dtype} that is written {expected}',
+        reason=f'column "{state.name}" is not written {expected}',
+        hint=f"--date-format '{state.name}={expected}' was said, or found; without it the column "
+        "stays text. --on-bad-row skip sets such rows aside",
+    )
+
+
 class RecordError(Exception):
     """A record that cannot be kept: its byte offset in the file, and what is wrong with it.
 
@@ -122,6 +134,8 @@ def too_many_categories(state: ColumnState, n_rows: int) -> ColumnState:
 
 def plain_number(text: str, rules: Rules) -> str:
     """A number as Python reads it: a decimal point, no thousands marks."""
+    if len(rules.strip):
+        text = text.translate(dict.fromkeys([*rules.strip.tolist(), ord(" ")]))
     if rules.thousands >= 0:
         text = text.replace(chr(rules.thousands), "")
     return text if rules.decimal == ord(".") else text.replace(chr(rules.decimal), ".")

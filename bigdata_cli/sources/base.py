@@ -6,7 +6,7 @@ conversion depends on the kind of source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -194,6 +194,10 @@ class RowSource(Protocol):
         strict: bool,
     ) -> RowFeed:
         """Its rows from the start. strict: bytes that do not decode are an error."""
+        ...
+
+    def hints(self, plan: ParsePlan) -> Mapping[str, str]:
+        """What to say of columns that the plan has as text, if they stay so."""
         ...
 
     def located(self, file: int, error: RecordError) -> DataError:

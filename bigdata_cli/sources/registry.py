@@ -14,12 +14,14 @@ from bigdata_cli.io.paths import (
     PARQUET_MAGIC,
     expand_paths,
     is_parquet_name,
+    partition_keys,
 )
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source, open_source
 from bigdata_cli.sources.jsonl.dialect import RECORDS, JsonDialect
 from bigdata_cli.sources.jsonl.source import is_json_lines, open_json_lines
+from bigdata_cli.sources.partitioned import with_partition_keys
 
 if TYPE_CHECKING:
     from bigdata_cli.sources.tables.source import TableSource
@@ -59,7 +61,9 @@ def open_rows(
             f"{first} is {noun} and {second} is {other}: a conversion reads one or the other",
             hint="convert each into a dataset; several datasets are one source",
         )
-    return next(kind for kind in KINDS if kind.noun in found).open(names, options)
+    source = next(kind for kind in KINDS if kind.noun in found).open(names, options)
+    keys = partition_keys(paths, names)
+    return with_partition_keys(source, keys) if keys[names[0]] else source
 
 
 def dialect_kind(entry: Mapping[str, Any]) -> type[Dialect]:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,8 @@ import numpy as np
 from bigdata_cli import __version__
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.whole_file import whole_file
+from bigdata_cli.io.stores import open_store
+from bigdata_cli.io.whole_file import write_whole_file
 from bigdata_cli.strict_json import Count, JsonError, decode
 from bigdata_cli.training.encode import Examples, FeatureEncoder
 from bigdata_cli.training.features import FeaturePlan
@@ -156,15 +158,14 @@ def write_bag(folder: Path, members: int, report: Mapping[str, Any]) -> None:
         "members": [{"name": name, "sha256": _digest(folder / name)} for name in names],
         "report": dict(report),
     }
-    with whole_file(folder / BAG_NAME) as partial:
-        partial.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole_file(folder / BAG_NAME, json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
 def _member_files(folder: Path) -> list[tuple[str, str]]:
     """Read the names and checksums of the members."""
     path = folder / BAG_NAME
     if not path.is_file():
-        begun = len(list(folder.glob("member-*.keras")))
+        begun = sum(fnmatch(name, "member-*.keras") for name in open_store(folder).names())
         raise UsageError(
             f"{folder} is not a bag: it has no {BAG_NAME}"
             + (f", as only {begun:,} of its members are trained" if begun else ""),

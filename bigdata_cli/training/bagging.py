@@ -14,6 +14,7 @@ import numpy as np
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.training.bag import BAG_NAME, average, member_name, write_bag
 from bigdata_cli.training.evaluate import Evaluation, HoldOutResult
 from bigdata_cli.training.loop import ProgressListener
@@ -70,22 +71,22 @@ def _make_folder(folder: Path, options: TrainOptions) -> None:
         raise UsageError(
             f"--save: a bag is a folder, not a file {folder}", hint=f"--save {folder.stem}-bag"
         )
-    bag = folder / BAG_NAME
-    if bag.exists() and not options.force:
+    store = open_store(folder)
+    names = store.names()
+    if BAG_NAME in names and not options.force:
         raise UsageError(f"--save: {folder} has a finished bag", hint="--force replaces it")
     if not folder.parent.is_dir():
         raise UsageError(
             f"--save: there is no folder {folder.parent}", hint=f"mkdir -p '{folder.parent}'"
         )
-    if folder.is_dir():
-        others = [p.name for p in folder.iterdir() if not _MEMBERS.fullmatch(p.name)]
-        if others and not bag.exists():
-            raise UsageError(
-                f"--save: {folder} holds {min(others)}, which is no part of a bag",
-                hint="--save names another folder",
-            )
-    folder.mkdir(exist_ok=True)
-    bag.unlink(missing_ok=True)  # it is no bag until its members are trained
+    others = [name for name in names if not _MEMBERS.fullmatch(name)]
+    if others and BAG_NAME not in names:
+        raise UsageError(
+            f"--save: {folder} holds {min(others)}, which is no part of a bag",
+            hint="--save names another folder",
+        )
+    store.make()
+    store.remove([BAG_NAME])  # it is no bag until its members are trained
 
 
 @contextmanager

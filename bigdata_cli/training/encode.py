@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bigdata_cli.arrays.columns import numbers
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError, did_you_mean
-from bigdata_cli.loaders.arrays import numbers
 from bigdata_cli.loaders.base import ArraySpec, Encoder
 from bigdata_cli.native.library import NUMBER_COLUMN, address, lib
 from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.target import Target
-from bigdata_cli.types.buffers import numbers_of
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
 MAX_DEVIATIONS = 10.0
@@ -143,7 +142,9 @@ class FeatureEncoder(Encoder):
         features, n_rows = self.features, batch.num_rows
         dense = np.empty((n_rows, features.width), np.float32)
         codes = np.empty((n_rows, len(features.codes)), np.int32)
-        normalise([_floats(columns[feature.name]) for feature in features.numbers], features, dense)
+        normalise(
+            [_numbers(columns[feature.name]) for feature in features.numbers], features, dense
+        )
         for place, feature in enumerate(features.codes):
             column = columns[feature.name]
             if feature.hashed:
@@ -247,11 +248,8 @@ def normalise(values: Sequence[np.ndarray], features: FeaturePlan, out: np.ndarr
     )  # fmt: skip
 
 
-def _floats(column: pa.Array) -> np.ndarray:
-    """Return a column as numbers (rows,), NaN where it is null; float32 columns as they are."""
-    if pa.types.is_float32(column.type) and not column.null_count:
-        return numbers_of(column)
-    return numbers(column)
+def _numbers(column: pa.Array) -> np.ndarray:
+    return numbers(column, "float32" if pa.types.is_float32(column.type) else "float64")
 
 
 def hash_buckets(column: pa.Array, n_buckets: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.io.whole_file import whole_file
+from bigdata_cli.io.whole_file import open_whole_file
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.recorder import MemoryRecord, record_memory
 from bigdata_cli.resources.stages import begin_phase
@@ -144,7 +144,7 @@ def _sink(path: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with open_whole_file(path) as file:
         yield file
 
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import CategoryCodes, numbers
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.loaders.arrays import CategoryCodes, numbers
 from bigdata_cli.training.features import normalisation
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics

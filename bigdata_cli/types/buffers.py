@@ -44,5 +44,26 @@ def text_array(values: Sequence[str]) -> pa.Array:
 
 
 def validity_of(array: pa.Array) -> np.ndarray | None:
-    """Which values are not null: bool (n,); None where none is."""
-    return None if array.null_count == 0 else booleans_of(array.is_valid())
+    """Which values are not null: bool (n,); None where none is.
+
+    `Array.is_valid` would import pyarrow.compute, which takes as long as all of pyarrow.
+    """
+    if array.null_count == 0:
+        return None
+    bitmap, first, n = array.buffers()[0], array.offset, len(array)
+    if bitmap is None:  # of the type null
+        return np.zeros(n, bool)
+    packed = np.frombuffer(bitmap, np.uint8, -(-(first + n) // 8))
+    return np.unpackbits(packed, bitorder="little")[first : first + n].view(bool)
+
+
+def cast_array(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """`Array.cast`, which imports pyarrow.compute, and is not needed for integers that fit."""
+    if not (pa.types.is_integer(array.type) and pa.types.is_integer(target)):
+        return array.cast(target)
+    values, valid = numbers_of(array), validity_of(array)
+    cast = values.astype(target.to_pandas_dtype())
+    fits = cast == values
+    if not (fits if valid is None else fits | ~valid).all():
+        raise OverflowError(f"a value of {array.type} is none of {target}")
+    return array_of(cast, valid)

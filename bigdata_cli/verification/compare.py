@@ -107,7 +107,7 @@ class _Comparer:
         manifest = self._dataset.manifest
         if wanted is None or len(wanted) == len(manifest.shards):
             if any(file.name == REJECTS_NAME for file in manifest.sidecars):
-                self._rejects = read_rejects(self._dataset.path)
+                self._rejects = read_rejects(self._dataset.store)
         feed = self._source.rows.feed(
             portions,
             keep=self._dataset.schema.names,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME, read_records
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import SHARD_FILE, Manifest
-from bigdata_cli.formats.base import PARTIAL_SUFFIX
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile
 from bigdata_cli.verification.report import Finding
 
 
@@ -63,7 +62,7 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
             )
 
 
-def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
+def check_rejects(store: Store, manifest: Manifest) -> Iterator[Finding]:
     """Check that there are as many rejected records as the manifest says."""
     if REJECTS_NAME not in {file.name for file in manifest.sidecars}:
         if manifest.rejected_rows:
@@ -72,7 +71,7 @@ def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         return
     n_records = 0
     try:
-        for _ in read_rejects(folder):
+        for _ in read_rejects(store):
             n_records += 1
     except (OSError, ValueError) as error:
         yield Finding(file=REJECTS_NAME, what=f"cannot be read: {error}")
@@ -86,9 +85,9 @@ def check_rejects(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         )
 
 
-def read_rejects(folder: Path) -> Iterator[list[str]]:
+def read_rejects(store: Store) -> Iterator[list[str]]:
     """The records of `rejects.csv`; raises ValueError where it is not as we write it."""
-    records = read_records(folder / REJECTS_NAME)
+    records = read_records(StoredFile(store, REJECTS_NAME))
     if next(records, None) != list(HEADER):
         raise ValueError(f"its header is not {','.join(HEADER)}")
     for number, record in enumerate(records, 1):
@@ -106,8 +105,7 @@ def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
             stems.add(match["stem"])
     listed |= {MANIFEST_NAME, *(file.name for file in dataset.manifest.sidecars)}
     findings, others = [], []
-    for path in sorted(dataset.path.iterdir()):
-        name = path.name
+    for name in sorted(dataset.store.names()):
         if name in listed:
             continue
         if name.endswith(PARTIAL_SUFFIX):

@@ -11,6 +11,7 @@ from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import Seal, load_manifest, read_manifest_bytes
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
 from bigdata_cli.verification.options import VerifyOptions
@@ -26,7 +27,8 @@ def run(
     """All checks of the dataset at `path`."""
     jobs = options.jobs or available_cpus()
     folder = dataset_folder(path)
-    data = read_manifest_bytes(folder / MANIFEST_NAME)
+    store = open_store(folder)
+    data = read_manifest_bytes(store)
     manifest, seal = _manifest(folder, data)
     dataset = Dataset(folder, manifest)
     findings: list[Finding] = []
@@ -49,8 +51,8 @@ def run(
         if progress is not None:
             progress(VerifyProgress(bytes_done=n_bytes, bytes_total=manifest.bytes, rows=rows))
     for sidecar in manifest.sidecars:
-        findings += check_file(folder, sidecar)
-    findings += check_rejects(folder, manifest)
+        findings += check_file(store, sidecar)
+    findings += check_rejects(store, manifest)
     findings += check_manifest(dataset)
     strangers, others = other_files(dataset)
     findings += strangers
@@ -78,7 +80,7 @@ def run(
 def _manifest(folder: Path, data: bytes) -> tuple[Manifest, Seal]:
     """The manifest, whether it is the one that was written or not."""
     try:
-        manifest, seal = load_manifest(folder / MANIFEST_NAME, data)
+        manifest, seal = load_manifest(open_store(folder), data)
         Dataset(folder, manifest).format  # noqa: B018 - what the manifest says of it is checked
     except DataError as error:
         raise VerificationError(error.message, hint=error.hint) from error

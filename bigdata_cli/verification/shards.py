@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from bigdata_cli.checksum import FileEntry, algorithm_name, read_checksum
-from bigdata_cli.dataset import Dataset, file_problem
+from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import ShardEntry
 from bigdata_cli.errors import BigdataError
+from bigdata_cli.io.store import Store
 from bigdata_cli.verification.report import Finding
 
 
@@ -24,16 +24,16 @@ class ShardCheck:
 
 def check_shard(dataset: Dataset, shard: ShardEntry) -> ShardCheck:
     """Check the files of a shard, its rows and its columns."""
-    findings = [finding for file in shard.files for finding in check_file(dataset.path, file)]
+    findings = [finding for file in shard.files for finding in check_file(dataset.store, file)]
     rows = 0
     if findings:  # what is not what was written is not given to the libraries of the formats
         return ShardCheck(findings=tuple(findings), rows=0, bytes=shard.bytes)
     try:
         names, storage = shard.file_names, dataset.storage
-        promised = dataset.format.check_schema(dataset.path, names, dataset.schema, storage)
+        promised = dataset.format.check_schema(dataset.store, names, dataset.schema, storage)
         # Rows that are not there could be many, and are not looked for.
         if promised in (None, shard.rows):
-            rows = dataset.format.count_rows(dataset.path, names, storage)
+            rows = dataset.format.count_rows(dataset.store, names, storage)
         else:
             rows = promised
         if rows != shard.rows:
@@ -48,14 +48,14 @@ def check_shard(dataset: Dataset, shard: ShardEntry) -> ShardCheck:
     return ShardCheck(findings=tuple(findings), rows=rows, bytes=shard.bytes)
 
 
-def check_file(folder: Path, entry: FileEntry) -> Iterator[Finding]:
+def check_file(store: Store, entry: FileEntry) -> Iterator[Finding]:
     """What is wrong with a file: its place, its size, its checksum."""
-    problem = file_problem(folder, entry.name)
+    problem = store.problem(entry.name)
     if problem is not None:
         yield Finding(file=entry.name, what=problem)
         return
     try:
-        with (folder / entry.name).open("rb", buffering=0) as file:
+        with store.open(entry.name) as file:
             found = read_checksum(file, like=entry.checksum)
             n_bytes = file.tell()
     except OSError as error:

@@ -28,7 +28,7 @@ from bigdata_cli.verification.report import Finding
 _NO_DIALECT = Dialect(delimiter=None)
 _LATER = (
     *("skip_footer", "trailing_delimiter", "short_rows", "long_rows", "join_field"),
-    *("repeated_header", "header_line"),
+    *("repeated_header", "header_line", "true_tokens", "false_tokens", "strip", "date_formats"),
 )
 """What manifests of earlier versions do not have: the default is how they read."""
 
@@ -126,6 +126,7 @@ class _DialectEntry(msgspec.Struct):
 
     skip_rows: Count
     column_null_tokens: dict[str, tuple[str, ...]]
+    date_formats: dict[str, str] = {}
 
 
 class _OfTables(msgspec.Struct):
@@ -152,7 +153,8 @@ def _reading(manifest: Manifest) -> _Reading:
         raise JsonError(f"dialect: it lacks the key {min(missing)}")
     entry = convert(manifest.dialect, _DialectEntry)
     tokens = tuple(entry.column_null_tokens.items())
-    dialect = {**manifest.dialect, "column_null_tokens": tokens}
+    formats = tuple(entry.date_formats.items())
+    dialect = {**manifest.dialect, "column_null_tokens": tokens, "date_formats": formats}
     record = msgspec.defstruct("_OfText", [("options", _Options), ("dialect", kind)])
     read: Any = convert({"options": manifest.options, "dialect": dialect}, record)
     return _Reading(read.options, read.dialect)

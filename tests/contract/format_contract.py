@@ -18,17 +18,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bigdata_cli.checksum import FileEntry, entry_of_file
+from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import (
-    PARTIAL_SUFFIX,
     Format,
     ShardName,
     ShardWriter,
     StorageOptions,
-    partial_path,
 )
 from bigdata_cli.formats.registry import get_format, get_traits
+from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.io.store import PARTIAL_SUFFIX, partial_name
 from bigdata_cli.types.dtype import FLOAT_DTYPES, Column, Kind, Schema, arrow_type
 from tests.contract.example_tables import (
     LABEL,
@@ -39,12 +39,13 @@ from tests.contract.example_tables import (
     example_values,
     matrix_number,
 )
+from tests.datasets import entry_of_file
 
 
 def commit(folder: Path, files: Sequence[FileEntry]) -> tuple[str, ...]:
     """Give the files their final names, as a conversion does at its end; returns these."""
     for file in files:
-        partial_path(folder / file.name).rename(folder / file.name)
+        (folder / partial_name(file.name)).rename(folder / file.name)
         assert file == entry_of_file(folder / file.name, file.name)
     return tuple(file.name for file in files)
 
@@ -142,7 +143,7 @@ class FormatContract:
         """Write one shard and give its files their final names, which are returned."""
         self.form.check(schema, options)
         name = name or ShardName(stem="data", index=0, count=3)
-        writer = self.form.writer(folder, name, schema, options)
+        writer = self.form.writer(LocalStore(folder), name, schema, options)
         for batch in self.batches(writer, table):
             writer.append(writer.encode(batch))
         return commit(folder, writer.close())
@@ -155,7 +156,7 @@ class FormatContract:
         options: StorageOptions,
         **reading: Any,
     ) -> pa.Table:
-        batches = list(self.form.read(folder, files, schema, options, **reading))
+        batches = list(self.form.read(LocalStore(folder), files, schema, options, **reading))
         if batches:
             return pa.Table.from_batches(batches)
         empty = self.expected(schema.arrow().empty_table(), schema, options)
@@ -167,7 +168,7 @@ class FormatContract:
         files = self.write(folder, table, schema, options)
         expected = self.expected(table, schema, options)
         assert_same_rows(self.read(folder, files, schema, options), expected)
-        assert self.form.count_rows(folder, files, options) == table.num_rows
+        assert self.form.count_rows(LocalStore(folder), files, options) == table.num_rows
 
     # The contract.
 
@@ -202,10 +203,12 @@ class FormatContract:
 
     def test_a_table_without_rows_is_written(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
-        writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+        writer = self.form.writer(
+            LocalStore(tmp_path), ShardName(stem="d", index=0, count=1), schema, options
+        )
         writer.append(writer.encode(schema.arrow().empty_table()))
         files = commit(tmp_path, writer.close())
-        assert self.form.count_rows(tmp_path, files, options) == 0
+        assert self.form.count_rows(LocalStore(tmp_path), files, options) == 0
         assert self.read(tmp_path, files, schema, options).num_rows == 0
 
     @pytest.mark.parametrize("nulls", [0.0, 1.0])
@@ -217,7 +220,9 @@ class FormatContract:
     def test_several_full_batches(self, layout: str, tmp_path: Path) -> None:
         schema = self.schema(layout)
         options = self.options(layout)
-        probe = self.form.writer(tmp_path, ShardName(stem="p", index=0, count=1), schema, options)
+        probe = self.form.writer(
+            LocalStore(tmp_path), ShardName(stem="p", index=0, count=1), schema, options
+        )
         probe.abort()
         table = self.table(schema, layout, 2 * self.batch_rows(probe) + 17)
         self.assert_round_trip(tmp_path, table, schema, options)
@@ -305,7 +310,7 @@ class FormatContract:
         schema, options = self.schema(layout), self.options(layout)
         table = self.table(schema, layout, 700)
         files = self.write(tmp_path, table, schema, options)
-        batches = list(self.form.read(tmp_path, files, schema, options, max_rows=64))
+        batches = list(self.form.read(LocalStore(tmp_path), files, schema, options, max_rows=64))
         assert {batch.num_rows for batch in batches} <= set(range(1, 65))
         expected = self.expected(table, schema, options)
         assert_same_rows(pa.Table.from_batches(batches), expected)
@@ -315,7 +320,9 @@ class FormatContract:
         if compression not in (None, *self.form.traits.compressions):
             pytest.skip(f"{self.format_name} has no compression {compression}")
         schema, options = self.schema(layout), self.options(layout, compression=compression)
-        probe = self.form.writer(tmp_path, ShardName(stem="p", index=0, count=1), schema, options)
+        probe = self.form.writer(
+            LocalStore(tmp_path), ShardName(stem="p", index=0, count=1), schema, options
+        )
         probe.abort()
         # Several row groups, chunks, blocks, and steps of records.
         n_rows = max(2500, 2 * self.batch_rows(probe) + 17)
@@ -342,7 +349,7 @@ class FormatContract:
         files = self.write(tmp_path, table, schema, options)
         expected = self.expected(table, schema, options)
         names = schema.names
-        access = self.form.open_rows(tmp_path, files, schema, options, columns=names)
+        access = self.form.open_rows(LocalStore(tmp_path), files, schema, options, columns=names)
         assert access.rows == expected.num_rows
         for start, stop in [(0, expected.num_rows), (0, 1), (99, 1100), (7, 7), (1030, 10**9)]:
             batches = list(access.read(range(start, stop), 400))
@@ -361,7 +368,9 @@ class FormatContract:
         parts = [range(start, start + 250) for start in range(0, 2500, 250)]
         with ThreadPoolExecutor(8) as pool:
             for _ in range(4):  # what is read at the first access is read anew in each
-                access = self.form.open_rows(tmp_path, files, schema, options, columns=schema.names)
+                access = self.form.open_rows(
+                    LocalStore(tmp_path), files, schema, options, columns=schema.names
+                )
                 read = [pool.submit(list, access.read(rows, 400)) for rows in parts]
                 table = pa.Table.from_batches([b for future in read for b in future.result()])
                 assert_same_rows(table, expected)
@@ -398,7 +407,7 @@ class FormatContract:
         schema, options = self.schema(layout), self.options(layout)
         files = self.write(tmp_path, self.table(schema, layout, 30), schema, options)
         with pytest.raises(UsageError, match="no layout matrix"):
-            next(iter(self.form.read_matrix(tmp_path, files, schema, options)))
+            next(iter(self.form.read_matrix(LocalStore(tmp_path), files, schema, options)))
 
     def test_a_matrix_as_it_is_stored(self, layout: str, tmp_path: Path) -> None:
         if layout != "matrix":
@@ -408,7 +417,7 @@ class FormatContract:
         files = self.write(tmp_path, table, schema, options)
         slices = list(
             self.form.read_matrix(
-                tmp_path, files, schema, options, rows=range(20, 290), max_rows=50
+                LocalStore(tmp_path), files, schema, options, rows=range(20, 290), max_rows=50
             )
         )
         assert max(len(X) for X, _ in slices) <= 50
@@ -426,14 +435,16 @@ class FormatContract:
     def test_categories_come_back_with_the_vocabulary(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
         files = self.write(tmp_path, self.table(schema, layout, 90), schema, options)
-        for batch in self.form.read(tmp_path, files, schema, options, max_rows=50):
+        for batch in self.form.read(LocalStore(tmp_path), files, schema, options, max_rows=50):
             array = batch.column(schema.names.index("c category"))
             assert array.type == arrow_type("category")
             assert array.dictionary.to_pylist() == list(VOCABULARY)
 
     def test_encoding_in_threads(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
-        writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+        writer = self.form.writer(
+            LocalStore(tmp_path), ShardName(stem="d", index=0, count=1), schema, options
+        )
         table = self.table(schema, layout, 3 * self.batch_rows(writer))
         with ThreadPoolExecutor(4) as pool:
             for encoded in pool.map(writer.encode, self.batches(writer, table)):
@@ -445,15 +456,13 @@ class FormatContract:
     def test_files_are_partial_until_renamed(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
         writer = self.form.writer(
-            tmp_path, ShardName(stem="trips", index=1, count=2), schema, options
+            LocalStore(tmp_path), ShardName(stem="trips", index=1, count=2), schema, options
         )
         for batch in self.batches(writer, self.table(schema, layout, 300)):
             writer.append(writer.encode(batch))
             assert all(path.name.endswith(PARTIAL_SUFFIX) for path in tmp_path.iterdir())
         files = [file.name for file in writer.close()]
-        assert {path.name for path in tmp_path.iterdir()} == {
-            partial_path(Path(f)).name for f in files
-        }
+        assert {path.name for path in tmp_path.iterdir()} == {partial_name(f) for f in files}
         assert len(set(files)) == len(files)
         assert all("-00001-of-00002." in name and name.startswith("trips") for name in files)
 
@@ -461,7 +470,9 @@ class FormatContract:
     def test_abort_removes_the_files(self, layout: str, stage: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
         (tmp_path / "other.txt").write_text("not ours")
-        writer = self.form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+        writer = self.form.writer(
+            LocalStore(tmp_path), ShardName(stem="d", index=0, count=1), schema, options
+        )
         if stage != "opened":
             for batch in self.batches(writer, self.table(schema, layout, 300)):
                 writer.append(writer.encode(batch))
@@ -474,7 +485,7 @@ class FormatContract:
     def test_leftovers_of_a_crash_are_overwritten(self, layout: str, tmp_path: Path) -> None:
         schema, options = self.schema(layout), self.options(layout)
         name = ShardName(stem="data", index=0, count=3)
-        writer = self.form.writer(tmp_path, name, schema, options)
+        writer = self.form.writer(LocalStore(tmp_path), name, schema, options)
         for batch in self.batches(writer, self.table(schema, layout, 900, seed=1)):
             writer.append(writer.encode(batch))
         writer.close()
@@ -522,8 +533,8 @@ class FormatContract:
     ) -> None:
         """Counting the rows or reading them says that something is wrong, and nothing else."""
         with pytest.raises(VerificationError) as caught:
-            found = self.form.count_rows(folder, files, options)
-            for _ in self.form.read(folder, files, schema, options):
+            found = self.form.count_rows(LocalStore(folder), files, options)
+            for _ in self.form.read(LocalStore(folder), files, schema, options):
                 pass
             assert found == rows, "the damage went unnoticed"
         assert caught.value.message
@@ -577,8 +588,8 @@ class FormatContract:
                 damaged[place] ^= 1 << int(random.integers(8))
                 path.write_bytes(damaged)
                 for look in (
-                    lambda: self.form.count_rows(tmp_path, files, options),
-                    lambda: list(self.form.read(tmp_path, files, schema, options)),
+                    lambda: self.form.count_rows(LocalStore(tmp_path), files, options),
+                    lambda: list(self.form.read(LocalStore(tmp_path), files, schema, options)),
                 ):
                     try:
                         look()

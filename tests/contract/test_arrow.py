@@ -27,6 +27,8 @@ from bigdata_cli.formats.arrow.messages import (
 )
 from bigdata_cli.formats.arrow.write import ArrowEncoder, batch_rows
 from bigdata_cli.formats.base import ShardName, StorageOptions
+from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.io.store import StoredFile
 from bigdata_cli.types.dtype import Column, Schema
 from tests.contract.example_tables import VOCABULARY, decoded
 from tests.contract.format_contract import FormatContract
@@ -139,7 +141,7 @@ class TestArrow(FormatContract):
     def test_rows_of_a_map_are_not_copied(self, tmp_path: Path) -> None:
         path, _, schema = self.written(tmp_path, rows=3000)
         access = ArrowFormat().open_rows(
-            tmp_path, [path.name], schema, storage(), columns=["c int64", "c text"]
+            LocalStore(tmp_path), [path.name], schema, storage(), columns=["c int64", "c text"]
         )
         before = pa.total_allocated_bytes()
         batches = list(access.read(range(3000), 3000))
@@ -150,7 +152,7 @@ class TestArrow(FormatContract):
         path, _, _ = self.written(tmp_path)
         other = Schema((Column(name="c int8", dtype="int16"),))
         with pytest.raises(VerificationError, match="c int8"):
-            list(ArrowFormat().read(tmp_path, [path.name], other, storage()))
+            list(ArrowFormat().read(LocalStore(tmp_path), [path.name], other, storage()))
 
     @pytest.mark.parametrize("compression", COMPRESSIONS)
     @pytest.mark.parametrize("change", ["fewer", "others", "order"])
@@ -165,18 +167,18 @@ class TestArrow(FormatContract):
         }[change]
         other = Schema((Column(name="c category", dtype="category", vocabulary=words),))
         with pytest.raises(VerificationError, match=r"categories|dictionary"):
-            list(ArrowFormat().read(tmp_path, [path.name], other, storage(compression)))
+            list(ArrowFormat().read(LocalStore(tmp_path), [path.name], other, storage(compression)))
 
     def test_columns_in_another_order_and_others_are_found(self, tmp_path: Path) -> None:
         path, _, schema = self.written(tmp_path)
         form = ArrowFormat()
-        assert form.check_schema(tmp_path, [path.name], schema, storage()) == 1500
+        assert form.check_schema(LocalStore(tmp_path), [path.name], schema, storage()) == 1500
         for columns, what in (
             (schema.columns[::-1], "another order"),
             (schema.columns[1:], f'a column "{schema.names[0]}"'),
         ):
             with pytest.raises(VerificationError, match=what):
-                form.check_schema(tmp_path, [path.name], Schema(columns), storage())
+                form.check_schema(LocalStore(tmp_path), [path.name], Schema(columns), storage())
 
 
 def one_batch(folder: Path, compression: str) -> tuple[Path, Schema]:
@@ -193,7 +195,7 @@ def one_batch(folder: Path, compression: str) -> tuple[Path, Schema]:
     table = pa.table({"n": n, "t": [f"text {i}" for i in range(1000)], "c": c})
     form = ArrowFormat()
     writer = form.writer(
-        folder, ShardName(stem="d", index=0, count=1), schema, storage(compression)
+        LocalStore(folder), ShardName(stem="d", index=0, count=1), schema, storage(compression)
     )
     writer.append(writer.encode(table))
     [file] = writer.close()
@@ -208,12 +210,12 @@ def blocks_of(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 def is_refused(path: Path, schema: Schema, compression: str) -> None:
     form, options = ArrowFormat(), storage(compression)
     for look in (
-        lambda: form.count_rows(path.parent, [path.name], options),
-        lambda: list(form.read(path.parent, [path.name], schema, options)),
+        lambda: form.count_rows(LocalStore(path.parent), [path.name], options),
+        lambda: list(form.read(LocalStore(path.parent), [path.name], schema, options)),
         lambda: list(
-            form.open_rows(path.parent, [path.name], schema, options, columns=schema.names).read(
-                range(1000), 100
-            )
+            form.open_rows(
+                LocalStore(path.parent), [path.name], schema, options, columns=schema.names
+            ).read(range(1000), 100)
         ),
     ):
         with pytest.raises(VerificationError):
@@ -290,7 +292,7 @@ def test_a_type_that_no_column_has_is_refused(tmp_path: Path) -> None:
         with pa.ipc.new_file(path, pa.schema([("a", kind)])) as writer:
             writer.write_batch(pa.RecordBatch.from_arrays([pa.nulls(3, kind)], names=["a"]))
         with pytest.raises(VerificationError, match='column "a" is'):
-            ArrowFormat().count_rows(tmp_path, [path.name], storage())
+            ArrowFormat().count_rows(LocalStore(tmp_path), [path.name], storage())
 
 
 def test_codes_beyond_the_vocabulary_are_found(tmp_path: Path) -> None:
@@ -347,7 +349,7 @@ def test_the_first_batches_are_read_by_several_threads(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for _ in range(100):
             together = threading.Barrier(4)
-            with ArrowFile(tmp_path / "a.arrow", is_mapped=True) as file:
+            with ArrowFile(StoredFile(LocalStore(tmp_path), "a.arrow"), is_mapped=True) as file:
 
                 def read(index: int) -> pa.RecordBatch:
                     together.wait()  # noqa: B023  (the pool is done before the next turn)

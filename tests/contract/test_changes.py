@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bigdata_cli.checksum import entry_of_file
-from bigdata_cli.formats.base import Change, Format, ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import Change, Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
+from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.io.store import partial_name
 from bigdata_cli.types.dtype import DTYPES, Column, Schema, arrow_type
-from tests.datasets import LAYOUTS
+from tests.datasets import LAYOUTS, entry_of_file
 
 N_ROWS = 3_000
 NUMBERS = [name for name in DTYPES if name not in ("text", "category")]
@@ -59,7 +60,7 @@ def written(
     """A shard whose column is the first of `parts`, and widens to each of the others in turn."""
     folder.mkdir(exist_ok=True)
     shard = ShardName(stem=name, index=0, count=1)
-    writer = form.writer(folder, shard, schema_of(parts[0]), storage)
+    writer = form.writer(LocalStore(folder), shard, schema_of(parts[0]), storage)
     step = N_ROWS // len(parts)
     for number, column in enumerate(parts):
         if number:
@@ -72,7 +73,7 @@ def written(
 def contents(folder: Path, files: tuple[str, ...], stem: str):
     found = {}
     for file in files:
-        path = partial_path(folder / file)
+        path = folder / partial_name(file)
         if path.name.endswith(".h5.partial"):
             with h5py.File(path) as source:
                 found["h5"] = sorted(described(source))
@@ -126,13 +127,13 @@ def test_same_and_header_are_what_they_say(tmp_path, name, layout, has_values, l
             assert contents(folder, files, "old") == expected, (old, new)
         else:
             other = ShardName(stem="other", index=3, count=9)
-            args = (folder, shard, files, other, schema_of(new), storage)
+            args = (LocalStore(folder), shard, files, other, schema_of(new), storage)
             entries = form.rewrite_headers(*args)
             for entry in entries:
-                assert entry_of_file(partial_path(folder / entry.name), entry.name) == entry
+                assert entry_of_file(folder / partial_name(entry.name), entry.name) == entry
             made = [entry.name for entry in entries]
             renamed = {
-                suffix: partial_path(folder / again).read_bytes()
+                suffix: (folder / partial_name(again)).read_bytes()
                 for suffix, again in zip(sorted(expected), made, strict=True)
             }
             assert renamed == expected, (old, new)

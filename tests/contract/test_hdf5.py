@@ -18,6 +18,7 @@ import pytest
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.hdf5.format import Hdf5Format
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.contract.example_tables import assert_same_rows
 from tests.contract.format_contract import FormatContract, commit
@@ -35,7 +36,7 @@ def write_shard(folder: Path, table: pa.Table, schema: Schema, options: StorageO
     """Write one shard in tables as the writer wants them."""
     form = Hdf5Format()
     form.check(schema, options)
-    writer = form.writer(folder, ShardName(stem="d", index=0, count=1), schema, options)
+    writer = form.writer(LocalStore(folder), ShardName(stem="d", index=0, count=1), schema, options)
     assert writer.batch_rows is not None
     for start in range(0, table.num_rows, writer.batch_rows):
         writer.append(writer.encode(table.slice(start, writer.batch_rows)))
@@ -45,8 +46,8 @@ def write_shard(folder: Path, table: pa.Table, schema: Schema, options: StorageO
 
 def read_all(path: Path, schema: Schema, options: StorageOptions) -> pa.Table:
     form = Hdf5Format()
-    form.count_rows(path.parent, [path.name], options)
-    return pa.Table.from_batches(form.read(path.parent, [path.name], schema, options))
+    form.count_rows(LocalStore(path.parent), [path.name], options)
+    return pa.Table.from_batches(form.read(LocalStore(path.parent), [path.name], schema, options))
 
 
 def small_table() -> tuple[pa.Table, Schema]:
@@ -223,7 +224,9 @@ def test_tables_cut_for_their_bytes(compression: str, tmp_path: Path) -> None:
     # As where text is long: tables of any size, some beginning and some not beginning a chunk.
     table, schema = big_table(80_000)
     options = StorageOptions(layout="columns", compression=compression)
-    writer = Hdf5Format().writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+    writer = Hdf5Format().writer(
+        LocalStore(tmp_path), ShardName(stem="d", index=0, count=1), schema, options
+    )
     start = 0
     for rows in (32_768, 5_000, 27_768, 10, 14_454):
         writer.append(writer.encode(table.slice(start, rows)))
@@ -314,9 +317,9 @@ def test_what_stands_in_place_of_a_dataset(
         replace(file, "n", make)
     form = Hdf5Format()
     with pytest.raises(VerificationError, match=message):
-        form.count_rows(tmp_path, [path.name], COLUMNS)
+        form.count_rows(LocalStore(tmp_path), [path.name], COLUMNS)
     with pytest.raises(VerificationError, match=message):
-        list(form.read(tmp_path, [path.name], schema, COLUMNS))
+        list(form.read(LocalStore(tmp_path), [path.name], schema, COLUMNS))
 
 
 @pytest.mark.parametrize(
@@ -338,7 +341,7 @@ def test_what_the_schema_does_not_say(
     with h5py.File(path, "r+") as file:
         replace(file, name, lambda file: file.create_dataset(name, data=values, dtype=dtype))
     with pytest.raises(VerificationError, match=message):
-        list(Hdf5Format().read(tmp_path, [path.name], schema, COLUMNS))
+        list(Hdf5Format().read(LocalStore(tmp_path), [path.name], schema, COLUMNS))
 
 
 def test_a_damaged_gzip_chunk(tmp_path: Path) -> None:
@@ -351,7 +354,7 @@ def test_a_damaged_gzip_chunk(tmp_path: Path) -> None:
     content[place + 5_000 : place + 5_100] = bytes(100)
     path.write_bytes(content)
     with pytest.raises(VerificationError):
-        Hdf5Format().count_rows(tmp_path, [path.name], options)
+        Hdf5Format().count_rows(LocalStore(tmp_path), [path.name], options)
 
 
 # Text: of a fixed length while all of a dataset is short.
@@ -368,7 +371,9 @@ def text_table(*columns: list[str | None]) -> tuple[pa.Table, Schema]:
 def write_in_tables(
     folder: Path, table: pa.Table, schema: Schema, options: StorageOptions, cuts: list[int]
 ) -> Path:
-    writer = Hdf5Format().writer(folder, ShardName(stem="d", index=0, count=1), schema, options)
+    writer = Hdf5Format().writer(
+        LocalStore(folder), ShardName(stem="d", index=0, count=1), schema, options
+    )
     for start, stop in pairwise([0, *cuts, table.num_rows]):
         writer.append(writer.encode(table.slice(start, stop - start)))
     [file] = commit(folder, writer.close())
@@ -461,7 +466,9 @@ def test_rows_by_number_of_text_in_one_piece_and_in_chunks(tmp_path: Path) -> No
     table, schema = text_table(texts)
     for cuts in ([], [1_000, 2_000]):
         path = write_in_tables(tmp_path, table, schema, COLUMNS, cuts)
-        rows = Hdf5Format().open_rows(tmp_path, [path.name], schema, COLUMNS, columns=["t0"])
+        rows = Hdf5Format().open_rows(
+            LocalStore(tmp_path), [path.name], schema, COLUMNS, columns=["t0"]
+        )
         assert rows.rows == 2_500
         taken = rows.take(np.array([0, 999, 1_000, 2_499]))
         assert taken.column(0).to_pylist() == ["00000", "00999", "01000", "02499"]

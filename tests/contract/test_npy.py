@@ -15,6 +15,8 @@ from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.npy.file import NpyFile, npy_header, open_npy
 from bigdata_cli.formats.npy.format import NpyFormat
+from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.io.store import StoredFile, partial_name
 from bigdata_cli.types.dtype import Column, Schema
 from tests.contract.format_contract import FormatContract, commit
 
@@ -31,7 +33,7 @@ def write(
 ) -> tuple[str, ...]:
     name = ShardName(stem="data", index=0, count=1)
     NpyFormat().check(schema, options)
-    writer = NpyFormat().writer(folder, name, schema, options)
+    writer = NpyFormat().writer(LocalStore(folder), name, schema, options)
     for table in tables:
         writer.append(writer.encode(table))
     return commit(folder, writer.close())
@@ -156,7 +158,7 @@ def test_a_float_label_may_be_null_and_an_integer_one_not(tmp_path: Path) -> Non
     schema = Schema((Column(name="a", dtype="int8"), Column(name="y", dtype="float64")))
     table = pa.table({"a": features, "y": pa.array([None, 2.5])})
     files = write(tmp_path, schema, [table], MATRIX)
-    [batch] = NpyFormat().read(tmp_path, files, schema, MATRIX)
+    [batch] = NpyFormat().read(LocalStore(tmp_path), files, schema, MATRIX)
     assert batch.column("y").to_pylist() == [None, 2.5]
     table = pa.table({"a": features, "y": pa.array([None, 2], pa.int8())})
     with pytest.raises(DataError, match=r'"y" is null in 1 rows'):
@@ -194,9 +196,11 @@ def test_names_like_suffixes_alone_are_columns(tmp_path: Path) -> None:
     names = ("a.offsets", "b.valid", "c.bytes", "X", "y", "data.X")
     table = pa.table({name: pa.array([1, 2], pa.int8()) for name in names})
     files = write(tmp_path, integers(*names), [table], COLUMNS)
-    assert NpyFormat().count_rows(tmp_path, files, COLUMNS) == 2
+    assert NpyFormat().count_rows(LocalStore(tmp_path), files, COLUMNS) == 2
     for subset in (["X"], ["data.X"], ["b.valid"]):
-        [batch] = NpyFormat().read(tmp_path, files, integers(*names), COLUMNS, columns=subset)
+        [batch] = NpyFormat().read(
+            LocalStore(tmp_path), files, integers(*names), COLUMNS, columns=subset
+        )
         assert batch.column(0).to_pylist() == [1, 2]
 
 
@@ -204,11 +208,11 @@ def test_a_stem_with_dots_and_columns_that_end_alike(tmp_path: Path) -> None:
     schema = integers("b", "x.b", "a.x.b")
     arrays = {name: pa.array([i], pa.int8()) for i, name in enumerate(schema.names)}
     name = ShardName(stem="a.x", index=0, count=1)
-    writer = NpyFormat().writer(tmp_path, name, schema, COLUMNS)
+    writer = NpyFormat().writer(LocalStore(tmp_path), name, schema, COLUMNS)
     writer.append(writer.encode(pa.table(arrays)))
     files = commit(tmp_path, writer.close())
     for order in (files, files[::-1]):
-        [batch] = NpyFormat().read(tmp_path, order, schema, COLUMNS)
+        [batch] = NpyFormat().read(LocalStore(tmp_path), order, schema, COLUMNS)
         assert batch.to_pydict() == {"b": [0], "x.b": [1], "a.x.b": [2]}
 
 
@@ -229,7 +233,7 @@ def test_more_columns_than_files_may_be_open_is_said(tmp_path: Path) -> None:
         files = write(tmp_path, schema, [table], COLUMNS)  # one after the other
         assert len(files) == 600
         with pytest.raises(UsageError, match="more files open") as raised:
-            list(NpyFormat().read(tmp_path, files, schema, COLUMNS))
+            list(NpyFormat().read(LocalStore(tmp_path), files, schema, COLUMNS))
         assert "ulimit -n" in str(raised.value.hint)
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (200, hard)
     finally:
@@ -244,7 +248,7 @@ def test_text_is_read_in_batches_that_fit_in_memory(
     texts = ["x" * size for size in (400, 700, 5000, 0, 0, 999, 1, 1)]
     table = pa.table({"n": pa.array(range(8), pa.int8()), "s": texts})
     files = write(tmp_path, schema, [table], COLUMNS)
-    batches = list(NpyFormat().read(tmp_path, files, schema, COLUMNS))
+    batches = list(NpyFormat().read(LocalStore(tmp_path), files, schema, COLUMNS))
     assert pa.Table.from_batches(batches).equals(table)
     assert [batch.num_rows for batch in batches] == [1, 1, 1, 4, 1]
 
@@ -256,9 +260,9 @@ def test_offsets_that_do_not_fit_are_found(change: str, tmp_path: Path) -> None:
     offsets = {"descending": [0, 4, 2, 6], "beyond": [0, 2, 4, 9], "short": [0, 2, 4, 5]}[change]
     np.save(tmp_path / files[0], np.array(offsets, np.int64))
     with pytest.raises(VerificationError, match=r"s\.offsets"):
-        NpyFormat().count_rows(tmp_path, files, COLUMNS)
+        NpyFormat().count_rows(LocalStore(tmp_path), files, COLUMNS)
     with pytest.raises(VerificationError, match=r"s\.offsets"):
-        list(NpyFormat().read(tmp_path, files, schema, COLUMNS))
+        list(NpyFormat().read(LocalStore(tmp_path), files, schema, COLUMNS))
 
 
 def test_columns_of_unequal_length_are_found(tmp_path: Path) -> None:
@@ -266,24 +270,24 @@ def test_columns_of_unequal_length_are_found(tmp_path: Path) -> None:
     files = write(tmp_path, integers("a", "b"), [table], COLUMNS)
     np.save(tmp_path / files[1], np.zeros(3, np.int8))
     with pytest.raises(VerificationError, match="3 rows"):
-        NpyFormat().count_rows(tmp_path, files, COLUMNS)
+        NpyFormat().count_rows(LocalStore(tmp_path), files, COLUMNS)
     with pytest.raises(VerificationError, match="3 rows"):
-        list(NpyFormat().read(tmp_path, files, integers("a", "b"), COLUMNS))
+        list(NpyFormat().read(LocalStore(tmp_path), files, integers("a", "b"), COLUMNS))
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     files = write(tmp_path, integers("a"), [], COLUMNS)
     np.save(tmp_path / files[0], np.array([print]), allow_pickle=True)
     with pytest.raises(VerificationError):
-        NpyFormat().count_rows(tmp_path, files, COLUMNS)
+        NpyFormat().count_rows(LocalStore(tmp_path), files, COLUMNS)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "<f8", "datetime64[us]", "datetime64[D]"])
 def test_a_header_is_what_numpy_reads(dtype: str, tmp_path: Path) -> None:
-    file = NpyFile(tmp_path / "a.npy", np.dtype(dtype), (3,))
+    file = NpyFile(LocalStore(tmp_path), "a.npy", np.dtype(dtype), (3,))
     file.write(5, np.zeros((5, 3), dtype).reshape(-1).view(np.uint8))
-    file.close("a.npy")
-    array = np.load(tmp_path / "a.npy")
+    file.close()
+    array = np.load(tmp_path / partial_name("a.npy"))
     assert array.shape == (5, 3)
     assert array.dtype == np.dtype(dtype)
     assert len(npy_header(np.dtype(dtype), (2**63, 2**31))) == 128
@@ -306,6 +310,8 @@ def test_headers_are_parsed_by_one_thread_at_a_time(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "load", watched)
     with ThreadPoolExecutor(8) as pool:
-        arrays = list(pool.map(lambda _: open_npy(tmp_path / "a.npy"), range(16)))
+        arrays = list(
+            pool.map(lambda _: open_npy(StoredFile(LocalStore(tmp_path), "a.npy")), range(16))
+        )
     assert most == 1
     assert all(array.tolist() == [0, 1, 2] for array in arrays)

@@ -17,6 +17,7 @@ from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.parquet.format import ParquetFormat
 from bigdata_cli.formats.parquet.write import row_group_rows
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.types.dtype import DTYPES, Column, Schema
 from tests.contract.example_tables import cut_chunks, decoded
 from tests.contract.format_contract import FormatContract
@@ -146,19 +147,19 @@ class TestParquet(FormatContract):
             damaged[middle] ^= 1
             (tmp_path / file).write_bytes(damaged)
             with pytest.raises(VerificationError, match=file):
-                ParquetFormat().count_rows(tmp_path, [file], OPTIONS)
+                ParquetFormat().count_rows(LocalStore(tmp_path), [file], OPTIONS)
 
     def test_a_column_of_another_type_is_found(self, tmp_path: Path) -> None:
         path, _, _ = self.written(tmp_path)
         other = Schema((Column(name="c int8", dtype="int16"),))
         with pytest.raises(VerificationError, match="c int8"):
-            list(ParquetFormat().read(tmp_path, [path.name], other, OPTIONS))
+            list(ParquetFormat().read(LocalStore(tmp_path), [path.name], other, OPTIONS))
 
     def test_a_value_outside_the_vocabulary_is_found(self, tmp_path: Path) -> None:
         path, _, _ = self.written(tmp_path)
         other = Schema((Column(name="c category", dtype="category", vocabulary=("a",)),))
         with pytest.raises(VerificationError, match="categories"):
-            list(ParquetFormat().read(tmp_path, [path.name], other, OPTIONS))
+            list(ParquetFormat().read(LocalStore(tmp_path), [path.name], other, OPTIONS))
 
 
 def test_the_vocabulary_does_not_change_the_bytes(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_the_vocabulary_does_not_change_the_bytes(tmp_path: Path) -> None:
     for vocabulary in (("x", "y"), ("a", "x", "y", "z")):
         schema = Schema((Column(name="a", dtype="category", vocabulary=vocabulary),))
         name = ShardName(stem=str(len(vocabulary)), index=0, count=1)
-        writer = ParquetFormat().writer(tmp_path, name, schema, OPTIONS)
+        writer = ParquetFormat().writer(LocalStore(tmp_path), name, schema, OPTIONS)
         writer.append(writer.encode(table))
         [file] = writer.close()
         contents.append((tmp_path / f"_{file.name}.partial").read_bytes())
@@ -189,7 +190,7 @@ def test_pages_do_not_depend_on_chunks() -> None:
     for chunk_rows in (200_000, 9_999, 65_537):
         name = ShardName(stem="d", index=0, count=1)
         with TemporaryDirectory() as folder:
-            writer = ParquetFormat().writer(Path(folder), name, schema, OPTIONS)
+            writer = ParquetFormat().writer(LocalStore(Path(folder)), name, schema, OPTIONS)
             pieces = writer.encode(cut_chunks(table, chunk_rows)).pieces
             encoded.append(b"".join(map(bytes, pieces)))
             writer.abort()
@@ -230,7 +231,7 @@ def test_a_dictionary_holds_the_values_that_rows_have_in_their_order(tmp_path: P
     schema = Schema((Column(name="a", dtype="category", vocabulary=("a", "z", "é")),))
     name = ShardName(stem="d", index=0, count=1)
     writer = ParquetFormat().writer(
-        tmp_path, name, schema, StorageOptions(layout="rows", compression="none")
+        LocalStore(tmp_path), name, schema, StorageOptions(layout="rows", compression="none")
     )
     writer.append(writer.encode(pa.table({"a": pa.chunked_array([array, array.slice(1, 2)])})))
     [file] = writer.close()
@@ -247,7 +248,7 @@ def test_a_category_whose_texts_hardly_repeat_is_read_as_a_category(tmp_path: Pa
     schema = Schema((Column(name="a", dtype="category", vocabulary=tuple(sorted(words))),))
     name = ShardName(stem="d", index=0, count=1)
     form = ParquetFormat()
-    writer = form.writer(tmp_path, name, schema, OPTIONS)
+    writer = form.writer(LocalStore(tmp_path), name, schema, OPTIONS)
     for part in (texts, pa.array(["00000000"] * 9_000)):
         writer.append(writer.encode(pa.table({"a": part.dictionary_encode()})))
     [file] = (entry.name for entry in writer.close())
@@ -256,10 +257,10 @@ def test_a_category_whose_texts_hardly_repeat_is_read_as_a_category(tmp_path: Pa
     encodings = [metadata.row_group(g).column(0).encodings for g in range(2)]
     assert "DELTA_LENGTH_BYTE_ARRAY" in encodings[0]
     assert "RLE_DICTIONARY" in encodings[1]
-    found = pa.Table.from_batches(list(form.read(tmp_path, [file], schema, OPTIONS)))
+    found = pa.Table.from_batches(list(form.read(LocalStore(tmp_path), [file], schema, OPTIONS)))
     assert found.schema.equals(schema.arrow())
     assert found.column("a").to_pylist() == [*texts.to_pylist(), *["00000000"] * 9_000]
-    assert form.check_schema(tmp_path, [file], schema, OPTIONS) == len(texts) + 9_000
+    assert form.check_schema(LocalStore(tmp_path), [file], schema, OPTIONS) == len(texts) + 9_000
     other = Schema((Column(name="a", dtype="category", vocabulary=tuple(words[1:])),))
     with pytest.raises(VerificationError, match="categories"):
-        list(form.read(tmp_path, [file], other, OPTIONS))
+        list(form.read(LocalStore(tmp_path), [file], other, OPTIONS))

@@ -21,6 +21,7 @@ from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.tfrecord.format import TfrecordFormat
 from bigdata_cli.formats.tfrecord.layout import BLOCK_ROWS, feature_spec
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from tests.contract.example_tables import assert_same_rows, example_schema
 from tests.contract.format_contract import FormatContract, commit
@@ -60,8 +61,8 @@ class TestTfrecord(FormatContract):
     ) -> None:
         """As in the contract; a file cut between two records has fewer rows, and no other sign."""
         with contextlib.suppress(VerificationError):
-            found = self.form.count_rows(folder, files, options)
-            for _ in self.form.read(folder, files, schema, options):
+            found = self.form.count_rows(LocalStore(folder), files, options)
+            for _ in self.form.read(LocalStore(folder), files, schema, options):
                 pass
             assert found < rows
 
@@ -214,7 +215,7 @@ def test_tensorflow_reads_any_table(tmp_path_factory: Any, drawn: tuple[pa.Table
     options = StorageOptions(layout="rows")
     path = write_shard(tmp_path_factory.mktemp("t"), table, schema, options)
     assert_tf_rows(path, table, schema, options)
-    batches = TfrecordFormat().read(path.parent, [path.name], schema, options)
+    batches = TfrecordFormat().read(LocalStore(path.parent), [path.name], schema, options)
     assert_same_rows(pa.Table.from_batches(list(batches)), table.cast(schema.arrow()))
 
 
@@ -302,7 +303,7 @@ def test_block_in_tensorflow(tmp_path: Path) -> None:
     mask = parsed["m.valid"]
     assert set(mask.indices.numpy()[:, 0].tolist()) == {1}
     assert mask.values.numpy().tolist() == [0] + [1] * (BLOCK_ROWS - 1)
-    assert TfrecordFormat().count_rows(tmp_path, [path.name], options) == n
+    assert TfrecordFormat().count_rows(LocalStore(tmp_path), [path.name], options) == n
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -451,11 +452,15 @@ def test_records_like_the_one_before_are_read_as_any_other(tmp_path: Path) -> No
     )
     options = StorageOptions(layout="rows")
     form = TfrecordFormat()
-    writer = form.writer(tmp_path, ShardName(stem="d", index=0, count=1), schema, options)
+    writer = form.writer(
+        LocalStore(tmp_path), ShardName(stem="d", index=0, count=1), schema, options
+    )
     writer.append(writer.encode(table))
     (name,) = commit(tmp_path, writer.close())
     for columns in (["f", "i", "t"], ["i"], ["t", "f"]):
-        read = pa.Table.from_batches(form.read(tmp_path, [name], schema, options, columns=columns))
+        read = pa.Table.from_batches(
+            form.read(LocalStore(tmp_path), [name], schema, options, columns=columns)
+        )
         assert read.to_pydict() == table.select(columns).to_pydict()
 
 
@@ -472,5 +477,5 @@ def test_a_record_like_the_one_before_but_for_a_key(tmp_path: Path) -> None:
             writer.write(record(key, value))
     schema = Schema((Column(name="a", dtype="float32"),))
     options = StorageOptions(layout="rows")
-    (batch,) = TfrecordFormat().read(tmp_path, [path.name], schema, options)
+    (batch,) = TfrecordFormat().read(LocalStore(tmp_path), [path.name], schema, options)
     assert batch.column(0).to_pylist() == [1.0, 2.0, None, 4.0]

@@ -14,6 +14,7 @@ from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.parquet.format import ParquetFormat
 from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.types.dtype import Schema
 from tests.contract.tfrecord_files import LAYOUTS, examples_of, rewrite, table_of, write_shard
 
@@ -43,7 +44,13 @@ def floats(
 ) -> tuple[np.ndarray, list[Any]]:
     parts = list(
         FORM.read_floats(
-            path.parent, [path.name], schema, options, features=features, label="y", **wanted
+            LocalStore(path.parent),
+            [path.name],
+            schema,
+            options,
+            features=features,
+            label="y",
+            **wanted,
         )
     )
     assert all(X.dtype == np.float32 and len(X) == len(y) for X, y in parts)
@@ -52,7 +59,7 @@ def floats(
 
 
 def by_columns(path: Path, schema: Schema, options: StorageOptions) -> dict[str, np.ndarray]:
-    whole = pa.Table.from_batches(FORM.read(path.parent, [path.name], schema, options))
+    whole = pa.Table.from_batches(FORM.read(LocalStore(path.parent), [path.name], schema, options))
     return {name: whole[name].to_numpy() for name in schema.names}
 
 
@@ -79,7 +86,7 @@ def test_a_range_of_rows(layout: str, start: int, stop: int, tmp_path: Path) -> 
     if start == stop:
         assert not list(
             FORM.read_floats(
-                tmp_path, [where[0].name], *where[1:], features=["a"], label="y",
+                LocalStore(tmp_path), [where[0].name], *where[1:], features=["a"], label="y",
                 rows=range(start, stop),
             )
         )  # fmt: skip
@@ -99,7 +106,7 @@ def test_what_is_no_matrix_of_floats(tmp_path: Path) -> None:
     parquet = ParquetFormat()
     assert not parquet.has_floats(schema, rows, ["a"], "y")
     with pytest.raises(UsageError, match="no matrix"):
-        parquet.read_floats(tmp_path, [], schema, rows, features=["a"], label="y")
+        parquet.read_floats(LocalStore(tmp_path), [], schema, rows, features=["a"], label="y")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

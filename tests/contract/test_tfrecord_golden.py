@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.native.loading import usable_levels
 from bigdata_cli.types.dtype import Kind, Schema
 from tests.contract.example_tables import assert_same_rows
@@ -56,15 +57,17 @@ def test_rows_come_back(layout: str, tmp_path: Path) -> None:
     for seed in SEEDS:
         table, schema, options = case(seed, layout)
         (tmp_path / "d.tfrecord").write_bytes(encoded(table, schema, options))
-        assert form.count_rows(tmp_path, ["d.tfrecord"], options) == table.num_rows
-        batches = list(form.read(tmp_path, ["d.tfrecord"], schema, options))
+        assert form.count_rows(LocalStore(tmp_path), ["d.tfrecord"], options) == table.num_rows
+        batches = list(form.read(LocalStore(tmp_path), ["d.tfrecord"], schema, options))
         if table.num_rows:
             assert_same_rows(pa.Table.from_batches(batches), stored(table, schema, layout))
         else:
             assert not batches
         some = [name for k, name in enumerate(schema.names) if k % 3 == seed % 3][::-1]
         if table.num_rows and some:
-            batches = list(form.read(tmp_path, ["d.tfrecord"], schema, options, columns=some))
+            batches = list(
+                form.read(LocalStore(tmp_path), ["d.tfrecord"], schema, options, columns=some)
+            )
             expected = stored(table, schema, layout).select(some)
             assert_same_rows(pa.Table.from_batches(batches), expected)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.contract.format_contract import commit
 
@@ -23,7 +24,9 @@ def write_shard(
     """Write one shard in tables as the writer wants them."""
     form = TfrecordFormat()
     form.check(schema, options)
-    writer = form.writer(folder, ShardName(stem=stem, index=0, count=1), schema, options)
+    writer = form.writer(
+        LocalStore(folder), ShardName(stem=stem, index=0, count=1), schema, options
+    )
     step = writer.batch_rows or 10_000
     for start in range(0, table.num_rows, step):
         writer.append(writer.encode(table.slice(start, step)))
@@ -60,6 +63,6 @@ def examples_of(path: Path) -> list[bytes]:
 def read_all(path: Path, schema: Schema, options: StorageOptions) -> pa.Table:
     """The rows of a file through our reader, after counting them."""
     form = TfrecordFormat()
-    form.count_rows(path.parent, [path.name], options)
-    batches = list(form.read(path.parent, [path.name], schema, options))
+    form.count_rows(LocalStore(path.parent), [path.name], options)
+    batches = list(form.read(LocalStore(path.parent), [path.name], schema, options))
     return pa.Table.from_batches(batches) if batches else schema.arrow().empty_table()

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.io.store import partial_name
 from bigdata_cli.types.dtype import (
     DTYPES,
     FLOAT_DTYPES,
@@ -185,12 +187,12 @@ def encoded(table: pa.Table, schema: Schema, options: StorageOptions) -> bytes:
     form.check(schema, options)
     with tempfile.TemporaryDirectory() as folder:
         name = ShardName(stem="d", index=0, count=1)
-        writer = form.writer(Path(folder), name, schema, options)
+        writer = form.writer(LocalStore(Path(folder)), name, schema, options)
         step = writer.batch_rows or max(1, table.num_rows)
         for start in range(0, table.num_rows, step):
             writer.append(writer.encode(table.slice(start, step)))
         (file,) = writer.close()
-        return partial_path(Path(folder) / file.name).read_bytes()
+        return (Path(folder) / partial_name(file.name)).read_bytes()
 
 
 def case(seed: int, layout: str) -> tuple[pa.Table, Schema, StorageOptions]:

@@ -102,7 +102,7 @@ def test_a_fixed_type_reads_what_would_else_be_text(tmp_path, dtype, text, value
         ({"shards": 2, "shard_size": "1MB"}, "exclude each other"),
         ({"shard_size": "much"}, "not a size"),
         ({"jobs": 0}, "not positive"),
-        ({"float_mode": "16"}, 'float_mode="auto" or "32" or "64"'),
+        ({"float_mode": "16"}, 'which is none of "auto", "32", "64"'),
         ({"layout": "matrix"}, "rows"),
         ({"compression": "zip"}, "zstd"),
         ({"delimiter": "é"}, "ASCII characters"),

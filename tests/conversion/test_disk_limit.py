@@ -130,7 +130,8 @@ def test_where_there_is_room_nothing_is_tried(source, tmp_path):
         "import sys; from bigdata_cli import convert; "
         f"convert({str(source)!r}, to='parquet', output={str(tmp_path / 'out')!r}); "
         "assert 'bigdata_cli.conversion.estimate.disk' in sys.modules; "
-        "sys.exit('bigdata_cli.conversion.estimate.predict' in sys.modules)"
+        "estimate = 'bigdata_cli.conversion.estimate.'; "
+        "sys.exit({estimate + 'rows', estimate + 'predict'} & sys.modules.keys() != set())"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -223,7 +223,9 @@ def rows_of_shard(folder: Path, index: int) -> list[dict]:
     shard = dataset.manifest.shards[index]
     return [
         row
-        for batch in dataset.format.read(folder, shard.file_names, dataset.schema, dataset.storage)
+        for batch in dataset.format.read(
+            dataset.store, shard.file_names, dataset.schema, dataset.storage
+        )
         for row in batch.to_pylist()
     ]
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigdata_cli.formats.hdf5.discardable import DiscardableFile
+from bigdata_cli.io.discardable import DiscardableFile
 
 PLACES = st.integers(0, 300_000)
 STEPS = st.lists(

@@ -21,9 +21,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.parquet.format import ParquetFormat
 from bigdata_cli.formats.parquet.thrift_compact import parse_struct
+from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.io.store import partial_name
 from bigdata_cli.native.compile import LEVELS, family
 from bigdata_cli.native.library import lib
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
@@ -60,11 +62,11 @@ def write(
 ) -> Path:
     options = StorageOptions(layout="rows", compression=compression)
     name = ShardName(stem="t", index=0, count=1)
-    writer = ParquetFormat().writer(folder, name, schema, options)
+    writer = ParquetFormat().writer(LocalStore(folder), name, schema, options)
     for table in tables:
         writer.append(writer.encode(table))
     [file] = (entry.name for entry in writer.close())
-    return partial_path(folder / file).rename(folder / file)
+    return (folder / partial_name(file)).rename(folder / file)
 
 
 def same(mine: pa.Array | pa.ChunkedArray, theirs: pa.Array | pa.ChunkedArray) -> bool:

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.tfrecord.format import TfrecordFormat
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from tests.contract.format_contract import commit
 from tests.fuzz import mutated, target
@@ -123,7 +124,7 @@ def _table(chance: random.Random, layout: str) -> tuple[pa.Table, Schema]:
 def _write(folder: Path, table: pa.Table, schema: Schema, options: StorageOptions) -> Path:
     form = TfrecordFormat()
     form.check(schema, options)
-    writer = form.writer(folder, ShardName(stem="d", index=0, count=1), schema, options)
+    writer = form.writer(LocalStore(folder), ShardName(stem="d", index=0, count=1), schema, options)
     step = writer.batch_rows or 10_000
     for start in range(0, table.num_rows, step):
         writer.append(writer.encode(table.slice(start, step)))
@@ -133,8 +134,8 @@ def _write(folder: Path, table: pa.Table, schema: Schema, options: StorageOption
 
 def _read(path: Path, schema: Schema, options: StorageOptions) -> pa.Table:
     form = TfrecordFormat()
-    form.count_rows(path.parent, [path.name], options)
-    batches = list(form.read(path.parent, [path.name], schema, options))
+    form.count_rows(LocalStore(path.parent), [path.name], options)
+    batches = list(form.read(LocalStore(path.parent), [path.name], schema, options))
     return pa.Table.from_batches(batches) if batches else schema.arrow().empty_table()
 
 

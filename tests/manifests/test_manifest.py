@@ -19,6 +19,7 @@ from bigdata_cli.dataset.manifest import Manifest, ShardEntry, SourceEntry, make
 from bigdata_cli.dataset.manifest_file import Seal, load_manifest, manifest_text
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -98,7 +99,7 @@ def test_the_text_of_a_manifest_is_the_same_for_good() -> None:
 
 
 def test_a_manifest_reads_back_but_for_what_json_cannot_hold() -> None:
-    manifest, seal = load_manifest(Path("d", MANIFEST_NAME), TEXT.encode())
+    manifest, seal = load_manifest(LocalStore(Path("d")), TEXT.encode())
     assert seal is Seal.INTACT
     assert manifest == structs.replace(example(), options={**example().options, "drop": []})
     assert manifest.schema == SCHEMA
@@ -191,9 +192,9 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_message_names_the_field_and_the_problem(kind: str) -> None:
     change, message = WRONG[kind]
-    load_manifest(Path(MANIFEST_NAME), edited(lambda m: None))
+    load_manifest(LocalStore(Path()), edited(lambda m: None))
     with pytest.raises(DataError) as caught:
-        load_manifest(Path(MANIFEST_NAME), edited(change))
+        load_manifest(LocalStore(Path()), edited(change))
     assert message in caught.value.message
 
 
@@ -201,7 +202,7 @@ def test_a_message_names_the_field_and_the_problem(kind: str) -> None:
 def test_a_message_is_short_whatever_the_document_holds(key: str) -> None:
     data = edited(lambda m: m.update({key: 100_000 * "/"}))
     with pytest.raises(DataError) as caught:
-        load_manifest(Path(MANIFEST_NAME), data)
+        load_manifest(LocalStore(Path()), data)
     assert len(caught.value.message) < 400
 
 
@@ -212,7 +213,7 @@ def test_a_key_may_not_be_there_twice_at_any_depth() -> None:
         line = TEXT[place:end].rstrip(",")
         twice = TEXT[:place] + f"{line},\n" + TEXT[place:]
         with pytest.raises(DataError, match=f"the key {key} is there twice"):
-            load_manifest(Path(MANIFEST_NAME), twice.encode())
+            load_manifest(LocalStore(Path()), twice.encode())
 
 
 @pytest.mark.parametrize("beginning", ["", '{"manifest_version": 3, "shards": '])
@@ -221,7 +222,7 @@ def test_a_large_document_of_another_form_is_refused_before_it_is_in_memory(begi
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="damaged"):
-            load_manifest(Path(MANIFEST_NAME), data)
+            load_manifest(LocalStore(Path()), data)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigdata_cli.arrays.table import TableArrays, label_values, texts_of_fixed
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.column_arrays import TableArrays, label_values, texts_of_fixed
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
 
 VOCABULARY = ("", "a", "b" * 7, "b" * 8, "b" * 9, "é", "日本" * 12, "zz")

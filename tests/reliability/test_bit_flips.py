@@ -11,6 +11,7 @@ import pytest
 from bigdata_cli import convert, verify
 from bigdata_cli.dataset.manifest_file import Seal, load_manifest
 from bigdata_cli.errors import DataError, VerificationError
+from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.paths import MANIFEST_NAME
 from tests.datasets import LAYOUTS
 
@@ -77,7 +78,7 @@ def test_many_random_flips(dataset: Path) -> None:
 
 def is_intact(data: bytes) -> bool:
     try:
-        return load_manifest(Path(MANIFEST_NAME), data)[1] is Seal.INTACT
+        return load_manifest(LocalStore(Path()), data)[1] is Seal.INTACT
     except DataError:
         return False
 

@@ -18,6 +18,7 @@ from bigdata_cli.conversion.journal import JOURNAL_NAME, Entry, Journal, read_jo
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
+from bigdata_cli.io.local_store import LocalStore
 from tests.reliability.children import KILLED, compressed, contents, write_source
 
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
@@ -40,7 +41,9 @@ def begin(children, source, output, **options):
     """A conversion that is killed when all shards are done and in the journal."""
     while True:
         assert children.run(source, output, die_at="before commit", **options)["status"] == KILLED
-        entries = [entry for entry in read_journal(output).entries if entry.kind == "shard"]
+        entries = [
+            entry for entry in read_journal(LocalStore(output)).entries if entry.kind == "shard"
+        ]
         if len({entry.value["result"]["index"] for entry in entries}) == OPTIONS["shards"]:
             return output
         shutil.rmtree(output)  # it was killed before the last line was on the disk
@@ -245,29 +248,29 @@ def test_a_torn_or_damaged_journal_is_never_trusted(
 @given(values=st.lists(VALUES, min_size=1, max_size=6), cut=st.integers(1, 40))
 def test_lines_read_back_as_written_and_the_torn_one_is_cut_off(values, cut, tmp_path_factory):
     folder = tmp_path_factory.mktemp("journal")
-    journal = Journal(folder)
+    journal = Journal(LocalStore(folder))
     journal.start({"a": 1})
     for value in values:
         journal.append("shard", lambda value=value: value)
     journal.close()
-    written = read_journal(folder)
+    written = read_journal(LocalStore(folder))
     assert written.entries == (Entry("begin", {"a": 1}), *(Entry("shard", v) for v in values))
     os.truncate(folder / JOURNAL_NAME, written.n_bytes - cut)
-    rest = read_journal(folder)
+    rest = read_journal(LocalStore(folder))
     if rest is not None:
         assert rest.entries == written.entries[: len(rest.entries)]
         assert len(rest.entries) <= len(values)
-        other = Journal(folder)
+        other = Journal(LocalStore(folder))
         other.resume(rest)
         other.append("shard", lambda: "new")
         other.close()
-        assert read_journal(folder).entries == (*rest.entries, Entry("shard", "new"))
+        assert read_journal(LocalStore(folder)).entries == (*rest.entries, Entry("shard", "new"))
     shutil.rmtree(folder)
 
 
 def test_a_result_reads_back_as_it_was(unfinished):
     names = ["id", "price", "kind", "grows", "late", "when", "text"]
-    lines = [e.value for e in read_journal(unfinished).entries if e.kind == "shard"]
+    lines = [e.value for e in read_journal(LocalStore(unfinished)).entries if e.kind == "shard"]
     assert len(lines) > 6  # some shards were done twice
     read, written = shard_record.Vocabularies(), shard_record.Vocabularies()
     for line in lines:
@@ -315,7 +318,7 @@ def test_repair_is_of_the_same_conversion(children, source, tmp_path):
 
 
 def test_lines_that_found_no_room_are_written_when_there_is_some(tmp_path):
-    journal = Journal(tmp_path)
+    journal = Journal(LocalStore(tmp_path))
     journal.start({"of": "a run"})
     (tmp_path / JOURNAL_NAME).mkdir()  # so that it cannot be written, as on a full disk
     journal.append("shard", lambda: 0)
@@ -323,7 +326,7 @@ def test_lines_that_found_no_room_are_written_when_there_is_some(tmp_path):
         journal.flush()
     (tmp_path / JOURNAL_NAME).rmdir()
     journal.close()
-    written = read_journal(tmp_path)
+    written = read_journal(LocalStore(tmp_path))
     assert written is not None
     assert written.entries == (Entry("begin", {"of": "a run"}), Entry("shard", 0))
 

@@ -50,7 +50,7 @@ STEPS: list[tuple[Any, str]] = [
     (ShardBuilder, "finish"),
     (ShardBuilder, "abort"),
     (RowsFile, "append"),
-    (RowsFile, "close"),
+    (RowsFile, "finish"),
     (reconcile, "recount"),
     (reconcile, "rewrite"),
     (reconcile, "rewrite_headers"),

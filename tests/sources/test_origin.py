@@ -21,7 +21,8 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
 from bigdata_cli.io.decompress import compression_of
 from bigdata_cli.io.encoding import DecodedStream, check_encoding, likely_encodings
-from bigdata_cli.io.origin import Cancelled, find_origin
+from bigdata_cli.io.origin import find_origin
+from bigdata_cli.io.streams import Cancelled
 
 try:
     from compression import zstd
@@ -302,7 +303,7 @@ def test_waiting_for_a_pipe_can_be_ended():
     reading, writing = os.pipe()
     os.write(writing, b"a\n1\n")
     stop = threading.Event()
-    from bigdata_cli.io.origin import PipeStream
+    from bigdata_cli.io.streams import PipeStream
 
     stream = PipeStream(reading, "pipe")
     stream.stop = stop

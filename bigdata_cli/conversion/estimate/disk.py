@@ -8,7 +8,6 @@ that is written again lies beside what it was, two at a time.
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
-from bigdata_cli.formats.base import PARTIAL_SUFFIX
 from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.store import Store, StoredFile, partial_bytes
+from bigdata_cli.io.stores import open_store
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ConvertOptions
@@ -62,11 +62,12 @@ def disk_budget(output: Path, options: ConvertOptions) -> DiskBudget:
     limit = options.disk_limit_bytes
     if limit is not None and limit < 1:
         raise UsageError(f"--disk-limit {limit} is not positive", hint="--disk-limit 20GB")
-    held = read_manifest(output).bytes if (output / MANIFEST_NAME).exists() else 0
+    store = open_store(output)
+    held = read_manifest(store).bytes if StoredFile(store, MANIFEST_NAME).exists() else 0
     told = limit is not None
     if limit is None:
         # What a killed run has left is used again or removed, and what is replaced is there.
-        limit = free_bytes(output, beside=_partial_bytes(output)) + held
+        limit = usable_bytes(store, beside=partial_bytes(store)) + held
     return DiskBudget(folder=output, limit_bytes=limit, held_bytes=held, told=told)
 
 
@@ -109,25 +110,12 @@ def _upper_bound(plan: Plan) -> int:
     return round(sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes) + fixed
 
 
-def free_bytes(folder: Path, *, beside: int = 0) -> int:
-    """What can be used on the disk of a folder where the user sets no limit.
+def usable_bytes(store: Store, *, beside: int = 0) -> int:
+    """What can be used on the disk of a store where the user sets no limit.
 
     beside: bytes on it that will be free too.
     """
-    folder = folder.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return int((shutil.disk_usage(folder).free + beside) * _FREE_SHARE)
-
-
-def _partial_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.glob(f"*{PARTIAL_SUFFIX}"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # renamed, or removed, meanwhile
-            continue
-    return total
+    return int((store.free_bytes() + beside) * _FREE_SHARE)
 
 
 class DiskWatch:
@@ -147,7 +135,7 @@ class DiskWatch:
         started = time.monotonic()
         if started < self._next and not now:
             return
-        written = _partial_bytes(self._budget.folder)
+        written = partial_bytes(open_store(self._budget.folder))
         took = time.monotonic() - started
         self._next = started + max(_LEAST_WAIT_SECONDS, _LOOK_SHARE * took)
         if written > self._budget.left_bytes:

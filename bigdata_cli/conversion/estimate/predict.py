@@ -8,7 +8,7 @@ from functools import cache
 
 from bigdata_cli.checksum import Checksum
 from bigdata_cli.conversion.estimate.rows import SampledRows
-from bigdata_cli.conversion.estimate.size import count_shards, encode_batches, trial_folder
+from bigdata_cli.conversion.estimate.size import count_shards, encode_batches, trial_store
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.rebatch import counted_bytes
 from bigdata_cli.conversion.survey import storage_options
@@ -89,13 +89,13 @@ class _Growth:
 
     def __init__(self, form: Format, storage: StorageOptions, rows: SampledRows) -> None:
         self._exact_rows = rows.rows if rows.exact else None
-        with trial_folder() as folder:
+        with trial_store() as store:
 
             def encode(n_rows: int) -> int:
-                return encode_batches(form, storage, rows.schema, rows.spread(n_rows), folder)
+                return encode_batches(form, storage, rows.schema, rows.spread(n_rows), store)
 
             name = ShardName(stem="empty", index=0, count=1)
-            writer = form.writer(folder, name, rows.schema, storage)
+            writer = form.writer(store, name, rows.schema, storage)
             writer.abort()
             self.table_rows = _table_rows(writer, form, rows)
             part_rows, n_rows = _rows_to_encode(rows, self.table_rows)

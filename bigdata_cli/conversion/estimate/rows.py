@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from bigdata_cli.conversion.estimate.size import fitting_units
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.survey import storage_options
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.sources.base import RowSource
-from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, settle
-from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
-from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 
@@ -108,36 +106,6 @@ class SampledRows:
     def _is_narrowed(self, column: Column, options: ConvertOptions) -> bool:
         is_free = column.kind is Kind.FLOAT and column.name not in self.fixed
         return is_free and options.float_mode == "32"
-
-
-def fitting_units(
-    source: RowSource, plan: ParsePlan, keep: Sequence[str], max_bytes: int
-) -> tuple[ParsePlan, list[Unit]]:
-    """Parsed pieces of the source, of about `max_bytes`, and types that hold all their values.
-
-    They need not be those of the sample, which may have looked at other bytes.
-    """
-    columns = plan.columns
-    units = list(source.sample_units(plan, keep, max_bytes))
-    for unit in units:
-        if unit.chunk is not None:
-            columns = _holding(columns, unit.chunk, plan.float_mode)
-    if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
-        plan = replace(plan, columns=columns)
-        units = list(source.sample_units(plan, keep, max_bytes))
-    return replace(plan, columns=columns), units
-
-
-def _holding(
-    columns: tuple[ColumnState, ...], chunk: Chunk, float_mode: str
-) -> tuple[ColumnState, ...]:
-    """Columns that hold the values of a chunk: wider ones where it was parsed as such, and with all
-    texts of categories."""
-    held = list(columns)
-    for index, (mine, seen) in enumerate(zip(columns, chunk.columns, strict=True)):
-        if mine.dtype == "category" or mine.dtype != seen.dtype:
-            held[index] = mine.joined(chunk.observed[index], chunk.distinct[index], float_mode)
-    return tuple(held)
 
 
 def draw_rows(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.conversion.commit import disk_error
-from bigdata_cli.conversion.estimate.rows import fitting_units
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
 from bigdata_cli.conversion.partition import MAX_SHARDS
 from bigdata_cli.conversion.rebatch import Rebatcher
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
+from bigdata_cli.io.local_store import MeasuringStore
 from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.io.store import Store
+from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Schema
-from bigdata_cli.types.state import as_categories
+from bigdata_cli.types.state import ColumnState, as_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +44,7 @@ class Encoded(NamedTuple):
 
 
 def encode_sample(survey: Survey) -> Encoded:
-    """Encode a sample, to know how large the dataset will be; raises as `trial_folder`."""
+    """Encode a sample, to know how large the dataset will be; raises as `trial_store`."""
     source, keep, form = survey.source, survey.keep, survey.form
     plan, units = fitting_units(source, survey.sample.plan, keep, _ENCODED_BYTES)
     if not form.holds_text(survey.storage):
@@ -49,13 +53,43 @@ def encode_sample(survey: Survey) -> Encoded:
         units = list(source.sample_units(plan, keep, _ENCODED_BYTES))
     chunks = [(unit, unit.chunk) for unit in units if unit.chunk is not None]
     batches = (chunk.batch for _, chunk in chunks)
-    with trial_folder() as folder:
+    with trial_store() as folder:
         n_bytes = encode_batches(form, survey.storage, plan.schema(), batches, folder)
     return Encoded(
         text_bytes=sum(chunk.position - unit.start for unit, chunk in chunks),
         rows=sum(chunk.rows for _, chunk in chunks),
         bytes=n_bytes,
     )
+
+
+def fitting_units(
+    source: RowSource, plan: ParsePlan, keep: Sequence[str], max_bytes: int
+) -> tuple[ParsePlan, list[Unit]]:
+    """Parsed pieces of the source, of about `max_bytes`, and types that hold all their values.
+
+    They need not be those of the sample, which may have looked at other bytes.
+    """
+    columns = plan.columns
+    units = list(source.sample_units(plan, keep, max_bytes))
+    for unit in units:
+        if unit.chunk is not None:
+            columns = _holding(columns, unit.chunk, plan.float_mode)
+    if [state.dtype for state in columns] != [state.dtype for state in plan.columns]:
+        plan = replace(plan, columns=columns)
+        units = list(source.sample_units(plan, keep, max_bytes))
+    return replace(plan, columns=columns), units
+
+
+def _holding(
+    columns: tuple[ColumnState, ...], chunk: Chunk, float_mode: str
+) -> tuple[ColumnState, ...]:
+    """Columns that hold the values of a chunk: wider ones where it was parsed as such, and with all
+    texts of categories."""
+    held = list(columns)
+    for index, (mine, seen) in enumerate(zip(columns, chunk.columns, strict=True)):
+        if mine.dtype == "category" or mine.dtype != seen.dtype:
+            held[index] = mine.joined(chunk.observed[index], chunk.distinct[index], float_mode)
+    return tuple(held)
 
 
 def count_shards(predicted_bytes: int, options: ConvertOptions) -> int:
@@ -65,11 +99,11 @@ def count_shards(predicted_bytes: int, options: ConvertOptions) -> int:
 
 
 @contextmanager
-def trial_folder() -> Iterator[Path]:
+def trial_store() -> Iterator[Store]:
     """A temporary folder to encode rows in; raises BudgetError where its disk is full."""
     try:
         with scratch_folder() as folder:
-            yield folder
+            yield MeasuringStore(folder)
     except OSError as error:
         raise disk_error(error, Path(tempfile.gettempdir())) from error
 
@@ -79,11 +113,11 @@ def encode_batches(
     storage: StorageOptions,
     schema: Schema,
     batches: Iterable[pa.RecordBatch],
-    folder: Path,
+    store: Store,
 ) -> int:
-    """The bytes of the files of a shard with these rows; they may be written into the folder."""
+    """The bytes of the files of a shard with these rows; they may be written into the store."""
     name = ShardName(stem="sample", index=0, count=1)
-    writer = form.sizing_writer(folder, name, schema, storage)
+    writer = form.writer(store, name, schema, storage)
     rebatcher = Rebatcher(
         schema,
         max_rows=writer.batch_rows,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -33,6 +32,7 @@ from bigdata_cli.formats.arrow.sizes import (
     BatchSizes,
     rounded,
 )
+from bigdata_cli.io.store import StoredFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, arrow_type
 
@@ -43,7 +43,7 @@ Block = tuple[int, int, int, int]
 
 
 @contextmanager
-def damage_of(path: Path) -> Iterator[None]:
+def damage_of(path: StoredFile) -> Iterator[None]:
     """What is said of a damaged file as VerificationError."""
     try:
         yield
@@ -64,7 +64,7 @@ class ArrowFile:
     """
 
     def __init__(
-        self, path: Path, columns: Sequence[Column] | None = None, *, is_mapped: bool = False
+        self, path: StoredFile, columns: Sequence[Column] | None = None, *, is_mapped: bool = False
     ) -> None:
         """columns: those that are read, which must be there; None for all, whatever they are.
 
@@ -76,7 +76,7 @@ class ArrowFile:
         self._lock = threading.Lock()
         self._has_dictionaries = False
         with damage_of(path):
-            self._source = pa.memory_map(str(path)) if is_mapped else pa.OSFile(str(path))
+            self._source = _opened(path, is_mapped=is_mapped)
         try:
             with damage_of(path):
                 self._open()
@@ -247,7 +247,14 @@ class ArrowFile:
             )
 
 
-def check_type(path: Path, schema: pa.Schema, column: Column) -> None:
+def _opened(path: StoredFile, *, is_mapped: bool) -> pa.NativeFile:
+    local = path.local_path()
+    if local is None:
+        return pa.PythonFile(path.open(), mode="r")
+    return pa.memory_map(str(local)) if is_mapped else pa.OSFile(str(local))
+
+
+def check_type(path: StoredFile, schema: pa.Schema, column: Column) -> None:
     """Raise VerificationError where a file has not the column, or with another type."""
     place = schema.get_field_index(column.name)
     found = schema.types[place] if place >= 0 else None

@@ -8,12 +8,10 @@ not compressed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import vocabulary_digest
 from bigdata_cli.formats.arrow.file import ArrowFile
 from bigdata_cli.formats.arrow.read import ArrowRows, batches_of, check_columns
 from bigdata_cli.formats.arrow.traits import TRAITS
@@ -23,10 +21,11 @@ from bigdata_cli.formats.base import (
     ShardName,
     StorageOptions,
     check_options,
-    parse_compression,
     rows_of_file,
 )
-from bigdata_cli.formats.codecs import parse_codec
+from bigdata_cli.formats.codecs import parse_codec, parse_compression
+from bigdata_cli.formats.matrix import vocabulary_digest
+from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
 
@@ -57,13 +56,13 @@ class ArrowFormat(Format):
         parse_codec(self, options)
 
     def writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ArrowWriter:
-        return ArrowWriter(folder, name, schema, parse_codec(self, options))
+        return ArrowWriter(store, name, schema, parse_codec(self, options))
 
     def read(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -76,7 +75,7 @@ class ArrowFormat(Format):
         before = 0
         for name in files:
             # A map would count all of a file as memory when it is read to its end.
-            with ArrowFile(folder / name, wanted, is_mapped=rows is not None) as file:
+            with ArrowFile(StoredFile(store, name), wanted, is_mapped=rows is not None) as file:
                 yield from batches_of(file, rows_of_file(rows, before), max_rows, file.batch)
                 before += file.rows
 
@@ -86,33 +85,34 @@ class ArrowFormat(Format):
 
     def open_rows(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
         *,
         columns: Sequence[str],
     ) -> ArrowRows:
-        return ArrowRows(folder, files, [schema[name] for name in columns])
+        return ArrowRows(store, files, [schema[name] for name in columns])
 
     def check_schema(
-        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+        self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int:
         rows = 0
         for name in files:
-            with ArrowFile(folder / name, schema.columns) as file:
-                check_columns(folder / name, file.schema, schema)
+            with ArrowFile(StoredFile(store, name), schema.columns) as file:
+                check_columns(StoredFile(store, name), file.schema, schema)
                 rows += file.rows
         return rows
 
-    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+    def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
         rows = 0
         for name in files:
-            with ArrowFile(folder / name) as file:
+            with ArrowFile(StoredFile(store, name)) as file:
                 found = sum(file.batch(number).num_rows for number in range(file.n_batches))
                 if found != file.rows:
                     raise VerificationError(
-                        f"{folder / name}: {file.rows:,} rows are promised, and there are {found:,}"
+                        f"{store.where(name)}: {file.rows:,} rows are promised, and there "
+                        f"are {found:,}"
                     )
                 rows += found
         return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +10,12 @@ import pyarrow as pa
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrow.file import ArrowFile, check_type
 from bigdata_cli.formats.base import RowAccess, clipped
+from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.buffers import array_of
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 
 
-def check_columns(path: Path, found: pa.Schema, schema: Schema) -> None:
+def check_columns(path: StoredFile, found: pa.Schema, schema: Schema) -> None:
     """Raise VerificationError where a file has other columns than the schema, or another order."""
     for column in schema:
         check_type(path, found, column)
@@ -28,10 +28,10 @@ def check_columns(path: Path, found: pa.Schema, schema: Schema) -> None:
 class ArrowRows(RowAccess):
     """Rows of a shard whose file is mapped; what is not compressed is not copied."""
 
-    def __init__(self, folder: Path, files: Sequence[str], columns: Sequence[Column]) -> None:
+    def __init__(self, store: Files, files: Sequence[str], columns: Sequence[Column]) -> None:
         if len(files) != 1:
-            raise VerificationError(f"a shard in {folder} has {len(files)} files, and not one")
-        self._path = folder / files[0]
+            raise VerificationError(f"a shard in {store} has {len(files)} files, and not one")
+        self._path = StoredFile(store, files[0])
         self._file = ArrowFile(self._path, columns, is_mapped=True)
         self._names = [column.name for column in columns]
         self._types = [arrow_type(column.dtype) for column in columns]

@@ -7,11 +7,11 @@ end as well: the vocabularies of the dataset, the same in each of its files.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import ColumnsOfTable, TableArrays
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.formats.arrow.messages import (
     BLOCK,
@@ -20,10 +20,9 @@ from bigdata_cli.formats.arrow.messages import (
     START,
     encode_footer,
 )
-from bigdata_cli.formats.base import ShardName, ShardWriter, partial_path
-from bigdata_cli.formats.column_arrays import ColumnsOfTable, TableArrays
+from bigdata_cli.formats.base import ShardName, ShardWriter
 from bigdata_cli.formats.table_rows import rows_within
-from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.io.store import ByteSink, Store, partial_name
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 
@@ -201,14 +200,14 @@ class ArrowWriter(ShardWriter):
     batch_bytes = MAX_BATCH_BYTES
 
     def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, compression: tuple[str, int | None]
+        self, store: Store, name: ShardName, schema: Schema, compression: tuple[str, int | None]
     ) -> None:
         self.batch_rows = batch_rows(schema)
         self._compression = compression
         self._encoder = ArrowEncoder(schema, *compression)
         self._file_name = name.file("arrow")
-        self._path = partial_path(folder / self._file_name)
-        self._file: WrittenFile | None = WrittenFile(self._path)
+        self._store = store
+        self._file: ByteSink | None = store.create(partial_name(self._file_name))
         self._place = self._file.write(START)
         schema_message, *dictionaries = self._encoder.head()
         self._schema_message = b"".join(schema_message.pieces)
@@ -248,4 +247,4 @@ class ArrowWriter(ShardWriter):
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._path.unlink(missing_ok=True)
+        self._store.remove([partial_name(self._file_name)])

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import ColumnsOfTable, TableArrays, label_values
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import StorageOptions, feature_columns
-from bigdata_cli.formats.column_arrays import ColumnsOfTable, TableArrays, label_values
 from bigdata_cli.formats.deflate import Compress
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 

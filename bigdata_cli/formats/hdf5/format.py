@@ -21,22 +21,11 @@ are by `append`. h5py itself runs one call at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import (
-    check_matrix,
-    column_physical,
-    matrix_array_bytes,
-    matrix_as_read,
-    matrix_change,
-    matrix_kept_dtype,
-    matrix_physical,
-    matrix_row_bytes,
-)
 from bigdata_cli.formats.base import (
     Change,
     Format,
@@ -44,9 +33,9 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     check_options,
-    parse_compression,
     rows_of_file,
 )
+from bigdata_cli.formats.codecs import parse_compression, parse_gzip
 from bigdata_cli.formats.hdf5.encode import MAX_FIXED_BYTES, MAX_TABLE_BYTES, Hdf5Encoder, nul_error
 from bigdata_cli.formats.hdf5.read import (
     check_columns_file,
@@ -62,6 +51,17 @@ from bigdata_cli.formats.hdf5.read import (
 from bigdata_cli.formats.hdf5.rows import Hdf5Rows
 from bigdata_cli.formats.hdf5.traits import TRAITS
 from bigdata_cli.formats.hdf5.write import Hdf5Writer
+from bigdata_cli.formats.matrix import (
+    check_matrix,
+    column_physical,
+    matrix_array_bytes,
+    matrix_as_read,
+    matrix_change,
+    matrix_kept_dtype,
+    matrix_physical,
+    matrix_row_bytes,
+)
+from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -113,12 +113,7 @@ class Hdf5Format(Format):
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where HDF5 or the layout cannot hold the schema, DataError for NUL."""
         check_options(self, schema, options)
-        compression, level = parse_compression(self, options)
-        if level is not None and not (compression == "gzip" and level <= 9):
-            raise UsageError(
-                f"--compression {options.compression} has a level that {compression} does not know",
-                hint="--compression gzip:4, of 0 to 9, or --compression none",
-            )
+        parse_gzip(self, options)
         if options.layout == "matrix":
             check_matrix(schema, options)
         else:
@@ -135,15 +130,15 @@ class Hdf5Format(Format):
                 raise nul_error(column)
 
     def writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ShardWriter:
         """A writer of one shard, one file."""
-        compression, level = parse_compression(self, options)
-        return Hdf5Writer(folder, name, schema, options, gzip=compression == "gzip", level=level)
+        compression, level = parse_gzip(self, options)
+        return Hdf5Writer(store, name, schema, options, gzip=compression == "gzip", level=level)
 
     def read(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -156,7 +151,7 @@ class Hdf5Format(Format):
         names = schema.names if columns is None else tuple(columns)
         before = 0
         for file in files:
-            with opened(folder / file) as source:
+            with opened(StoredFile(store, file)) as source:
                 part = rows_of_file(rows, before)
                 if options.layout == "matrix":
                     yield from read_matrix(source, schema, options, names, max_rows, part)
@@ -173,18 +168,18 @@ class Hdf5Format(Format):
 
     def open_rows(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
         *,
         columns: Sequence[str],
     ) -> Hdf5Rows:
-        return Hdf5Rows(folder, files, schema, options, columns)
+        return Hdf5Rows(store, files, schema, options, columns)
 
     def read_matrix(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -195,7 +190,7 @@ class Hdf5Format(Format):
         """The rows of a shard as they are stored; see `Format.read_matrix`."""
         before = 0
         for file in files:
-            with opened(folder / file) as source:
+            with opened(StoredFile(store, file)) as source:
                 part = rows_of_file(rows, before)
                 for X, y in matrix_slices(source, schema, options, schema.names, max_rows, part):
                     assert X is not None  # a matrix has a feature
@@ -203,22 +198,22 @@ class Hdf5Format(Format):
                 before += file_rows(source) if len(files) > 1 else 0
 
     def check_schema(
-        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+        self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int:
         rows = 0
         for file in files:
-            with opened(folder / file) as source:
+            with opened(StoredFile(store, file)) as source:
                 if options.layout == "matrix":
                     rows += check_matrix_file(source, schema, options)
                 else:
                     rows += check_columns_file(source, schema)
         return rows
 
-    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+    def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard: all datasets are read to their ends, and have equal lengths."""
         total = 0
         for file in files:
-            with opened(folder / file) as source:
+            with opened(StoredFile(store, file)) as source:
                 total += count_file_rows(source)
         return total
 

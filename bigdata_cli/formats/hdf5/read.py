@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import arrow_column, arrow_text, matrix_columns
+from bigdata_cli.arrays.table import texts_of_fixed
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.formats.base import StorageOptions, clipped, feature_columns
-from bigdata_cli.formats.column_arrays import texts_of_fixed
 from bigdata_cli.formats.hdf5.encode import VOCABULARY, dataset_name, stored_dtype
+from bigdata_cli.io.store import StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 MAX_ATTRIBUTE_STRINGS = 4_000
@@ -48,16 +48,20 @@ def unit_attributes(column: Column) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: StoredFile) -> Iterator[h5py.File]:
     """The file, open; whatever HDF5 cannot read is a VerificationError."""
     try:
-        with h5py.File(path, "r", locking="best-effort") as source:
+        with open_file(path) as source:
             yield source
     except DAMAGE as error:
         raise damaged(path, str(error)) from error
 
 
-def damaged(path: Path | str, what: str) -> VerificationError:
+def open_file(path: StoredFile) -> h5py.File:
+    return h5py.File(path.local_path() or path.open(), "r", locking="best-effort")
+
+
+def damaged(path: StoredFile | str, what: str) -> VerificationError:
     return VerificationError(
         f"{path}: {what}",
         hint="the file is damaged: bigdata convert … --force writes the dataset again",
@@ -318,6 +322,6 @@ def read_matrix(
 ) -> Iterator[pa.RecordBatch]:
     for X, y in matrix_slices(source, schema, options, names, max_rows, rows):
         try:
-            yield matrix_columns(X, y, schema, options, columns=list(names))
+            yield matrix_columns(X, y, schema, options.label, columns=list(names))
         except VerificationError as error:
             raise damaged(source.filename, error.message) from error

@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import matrix_columns
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import matrix_columns
 from bigdata_cli.formats.base import RowAccess, StorageOptions, clipped
 from bigdata_cli.formats.hdf5.read import (
     DAMAGE,
@@ -27,8 +27,10 @@ from bigdata_cli.formats.hdf5.read import (
     equal_length,
     max_rows_at_once,
     open_columns,
+    open_file,
     open_matrix,
 )
+from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.dtype import Schema
 
 
@@ -37,21 +39,22 @@ class Hdf5Rows(RowAccess):
 
     def __init__(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
         columns: Sequence[str],
     ) -> None:
         if len(files) != 1:
-            raise VerificationError(f"a shard in {folder} has {len(files)} files, and not one")
-        self._path = folder / files[0]
+            raise VerificationError(f"a shard in {store} has {len(files)} files, and not one")
+        self._path = StoredFile(store, files[0])
         self._source = schema, options
         self._columns = [schema[name] for name in columns]
         self._masks: dict[str, _Selected | _Placed] = {}
         try:
-            self._file = h5py.File(self._path, "r", locking="best-effort")
-            content = _FileContent(self._path)
+            self._file = open_file(self._path)
+            local = self._path.local_path()
+            content = None if local is None else _FileContent(local)
             if options.layout == "matrix":
                 self._datasets = open_matrix(self._file, schema, options, columns)
             else:
@@ -94,7 +97,9 @@ class Hdf5Rows(RowAccess):
         schema, options = self._source
         names = [column.name for column in self._columns]
         if options.layout == "matrix":
-            return matrix_columns(values.get("X"), values.get("y"), schema, options, columns=names)
+            return matrix_columns(
+                values.get("X"), values.get("y"), schema, options.label, columns=names
+            )
         arrays = [
             arrow_values(values[name], valid.get(name), schema[name], self._file) for name in names
         ]
@@ -152,7 +157,7 @@ class _Placed:
         self._content = content
         last = content.size - chunk_rows * self._row_bytes
         if len(starts) and not 0 <= starts.min() <= starts.max() <= last:
-            raise damaged(content.path, f'chunks of "{dataset.name[1:]}" are beyond its end')
+            raise damaged(str(content.path), f'chunks of "{dataset.name[1:]}" are beyond its end')
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         chunk, place = np.divmod(rows, self._chunk_rows)
@@ -179,10 +184,10 @@ class _Placed:
         return out
 
 
-def _places(dataset: h5py.Dataset, content: _FileContent) -> _Selected | _Placed:
+def _places(dataset: h5py.Dataset, content: _FileContent | None) -> _Selected | _Placed:
     """How the rows of a dataset are had."""
     plist = dataset.id.get_create_plist()
-    if dataset.dtype.kind == "O" or plist.get_nfilters():
+    if content is None or dataset.dtype.kind == "O" or plist.get_nfilters():
         return _Selected(dataset)
     if dataset.chunks is None:
         at = dataset.id.get_offset()

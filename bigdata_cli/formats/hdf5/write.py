@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from functools import cache
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pyarrow as pa
 from h5py import h5t
 
-from bigdata_cli.checksum import FileEntry, entry_of_file
-from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions, partial_path
+from bigdata_cli.checksum import FileEntry, entry_of_source
+from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions
 from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
 from bigdata_cli.formats.hdf5.dataset import Deflate, RowsDataset, TextDataset, put_in_order
-from bigdata_cli.formats.hdf5.discardable import DiscardableFile
 from bigdata_cli.formats.hdf5.encode import (
     MAX_TABLE_BYTES,
     VOCABULARY,
@@ -26,6 +24,8 @@ from bigdata_cli.formats.hdf5.encode import (
     stored_dtype,
 )
 from bigdata_cli.formats.hdf5.read import MAX_ATTRIBUTE_STRINGS, shown_name, unit_attributes
+from bigdata_cli.io.discardable import DiscardableFile
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
@@ -47,7 +47,7 @@ class Hdf5Writer(ShardWriter):
 
     def __init__(
         self,
-        folder: Path,
+        store: Store,
         name: ShardName,
         schema: Schema,
         options: StorageOptions,
@@ -68,8 +68,8 @@ class Hdf5Writer(ShardWriter):
         self.pads_tables = True  # chunks are stored whole
         self._n_rows = 0
         self._name = name.file("h5")
-        self._path = partial_path(folder / self._name)
-        self._stream = DiscardableFile(self._path)
+        self._store, self._partial = store, partial_name(self._name)
+        self._stream = DiscardableFile(store.create_path(self._partial))
         self._file = h5py.File(self._stream, "w", track_order=True)
         self._datasets: dict[str, RowsDataset | TextDataset] = {}
         self._masks: dict[str, RowsDataset] = {}
@@ -247,8 +247,9 @@ class Hdf5Writer(ShardWriter):
         self._masks.clear()
         self._file.close()
         self._stream.close()
-        with stage("hash"):  # HDF5 writes here and there
-            return (entry_of_file(self._path, self._name),)
+        self._store.adopt(self._partial)
+        with stage("hash"), self._store.open(self._partial) as file:  # HDF5 writes here and there
+            return (entry_of_source(file, self._name),)
 
     def abort(self) -> None:
         """Close and remove the file."""
@@ -258,4 +259,4 @@ class Hdf5Writer(ShardWriter):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             self._file.close()
         self._stream.close()
-        self._path.unlink(missing_ok=True)
+        self._store.remove([self._partial])

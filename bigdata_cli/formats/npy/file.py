@@ -7,14 +7,13 @@ import functools
 import mmap
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.formats.written_file import MeasuredFile, WrittenFile
+from bigdata_cli.io.store import ByteSink, Store, StoredFile, partial_name
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
@@ -64,20 +63,15 @@ class NpyFile:
     """
 
     def __init__(
-        self,
-        path: Path | str,
-        dtype: np.dtype,
-        row_shape: tuple[int, ...] = (),
-        *,
-        is_written: bool = True,
+        self, store: Store, name: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()
     ) -> None:
-        self.path = path
+        self._store = store
+        self._name = name
         self.rows = 0
         self._dtype = dtype
         self._row_shape = row_shape
         self._held: list[Buffer] = []
-        self._file: WrittenFile | MeasuredFile | None = None
-        self._is_written = is_written
+        self._file: ByteSink | None = None
 
     def write(self, rows: int, *parts: Buffer) -> None:
         """Append rows, in one or several contiguous pieces of memory."""
@@ -92,10 +86,7 @@ class NpyFile:
 
     def _open(self, rows: int) -> None:
         """Open the file; write a header for so many rows, and what is held."""
-        if self._is_written:
-            self._file = with_open_files(lambda: WrittenFile(self.path))
-        else:
-            self._file = MeasuredFile()
+        self._file = with_open_files(lambda: self._store.create(partial_name(self._name)))
         header = npy_header(self._dtype, (rows, *self._row_shape))
         held, self._held = self._held, []
         if sum(memoryview(part).nbytes for part in held) <= _MAX_JOINED_BYTES:
@@ -108,7 +99,7 @@ class NpyFile:
         assert dtype.itemsize == self._dtype.itemsize
         self._dtype = dtype
 
-    def close(self, name: str) -> FileEntry:
+    def close(self) -> FileEntry:
         """Write the number of rows into the header; returns the entry of the file."""
         if self._file is None:
             self._open(self.rows)
@@ -116,14 +107,14 @@ class NpyFile:
             header = npy_header(self._dtype, (self.rows, *self._row_shape))
             self._file.write_over_start(header)
         assert self._file is not None
-        return self._file.finish(name)
+        return self._file.finish(self._name)
 
     def abort(self) -> None:
         """Close the file, if it is open, and remove it."""
         if self._file is not None:
             self._file.close()
         self._held = []
-        Path(self.path).unlink(missing_ok=True)
+        self._store.remove([partial_name(self._name)])
 
 
 def with_open_files(opening: Callable[[], Opened]) -> Opened:
@@ -167,12 +158,18 @@ _header_lock = threading.Lock()
 the same time (python/cpython issue 106905): a sound file would be reported as damaged."""
 
 
-def _mapped(path: Path) -> np.memmap:
+def _mapped(path: StoredFile) -> np.memmap:
+    local = path.local_path()
+    if local is None:
+        raise UsageError(
+            f"{path}: npy files are mapped into memory, and that needs them on this machine",
+            hint="copy the dataset to a folder of this machine",
+        )
     with _header_lock:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.load(local, mmap_mode="r", allow_pickle=False)
 
 
-def open_npy(path: Path, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.memmap:
+def open_npy(path: StoredFile, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.memmap:
     """The array in a .npy file as a memory map, read-only.
 
     Raises VerificationError where the file is missing, is not a whole .npy file, or holds
@@ -189,7 +186,7 @@ def open_npy(path: Path, *, dtype: np.dtype | None = None, ndim: int = 1) -> np.
         raise VerificationError(f"{path} is damaged: {error}") from error
     if not isinstance(array, np.memmap):
         raise VerificationError(f"{path} is damaged: it is not a .npy file")
-    n_bytes = path.stat().st_size
+    n_bytes = path.stat().bytes
     if array.offset + array.nbytes != n_bytes:
         raise VerificationError(
             f"{path} is damaged: its header promises {array.offset + array.nbytes:,} bytes, "

@@ -6,14 +6,20 @@ The files are what `numpy.save` writes, with room for the number of rows in thei
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.arrays import (
+from bigdata_cli.formats.base import (
+    Change,
+    Format,
+    ShardName,
+    StorageOptions,
+    check_options,
+)
+from bigdata_cli.formats.matrix import (
     check_matrix,
     column_physical,
     matrix_array_bytes,
@@ -22,13 +28,6 @@ from bigdata_cli.formats.arrays import (
     matrix_kept_dtype,
     matrix_physical,
     matrix_row_bytes,
-)
-from bigdata_cli.formats.base import (
-    Change,
-    Format,
-    ShardName,
-    StorageOptions,
-    check_options,
 )
 from bigdata_cli.formats.npy.headers import rewrite_npy_headers
 from bigdata_cli.formats.npy.read import (
@@ -49,6 +48,7 @@ from bigdata_cli.formats.npy.write import (
     check_file_names,
     check_name_lengths,
 )
+from bigdata_cli.io.store import Files, Store
 from bigdata_cli.types.dtype import Column, Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -102,10 +102,10 @@ class NpyFormat(Format):
         return matrix_as_read(array, column, options) if options.layout == "matrix" else array
 
     def rewrite_headers(
-        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        self, store: Store, old: ShardName, files: Sequence[str], new: ShardName,
         schema: Schema, options: StorageOptions,
     ) -> tuple[FileEntry, ...]:  # fmt: skip
-        return rewrite_npy_headers(folder, old, files, new, schema, options)
+        return rewrite_npy_headers(store, old, files, new, schema, options)
 
     def check(self, schema: Schema, options: StorageOptions) -> None:
         check_options(self, schema, options)
@@ -118,23 +118,15 @@ class NpyFormat(Format):
             check_name_lengths(schema, ShardName(stem="a", index=0, count=1))
 
     def writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> NpyWriter:
         if options.layout == "matrix":
-            return MatrixWriter(folder, name, schema, options)
-        return ColumnsWriter(folder, name, schema)
-
-    def sizing_writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
-    ) -> NpyWriter:
-        """Sizes follow from the rows; thousands of files are not made for them."""
-        if options.layout == "matrix":
-            return MatrixWriter(folder, name, schema, options, is_written=False)
-        return ColumnsWriter(folder, name, schema, is_written=False)
+            return MatrixWriter(store, name, schema, options)
+        return ColumnsWriter(store, name, schema)
 
     def read(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -146,27 +138,27 @@ class NpyFormat(Format):
         names = list(schema.names if columns is None else columns)
         if options.layout == "matrix":
             return read_matrix(
-                folder, files, schema, options, columns=names, max_rows=max_rows, rows=rows
+                store, files, schema, options, columns=names, max_rows=max_rows, rows=rows
             )
-        return read_columns(folder, files, schema, columns=names, max_rows=max_rows, rows=rows)
+        return read_columns(store, files, schema, columns=names, max_rows=max_rows, rows=rows)
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int:
         return 1
 
     def open_rows(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
         *,
         columns: Sequence[str],
     ) -> NpyRows:
-        return NpyRows(folder, files, schema, options, columns)
+        return NpyRows(store, files, schema, options, columns)
 
     def read_matrix(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -174,19 +166,19 @@ class NpyFormat(Format):
         max_rows: int = 65_536,
         rows: range | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        return matrix_slices(folder, files, schema, options, max_rows=max_rows, rows=rows)
+        return matrix_slices(store, files, schema, options, max_rows=max_rows, rows=rows)
 
     def check_schema(
-        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+        self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int:
         if options.layout == "matrix":
-            return check_matrix_files(folder, files, schema, options)
-        return check_column_files(folder, files, schema)
+            return check_matrix_files(store, files, schema, options)
+        return check_column_files(store, files, schema)
 
-    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+    def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
         if options.layout == "matrix":
-            return count_matrix_rows(folder, files)
-        return count_column_rows(folder, files)
+            return count_matrix_rows(store, files)
+        return count_column_rows(store, files)
 
 
 FORMAT = NpyFormat()

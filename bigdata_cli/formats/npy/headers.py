@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from bigdata_cli.checksum import FileEntry
-from bigdata_cli.formats.base import ShardName, StorageOptions, partial_path
+from bigdata_cli.formats.base import ShardName, StorageOptions
 from bigdata_cli.formats.npy.file import npy_header
 from bigdata_cli.formats.npy.read import LABEL
-from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.io.store import ByteSink, ByteSource, Store, partial_name
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 
 _COPY_BYTES = 1 << 22
 
 
 def rewrite_npy_headers(
-    folder: Path,
+    store: Store,
     old: ShardName,
     files: Sequence[str],
     new: ShardName,
@@ -39,22 +38,22 @@ def rewrite_npy_headers(
     for file in files:
         middle = file.removeprefix(old.stem).removesuffix(before)
         name = f"{new.stem}{middle}{after}"
-        copy = WrittenFile(partial_path(folder / name))
+        copy = store.create(partial_name(name))
         try:
-            _copy(partial_path(folder / file), copy, dtypes.get(file))
+            with store.open(partial_name(file)) as source:
+                _copy(source, copy, dtypes.get(file))
         finally:
             copy.close()
         written.append(copy.finish(name))
     return tuple(written)
 
 
-def _copy(old: Path, target: WrittenFile, dtype: np.dtype | None) -> None:
+def _copy(source: ByteSource, target: ByteSink, dtype: np.dtype | None) -> None:
     """Copy a .npy file; dtype: what its values are from now on, None for what they are."""
-    with old.open("rb") as source:
-        if dtype is not None:
-            np.lib.format.read_magic(source)
-            shape, _, before = np.lib.format.read_array_header_1_0(source)
-            assert before.itemsize == dtype.itemsize
-            target.write(npy_header(dtype, shape))
-        while data := source.read(_COPY_BYTES):
-            target.write(data)
+    if dtype is not None:
+        np.lib.format.read_magic(source)
+        shape, _, before = np.lib.format.read_array_header_1_0(source)
+        assert before.itemsize == dtype.itemsize
+        target.write(npy_header(dtype, shape))
+    while data := source.read(_COPY_BYTES):
+        target.write(data)

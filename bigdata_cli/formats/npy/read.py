@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.arrays import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.formats.base import (
     RowAccess,
     ShardName,
@@ -19,6 +18,7 @@ from bigdata_cli.formats.base import (
     feature_columns,
 )
 from bigdata_cli.formats.npy.file import copied_rows, open_npy
+from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
 OFFSETS_SUFFIX, BYTES_SUFFIX = ".offsets", ".bytes"
@@ -41,7 +41,7 @@ def _middle(part: str) -> str:
     return _PLACE.sub("", ShardName(stem="", index=0, count=1).file("npy", part))
 
 
-def _parts(files: Sequence[str], required: Sequence[str], folder: Path) -> Mapping[str, Path]:
+def _parts(files: Sequence[str], required: Sequence[str], store: Files) -> Mapping[str, StoredFile]:
     """The shard's files by their part of the name.
 
     The stem may have dots, as columns have: it is what makes all required parts be there. (Of two
@@ -61,8 +61,8 @@ def _parts(files: Sequence[str], required: Sequence[str], folder: Path) -> Mappi
                 for part in _bases(required)
             }
             present = {part: name for part, name in optional.items() if name in known}
-            return {part: folder / name for part, name in (names | present).items()}
-    raise VerificationError(f"a shard in {folder} lacks files of {', '.join(required[:5])}")
+            return {part: StoredFile(store, name) for part, name in (names | present).items()}
+    raise VerificationError(f"a shard in {store} lacks files of {', '.join(required[:5])}")
 
 
 def _bases(required: Sequence[str]) -> set[str]:
@@ -73,7 +73,9 @@ def _bases(required: Sequence[str]) -> set[str]:
 class ColumnFiles:
     """The open files of one column; `is_whole` says whether all of them is looked at."""
 
-    def __init__(self, column: Column, parts: Mapping[str, Path], *, is_whole: bool = True) -> None:
+    def __init__(
+        self, column: Column, parts: Mapping[str, StoredFile], *, is_whole: bool = True
+    ) -> None:
         self.column = column
         names = value_parts(column)
         self._bytes: np.ndarray = np.empty(0, np.uint8)
@@ -135,7 +137,9 @@ class ColumnFiles:
             raise VerificationError(f"{self._path}: {error.message}") from error
 
 
-def check_offsets(offsets: np.ndarray, n_bytes: int, path: Path, *, is_whole: bool = True) -> None:
+def check_offsets(
+    offsets: np.ndarray, n_bytes: int, path: StoredFile, *, is_whole: bool = True
+) -> None:
     """Raise VerificationError where offsets do not ascend from 0 to `n_bytes`.
 
     Only their ends are looked at where not `is_whole`.
@@ -151,7 +155,7 @@ def check_offsets(offsets: np.ndarray, n_bytes: int, path: Path, *, is_whole: bo
 
 
 def open_columns(
-    folder: Path,
+    store: Files,
     files: Sequence[str],
     schema: Schema,
     columns: Sequence[str],
@@ -160,15 +164,15 @@ def open_columns(
 ) -> tuple[list[ColumnFiles], int]:
     """The open files of columns of a shard of the layout columns, and its rows."""
     required = [part for column in schema for part in value_parts(column)]
-    parts = _parts(files, required, folder)
+    parts = _parts(files, required, store)
     sources = [ColumnFiles(schema[name], parts, is_whole=is_whole) for name in columns]
     return sources, _common_length(
-        {parts[value_parts(s.column)[0]]: s.rows for s in sources}, folder
+        {parts[value_parts(s.column)[0]]: s.rows for s in sources}, store
     )
 
 
 def read_columns(
-    folder: Path,
+    store: Files,
     files: Sequence[str],
     schema: Schema,
     *,
@@ -177,7 +181,7 @@ def read_columns(
     rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a shard of the layout columns, as `Format.read` gives them."""
-    sources, n_rows = open_columns(folder, files, schema, columns, is_whole=rows is None)
+    sources, n_rows = open_columns(store, files, schema, columns, is_whole=rows is None)
     return _column_batches(sources, clipped(rows, n_rows), max_rows)
 
 
@@ -196,7 +200,7 @@ def _column_batches(
 
 
 def read_matrix(
-    folder: Path,
+    store: Files,
     files: Sequence[str],
     schema: Schema,
     options: StorageOptions,
@@ -206,15 +210,12 @@ def read_matrix(
     rows: range | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a shard of the layout matrix, as `Format.read` gives them."""
-    for X, y in matrix_slices(folder, files, schema, options, max_rows=max_rows, rows=rows):
-        try:
-            yield matrix_columns(X, y, schema, options, columns=columns)
-        except VerificationError as error:
-            raise VerificationError(f"{folder / files[0]}: {error.message}") from error
+    access = NpyRows(store, files, schema, options, columns)
+    yield from access.read(range(access.rows) if rows is None else rows, max_rows)
 
 
 def matrix_slices(
-    folder: Path,
+    store: Files,
     files: Sequence[str],
     schema: Schema,
     options: StorageOptions,
@@ -223,7 +224,7 @@ def matrix_slices(
     rows: range | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """The rows of a shard of the layout matrix, as `Format.read_matrix` gives them."""
-    features, labels, n_rows = open_matrix(folder, files, schema, options)
+    features, labels, n_rows = open_matrix(store, files, schema, options)
     rows = clipped(rows, n_rows)
     for start in range(rows.start, rows.stop, max_rows):
         stop = min(start + max_rows, rows.stop)
@@ -238,7 +239,7 @@ class NpyRows(RowAccess):
 
     def __init__(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -247,11 +248,11 @@ class NpyRows(RowAccess):
         self._source = schema, options
         self._columns = list(columns)
         self._files: list[ColumnFiles] = []
-        self._path = folder / files[0]
+        self._path = StoredFile(store, files[0])
         if options.layout == "matrix":
-            self._X, self._y, self.rows = open_matrix(folder, files, schema, options)
+            self._X, self._y, self.rows = open_matrix(store, files, schema, options)
         else:
-            self._files, self.rows = open_columns(folder, files, schema, columns)
+            self._files, self.rows = open_columns(store, files, schema, columns)
 
     def take(self, rows: np.ndarray) -> pa.RecordBatch:
         if len(rows) and rows[-1] >= self.rows:
@@ -273,17 +274,19 @@ class NpyRows(RowAccess):
 
     def _of_matrix(self, X: np.ndarray, y: np.ndarray | None) -> pa.RecordBatch:
         try:
-            return matrix_columns(X, y, *self._source, columns=self._columns)
+            return matrix_columns(
+                X, y, self._source[0], self._source[1].label, columns=self._columns
+            )
         except VerificationError as error:
             raise VerificationError(f"{self._path}: {error.message}") from error
 
 
 def open_matrix(
-    folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
 ) -> tuple[np.memmap, np.memmap | None, int]:
     """The features, the label, and the number of rows of a shard of the layout matrix."""
     required = [FEATURES] if options.label is None else [FEATURES, LABEL]
-    parts = _parts(files, required, folder)
+    parts = _parts(files, required, store)
     features = open_npy(parts[FEATURES], dtype=np.dtype(options.matrix_dtype), ndim=2)
     n_features = len(feature_columns(schema, options))
     if features.shape[1] != n_features:
@@ -296,41 +299,42 @@ def open_matrix(
         dtype = numpy_dtype(label.dtype, n_values=label.n_values)
         labels = open_npy(parts[LABEL], dtype=dtype)
         lengths[parts[LABEL]] = len(labels)
-    return features, labels, _common_length(lengths, folder)
+    return features, labels, _common_length(lengths, store)
 
 
 def check_matrix_files(
-    folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+    store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
 ) -> int:
     """The rows of a shard of the layout matrix, whose files are those of the schema."""
-    _, labels, rows = open_matrix(folder, files, schema, options)
+    _, labels, rows = open_matrix(store, files, schema, options)
     if len(files) != 1 + (labels is not None):
-        raise VerificationError(f"a shard in {folder} has {len(files)} files, which is too many")
+        raise VerificationError(f"a shard in {store} has {len(files)} files, which is too many")
     return rows
 
 
-def check_column_files(folder: Path, files: Sequence[str], schema: Schema) -> int:
+def check_column_files(store: Files, files: Sequence[str], schema: Schema) -> int:
     """The rows of a shard of the layout columns, whose files are those of the schema."""
-    parts = _parts(files, [part for column in schema for part in value_parts(column)], folder)
+    parts = _parts(files, [part for column in schema for part in value_parts(column)], store)
     others = set(files) - {path.name for path in parts.values()}
     if others:
-        raise VerificationError(f"{folder / min(others)} is of no column")
+        raise VerificationError(f"{StoredFile(store, min(others))} is of no column")
     lengths = {parts[value_parts(column)[0]]: ColumnFiles(column, parts).rows for column in schema}
-    return _common_length(lengths, folder)
+    return _common_length(lengths, store)
 
 
-def count_matrix_rows(folder: Path, files: Sequence[str]) -> int:
+def count_matrix_rows(store: Files, files: Sequence[str]) -> int:
     """The rows of a shard of the layout matrix; all its files are checked."""
     lengths = {}
     for file in files:
         is_matrix = _PLACE.sub("", file).endswith(_middle(FEATURES))
-        lengths[folder / file] = len(open_npy(folder / file, ndim=2 if is_matrix else 1))
-    return _common_length(lengths, folder)
+        path = StoredFile(store, file)
+        lengths[path] = len(open_npy(path, ndim=2 if is_matrix else 1))
+    return _common_length(lengths, store)
 
 
-def count_column_rows(folder: Path, files: Sequence[str]) -> int:
+def count_column_rows(store: Files, files: Sequence[str]) -> int:
     """The rows of a shard of the layout columns; all its files are checked."""
-    parts = {_PLACE.sub("", file): folder / file for file in files}
+    parts = {_PLACE.sub("", file): StoredFile(store, file) for file in files}
     lengths = {}
     for part, path in parts.items():
         content = parts.get(part.removesuffix(OFFSETS_SUFFIX) + BYTES_SUFFIX)
@@ -347,18 +351,18 @@ def count_column_rows(folder: Path, files: Sequence[str]) -> int:
             lengths[path] = len(open_npy(path, dtype=np.dtype(bool)))
         else:
             lengths[path] = len(open_npy(path))
-    return _common_length(lengths, folder)
+    return _common_length(lengths, store)
 
 
-def _is_validity(part: str, parts: Mapping[str, Path]) -> bool:
+def _is_validity(part: str, parts: Mapping[str, StoredFile]) -> bool:
     base = part.removesuffix(VALIDITY_SUFFIX)
     return base != part and (base in parts or base + OFFSETS_SUFFIX in parts)
 
 
-def _common_length(lengths: Mapping[Path, int], folder: Path) -> int:
+def _common_length(lengths: Mapping[StoredFile, int], store: Files) -> int:
     """The number of rows that all files have; raises VerificationError where they differ."""
     if not lengths:
-        raise VerificationError(f"a shard in {folder} has no files")
+        raise VerificationError(f"a shard in {store} has no files")
     first, rows = next(iter(lengths.items()))
     for path, length in lengths.items():
         if length != rows:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.table import TableArrays, label_values
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import (
@@ -18,9 +17,7 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     feature_columns,
-    partial_name,
 )
-from bigdata_cli.formats.column_arrays import TableArrays, label_values
 from bigdata_cli.formats.npy.file import NpyFile
 from bigdata_cli.formats.npy.read import (
     BYTES_SUFFIX,
@@ -29,6 +26,7 @@ from bigdata_cli.formats.npy.read import (
     OFFSETS_SUFFIX,
     value_parts,
 )
+from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
 if TYPE_CHECKING:
@@ -45,14 +43,10 @@ def column_dtype(column: Column) -> np.dtype | None:
 
 
 class NpyWriter(ShardWriter):
-    """The files of a shard by their part of the name.
+    """The files of a shard by their part of the name."""
 
-    is_written: False where only their sizes are asked for.
-    """
-
-    def __init__(self, folder: Path, name: ShardName, *, is_written: bool) -> None:
-        self._folder = folder
-        self._is_written = is_written
+    def __init__(self, store: Store, name: ShardName) -> None:
+        self._store = store
         self._name = name
         self._files: dict[str, NpyFile] = {}
         self._final_names: dict[str, str] = {}
@@ -71,13 +65,9 @@ class NpyWriter(ShardWriter):
             name = self._final_names[part] = self._name.file("npy", part)
         return name
 
-    def _path(self, part: str) -> str:
-        return os.path.join(self._folder, partial_name(self._final_name(part)))
-
     def _add(self, part: str, dtype: np.dtype, row_shape: tuple[int, ...] = ()) -> NpyFile:
-        file = self._files[part] = NpyFile(
-            self._path(part), dtype, row_shape, is_written=self._is_written
-        )
+        file = NpyFile(self._store, self._final_name(part), dtype, row_shape)
+        self._files[part] = file
         return file
 
     def append(self, encoded: Any) -> None:
@@ -92,14 +82,13 @@ class NpyWriter(ShardWriter):
     def close(self) -> tuple[FileEntry, ...]:
         if not self._files:
             self._open()
-        there = set(os.listdir(self._folder))
+        there = set(self._store.names())
         entries = []
         for part in self._parts():
             if part in self._files:
-                entries.append(self._files[part].close(self._final_name(part)))
-            elif partial_name(self._final_name(part)) in there:
-                # An attempt that was cut short left it.
-                os.unlink(self._path(part))
+                entries.append(self._files[part].close())
+            elif (left := partial_name(self._final_name(part))) in there:
+                self._store.remove([left])  # of an attempt that was cut short
         return tuple(entries)
 
     def abort(self) -> None:
@@ -123,10 +112,8 @@ class EncodedColumns:
 class ColumnsWriter(NpyWriter):
     """A file per column; two for text; a validity mask where the shard has nulls."""
 
-    def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, *, is_written: bool = True
-    ) -> None:
-        super().__init__(folder, name, is_written=is_written)
+    def __init__(self, store: Store, name: ShardName, schema: Schema) -> None:
+        super().__init__(store, name)
         self._schema = schema
         check_name_lengths(schema, name)
         dtypes = [column_dtype(column) for column in schema]
@@ -216,15 +203,9 @@ class MatrixWriter(NpyWriter):
     """The features of all rows in one file, the label in another."""
 
     def __init__(
-        self,
-        folder: Path,
-        name: ShardName,
-        schema: Schema,
-        options: StorageOptions,
-        *,
-        is_written: bool = True,
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> None:
-        super().__init__(folder, name, is_written=is_written)
+        super().__init__(store, name)
         self._options = options
         self._dtype = options.matrix_dtype
         self._look_at(schema)

@@ -8,7 +8,6 @@ where they lie (`write.py`). The page indexes and the footer are written at the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -19,12 +18,12 @@ from bigdata_cli.formats.base import (
     ShardName,
     StorageOptions,
     check_options,
-    partial_path,
 )
 from bigdata_cli.formats.codecs import parse_codec
 from bigdata_cli.formats.parquet.read import check_schema, count_rows, read_rows
 from bigdata_cli.formats.parquet.traits import TRAITS
 from bigdata_cli.formats.parquet.write import ParquetWriter, row_group_rows
+from bigdata_cli.io.store import Files, Store, partial_name
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
 
@@ -59,13 +58,13 @@ class ParquetFormat(Format):
         return row_group_rows(schema)
 
     def rewrite_headers(
-        self, folder: Path, old: ShardName, files: Sequence[str], new: ShardName,
+        self, store: Store, old: ShardName, files: Sequence[str], new: ShardName,
         schema: Schema, options: StorageOptions,
     ) -> tuple[FileEntry, ...]:  # fmt: skip
         [file] = files
-        writer = self.writer(folder, new, schema, options)
+        writer = self.writer(store, new, schema, options)
         try:
-            with partial_path(folder / file).open("rb") as source:
+            with store.open(partial_name(file)) as source:
                 writer.copy_row_groups(source)
             return writer.close()
         except BaseException:
@@ -77,13 +76,13 @@ class ParquetFormat(Format):
         parse_codec(self, options)
 
     def writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ParquetWriter:
-        return ParquetWriter(folder, name, schema, parse_codec(self, options))
+        return ParquetWriter(store, name, schema, parse_codec(self, options))
 
     def read(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -92,19 +91,19 @@ class ParquetFormat(Format):
         max_rows: int = 65_536,
         rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        return read_rows(folder, files, schema, columns=columns, max_rows=max_rows, rows=rows)
+        return read_rows(store, files, schema, columns=columns, max_rows=max_rows, rows=rows)
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int:
         """Those of a row group, as a conversion without a memory limit makes them."""
         return row_group_rows(schema)
 
     def check_schema(
-        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+        self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int:
-        return check_schema(folder, files, schema)
+        return check_schema(store, files, schema)
 
-    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
-        return count_rows(folder, files)
+    def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
+        return count_rows(store, files)
 
 
 def _page_bytes(column: Column) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.base import clipped, rows_of_file
+from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 
@@ -23,7 +23,7 @@ _BUFFER_BYTES = 1 << 18
 
 
 def read_rows(
-    folder: Path,
+    store: Files,
     files: Sequence[str],
     schema: Schema,
     *,
@@ -37,7 +37,7 @@ def read_rows(
     categories = [column.name for column in wanted if column.kind is Kind.CATEGORY]
     before = 0
     for file_name in files:
-        path = folder / file_name
+        path = StoredFile(store, file_name)
         with _opened(path, categories) as file:
             _check_columns(path, file, wanted)
             part = rows_of_file(rows, before)
@@ -49,11 +49,11 @@ def read_rows(
                     yield whole.slice(start, max_rows)
 
 
-def check_schema(folder: Path, files: Sequence[str], schema: Schema) -> int:
+def check_schema(store: Files, files: Sequence[str], schema: Schema) -> int:
     """The rows of the files, by their footers; raises VerificationError for other columns."""
     rows = 0
     for file_name in files:
-        path = folder / file_name
+        path = StoredFile(store, file_name)
         with _opened(path) as file:
             _check_columns(path, file, schema.columns)
             found = tuple(file.schema_arrow.names)
@@ -65,11 +65,11 @@ def check_schema(folder: Path, files: Sequence[str], schema: Schema) -> int:
     return rows
 
 
-def count_rows(folder: Path, files: Sequence[str]) -> int:
+def count_rows(store: Files, files: Sequence[str]) -> int:
     """The rows of the files, all of which are read; raises VerificationError for damage."""
     rows = 0
     for file_name in files:
-        path = folder / file_name
+        path = StoredFile(store, file_name)
         with _opened(path) as file:
             found = sum(b.num_rows for b in _batches(path, file, None, _READ_ROWS))
             if found != file.metadata.num_rows:
@@ -82,7 +82,7 @@ def count_rows(folder: Path, files: Sequence[str]) -> int:
 
 
 @contextmanager
-def _opened(path: Path, categories: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+def _opened(path: StoredFile, categories: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     """A file, some of whose columns are read as dictionaries where they are stored as such.
 
     pyarrow makes no dictionary of other pages of texts than plain ones.
@@ -90,9 +90,10 @@ def _opened(path: Path, categories: Sequence[str] = ()) -> Iterator[pq.ParquetFi
     import pyarrow.parquet as pq
 
     with _damage_of(path):
-        metadata = pq.read_metadata(path) if categories else None
+        source = path.local_path() or path.open()
+        metadata = pq.read_metadata(source) if categories else None
         file = pq.ParquetFile(
-            path,
+            source,
             metadata=metadata,
             read_dictionary=_dictionaries(metadata, categories) if metadata else [],
             page_checksum_verification=True,
@@ -116,7 +117,7 @@ def _dictionaries(metadata: pq.FileMetaData, names: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _damage_of(path: Path) -> Iterator[None]:
+def _damage_of(path: StoredFile) -> Iterator[None]:
     """What pyarrow says of a damaged file as VerificationError."""
     try:
         yield
@@ -129,7 +130,7 @@ def _damage_of(path: Path) -> Iterator[None]:
 
 
 def _batches(
-    path: Path,
+    path: StoredFile,
     file: pq.ParquetFile,
     names: list[str] | None,
     max_rows: int,
@@ -154,7 +155,7 @@ def _batches(
 
 
 def _groups_of(
-    path: Path, file: pq.ParquetFile, rows: range | None
+    path: StoredFile, file: pq.ParquetFile, rows: range | None
 ) -> tuple[list[int], int, float]:
     """The row groups that hold the rows, how many of theirs come before, how many are wanted."""
     with _damage_of(path):
@@ -172,7 +173,7 @@ def _groups_of(
     return groups, skipped, len(clipped(rows, end))
 
 
-def _check_columns(path: Path, file: pq.ParquetFile, wanted: Sequence[Column]) -> None:
+def _check_columns(path: StoredFile, file: pq.ParquetFile, wanted: Sequence[Column]) -> None:
     with _damage_of(path):
         found = {field.name: field.type for field in file.schema_arrow}
     for column in wanted:
@@ -186,7 +187,7 @@ def _check_columns(path: Path, file: pq.ParquetFile, wanted: Sequence[Column]) -
             )
 
 
-def _logical(array: pa.Array, column: Column, path: Path) -> pa.Array:
+def _logical(array: pa.Array, column: Column, path: StoredFile) -> pa.Array:
     """A column as the schema has it: a category with the dataset's vocabulary."""
     if column.kind is not Kind.CATEGORY:
         return array

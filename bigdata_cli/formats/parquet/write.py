@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
-from bigdata_cli.formats.base import ShardName, ShardWriter, partial_path
+from bigdata_cli.formats.base import ShardName, ShardWriter
 from bigdata_cli.formats.parquet.footer import footer
 from bigdata_cli.formats.parquet.pages import PageEncoder, RowGroup
 from bigdata_cli.formats.parquet.thrift_compact import encode_struct, parse_struct
 from bigdata_cli.formats.table_rows import TEXT_BYTES, rows_within
-from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.io.store import ByteSink, ByteSource, Store, partial_name
 from bigdata_cli.types.dtype import Schema
 
 MAGIC = b"PAR1"
@@ -42,7 +40,7 @@ class ParquetWriter(ShardWriter):
     batch_bytes = MAX_ROW_GROUP_BYTES
 
     def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, compression: tuple[str, int | None]
+        self, store: Store, name: ShardName, schema: Schema, compression: tuple[str, int | None]
     ) -> None:
         self.batch_rows = row_group_rows(schema)
         if len(schema) < _WIDE_COLUMNS:
@@ -51,8 +49,8 @@ class ParquetWriter(ShardWriter):
         self._compression = compression
         self._encoder = PageEncoder(schema, *compression)
         self._file_name = name.file("parquet")
-        self._path = partial_path(folder / self._file_name)
-        self._file: WrittenFile | None = WrittenFile(self._path)
+        self._store = store
+        self._file: ByteSink | None = store.create(partial_name(self._file_name))
         self._place = self._file.write(MAGIC)
         self._rows = 0
         self._groups: list[bytes] = []
@@ -99,11 +97,10 @@ class ParquetWriter(ShardWriter):
         self._file = None
         return (entry,)
 
-    def copy_row_groups(self, source: BinaryIO) -> None:
+    def copy_row_groups(self, source: ByteSource) -> None:
         """Take all row groups of a whole Parquet file, whose columns are stored as this one's."""
         assert self._file is not None
-        size = os.fstat(source.fileno()).st_size
-        source.seek(size - 8)
+        size = source.seek(-8, os.SEEK_END) + 8
         n_bytes = int.from_bytes(source.read(4), "little")
         source.seek(size - 8 - n_bytes)
         before = parse_struct(memoryview(source.read(n_bytes)))
@@ -120,7 +117,7 @@ class ParquetWriter(ShardWriter):
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._path.unlink(missing_ok=True)
+        self._store.remove([partial_name(self._file_name)])
 
 
 def row_group_rows(schema: Schema) -> int:

@@ -8,15 +8,14 @@ stands in a record. The same rows give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.columns import nan_as_null
 from bigdata_cli.checksum import FileEntry
-from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.formats.arrays import nan_as_null, vocabulary_digest
+from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import (
     Change,
     Format,
@@ -24,11 +23,11 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     check_options,
-    parse_compression,
-    partial_path,
     rows_of_file,
 )
+from bigdata_cli.formats.codecs import parse_compression, parse_gzip
 from bigdata_cli.formats.deflate import gzip_member
+from bigdata_cli.formats.matrix import vocabulary_digest
 from bigdata_cli.formats.tfrecord import read, records, tfds
 from bigdata_cli.formats.tfrecord.encode import RecordEncoder
 from bigdata_cli.formats.tfrecord.layout import (
@@ -39,7 +38,7 @@ from bigdata_cli.formats.tfrecord.layout import (
     stored_kind,
 )
 from bigdata_cli.formats.tfrecord.traits import TRAITS
-from bigdata_cli.formats.written_file import WrittenFile
+from bigdata_cli.io.store import Files, Store, StoredFile, partial_name
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -128,23 +127,18 @@ class TfrecordFormat(Format):
     def check(self, schema: Schema, options: StorageOptions) -> None:
         """Raise UsageError where TFRecord or the layout cannot hold the schema."""
         check_options(self, schema, options)
-        name, level = parse_compression(self, options)
-        if level is not None and not (name == "gzip" and level <= 9):
-            raise UsageError(
-                f"--compression {options.compression} has a level that {name} does not know",
-                hint="--compression gzip:4, of 0 to 9, or --compression none",
-            )
+        parse_gzip(self, options)
         check_layout(schema, options)
 
     def writer(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ShardWriter:
         """A writer of one shard, one file."""
-        return TfrecordWriter(folder, name, schema, options)
+        return TfrecordWriter(store, name, schema, options)
 
     def read(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -158,7 +152,7 @@ class TfrecordFormat(Format):
         before = 0
         for file in files:
             yield from read.read_batches(
-                folder / file,
+                StoredFile(store, file),
                 schema,
                 options,
                 columns=wanted,
@@ -166,7 +160,7 @@ class TfrecordFormat(Format):
                 rows=rows_of_file(rows, before),
             )
             if rows is not None and len(files) > 1:
-                before += records.count_rows(folder / file, options.layout)
+                before += records.count_rows(StoredFile(store, file), options.layout)
 
     def has_floats(
         self, schema: Schema, options: StorageOptions, features: Sequence[str], label: str
@@ -176,7 +170,7 @@ class TfrecordFormat(Format):
 
     def read_floats(
         self,
-        folder: Path,
+        store: Files,
         files: Sequence[str],
         schema: Schema,
         options: StorageOptions,
@@ -190,7 +184,7 @@ class TfrecordFormat(Format):
         before = 0
         for file in files:
             for part in read.read_floats(
-                folder / file,
+                StoredFile(store, file),
                 schema,
                 options,
                 features=features,
@@ -200,7 +194,7 @@ class TfrecordFormat(Format):
             ):
                 yield part.X, part.label
             if rows is not None and len(files) > 1:
-                before += records.count_rows(folder / file, options.layout)
+                before += records.count_rows(StoredFile(store, file), options.layout)
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int | None:
         """Records are stepped over; a compressed file can only be read from its start."""
@@ -209,15 +203,15 @@ class TfrecordFormat(Format):
         return BLOCK_ROWS if options.layout == "block" else 1
 
     def check_schema(
-        self, folder: Path, files: Sequence[str], schema: Schema, options: StorageOptions
+        self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> None:
         """The first records have the features of the schema, and no others."""
         for file in files:
-            read.check_first_records(folder / file, schema, options)
+            read.check_first_records(StoredFile(store, file), schema, options)
 
-    def count_rows(self, folder: Path, files: Sequence[str], options: StorageOptions) -> int:
+    def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
         """The rows of a shard; every CRC is checked, and in blocks the lengths of the lists."""
-        return sum(records.count_rows(folder / file, options.layout) for file in files)
+        return sum(records.count_rows(StoredFile(store, file), options.layout) for file in files)
 
     def sidecars(self, dataset: Mapping[str, Any]) -> dict[str, str]:
         """The two files that let TensorFlow Datasets read the folder, where it can."""
@@ -237,17 +231,17 @@ class TfrecordWriter(ShardWriter):
     """Writes one shard as records, framed and with their CRCs."""
 
     def __init__(
-        self, folder: Path, name: ShardName, schema: Schema, options: StorageOptions
+        self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> None:
-        compression, level = parse_compression(TfrecordFormat(), options)
+        compression, level = parse_gzip(TfrecordFormat(), options)
         self._gzip = gzip_member(level) if compression == "gzip" else None
         self._options = options
         self.widen(schema)
         self.batch_rows = fixed_rows(options, len(schema))
         self.batch_bytes = None if self.batch_rows is None else TABLE_BYTES
         self._name = name.file("tfrecord" if self._gzip is None else "tfrecord.gz")
-        self._path = partial_path(folder / self._name)
-        self._file = WrittenFile(self._path)
+        self._store = store
+        self._file = store.create(partial_name(self._name))
         self._empty = True
 
     def widen(self, schema: Schema) -> None:
@@ -297,7 +291,7 @@ class TfrecordWriter(ShardWriter):
     def abort(self) -> None:
         """Close and remove the file."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self._store.remove([partial_name(self._name)])
 
 
 FORMAT = TfrecordFormat()

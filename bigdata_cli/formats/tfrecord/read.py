@@ -6,7 +6,6 @@ import ctypes
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from bigdata_cli.formats.tfrecord.records import (
     places_of,
     read_records,
 )
+from bigdata_cli.io.store import StoredFile
 from bigdata_cli.native.library import (
     TfrecordPlaces,
     TfrecordScratch,
@@ -51,7 +51,7 @@ _MAX_VALUES = 1 << 21
 """Values that are decoded at a time, where a single record does not have more."""
 
 
-def check_first_records(path: Path, schema: Schema, options: StorageOptions) -> None:
+def check_first_records(path: StoredFile, schema: Schema, options: StorageOptions) -> None:
     """Raise VerificationError where the first records do not have the features of the schema."""
     known = {entry.key.encode() for entry in feature_lists(schema, options)}
     for records in read_records(path, 1):
@@ -280,7 +280,7 @@ def has_floats(
 
 
 def read_batches(
-    path: Path,
+    path: StoredFile,
     schema: Schema,
     options: StorageOptions,
     *,
@@ -298,7 +298,7 @@ def read_batches(
 
 
 def read_floats(
-    path: Path,
+    path: StoredFile,
     schema: Schema,
     options: StorageOptions,
     *,
@@ -316,7 +316,7 @@ def read_floats(
 
 
 def _decoded(
-    path: Path, decoder: _Decoder, layout: str, max_rows: int, rows: range | None
+    path: StoredFile, decoder: _Decoder, layout: str, max_rows: int, rows: range | None
 ) -> Iterator[Any]:
     """What the decoder makes of the rows of a file, at most `max_rows` each."""
     most = max(1, min(max_rows, _MAX_VALUES // max(1, decoder.n_values)))

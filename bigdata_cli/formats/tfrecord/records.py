@@ -8,12 +8,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from io import FileIO
-from pathlib import Path
 
 import numpy as np
 
 from bigdata_cli.errors import VerificationError
+from bigdata_cli.io.store import ByteSource, FileStat, StoredFile
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.pages import pages
 
@@ -47,7 +46,7 @@ class Records:
     decompression) that is the buffer's first. The arrays are used again for the next records.
     """
 
-    path: Path
+    path: StoredFile
     data: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
@@ -67,24 +66,22 @@ class Records:
         return _damaged(self.path, self.first + record, at, what)
 
 
-def _damaged(path: Path, record: int, byte: int, what: str) -> VerificationError:
+def _damaged(path: StoredFile, record: int, byte: int, what: str) -> VerificationError:
     return VerificationError(
         f"{path}, record {record:,} at byte {byte:,}: {what}",
         hint="the file is damaged: bigdata convert … --force writes the dataset again",
     )
 
 
-def _open(path: Path) -> FileIO | gzip.GzipFile:
+def _open(path: StoredFile) -> ByteSource:
     try:
-        if path.name.endswith(".gz"):
-            return gzip.GzipFile(path, "rb")
-        return path.open("rb", buffering=0)
+        return path.open()
     except OSError as error:
         raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def read_records(
-    path: Path,
+    path: StoredFile,
     max_records: int,
     *,
     at: RecordPlace | None = None,
@@ -94,10 +91,9 @@ def read_records(
 ) -> Iterator[Records]:
     """The records of a file from `at` (its start) on, at most `max_records` at a time.
 
-    piece_bytes: of the file that are read at a time, where no record is longer.
-    stop: the byte after the last record that is read, None for all. Raises VerificationError for a
-    wrong CRC (of lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip
-    member.
+    piece_bytes: of the file that are read at a time, where no record is longer. stop: the byte
+    after the last record that is read, None for all. Raises VerificationError for a wrong CRC (of
+    lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip member.
     """
     buffer = pages(piece_bytes)
     most = min(max_records, piece_bytes // _FRAMING_BYTES)
@@ -106,13 +102,13 @@ def read_records(
     filled = 0
     at_status = np.zeros(2, np.int64)  # where the next record begins, what is said of it
     offset, n_records = (at.byte, at.record) if at is not None else (0, 0)
-    with _open(path) as file:
-        if offset:
-            file.seek(offset)
+    with _open(path) as source:
+        file = gzip.GzipFile(fileobj=source) if path.name.endswith(".gz") else source
+        file.seek(offset)
         while True:
+            room = memoryview(buffer)[filled : min(len(buffer) - PADDING, most_bytes - offset)]
             try:
-                room = min(len(buffer) - PADDING, most_bytes - offset)
-                n_read = file.readinto(memoryview(buffer)[filled:room]) if filled < room else 0
+                n_read = (file.readinto(room) or 0) if len(room) else 0
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise _damaged(path, n_records, offset + filled, f"gzip: {error}") from error
             except OSError as error:
@@ -134,22 +130,30 @@ def read_records(
             if status != MORE:
                 part = "length" if status == LENGTH_CRC else "data"
                 raise _damaged(path, n_records, offset + start, f"the CRC of its {part} is wrong")
-            if n_read == 0 and filled == start:
-                return
-            if n_read == 0:
-                what = f"it is cut off after {filled - start:,} bytes"
-                raise _damaged(path, n_records, offset + start, what)
             rest = filled - start
-            # A record may claim any length, so the buffer only grows as bytes really come.
-            crowded = 2 * rest > len(buffer)
-            if rest > _MAX_RECORD_BYTES:
-                what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
+            if not (n_read or rest):
+                return
+            if not n_read or rest > _MAX_RECORD_BYTES:
+                what = f"it is cut off after {rest:,} bytes"
+                if n_read:
+                    what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
                 raise _damaged(path, n_records, offset + start, what)
-            if crowded or start:
-                target = pages(2 * len(buffer)) if crowded else buffer
-                target[:rest] = buffer[start:filled].copy()
-                buffer, offset, filled = target, offset + start, rest
-                at_status[0] = 0
+            buffer, offset, filled = _with_room(buffer, start, filled), offset + start, rest
+            at_status[0] = 0
+
+
+def _with_room(buffer: np.ndarray, start: int, filled: int) -> np.ndarray:
+    """The bytes from start to filled at the beginning of a buffer, with room after them.
+
+    A record may claim any length, so the buffer only grows as bytes really come.
+    """
+    rest = filled - start
+    is_crowded = 2 * rest > len(buffer)
+    if is_crowded or start:
+        target = pages(2 * len(buffer)) if is_crowded else buffer
+        target[:rest] = buffer[start:filled].copy()
+        return target
+    return buffer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +165,7 @@ class RecordPlace:
     row: int
 
 
-def places_of(path: Path, layout: str, rows: range) -> tuple[RecordPlace, int | None]:
+def places_of(path: StoredFile, layout: str, rows: range) -> tuple[RecordPlace, int | None]:
     """Where to begin to read some rows, at a record or shortly before it, and the byte to end at.
 
     None is the end of the file.
@@ -172,7 +176,7 @@ def places_of(path: Path, layout: str, rows: range) -> tuple[RecordPlace, int | 
         known = path.stat()
     except OSError as error:
         raise VerificationError(f"{path} cannot be read: {error.strerror or error}") from error
-    places = _record_places(path, known.st_size, known.st_mtime_ns, layout)
+    places = _record_places(path, known, layout)
     found = max(0, int(np.searchsorted(places[:, 2], rows.start, side="right")) - 1)
     byte, record, first = places[found].tolist()
     last = int(np.searchsorted(places[:, 2], rows.stop, side="left"))
@@ -181,11 +185,11 @@ def places_of(path: Path, layout: str, rows: range) -> tuple[RecordPlace, int | 
 
 
 @lru_cache(maxsize=512)
-def _record_places(path: Path, n_bytes: int, mtime_ns: int, layout: str) -> np.ndarray:
+def _record_places(path: StoredFile, known: FileStat, layout: str) -> np.ndarray:
     """Where every _STEP_RECORDS-th record of a file begins: int64 (n, 3), as in RecordPlace.
 
-    Records are stepped over by their lengths. `n_bytes` and `mtime_ns` tell a file from another
-    one that had its name.
+    Records are stepped over by their lengths. `known` tells a file from another one that had its
+    name.
     """
     step = 1 if layout == "block" else _STEP_RECORDS
     found = [np.zeros((1, 3), np.int64)]
@@ -204,7 +208,7 @@ def _record_places(path: Path, n_bytes: int, mtime_ns: int, layout: str) -> np.n
     return np.concatenate(found)
 
 
-def count_rows(path: Path, layout: str) -> int:
+def count_rows(path: StoredFile, layout: str) -> int:
     """The rows of a file; every CRC is checked, and the lists of a block have equal lengths."""
     rows = 0
     for records in read_records(path, 1 << 16):

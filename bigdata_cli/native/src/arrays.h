@@ -1,4 +1,4 @@
-/* How columns of a batch become arrays: what `formats/column_arrays.py` fills in. */
+/* How columns of a batch become arrays: what `arrays/table.py` fills in. */
 
 #ifndef BIGDATA_ARRAYS_H
 #define BIGDATA_ARRAYS_H

@@ -265,9 +265,12 @@ typedef struct {
 
 /* How a column is parsed: BD_MODE_…, the storage of its values, and flags. fixed: the user chose
  * its type, so that what does not fit is undecided. observes: it is found out which types could
- * hold the texts of a text column. wants_text, wants_codes: its texts are copied; are numbered. */
+ * hold the texts of a text column. wants_text, wants_codes: its texts are copied; are numbered.
+ * format: of the dates or times of a column of fixed type, where the user says it; see
+ * formatted_time.h. */
 typedef struct {
     int32_t mode, zoned, storage, fixed, observes, wants_text, wants_codes, unused;
+    const char *format;
 } bd_column_plan;
 
 /* The value of a field that the parser could not decide: a number's bits. */
@@ -371,6 +374,11 @@ BD_API int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rule
                                 uint8_t *out);
 BD_API int64_t bd_record_offset(const uint8_t *block, int64_t end, const bd_rules *rules,
                                 int64_t number);
+
+/* The microseconds since 1970 of n texts block[starts[i]:stops[i]] in a format, as formatted_time.h
+ * has it; INT64_MIN for one that has it not. */
+BD_API void bd_match_format(const char *format, const uint8_t *block, const int64_t *starts,
+                            const int64_t *stops, int64_t n, int64_t *micros);
 
 /* scanners.c: the careful scanners, many texts at a time. */
 BD_API void bd_scan_fields(const uint8_t *block, const int64_t *starts, int64_t n, int64_t end,

@@ -3,7 +3,8 @@
 #include "careful.h"
 
 #include "classify.h"
-#include "number.h"
+#include "formatted_time.h"
+#include "marked_number.h"
 #include "temporal.h"
 
 /* Microseconds from which on nanoseconds need not fit 64 bits. */
@@ -99,7 +100,7 @@ bd_cell bd_parse_value(const uint8_t *block, int64_t start, int64_t end, int32_t
     case BD_MODE_INT64:
     case BD_MODE_UINT64:
     case BD_MODE_FLOAT64: {
-        const bd_number number = bd_scan_local_number(block, start, end, rules);
+        const bd_number number = bd_scan_marked_number(block, start, end, rules);
         if (number.form == BD_NOT_A_NUMBER)
             return odd;
         if (mode == BD_MODE_FLOAT64)
@@ -107,7 +108,7 @@ bd_cell bd_parse_value(const uint8_t *block, int64_t start, int64_t end, int32_t
         return parse_integer(&number, odd, mode == BD_MODE_INT64);
     }
     case BD_MODE_BOOLEAN: {
-        const int32_t value = bd_scan_bool(block, start, end);
+        const int32_t value = bd_scan_local_bool(block, start, end, rules);
         return value >= 0 ? (bd_cell){BD_FLAG_VALUE, value} : odd;
     }
     case BD_MODE_DATE: {
@@ -121,4 +122,23 @@ bd_cell bd_parse_value(const uint8_t *block, int64_t start, int64_t end, int32_t
     default:
         return odd;
     }
+}
+
+bd_cell bd_parse_formatted(const uint8_t *block, int64_t start, int64_t end, int32_t mode,
+                           bool zoned, const char *format)
+{
+    const bd_cell odd = place(BD_FLAG_ODD, start, end);
+    bd_timestamp moment;
+    if (!bd_scan_formatted(format, block, start, end, &moment) || moment.utc != zoned)
+        return odd;
+    const int64_t micros = moment.micros;
+    if (mode == BD_MODE_DATE)
+        return micros % BD_MICROSECONDS_PER_DAY == 0 && moment.nanos == 0
+                   ? (bd_cell){BD_FLAG_VALUE, micros / BD_MICROSECONDS_PER_DAY}
+                   : odd;
+    if (mode == BD_MODE_TIMESTAMP_US)
+        return moment.nanos == 0 ? (bd_cell){BD_FLAG_VALUE, micros} : odd;
+    if (mode != BD_MODE_TIMESTAMP_NS || (micros < 0 ? -micros : micros) >= MAX_NANOSECONDS_US)
+        return odd;
+    return (bd_cell){BD_FLAG_VALUE, micros * 1000 + moment.nanos};
 }

@@ -39,4 +39,9 @@ typedef struct bd_cell {
 bd_cell bd_parse_value(const uint8_t *block, int64_t start, int64_t end, int32_t mode, bool zoned,
                        int64_t *forms, uint64_t *magnitudes, const bd_rules *rules);
 
+/* The cell of such a text in a column of dates or timestamps, in the format that the user says. A
+ * time is no date; a timestamp in UTC, and no other, has an offset. */
+bd_cell bd_parse_formatted(const uint8_t *block, int64_t start, int64_t end, int32_t mode,
+                           bool zoned, const char *format);
+
 #endif

@@ -2,7 +2,7 @@
 
 #include "classify.h"
 
-#include "number.h"
+#include "marked_number.h"
 #include "temporal.h"
 
 bool bd_is_null_token(const uint8_t *text, int64_t n, const bd_nulls *nulls, int64_t column)
@@ -37,9 +37,18 @@ int32_t bd_scan_bool(const uint8_t *block, int64_t start, int64_t end)
     }
 }
 
+int32_t bd_scan_local_bool(const uint8_t *block, int64_t start, int64_t end, const bd_rules *rules)
+{
+    const int64_t n = end - start;
+    for (int64_t i = 0; i < rules->bools_size; i += 2 + rules->bools[i])
+        if (rules->bools[i] == n && memcmp(rules->bools + i + 2, block + start, (size_t)n) == 0)
+            return rules->bools[i + 1];
+    return bd_scan_bool(block, start, end);
+}
+
 bd_classified bd_classify(const uint8_t *block, int64_t start, int64_t end, const bd_rules *rules)
 {
-    const bd_number number = bd_scan_local_number(block, start, end, rules);
+    const bd_number number = bd_scan_marked_number(block, start, end, rules);
     if (number.form == BD_INTEGER)
         return (bd_classified){BD_FORM_INT, number.negative, number.significand};
     if (number.form == BD_INFINITE)
@@ -54,7 +63,7 @@ bd_classified bd_classify(const uint8_t *block, int64_t start, int64_t end, cons
             return (bd_classified){.forms = BD_FORM_FLOAT};
         return (bd_classified){.forms = BD_FORM_FLOAT | BD_FORM_FLOAT32_LOSES};
     }
-    if (bd_scan_bool(block, start, end) >= 0)
+    if (bd_scan_local_bool(block, start, end, rules) >= 0)
         return (bd_classified){.forms = BD_FORM_BOOL};
     int64_t days;
     if (bd_scan_date(block, start, end, &days)) {

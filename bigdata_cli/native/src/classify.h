@@ -54,6 +54,9 @@ static inline bool bd_is_null(const uint8_t *block, int64_t start, int64_t end,
 /* 1 for true, True, TRUE; 0 for false, False, FALSE; -1 for anything else. */
 int32_t bd_scan_bool(const uint8_t *block, int64_t start, int64_t end);
 
+/* 1 and 0 for these, and for the texts that the rules call so. */
+int32_t bd_scan_local_bool(const uint8_t *block, int64_t start, int64_t end, const bd_rules *rules);
+
 /* The forms of a trimmed text that is not null. No byte from `end` on is read. */
 bd_classified bd_classify(const uint8_t *block, int64_t start, int64_t end, const bd_rules *rules);
 

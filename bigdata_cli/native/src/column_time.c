@@ -88,7 +88,7 @@ bool bd_parse_times(bd_run *run)
     const bool is_date = column->mode == BD_MODE_DATE;
     const bool in_nanos = column->mode == BD_MODE_TIMESTAMP_NS;
     const bool zoned = column->zoned;
-    const bool careful = run->fields->input->nulls->numeric[run->index];
+    const bool careful = run->fields->input->nulls->numeric[run->index] || column->format != NULL;
     int64_t n_nulls = 0, forms = 0;
 
     bd_find_places(run);
@@ -96,7 +96,7 @@ bool bd_parse_times(bd_run *run)
         const int64_t start = starts[i], stop = start + sizes[i];
         valid[i] = 1;
         if (careful) {
-            /* a null may look like a date */
+            /* a null may look like a date, and a date in a format like another one */
         } else if (is_date) {
             if (bd_scan_date(block, start, stop, numbers + i))
                 continue;

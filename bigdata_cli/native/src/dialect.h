@@ -26,6 +26,13 @@ typedef struct bd_rules {
     int32_t join_field;  /* the field that takes those that are joined */
     int64_t tail_size;
     const uint8_t *tail;
+    /* Texts that are true or false besides those of classify.h, each after its size and its value,
+     * a byte each. */
+    int64_t bools_size;
+    const uint8_t *bools;
+    /* Characters that may stand around a number. */
+    int64_t n_strip;
+    const uint8_t *strip;
 } bd_rules;
 
 /* The null tokens of columns. The tokens stand one after the other in `tokens`, the k-th ends at

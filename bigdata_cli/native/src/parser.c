@@ -131,12 +131,12 @@ static bool list_undecided(bd_run *run, int64_t row, bd_place place, bool is_har
 }
 
 /* Whether a value need not print as its text, which has no spaces around it: True for true, and
- * integers that may have thousands marks. first: its first byte. */
+ * integers that may have marks between or around their digits. first: its first byte. */
 static inline bool prints_otherwise(const bd_column *column, uint8_t first, const bd_rules *rules)
 {
     if (column->mode == BD_MODE_BOOLEAN)
-        return first < 'a';
-    return rules->thousands >= 0 &&
+        return first < 'a' || rules->bools_size > 0;
+    return (rules->thousands >= 0 || rules->n_strip > 0) &&
            (column->mode == BD_MODE_INT64 || column->mode == BD_MODE_UINT64);
 }
 
@@ -163,8 +163,11 @@ bool bd_careful_field(bd_run *run, int64_t i, bd_place place, int64_t *cell)
     if (prints_otherwise(column, block[place.start], input->rules))
         column->forms |= BD_FORM_LOOSE;
     const bd_cell found =
-        bd_parse_value(block, place.start, place.stop, column->mode, column->zoned, &column->forms,
-                       column->magnitudes, input->rules);
+        column->format != NULL
+            ? bd_parse_formatted(block, place.start, place.stop, column->mode, column->zoned,
+                                 column->format)
+            : bd_parse_value(block, place.start, place.stop, column->mode, column->zoned,
+                             &column->forms, column->magnitudes, input->rules);
     if (found.flag == BD_FLAG_VALUE) {
         *cell = found.cell;
         return true;
@@ -193,6 +196,7 @@ static bool begin_column(bd_column *column, const bd_column_plan *plan, bool emp
     column->mode = plan->mode;
     column->zoned = plan->zoned;
     column->storage = plan->storage;
+    column->format = plan->format;
     column->fixed = plan->fixed;
     column->wants_text = plan->wants_text;
     column->wants_codes = plan->wants_codes;

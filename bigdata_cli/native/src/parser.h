@@ -133,9 +133,10 @@ void bd_widen(int32_t storage, int64_t *to, const void *from, int64_t first, int
 
 /* A column: how it is parsed, its arrays, and what its values showed. */
 typedef struct {
-    int32_t mode;    /* BD_MODE_… */
-    int32_t zoned;   /* timestamps are UTC */
-    int32_t storage; /* how the values lie in `values` */
+    int32_t mode;       /* BD_MODE_… */
+    int32_t zoned;      /* timestamps are UTC */
+    int32_t storage;    /* how the values lie in `values` */
+    const char *format; /* of dates and times that are not ISO 8601; null for none */
     bool fixed;      /* the user chose the type: nothing is observed, what does not fit is listed */
     bool wants_text; /* text is copied to `text` */
     bool wants_codes; /* distinct texts are numbered */

@@ -2,6 +2,8 @@
 
 #include "temporal.h"
 
+#include "formatted_time.h"
+
 /* The value of n digits, -1 where one is not a digit. */
 static int32_t digits(const uint8_t *text, int n)
 {
@@ -14,17 +16,8 @@ static int32_t digits(const uint8_t *text, int n)
     return value;
 }
 
-/* Whether a text says UTC: `Z`, `+00:00`, `+0000` or `+00`. */
-static bool is_utc(const uint8_t *text, int64_t n)
-{
-    if (n == 1)
-        return text[0] == 'Z';
-    if (n < 3 || text[0] != '+' || digits(text + 1, 2) != 0)
-        return false;
-    if (n == 6)
-        return text[3] == ':' && digits(text + 4, 2) == 0;
-    return n == 3 || (n == 5 && digits(text + 3, 2) == 0);
-}
+/* The first moment of the year 1, and the first one after the year 9999. */
+static const int64_t FIRST_US = -719162 * 86400000000, AFTER_LAST_US = 2932897 * 86400000000;
 
 bool bd_scan_timestamp(const uint8_t *block, int64_t start, int64_t end, bd_timestamp *found)
 {
@@ -53,14 +46,15 @@ bool bd_scan_timestamp(const uint8_t *block, int64_t start, int64_t end, bd_time
     }
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
         return false;
-    if (p < end && !is_utc(block + p, end - p))
+    int64_t offset = 0;
+    if (p < end && bd_scan_offset(block + p, end - p, &offset) != end - p)
         return false;
     for (int32_t i = n_fraction; i < 9; i++)
         fraction *= 10;
-    const int64_t seconds = (hour * 60 + minute) * 60 + second;
+    const int64_t seconds = (hour * 60 + minute) * 60 + second - offset;
     found->micros = days * BD_MICROSECONDS_PER_DAY + seconds * 1000000 + fraction / 1000;
     found->nanos = fraction % 1000;
     found->n_fraction = n_fraction;
     found->utc = p < end;
-    return true;
+    return found->micros >= FIRST_US && found->micros < AFTER_LAST_US;
 }

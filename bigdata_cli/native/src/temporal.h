@@ -9,7 +9,8 @@
 static const int64_t BD_MICROSECONDS_PER_DAY = 86400000000;
 
 /* A moment: microseconds since 1970-01-01, the nanoseconds beyond them, the digits that its
- * fraction of a second is written with, and whether the text says that it is UTC. */
+ * fraction of a second is written with, and whether the text says its offset from UTC, which is
+ * taken away then. */
 typedef struct bd_timestamp {
     int64_t micros;
     int32_t nanos, n_fraction;
@@ -50,8 +51,8 @@ static inline bool bd_scan_date(const uint8_t *block, int64_t start, int64_t end
     return true;
 }
 
-/* Whether the text is `YYYY-MM-DD[T ]HH:MM[:SS[.f{1,9}]][Z|+00:00|+0000|+00]`. Fills *found where
- * it is. Other offsets are not found. */
+/* Whether the text is `YYYY-MM-DD[T ]HH:MM[:SS[.f{1,9}]][OFFSET]`, with an offset as bd_scan_offset
+ * has it, and in UTC in the years 1 to 9999. Fills *found where it is. */
 bool bd_scan_timestamp(const uint8_t *block, int64_t start, int64_t end, bd_timestamp *found);
 
 #endif

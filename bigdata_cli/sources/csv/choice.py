@@ -25,6 +25,7 @@ from bigdata_cli.sources.csv.dialect import (
     check_delimiter,
     check_marks,
     check_skip,
+    with_strip,
 )
 from bigdata_cli.sources.csv.header import skip_lines
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header, n_repeated
@@ -284,7 +285,10 @@ def _told_dialect(options: SourceOptions) -> Dialect:
         comment=_character(options.comment, "--comment"),
         decimal=check_character(options.decimal, "--decimal"),
         thousands=_character(options.thousands, "--thousands"),
+        true_tokens=options.true_tokens or (),
+        false_tokens=options.false_tokens or (),
     )
+    dialect = with_strip(dialect, options.strip or "")
     check_marks(dialect)
     return dialect
 

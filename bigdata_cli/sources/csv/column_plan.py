@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,12 +18,25 @@ from bigdata_cli.types.lattice import TYPE_FORMS, Observed
 from bigdata_cli.types.state import ColumnState, arrow_schema
 from bigdata_cli.types.summary import Summary, mode_of
 
+_TIMES = (native.DATE, native.TIMESTAMP_US, native.TIMESTAMP_NS)
+
 
 class ColumnPlan:
-    """How columns of these states are parsed: arrays with one element for each column."""
+    """How columns of these states are parsed: arrays with one element for each column.
 
-    def __init__(self, columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> None:
+    formats: of the dates of columns of fixed dtype, None for ISO 8601; empty where all are that.
+    """
+
+    def __init__(
+        self,
+        columns: tuple[ColumnState, ...],
+        *,
+        is_text: bool,
+        float_mode: str,
+        formats: tuple[str | None, ...] = (),
+    ) -> None:
         self.columns = columns
+        self.formats = formats
         self.is_text = is_text
         self.float_mode = float_mode
         dtypes = [state.dtype for state in columns]
@@ -43,6 +57,11 @@ class ColumnPlan:
         # A category whose texts are no longer counted, as they are too many, turns out to be text.
         is_coded = (self.storage == native.STORAGES["category"]) & (self.plan["wants_codes"] != 0)
         self.plan["wants_text"] = is_texts & ~is_coded
+        self._texts = [(one or "").encode() for one in formats]  # which the plan points into
+        for index, text in enumerate(self._texts):
+            if text and self.modes[index] in _TIMES:
+                place = ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p).value
+                self.plan["format"][index] = place
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -92,12 +111,23 @@ _recent = _Recent()
 _KEPT_PLANS = 4
 
 
-def column_plan(columns: tuple[ColumnState, ...], *, is_text: bool, float_mode: str) -> ColumnPlan:
+def column_plan(
+    columns: tuple[ColumnState, ...],
+    *,
+    is_text: bool,
+    float_mode: str,
+    formats: tuple[str | None, ...] = (),
+) -> ColumnPlan:
     """The plan of these columns, made once for each tuple of them."""
     for plan in _recent.plans:
-        if plan.columns is columns and plan.is_text == is_text and plan.float_mode == float_mode:
+        if (
+            plan.columns is columns
+            and plan.is_text == is_text
+            and plan.float_mode == float_mode
+            and plan.formats == formats
+        ):
             return plan
-    plan = ColumnPlan(columns, is_text=is_text, float_mode=float_mode)
+    plan = ColumnPlan(columns, is_text=is_text, float_mode=float_mode, formats=formats)
     _recent.plans = [plan, *_recent.plans[: _KEPT_PLANS - 1]]
     return plan
 

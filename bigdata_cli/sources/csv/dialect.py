@@ -10,6 +10,8 @@ from bigdata_cli.errors import UsageError
 if TYPE_CHECKING:
     from bigdata_cli.sources.csv.transcript import Transcriber
 
+MAX_TOKEN_BYTES = 255
+"""Of a text that is true or false."""
 LONG_ROWS = ("error", "cut", "join")
 """What becomes of fields that are too many, by the number that the C library has for it."""
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
@@ -26,12 +28,15 @@ class Dialect:
     as the user names them, in place of a header. comment: lines that begin with it are not records.
     trim: spaces before and after a field are not part of it. decimal: the decimal mark of numbers;
     thousands: a mark between groups of three digits, or None. null_tokens: texts that are null;
-    column_null_tokens: in place of these, per column. keep_blank_lines: of text, as empty rows.
-    encoding: the codec of the (first) file; records are parsed as UTF-8. skip_footer: lines at the
-    end of each file that are no records. trailing_delimiter: a delimiter ends records, and no field
-    follows it. short_rows, long_rows: what becomes of records with too few or too many fields;
-    join_field: the one that takes the surplus under "join". repeated_header: what becomes of
-    records that are the header again; header_line: its text, where they are left out.
+    column_null_tokens: in place of these, per column. true_tokens, false_tokens: texts that are so,
+    besides those of every dialect. strip: characters around numbers that are no part of them.
+    date_formats: of columns whose dates and times are written in another way than ISO 8601.
+    keep_blank_lines: of text, as empty rows. encoding: the codec of the (first) file; records are
+    parsed as UTF-8. skip_footer: lines at the end of each file that are no records.
+    trailing_delimiter: a delimiter ends records, and no field follows it. short_rows, long_rows:
+    what becomes of records with too few or too many fields; join_field: the one that takes the
+    surplus under "join". repeated_header: what becomes of records that are the header again;
+    header_line: its text, where they are left out.
     """
 
     delimiter: str | None
@@ -46,6 +51,10 @@ class Dialect:
     thousands: str | None = None
     null_tokens: tuple[str, ...] = NULL_TOKENS
     column_null_tokens: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    true_tokens: tuple[str, ...] = ()
+    false_tokens: tuple[str, ...] = ()
+    strip: str = ""
+    date_formats: tuple[tuple[str, str], ...] = ()
     keep_blank_lines: bool = False
     encoding: str = "utf-8"
     skip_footer: int = 0
@@ -92,6 +101,10 @@ class Dialect:
             "decimal": self.decimal,
             "thousands": self.thousands,
             "null_tokens": tuple(nulls) or None,
+            "true_tokens": self.true_tokens or None,
+            "false_tokens": self.false_tokens or None,
+            "strip": self.strip or None,
+            "date_formats": tuple(f"{name}={text}" for name, text in self.date_formats) or None,
             "trailing_delimiter": self.trailing_delimiter,
             "short_rows": self.short_rows,
             "long_rows": self.long_rows,
@@ -105,6 +118,9 @@ class Dialect:
             "names": None if self.names is None else list(self.names),
             "null_tokens": list(self.null_tokens),
             "column_null_tokens": {name: list(tokens) for name, tokens in self.column_null_tokens},
+            "true_tokens": list(self.true_tokens),
+            "false_tokens": list(self.false_tokens),
+            "date_formats": dict(self.date_formats),
         }
 
     def tokens_of(self, column: str) -> tuple[str, ...]:
@@ -183,6 +199,36 @@ def check_marks(dialect: Dialect) -> None:
         taken[mark] = option
     if dialect.quote and dialect.quote in (dialect.delimiter or ""):
         raise UsageError(f"--delimiter has the quote {dialect.quote!r} in it", hint="--quote none")
+
+
+def with_strip(dialect: Dialect, strip: str) -> Dialect:
+    """The dialect that leaves out characters around numbers; a comma stands between thousands."""
+    wrong = [c for c in strip if c.isalnum() or c in "+-.'\"" or c == dialect.decimal or c < " "]
+    if wrong or not strip.isascii():
+        shown = wrong[0] if wrong else next(c for c in strip if not c.isascii())
+        raise UsageError(f"--strip {strip!r}: {shown!r} cannot be left out of numbers")
+    if "," in strip and dialect.thousands is None:
+        dialect = replace(dialect, thousands=",")
+    return replace(dialect, strip=strip.replace(",", ""))
+
+
+def check_tokens(dialect: Dialect) -> None:
+    """Raise UsageError for texts that would be a bool and something else."""
+    nulls = set(dialect.null_tokens).union(*(own for _, own in dialect.column_null_tokens))
+    both = set(dialect.true_tokens) & set(dialect.false_tokens)
+    if both:
+        raise UsageError(f"--true and --false are both {min(both)!r}")
+    for flag, tokens in (("--true", dialect.true_tokens), ("--false", dialect.false_tokens)):
+        for token in tokens:
+            if token in nulls:
+                raise UsageError(f"{flag} {token!r} is a null, too", hint="--null replaces those")
+            if not token.strip() or len(token.encode()) > MAX_TOKEN_BYTES:
+                raise UsageError(f"{flag} {token!r} is no text of 1 to {MAX_TOKEN_BYTES} bytes")
+            if token[0].isdigit() or token[0] in "+-.":
+                raise UsageError(
+                    f"{flag} {token!r}: a number is no bool in every column",
+                    hint=f"--type COL=bool reads {token!r} as one, if it is 1 or 0",
+                )
 
 
 def resolve_nulls(

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
 from bigdata_cli.sources.csv.dialect import Dialect
+
+
+class FileFields(tuple[int, ...]):
+    """The columns of the fields of a file's records, -1 for none, and those of all its rows.
+
+    constants: (column, text) of columns that no field has.
+    """
+
+    constants: tuple[tuple[int, str], ...]
+
+    def __new__(cls, fields: Iterable[int], constants: tuple[tuple[int, str], ...] = ()) -> Self:
+        made = super().__new__(cls, fields)
+        made.constants = constants
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[int, ...], tuple[tuple[int, str], ...]]:
+        return tuple(self), self.constants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +34,9 @@ class SourceFile:
     """One file: its name as given, its path, and the bytes of it that are data.
 
     size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
-    fields: for each field of a record, which column of the source it is, -1 for none. file_bytes:
-    of the whole file; digest: sha256 of the size, the first and the last 64 KiB.
+    fields: for each field of a record, which column of the source it is, -1 for none. constants:
+    (column, text) of columns with one value in the whole file. file_bytes: of the whole file;
+    digest: sha256 of the size, the first and the last 64 KiB.
     """
 
     name: str
@@ -29,6 +48,7 @@ class SourceFile:
     fields: tuple[int, ...]
     file_bytes: int
     origin: Origin
+    constants: tuple[tuple[int, str], ...] = ()
 
     @property
     def data_bytes(self) -> int:
@@ -109,6 +129,13 @@ class TextFiles:
         """For each file and field the place of its column in `keep`, -1 where it is left out."""
         place = {name: index for index, name in enumerate(keep)}
         return tuple(
-            tuple(-1 if column < 0 else place.get(self.names[column], -1) for column in file.fields)
+            FileFields(
+                (-1 if c < 0 else place.get(self.names[c], -1) for c in file.fields),
+                tuple(
+                    (place[self.names[column]], text)
+                    for column, text in file.constants
+                    if self.names[column] in place
+                ),
+            )
             for file in self.files
         )

@@ -130,6 +130,37 @@ class SourceOptions:
         default_text="empty NA N/A n/a NaN nan null NULL \\N #N/A <NA>",
         default=None,
     )
+    true_tokens: tuple[str, ...] | None = option(
+        "Text that means true, besides true, True and TRUE.",
+        TEXTS,
+        argument="true",
+        metavar="TOKEN",
+        default=None,
+    )
+    false_tokens: tuple[str, ...] | None = option(
+        "Text that means false, besides false, False and FALSE.",
+        TEXTS,
+        argument="false",
+        metavar="TOKEN",
+        default=None,
+    )
+    strip: str | None = option(
+        "Characters around numbers to leave out, such as '$%'; a comma is left out between groups "
+        "of three digits.",
+        TEXT,
+        metavar="CHARS",
+        default_text="none",
+        default=None,
+    )
+    date_formats: tuple[str, ...] | None = option(
+        "How dates and times are written, in all text columns or in one, such as %d/%m/%Y; auto: "
+        "the only format that all sampled values have.",
+        TEXTS,
+        argument="date_format",
+        metavar="[COL=]FORMAT",
+        default_text="ISO 8601",
+        default=None,
+    )
     text: bool | None = option(
         "Lines become rows of one column, text.", default_text="for .txt", default=None
     )

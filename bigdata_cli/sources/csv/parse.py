@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class Grammar:
     nulls: Nulls
     fields: np.ndarray
     is_text: bool
+    formats: tuple[str | None, ...] = ()
 
 
 def compile_grammar(
@@ -46,7 +48,16 @@ def compile_grammar(
         nulls=compile_nulls(dialect, tuple(state.name for state in columns)),
         fields=np.array(fields, np.int64),
         is_text=dialect.is_text,
+        formats=_formats(dialect, columns),
     )
+
+
+def _formats(dialect: Dialect, columns: Sequence[ColumnState]) -> tuple[str | None, ...]:
+    """The formats of the dates of columns; empty where all are ISO 8601."""
+    if not dialect.date_formats:
+        return ()
+    formats = dict(dialect.date_formats)
+    return tuple(formats.get(state.name) for state in columns)
 
 
 class _Pass:
@@ -135,7 +146,12 @@ def parse_records(
     results = np.zeros(n_columns, native.RESULT)
     active = np.ones(n_columns, np.uint8)
     undecided = np.empty(0, native.UNDECIDED)
-    plan = column_plan(columns, is_text=grammar.is_text, float_mode=float_mode)
+    how: dict[str, Any] = {
+        "is_text": grammar.is_text,
+        "float_mode": float_mode,
+        "formats": grammar.formats,
+    }
+    plan = column_plan(columns, **how)
     while True:
         outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
         if outcome.n_bad:
@@ -147,7 +163,7 @@ def parse_records(
         widened = plan.widened(results)
         if widened is plan.columns:
             break
-        wider = column_plan(widened, is_text=grammar.is_text, float_mode=float_mode)
+        wider = column_plan(widened, **how)
         active = (plan.modes != wider.modes).astype(np.uint8)
         active |= plan.plan["zoned"] != wider.plan["zoned"]
         plan = wider

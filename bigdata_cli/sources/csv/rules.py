@@ -21,6 +21,8 @@ class _Rules(NamedTuple):
     thousands: int
     trim: bool
     keep_blank: bool
+    bools: np.ndarray
+    strip: np.ndarray
     drops_last: bool
     fills_short: bool
     long_rows: int
@@ -30,9 +32,11 @@ class _Rules(NamedTuple):
 class Rules(_Rules):
     """Bytes of a dialect, -1 for what it does not have.
 
-    delimiter: the first byte; tail: the bytes after it of a delimiter of several. The decimal mark
-    is 46 (a point) by default. drops_last, fills_short, long_rows, join_field: what becomes of
-    records with another number of fields than there are columns, as `bd_rules` has it.
+    bools: texts that are true or false, each after its size and its value. strip: characters that
+    may stand around numbers. delimiter: the first byte; tail: the bytes after it of a delimiter of
+    several. The decimal mark is 46 (a point) by default. drops_last, fills_short, long_rows,
+    join_field: what becomes of records with another number of fields than there are columns, as
+    `bd_rules` has it.
     """
 
     @property
@@ -58,6 +62,10 @@ class Rules(_Rules):
             join_field=self.join_field,
             tail_size=len(self.tail),
             tail=address(self.tail),
+            bools_size=len(self.bools),
+            bools=address(self.bools),
+            n_strip=len(self.strip),
+            strip=address(self.strip),
         )
 
 
@@ -97,11 +105,20 @@ def compile_rules(dialect: Dialect) -> Rules:
         thousands=_byte(dialect.thousands),
         trim=dialect.trim,
         keep_blank=dialect.keep_blank_lines,
+        bools=_bools(dialect),
+        strip=np.frombuffer(dialect.strip.encode(), np.uint8),
         drops_last=dialect.trailing_delimiter,
         fills_short=dialect.short_rows == "null",
         long_rows=LONG_ROWS.index(dialect.long_rows),
         join_field=dialect.join_field if dialect.long_rows == "join" else -1,
     )
+
+
+def _bools(dialect: Dialect) -> np.ndarray:
+    tokens = [(token, 1) for token in dialect.true_tokens]
+    tokens += [(token, 0) for token in dialect.false_tokens]
+    parts = [bytes((len(token.encode()), value)) + token.encode() for token, value in tokens]
+    return np.frombuffer(b"".join(parts), np.uint8)
 
 
 @lru_cache(maxsize=16)

@@ -23,7 +23,8 @@ from bigdata_cli.sources.csv.choice import (
     find_footer,
     layout_of_file,
 )
-from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, resolve_nulls
+from bigdata_cli.sources.csv.dates import date_hints, typed, with_date_formats
+from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, check_tokens, resolve_nulls
 from bigdata_cli.sources.csv.feed import Feed
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles, describe_file
 from bigdata_cli.sources.csv.footer import data_end, tail_of
@@ -89,9 +90,10 @@ class Source(TextFiles):
         skip_bad_rows: bool,
         max_record_bytes: int,
     ) -> Sample:
+        fixed = typed(self.dialect, types.fixed)
         return take_sample(
             self,
-            types,
+            replace(types, fixed={name: fixed[name] for name in keep if name in fixed}),
             keep=keep,
             max_bytes=max_bytes,
             skip_bad_rows=skip_bad_rows,
@@ -120,6 +122,9 @@ class Source(TextFiles):
 
     def located(self, file: int, error: RecordError) -> DataError:
         return located(self.files[file], error)
+
+    def hints(self, plan: ParsePlan) -> dict[str, str]:
+        return date_hints(self, plan)
 
 
 def open_source(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:
@@ -185,7 +190,8 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     if options.null_tokens is not None:
         tokens, column_tokens = resolve_nulls(options.null_tokens, names)
         dialect = replace(dialect, null_tokens=tokens, column_null_tokens=column_tokens)
-    return Source(
+    check_tokens(dialect)
+    source = Source(
         files=tuple(files),
         dialect=dialect,
         names=names,
@@ -193,6 +199,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         reasons=found.reasons,
         notes=tuple(notes),
     )
+    return source if not options.date_formats else with_date_formats(source, options.date_formats)
 
 
 def _check_beginning(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.io.store import Store
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.csv.feed import FedBlock
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
@@ -73,18 +73,16 @@ class Spool:
     `append` is called from one thread, and `texts` when all are appended. bytes: of the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("wb", buffering=0)
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._file = store.create(name)
         self._codec = pa.Codec(_CODEC)
         self._entries: list[_Entry] = []
         self.bytes = 0
 
     def append(self, shard: int, packed: Packed) -> None:
         """Keep what `pack_block` gave of the next block of a shard."""
-        view = memoryview(packed.data)
-        while len(view):
-            view = view[self._file.write(view) :]
+        self._file.write(packed.data)
         self._entries.append(
             _Entry(shard, packed.rows, packed.columns, self.bytes, len(packed.data), packed.size)
         )
@@ -101,7 +99,7 @@ class Spool:
 
         columns: all columns, with the dtypes in which they are to be.
         """
-        with self._path.open("rb", buffering=0) as file:
+        with self._store.open(self._name) as file:
             for entry in self._entries:
                 if entry.shard != shard or not entry.rows:
                     continue
@@ -137,4 +135,4 @@ class Spool:
     def close(self) -> None:
         """Remove it; safe to call twice."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self._store.remove([self._name])

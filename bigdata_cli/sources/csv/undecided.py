@@ -9,6 +9,7 @@ from bigdata_cli.sources.bad_values import (
     InvalidValue,
     contradiction,
     converter_of,
+    other_format,
     plain_number,
     too_many_categories,
 )
@@ -53,6 +54,9 @@ def check_column(
     texts = [_text_of(block, *place) for place in own[["start", "size"]].tolist()]
     is_hard = own["is_hard"].astype(bool)
     _decide_long_decimals(values, own, texts, is_hard, state, rules)
+    expected = parsed.plan.formats[index] if parsed.plan.formats else None
+    if expected is not None and len(own):
+        raise other_format(own["row"], texts[0], state, expected)
     if state.fixed and kind_of(state.dtype) not in (Kind.TEXT, Kind.CATEGORY):
         _convert(values, own, texts, ~is_hard, state, rules)
     if state.fixed and kind_of(state.dtype) is Kind.INT:

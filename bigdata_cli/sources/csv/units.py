@@ -18,9 +18,10 @@ from bigdata_cli.sources.csv.blocks import (
     guess_record_start,
 )
 from bigdata_cli.sources.csv.boundary import count_line_ends
+from bigdata_cli.sources.csv.constants import parse_block_of_file
 from bigdata_cli.sources.csv.files import SourceFile
 from bigdata_cli.sources.csv.lines import LineCounter, beginning_of, first_line_of
-from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 
 
 class Unit(NamedTuple):
@@ -64,7 +65,7 @@ def _parse(
     while True:
         block = reader.read(piece.file, start, max(start, piece.stop) + beyond)
         try:
-            return parse_block(block, start, max(start, piece.stop), fields, plan)
+            return parse_block_of_file(block, start, max(start, piece.stop), fields, plan)
         except NeedMore as more:
             if block.offset + block.size - more.offset > plan.max_record_bytes:
                 raise RecordError(
@@ -85,7 +86,7 @@ def parse_whole(
     """
     piece = ByteRange(file, block.offset, block.offset + block.size)
     try:
-        chunk = parse_block(block, piece.start, piece.stop, fields, plan)
+        chunk = parse_block_of_file(block, piece.start, piece.stop, fields, plan)
     except RecordError as error:
         return Unit(piece, piece.start, None, locate(error, block, first_line))
     rejects = tuple(

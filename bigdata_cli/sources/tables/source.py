@@ -129,6 +129,9 @@ class TableSource:
     ) -> TableFeed:
         return TableFeed(self.files, portions, keep=keep, unit_bytes=unit_bytes)
 
+    def hints(self, plan: ParsePlan) -> dict[str, str]:
+        return {}
+
     def located(self, file: int, error: RecordError) -> DataError:
         return DataError(
             f"{self.files[file].name} row {error.offset + 1:,}: {error.problem}", hint=error.hint

@@ -6,7 +6,6 @@ columns a table costs no Python call for each of them.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import DataError
+from bigdata_cli.native.arrow import exported
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.types.buffers import booleans_of
 from bigdata_cli.types.dtype import Column, Kind, Schema
@@ -43,9 +43,6 @@ _MEASURED = np.dtype(
     [(name, np.int64) for name in ("nulls", "dictionary", "text_bytes", "longest", "hidden")]
     + [("has_nul", np.int64), ("text", np.uint64)]
 )
-_address_of_capsule = ctypes.pythonapi.PyCapsule_GetPointer
-_address_of_capsule.restype = ctypes.c_void_p
-_address_of_capsule.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
 class Batch(NamedTuple):
@@ -136,21 +133,23 @@ class TableArrays:
             n_rows=n_rows, values=values, valid=valid, batches=batches, measured=measured
         )
 
-    def matrix(self, table: pa.Table, dtype: str) -> np.ndarray:
+    def matrix(self, table: pa.Table, dtype: str, out: np.ndarray | None = None) -> np.ndarray:
         """The columns as a matrix of `dtype`, float32 or float64: (rows, columns), nulls NaN.
 
         bool is 0 or 1, a category its code, a date days since 1970, a timestamp seconds since
-        1970. Raises DataError for a number beyond the range of `dtype`.
+        1970. `out` is filled where it is given. Raises DataError for a number beyond the range of
+        `dtype`.
         """
         spec = self._specification.copy()
         batches, measured = self._batches(table, spec, looks_inside_text=False)
         lookups = self._lookups(spec, measured)
-        matrix = np.empty((sum(batch.n_rows for batch in batches), len(spec)), dtype)
+        if out is None:
+            out = np.empty((sum(batch.n_rows for batch in batches), len(spec)), dtype)
         row = 0
         for batch in batches:
-            out = address(matrix) + row * len(spec) * matrix.itemsize
+            place = address(out) + row * len(spec) * out.itemsize
             is_double = int(dtype == "float64")
-            wrong = lib.bd_batch_matrix(batch.address, address(spec), len(spec), out, is_double)
+            wrong = lib.bd_batch_matrix(batch.address, address(spec), len(spec), place, is_double)
             if wrong >= 0:
                 column = self.columns[wrong]
                 raise (
@@ -160,7 +159,7 @@ class TableArrays:
                 )
             row += batch.n_rows
         del lookups
-        return matrix
+        return out
 
     def ends(self, arrays: ColumnsOfTable, column: int) -> np.ndarray:
         """Where each text of a column ends, counted from the table's first: int64 (rows,)."""
@@ -301,8 +300,8 @@ def texts_of_fixed(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _exported(table: pa.Table) -> tuple[Batch, ...]:
     batches = []
     for batch in table.to_batches():
-        _, capsule = batch.__arrow_c_array__()
-        batches.append(Batch(_address_of_capsule(capsule, b"arrow_array"), len(batch), capsule))
+        place, capsule = exported(batch)
+        batches.append(Batch(place, len(batch), capsule))
     return tuple(batches)
 
 

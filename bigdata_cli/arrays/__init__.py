@@ -1,0 +1,1 @@
+"""Columns of Arrow tables as NumPy arrays and matrices, and back: the only place."""

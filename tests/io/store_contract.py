@@ -1,0 +1,185 @@
+"""What every store does, whatever it is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bigdata_cli.checksum import PIECE_BYTES, entry_of_source
+from bigdata_cli.errors import UsageError
+from bigdata_cli.io.store import PartialFiles, Store, StoredFile, partial_bytes, partial_name
+
+LARGE = bytes(range(256)) * 1024
+
+
+class StoreContract(ABC):
+    """A subclass says which store it is."""
+
+    @abstractmethod
+    def new_store(self, folder: Path) -> Store:
+        """A store that is not there yet."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        store = self.new_store(tmp_path / "a" / "b")
+        store.make()
+        return store
+
+    def content(self, store: Store, name: str) -> bytes:
+        with store.open(name) as file:
+            return file.read()
+
+    def test_what_is_written_is_read(self, store: Store) -> None:
+        sink = store.create("a")
+        assert sink.write(b"head") == 4
+        sink.write(memoryview(LARGE))
+        entry = sink.finish("final")
+        assert self.content(store, "a") == b"head" + LARGE
+        with store.open("a") as file:
+            assert entry == entry_of_source(file, "final")
+        assert store.stat("a").bytes == entry.bytes == 4 + len(LARGE)
+        assert store.names() == ["a"]
+
+    def test_a_new_file_takes_the_place_of_another(self, store: Store) -> None:
+        store.put("a", LARGE)
+        sink = store.create("a")
+        sink.write(b"short")
+        sink.close()
+        sink.close()
+        assert self.content(store, "a") == b"short"
+
+    def test_the_start_of_a_file_is_written_over(self, store: Store) -> None:
+        for rest in (b"", LARGE):
+            sink = store.create("a")
+            sink.write(b"?" * PIECE_BYTES + rest)
+            sink.write(b"end")
+            sink.write_over_start(b"!" * 64)
+            entry = sink.finish("a")
+            expected = b"!" * 64 + b"?" * (PIECE_BYTES - 64) + rest + b"end"
+            assert self.content(store, "a") == expected
+            with store.open("a") as file:
+                assert entry_of_source(file, "a") == entry
+
+    def test_any_place_is_read(self, store: Store) -> None:
+        store.put("a", LARGE)
+        with store.open("a") as file:
+            assert file.seek(-3, 2) == len(LARGE) - 3
+            assert file.read() == LARGE[-3:]
+            file.seek(1000)
+            buffer = bytearray(10)
+            assert file.readinto(memoryview(buffer)) == 10
+            assert bytes(buffer) == LARGE[1000:1010]
+            assert file.tell() == 1010
+
+    def test_bytes_are_put_at_the_end_and_what_followed_is_cut_off(self, store: Store) -> None:
+        store.put("a", b"one\n")
+        store.put("a", b"two and more", at=4)
+        store.sync(["a"])
+        store.put("a", b"three\n", at=4)
+        assert self.content(store, "a") == b"one\nthree\n"
+        store.put("a", b"anew")
+        assert self.content(store, "a") == b"anew"
+
+    def test_files_are_renamed_and_it_may_be_done_twice(self, store: Store) -> None:
+        for name in ("x", "y", "new"):
+            store.put(name, name.encode())
+        for _ in range(2):
+            store.rename({"x": "new", "y": "z"})
+            assert sorted(store.names()) == ["new", "z"]
+            assert self.content(store, "new") == b"x"
+
+    def test_files_are_removed_those_that_there_are(self, store: Store) -> None:
+        store.put("a", b"1")
+        store.put("b", b"2")
+        store.remove(["a", "missing"])
+        assert store.names() == ["b"]
+
+    @pytest.mark.parametrize("n_files", [1, 70])
+    def test_many_files_are_flushed(self, store: Store, n_files: int) -> None:
+        names = [f"f{i}" for i in range(n_files)]
+        for name in names:
+            store.put(name, b"1")
+        with ThreadPoolExecutor(2) as pool:
+            store.sync(names, pool)
+        store.sync(names)
+        store.sync()
+
+    def test_what_is_not_there(self, store: Store) -> None:
+        with pytest.raises(FileNotFoundError):
+            store.open("a")
+        with pytest.raises(FileNotFoundError):
+            store.stat("a")
+        assert store.problem("a") == "the file is missing"
+        assert not StoredFile(store, "a").exists()
+
+    def test_a_file_that_is_there(self, store: Store) -> None:
+        store.put("a", "é\r\n".encode() + b"\xff")
+        file = StoredFile(store, "a")
+        assert file.exists()
+        assert store.problem("a") is None
+        assert str(file) == store.where("a")
+        assert store.where("a").startswith(str(store))
+        with file.open_text() as text:
+            assert text.read() == "é\r\n\udcff"
+
+    def test_another_file_of_that_name_has_another_version(self, store: Store) -> None:
+        store.put("a", b"12")
+        before = store.stat("a")
+        assert store.stat("a") == before
+        store.put("a", b"123")
+        assert store.stat("a") != before
+
+    def test_a_library_makes_a_file_at_a_path(self, store: Store) -> None:
+        store.create_path("a").write_bytes(LARGE)
+        store.adopt("a")
+        assert self.content(store, "a") == LARGE
+
+    def test_a_local_path_has_the_bytes(self, store: Store) -> None:
+        store.put("a", LARGE)
+        path = store.local_path("a")
+        if path is None:
+            pytest.skip(f"{store} has no paths")
+        assert path.read_bytes() == LARGE
+
+    def test_partial_files_have_the_names_that_they_will_have(self, store: Store) -> None:
+        store.put(partial_name("a"), b"partial")
+        store.put("a", b"the one before")
+        files = PartialFiles(store)
+        assert self.content(files, "a") == b"partial"
+        assert files.stat("a") == store.stat(partial_name("a"))
+        assert files.where("a") == store.where(partial_name("a"))
+        assert files.local_path("a") == store.local_path(partial_name("a"))
+        assert partial_bytes(store) == len(b"partial")
+
+    def test_one_conversion_at_a_time(self, store: Store) -> None:
+        first, second = store.lock(), store.lock()
+        first.acquire()
+        with pytest.raises(UsageError, match="writing into"):
+            second.acquire()
+        second.release()  # it does not take it from the first
+        with pytest.raises(UsageError, match="writing into"):
+            store.lock().acquire()
+        first.release()
+        first.release()
+        second.acquire()
+        second.release()
+
+    def test_there_is_room(self, store: Store) -> None:
+        assert store.free_bytes() > 1 << 20
+
+    def test_a_store_that_is_not_there_has_no_files(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path / "a" / "b")
+        assert store.names() == []
+        assert store.free_bytes() > 1 << 20
+        made = store.make()
+        assert store.make() == 0
+        store.put("a", b"1")
+        store.unmake(made)
+        assert store.names() == ["a"]
+        store.remove(["a"])
+        store.unmake(made)
+        assert store.names() == []
+        assert list(tmp_path.iterdir()) == []
