@@ -96,5 +96,5 @@ def test_where_a_record_begins():
     block = block_of(text)
     whole = parsed(block, [0, 1, 2, 3], dialect, 4, skip=True)
     assert len(whole.rejects) == 1
-    places = [record_offset(block, whole.rejects, dialect, 4, row) - 1_000 for row in range(4)]
+    places = [record_offset(block, whole.rejects, dialect, row) - 1_000 for row in range(4)]
     assert places == [text.index(b"a,1"), text.index(b'"b'), text.index(b"c,3"), len(text)]

@@ -233,7 +233,7 @@ def test_a_pipe_and_a_file_of_the_same(source: Path, tmp_path: Path, text: str) 
 
 def test_rejected_rows_are_accounted_for(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
-    source.write_text('a,b\n1,x\n2\n3,"y\n\n4,z\nfive,"1\n2"\n6,w"\n7,"q"r\n8,v\n')
+    source.write_text('a,b\n1,x\n2\n3,"y\n\n4,z\nfive,"1\n2"\n6,w"\n7,"q"r\n8,v\n9,u\n10,t\n')
     options = {"on_bad_row": "skip", "types": {"a": "int8"}}
     convert(source, to="npy", output=tmp_path / "out", **options)
     assert told(verify(tmp_path / "out", source=source)) == []
