@@ -158,11 +158,12 @@ def _cumulative_bytes(array: pa.Array) -> np.ndarray:
 def _category_lengths(array: pa.DictionaryArray, lengths: np.ndarray) -> np.ndarray:
     """Bytes of the text of each row, int64; lengths: of each value of the dictionary."""
     codes = np.frombuffer(array.buffers()[1], np.int32, len(array), array.offset * 4)
-    if not array.null_count:
+    valid = validity_of(array)
+    if valid is None:
         return lengths.astype(np.int64)[codes]
     # The code of a null may be any number.
     found = lengths.astype(np.int64).take(codes, mode="clip")
-    return found * validity_of(array)
+    return found * valid
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
