@@ -101,12 +101,6 @@ class ParseOutcome(ctypes.Structure):
     )
 
 
-class Position(ctypes.Structure):
-    """`bd_position`: where the search for a record boundary is."""
-
-    _fields_ = (("pos", c_int64), ("state", c_int32))
-
-
 class SampleFields(ctypes.Structure):
     """`bd_sample`: how the fields of sample data are rendered."""
 

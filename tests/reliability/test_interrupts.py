@@ -94,7 +94,9 @@ def test_the_second_leaves_at_once(large, tmp_path):
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.25, 0.4])
-def test_at_the_start_while_libraries_are_loaded(delay, large, tmp_path):
+def test_at_the_start_while_libraries_are_loaded(delay, large, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS")]:
+        monkeypatch.delenv(name)  # coverage would be loaded first, and takes interrupts for its own
     process = start(tmp_path, "convert", str(large), "--to", "parquet", "--shards", "9")
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
