@@ -19,7 +19,7 @@ from pathlib import Path
 
 INDEX = "pypi.org"
 CONNECT_SECONDS = 2
-MOST_SECONDS = 90
+MAX_SECONDS = 90
 DAY_SECONDS = 86_400
 STAMP = Path(sys.prefix) / ".audited"
 
@@ -36,11 +36,11 @@ def audit() -> tuple[list[str], str]:
     command += ["--timeout", "5", "--format", "json"]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
-            command, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
+            command, capture_output=True, text=True, timeout=MAX_SECONDS, check=False
         )
         packages = json.loads(done.stdout)["dependencies"]
     except subprocess.TimeoutExpired:
-        return [], f"{INDEX} took longer than {MOST_SECONDS} s"
+        return [], f"{INDEX} took longer than {MAX_SECONDS} s"
     except (ValueError, KeyError):
         return [], f"{INDEX} did not answer"
     known = [package for package in packages if "vulns" in package]

@@ -50,7 +50,7 @@ _KEPT_BYTES = 1_000_000_000
 """Inputs from here on are removed after their group: they are made in seconds."""
 _READ_BYTES = 1 << 24
 _WORKING_BYTES = 1 << 30
-_LEAST_READY_BYTES = 100_000_000
+_MIN_READY_BYTES = 100_000_000
 """Of an input, from which on it matters where the memory comes from."""
 
 
@@ -210,7 +210,7 @@ class Harness:
             environment |= self._empty_home()
         line = self._line(command, source, output)
         n_bytes = _bytes_of(source)
-        if n_bytes >= _LEAST_READY_BYTES:
+        if n_bytes >= _MIN_READY_BYTES:
             ready_memory(2 * n_bytes + _WORKING_BYTES)
         _read_into_page_cache(source)
         try:

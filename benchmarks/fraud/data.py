@@ -28,7 +28,7 @@ from bigdata_cli.samples.render import Sketch, render
 TEST_SHARE = 0.2
 HIDDEN_SHARE = 0.02
 """Of the frauds: they look like any other transfer or withdrawal, and no model can tell them."""
-_MOST_CENTS = 1_000_000_000
+_MAX_CENTS = 1_000_000_000
 """What PaySim moves at once."""
 _HOARD_CENTS, _HOARD_SPREAD = 44_000_000, 1.7
 _EMPTY_DESTINATION, _BUSY_DESTINATION = 0.99, 0.35
@@ -132,7 +132,7 @@ def _rob(random: np.random.Generator, cells: np.ndarray, share: float) -> None:
     is_transfer = random.random(n_rows) < 0.5
     hoards = 1 + _HOARD_CENTS * np.exp(random.standard_normal(n_rows) * _HOARD_SPREAD)
     old = hoards.astype(np.int64)
-    amounts = np.minimum(old, _MOST_CENTS)
+    amounts = np.minimum(old, _MAX_CENTS)
     found = (55_000_000 * np.exp(random.standard_normal(n_rows) * 1.4)).astype(np.int64)
     found[random.random(n_rows) < 0.2] = 0
     stays_empty = is_transfer & (random.random(n_rows) < _EMPTY_DESTINATION)

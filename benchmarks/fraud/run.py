@@ -34,10 +34,10 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "fraud.md"
 PAYSIM_ROWS = 6_362_620
 SMALL = ("--rows", "40000", "--fraud-share", "0.05")
 """Of the first runs: enough frauds in a sample of 5 %."""
-MOST_SAMPLES = 300
+MAX_SAMPLES = 300
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 VERSIONS = ("pandas", "dask", "scikit-learn", "keras", "tensorflow", "numpy", "pyarrow")
-_LEAST_READY_BYTES, _WORKING_SHARE = 100_000_000, 6
+_MIN_READY_BYTES, _WORKING_SHARE = 100_000_000, 6
 """Of the file to train on, from which on it matters where memory comes from, and how much."""
 
 Json = dict[str, Any]
@@ -106,7 +106,7 @@ def _run(variant: Variant, small: Workplace, place: Workplace, done: dict[Stage,
         if stage not in done:
             imports = weigh_imports(light, environment=ENVIRONMENT)
             n_bytes = place.train_csv.stat().st_size
-            if n_bytes >= _LEAST_READY_BYTES:
+            if n_bytes >= _MIN_READY_BYTES:
                 ready_memory(_WORKING_SHARE * n_bytes)
             done[stage] = run_stage(stage, imports_bytes=imports, environment=ENVIRONMENT)
 
@@ -163,7 +163,7 @@ def _figures(variant: Variant, place: Workplace, done: dict[Stage, StageRun]) ->
             }
             for stage, run in zip(stages, runs, strict=True)
         ],
-        "samples": thinned(_joined(runs), MOST_SAMPLES),
+        "samples": thinned(_joined(runs), MAX_SAMPLES),
     }
 
 

@@ -18,7 +18,7 @@ from bigdata_cli.sources.csv.blocks import ByteRange
 MAX_SHARDS = 99_999
 MAX_DEALT_SHARDS = 512
 _FIRST_DEALT_BYTES = 8 << 20
-_MOST_DEALT_BYTES = 4 << 20
+_MAX_DEALT_BYTES = 4 << 20
 _GROWTH = 1.25
 
 
@@ -96,7 +96,7 @@ class Dealt:
             while position >= stop:
                 shard = (shard + 1) % self.n_shards
                 if shard == 0:
-                    size = min(size * _GROWTH, _MOST_DEALT_BYTES)
+                    size = min(size * _GROWTH, _MAX_DEALT_BYTES)
                 stop += int(size)
             return shard, stop
 

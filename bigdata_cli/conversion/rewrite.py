@@ -26,7 +26,7 @@ from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.types.vocabulary import join_distinct, may_be_categories
 
 _READ_VALUES = 1 << 20
-_MOST_READ_ROWS = 65_536
+_MAX_READ_ROWS = 65_536
 Texts = Iterator[tuple[int, dict[str, pa.Array]]]
 """Rows, block by block: their number, and columns of theirs in the dtypes that are settled."""
 _WORDS = (Kind.TEXT, Kind.CATEGORY)
@@ -246,7 +246,7 @@ def _read_files(work: Rewriting, names: Sequence[str]) -> Iterator[pa.RecordBatc
     """The rows in the files of the shard, under their own names: a reader knows files by these."""
     options, result = work.options, work.result
     schema = Schema(tuple(_as_read(column, options) for column in result.schema))
-    max_rows = min(_MOST_READ_ROWS, max(1_024, _READ_VALUES // max(1, len(names))))
+    max_rows = min(_MAX_READ_ROWS, max(1_024, _READ_VALUES // max(1, len(names))))
     return options.form.read(
         PartialFiles(options.store),
         [file.name for file in result.files],

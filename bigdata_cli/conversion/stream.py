@@ -18,7 +18,7 @@ from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.state import ColumnState
 
-_MOST_FINISHING = 1
+_MAX_FINISHING = 1
 """Shards that are being finished while the next one is begun."""
 
 
@@ -110,7 +110,7 @@ class _Stream:
                 self._submit(fed)
                 while len(self._waiting) >= self._worker.max_in_flight:
                     yield self._take()
-                    yield from self._finished(_MOST_FINISHING)
+                    yield from self._finished(_MAX_FINISHING)
         except SourceLostError:
             yield from self._finished(0)  # the same command goes on after them
             raise

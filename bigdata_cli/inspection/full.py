@@ -24,7 +24,7 @@ from bigdata_cli.types.state import ColumnState, join_all
 from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 
-_MOST_PASSES = 3
+_MAX_PASSES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def read_all(
     it does not hold: the source is read again, if it can be.
     """
     plan = replace(plan, skip_bad_rows=True)
-    for _ in range(_MOST_PASSES):
+    for _ in range(_MAX_PASSES):
         taken = _Pass(source, plan, bins, label)
         taken.run(progress)
         changed = taken.changed_kinds()

@@ -19,7 +19,7 @@ from bigdata_cli.io.whole_file import write_whole_file
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import ProgressListener
 
-LEAST_SAMPLE_BYTES = 4096
+MIN_SAMPLE_BYTES = 4096
 
 
 def run(
@@ -64,9 +64,9 @@ def _check(options: InspectOptions) -> None:
             raise UsageError(f"{name} {n_bytes} is not positive", hint=f"{name} 16GB")
     if options.full and options.sample_bytes is not None:
         raise UsageError("--full reads everything: it takes no --sample-size")
-    if options.sample_bytes is not None and options.sample_bytes < LEAST_SAMPLE_BYTES:
+    if options.sample_bytes is not None and options.sample_bytes < MIN_SAMPLE_BYTES:
         raise UsageError(
-            f"--sample-size of {options.sample_bytes:,} bytes is less than {LEAST_SAMPLE_BYTES:,}",
+            f"--sample-size of {options.sample_bytes:,} bytes is less than {MIN_SAMPLE_BYTES:,}",
             hint="--sample-size 8MB",
         )
     html = options.html

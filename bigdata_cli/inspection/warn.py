@@ -17,7 +17,7 @@ from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 
 _EMPTY_SHARE = 0.9
 _UNIQUE_SHARE = 0.98
-_MOST_CLASSES = 20
+_MAX_CLASSES = 20
 _MANY_ROWS = 10_000
 _WORTH_BYTES = 1_000_000
 _ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key|no|nr|num|number|code)$|Id$|ID$|zip", re.I)
@@ -80,7 +80,7 @@ def column_warnings(seen: Seen, float_mode: str = "auto") -> tuple[str, ...]:
 
 def label_candidates(seen: Sequence[Seen]) -> tuple[str, ...]:
     """Columns that may be what a model learns: named so, or the last with few values."""
-    few = [one for one in seen if one.distinct is not None and 2 <= one.distinct <= _MOST_CLASSES]
+    few = [one for one in seen if one.distinct is not None and 2 <= one.distinct <= _MAX_CLASSES]
     named = [one.column.name for one in few if _LABEL_NAME.match(one.column.name)]
     last = few[-1:] if few and few[-1] is seen[-1] else []
     binary = [
@@ -93,7 +93,7 @@ def label_candidates(seen: Sequence[Seen]) -> tuple[str, ...]:
 
 def _is_id(seen: Seen) -> bool:
     distinct = seen.distinct or 0
-    many = distinct >= _UNIQUE_SHARE * (seen.all_rows - _nulls(seen)) and distinct > _MOST_CLASSES
+    many = distinct >= _UNIQUE_SHARE * (seen.all_rows - _nulls(seen)) and distinct > _MAX_CLASSES
     if seen.column.kind is Kind.INT:
         # A few hundred measurements may all differ too.
         return many and (seen.all_rows >= _MANY_ROWS or bool(_ID_NAME.search(seen.column.name)))

@@ -37,7 +37,7 @@ from bigdata_cli.io.streams import (
 
 _DIGEST_BYTES = 1 << 16
 _SNIFFED_BYTES = 4096
-_MOST_LAYERS = 3
+_MAX_LAYERS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +247,7 @@ class _Sniffed:
         self.decoder: DecodedStream | None = None
         layers: list[str] = []
         try:
-            while len(layers) < _MOST_LAYERS:
+            while len(layers) < _MAX_LAYERS:
                 kind = compression_of(self.stream.peek(16))
                 if kind is None:
                     break

@@ -22,7 +22,7 @@ from bigdata_cli.resources.sizes import format_size
 
 _OTHER_THREADS = 8
 """Besides those of the jobs: shards, feeds, the recorder."""
-_MOST_DEALT_BYTES, _DEALT_PARTS = 512 << 20, 3
+_MAX_DEALT_BYTES, _DEALT_PARTS = 512 << 20, 3
 MB = 1_000_000
 LARGEST_DEFAULT_BYTES = 2_000 * MB
 DEFAULT_SHARE = 1 / 4
@@ -35,7 +35,7 @@ IDLE_BYTES = 116 * MB
 HEAP_SHARE = 1.35
 """What a heap that keeps what is freed takes, against what is in use; measured."""
 SMALLEST_UNIT_BYTES = 1 << 18
-_LEAST_RECORD_BYTES = 1 * MB
+_MIN_RECORD_BYTES = 1 * MB
 _RECORD_SHARE = 12
 SLOW_UNIT_SHARE = 4
 """Units below this share of the usual one, which is larger for wide tables, cost time for every
@@ -101,8 +101,8 @@ class Work:
         than usual where the limit is low, but never less than the sample needs."""
         if self.record_is_given:
             return self.record_bytes
-        room = max(_LEAST_RECORD_BYTES, 2 * self.longest_bytes, limit_bytes - IDLE_BYTES)
-        share = max(_LEAST_RECORD_BYTES, 2 * self.longest_bytes, room // _RECORD_SHARE)
+        room = max(_MIN_RECORD_BYTES, 2 * self.longest_bytes, limit_bytes - IDLE_BYTES)
+        share = max(_MIN_RECORD_BYTES, 2 * self.longest_bytes, room // _RECORD_SHARE)
         return min(self.record_bytes, share)
 
 
@@ -139,7 +139,7 @@ class MemoryBudget:
     def dealt_bytes(self) -> int:
         """Of the tables in the making of all shards that take turns: a power of two."""
         room = max(1 << 20, (self.limit_bytes - IDLE_BYTES) // _DEALT_PARTS)
-        return min(_MOST_DEALT_BYTES, 1 << (room.bit_length() - 1))
+        return min(_MAX_DEALT_BYTES, 1 << (room.bit_length() - 1))
 
     @property
     def vocabulary_bytes(self) -> int:

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from bigdata_cli.types.buffers import booleans_of, numbers_of
 
-_MOST_HASHES = 65_536
-_FEWEST_HASHES = 1024
+_MAX_HASHES = 65_536
+_MIN_HASHES = 1024
 _ALL_BYTES = 64 << 20
 _PENDING = 2
 """So many times what is kept is collected before it is sorted."""
@@ -26,7 +26,7 @@ def hashes_per_column(n_columns: int) -> int:
     >>> hashes_per_column(10), hashes_per_column(10_000)
     (65536, 1024)
     """
-    return max(_FEWEST_HASHES, min(_MOST_HASHES, _ALL_BYTES // 8 // max(1, n_columns)))
+    return max(_MIN_HASHES, min(_MAX_HASHES, _ALL_BYTES // 8 // max(1, n_columns)))
 
 
 class DistinctSketch:

@@ -25,7 +25,7 @@ except ImportError:
 
 MB = 1 << 20
 ROW = b"1,aaaaaaaa\n"
-MOST_BYTES = 700 * MB
+MAX_BYTES = 700 * MB
 """Of address space that is really used; the program alone takes more than 200 MB."""
 
 
@@ -85,7 +85,7 @@ def test_a_line_that_does_not_end(tmp_path: Path, suffix: str) -> None:
     assert status == 3, stderr
     assert "a record is longer than 16,000,000 bytes" in stderr
     assert "--max-line-size" in stderr
-    assert peak < MOST_BYTES
+    assert peak < MAX_BYTES
     assert not (tmp_path / "out").exists()
 
 
@@ -96,7 +96,7 @@ def test_layers_upon_layers(tmp_path: Path) -> None:
     assert path.stat().st_size < 20_000
     status, peak, stderr = peak_bytes(path, tmp_path / "out")
     assert (status, "longer than" in stderr) == (3, True)
-    assert peak < MOST_BYTES
+    assert peak < MAX_BYTES
 
 
 @pytest.mark.soak
@@ -104,7 +104,7 @@ def test_many_lines_are_bounded_by_the_disk_only(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv.gz", 4000 * MB, line=False)
     status, peak, stderr = peak_bytes(path, tmp_path / "out")
     assert status == 0, stderr
-    assert peak < 2 * MOST_BYTES
+    assert peak < 2 * MAX_BYTES
 
 
 def test_dictionaries_that_ask_for_memory(tmp_path: Path) -> None:

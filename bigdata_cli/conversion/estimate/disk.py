@@ -30,7 +30,7 @@ _SURE = 1.5
 _VALUE_BYTES, _COLUMN_BYTES, _TEXT_FACTOR = 64, 8192, 8
 """The most that any layout adds to a value, its column's name apart, to a column of a shard, and
 that it makes of a byte of text."""
-_LEAST_WAIT_SECONDS, _LOOK_SHARE = 0.05, 20
+_MIN_WAIT_SECONDS, _LOOK_SHARE = 0.05, 20
 """Looking takes a twentieth of the time at the most."""
 
 
@@ -137,7 +137,7 @@ class DiskWatch:
             return
         written = partial_bytes(open_store(self._budget.folder))
         took = time.monotonic() - started
-        self._next = started + max(_LEAST_WAIT_SECONDS, _LOOK_SHARE * took)
+        self._next = started + max(_MIN_WAIT_SECONDS, _LOOK_SHARE * took)
         if written > self._budget.left_bytes:
             raise self._error(written, share)
 

@@ -22,7 +22,7 @@ WIDE_COLUMNS = 1_000
 """With more, thousands of small pieces of memory lie between the large ones, so that a heap which
 keeps what is freed grows to twice what is in use; and time goes into columns, not into pages."""
 _UNIT_BYTES_PER_COLUMN = 1024
-_MOST_UNIT_BYTES = 8 * UNIT_BYTES
+_MAX_UNIT_BYTES = 8 * UNIT_BYTES
 _CELL_BYTES = 9 * 1.125
 """A cell and its flag, with room for blocks of shorter records."""
 _CHUNK_COLUMN_BYTES, _PART_COLUMN_BYTES = 2_500, 1_000
@@ -87,7 +87,7 @@ def work_of(survey: Survey) -> Work:
 
 def _default_unit(n_columns: int) -> int:
     """A unit costs time per column, so those of wide tables are larger."""
-    return max(UNIT_BYTES, min(n_columns * _UNIT_BYTES_PER_COLUMN, _MOST_UNIT_BYTES))
+    return max(UNIT_BYTES, min(n_columns * _UNIT_BYTES_PER_COLUMN, _MAX_UNIT_BYTES))
 
 
 def _arrow_bytes(column: Column, mean_text_bytes: float) -> float:

@@ -25,7 +25,7 @@ from bigdata_cli.types.time_format import AUTO, COMMON_FORMATS, check_format, fo
 Text = TypeVar("Text", bound=TextFiles)
 
 _FIRST_VALUES = 32
-_HINT_BYTES, _HINT_VALUES, _MOST_COLUMNS = 1 << 16, 200, 200
+_HINT_BYTES, _HINT_VALUES, _MAX_COLUMNS = 1 << 16, 200, 200
 """What is looked at for a hint."""
 _MAY_BE_DATE = re.compile(r"(?=.{4,40}$)(?=.*\d)[^/.: -]+[/.: -].*")
 _NO_MOMENT = np.iinfo(np.int64).min
@@ -188,7 +188,7 @@ def with_date_formats(source: Text, words: Sequence[str]) -> Text:
 def date_hints(source: TextFiles, plan: ParsePlan) -> dict[str, str]:
     """What to say of the text columns that have dates, going by some of their values."""
     kept = [state for state in plan.columns if _is_text(kind_of(state.dtype)) and not state.fixed]
-    names = [state.name for state in kept][:_MOST_COLUMNS]
+    names = [state.name for state in kept][:_MAX_COLUMNS]
     if not names or source.dialect.is_text or source.dialect.transcriber is not None:
         return {}
     fixed = TypeOptions(fixed=dict.fromkeys(names, "text"))

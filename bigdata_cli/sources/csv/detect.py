@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
 _TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
 _CLEAR_LINES = 10
 _AGREEING_SHARE, _AGREEING_WITH_QUOTE = 0.6, 0.95
-_FEWEST_BELOW, _MUCH_BETTER = 5, 2
+_MIN_BELOW, _MUCH_BETTER = 5, 2
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 
 
@@ -283,7 +283,7 @@ def _delimiter_of_table(text: str, delimiter: str, quote: str) -> str:
         for mark in DELIMITERS
         if mark != " "
         and _agreement(read_records(below, mark, quote))[0] == 1.0
-        and len(read_records(below, mark, quote)) >= _FEWEST_BELOW
+        and len(read_records(below, mark, quote)) >= _MIN_BELOW
     ]
     return fitting[0] if len(fitting) == 1 else delimiter
 

@@ -10,7 +10,7 @@ from bigdata_cli.sources.csv.dialect import NULL_TOKENS
 
 _SENTENCE_CHARACTERS = 120
 _MANY_RECORDS = 8
-_FEWEST_NAMES = 3
+_MIN_NAMES = 3
 _PLACEHOLDERS = frozenset(("-", "--", ".", "?", "n.a.", "none", "nil", "missing", "unknown"))
 """What stands for a value that is not there, beside the tokens of nulls."""
 _YEAR = re.compile(r"(1[89]|2[01])\d\d")
@@ -65,7 +65,7 @@ def n_repeated(records: Sequence[list[str]]) -> int:
     Few records are: what comes often is a value.
     """
     first = records[0] if records else []
-    if len(first) < _FEWEST_NAMES or not all(map(is_word, first)) or len(set(first)) < len(first):
+    if len(first) < _MIN_NAMES or not all(map(is_word, first)) or len(set(first)) < len(first):
         return 0
     again = sum(record == first for record in records[1:])
     return again if _MANY_RECORDS * again < len(records) else 0
@@ -75,7 +75,7 @@ def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple
     """`looks_like_header` where all columns are text."""
     columns = [{record[i] for record in rest if i < len(record)} for i in range(len(first))]
     blank = [index for index, field in enumerate(first) if not field.strip()]
-    few = len(rest) < _FEWEST_NAMES
+    few = len(rest) < _MIN_NAMES
     if len(set(first)) < len(first) or any(few or "" in columns[index] for index in blank):
         return False, 0.8, "the first record has blank or repeated fields, all columns are text"
     if len(first) == 1 and _is_aligned(first[0]):

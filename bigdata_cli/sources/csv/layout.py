@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header
 
-_MOST_LINES = 200
+_MAX_LINES = 200
 _SURE = 0.9
-_FEWEST_AGREEING = 2
+_MIN_AGREEING = 2
 _COMMENT_MARKS = ("#", "%", "//", "--", "*", "!")
 _TOLD_HEADER = 0.7
 
@@ -68,7 +68,7 @@ def find_layout(records: Sequence[Record], n_names: int | None = None) -> Layout
         is_sure=not first or _is_preamble(records[:first], table, n_fields),
         n_fields=n_fields,
         agreeing=agreeing,
-        needed=1 if agreeing >= rows else max(_FEWEST_AGREEING, rows // 2 + 1),
+        needed=1 if agreeing >= rows else max(_MIN_AGREEING, rows // 2 + 1),
         trailing=trailing is not None,
     )
 
@@ -99,7 +99,7 @@ def _first_of_table(records: Sequence[Record], n_fields: int) -> int:
         return 0
     typical = statistics.median(_n_filled(record.fields) for record in regular)
     for index, record in enumerate(records):
-        if record.line > _MOST_LINES:
+        if record.line > _MAX_LINES:
             break
         filled = _n_filled(record.fields)
         if len(record.fields) == n_fields:
@@ -170,7 +170,7 @@ def footer_lines(records: Sequence[Record], n_fields: int, n_lines: int) -> tupl
     last = len(records)
     while last > 0 and _is_note(records[last - 1], n_fields):
         last -= 1
-    if last in (0, len(records)) or len(records) - last > _MOST_LINES:
+    if last in (0, len(records)) or len(records) - last > _MAX_LINES:
         return 0, True
     notes, table = records[last:], records[:last]
     spreadsheet = any(len(record.fields) == n_fields for record in notes)

@@ -25,8 +25,8 @@ from bigdata_cli.types.summary import Summary, column_statistics
 from bigdata_cli.types.vocabulary import join_distinct
 
 SAMPLE_BYTES = 8 << 20
-_MOST_PIECES = 32
-_FEWEST_PIECES = 4
+_MAX_PIECES = 32
+_MIN_PIECES = 4
 _PIECE_BYTES = 1 << 18
 _PIECE_COLUMNS = 6_400
 
@@ -75,8 +75,8 @@ def sample_pieces(source: TextFiles, max_bytes: int) -> tuple[tuple[ByteRange, .
 
 def _n_pieces(source: TextFiles, max_bytes: int) -> int:
     """Each piece costs time per column: of wide tables fewer and longer ones are taken."""
-    n_pieces = min(_MOST_PIECES, _PIECE_COLUMNS // len(source.names), max_bytes // _PIECE_BYTES)
-    return max(_FEWEST_PIECES, n_pieces)
+    n_pieces = min(_MAX_PIECES, _PIECE_COLUMNS // len(source.names), max_bytes // _PIECE_BYTES)
+    return max(_MIN_PIECES, n_pieces)
 
 
 def take_sample(
@@ -305,7 +305,7 @@ def _check_first_rows(
 def _only_grows(seen: Sequence[ColumnStatistics]) -> bool:
     """Whether each piece's integers begin where those of the piece before it end, or later."""
     return (
-        len(seen) >= _FEWEST_PIECES
+        len(seen) >= _MIN_PIECES
         and not any(one.minimum is None for one in seen)
         and all(a.maximum <= b.minimum for a, b in itertools.pairwise(seen))
         and seen[0].minimum < seen[-1].maximum

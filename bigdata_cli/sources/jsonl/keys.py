@@ -18,7 +18,7 @@ from bigdata_cli.sources.csv.files import TextFiles
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, sample_pieces
 from bigdata_cli.sources.jsonl.problems import UNKNOWN_KEY, read_key
 
-_MOST_BAD_LINES = 1000
+_MAX_BAD_LINES = 1000
 
 
 def find_keys(source: TextFiles) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def _blocks(source: TextFiles) -> Iterator[tuple[Block, int]]:
 def _add_keys(block: Block, stop: int, names: dict[str, None], comment: str | None) -> None:
     start, n_bad = 0, 0
     keys = JsonKeys(tuple(names))
-    while start < stop and n_bad < _MOST_BAD_LINES:
+    while start < stop and n_bad < _MAX_BAD_LINES:
         found = transcribe_lines(
             block.data,
             (start, stop, block.size),

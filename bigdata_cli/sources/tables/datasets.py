@@ -19,7 +19,7 @@ from bigdata_cli.types.dtype import Column, Kind, arrow_type, item_bytes
 
 _EXACT = {"float32": 2**24, "float64": 2**53}
 """Integers up to these are exact in a feature matrix."""
-_FEWEST_ROWS, _MOST_ROWS = 64, 1 << 18
+_MIN_ROWS, _MAX_ROWS = 64, 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class DatasetTable(Table):
             )
             for column in self.dataset.select(columns)
         )
-        return int(min(_MOST_ROWS, max(_FEWEST_ROWS, batch_bytes / max(row_bytes, 1.0))))
+        return int(min(_MAX_ROWS, max(_MIN_ROWS, batch_bytes / max(row_bytes, 1.0))))
 
     def _settled(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The numbers of a matrix as what they are of: integers, bools, dates."""

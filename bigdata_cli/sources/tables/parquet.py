@@ -21,7 +21,7 @@ from bigdata_cli.types.lattice import NANOSECOND_RANGE_US
 _BUFFER_BYTES = 1 << 18
 """Of a column read at a time: without it a column of a whole row group is held compressed."""
 _PROBED_ROWS = 1024
-_FEWEST_ROWS, _MOST_ROWS = 64, 1 << 18
+_MIN_ROWS, _MAX_ROWS = 64, 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +66,9 @@ class ParquetTable(Table):
         """Rows of a batch of about so many bytes, going by the first ones."""
         probe = next(file.iter_batches(_PROBED_ROWS, groups[:1], list(columns)), None)
         if probe is None or not probe.num_rows:
-            return _FEWEST_ROWS
+            return _MIN_ROWS
         row_bytes = max(1.0, probe.nbytes / probe.num_rows)
-        return int(min(_MOST_ROWS, max(_FEWEST_ROWS, batch_bytes / row_bytes)))
+        return int(min(_MAX_ROWS, max(_MIN_ROWS, batch_bytes / row_bytes)))
 
     def _batches(
         self, file: pq.ParquetFile, columns: Sequence[str], groups: list[int], size: int

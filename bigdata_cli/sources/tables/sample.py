@@ -17,7 +17,7 @@ from bigdata_cli.types.lattice import TYPE_FORMS, Form, Observed
 if TYPE_CHECKING:
     from bigdata_cli.sources.tables.source import TableSource
 
-_MOST_PARTS = 8
+_MAX_PARTS = 8
 
 
 def take_sample(
@@ -61,7 +61,7 @@ def read_parts(
         for part in range(len(table.parts))
         if table.parts[part]
     ]
-    n_parts = min(len(parts), _MOST_PARTS)
+    n_parts = min(len(parts), _MAX_PARTS)
     last = max(1, n_parts - 1)
     for place in range(n_parts):
         file, part, row = parts[(len(parts) - 1) * place // last]
