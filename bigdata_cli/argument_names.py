@@ -56,10 +56,25 @@ def in_python(text: str, function: str) -> str:
     'max_bad_rows goes with on_bad_row="skip"'
     >>> in_python("bigdata convert a.csv --to parquet makes one", "inspect")
     'convert("a.csv", to="parquet") makes one'
+    >>> in_python("--date-format 'd=%d %b, %Y', or --all-text", "convert")
+    'date_format=["d=%d %b, %Y"], or all_text=True'
     """
     text = _COMMAND.sub(_call, text)
-    parts = _BREAK.split(text)
+    parts = _parts(text)
     return "".join(_all_flags(part, function) or _in_prose(part, function) for part in parts)
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a sentence and what is between them; a quoted value of a flag is not divided."""
+    quoted = [
+        found.span("value") for found in _FLAG.finditer(text) if (found["value"] or " ")[0] in "'\""
+    ]
+    parts, last = [], 0
+    for found in _BREAK.finditer(text):
+        if not any(start < found.start() < stop for start, stop in quoted):
+            parts += [text[last : found.start()], found[0]]
+            last = found.end()
+    return [*parts, text[last:]]
 
 
 def _call(found: re.Match[str]) -> str:
@@ -155,7 +170,7 @@ def _is_value(one: Option, word: str) -> bool:
 
 
 def _unquoted(word: str) -> str:
-    if word[:1] in ("'", '"'):
+    if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
         return shlex.split(word)[0] if len(shlex.split(word)) == 1 else word[1:-1]
     return word
 

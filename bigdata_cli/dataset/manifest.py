@@ -69,6 +69,10 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(file.name for file in self.files)
 
 
+_RARE_COUNTS = ("short_rows", "long_rows", "repeated_headers")
+"""Not in the file where they are 0: so most manifests are as those of earlier versions."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All that is known of a dataset, key by key in the order of its file.
 
@@ -135,7 +139,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
-        return msgspec.to_builtins(replace(self, written_rows=self.rows))
+        values = msgspec.to_builtins(replace(self, written_rows=self.rows))
+        return {key: value for key, value in values.items() if value or key not in _RARE_COUNTS}
 
 
 def make_manifest(

@@ -54,6 +54,15 @@ def written(draw) -> tuple[list[list[str]], str, dict[str, Any]]:
     return rows, text, arguments
 
 
+def plain(*rows: list[str]) -> tuple[list[list[str]], str, dict[str, Any]]:
+    """Rows as `written` has them, without quotes."""
+    arguments: dict[str, Any] = {
+        "delimiter": ",", "quotechar": '"', "quoting": csv.QUOTE_MINIMAL, "escapechar": None,
+        "doublequote": True, "lineterminator": "\n",
+    }  # fmt: skip
+    return list(rows), "".join(",".join(row) + "\n" for row in rows), arguments
+
+
 def read_back(text: str, names: list[str], options: SourceOptions, **settings: Any) -> list[list]:
     """The rows of a text, converted and read by pyarrow."""
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +105,11 @@ def options_of(arguments: dict[str, Any], width: int, **more: Any) -> SourceOpti
     table=written(),
     shards=st.integers(1, 3),
     unit_bytes=st.sampled_from([5, 17, 64, 1 << 20]),
+)
+# Where the user says that there is no header, rows of nothing are rows, above and below others too.
+@example(table=plain([""] * 4, ["", "", "0", ":"], ["", "", ":", "0"]), shards=1, unit_bytes=64)
+@example(
+    table=plain(["a", "b", "c"], ["d", "e", "f"], [""] * 3, ["x", "", ""]), shards=1, unit_bytes=64
 )
 def test_what_csv_writes_comes_back(table, shards, unit_bytes):
     rows, text, arguments = table

@@ -171,7 +171,7 @@ def layout_of_file(head: Head, dialect: Dialect, options: SourceOptions) -> Layo
         dialect.escape,
         trim=dialect.trim,
     )
-    return find_layout([Record(*record) for record in records], _n_names(options))
+    return _layout([Record(*record) for record in records], options)
 
 
 def _detect(text: str, dialect: Dialect, options: SourceOptions) -> Detection:
@@ -191,7 +191,12 @@ def _n_names(options: SourceOptions) -> int | None:
 
 def _layout_of(found: Detection, options: SourceOptions) -> Layout:
     records = [Record(*one) for one in zip(found.lines, found.records, strict=True)]
-    return find_layout(records, _n_names(options))
+    return _layout(records, options)
+
+
+def _layout(records: list[Record], options: SourceOptions) -> Layout:
+    may_have_header = options.header is not False
+    return find_layout(records, _n_names(options), may_have_header=may_have_header)
 
 
 def _table_of(found: Detection, layout: Layout) -> list[list[str]]:
@@ -237,7 +242,10 @@ def find_footer(head: Head, tail: bytes, found: Found) -> tuple[int, str | None]
         most=len(lines),
     )
     n_lines, is_sure = footer_lines(
-        [Record(*record) for record in records], layout.n_fields, len(lines)
+        [Record(*record) for record in records],
+        layout.n_fields,
+        len(lines),
+        has_header=dialect.header,
     )
     if not n_lines:
         return 0, None

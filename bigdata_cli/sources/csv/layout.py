@@ -47,8 +47,13 @@ class Layout:
         return self.n_fields - self.trailing
 
 
-def find_layout(records: Sequence[Record], n_names: int | None = None) -> Layout:
-    """The layout of the table in the records of a sample; n_names: of columns that the user named.
+def find_layout(
+    records: Sequence[Record], n_names: int | None = None, *, may_have_header: bool = True
+) -> Layout:
+    """The layout of the table in the records of a sample.
+
+    n_names: of columns that the user named. may_have_header: the user did not say that there is
+    none, in which case every record as wide as the table is a row of it.
 
     >>> found = find_layout([Record(1, ["Report"]), Record(3, ["id", "n"]), Record(4, ["1", "2"])])
     >>> found.first, found.lines, found.is_sure, found.n_fields
@@ -65,7 +70,7 @@ def find_layout(records: Sequence[Record], n_names: int | None = None) -> Layout
     return Layout(
         first=first,
         lines=table[0].line - 1 if first else 0,
-        is_sure=not first or _is_preamble(records[:first], table, n_fields),
+        is_sure=not first or _is_preamble(records[:first], table, n_fields, may_have_header),
         n_fields=n_fields,
         agreeing=agreeing,
         needed=1 if agreeing >= rows else max(_MIN_AGREEING, rows // 2 + 1),
@@ -129,14 +134,20 @@ def _fields_of(records: Sequence[Record], n_fields: int) -> list[list[str]]:
     return [record.fields for record in records if len(record.fields) == n_fields]
 
 
-def _is_preamble(before: Sequence[Record], table: Sequence[Record], n_fields: int) -> bool:
+def _is_preamble(
+    before: Sequence[Record], table: Sequence[Record], n_fields: int, may_have_header: bool
+) -> bool:
     """Whether the records before a table are no part of it, beyond doubt."""
     regular = _fields_of(table, n_fields)
     if len(before) > len(regular) or len(regular) < 2:
         return False
     is_header, confidence, _ = looks_like_header(regular)
     sparse = all(_n_filled(record.fields) <= 1 for record in before)
-    if is_header and (confidence >= _SURE or (sparse and confidence >= _TOLD_HEADER)):
+    if (
+        may_have_header
+        and is_header
+        and (confidence >= _SURE or (sparse and confidence >= _TOLD_HEADER))
+    ):
         typical = statistics.median(map(_n_filled, regular[1:]))
         return 2 * _n_filled(regular[0]) >= typical
     if any(len(record.fields) == n_fields for record in before) or not sparse:
@@ -162,10 +173,13 @@ def _n_trailing(table: Sequence[Record], n_names: int | None) -> tuple[int, int]
     return n_names + 1, agreeing
 
 
-def footer_lines(records: Sequence[Record], n_fields: int, n_lines: int) -> tuple[int, bool]:
+def footer_lines(
+    records: Sequence[Record], n_fields: int, n_lines: int, *, has_header: bool = True
+) -> tuple[int, bool]:
     """How many lines after a table are no part of it, and whether that is beyond doubt.
 
     records: the last ones of a file, from the middle of the table on; n_lines: of all of them.
+    has_header: without one, every record as wide as the table may be a row of it.
     """
     last = len(records)
     while last > 0 and _is_note(records[last - 1], n_fields):
@@ -181,7 +195,7 @@ def footer_lines(records: Sequence[Record], n_fields: int, n_lines: int) -> tupl
         if typical < 3 or _n_filled(notes[0].fields) or _n_filled(notes[-1].fields) == 0:
             return 0, True
     end = table[-1].line + 1 + sum(field.count("\n") for field in table[-1].fields)
-    is_sure = spreadsheet or notes[0].line > end
+    is_sure = has_header if spreadsheet else notes[0].line > end
     return n_lines - end + 1, is_sure
 
 
