@@ -63,3 +63,15 @@ def test_calling_a_public_function(tmp_path):
     with pytest.raises(bigdata_cli.UsageError, match="missing"):
         bigdata_cli.convert(tmp_path / "missing.csv", to="parquet", output=tmp_path / "out")
     assert stdlib_inspect.signature(bigdata_cli.convert).parameters["to"].default is not None
+
+
+def test_a_conversion_to_parquet_loads_nothing_slow(tmp_path):
+    """`pyarrow.compute` takes 30 ms and pandas 200: as long as all of the conversion."""
+    (tmp_path / "a.csv").write_text("id,when,name\n1,soon,Ann Lee\n2,2 June 24,\n3,later,Bob\n")
+    code = (
+        "import sys; from bigdata_cli import convert; "
+        f"convert({str(tmp_path / 'a.csv')!r}, to='parquet', output={str(tmp_path / 'out')!r}); "
+        "print(sorted({'pandas', 'pyarrow.compute', 'statistics'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

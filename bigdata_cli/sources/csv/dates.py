@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.native.library import address, lib
@@ -18,6 +17,7 @@ from bigdata_cli.sources.csv.files import TextFiles
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, initial_state, sample_units, take_sample
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.time_format import AUTO, COMMON_FORMATS, check_format, format_dtype
@@ -111,13 +111,15 @@ def _flags(name: str, found: Iterable[str]) -> str:
 
 def fitting_formats(values: pa.Array, formats: Sequence[str]) -> list[str]:
     """The formats that all values have; of several that read them alike, the first one."""
-    values = pc.utf8_trim(values.drop_null(), " \t")
-    if not len(values):
+    first = _first_values(values)
+    if not len(first) or not _MAY_BE_DATE.match(first[0].as_py()):
         return []
-    if not _MAY_BE_DATE.match(values[0].as_py()):
-        return []
-    first = values.slice(0, _FIRST_VALUES)
     left = [one for one in formats if _moments(first, one) is not None]
+    if not left:
+        return []
+    import pyarrow.compute as pc  # it takes longer than all of the above
+
+    values = pc.utf8_trim(values.drop_null(), " \t")
     found: list[str] = []
     seen: list[np.ndarray] = []
     for one in left:
@@ -127,6 +129,17 @@ def fitting_formats(values: pa.Array, formats: Sequence[str]) -> list[str]:
         found.append(one)
         seen.append(moments)
     return found
+
+
+def _first_values(values: pa.Array) -> pa.Array:
+    """Some of the values at the beginning, without nulls and spaces around them."""
+    found: list[str] = []
+    for start in range(0, len(values) if values.null_count < len(values) else 0, _FIRST_VALUES):
+        part = values.slice(start, _FIRST_VALUES).to_pylist()
+        found += [value.strip(" \t") for value in part if value is not None]
+        if found:
+            break
+    return text_array(found)
 
 
 def _moments(values: pa.Array, text: str) -> np.ndarray | None:
