@@ -126,6 +126,16 @@ def exit_status(command: Callable[[], object], line: str = "") -> int:
     return 0
 
 
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt is what ended a command.
+
+    Before Python 3.12 one that comes while a class is made is the cause of a RuntimeError.
+    """
+    if isinstance(error, RuntimeError) and not isinstance(error, click.Abort):
+        error = error.__cause__
+    return isinstance(error, KeyboardInterrupt | click.Abort)
+
+
 def _report_error(error: BaseException) -> int:
     """Say what went wrong; returns the exit status."""
     match error:
@@ -135,7 +145,7 @@ def _report_error(error: BaseException) -> int:
             return _report_usage(error)
         case BigdataError():
             return _report(error.message, hint=error.hint, status=error.exit_code)
-        case KeyboardInterrupt() | click.Abort():
+        case _ if _is_interrupt(error):
             click.echo("Interrupted", err=True)
             return INTERRUPTED
         case BrokenPipeError():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -37,6 +38,7 @@ class Interrupts:
             os.set_blocking(self._write, False)
             self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
             self._before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+            sys.unraisablehook = self._unraisable
             threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         return self
 
@@ -46,6 +48,7 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
+        sys.unraisablehook = sys.__unraisablehook__
         os.close(self._write)
 
     def _watch(self) -> None:
@@ -63,6 +66,12 @@ class Interrupts:
                     self._leave("")
                 self._was_interrupted = True
                 deadline = time.monotonic() + SECONDS_TO_END
+
+    def _unraisable(self, ignored: sys.UnraisableHookArgs) -> None:
+        """Python has to ignore an interrupt that comes within a callback or a finalizer."""
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            self._leave(self._last_words)
+        sys.__unraisablehook__(ignored)
 
     def _leave(self, words: str) -> NoReturn:
         try:

@@ -9,8 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
+from bigdata_cli.cli import exit_status
 from tests.reliability.children import contents
 
 ROWS = 3_000_000
@@ -143,3 +145,31 @@ def test_a_pipe_leaves_nothing(tmp_path):
     assert seconds < 2
     assert "what comes from a pipe cannot be resumed" in errors
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_within_a_class_statement_is_no_bug():
+    def command() -> None:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    assert exit_status(command) == 130
+
+    def aborted() -> None:
+        raise click.Abort
+
+    assert exit_status(aborted) == 130
+
+
+def test_an_interrupt_that_python_ignores_ends_the_command():
+    code = (
+        "import time\n"
+        "from bigdata_cli.cli.interrupts import Interrupts\n"
+        "class Finalized:\n"
+        "    def __del__(self): raise KeyboardInterrupt\n"
+        "with Interrupts('last words\\n'):\n"
+        "    Finalized()\n"
+        "    time.sleep(60)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "\nlast words\n")
