@@ -29,6 +29,7 @@ class Interrupts:
         self._last_words = last_words
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
+        self._hook_before = sys.unraisablehook
         self._read = self._write = -1
         self._was_interrupted = False
 
@@ -38,7 +39,7 @@ class Interrupts:
             os.set_blocking(self._write, False)
             self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
             self._before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
-            sys.unraisablehook = self._unraisable
+            self._hook_before, sys.unraisablehook = sys.unraisablehook, self._unraisable
             threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         return self
 
@@ -48,7 +49,7 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
-        sys.unraisablehook = sys.__unraisablehook__
+        sys.unraisablehook = self._hook_before
         os.close(self._write)
 
     def _watch(self) -> None:
@@ -71,7 +72,7 @@ class Interrupts:
         """Python has to ignore an interrupt that comes within a callback or a finalizer."""
         if issubclass(ignored.exc_type, KeyboardInterrupt):
             self._leave(self._last_words)
-        sys.__unraisablehook__(ignored)
+        self._hook_before(ignored)
 
     def _leave(self, words: str) -> NoReturn:
         try:

@@ -130,6 +130,6 @@ class _Run:
                         continue
                     is_submitting = False
                 self._events.put(event)
-        except BaseException as raised:
+        except BaseException as raised:  # an interrupt too: it is raised where events are taken
             error = raised
         self._events.put(_Ended(error=error, was_submitting=is_submitting))

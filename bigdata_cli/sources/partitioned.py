@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Keys = Mapping[str, tuple[tuple[str, str], ...]]
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def with_partition_keys(source: Source | TableSource, keys: Keys) -> Source | TableSource:
@@ -116,7 +118,8 @@ def _typed(texts: list[str]) -> tuple[list[Any], pa.DataType]:
         dates = [dt.date.fromisoformat(text) if text else None for text in texts]
     except ValueError:
         return [text or None for text in texts], pa.string()
-    if given and all(len(text) == 10 for text in given):
+    # Other forms of ISO 8601, such as 2024-W01-1, stay as they are.
+    if given and all(map(_DATE.fullmatch, given)):
         return dates, pa.date32()
     return [text or None for text in texts], pa.string()
 

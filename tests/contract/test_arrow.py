@@ -207,7 +207,7 @@ def blocks_of(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     return footer_blocks(data[-TAIL_BYTES - size : -TAIL_BYTES])
 
 
-def is_refused(path: Path, schema: Schema, compression: str) -> None:
+def assert_refused(path: Path, schema: Schema, compression: str) -> None:
     form, options = ArrowFormat(), storage(compression)
     for look in (
         lambda: form.count_rows(LocalStore(path.parent), [path.name], options),
@@ -237,7 +237,7 @@ def test_sizes_of_compressed_buffers_are_not_believed(
         struct.pack_into("<q", damaged, start + n_bytes + place, size)
         path.write_bytes(damaged)
         before = pa.default_memory_pool().max_memory()
-        is_refused(path, schema, compression)
+        assert_refused(path, schema, compression)
         assert pa.default_memory_pool().max_memory() - before < 50_000_000
 
 
@@ -259,7 +259,7 @@ def test_rows_of_a_message_are_not_believed(tmp_path: Path, compression: str) ->
                 damaged = bytearray(data)
                 struct.pack_into("<q", damaged, start + at, new)
                 path.write_bytes(damaged)
-                is_refused(path, schema, compression)
+                assert_refused(path, schema, compression)
 
 
 def test_blocks_of_the_footer_are_not_believed(tmp_path: Path) -> None:
@@ -279,14 +279,14 @@ def test_blocks_of_the_footer_are_not_believed(tmp_path: Path) -> None:
             for name, value in change.items():
                 blocks[which][name] = value
             path.write_bytes(content + encode_footer(schema_message, *blocks))
-            is_refused(path, schema, "none")
+            assert_refused(path, schema, "none")
     none = np.empty(0, BLOCK)
     for blocks in ((none, batches), (np.concatenate([dictionaries] * 2), batches)):
         path.write_bytes(content + encode_footer(schema_message, *blocks))
-        is_refused(path, schema, "none")
+        assert_refused(path, schema, "none")
 
 
-def test_a_type_that_no_column_has_is_refused(tmp_path: Path) -> None:
+def test_a_type_that_no_column_has_assert_refused(tmp_path: Path) -> None:
     for kind in (pa.list_(pa.int8()), pa.large_string(), pa.decimal128(5, 1), pa.null()):
         path = tmp_path / "d-00000-of-00001.arrow"
         with pa.ipc.new_file(path, pa.schema([("a", kind)])) as writer:
@@ -303,7 +303,7 @@ def test_codes_beyond_the_vocabulary_are_found(tmp_path: Path) -> None:
     found = batch_metadata(bytes(data[start : start + n_bytes]), 3)
     struct.pack_into("<i", data, start + n_bytes + int(found.buffers["start"][-1]) + 40, 2)
     path.write_bytes(data)
-    is_refused(path, schema, "none")
+    assert_refused(path, schema, "none")
 
 
 def test_the_bytes_of_a_message_are_those_of_pyarrow() -> None:

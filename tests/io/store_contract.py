@@ -106,6 +106,8 @@ class StoreContract(ABC):
             store.sync(names, pool)
         store.sync(names)
         store.sync()
+        assert sorted(store.names()) == sorted(names)
+        assert {self.content(store, name) for name in names} == {b"1"}
 
     def test_what_is_not_there(self, store: Store) -> None:
         with pytest.raises(FileNotFoundError):

@@ -98,3 +98,18 @@ def test_where_a_record_begins():
     assert len(whole.rejects) == 1
     places = [record_offset(block, whole.rejects, dialect, row) - 1_000 for row in range(4)]
     assert places == [text.index(b"a,1"), text.index(b'"b'), text.index(b"c,3"), len(text)]
+
+
+@pytest.mark.parametrize("trim", [False, True])
+def test_a_surplus_is_joined_as_the_parser_joins_it(trim):
+    dialect = Dialect(
+        delimiter=",", trim=trim, trailing_delimiter=True, long_rows="join", join_field=1
+    )
+    text = b"1,a,2,\n1,a,b,2,\n1,a,b,c,2\n" + (b"1,a,b,2,  \n1,a,2, \n" if trim else b"")
+    block = block_of(text)
+    whole = parsed(block, [0, 1, 2, -1], dialect, 3, skip=True)
+    assert whole.batch.column(1).to_pylist() == ["a", "a,b", "a,b,c", *["a,b", "a"][: 2 * trim]]
+    wanted = [True, True, True, False]
+    selected = select_fields(block, whole.rejects, compile_rules(dialect), wanted, whole.rows)
+    found = parsed(block_of(selected.tobytes()), [-1, 0, 1, 2], dialect.mended(), 3, skip=False)
+    assert found.batch.to_pydict() == whole.batch.to_pydict()

@@ -39,7 +39,7 @@ class FailsOnce:
         monkeypatch.setattr(owner, name, counted)
 
 
-def fails_and_goes_on(source, folder, failure, share=0.9):
+def assert_it_fails_and_goes_on(source, folder, failure, share=0.9):
     """Converts a source straight; with a failure at a share of its calls; and again."""
     convert(source, output=folder / "straight", **OPTIONS)
     failure.failing, failure.calls = int(failure.calls * share), 0
@@ -95,13 +95,15 @@ def test_a_parquet_file(tmp_path, monkeypatch, parquet):
         pq.ParquetFile, "iter_batches", lambda *args, **kw: Batches(iter_batches(*args, **kw))
     )
     failure = FailsOnce(monkeypatch, Batches, "read")
-    fails_and_goes_on(parquet, tmp_path, failure, share=0.97)  # most are those of the sample
+    assert_it_fails_and_goes_on(
+        parquet, tmp_path, failure, share=0.97
+    )  # most are those of the sample
 
 
 def test_a_dataset(tmp_path, monkeypatch, parquet):
     convert(parquet, to="parquet", shards=12, output=tmp_path / "dataset")
     failure = FailsOnce(monkeypatch, pq.ParquetFile, "iter_batches")
-    fails_and_goes_on(tmp_path / "dataset", tmp_path, failure)
+    assert_it_fails_and_goes_on(tmp_path / "dataset", tmp_path, failure)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -117,7 +119,7 @@ def test_a_member_of_an_archive(tmp_path, monkeypatch, method):
 
     monkeypatch.setattr(FileStream, "__init__", opens)
     failure = FailsOnce(monkeypatch, Opened, "read")
-    fails_and_goes_on(path, tmp_path, failure)
+    assert_it_fails_and_goes_on(path, tmp_path, failure)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -126,7 +128,7 @@ def test_a_member_that_the_standard_library_reads(tmp_path, monkeypatch, method)
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("data.csv", ROWS)
     failure = FailsOnce(monkeypatch, zipfile.ZipExtFile, "read")
-    fails_and_goes_on(path, tmp_path, failure)
+    assert_it_fails_and_goes_on(path, tmp_path, failure)
 
 
 def test_damage_is_for_good(tmp_path, parquet):

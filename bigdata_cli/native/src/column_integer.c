@@ -123,7 +123,7 @@ bool bd_parse_integers(bd_run *run)
         if (good != all) {
             good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
                                      is_signed, numbers + i);
-            const uint32_t longs = take_longs(run, i, all & ~good, is_signed);
+            const uint32_t longs = careful ? 0 : take_longs(run, i, all & ~good, is_signed);
             are_long = longs == all;
             good = careful ? 0 : good | longs;
         }

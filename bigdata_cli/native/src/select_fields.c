@@ -40,14 +40,17 @@ static int64_t field_end(const uint8_t *block, int64_t pos, int64_t end, const b
     return p < end ? p : end;
 }
 
-/* How many fields the record at `pos` has; where nothing stands after its last delimiter, and the
- * dialect drops that, one less. */
+/* How many fields the record at `pos` has; where nothing stands after its last delimiter (or
+ * spaces, if the dialect trims fields), and the dialect drops that, one less. */
 static int64_t count_fields(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
 {
     for (int64_t n = 1;; n++) {
         const int64_t stop = field_end(block, pos, end, rules);
-        if (stop >= end || bd_line_end(block, stop))
+        if (stop >= end || bd_line_end(block, stop)) {
+            while (rules->trim && pos < stop && block[pos] == ' ')
+                pos++;
             return n - (rules->drops_last && n > 1 && stop == pos);
+        }
         pos = stop + 1 + rules->tail_size;
     }
 }

@@ -47,15 +47,10 @@ def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
         elif kind and kind != "null" and len(below) == 1 and kind not in below:
             n_for += 1
     if n_for > n_against:
-        return (
-            True,
-            1.0 if not n_against else 0.9,
-            ("the first record is of another kind than the others"),
-        )
-    if n_against or ("null" in kinds and not n_for):
+        confidence = 0.9 if n_against else 1.0
+        return True, confidence, "the first record is of another kind than the others"
+    if n_against or "null" in kinds:
         return False, 1.0, "the first record has values like those below it"
-    if n_for:
-        return True, 1.0, "the first record is of another kind than the others"
     return _names_of_text(first, rest)
 
 
