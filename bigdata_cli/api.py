@@ -45,6 +45,9 @@ def convert(
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    split: Mapping[str, float] | None = None,
+    split_by: Sequence[str] = (),
+    seed: int = 0,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -108,6 +111,10 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
+        split: The splits of the dataset, and the share of the rows that each gets. Equal rows are
+            in one of them.
+        split_by: With split: rows that are equal in these columns are in one split.
+        seed: Of the draw, with split.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
             found.
         quote: Around fields; none: no quoting. Default: ", or found.

@@ -34,12 +34,15 @@ def parse_block_of_file(
     own = [index for index in range(len(plan.columns)) if index not in texts]
     place = {column: index for index, column in enumerate(own)}
     columns = tuple(plan.columns[index] for index in own)
+    split = plan.split
+    if split is not None:
+        split = split.with_constants({plan.columns[index].name: texts[index] for index in texts})
     found = parse_block(
         block,
         start,
         limit,
         [place.get(field, -1) for field in fields],
-        replace(plan, columns=columns),
+        replace(plan, columns=columns, split=split),
     )
     row = _MARK + _MARK.join(texts.values()) + "\n"  # with a first field, so that none is blank
     size = found.rows * len(row.encode())
@@ -55,6 +58,7 @@ def parse_block_of_file(
             dialect=_DIALECT,
             columns=tuple(plan.columns[index] for index in texts),
             skip_bad_rows=False,
+            split=None,
         ),
     )
     return _joined(found, own, constants, list(texts), plan)

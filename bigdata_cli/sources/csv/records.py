@@ -25,6 +25,7 @@ from bigdata_cli.sources.csv.parse import (
 )
 from bigdata_cli.sources.csv.repeated_header import find_repeated
 from bigdata_cli.sources.tally import Tally
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
@@ -37,7 +38,8 @@ class ParsePlan:
     """How the records of a source are parsed: picklable, the same for all its blocks.
 
     skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
-    max_record_bytes: a record that does not end within them is an error.
+    max_record_bytes: a record that does not end within them is an error. split: how rows are assigned
+    to splits.
     """
 
     dialect: Dialect
@@ -45,6 +47,7 @@ class ParsePlan:
     float_mode: str = "auto"
     skip_bad_rows: bool = False
     max_record_bytes: int = MAX_RECORD_BYTES
+    split: HashSplit | None = None
 
     def schema(self) -> Schema:
         return Schema(tuple(state.column() for state in self.columns))
@@ -70,7 +73,9 @@ class Chunk:
     columns: the states that the chunk was parsed under, wider than the plan's where a value asked
     for it. summary: what the values of this chunk alone showed. texts: the distinct texts of the
     columns that counted them. position: offset in the file after the last record. rejects: in the
-    order of the file; left_out: records that are the header again.
+    order of the file; left_out: records that are the header again. splits: uint8 (rows,), the split
+    of each row, as a place in the plan's; None where there are none. parts: then the rows
+    of each split, when they are divided.
     """
 
     batch: pa.RecordBatch
@@ -82,6 +87,8 @@ class Chunk:
     tally: Tally
     rejects: tuple[Reject, ...] = ()
     left_out: tuple[Reject, ...] = ()
+    splits: np.ndarray | None = None
+    parts: tuple[Chunk, ...] = ()
 
     @property
     def set_aside(self) -> tuple[Reject, ...]:
@@ -129,6 +136,9 @@ def _parse_block(
     block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
 ) -> Chunk:
     grammar = compile_grammar(plan.dialect, fields, plan.columns)
+    salts = None
+    if plan.split is not None:
+        salts = _salts(fields, plan.split.salts([state.name for state in plan.columns]))
     n_fields = len(fields) - grammar.rules.drops_last
     rejected: list[tuple[int, int, str]] = []
     original = block.data
@@ -149,6 +159,7 @@ def _parse_block(
                     plan.columns,
                     float_mode=plan.float_mode,
                     collect_bad=plan.skip_bad_rows,
+                    salts=salts,
                 )
             if not len(parsed.bad):
                 break
@@ -185,7 +196,13 @@ def _parse_block(
         tally=replace(parsed.tally, blank_lines=blank, repeated_headers=len(repeated)),
         rejects=_rejects(original, block.offset, rejected),
         left_out=_rejects(original, block.offset, repeated),
+        splits=None if plan.split is None else plan.split.assign(parsed.hashes()),
     )
+
+
+def _salts(fields: Sequence[int], salts: np.ndarray) -> np.ndarray:
+    """Per field of a record the salt of its column, 0 for none: uint64 (fields,)."""
+    return np.append(salts, np.uint64(0))[np.array(fields, np.int64)]
 
 
 def _records_of(

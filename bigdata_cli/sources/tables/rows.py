@@ -18,6 +18,7 @@ from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.columns import NO_VALUE, typed_array
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.sources.tables.row_hashes import splits_of
 from bigdata_cli.sources.tables.values import Values, cells_of, observe, render, simplify
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Kind, kind_of
@@ -59,9 +60,10 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
             kept = np.ones(batch.num_rows, bool)
             kept[invalid.rows] = False
             batch, numbers = batch.filter(pa.array(kept)), numbers[kept]
+    names = [state.name for state in plan.columns]
     chunk = Chunk(
         batch=pa.RecordBatch.from_arrays(
-            [column.array for column in columns], names=[state.name for state in plan.columns]
+            [column.array for column in columns], names=names
         ),
         columns=tuple(column.state for column in columns),
         summary=Summary(
@@ -74,6 +76,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
         position=piece.stop,
         tally=Tally(),
         rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
+        splits=None if plan.split is None else splits_of(batch, names, plan.split),
     )
     return Unit(piece, first_row, chunk, None)
 
