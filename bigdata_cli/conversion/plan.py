@@ -80,7 +80,9 @@ class Plan(Survey):
             "label": self.storage.label,
             "shards": self.shards.count,
             "shards_known": self.counts_shards,
-            "splits": None if self.options.splits.split is None else dict(self.options.splits.split),
+            "splits": None
+            if self.options.splits.split is None
+            else dict(self.options.splits.split),
             "estimated_rows": sample.estimated_rows,
             "size_known": sample.size_known,
             "dialect": source.dialect.to_json(),

@@ -48,7 +48,9 @@ def _summary_of(batch: pa.RecordBatch, whole: Summary) -> Summary:
     for name in _SUMS:
         results[name] = 0
     if batch.num_rows:
-        for index, (mode, array) in enumerate(zip(whole.modes.tolist(), batch.columns, strict=True)):
+        for index, (mode, array) in enumerate(
+            zip(whole.modes.tolist(), batch.columns, strict=True)
+        ):
             results["n_nulls"][index] = array.null_count
             if mode == native.TEXT:
                 _measure_texts(array, results[index : index + 1])
@@ -60,9 +62,7 @@ def _summary_of(batch: pa.RecordBatch, whole: Summary) -> Summary:
 def _measure_texts(array: pa.Array, result: np.ndarray) -> None:
     import pyarrow.compute as pc  # 40 ms that other conversions need not spend
 
-    lengths = pc.binary_length(
-        array.dictionary if isinstance(array, pa.DictionaryArray) else array
-    )
+    lengths = pc.binary_length(array.dictionary if isinstance(array, pa.DictionaryArray) else array)
     if isinstance(array, pa.DictionaryArray):
         lengths = lengths.take(array.indices)
     result["text_bytes"] = pc.sum(lengths).as_py() or 0

@@ -37,6 +37,7 @@ SHARD_FILE = re.compile(
 )
 """The pattern of the names of shard files. A manifest may list no other file as part of a shard:
 the files of a dataset are removed when it is replaced."""
+_MAX_SOURCE_SHARDS = 100_000
 _MAX_ROWS_PER_BYTE = 1 << 20
 """Of a shard: more than any format makes of columns with one value. What is planned from a number
 of rows, such as the blocks of an epoch, must have an end."""
@@ -153,8 +154,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         names = {entry.name for entry in self.columns}
         if any(not split.shards or split.statistics.keys() - names for split in self.splits):
             raise ValueError("splits: one has no shard, or statistics of other columns")
-        if any(shard.source_shard is UNSET for shard in self.shards):
-            raise ValueError("shards: one has no source_shard, and there are splits")
+        for shard in self.shards:
+            if shard.source_shard is UNSET or shard.source_shard >= _MAX_SOURCE_SHARDS:
+                raise ValueError("shards: one with a wrong source_shard, and there are splits")
 
     @cached_property
     def storage(self) -> StorageOptions:

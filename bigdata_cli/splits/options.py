@@ -12,7 +12,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import NAMES, NATURAL, Kind, accept_mapping
 from bigdata_cli.options import option
 
-_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
+_NAME = re.compile(r"\w+", re.ASCII)
 _MAX_SPLITS = 64
 _TOLERANCE = Fraction(1, 10**9)
 """Of the sum of fractions that are floats: 1/3 three times."""

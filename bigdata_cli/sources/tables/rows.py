@@ -62,9 +62,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
             batch, numbers = batch.filter(pa.array(kept)), numbers[kept]
     names = [state.name for state in plan.columns]
     chunk = Chunk(
-        batch=pa.RecordBatch.from_arrays(
-            [column.array for column in columns], names=names
-        ),
+        batch=pa.RecordBatch.from_arrays([column.array for column in columns], names=names),
         columns=tuple(column.state for column in columns),
         summary=Summary(
             np.array([column.result for column in columns], native.RESULT),
