@@ -111,9 +111,9 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
-        split: The splits of the dataset, and the share of the rows that each gets. Equal rows are
-            in one of them.
-        split_by: With split: rows that are equal in these columns are in one split.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
         seed: Of the draw, with split.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
             found.

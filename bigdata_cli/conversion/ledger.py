@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bigdata_cli.conversion.parts import Parts
+from bigdata_cli.conversion.parts import ONE_PART, Parts
 from bigdata_cli.conversion.shard_files import same_tables
-from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.shard_parts import ShardParts
+from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import change_of
 from bigdata_cli.formats.base import Change, Format, StorageOptions
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -37,7 +37,7 @@ class Ledger:
         plan: ParsePlan,
         ranges: Sequence[tuple[ByteRange, ...]],
         on_result: Callable[[ShardResult], None] | None = None,
-        parts: Parts = Parts(),
+        parts: Parts = ONE_PART,
     ) -> None:
         self.plan = plan
         self.parts = parts

@@ -56,6 +56,10 @@ class Parts:
         return places
 
 
+ONE_PART = Parts()
+"""Where there are no splits."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A shard of the dataset: its split, "" for none, its place in that, and how many it has."""

@@ -16,8 +16,8 @@ import numpy as np
 from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.rewrite import Texts
-from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.shard_parts import ShardParts
+from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored, can_become, change_of
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import Change
@@ -80,9 +80,9 @@ class PipeText:
         )
 
     def texts(self, part: int, columns: tuple[ColumnState, ...]) -> Texts | None:
-        """The text that a part of a shard has lost, in the dtypes of the columns; None where there is none.
+        """The text that a part of a shard has lost, in the dtypes of the columns.
 
-        It is read block by block.
+        None where there is none. It is read block by block.
         """
         wanted = {i for i, state in enumerate(columns) if self._is_lost(part, i, state)}
         if self._spool is None or not wanted:

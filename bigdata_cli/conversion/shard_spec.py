@@ -58,7 +58,7 @@ class ShardSpec:
     """One shard: small, picklable, and with the same result wherever it is made.
 
     Attributes:
-        names: Of the files of its parts (`parts.Parts`), in order; None for those that are not wanted.
+        names: Of the files of its parts (`parts.Parts`), in order; None for one that is not wanted.
         ranges: The pieces of the source whose records it holds; empty for a stream.
         start: Where the first record starts, None where that is to be guessed.
     """
@@ -85,8 +85,8 @@ class ShardResult:
         files: None where `spoiled`: a value did not fit the schema, and what was written cannot be
             used.
         schema: With which they were written.
-        rejected, rejects, tally: The rejected records of the shard, the file with them, and what else
-            was done with its records; of its first part only.
+        rejected, rejects, tally: The rejected records of the shard, the file with them, and what
+            else was done with its records; of its first part only.
         starts: For each range of its specification, where its first record starts.
         stops: For each range, where the record after its last one starts.
         pieces: Of the source, that it holds.

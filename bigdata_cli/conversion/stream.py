@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
-from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.errors import BigdataError, SourceLostError
 from bigdata_cli.sources.base import FedRows

@@ -33,7 +33,9 @@ def open_dataset(path: str | Path) -> Dataset:
 
 
 class Dataset(ShardReader):
-    """The rows of a dataset, or of a split of it, streamed. Cheap to make, safe to pickle; holds no open file.
+    """The rows of a dataset, or of a split of it, streamed.
+
+    Cheap to make, safe to pickle; holds no open file.
 
     >>> dataset = open_dataset("trips-parquet")                             # doctest: +SKIP
     >>> for batch in dataset.batches(1024):                                 # doctest: +SKIP

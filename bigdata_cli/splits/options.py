@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import NAMES, NATURAL, Kind, accept_mapping
+from bigdata_cli.option_kinds import ALL_NAMES, NATURAL, Kind, accept_mapping
 from bigdata_cli.options import option
 
 _NAME = re.compile(r"\w+", re.ASCII)
@@ -66,14 +66,16 @@ class SplitOptions:
     """How a dataset is split."""
 
     split: Mapping[str, float] | None = option(
-        "The splits of the dataset, and the share of the rows that each gets. Equal rows are in one "
-        "of them.",
+        "Split the dataset: the names, and the share of the rows that each gets; equal rows are in "
+        "the same one",
         SPLITS,
         group="Splits",
         default=None,
     )
     split_by: tuple[str, ...] = option(
-        "With --split: rows that are equal in these columns are in one split.", NAMES, default=()
+        "With --split: rows that are equal in these columns are in the same one",
+        ALL_NAMES,
+        default=(),
     )
     seed: int = option("Of the draw, with --split.", NATURAL, default=0)
 
@@ -96,7 +98,7 @@ class SplitOptions:
         for name, fraction in self.split.items():
             if not 0 < fraction <= 1:
                 raise UsageError(f"--split: {name}={fraction:g} is not a share between 0 and 1")
-        total = sum(fractions_of(self.split))
+        total = sum(fractions_of(self.split), Fraction(0))
         if abs(total - 1) > _TOLERANCE:
             raise UsageError(
                 f"--split: the shares add up to {float(total):g}, not to 1",

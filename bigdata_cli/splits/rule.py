@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class HashSplit:
         if options.split is None:
             return None
         shares = fractions_of(options.split)
-        sums = [sum(shares[:end]) for end in range(1, len(shares))]
+        sums = [sum(shares[:end], Fraction(0)) for end in range(1, len(shares))]
         return cls(
             names=tuple(options.split),
             cuts=tuple(min(int(share * 2**64), 2**64 - 1) for share in sums),

@@ -38,8 +38,8 @@ class ParsePlan:
     """How the records of a source are parsed: picklable, the same for all its blocks.
 
     skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
-    max_record_bytes: a record that does not end within them is an error. split: how rows are assigned
-    to splits.
+    max_record_bytes: a record that does not end within them is an error. split: how rows are
+    assigned to splits.
     """
 
     dialect: Dialect

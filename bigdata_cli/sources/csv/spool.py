@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.io.store import Store
+from bigdata_cli.io.store import ByteSource, Store
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.csv.feed import FedBlock
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
@@ -131,7 +131,7 @@ class Spool:
                 if rows:
                     yield rows, arrays
 
-    def _read_splits(self, file: BinaryIO, entry: _Entry) -> np.ndarray:
+    def _read_splits(self, file: ByteSource, entry: _Entry) -> np.ndarray:
         """The split of each row of a block: uint8 (rows,)."""
         assert entry.splits is not None
         start, size = entry.splits
