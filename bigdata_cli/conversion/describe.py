@@ -67,6 +67,7 @@ def manifest_of(
         shards=tuple(entries_by_part.values()),
         splits=_splits(ledger, entries_by_part, schema),
         rejected_rows=ledger.rejected,
+        filtered_rows=ledger.tally.filtered,
         short_rows=ledger.tally.short_rows,
         long_rows=ledger.tally.long_rows,
         repeated_headers=ledger.tally.repeated_headers,

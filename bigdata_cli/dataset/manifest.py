@@ -95,7 +95,7 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name[:255]!r} is not the name of a split")
 
 
-_RARE_KEYS = ("short_rows", "long_rows", "repeated_headers", "splits")
+_RARE_KEYS = ("filtered_rows", "short_rows", "long_rows", "repeated_headers", "splits")
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
 
@@ -104,9 +104,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
     order; "within shards" where only the rows of each shard are. sidecars: files that belong to
-    the dataset beside its shards: the format's own metadata, rejected records. short_rows,
-    long_rows: records that had too few or too many fields and were kept; repeated_headers: that
-    were left out. splits: in the order of their shards; none where the dataset is not split.
+    the dataset beside its shards: the format's own metadata, rejected records. filtered_rows: that
+    were read, and that a filter took away. short_rows, long_rows: records that had too few or too
+    many fields and were kept; repeated_headers: that were left out. splits: in the order
+    of their shards; none where the dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -120,6 +121,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     written_rows: Count = msgspec.field(name="rows")
     """As the file has it; `rows` is the sum of the shards."""
     rejected_rows: Count
+    filtered_rows: Count = 0
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0

@@ -73,15 +73,16 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
                 f"{after[1]} to {min(before[2], after[2])}",
             )
     if "table" in manifest.dialect and pieces:
-        read, kept = sum(stop - start for _, start, stop in pieces), manifest.rows
-        # Of a shard that has only rejected rows no split has one.
-        least = kept if manifest.splits else kept + manifest.rejected_rows
-        if not least <= read <= kept + manifest.rejected_rows:
+        read = sum(stop - start for _, start, stop in pieces)
+        found = manifest.rows + manifest.rejected_rows + manifest.filtered_rows
+        # Of a shard that has no rows no split has a part.
+        least = manifest.rows if manifest.splits else found
+        if not least <= read <= found:
             yield Finding(
                 file=MANIFEST_NAME,
-                what="the number of rows and rejected rows",
+                what="the number of rows, rejected rows and filtered rows",
                 expected=read,
-                found=kept + manifest.rejected_rows,
+                found=found,
             )
 
 
