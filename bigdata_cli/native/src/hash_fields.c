@@ -20,23 +20,58 @@ static inline bool has_byte(uint64_t word, uint8_t byte)
     return ((found - 0x0101010101010101u) & ~found & 0x8080808080808080u) != 0;
 }
 
-/* Whether a field that begins as a number may be another text of the same number: it has an
- * exponent, or zeros that its value does not need. Eight bytes after it are readable. */
-static inline bool may_print_otherwise(const uint8_t *text, int64_t n)
+/* The product of two words, folded: each bit of the result depends on many of both. */
+static inline uint64_t fold(uint64_t a, uint64_t b)
 {
-    const bool is_negative = text[0] == '-';
-    const uint8_t first = text[is_negative], last = text[n - 1];
-    if (first == '.' || last == '.' || (first == '0' && n > 1 && (is_negative || text[1] != '.')))
-        return true;
-    bool has_point = false, has_exponent = false;
-    for (int64_t i = 0; i < n; i += 8) {
-        uint64_t word = bd_load_u64(text + i);
-        if (n - i < 8)
-            word &= ~(UINT64_MAX << (8 * (n - i)));
-        has_point |= has_byte(word, '.');
-        has_exponent |= has_byte(word | 0x2020202020202020u, 'e');
-    }
-    return has_exponent || (has_point && last == '0');
+    __extension__ const unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Up to 16 bytes of a text, zeros after it; eight bytes after them are readable. */
+typedef struct {
+    uint64_t first, second;
+} words;
+
+static inline words load_words(const uint8_t *text, int64_t n)
+{
+    words found = {bd_load_u64(text), n > 8 ? bd_load_u64(text + 8) : 0};
+    if (n < 8)
+        found.first &= ~(UINT64_MAX << (8 * n));
+    else if (n > 8 && n < 16)
+        found.second &= ~(UINT64_MAX << (8 * (n - 8)));
+    return found;
+}
+
+/* The hash of a text of n bytes, not 0, whose first ones are these. */
+static inline uint64_t hash_text(const uint8_t *text, int64_t n, words text_words, uint64_t salt)
+{
+    const uint64_t other = salt * 0x9E3779B97F4A7C15u + (uint64_t)n;
+    if (n <= 16)
+        return fold(text_words.first ^ salt, text_words.second ^ other);
+    return fold(bd_hash_text(text, n) ^ salt, other);
+}
+
+/* How many bytes of a number are left without the zeros that end its decimals, and its point where
+ * all of them are zeros; 0 where the text may have another form than plain decimals. */
+static inline int64_t plain_size(const uint8_t *text, int64_t n, words text_words)
+{
+    const int64_t is_negative = text[0] == '-';
+    const uint8_t first = text[is_negative];
+    if (n > 16 || first == '.' ||
+        (first == '0' && n > 1 + is_negative && text[1 + is_negative] != '.'))
+        return 0;
+    const uint64_t lower = 0x2020202020202020u;
+    if (has_byte(text_words.first | lower, 'e') || has_byte(text_words.second | lower, 'e'))
+        return 0;
+    const uint8_t last = text[n - 1];
+    if (last != '0' && last != '.')
+        return n;
+    if (!has_byte(text_words.first, '.') && !has_byte(text_words.second, '.'))
+        return n;
+    while (text[n - 1] == '0')
+        n--;
+    n -= text[n - 1] == '.';
+    return is_negative && first == '0' && n == 2 ? 0 : n; /* -0 is 0 */
 }
 
 /* A number as the shortest text without an exponent; with one where that would be long. */
@@ -74,26 +109,26 @@ static int64_t print_number(bd_number number, uint8_t *to)
     return n;
 }
 
-/* The hash of a text that may be one of several of its value. */
-static uint64_t hash_careful(const bd_fields *fields, int64_t start, int64_t stop)
+/* A text that may be one of several of its value, as the one that stands for them. `to` has room for
+ * PLAIN_BYTES, and 8 more. Returns its size; 0 where it is the text itself. */
+static int64_t print_plainly(const bd_fields *fields, int64_t start, int64_t stop, uint8_t *to)
 {
     const bd_rules *rules = fields->input->rules;
-    const uint8_t *text = fields->block + start;
     const int64_t n = stop - start;
     int64_t forms = 0;
     uint64_t magnitudes[2] = {0, 0};
     if (rules->bools_size > 0 || n == 4 || n == 5) {
         const bd_cell cell = bd_parse_value(fields->block, start, stop, BD_MODE_BOOLEAN, false,
                                             &forms, magnitudes, rules);
-        if (cell.flag == BD_FLAG_VALUE)
-            return bd_hash_text((const uint8_t *)(cell.cell ? "true\0\0\0\0\0\0\0" : "false\0\0\0\0\0\0"),
-                                cell.cell ? 4 : 5);
+        if (cell.flag == BD_FLAG_VALUE) {
+            memcpy(to, cell.cell ? "true" : "false", 5);
+            return cell.cell ? 4 : 5;
+        }
     }
     const bd_number number = bd_scan_marked_number(fields->block, start, stop, rules);
     if (number.form != BD_INTEGER && number.form != BD_DECIMAL)
-        return bd_hash_text(text, n);
-    uint8_t plain[PLAIN_BYTES + 8] = {0};
-    return bd_hash_text(plain, print_number(number, plain));
+        return 0;
+    return print_number(number, to);
 }
 
 static inline bool is_number_byte(uint8_t byte)
@@ -101,22 +136,42 @@ static inline bool is_number_byte(uint8_t byte)
     return (uint8_t)(byte - '0') < 10 || byte == '-' || byte == '.';
 }
 
-static uint64_t hash_field(const bd_run *run, int64_t start, int64_t stop, bool has_marks)
+/* Whether a text may be true or false in other letters. */
+static inline bool may_be_bool(uint8_t first, int64_t n)
+{
+    return (n == 4 && (first | 32) == 't') || (n == 5 && (first | 32) == 'f');
+}
+
+/* The hash of a field; of a null 0. has_marks: numbers and bools may be written in other ways. */
+static inline uint64_t hash_field(const bd_run *run, int64_t start, int64_t stop, bool has_marks,
+                                  uint64_t salt)
 {
     const bd_fields *fields = run->fields;
     const uint8_t *block = fields->block;
     if (start < stop && (block[start] <= ' ' || block[stop - 1] <= ' '))
         bd_trim(block, &start, &stop);
-    const int64_t n = stop - start;
-    const uint8_t first = block[start];
-    if (n == 0 || (bd_may_be_null(run->parser, first, n) &&
+    int64_t n = stop - start;
+    const uint8_t *text = block + start;
+    if (n == 0 || (bd_may_be_null(run->parser, text[0], n) &&
                    bd_is_null(block, start, stop, fields->input->nulls, run->index)))
         return 0;
-    const bool is_careful = is_number_byte(first)
-                                ? has_marks || may_print_otherwise(block + start, n)
-                                : has_marks || ((n == 4 || n == 5) && ((first | 32) == 't' ||
-                                                                       (first | 32) == 'f'));
-    return is_careful ? hash_careful(fields, start, stop) : bd_hash_text(block + start, n);
+    const words text_words = load_words(text, n);
+    bool is_plain = !has_marks;
+    if (is_plain && is_number_byte(text[0])) {
+        const int64_t size = plain_size(text, n, text_words);
+        if (size == n)
+            return hash_text(text, n, text_words, salt);
+        is_plain = size > 0;
+        if (is_plain)
+            return hash_text(text, size, load_words(text, size), salt);
+    }
+    if (is_plain && !may_be_bool(text[0], n))
+        return hash_text(text, n, text_words, salt);
+    uint8_t plain[PLAIN_BYTES + 16] = {0};
+    const int64_t size = print_plainly(fields, start, stop, plain);
+    if (size > 0)
+        return hash_text(plain, size, load_words(plain, size), salt);
+    return hash_text(text, n, text_words, salt);
 }
 
 bool bd_hash_strip(bd_parser *parser, const bd_fields *fields, int64_t n_before)
@@ -141,8 +196,7 @@ bool bd_hash_strip(bd_parser *parser, const bd_fields *fields, int64_t n_before)
             bd_find_places(&run);
             for (int64_t i = 0; i < run.n; i++) {
                 const int64_t start = parser->starts[i], stop = start + parser->sizes[i];
-                const uint64_t hash = hash_field(&run, start, stop, has_marks);
-                hashes[run.row + i] += bd_mix_hash(hash, salt);
+                hashes[run.row + i] += hash_field(&run, start, stop, has_marks, salt);
             }
         }
     }
