@@ -57,8 +57,8 @@ static inline int64_t plain_size(const uint8_t *text, int64_t n, words text_word
 {
     const int64_t is_negative = text[0] == '-';
     const uint8_t first = text[is_negative];
-    if (n > 16 || first == '.' ||
-        (first == '0' && n > 1 + is_negative && text[1 + is_negative] != '.'))
+    const bool is_zero = first == '0' && n == 1;
+    if (n > 16 || first == '.' || (first == '0' && !is_zero && text[1 + is_negative] != '.'))
         return 0;
     const uint64_t lower = 0x2020202020202020u;
     if (has_byte(text_words.first | lower, 'e') || has_byte(text_words.second | lower, 'e'))
