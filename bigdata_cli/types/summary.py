@@ -65,14 +65,17 @@ class Summary:
 
     def statistics(self, dtypes: Sequence[str]) -> tuple[ColumnStatistics, ...]:
         """The statistics of each column, which has this dtype."""
+        moments = zip(*(array.tolist() for array in native.finish_moments(self.results)), strict=True)
         return tuple(
-            column_statistics(result, dtype, self.rows)
-            for result, dtype in zip(self.results, dtypes, strict=True)
+            column_statistics(result, moment, dtype, self.rows)
+            for result, moment, dtype in zip(self.results, moments, dtypes, strict=True)
         )
 
 
-def column_statistics(result: np.ndarray, dtype: str, rows: int) -> ColumnStatistics:
-    """The statistics of a column from its element of a summary."""
+def column_statistics(
+    result: np.ndarray, moments: tuple[float, float], dtype: str, rows: int
+) -> ColumnStatistics:
+    """The statistics of a column from its element of a summary. moments: its mean and m2."""
     kind = kind_of(dtype)
     nulls = int(result["n_nulls"])
     if kind is Kind.NULL or rows == nulls:
@@ -90,7 +93,7 @@ def column_statistics(result: np.ndarray, dtype: str, rows: int) -> ColumnStatis
     if kind in (Kind.DATE, Kind.TIMESTAMP):
         return ColumnStatistics(count=rows, nulls=nulls, minimum=minimum, maximum=maximum)
     if result["n_finite"]:
-        mean, m2 = float(result["mean"]), float(result["m2"])
+        mean, m2 = moments
     return ColumnStatistics(
         count=rows,
         nulls=nulls,
