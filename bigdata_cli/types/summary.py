@@ -65,15 +65,24 @@ class Summary:
 
     def statistics(self, dtypes: Sequence[str]) -> tuple[ColumnStatistics, ...]:
         """The statistics of each column, which has this dtype."""
-        moments = zip(*(array.tolist() for array in native.finish_moments(self.results)), strict=True)
+        moments = zip(
+            *(array.tolist() for array in native.finish_moments(self.results)), strict=True
+        )
         return tuple(
             column_statistics(result, moment, dtype, self.rows)
             for result, moment, dtype in zip(self.results, moments, dtypes, strict=True)
         )
 
 
-def column_statistics(
-    result: np.ndarray, moments: tuple[float, float], dtype: str, rows: int
+def range_of(result: np.ndarray, dtype: str) -> tuple[Any, Any]:
+    """The minimum and maximum of a column from its element of a summary; None without values."""
+    if not result["has_range"]:
+        return None, None
+    return _plain(result["low"], dtype), _plain(result["high"], dtype)
+
+
+def _column_statistics(
+    result: np.ndarray, moments: Sequence[float], dtype: str, rows: int
 ) -> ColumnStatistics:
     """The statistics of a column from its element of a summary. moments: its mean and m2."""
     kind = kind_of(dtype)
@@ -87,9 +96,8 @@ def column_statistics(
             text_bytes=int(result["text_bytes"]),
             max_text_bytes=int(result["max_text_bytes"]),
         )
-    minimum = maximum = mean = m2 = None
-    if result["has_range"]:
-        minimum, maximum = (_plain(result[end], dtype) for end in ("low", "high"))
+    minimum, maximum = range_of(result, dtype)
+    mean = m2 = None
     if kind in (Kind.DATE, Kind.TIMESTAMP):
         return ColumnStatistics(count=rows, nulls=nulls, minimum=minimum, maximum=maximum)
     if result["n_finite"]:
