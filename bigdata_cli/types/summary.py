@@ -65,12 +65,10 @@ class Summary:
 
     def statistics(self, dtypes: Sequence[str]) -> tuple[ColumnStatistics, ...]:
         """The statistics of each column, which has this dtype."""
-        moments = zip(
-            *(array.tolist() for array in native.finish_moments(self.results)), strict=True
-        )
+        means, m2 = (array.tolist() for array in native.finish_moments(self.results))
         return tuple(
-            column_statistics(result, moment, dtype, self.rows)
-            for result, moment, dtype in zip(self.results, moments, dtypes, strict=True)
+            _column_statistics(result, moments, dtype, self.rows)
+            for result, *moments, dtype in zip(self.results, means, m2, dtypes, strict=True)
         )
 
 

@@ -54,7 +54,7 @@ def exact_moments(values: list[float]) -> tuple[Fraction, Fraction]:
 
 def rounded(exact: Fraction) -> float:
     if abs(exact) > sys.float_info.max:
-        return math.copysign(math.inf, exact)
+        return math.inf if exact > 0 else -math.inf
     return float(exact)
 
 

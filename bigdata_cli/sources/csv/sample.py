@@ -216,9 +216,7 @@ class SampleTaker:
         for index, state in enumerate(columns):
             if state.fixed or state.observed.forms & TYPE_FORMS != Form.INT:
                 continue
-            seen = [
-                range_of(c.summary.results[index], c.columns[index].dtype) for c in self.chunks
-            ]
+            seen = [range_of(c.summary.results[index], c.columns[index].dtype) for c in self.chunks]
             if not _only_grows(seen):
                 continue
             first, last = seen[0][0], seen[-1][1]
