@@ -66,20 +66,20 @@ def print_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     *,
+    subtitles: Sequence[str] | None = None,
+    right: Sequence[bool] | None = None,
     more: str | None = None,
 ) -> None:
     """Print a table on stdout: rich on a terminal, aligned text elsewhere.
 
-    Cells are sanitized; None is shown empty. Columns of numbers and sizes align right. `more`
-    is a last line such as "… and 970 more columns".
+    Cells are sanitized; None is shown empty. `subtitles` stand below the names of the columns.
+    `right`: which columns align right; None for those of numbers and sizes. `more` is a last line
+    such as "… and 970 more columns".
     """
     cells = [["" if cell is None else sanitize(cell) for cell in row] for row in rows]
-    headers = [sanitize(name) for name in columns]
-    right = [
-        any(row[i] for row in cells)
-        and all(_NUMBER.fullmatch(row[i]) for row in cells if row[i] not in ("", "-"))
-        for i in range(len(headers))
-    ]
+    headers = [[sanitize(name) for name in names] for names in (columns, subtitles) if names]
+    if right is None:
+        right = [_are_numbers([row[place] for row in cells]) for place in range(len(columns))]
     if sys.stdout.isatty():
         _print_rich(title, headers, cells, right)
     else:
@@ -88,8 +88,12 @@ def print_table(
         click.echo(sanitize(more))
 
 
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return any(cells) and all(_NUMBER.fullmatch(cell) for cell in cells if cell not in ("", "-"))
+
+
 def _print_rich(
-    title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
+    title: str | None, headers: list[list[str]], cells: list[list[str]], right: Sequence[bool]
 ) -> None:
     from rich import box
     from rich.table import Table
@@ -101,21 +105,23 @@ def _print_rich(
         title_style="bold",
         box=box.SIMPLE_HEAD,
     )
-    for header, is_right in zip(headers, right, strict=True):
-        table.add_column(Text(header), justify="right" if is_right else "left", overflow="fold")
+    for header, is_right in zip(zip(*headers, strict=True), right, strict=True):
+        table.add_column(
+            Text("\n".join(header)), justify="right" if is_right else "left", overflow="fold"
+        )
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)
 
 
 def _print_plain(
-    title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
+    title: str | None, headers: list[list[str]], cells: list[list[str]], right: Sequence[bool]
 ) -> None:
     if title is not None:
         click.echo(sanitize(title))
-    widths = [max(display_width(row[i]) for row in [headers, *cells]) for i in range(len(headers))]
+    widths = [max(display_width(row[i]) for row in [*headers, *cells]) for i in range(len(right))]
     rule = ["-" * width for width in widths]
-    for row in [headers, rule, *cells]:
+    for row in [*headers, rule, *cells]:
         padded = (
             _pad(cell, width, is_right)
             for cell, width, is_right in zip(row, widths, right, strict=True)
