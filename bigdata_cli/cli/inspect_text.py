@@ -176,6 +176,7 @@ def print_dataset(report: DatasetReport) -> None:
             "label": report.label,
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "bytes": format_size(report.bytes),
             "source": f"{', '.join(report.sources)} ({format_size(report.source_bytes)}{ratio})",
             "in memory": f"{format_size(report.memory_bytes)}{_fits_memory(report)}",
