@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.option_kinds import PATH, SOURCES
 from bigdata_cli.options import accepted, request_of
+from bigdata_cli.synonyms import understands_synonyms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bigdata_cli.verification.report import VerifyProgress, VerifyReport
 
 
+@understands_synonyms
 def convert(
     sources: str | Path | Sequence[str | Path],
     *,
@@ -177,6 +179,7 @@ def convert(
         return run(paths, options, progress=progress)
 
 
+@understands_synonyms
 def inspect(
     path: str | Path,
     *,
@@ -300,6 +303,7 @@ def open_dataset(path: str | Path) -> "Dataset":
         return open_(accepted("path", path, PATH))
 
 
+@understands_synonyms
 def head(
     path: str | Path,
     *,
@@ -391,6 +395,7 @@ def head(
         return run(accepted("path", path, PATH), request_of(HeadOptions, given)).table
 
 
+@understands_synonyms
 def cat(
     path: str | Path,
     *,
@@ -484,6 +489,7 @@ def cat(
         return run(accepted("path", path, PATH), request_of(CatOptions, given))
 
 
+@understands_synonyms
 def train(
     dataset: "str | Path | Dataset",
     *,
@@ -559,6 +565,7 @@ def train(
         return run(dataset, request_of(TrainOptions, given), progress=progress)
 
 
+@understands_synonyms
 def predict(
     model: "str | Path | TrainedModel | Bag",
     dataset: "str | Path | Dataset",
@@ -609,6 +616,7 @@ def predict(
         return run(model, dataset, request_of(PredictOptions, given), progress=progress)
 
 
+@understands_synonyms
 def verify(
     path: str | Path,
     *,
@@ -645,6 +653,7 @@ def verify(
         return run(path, request_of(VerifyOptions, given), progress=progress)
 
 
+@understands_synonyms
 def sample(
     kind: Literal["transactions", "sensors", "messy", "log"],
     *,
