@@ -27,8 +27,7 @@ def head_command(path: Path, **given: Any) -> None:
     bigdata head trips-parquet
     bigdata head trips.csv -n 3 --columns id,fare
     """
-    from bigdata_cli.cli.inspect_text import shorten
-    from bigdata_cli.cli.render import print_table
+    from bigdata_cli.cli.render import print_table, shorten
     from bigdata_cli.export.head import cell_texts, run
     from bigdata_cli.types.dtype import Kind, kind_of
 
@@ -43,4 +42,6 @@ def head_command(path: Path, **given: Any) -> None:
         list(zip(*columns, strict=True)),
         subtitles=dtypes,
         right=[kind_of(dtype) in (Kind.INT, Kind.FLOAT) for dtype in dtypes],
+        hide_first=table.column_names[::-1],
+        shown_by="--columns",
     )
