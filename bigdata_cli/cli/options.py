@@ -37,18 +37,15 @@ class RequestCommand(click.Command):
             answer = no_such_option(error.option_name, self.name or "")
             raise answer or self._without_synonyms(error, ctx) from None
 
-    def _without_synonyms(
-        self, error: click.NoSuchOption, ctx: click.Context
-    ) -> click.NoSuchOption:
+    def _without_synonyms(self, error: click.NoSuchOption, ctx: click.Context) -> click.UsageError:
         """The error with suggestions of own names only."""
         own: dict[str, str] = {}
         for one in self.params:
             if isinstance(one, RequestOption):
                 own |= dict.fromkeys(one.opts, one.flags[-1])
-        close = [own.get(flag, flag) for flag in error.possibilities or ()]
-        return click.NoSuchOption(
-            error.option_name, possibilities=list(dict.fromkeys(close)), ctx=ctx
-        )
+        close = dict.fromkeys(own.get(flag, flag) for flag in error.possibilities or ())
+        meant = f" Did you mean {' or '.join(close)}?" if close else ""
+        return click.UsageError(error.message + meant, ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those of a group together; those without one are last."""
