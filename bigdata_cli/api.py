@@ -219,7 +219,7 @@ def inspect(
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
 
-    Of a dataset only the manifest is read.
+    Of a dataset the manifest is read, and rows of its label.
 
     Args:
         path: The file, a pattern or folder of such, the folder of a dataset, or its
