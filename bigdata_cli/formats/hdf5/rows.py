@@ -91,6 +91,21 @@ class Hdf5Rows(RowAccess):
                 raise damaged(self._path, str(error)) from error
             yield batch
 
+    def read_matrix(
+        self, rows: range, max_rows: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        rows = clipped(rows, self.rows)
+        step = max_rows_at_once(list(self._datasets.values()), max_rows)
+        label = self._values.get("y")
+        for start in range(rows.start, rows.stop, step):
+            stop = min(start + step, rows.stop)
+            try:
+                X = self._values["X"].read(start, stop)
+                y = None if label is None else label.read(start, stop)
+            except DAMAGE as error:
+                raise damaged(self._path, str(error)) from error
+            yield X, y
+
     def _batch(
         self, values: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray]
     ) -> pa.RecordBatch:

@@ -214,26 +214,6 @@ def read_matrix(
     yield from access.read(range(access.rows) if rows is None else rows, max_rows)
 
 
-def matrix_slices(
-    store: Files,
-    files: Sequence[str],
-    schema: Schema,
-    options: StorageOptions,
-    *,
-    max_rows: int,
-    rows: range | None = None,
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """The rows of a shard of the layout matrix, as `Format.read_matrix` gives them."""
-    features, labels, n_rows = open_matrix(store, files, schema, options)
-    rows = clipped(rows, n_rows)
-    for start in range(rows.start, rows.stop, max_rows):
-        stop = min(start + max_rows, rows.stop)
-        yield (
-            np.array(features[start:stop]),
-            None if labels is None else np.array(labels[start:stop]),
-        )
-
-
 class NpyRows(RowAccess):
     """Rows of a shard, from its mapped files."""
 
@@ -267,10 +247,17 @@ class NpyRows(RowAccess):
         if self._files:
             yield from _column_batches(self._files, rows, max_rows)
             return
+        for X, y in self.read_matrix(rows, max_rows):
+            yield self._of_matrix(X, y)
+
+    def read_matrix(
+        self, rows: range, max_rows: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        rows = clipped(rows, self.rows)
         for start in range(rows.start, rows.stop, max_rows):
             part = start, min(start + max_rows, rows.stop)
             y = None if self._y is None else copied_rows(self._y, *part)
-            yield self._of_matrix(copied_rows(self._X, *part), y)
+            yield copied_rows(self._X, *part), y
 
     def _of_matrix(self, X: np.ndarray, y: np.ndarray | None) -> pa.RecordBatch:
         try:
