@@ -130,6 +130,14 @@ class RowAccess(ABC):
     def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
         """What `Format.read` gives of these rows, without opening the files for each range."""
 
+    def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
+        """What `read` gives of ranges of rows that there are, one after the other, as one batch."""
+        import pyarrow as pa
+
+        return pa.concat_batches(
+            [batch for rows in ranges for batch in self.read(rows, max(1, len(rows)))]
+        )
+
     def read_matrix(
         self, rows: range, max_rows: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 
-PIECE_BYTES = 192_000
+PIECE_BYTES = 256_000
 """About the size of a piece of a shuffled epoch; larger where the format's own blocks are."""
 ORDERED_PIECE_BYTES = 4_000_000
 """About the size of a piece in the order of the dataset, and of what is read by one call."""
@@ -67,7 +68,7 @@ def cut_of(
         decoded = page_rows if unit is None else min(unit, page_rows)
     n_open = int(OPEN_BYTES / sharers / (decoded * row_bytes + PIECE_BYTES))
     return Cut(
-        piece_rows=max(1, int(wanted)),
+        piece_rows=1 << max(0, round(math.log2(wanted))),
         block_rows=WHOLE_SHARD if unit is None else unit,
         max_open=min(MAX_OPEN_BLOCKS, max(2, n_open)),
     )

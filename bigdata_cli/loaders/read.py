@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain, groupby
 
 import numpy as np
+import pyarrow as pa
 
 from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.formats.base import RowAccess
@@ -47,6 +48,7 @@ class PieceReader:
         self._dataset = dataset
         self._encoder = encoder
         self._cut = cut
+        self._has_access = cut.block_rows is None and dataset.format.traits.has_row_access
         wanted = max(256, int(ORDERED_PIECE_BYTES / max(1.0, encoder.row_bytes)))
         self._max_rows = min(max_rows, wanted, dataset.read_rows(encoder.columns))
         if cut.block_rows is not None and dataset.format.traits.page_rows is not None:
@@ -85,19 +87,36 @@ class PieceReader:
         n_rows = 0
         for piece in pieces:
             if together and n_rows + len(piece) > self._max_rows:
-                yield _Task(together, partial(self._any_pieces, together))
+                yield self._task(together)
                 together, n_rows = [], 0
             together.append(piece)
             n_rows += len(piece)
         if together:
-            yield _Task(together, partial(self._any_pieces, together))
+            yield self._task(together)
+
+    def _task(self, pieces: list[Piece]) -> _Task:
+        """Return what reads pieces that can be read at any time."""
+        return _Task(pieces, partial(self._any_pieces, pieces))
 
     def _any_pieces(self, pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
-        """Return the arrays of pieces that can be read at any time."""
-        parts = chain.from_iterable(
-            self._parts(piece.shard, range(piece.start, piece.stop)) for piece in pieces
-        )
-        return [self._encoded(part) for part in joined(parts, self._max_rows)]
+        """Return the arrays of each piece; those of a shard are read at once."""
+        n_together = sum(map(len, pieces))
+        if not self._has_access or self._encoder.reads != "batches" or n_together > self._max_rows:
+            found = (self._parts(piece.shard, range(piece.start, piece.stop)) for piece in pieces)
+            parts = joined(chain.from_iterable(found), self._max_rows)
+            return [self._encoded(part) for part in parts]
+        places = sorted(range(len(pieces)), key=lambda i: (pieces[i].shard, pieces[i].start))
+        batches = [
+            self._access(shard).gather([range(pieces[i].start, pieces[i].stop) for i in group])
+            for shard, group in groupby(places, key=lambda i: pieces[i].shard)
+        ]
+        arrays = self._encoder.encode(pa.concat_batches(batches))
+        # Back in their order, which is random: a window may end within them.
+        stops = dict(zip(places, accumulate(len(pieces[i]) for i in places), strict=True))
+        return [
+            [array[stops[i] - len(piece) : stops[i]] for array in arrays]
+            for i, piece in enumerate(pieces)
+        ]
 
     def _task_of_block(self, piece: Piece) -> _Task:
         """Return what reads the next piece of a block; tasks are made in the order of pieces."""
@@ -132,7 +151,7 @@ class PieceReader:
             yield from self._floats(shard, rows)
         elif encoder.reads == "matrix":
             yield from self._access(shard).read_matrix(rows, self._max_rows)
-        elif dataset.format.traits.has_row_access and self._cut.block_rows is None:
+        elif self._has_access:
             yield from self._access(shard).read(rows, self._max_rows)
         else:
             names = [column.name for column in encoder.columns]

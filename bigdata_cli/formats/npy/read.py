@@ -17,7 +17,7 @@ from bigdata_cli.formats.base import (
     clipped,
     feature_columns,
 )
-from bigdata_cli.formats.npy.file import copied_rows, open_npy
+from bigdata_cli.formats.npy.file import copied_ranges, copied_rows, open_npy
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
@@ -122,6 +122,16 @@ class ColumnFiles:
             parts = [self._bytes[a:b] for a, b in zip(starts, ends, strict=True)]
             content = np.concatenate([np.empty(0, np.uint8), *parts])
             return arrow_text(offsets, content, valid, self.column)
+        except VerificationError as error:
+            raise VerificationError(f"{self._path}: {error.message}") from error
+
+    def gather(self, ranges: Sequence[range]) -> pa.Array:
+        """The rows of ranges, one after the other."""
+        if self.column.kind is Kind.TEXT:
+            return pa.concat_arrays([self.read(rows.start, rows.stop) for rows in ranges])
+        valid = None if self._valid is None else copied_ranges(self._valid, ranges)
+        try:
+            return arrow_column(copied_ranges(self._values, ranges), valid, self.column)
         except VerificationError as error:
             raise VerificationError(f"{self._path}: {error.message}") from error
 
@@ -249,6 +259,12 @@ class NpyRows(RowAccess):
             return
         for X, y in self.read_matrix(rows, max_rows):
             yield self._of_matrix(X, y)
+
+    def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
+        if not self._files or ranges[-1].stop > self.rows:
+            return super().gather(ranges)
+        arrays = [file.gather(ranges) for file in self._files]
+        return pa.RecordBatch.from_arrays(arrays, names=self._columns)
 
     def read_matrix(
         self, rows: range, max_rows: int
