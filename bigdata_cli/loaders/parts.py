@@ -19,14 +19,6 @@ def n_rows(part: Part) -> int:
     return len(part[0]) if isinstance(part, tuple) else part.num_rows
 
 
-def sliced(part: Part, start: int, stop: int) -> Part:
-    """Return rows [start, stop) of a part, which are not copied."""
-    if isinstance(part, tuple):
-        X, y = part
-        return X[start:stop], y if y is None else y[start:stop]
-    return part.slice(start, stop - start)
-
-
 def concatenated(parts: Sequence[Part]) -> Part:
     """Return the rows of all parts; a single one is not copied."""
     if len(parts) == 1:

@@ -18,8 +18,12 @@ from bigdata_cli.formats.base import RowAccess
 from bigdata_cli.loaders.access import open_shard
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.cut import ORDERED_PIECE_BYTES, Cut
-from bigdata_cli.loaders.parts import Part, joined, n_rows, sliced
+from bigdata_cli.loaders.parts import Part, joined
 from bigdata_cli.loaders.pieces import Piece
+
+
+_TOGETHER = 4
+"""Pieces of blocks that are read together, and pieces of one block that are decoded together."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class PieceReader:
         wanted = max(256, int(ORDERED_PIECE_BYTES / max(1.0, encoder.row_bytes)))
         self._max_rows = min(max_rows, wanted, dataset.read_rows(encoder.columns))
         if cut.block_rows is not None and dataset.format.traits.page_rows is not None:
-            self._max_rows = min(self._max_rows, cut.piece_rows)
+            self._max_rows = min(self._max_rows, _TOGETHER * cut.piece_rows)
         self._lock = threading.Lock()
         self._shards: OrderedDict[int, RowAccess] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], _OpenBlock] = OrderedDict()
@@ -79,14 +83,12 @@ class PieceReader:
 
     def _tasks(self, pieces: Iterable[Piece]) -> Iterator[_Task]:
         """Yield what one thread reads at a time."""
-        if self._cut.block_rows is not None:
-            for piece in pieces:
-                yield self._task_of_block(piece)
-            return
+        is_any = self._cut.block_rows is None
+        most = self._max_rows if is_any else _TOGETHER * self._cut.piece_rows
         together: list[Piece] = []
         n_rows = 0
         for piece in pieces:
-            if together and n_rows + len(piece) > self._max_rows:
+            if together and n_rows + len(piece) > most:
                 yield self._task(together)
                 together, n_rows = [], 0
             together.append(piece)
@@ -95,8 +97,11 @@ class PieceReader:
             yield self._task(together)
 
     def _task(self, pieces: list[Piece]) -> _Task:
-        """Return what reads pieces that can be read at any time."""
-        return _Task(pieces, partial(self._any_pieces, pieces))
+        """Return what reads pieces; called in their order."""
+        if self._cut.block_rows is None:
+            return _Task(pieces, partial(self._any_pieces, pieces))
+        reads = [self._of_block(piece) for piece in pieces]
+        return _Task(pieces, lambda: [read() for read in reads])
 
     def _any_pieces(self, pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
         """Return the arrays of each piece; those of a shard are read at once."""
@@ -118,8 +123,8 @@ class PieceReader:
             for i, piece in enumerate(pieces)
         ]
 
-    def _task_of_block(self, piece: Piece) -> _Task:
-        """Return what reads the next piece of a block; tasks are made in the order of pieces."""
+    def _of_block(self, piece: Piece) -> Callable[[], list[np.ndarray]]:
+        """Return what reads the next piece of a block; called in the order of pieces."""
         block_rows = self._cut.block_rows or 1
         n_before = piece.start // block_rows * block_rows
         key = piece.shard, n_before
@@ -128,16 +133,12 @@ class PieceReader:
             while len(self._blocks) >= self._cut.max_open:
                 self._blocks.popitem(last=False)
             stop = min(n_before + block_rows, self._dataset.shards[piece.shard].rows)
-            block = _OpenBlock(self._parts(piece.shard, range(piece.start, stop)), piece.start)
-        turn = block.next_turn(piece.stop)
+            parts = self._parts(piece.shard, range(piece.start, stop))
+            found = map(self._encoded, joined(parts, self._max_rows))
+            block = _OpenBlock(found, self._encoder, piece.start)
         if piece.stop < n_before + block_rows:
             self._blocks[key] = block
-
-        def read() -> list[list[np.ndarray]]:
-            parts = joined(block.take(turn, len(piece)), self._max_rows)
-            return [self._encoded(part) for part in parts]
-
-        return _Task([piece], read)
+        return block.next_rows(piece.stop)
 
     def _encoded(self, part: Part) -> list[np.ndarray]:
         if isinstance(part, tuple):
@@ -190,38 +191,39 @@ class PieceReader:
 class _OpenBlock:
     """A block that is read on, by one thread after the other: each waits for its turn."""
 
-    def __init__(self, parts: Iterator[Part], next_row: int) -> None:
+    def __init__(
+        self, chunks: Iterator[list[np.ndarray]], encoder: Encoder, next_row: int
+    ) -> None:
+        """Begin a block, whose arrays come in `chunks`, at a row."""
         self.next_row = next_row
-        self._parts = parts
-        self._rest: Part | None = None
-        self._n_turns = 0
+        self._chunks = chunks
+        self._rest = encoder.empty(0)
+        self._n_given = 0
         self._n_taken = 0
         self._changed = threading.Condition()
 
-    def next_turn(self, next_row: int) -> int:
-        """Return the turn of the rows up to `next_row`."""
-        self.next_row = next_row
-        self._n_turns += 1
-        return self._n_turns - 1
+    def next_rows(self, stop: int) -> Callable[[], list[np.ndarray]]:
+        """Return what gives the arrays of the next rows up to `stop`, in its turn."""
+        n_wanted, self.next_row = stop - self.next_row, stop
+        self._n_given += 1
+        return partial(self._take, self._n_given - 1, n_wanted)
 
-    def take(self, turn: int, n_wanted: int) -> list[Part]:
-        """Return the next rows, once all turns before have taken theirs."""
+    def _take(self, turn: int, n_wanted: int) -> list[np.ndarray]:
         with self._changed:
             self._changed.wait_for(lambda: self._n_taken == turn)
         try:
-            return list(self._next(n_wanted))
+            found = [self._rest]
+            n_found = len(self._rest[0])
+            while n_found < n_wanted:
+                # An error, also of rows that are not there, is raised in this turn or in an earlier.
+                found.append(next(self._chunks))
+                n_found += len(found[-1][0])
+            if not n_found - len(found[-1][0]):
+                found = found[-1:]
+            arrays = found[0] if len(found) == 1 else [np.concatenate(a) for a in zip(*found)]
+            self._rest = [array[n_wanted:] for array in arrays]
+            return [array[:n_wanted] for array in arrays]
         finally:
             with self._changed:
                 self._n_taken += 1
                 self._changed.notify_all()
-
-    def _next(self, n_wanted: int) -> Iterator[Part]:
-        while n_wanted:
-            part = self._rest if self._rest is not None else next(self._parts, None)
-            if part is None:  # the rows are fewer, which ended `parts` with an error
-                return
-            n_taken = min(n_wanted, n_rows(part))
-            n_left = n_rows(part) - n_taken
-            self._rest = sliced(part, n_taken, n_taken + n_left) if n_left else None
-            n_wanted -= n_taken
-            yield sliced(part, 0, n_taken)

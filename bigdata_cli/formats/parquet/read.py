@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # it takes 40 ms to import
 
 _READ_ROWS = 65_536
 _MIN_READ_ROWS = 1_024
-_SHORT_ROWS = 16_384
 _BUFFER_BYTES = 1 << 18
 
 
@@ -147,7 +146,7 @@ def _batches(
             columns=names,
             row_groups=groups,
             # To hand out columns costs more than it gains where they are short.
-            use_threads=batch_rows > _SHORT_ROWS,
+            use_threads=batch_rows >= _READ_ROWS,
         )
     while left:
         with _damage_of(path):
