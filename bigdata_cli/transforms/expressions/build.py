@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.errors import closest, did_you_mean
+from bigdata_cli.errors import did_you_mean
 from bigdata_cli.transforms.expressions import kernels
 from bigdata_cli.transforms.expressions.casts import TARGETS, cast_of, tried
+from bigdata_cli.transforms.expressions.columns import is_text, known_column, no_column
 from bigdata_cli.transforms.expressions.functions import FUNCTIONS, SYNONYMS
 from bigdata_cli.transforms.expressions.nodes import (
     BOOL,
@@ -23,17 +24,16 @@ from bigdata_cli.transforms.expressions.nodes import (
     TEXT,
     TIMES,
     TIMESTAMP,
-    Datum,
     Node,
-    Rows,
     Type,
     on_distinct_texts,
 )
 from bigdata_cli.transforms.expressions.syntax import ExpressionError, Span, span_of
+from bigdata_cli.transforms.rows_of_columns import Datum, Rows
 from bigdata_cli.types.dtype import Kind
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expression
+    from sqlglot.expressions import Expr as Expression
 
 _ARITHMETIC = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Mod": "%"}
 _COMPARISONS = {"EQ": "=", "NEQ": "<>", "LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
@@ -100,7 +100,7 @@ class Builder:
                 span,
                 hint='a column\'s name may stand in quotes: "a.b"',
             )
-        name = self._known(identifier.name)
+        name = known_column(identifier.name, self._columns)
         if name is not None:
             type_ = self._columns[name]
             return Node(
@@ -110,23 +110,9 @@ class Builder:
                 span=span,
                 may_fail=type_.kind is Kind.INT,
             )
-        if identifier.args.get("quoted"):
-            meant = closest(identifier.name, self._columns)
-            if meant is None:
-                return self._literal(identifier.name, TEXT, span)
-        raise self._error(
-            f'there is no column "{identifier.name}"',
-            span,
-            hint=did_you_mean(identifier.name, self._columns)
-            + (" A text stands in single quotes" if identifier.args.get("quoted") else ""),
-        )
-
-    def _known(self, name: str) -> str | None:
-        """The column of that name, whatever its case if no other one is called so."""
-        if name in self._columns:
-            return name
-        alike = [column for column in self._columns if column.lower() == name.lower()]
-        return alike[0] if len(alike) == 1 else None
+        if is_text(tree, self._columns):
+            return self._literal(identifier.name, TEXT, span)
+        raise no_column(tree, self._text, self._columns)
 
     def _build_literal(self, tree: Expression) -> Node:
         span = span_of(tree, self._text)

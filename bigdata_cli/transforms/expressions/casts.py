@@ -15,9 +15,9 @@ from bigdata_cli.transforms.expressions.nodes import (
     INT,
     TEXT,
     TIMESTAMP,
-    Datum,
     Type,
 )
+from bigdata_cli.transforms.rows_of_columns import Datum
 from bigdata_cli.types.dtype import Kind
 
 TARGETS = {

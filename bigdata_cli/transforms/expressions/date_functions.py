@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.transforms.expressions.function import Function, always, like_argument
-from bigdata_cli.transforms.expressions.nodes import FLOAT, INT, TIMES, Datum
+from bigdata_cli.transforms.expressions.nodes import FLOAT, INT, TIMES
+from bigdata_cli.transforms.rows_of_columns import Datum
 from bigdata_cli.types.dtype import Kind
 
 UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")

@@ -9,8 +9,9 @@ from functools import lru_cache
 import pyarrow as pa
 
 from bigdata_cli.transforms.expressions.build import Builder
-from bigdata_cli.transforms.expressions.nodes import Node, Rows, Type, type_of
-from bigdata_cli.transforms.expressions.syntax import ExpressionError, Span, parse
+from bigdata_cli.transforms.expressions.nodes import Node, Type, dtype_of, type_of
+from bigdata_cli.transforms.expressions.syntax import ExpressionError, Span, named, parse
+from bigdata_cli.transforms.rows_of_columns import Rows
 from bigdata_cli.types.dtype import Kind
 
 _KEPT = 256
@@ -36,13 +37,22 @@ class Expression:
         """Its value for each row; raises pa.ArrowInvalid where there is none."""
         return rows.filled(self.node.compute(rows))
 
+    @property
+    def dtype(self) -> str:
+        """A dtype of the kind of its values."""
+        return dtype_of(self.node.type)
 
-def expression(text: str, columns: Mapping[str, Type]) -> Expression:
-    """The expression of a text; raises ExpressionError where it is wrong.
 
-    columns: the types of those that it may read.
+def expression(text: str, dtypes: Mapping[str, str], option: str = "") -> Expression:
+    """The expression of a text; raises UsageError, with its place, where it is wrong.
+
+    Args:
+        text: In SQL.
+        dtypes: Of the columns that it may read.
+        option: That it was given in.
     """
-    return _expression(text, tuple(columns.items()))
+    with named(option):
+        return _expression(text, tuple((name, type_of(dtype)) for name, dtype in dtypes.items()))
 
 
 @lru_cache(_KEPT)
@@ -50,14 +60,12 @@ def _expression(text: str, columns: tuple[tuple[str, Type], ...]) -> Expression:
     return Expression(text, Builder(text, dict(columns)).build(parse(text)))
 
 
-def condition(text: str, columns: Mapping[str, Type]) -> Expression:
-    """An expression that is true, false or null; raises ExpressionError where it is not."""
-    found = expression(text, columns)
+def condition(text: str, dtypes: Mapping[str, str], option: str = "") -> Expression:
+    """An expression that is true, false or null; raises UsageError where it is not."""
+    found = expression(text, dtypes, option)
     if found.type.kind not in (Kind.BOOL, Kind.NULL):
-        raise ExpressionError(
-            f"a condition is true or false, and this is {found.type}", text, Span(0, len(text))
-        )
+        with named(option):
+            raise ExpressionError(
+                f"a condition is true or false, and this is {found.type}", text, Span(0, len(text))
+            )
     return found
-
-
-__all__ = ["Expression", "Rows", "Type", "condition", "expression", "type_of"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bigdata_cli.transforms.expressions.nodes import Datum, Type
+from bigdata_cli.transforms.expressions.nodes import Type
+from bigdata_cli.transforms.rows_of_columns import Datum
 from bigdata_cli.types.dtype import Kind
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.transforms.expressions.nodes import Datum
+from bigdata_cli.transforms.rows_of_columns import Datum
 
 _MIN_INT64 = -(2**63)
 _CHECKED = {"+": pc.add_checked, "-": pc.subtract_checked, "*": pc.multiply_checked}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.transforms.expressions.syntax import Span
+from bigdata_cli.transforms.rows_of_columns import Datum, Rows
 from bigdata_cli.types.dtype import Kind, kind_of
-
-Datum = Any
-"""A `pa.Array` with a value for each row, or a `pa.Scalar` that is the value of all."""
 
 
 class Type(NamedTuple):
@@ -50,6 +46,27 @@ NUMBERS = (Kind.INT, Kind.FLOAT)
 TIMES = (Kind.DATE, Kind.TIMESTAMP)
 
 
+_DTYPES = {
+    Kind.NULL: "null",
+    Kind.BOOL: "bool",
+    Kind.INT: "int64",
+    Kind.FLOAT: "float64",
+    Kind.DATE: "date",
+    Kind.TEXT: "text",
+}
+
+
+def dtype_of(type_: Type) -> str:
+    """A dtype whose columns have the type in expressions.
+
+    >>> dtype_of(Type(Kind.TIMESTAMP, is_utc=True))
+    'timestamp[us, UTC]'
+    """
+    if type_.kind is Kind.TIMESTAMP:
+        return "timestamp[us, UTC]" if type_.is_utc else "timestamp[us]"
+    return _DTYPES[type_.kind]
+
+
 def type_of(dtype: str) -> Type:
     """The type that a column of a dtype has in expressions.
 
@@ -58,51 +75,6 @@ def type_of(dtype: str) -> Type:
     """
     kind = kind_of(dtype)
     return Type(Kind.TEXT if kind is Kind.CATEGORY else kind, "UTC" in dtype)
-
-
-class Rows:
-    """Columns of Arrow arrays, as they are stored, of the same number of rows."""
-
-    def __init__(self, arrays: Mapping[str, pa.Array], n_rows: int) -> None:
-        self.arrays = arrays
-        self.n_rows = n_rows
-        self._wide: dict[str, pa.Array] = {}
-
-    def column(self, name: str) -> pa.Array:
-        """A column in the type that expressions compute with.
-
-        Raises:
-            pa.ArrowInvalid: An integer is beyond int64.
-        """
-        found = self._wide.get(name)
-        if found is None:
-            found = self._wide[name] = _widened(self.arrays[name])
-        return found
-
-    def where(self, mask: pa.Array) -> Rows:
-        """The rows where a mask holds; not those where it is null."""
-        arrays = {name: array.filter(mask) for name, array in self.arrays.items()}
-        return Rows(arrays, pc.sum(mask).as_py() or 0)
-
-    def slice(self, start: int, stop: int) -> Rows:
-        """Some of the rows."""
-        arrays = {name: array.slice(start, stop - start) for name, array in self.arrays.items()}
-        return Rows(arrays, stop - start)
-
-    def filled(self, datum: Datum) -> pa.Array:
-        """A value for each row."""
-        return pa.repeat(datum, self.n_rows) if isinstance(datum, pa.Scalar) else datum
-
-
-def _widened(array: pa.Array) -> pa.Array:
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        return array.dictionary_decode()
-    if pa.types.is_integer(kind):
-        return array.cast(pa.int64())
-    if pa.types.is_float32(kind):
-        return array.cast(pa.float64())
-    return array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,25 +129,3 @@ def on_distinct_texts(node: Node) -> Node:
         span=node.span,
         may_fail=node.may_fail,
     )
-
-
-def failing_rows(compute: Callable[[Rows], Any], rows: Rows) -> tuple[np.ndarray, str]:
-    """The rows that cannot be computed, int64 (n,), and what is wrong with the first.
-
-    compute raises pa.ArrowInvalid for all rows together.
-    """
-    found: list[int] = []
-    problem = ""
-    waiting = [(0, rows.n_rows)]
-    while waiting:
-        start, stop = waiting.pop()
-        try:
-            compute(rows.slice(start, stop))
-        except pa.ArrowInvalid as error:
-            if stop - start > 1:
-                middle = (start + stop) // 2
-                waiting += [(middle, stop), (start, middle)]
-                continue
-            found.append(start)
-            problem = problem or str(error)
-    return np.array(found, np.int64), problem

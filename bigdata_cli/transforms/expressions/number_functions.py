@@ -15,9 +15,9 @@ from bigdata_cli.transforms.expressions.nodes import (
     INT,
     NUMBERS,
     TIMES,
-    Datum,
     Type,
 )
+from bigdata_cli.transforms.rows_of_columns import Datum
 from bigdata_cli.types.dtype import Kind
 
 _ANY = (Kind.BOOL, *NUMBERS, *TIMES, Kind.TEXT)

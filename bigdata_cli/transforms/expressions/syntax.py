@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bigdata_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expression
+    from sqlglot.expressions import Expr as Expression
 
 _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT")
 """Functions whose arguments have a syntax of their own; all others are calls by name."""
@@ -26,8 +28,20 @@ class ExpressionError(UsageError):
 
     def __init__(self, problem: str, text: str, span: Span, *, hint: str | None = None) -> None:
         super().__init__(f"{problem}\n{pointed(text, span)}", hint=hint)
-        self.problem = problem
-        self.span = span
+        self.problem, self.text, self.span = problem, text, span
+
+
+@contextmanager
+def named(option: str) -> Iterator[None]:
+    """Errors of expressions begin with the option that the expression was given in."""
+    try:
+        yield
+    except ExpressionError as error:
+        if not option or error.message.startswith(option):
+            raise
+        raise ExpressionError(
+            f"{option}: {error.problem}", error.text, error.span, hint=error.hint
+        ) from error
 
 
 def pointed(text: str, span: Span) -> str:

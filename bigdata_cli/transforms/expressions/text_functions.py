@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.transforms.expressions.function import Function, always
-from bigdata_cli.transforms.expressions.nodes import BOOL, INT, TEXT, Datum, Type
+from bigdata_cli.transforms.expressions.nodes import BOOL, INT, TEXT, Type
+from bigdata_cli.transforms.rows_of_columns import Datum
 from bigdata_cli.types.dtype import Kind
 
 _TEXTS = (Kind.TEXT,)
