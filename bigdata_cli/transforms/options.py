@@ -104,6 +104,10 @@ def steps_of(options: ShapeOptions) -> Steps:
         steps.append(Rename(names=dict(options.rename)))
     steps += [Derive(name=name, expression=text) for name, text in options.derive]
     steps += [Where(expression=text) for text in options.where]
+    if options.sample is not None and not 0 < options.sample <= 1:
+        raise UsageError(
+            f"--sample {options.sample} is not a share of the rows", hint="--sample 0.05 keeps 5 %"
+        )
     if options.sample is not None:
         steps.append(Sample(share=options.sample, seed=options.seed))
     return tuple(steps)

@@ -162,14 +162,11 @@ class ShapedSource:
         )
         plan = replace(inner.plan, columns=columns, inputs=inputs, float_mode=types.float_mode)
         taker = SampleTaker(plan)
-        n_read, failed = 0, None
+        n_read = 0
         for unit in self.sample_units(plan, keep, max_bytes):
-            if not taker.take(unit):
-                failed = failed or unit
-            elif unit.chunk is not None:
+            # What is wrong with one that cannot be taken the conversion will say, and where.
+            if taker.take(unit) and unit.chunk is not None:
                 n_read += unit.chunk.rows + unit.chunk.tally.filtered
-        if failed is not None and failed.error is not None and not taker.chunks:
-            raise self.located(failed.piece.file, failed.error)
         share = taker.rows / n_read if n_read else 1.0
         exact = inner.exact and n_read == inner.rows
         estimated = taker.rows if exact else round(inner.estimated_rows * share)
