@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
+from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.parts import Place
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardResult
@@ -21,7 +22,6 @@ from bigdata_cli.dataset.manifest import (
     make_manifest,
 )
 from bigdata_cli.options import manifest_entry
-from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.types.column_entry import statistics_entries
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -61,6 +61,7 @@ def manifest_of(
         storage=plan.storage,
         sources=tuple(entries),
         dialect=plan.source.dialect.to_json(),
+        transforms=plan.source.steps_entry(plan.sample.plan),
         options=options_entry(plan),
         schema=schema,
         statistics=_settled(ledger.statistics(schema), schema),
@@ -83,16 +84,16 @@ def options_entry(plan: Plan) -> dict[str, Any]:
         "types": {state.name: state.dtype for state in columns if state.fixed},
         "columns": list(plan.keep),
         "table_bytes": plan.table_bytes,
-        **({} if plan.options.splits.split is None else _split_options(plan.options.splits)),
+        **({} if plan.options.splits.split is None else _split_options(plan.options)),
     }
 
 
-def _split_options(options: SplitOptions) -> dict[str, Any]:
+def _split_options(options: ConvertOptions) -> dict[str, Any]:
     """Not in the manifests of datasets without splits, which so are as they were before."""
     return {
-        "split": [[name, share] for name, share in (options.split or {}).items()],
-        "split_by": list(options.split_by),
-        "seed": options.seed,
+        "split": [[name, share] for name, share in (options.splits.split or {}).items()],
+        "split_by": list(options.splits.split_by),
+        "seed": options.shape.seed,
     }
 
 

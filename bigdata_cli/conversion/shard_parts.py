@@ -41,8 +41,12 @@ class ShardParts:
         """The unit as `take` wants it; called in any thread."""
         if unit.chunk is None or not self._is_split:
             return unit
-        parts = split_rows(unit.chunk, len(self.spec.names))
-        return unit._replace(chunk=replace(unit.chunk, parts=parts))
+        rule = self.shared.plan.split
+        assert rule is not None
+        assert unit.chunk.hashes is not None
+        chunk = replace(unit.chunk, splits=rule.assign(unit.chunk.hashes), hashes=None)
+        parts = split_rows(chunk, len(self.spec.names))
+        return unit._replace(chunk=replace(chunk, parts=parts))
 
     def can_take(self, chunk: Chunk) -> bool:
         """`ShardBuilder.can_take`, for all parts."""

@@ -95,7 +95,10 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name[:255]!r} is not the name of a split")
 
 
-_RARE_KEYS = ("filtered_rows", "short_rows", "long_rows", "repeated_headers", "splits")
+_RARE_KEYS = (
+    *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
+    "splits",
+)
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
 
@@ -128,6 +131,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     order: Literal["source", "within shards"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]
+    transforms: tuple[dict[str, Any], ...] = ()
     options: dict[str, Any]
     columns: tuple[ColumnEntry, ...]
     splits: tuple[SplitEntry, ...] = ()

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import ALL_NAMES, NATURAL, Kind, accept_mapping
+from bigdata_cli.option_kinds import ALL_NAMES, Kind, accept_mapping
 from bigdata_cli.options import option
 
 _NAME = re.compile(r"\w+", re.ASCII)
@@ -77,7 +77,6 @@ class SplitOptions:
         ALL_NAMES,
         default=(),
     )
-    seed: int = option("Of the draw, with --split.", NATURAL, default=0)
 
     def check(self) -> None:
         """Raise UsageError where the options cannot go together."""

@@ -20,46 +20,61 @@ class HashSplit:
     Attributes:
         names: Of the splits.
         cuts: The first hash of each split but the first one, as integers of 64 bits.
+        keys: The columns that count, each with what its values are hashed with.
         seed: Mixed into the hash.
-        by: The columns that count; None for all of the dataset.
     """
 
     names: tuple[str, ...]
     cuts: tuple[int, ...]
+    keys: tuple[tuple[str, int], ...]
     seed: int = 0
-    by: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, options: SplitOptions) -> HashSplit | None:
-        """The rule that options ask for; None where they ask for none."""
+    def of(cls, options: SplitOptions, columns: Sequence[str], *, seed: int) -> HashSplit | None:
+        """The rule that options ask for; None where they ask for none.
+
+        Args:
+            options: Names and shares, and the columns that count; all where it has none.
+            columns: Of the dataset.
+            seed: Of the draw.
+        """
         if options.split is None:
             return None
         shares = fractions_of(options.split)
         sums = [sum(shares[:end], Fraction(0)) for end in range(1, len(shares))]
+        if options.split_by:
+            # By their places, so that two datasets with the same key under different names are
+            # split alike.
+            keys = tuple((name, place) for place, name in enumerate(options.split_by, 1))
+        else:
+            keys = tuple((name, _hash_of(name)) for name in columns)
         return cls(
             names=tuple(options.split),
             cuts=tuple(min(int(share * 2**64), 2**64 - 1) for share in sums),
-            seed=_hash_of(str(options.seed)),
-            by=options.split_by or None,
+            keys=keys,
+            seed=_hash_of(str(seed)),
         )
 
     def salts(self, columns: Sequence[str]) -> np.ndarray:
         """What the values of each of these columns are hashed with, 0 where they do not count.
 
-        Those of `by` have that of their place, so that two datasets with the same key under
-        different names are split alike. Returns: uint64 (columns,).
+        Returns:
+            uint64 (columns,).
         """
-        if self.by is None:
-            return np.array([_hash_of(name) for name in columns], np.uint64)
-        places = {name: place for place, name in enumerate(self.by, 1)}
-        return np.array([places.get(name, 0) for name in columns], np.uint64)
+        known = dict(self.keys)
+        return np.array([known.get(name, 0) for name in columns], np.uint64)
 
-    def with_constants(self, constants: Mapping[str, str]) -> HashSplit:
-        """The rule for rows that have these values, by column, beside those that are hashed."""
-        texts = {n: t for n, t in constants.items() if self.by is None or n in self.by}
-        if not texts:
-            return self
-        return replace(self, seed=_hash_of(repr((self.seed, sorted(texts.items())))))
+    def hash_of_constants(self, texts: Mapping[str, str]) -> np.uint64:
+        """The hash of values that all of some rows have, by column, beside those of each row."""
+        known = dict(self.keys)
+        pairs = [(known[name], text) for name, text in texts.items() if name in known]
+        return np.uint64(_hash_of(repr(sorted(pairs))) if pairs else 0)
+
+    def of_columns(self, names: Mapping[str, str]) -> HashSplit:
+        """The rule for columns under other names. names: by the name of each, that here."""
+        known = dict(self.keys)
+        keys = tuple((name, known[own]) for name, own in names.items() if own in known)
+        return replace(self, keys=keys)
 
     def assign(self, hashes: np.ndarray) -> np.ndarray:
         """The splits of rows, as places in `names`.

@@ -157,7 +157,7 @@ class _Comparer:
         seen = zip(self._observed, unit.chunk.observed, strict=True)
         self._observed = [before.join(now) for before, now in seen]
         self._compare_rejects(fed, unit)
-        for split, rows in rows_by_split(unit.chunk, len(self._lanes)):
+        for split, rows in rows_by_split(unit.chunk, self._source.plan.split):
             if takes_turns:
                 self._compare(self._shard_at.get((fed.shard, split), _NO_SHARD), fed, unit, rows)
             else:
@@ -253,7 +253,7 @@ class _Comparer:
         rows = differing_rows(values, found)
         for row in rows[: max(0, _SHOWN_PER_COLUMN - self._n_different[column.name])].tolist():
             number = int(expected.numbers[row])
-            place = place_of(self._source, self._fields, fed, unit, number)
+            place = place_of(self._source, self._fields, fed, number)
             self._findings.append(
                 Finding(
                     file=reader.file_name,

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from bigdata_cli.conversion.partition import MAX_DEALT_SHARDS
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.splits.rule import HashSplit
 
 
 class Rows(NamedTuple):
@@ -24,13 +25,14 @@ class Rows(NamedTuple):
         return Rows(self.batch.slice(first, n_rows), self.numbers[first : first + n_rows])
 
 
-def rows_by_split(chunk: Chunk, n_splits: int) -> Iterator[tuple[int, Rows]]:
+def rows_by_split(chunk: Chunk, rule: HashSplit | None) -> Iterator[tuple[int, Rows]]:
     """The rows of a chunk by the place of their split; by 0 where there are no splits."""
-    if chunk.splits is None:
+    if rule is None or chunk.hashes is None:
         yield 0, Rows(chunk.batch, np.arange(chunk.rows))
         return
-    for split in range(n_splits):
-        numbers = np.flatnonzero(chunk.splits == split)
+    splits = rule.assign(chunk.hashes)
+    for split in range(len(rule.names)):
+        numbers = np.flatnonzero(splits == split)
         if len(numbers):
             yield split, Rows(chunk.batch.take(pa.array(numbers)), numbers)
 

@@ -34,15 +34,12 @@ def parse_block_of_file(
     own = [index for index in range(len(plan.columns)) if index not in texts]
     place = {column: index for index, column in enumerate(own)}
     columns = tuple(plan.columns[index] for index in own)
-    split = plan.split
-    if split is not None:
-        split = split.with_constants({plan.columns[index].name: texts[index] for index in texts})
     found = parse_block(
         block,
         start,
         limit,
         [place.get(field, -1) for field in fields],
-        replace(plan, columns=columns, split=split),
+        replace(plan, columns=columns),
     )
     row = _MARK + _MARK.join(texts.values()) + "\n"  # with a first field, so that none is blank
     size = found.rows * len(row.encode())
@@ -61,6 +58,9 @@ def parse_block_of_file(
             split=None,
         ),
     )
+    if plan.split is not None and found.hashes is not None:
+        named = {plan.columns[index].name: text for index, text in texts.items()}
+        found = replace(found, hashes=found.hashes + plan.split.hash_of_constants(named))
     return _joined(found, own, constants, list(texts), plan)
 
 

@@ -15,16 +15,21 @@ _FRACTION_OF_US = 0x9E3779B97F4A7C15
 """Mixed into nanoseconds that are no whole microseconds."""
 
 
-def splits_of(batch: pa.RecordBatch, names: list[str], rule: HashSplit) -> np.ndarray:
-    """The split of each row: uint8 (rows,). names: of the columns of the dataset."""
+def hashes_of(batch: pa.RecordBatch, rule: HashSplit) -> np.ndarray:
+    """The hash of each row: uint64 (rows,); of the columns that count."""
     hashes = np.zeros(batch.num_rows, np.uint64)
+    names = batch.schema.names
     for name, salt in zip(names, rule.salts(names).tolist(), strict=True):
-        if not salt:
-            continue
-        values, valid = _hashes_of(batch.column(name), name)
-        place = None if valid is None else address(valid)
-        lib.bd_add_hashes(len(hashes), address(values), place, salt, address(hashes))
-    return rule.assign(hashes)
+        if salt:
+            add_hashes(hashes, batch.column(name), name, salt)
+    return hashes
+
+
+def add_hashes(hashes: np.ndarray, array: pa.Array, name: str, salt: int) -> None:
+    """Add the hashes of a column of this name to those of its rows, uint64 (rows,)."""
+    values, valid = _hashes_of(array, name)
+    place = None if valid is None else address(valid)
+    lib.bd_add_hashes(len(hashes), address(values), place, salt, address(hashes))
 
 
 def _hashes_of(array: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray | None]:
