@@ -205,7 +205,7 @@ LATE = 1_500
 
 @pytest.mark.parametrize(
     ("late", "words"),
-    [("12.5", "'12.5' is not int32"), ("abc", "'abc' is not int32"), ("", None)],
+    [("12.5", "'12.5' is not uint16"), ("abc", "'abc' is not uint16"), ("", None)],
 )
 def test_a_column_of_another_kind_late_is_a_located_error(tmp_path, late, words) -> None:
     source = tmp_path / "a.csv"
