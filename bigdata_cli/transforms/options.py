@@ -43,7 +43,7 @@ def _parse_definition(text: str) -> tuple[str, str]:
 def _accept_definitions(given: Any) -> tuple[tuple[str, str], ...]:
     if isinstance(given, Mapping):
         given = tuple(given.items())
-    if not isinstance(given, tuple | list) or not all(len(pair) == 2 for pair in given):
+    if not isinstance(given, tuple) or not all(len(pair) == 2 for pair in given):
         raise TypeError("no mapping")
     return tuple((accept_text(name), accept_text(text)) for name, text in given)
 
