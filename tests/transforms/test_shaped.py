@@ -116,7 +116,7 @@ def test_the_same_bytes_whatever_the_jobs_and_units(folder, tmp_path) -> None:
             output=tmp_path / f"out{unit_bytes}",
             shards=3,
             jobs=jobs,
-            shape=ShapeOptions(where=(WHERE,), derive=tuple(DERIVE.items()), sample=0.5, seed=3),
+            shape=ShapeOptions(where=(WHERE,), derive=DERIVE, sample=0.5, seed=3),
         )
         manifest = run([folder / "rows.csv"], options, unit_bytes=unit_bytes).manifest
         digests.append([file.checksum for shard in manifest.shards for file in shard.files])
