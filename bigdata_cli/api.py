@@ -53,7 +53,7 @@ def convert(
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
-    derive: Mapping[str, str] = (),
+    derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
     sample: float | None = None,
     seed: int = 0,
