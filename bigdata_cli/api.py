@@ -50,6 +50,8 @@ def convert(
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    split: Mapping[str, float] | None = None,
+    split_by: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
@@ -118,11 +120,14 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
         rename: Another name for a column; all other options use it.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
-        seed: Of the sample: another one keeps other rows.
+        seed: Of sample and split: another one takes other rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
             found.
         quote: Around fields; none: no quoting. Default: ", or found.

@@ -217,7 +217,7 @@ NOT_OF_TYPE = [
     ([b"ab"], set()),
     ([7], {"Sequence[int]"}),
     ([7.5], set()),
-    ({"ab": 7}, {"Mapping[str, int]", "Mapping[str, Any]"}),
+    ({"ab": 7}, {"Mapping[str, int]", "Mapping[str, float]", "Mapping[str, Any]"}),
     ({"ab": "cd"}, {"Mapping[str, str]", "Mapping[str, Any]"}),
     ({7: "cd"}, set()),
     (object(), set()),
