@@ -540,6 +540,16 @@ BD_API void bd_text_ended(const struct ArrowArray *batch, int64_t child, int64_t
 BD_API int64_t bd_text_from_fixed(const uint8_t *values, int64_t n, int64_t width, int64_t *offsets,
                                   uint8_t *out);
 
+/* text_rows.c: rows of a batch from `row` on as text, while there is room for them in out[0:size].
+ * Returns the row to go on with; where that is `row`, it is longer than the room. Precondition:
+ * codes lie within their dictionary. */
+struct bd_text_column;
+struct bd_text_style;
+struct bd_text_outcome;
+BD_API int64_t bd_text_rows(const struct ArrowArray *batch, const struct bd_text_column *columns,
+                            int64_t n_columns, const struct bd_text_style *style, int64_t row,
+                            uint8_t *out, int64_t size, struct bd_text_outcome *outcome);
+
 /* files.c: wait until all that was written to the file system of an open file is on the disk.
  * Returns 0, or -1 where that failed or this system has no such call. */
 BD_API int32_t bd_sync_file_system(int32_t descriptor);
