@@ -61,6 +61,9 @@ def read_all(
     Where a column turns out to be of another kind than the sample had shown, what was summed up of
     it does not hold: the source is read again, if it can be.
     """
+    # `hash_values` needs it: threads that import pandas at the same time lock each other out.
+    import pandas.util  # noqa: F401
+
     plan = replace(plan, skip_bad_rows=True)
     for _ in range(_MAX_PASSES):
         taken = _Pass(source, plan, bins, label)
