@@ -101,7 +101,7 @@ def _row(column: ColumnDifference) -> list[str | None]:
 
 
 def _nulls(side: ColumnSide | None) -> str | None:
-    return None if side is None else f"{side.nulls:,}"
+    return None if side is None else f"{side.nulls:,}" if side.nulls else ""
 
 
 def _figure(side: ColumnSide | None, name: str) -> str | None:
@@ -111,7 +111,7 @@ def _figure(side: ColumnSide | None, name: str) -> str | None:
 def _change(a: str | None, b: str | None) -> str | None:
     """Both texts, or one where they are equal."""
     if a == b:
-        return None if a == "0" else a
+        return a
     return f"{a or '-'} → {b or '-'}"
 
 
