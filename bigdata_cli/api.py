@@ -51,6 +51,11 @@ def convert(
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    derive: Mapping[str, str] = (),
+    where: str | Sequence[str] = (),
+    sample: float | None = None,
+    seed: int = 0,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -114,6 +119,11 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
+        rename: Another name for a column; all other options use it.
+        derive: A column made of others, in SQL; each may use those before it.
+        where: Keep the rows for which this is true, in SQL.
+        sample: Keep each row with this probability.
+        seed: Of the sample: another one keeps other rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
             found.
         quote: Around fields; none: no quoting. Default: ", or found.

@@ -229,6 +229,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # results.c
     "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
     "bd_merge_results": (None, [c_void_p, c_void_p, c_void_p, c_int64]),
+    # moments.c
+    "bd_finish_moments": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
     # export.c
     "bd_export": (c_int32, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
     # vocabulary.c
