@@ -52,7 +52,7 @@ def convert(
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
     rename: Mapping[str, str] | None = None,
-    derive: Mapping[str, str] = (),
+    derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
     sample: float | None = None,
     seed: int = 0,

@@ -64,6 +64,13 @@ def test_a_file_and_the_dataset_made_of_it_are_equal(tmp_path, sample_data):
         assert report.is_equal, report
 
 
+def test_some_columns_of_files(sample_data):
+    file = sample_data / "transactions.csv"
+    report = diff(file, file, columns=["isFraud", "type"])
+    assert [column.name for column in report.columns] == ["type", "isFraud"]
+    assert (report.is_equal, report.rows_a) == (True, 18_000)
+
+
 def test_differing_values_are_those_that_pandas_finds(tmp_path):
     first = rows()
     frame = first.to_pandas()
