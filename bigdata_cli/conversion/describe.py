@@ -53,6 +53,7 @@ def manifest_of(
         statistics=_settled(ledger.statistics(schema), schema),
         shards=tuple(_shard_entry(plan, result, len(results)) for result in results),
         rejected_rows=ledger.rejected,
+        filtered_rows=ledger.tally.filtered,
         short_rows=ledger.tally.short_rows,
         long_rows=ledger.tally.long_rows,
         repeated_headers=ledger.tally.repeated_headers,
