@@ -53,6 +53,7 @@ def convert(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -108,8 +109,8 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -119,6 +120,8 @@ def convert(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -191,6 +194,7 @@ def inspect(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -224,8 +228,8 @@ def inspect(
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
         html: Write the report as a page that needs nothing else.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -235,6 +239,8 @@ def inspect(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.

@@ -70,8 +70,7 @@ static inline void bd_trim_field(const uint8_t *block, const bd_rules *rules, in
 {
     while (*start < *stop && (block[*start] == ' ' || (rules->runs && block[*start] == '\t')))
         (*start)++;
-    while (*stop > *start &&
-           (block[*stop - 1] == ' ' || (rules->runs && block[*stop - 1] == '\t')))
+    while (*stop > *start && (block[*stop - 1] == ' ' || (rules->runs && block[*stop - 1] == '\t')))
         (*stop)--;
 }
 

@@ -23,8 +23,9 @@ NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/
 class Dialect:
     """How records are written.
 
-    delimiter: one or more ASCII characters, WHITESPACE, or None for text, where a line is a row. quote: one
-    ASCII character, or None for no quoting; doubled inside a quoted field it is a character.
+    delimiter: one or more ASCII characters, WHITESPACE, or None for text, where a line is a row.
+    quote: one ASCII character, or None for no quoting; doubled inside a quoted field it is a
+    character.
     escape: a character that makes the next one plain, in quoted and unquoted fields, or None.
     header: whether the first record (after `skip_rows` lines) names the columns; names: the columns
     as the user names them, in place of a header. comment: lines that begin with it are not records.

@@ -116,12 +116,13 @@ def _mend_names(
         what = f"{', '.join(made)} made up" if fewer else "the others are left out"
         note = f"the header has {n_names} names, the rows have {n_columns} fields: {what}"
         return [*names[:n_columns], *made], (note,)
-    unnamed = "--row-names, if it is the first column that has no name; "
     rows = "--long-rows cut" if fewer else "--short-rows null"
+    unnamed = "--row-names, if it is the first column that has no name; "
     raise DataError(
         f"{where}: the header has {n_names} name{'s'[: n_names != 1]}, the rows below have "
         f"{n_columns} field{'s'[: n_columns != 1]}",
-        hint=f"{unnamed if n_names == n_columns - 1 else ''}--names auto makes names up where the header has none; --names A,B,… gives all "
+        hint=(unnamed if n_names == n_columns - 1 else "")
+        + f"--names auto makes names up where the header has none; --names A,B,… gives all "
         f"{n_columns}; --skip-rows N, if it is no header; {rows} takes it as it is; --delimiter, "
         f"if it is not {dialect.delimiter!r}",
     )
@@ -232,7 +233,8 @@ def _field(
             else:
                 field += c
                 p += 1
-        p = _skip_spaces(head, p, dialect)
+        if not dialect.is_spaced:
+            p = _skip_spaces(head, p, dialect)
     # After a closing quote nothing may follow: what does is reported where the data are parsed.
     while p < len(head) and head[p : p + 1] not in (b"\n", b"\r"):
         if head.startswith(delimiters, p):

@@ -50,8 +50,8 @@ class SourceOptions:
     """
 
     delimiter: str | None = option(
-        "Between fields: one or more characters, such as ';', tab, space or '::'; whitespace: a run of "
-        "spaces and tabs.",
+        "Between fields: one or more characters, such as ';', tab, space or '::'; whitespace: a "
+        "run of spaces and tabs.",
         DELIMITER,
         group="Text files",
         default_text="found",

@@ -35,9 +35,9 @@ class Rules(_Rules):
 
     bools: texts that are true or false, each after its size and its value. strip: characters that
     may stand around numbers. delimiter: the first byte; tail: the bytes after it of a delimiter of
-    several; runs: it is a run of spaces and tabs. The decimal mark is 46 (a point) by default. drops_last, fills_short, long_rows,
-    join_field: what becomes of records with another number of fields than there are columns, as
-    `bd_rules` has it.
+    several; runs: it is a run of spaces and tabs. The decimal mark is 46 (a point) by default.
+    drops_last, fills_short, long_rows, join_field: what becomes of records with another number of
+    fields than there are columns, as `bd_rules` has it.
     """
 
     @property

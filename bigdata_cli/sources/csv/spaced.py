@@ -1,4 +1,4 @@
-"""Whether spaces separate the fields of a text: one each, or runs of them, as in aligned columns."""
+"""Whether spaces separate the fields of a text: one each, or runs as in aligned columns."""
 
 from __future__ import annotations
 
