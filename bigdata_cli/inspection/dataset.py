@@ -9,7 +9,7 @@ from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.inspection.balance import label_balance
-from bigdata_cli.inspection.facts import DatasetColumn, DatasetShard
+from bigdata_cli.inspection.facts import ClassBalance, DatasetColumn, DatasetShard, DatasetSplit
 from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes
@@ -45,11 +45,16 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
     label = manifest.storage.label
     folder = shlex.quote(str(dataset.path))
     balance = None
+    splits: tuple[DatasetSplit, ...] = ()
     notes: tuple[str, ...] = ()
     try:
         balance = label_balance(dataset)
+        splits = tuple(
+            _split(name, part, label_balance(part)) for name, part in dataset.splits.items()
+        )
     except BigdataError as error:
         notes = (f"the classes of the label were not counted: {error.message}",)
+        splits = tuple(_split(name, part, None) for name, part in dataset.splits.items())
     return DatasetReport(
         path=str(dataset.path),
         format=manifest.format,
@@ -71,7 +76,18 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         room=room,
         loaders=loader_lines(dataset),
         balance=balance,
+        splits=splits,
         notes=notes,
+    )
+
+
+def _split(name: str, part: Dataset, balance: ClassBalance | None) -> DatasetSplit:
+    return DatasetSplit(
+        name=name,
+        rows=part.rows,
+        shards=len(part.shards),
+        bytes=part.manifest.bytes,
+        balance=balance,
     )
 
 
