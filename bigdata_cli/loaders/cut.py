@@ -17,7 +17,7 @@ MAX_BLOCK_BYTES = 1_000_000
 """A block that is larger is not read as a whole, but piece by piece from its start."""
 PIECES_TOGETHER = 4
 """Pieces of blocks that are read together, and pieces of one block that are decoded together."""
-OPEN_BYTES = 48_000_000
+OPEN_BYTES = 72_000_000
 """Of the blocks that are read at the same time: decoded, and as arrays."""
 MAX_OPEN_BLOCKS = 64
 MAX_OPEN_SHARDS, MAX_OPEN_FILES = 64, 512
@@ -37,6 +37,7 @@ class Cut:
         block_rows: The rows of a block whose pieces are read in order; None where every piece can
             be read at any time.
         max_open: How many blocks are read at the same time; where `block_rows` is None, shards.
+            Up to half as many more, where they are all that there are.
         read_rows: The most rows that are read by one call.
     """
 
