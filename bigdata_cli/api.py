@@ -207,6 +207,7 @@ def inspect(
     full: bool = False,
     memory: int | str | None = None,
     disk: int | str | None = None,
+    shuffle_score: bool = False,
     html: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -249,6 +250,8 @@ def inspect(
         full: Read all of it: figures of columns are exact.
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
+        shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
+            label; reads the label.
         html: Write the report as a page that needs nothing else.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
