@@ -333,6 +333,8 @@ def head(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int = 10,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -368,7 +370,9 @@ def head(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to show, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
@@ -428,6 +432,8 @@ def cat(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int | None = None,
     format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
     output: str | Path | None = None,
@@ -463,7 +469,9 @@ def cat(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to write, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows only. Default: all.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
