@@ -40,12 +40,6 @@ def _parse_definition(text: str) -> tuple[str, str]:
     return name, match[3].strip()
 
 
-def _accept_definitions(given: Any) -> tuple[tuple[str, str], ...]:
-    if isinstance(given, Mapping):
-        return tuple((accept_text(name), accept_text(text)) for name, text in given.items())
-    return tuple((accept_text(name), accept_text(text)) for name, text in given)
-
-
 EXPRESSIONS = Kind(
     "EXPR",
     "str | Sequence[str]",
@@ -57,8 +51,8 @@ DEFINITIONS = Kind(
     "NAME=EXPR",
     "Mapping[str, str]",
     _parse_definition,
-    _accept_definitions,
-    collect=tuple,
+    accept_mapping(accept_text),
+    collect=unique_pairs,
     note="; repeatable",
 )
 NEW_NAMES = Kind(
@@ -82,14 +76,14 @@ class ShapeOptions:
         group="Rows and columns",
         default={},
     )
-    derive: tuple[tuple[str, str], ...] = option(
-        "A column made of others, in SQL; each may use those before it.", DEFINITIONS, default=()
+    derive: Mapping[str, str] = option(
+        "A column made of others, in SQL; each may use those before it.", DEFINITIONS, default={}
     )
     where: tuple[str, ...] = option(
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
     )
     sample: float | None = option("Keep each row with this probability.", SHARE, default=None)
-    seed: int = option("Of the sample: another one keeps other rows.", NATURAL, default=0)
+    seed: int = option("Of --sample and --split: another one takes other rows.", NATURAL, default=0)
 
 
 def steps_of(options: ShapeOptions) -> Steps:
@@ -102,7 +96,7 @@ def steps_of(options: ShapeOptions) -> Steps:
     steps: list[Any] = []
     if options.rename:
         steps.append(Rename(names=dict(options.rename)))
-    steps += [Derive(name=name, expression=text) for name, text in options.derive]
+    steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
     if options.sample is not None and not 0 < options.sample <= 1:
         raise UsageError(

@@ -126,11 +126,13 @@ def parse_records(
     *,
     float_mode: str,
     collect_bad: bool,
+    salts: np.ndarray | None = None,
 ) -> Parsed:
     """Parse the records of a block that start in [start, limit), offsets in the file.
 
     Columns whose type does not hold their values are parsed again as what they are. With
-    `collect_bad` records that are wrong are listed; then there is nothing else. Raises NeedMore
+    `collect_bad` records that are wrong are listed; then there is nothing else. With salts, uint64
+    (fields,), the rows are hashed; 0 leaves a field out. Raises NeedMore
     where the block is too short, RecordError for a record that is wrong, and InvalidValue for
     values that their column cannot hold.
     """
@@ -143,6 +145,7 @@ def parse_records(
         n_columns=n_columns,
         max_bad=_BAD_AT_FIRST if collect_bad else 0,
     )
+    one_pass.records.salts = None if salts is None else address(salts)
     parser = thread_parser()
     results = np.zeros(n_columns, native.RESULT)
     active = np.ones(n_columns, np.uint8)
@@ -155,6 +158,7 @@ def parse_records(
     plan = column_plan(columns, **how)
     while True:
         outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
+        one_pass.records.salts = None
         if outcome.n_bad:
             break
         kept = undecided[active[undecided["column"]] == 0]
