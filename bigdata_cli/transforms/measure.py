@@ -61,7 +61,9 @@ def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
     places = np.zeros(len(first), np.int32)
     places[used] = np.arange(len(used), dtype=np.int32)
     again = places[codes] if len(first) else np.zeros(len(codes), np.int32)
-    return pa.DictionaryArray.from_arrays(array_of(again, valid), array.dictionary.take(array_of(used)))
+    return pa.DictionaryArray.from_arrays(
+        array_of(again, valid), array.dictionary.take(array_of(used))
+    )
 
 
 def _measure_text(array: pa.Array, result: np.ndarray) -> None:
