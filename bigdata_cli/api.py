@@ -58,6 +58,15 @@ def convert(
     where: str | Sequence[str] = (),
     sample: float | None = None,
     seed: int = 0,
+    flag_null: Sequence[str] = (),
+    fill: Mapping[str, str] | None = None,
+    clip: Mapping[str, str] | None = None,
+    log1p: Sequence[str] = (),
+    bin: Mapping[str, str] | None = None,
+    standardize: Sequence[str] = (),
+    minmax: Sequence[str] = (),
+    one_hot: Sequence[str] = (),
+    hash: Mapping[str, int] | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -130,6 +139,15 @@ def convert(
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
         seed: Of sample and split: another one takes other rows.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -207,6 +225,7 @@ def inspect(
     full: bool = False,
     memory: int | str | None = None,
     disk: int | str | None = None,
+    shuffle_score: bool = False,
     html: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -249,6 +268,8 @@ def inspect(
         full: Read all of it: figures of columns are exact.
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
+        shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
+            label; reads the label.
         html: Write the report as a page that needs nothing else.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
@@ -330,6 +351,8 @@ def head(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int = 10,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -365,7 +388,9 @@ def head(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to show, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
@@ -425,6 +450,8 @@ def cat(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int | None = None,
     format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
     output: str | Path | None = None,
@@ -460,7 +487,9 @@ def cat(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to write, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows only. Default: all.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.

@@ -40,7 +40,7 @@ class ShardParts:
         """The unit as `take` wants it; called in any thread."""
         if unit.chunk is None or not self._is_split:
             return unit
-        from bigdata_cli.conversion.split_rows import split_rows  # it loads pyarrow.compute
+        from bigdata_cli.conversion.split_rows import split_rows  # loads pyarrow.compute
 
         rule = self.shared.plan.split
         assert rule is not None
