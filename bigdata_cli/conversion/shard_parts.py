@@ -14,7 +14,6 @@ from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState, as_categories
 
-
 _FEW_IN_FLIGHT = 2
 """Tables of a small split: many splits must not take the memory of many tables."""
 

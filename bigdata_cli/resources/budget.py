@@ -60,7 +60,8 @@ class Work:
     sample; record_is_given: the user has said so; record_copies: how often the longest record is
     there, as it was read, parsed, in a table and encoded. fixed_bytes: what does not depend on how
     the work is cut. n_splits: the parts of a shard that are written at the same time, each with a
-    table in the making and one that is encoded. returns_memory: a heap that keeps what is freed would save no time.
+    table in the making and one that is encoded. returns_memory: a heap that keeps what is freed
+    would save no time.
     """
 
     unit_bytes: int
