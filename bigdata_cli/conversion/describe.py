@@ -50,7 +50,7 @@ def manifest_of(
         dialect=plan.source.dialect.to_json(),
         options=options_entry(plan),
         schema=schema,
-        statistics=_settled(ledger.statistics(schema), schema),
+        statistics=settled_statistics(ledger.statistics(schema), schema),
         shards=tuple(_shard_entry(plan, result, len(results)) for result in results),
         rejected_rows=ledger.rejected,
         short_rows=ledger.tally.short_rows,
@@ -80,7 +80,7 @@ def _shard_entry(plan: Plan, result: ShardResult, n_shards: int) -> ShardEntry:
     )
 
 
-def _settled(
+def settled_statistics(
     statistics: dict[str, ColumnStatistics], schema: Schema
 ) -> dict[str, ColumnStatistics]:
     """Minima and maxima as the final dtype holds them: integers of a float column are floats, and
