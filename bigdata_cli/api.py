@@ -70,6 +70,8 @@ def convert(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -142,6 +144,8 @@ def convert(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other.
+        seed: Of shuffle=True: the same seed gives the same order. Default: 0.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
@@ -25,7 +25,6 @@ from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.rejects import merge_rejects
 from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
-from bigdata_cli.conversion.shuffle import Scatter, scatter_plan
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
@@ -34,6 +33,9 @@ from bigdata_cli.resources.idle_pages import drop_idle_pages
 from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
 from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
+
+if TYPE_CHECKING:
+    from bigdata_cli.conversion.shuffle import Scatter
 
 BudgetListener = Callable[[MemoryBudget], None]
 
@@ -148,6 +150,8 @@ class _Run:
 
         is_begun: the second one has been; what it has made is kept if this one fails.
         """
+        from bigdata_cli.conversion.shuffle import Scatter, scatter_plan
+
         begin_phase("scattering")
         try:
             buckets = scatter_plan(plan)

@@ -35,7 +35,7 @@ from bigdata_cli.sources.tables.shuffled import (
 from bigdata_cli.types.column_entry import column_entries
 from bigdata_cli.types.state import ColumnState
 
-_PART_BYTES = 256_000_000
+PART_BYTES = 256_000_000
 """Of the source in one file of buckets: what is lost at most where a run is interrupted."""
 
 
@@ -49,6 +49,7 @@ def scatter_plan(plan: Plan) -> Plan:
     found = replace(plan, form=get_format("buckets"), storage=options, output=output)
     partition = _partition(plan)
     memory = budget_of(found)
+    memory = replace(memory, unit_bytes=min(memory.unit_bytes, plan.memory.unit_bytes))
     shards = Shards(partition, partition.n_shards or 1)
     return replace(found, shards=shards, memory=memory, table_bytes=memory.batch_bytes)
 
@@ -66,12 +67,12 @@ def _bits(plan: Survey) -> int:
 
 def _partition(plan: Plan) -> Partition:
     source = plan.source
-    n_parts = max(1, math.ceil(source.bytes / _PART_BYTES))
+    n_parts = max(1, math.ceil(source.bytes / PART_BYTES))
     if source.in_pieces is not None:
         return FileRanges(source.in_pieces.split(n_parts))
     if source.total_rows is not None:
         return Evenly(source.total_rows, n_parts)
-    return BySize(_PART_BYTES)
+    return BySize(PART_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli import verify
-from bigdata_cli.conversion import commit, journal, ledger, reconcile, rejects
+from bigdata_cli.conversion import commit, journal, ledger, reconcile, rejects, shuffle
 from bigdata_cli.conversion import run as conversion
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
@@ -91,6 +92,9 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         timer.daemon = True
         timer.start()
     options = {**request["options"], "output": Path(request["options"]["output"])}
+    if "order" in options:
+        options["order"] = OrderOptions(**options["order"])
+        shuffle.PART_BYTES = request["part_bytes"]
     said: list[str] = []
     try:
         report = conversion.run(
