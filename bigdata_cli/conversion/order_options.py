@@ -14,14 +14,12 @@ class OrderOptions:
 
     shuffle: bool = option(
         "Store the rows in random order, each order as likely as any other.",
-        manifest="shuffle",
         group="Order of rows",
         default=False,
     )
     seed: int | None = option(
         "Of --shuffle: the same seed gives the same order.",
         NATURAL,
-        manifest="seed",
         default_text="0",
         default=None,
     )

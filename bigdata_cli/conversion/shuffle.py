@@ -17,26 +17,16 @@ from msgspec import structs
 from bigdata_cli.conversion.commit import INNER_NAME
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.describe import options_entry, settled_statistics
+from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.estimate.memory import budget_of
 from bigdata_cli.conversion.partition import BySize, Evenly, FileRanges, Partition
 from bigdata_cli.conversion.plan import Plan, Shards
-from bigdata_cli.conversion.survey import Survey
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.buckets.write import BucketOptions
-from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.store import PartialFiles
-from bigdata_cli.sources.tables.shuffled import (
-    UNKNOWN_BITS,
-    Scattered,
-    ShuffledSource,
-    bits_for,
-)
+from bigdata_cli.sources.tables.shuffled import Scattered, ShuffledSource
 from bigdata_cli.types.column_entry import column_entries
 from bigdata_cli.types.state import ColumnState
-
-PART_BYTES = 256_000_000
-"""Of the source in one file of buckets: what is lost at most where a run is interrupted."""
 
 
 def scatter_plan(plan: Plan) -> Plan:
@@ -44,9 +34,15 @@ def scatter_plan(plan: Plan) -> Plan:
 
     Raises BudgetError where that does not fit the memory limit.
     """
-    options = BucketOptions(seed=plan.options.order.seed or 0, bits=_bits(plan))
+    sample = plan.sample
+    options = scatter.bucket_options(
+        sample.schema,
+        sample.statistics,
+        sample.estimated_rows if sample.size_known else None,
+        seed=plan.options.order.seed or 0,
+    )
     output = plan.output / INNER_NAME
-    found = replace(plan, form=get_format("buckets"), storage=options, output=output)
+    found = replace(plan, form=scatter.bucket_format(), storage=options, output=output)
     partition = _partition(plan)
     memory = budget_of(found)
     memory = replace(memory, unit_bytes=min(memory.unit_bytes, plan.memory.unit_bytes))
@@ -54,25 +50,14 @@ def scatter_plan(plan: Plan) -> Plan:
     return replace(found, shards=shards, memory=memory, table_bytes=memory.batch_bytes)
 
 
-def _bits(plan: Survey) -> int:
-    """The bits of the numbers of buckets."""
-    sample = plan.sample
-    if not sample.size_known:
-        return UNKNOWN_BITS
-    of_row = sum(
-        8 + sample.statistics[column.name].mean_text_bytes for column in sample.schema.columns
-    )
-    return bits_for(of_row * sample.estimated_rows)
-
-
 def _partition(plan: Plan) -> Partition:
     source = plan.source
-    n_parts = max(1, math.ceil(source.bytes / PART_BYTES))
+    n_parts = max(1, math.ceil(source.bytes / scatter.PART_BYTES))
     if source.in_pieces is not None:
         return FileRanges(source.in_pieces.split(n_parts))
     if source.total_rows is not None:
         return Evenly(source.total_rows, n_parts)
-    return BySize(PART_BYTES)
+    return BySize(scatter.PART_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +85,7 @@ class Scatter:
             names=tuple(file.name for result in ledger.in_order for file in result.files),
             schema=schema,
             rows=ledger.rows,
+            share_bytes=scatter.SHARE_BYTES,
         )
         source = ShuffledSource(
             inner=plan.source,
@@ -143,7 +129,11 @@ class Scatter:
             long_rows=ledger.tally.long_rows,
             repeated_headers=ledger.tally.repeated_headers,
             order="shuffled",
-            options={**options_entry(plan), "table_bytes": table_bytes},
+            options={
+                **options_entry(plan),
+                "table_bytes": table_bytes,
+                "seed": plan.options.order.seed or 0,
+            },
             columns=column_entries(schema, statistics),
             shards=tuple(structs.replace(one, source_ranges=()) for one in gathered.shards),
         )

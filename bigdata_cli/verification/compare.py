@@ -25,6 +25,7 @@ from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Column, Kind, arrow_type
 from bigdata_cli.types.lattice import Observed, resolve
 from bigdata_cli.verification.manifest import read_rejects
+from bigdata_cli.verification.multiset import RowSums
 from bigdata_cli.verification.places import place_of
 from bigdata_cli.verification.report import Finding, VerifyProgress
 from bigdata_cli.verification.source import OpenedSource, compare_fingerprint
@@ -53,14 +54,18 @@ def compare_values(
 ) -> Comparison:
     """Compare every value, the rejected records, and the dtypes that the values ask for.
 
+    The rows of a shuffled dataset are compared whatever their order (`RowSums`), and not at all
+    where a shard is damaged.
     damaged: shards that are left out, as their files are not those that were written.
     The first few differences of each column are listed with their places, and how many there are.
     Raises UsageError for a pipe that would have to be read several times.
     """
     comparer = _Comparer(dataset, source, damaged, jobs, progress)
     n_shards = len(dataset.shards)
-    if dataset.manifest.order == "source":
+    if dataset.manifest.order in ("source", "shuffled"):
         comparer.read(all_in_one, None)
+        if dataset.manifest.order == "shuffled":
+            comparer.compare_sums()
     elif source.rows.comes_once and n_shards > _SHARDS_AT_ONCE:
         raise UsageError(
             f"{n_shards:,} shards took turns: to compare them with their source it has to be read "
@@ -101,6 +106,9 @@ class _Comparer:
         self._readers: dict[int, _ShardReader] = {}
         self._shard = 0
         self._is_whole = True
+        self._sums: RowSums | None = None
+        if dataset.manifest.order == "shuffled":
+            self._sums = RowSums(dataset.schema.columns)
 
     def read(self, portions: Portions, wanted: range | None) -> None:
         """Read the source once; wanted: of shards that take turns, those to compare now."""
@@ -148,9 +156,13 @@ class _Comparer:
         self._compare_rejects(fed, unit)
         shards = self._dataset.shards
         row, n_rows = 0, unit.chunk.rows
-        if takes_turns:
+        if self._sums is not None:
+            arrays = zip(self._dataset.schema, unit.chunk.batch.columns, strict=True)
+            self._sums.add([self._as_read(column, values) for column, values in arrays])
+            self._rows[0] += n_rows
+        elif takes_turns:
             self._compare(fed.shard, fed, unit, 0, n_rows)
-        while not takes_turns and row < n_rows:
+        while self._sums is None and not takes_turns and row < n_rows:
             left = shards[self._shard].rows - self._rows[self._shard]
             if left <= 0 and self._shard + 1 < len(shards):
                 self._readers.pop(self._shard, None)
@@ -226,11 +238,8 @@ class _Comparer:
         first: int,
     ) -> None:
         """Compare a column of rows that begin at row `first` of the block."""
-        dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
         found = as_text(found)
-        if values.type == arrow_type(dtype):
-            dataset = self._dataset
-            values = dataset.format.as_read(values, column, dataset.storage)
+        values = self._as_read(column, values)
         if values.type != found.type:  # values that ask for another dtype
             values, found = values.cast(pa.string()), found.cast(pa.string())
         rows = differing_rows(values, found)
@@ -247,6 +256,34 @@ class _Comparer:
             )
         self._n_different[column.name] += len(rows)
 
+    def _as_read(self, column: Column, values: pa.Array) -> pa.Array:
+        """Values of the source as the dataset gives them back, where they are of its dtype."""
+        dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
+        if values.type != arrow_type(dtype):
+            return values
+        return self._dataset.format.as_read(values, column, self._dataset.storage)
+
+    def compare_sums(self) -> None:
+        """Compare all rows of the dataset with those of the source, in whatever order."""
+        dataset, expected = self._dataset, self._sums
+        if self._damaged or not self._is_whole or expected is None:
+            return
+        found = RowSums(dataset.schema.columns)
+        try:
+            for batch in dataset.read(max_rows=dataset.read_rows(dataset.schema)):
+                found.add(batch.columns)
+        except BigdataError as error:
+            self._findings.append(Finding(file=MANIFEST_NAME, what=error.message))
+            return
+        self.compared = found.rows
+        names = list(found.differing_columns(expected))
+        for name in names:
+            what = f'column "{name}" has values that are not those of the source, in any order'
+            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+        if not names and not found.has_same_rows(expected):
+            what = "each column has the values of the source, and they stand in other rows"
+            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+
     def finish(self) -> Iterator[Finding]:
         """All that was found, what holds for the whole source last."""
         yield from self._findings
@@ -258,7 +295,7 @@ class _Comparer:
             return
         manifest = self._dataset.manifest
         counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
-        if manifest.order != "source":
+        if manifest.order == "within shards":
             counts = [
                 (shard.file_names[0], self._rows[index], shard.rows)
                 for index, shard in enumerate(manifest.shards)

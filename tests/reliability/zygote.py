@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli import verify
-from bigdata_cli.conversion import commit, journal, ledger, reconcile, rejects, shuffle
+from bigdata_cli.conversion import commit, journal, ledger, reconcile, rejects
 from bigdata_cli.conversion import run as conversion
 from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.rows_file import RowsFile
@@ -94,7 +95,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     options = {**request["options"], "output": Path(request["options"]["output"])}
     if "order" in options:
         options["order"] = OrderOptions(**options["order"])
-        shuffle.PART_BYTES = request["part_bytes"]
+        scatter.PART_BYTES = request["part_bytes"]
     said: list[str] = []
     try:
         report = conversion.run(

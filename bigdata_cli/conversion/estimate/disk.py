@@ -83,7 +83,8 @@ def check_disk(plan: Plan) -> DiskWatch | None:
     is_known = sample.size_known
     if is_known and _upper_bound(plan) <= budget.left_bytes:
         return None
-    if is_known and _SURE * (plan.shards.predicted_bytes or budget.limit_bytes) > budget.left_bytes:
+    predicted = _SURE * (plan.shards.predicted_bytes or budget.limit_bytes)
+    if is_known and (plan.options.order.shuffle or predicted > budget.left_bytes):
         from bigdata_cli.conversion.estimate.fit import refuse_what_does_not_fit
 
         refuse_what_does_not_fit(plan, budget)
@@ -112,8 +113,9 @@ def _upper_bound(plan: Plan) -> int:
     sample = plan.sample
     text_bytes = sample.estimated_rows * sample.bytes / max(sample.rows, 1)
     of_row = sum(len(name.encode("utf-8", "replace")) + _VALUE_BYTES for name in plan.keep)
-    fixed = plan.shards.count * len(plan.keep) * _COLUMN_BYTES
-    return round(sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes) + fixed
+    copies = 2 if plan.options.order.shuffle else 1  # the buckets, and what is made of them
+    fixed = copies * plan.shards.count * len(plan.keep) * _COLUMN_BYTES
+    return round(copies * (sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes)) + fixed
 
 
 def usable_bytes(store: Store, *, beside: int = 0) -> int:

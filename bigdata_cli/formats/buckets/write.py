@@ -84,7 +84,9 @@ def _sorted_columns(table: pa.Table, order: np.ndarray) -> tuple[list[pa.Array],
             array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
         array = array.take(indices)
         if pa.types.is_dictionary(array.type):
-            array = array.dictionary.take(array.indices)  # `dictionary_decode` takes eight times as long
+            array = array.dictionary.take(
+                array.indices
+            )  # `dictionary_decode` takes eight times as long
         columns.append(array)
     return columns, table.column_names
 

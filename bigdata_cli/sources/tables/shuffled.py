@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.errors import DataError, VerificationError
-from bigdata_cli.formats.buckets.keys import KEY_BITS
 from bigdata_cli.formats.buckets.read import BucketFile
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.io.store import Files, StoredFile
@@ -23,11 +22,9 @@ from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.rows import parse_rows
-from bigdata_cli.types.dtype import Column, Schema
+from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from bigdata_cli.types.lattice import TypeOptions
 
-SHARE_BYTES = 24 << 20
-"""Bytes in memory of the rows that are put into order at a time, about."""
 _MAX_BITS = 40
 _PIECES_AHEAD = 2
 
@@ -36,18 +33,23 @@ _PIECES_AHEAD = 2
 class Scattered:
     """Files of buckets, in the order of the parts of the source.
 
-    schema: the columns, in their final dtypes. rows: of all files.
+    schema: the columns, in their final dtypes. rows: of all files. share_bytes: of rows in memory
+    that are put into order at a time, about.
     """
 
     store: Files
     names: tuple[str, ...]
     schema: Schema
     rows: int
+    share_bytes: int
 
-    def shares(self, share_bytes: int = SHARE_BYTES) -> Iterator[tuple[int, int]]:
-        """(first bits, how many) of the keys of rows that fit in memory together, ascending.
+    def shares(self, share_bytes: int) -> Iterator[tuple[int, int]]:
+        """(first bits, how many) of the keys of rows that are put into order together, ascending.
 
         The order of the rows does not depend on where they are cut.
+
+        Args:
+            share_bytes: Of a share in memory, at most, about.
         """
         sizes = self._bucket_bytes()
         yield from _cut(sizes, share_bytes, number=0, bits=0)
@@ -97,8 +99,6 @@ def _cut(sizes: np.ndarray, most: int, *, number: int, bits: int) -> Iterator[tu
 
 
 def _held_type(column: Column) -> pa.DataType:
-    from bigdata_cli.types.dtype import arrow_type
-
     return pa.string() if column.dtype == "category" else arrow_type(column.dtype)
 
 
@@ -155,7 +155,7 @@ class ShuffledFeed:
         scattered, total_bytes = self._source.scattered, self._source.bytes
         row = 0
         try:
-            for number, bits in scattered.shares():
+            for number, bits in scattered.shares(scattered.share_bytes):
                 with stage("shuffle"):
                     order, rows = scattered.read(number, bits, self._columns)
                 place = 0
@@ -293,17 +293,3 @@ class ShuffledSource:
         return DataError(
             f"row {error.offset + 1:,} of the shuffled rows: {error.problem}", hint=error.hint
         )
-
-
-def bits_for(total_bytes: float) -> int:
-    """The bits of the number of a bucket, for rows of so many bytes in memory."""
-    bits = 0
-    while bits < _MAX_BUCKET_BITS and total_bytes / (1 << bits) > SHARE_BYTES / 2:
-        bits += 1
-    return bits
-
-
-_MAX_BUCKET_BITS = 10
-UNKNOWN_BITS = 9
-"""Where it is not known how many rows there are."""
-assert _MAX_BITS < KEY_BITS
