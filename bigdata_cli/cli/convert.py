@@ -154,6 +154,7 @@ def print_report(report: ConvertReport) -> None:
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "shards": f"{report.n_shards:,}"
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
             "shards done before": f"{report.resumed_shards:,}" if report.resumed_shards else None,

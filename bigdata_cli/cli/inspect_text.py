@@ -10,11 +10,21 @@ import click
 from bigdata_cli.cli.render import (
     confidence_text,
     dialect_text,
+    print_note,
     print_pairs,
     print_table,
+    print_title,
     sanitize,
+    shorten,
 )
-from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, shard_balance
+from bigdata_cli.inspection.summary import (
+    cost_notes,
+    number_text,
+    ranked,
+    rows_text,
+    shard_balance,
+    verdict,
+)
 from bigdata_cli.resources.sizes import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ def print_source(report: CsvReport) -> None:
     read = f"{report.sample_rows:,} rows, {format_size(report.sample_bytes)}"
     print_pairs(
         {
+            "verdict": _verdict(report),
             "source": f"{report.path} ({size})",
             "dialect": dialect_text(report.dialect),
             "flags": shlex.join(report.flags) or None,
@@ -53,7 +64,7 @@ def print_source(report: CsvReport) -> None:
         _print_balance(report.balance)
     _print_costs(report)
     for note in report.notes:
-        click.echo(f"Note: {sanitize(note)}")
+        print_note(f"Note: {note}")
     click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
 
 
@@ -80,9 +91,10 @@ def _print_columns(report: CsvReport) -> None:
         ],
         [*rows, total],
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
+        hide_first=("in pandas", "here", "examples", "distinct", "saving"),
     )  # fmt: skip
     if not report.exact:
-        click.echo(
+        print_note(
             "Types, nulls, min and max are those of the sample, distinct is estimated from it; a "
             "conversion checks every value."
         )
@@ -102,19 +114,20 @@ def _column(column: CsvColumn) -> list[Any]:
         format_size(column.pandas_bytes),
         format_size(column.bytes),
         _times(column.pandas_bytes, column.bytes),
-        ", ".join(shorten(value) for value in column.examples),
+        ", ".join(shorten(value, width=_MAX_TEXT) for value in column.examples),
     ]
 
 
 def _print_warnings(report: CsvReport) -> None:
-    found = [
-        [column.name, warning]
+    found = {
+        column.name: "; ".join(column.warnings)
         for column in report.columns[:MAX_SHOWN_COLUMNS]
-        for warning in column.warnings
-    ]
+        if column.warnings
+    }
     if found:
         click.echo()
-        print_table("Worth knowing", ["column", "what"], found)
+        print_title("Worth knowing")
+        print_pairs(found)
 
 
 def _print_balance(balance: ClassBalance) -> None:
@@ -127,7 +140,10 @@ def _print_balance(balance: ClassBalance) -> None:
     print_table(
         f"Classes of {balance.column}",
         ["value", "rows", "share"],
-        [[shorten(value), f"{count:,}", f"{100 * count / total:.3g} %"] for value, count in pairs],
+        [
+            [shorten(value, width=_MAX_TEXT), f"{count:,}", f"{100 * count / total:.3g} %"]
+            for value, count in pairs
+        ],
     )
 
 
@@ -136,13 +152,20 @@ def _print_costs(report: CsvReport) -> None:
         return
     click.echo()
     few = "" if report.size_known else ", of what was seen"
+    headers = ["", "format", "layout", "compression", "on disk", "time", "in memory"]
+    rows = [_cost(cost) for cost in ranked(report.costs)]
+    exceeded = [_exceeded(cost) for cost in ranked(report.costs)]
+    if any(exceeded):
+        headers.append("exceeds")
+        rows = [[*row, what] for row, what in zip(rows, exceeded, strict=True)]
     print_table(
         f"What a dataset would cost, predicted{few} (* recommended)",
-        ["", "format", "layout", "compression", "on disk", "time", "in memory", "fits"],
-        [_cost(cost) for cost in report.costs],
+        headers,
+        rows,
+        hide_first=("in memory",),
     )
     for note in cost_notes(report.costs, report.room):
-        click.echo(sanitize(note))
+        print_note(note)
 
 
 def _cost(cost: Cost) -> list[Any]:
@@ -156,15 +179,17 @@ def _cost(cost: Cost) -> list[Any]:
         format_size(cost.bytes),
         format_duration(cost.seconds),
         format_size(cost.memory_bytes),
-        fits_text(cost),
     ]
 
 
-def fits_text(cost: Cost) -> str:
-    """Whether a dataset fits, in a word or two."""
-    if not cost.fits_disk:
-        return "no: disk"
-    return "disk, memory" if cost.fits_memory else "disk"
+def _exceeded(cost: Cost) -> str | None:
+    """What the dataset does not fit, None where it fits everything."""
+    fits = {"disk": cost.fits_disk, "memory": cost.fits_memory}
+    return ", ".join(name for name, is_enough in fits.items() if not is_enough) or None
+
+
+def _verdict(report: CsvReport) -> str | None:
+    return None if report.room is None else verdict(report.costs, report.room)
 
 
 def print_dataset(report: DatasetReport) -> None:
@@ -176,6 +201,7 @@ def print_dataset(report: DatasetReport) -> None:
             "label": report.label,
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "bytes": format_size(report.bytes),
             "source": f"{', '.join(report.sources)} ({format_size(report.source_bytes)}{ratio})",
             "in memory": f"{format_size(report.memory_bytes)}{_fits_memory(report)}",
@@ -214,6 +240,7 @@ def print_dataset(report: DatasetReport) -> None:
             for column in report.columns[:MAX_SHOWN_COLUMNS]
         ],
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
+        hide_first=("in memory", "std", "mean"),
     )
     for library, lines in (report.loaders or {}).items():
         click.echo(f"\n{library}:")
@@ -226,17 +253,9 @@ def _fits_memory(report: DatasetReport) -> str:
     if report.room is None:
         return ""
     fits = report.memory_bytes <= report.room.memory_bytes
-    told = "" if report.room.memory_told else " free"
-    return f" ({'fits' if fits else 'does not fit'} the {report.room.memory_bytes:,} bytes{told})"
-
-
-def shorten(text: str, *, width: int = _MAX_TEXT) -> str:
-    """The text, cut with an ellipsis where it is longer than `width`.
-
-    >>> shorten("abcdef", width=4)
-    'abc…'
-    """
-    return text if len(text) <= width else text[: width - 1] + "…"
+    source = "--memory" if report.room.has_memory_limit else "free"
+    size = format_size(report.room.memory_bytes)
+    return f" ({'fits' if fits else 'does not fit'} {size}, {source})"
 
 
 def _dtype(dtype: str, n_categories: int | None) -> str:

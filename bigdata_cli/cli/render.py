@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -14,23 +15,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from bigdata_cli.cli.table_layout import GAP, lay_out
 from bigdata_cli.printable import sanitize
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from bigdata_cli.resources.recorder import MemoryRecord
 
 # The marks that reorder text, and controls: they could hide or forge what is shown.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NUMBER = re.compile(r"[-+]?(\d[\d,]*)(\.\d+)?(e[-+]?\d+)?( ?(%|[kMGTP]?B(/s)?|s|rows/s))?")
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A rich console on stdout or stderr; colour only on a terminal and without NO_COLOR."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def emit_json(value: Any) -> None:
@@ -67,11 +60,14 @@ def print_table(
     rows: Sequence[Sequence[object]],
     *,
     more: str | None = None,
+    hide_first: Sequence[str] = (),
 ) -> None:
-    """Print a table on stdout: rich on a terminal, aligned text elsewhere.
+    """Print a table on stdout: as wide as the terminal allows, in full elsewhere.
 
-    Cells are sanitized; None is shown empty. Columns of numbers and sizes align right. `more`
-    is a last line such as "… and 970 more columns".
+    Cells are sanitized; None is shown empty. Columns of numbers and sizes align right. On a
+    terminal that is too narrow, texts are shortened with an ellipsis and the columns of
+    `hide_first` are left out, in this order; the last line names them. `more` is a last line such
+    as "… and 970 more columns".
     """
     cells = [["" if cell is None else sanitize(cell) for cell in row] for row in rows]
     headers = [sanitize(name) for name in columns]
@@ -81,54 +77,103 @@ def print_table(
         for i in range(len(headers))
     ]
     if sys.stdout.isatty():
-        _print_rich(title, headers, cells, right)
+        _print_fitted(title, headers, cells, right, hide_first)
     else:
         _print_plain(title, headers, cells, right)
     if more is not None:
         click.echo(sanitize(more))
 
 
-def _print_rich(
-    title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
+def _print_fitted(
+    title: str | None,
+    headers: list[str],
+    cells: list[list[str]],
+    right: list[bool],
+    hide_first: Sequence[str],
 ) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=None if title is None else Text(sanitize(title)),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
+    """Print what a terminal has room for, the title and the headers in bold."""
+    header_widths = [display_width(header) for header in headers]
+    shown, widths, hidden = lay_out(
+        _widths(headers, cells),
+        header_widths,
+        is_text=[not is_right for is_right in right],
+        hide_first=[headers.index(name) for name in hide_first if name in headers],
+        max_width=terminal_width(),
     )
-    for header, is_right in zip(headers, right, strict=True):
-        table.add_column(Text(header), justify="right" if is_right else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    if title is not None:
+        print_title(title)
+    for place, row in enumerate([headers, *cells]):
+        padded = [
+            _pad(shorten(row[i], width=width), width, right[i])
+            for i, width in zip(shown, widths, strict=True)
+        ]
+        click.secho(GAP.join(padded).rstrip(), bold=True if place == 0 else None)
+    if hidden:
+        names = ", ".join(headers[i] for i in hidden)
+        click.echo(f"(no room for: {names}; a wider window or --json shows them)")
+
+
+def print_title(title: str) -> None:
+    """Print a heading on stdout, in bold on a terminal."""
+    click.echo(click.style(sanitize(title), bold=True))
+
+
+def terminal_width() -> int:
+    """Cells of a line of the terminal: COLUMNS if it is set."""
+    return shutil.get_terminal_size().columns
+
+
+def _widths(headers: list[str], cells: list[list[str]]) -> list[int]:
+    return [max(display_width(row[i]) for row in [headers, *cells]) for i in range(len(headers))]
 
 
 def _print_plain(
     title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
 ) -> None:
     if title is not None:
-        click.echo(sanitize(title))
-    widths = [max(display_width(row[i]) for row in [headers, *cells]) for i in range(len(headers))]
+        print_title(title)
+    widths = _widths(headers, cells)
     rule = ["-" * width for width in widths]
     for row in [headers, rule, *cells]:
         padded = (
             _pad(cell, width, is_right)
             for cell, width, is_right in zip(row, widths, right, strict=True)
         )
-        click.echo("  ".join(padded).rstrip())
+        click.echo(GAP.join(padded).rstrip())
+
+
+def shorten(text: str, *, width: int) -> str:
+    """The text, cut with an ellipsis where it takes more than `width` cells of a terminal.
+
+    >>> shorten("abcdef", width=4)
+    'abc…'
+    >>> shorten("日本語", width=4)
+    '日…'
+    """
+    if display_width(text) <= width:
+        return text
+    while text and display_width(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def print_note(text: str) -> None:
+    """Print a sentence on stdout; on a terminal, lines end between words."""
+    clean = sanitize(text)
+    click.echo(click.wrap_text(clean, terminal_width()) if sys.stdout.isatty() else clean)
 
 
 def print_pairs(pairs: Mapping[str, object], *, file: IO[str] | None = None) -> None:
     """Print names and values, aligned: one per line, None left out."""
     shown = {sanitize(name): sanitize(value) for name, value in pairs.items() if value is not None}
     width = max((display_width(name) for name in shown), default=0)
+    wraps = file is None and sys.stdout.isatty()
     for name, value in shown.items():
-        click.echo(f"{_pad(name, width, False)}  {value}", file=file)
+        line = _pad(name, width, False) + GAP + value
+        if wraps and display_width(line) > terminal_width():
+            rest = " " * (width + len(GAP))
+            line = click.wrap_text(value, terminal_width(), _pad(name, width, False) + GAP, rest)
+        click.echo(line, file=file)
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

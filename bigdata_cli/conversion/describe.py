@@ -52,12 +52,21 @@ def manifest_of(
         schema=schema,
         statistics=settled_statistics(ledger.statistics(schema), schema),
         shards=tuple(_shard_entry(plan, result, len(results)) for result in results),
-        rejected_rows=ledger.rejected,
-        short_rows=ledger.tally.short_rows,
-        long_rows=ledger.tally.long_rows,
-        repeated_headers=ledger.tally.repeated_headers,
         order=order,
+        **row_counts(ledger),
     )
+
+
+def row_counts(ledger: Ledger) -> dict[str, int]:
+    """How many rows of the source are not as the others, by their names in the manifest."""
+    tally = ledger.tally
+    return {
+        "rejected_rows": ledger.rejected,
+        "filtered_rows": tally.filtered,
+        "short_rows": tally.short_rows,
+        "long_rows": tally.long_rows,
+        "repeated_headers": tally.repeated_headers,
+    }
 
 
 def options_entry(plan: Plan) -> dict[str, Any]:

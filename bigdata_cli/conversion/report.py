@@ -47,6 +47,7 @@ class ConvertReport:
     layout: str
     rows: int
     rejected_rows: int
+    filtered_rows: int
     n_shards: int
     n_files: int
     bytes_in: int
@@ -72,6 +73,7 @@ class ConvertReport:
             "layout": self.layout,
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
+            "filtered_rows": self.filtered_rows,
             "shards": self.n_shards,
             "files": self.n_files,
             "bytes_in": self.bytes_in,
@@ -113,6 +115,7 @@ def build_report(
         layout=manifest.storage.layout,
         rows=manifest.rows,
         rejected_rows=manifest.rejected_rows,
+        filtered_rows=manifest.filtered_rows,
         n_shards=len(manifest.shards),
         n_files=sum(len(shard.files) for shard in manifest.shards),
         bytes_in=sum(source.bytes for source in manifest.sources),

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bigdata_cli.conversion.commit import INNER_NAME
 from bigdata_cli.conversion.coordinator import Coordinator
-from bigdata_cli.conversion.describe import options_entry, settled_statistics
+from bigdata_cli.conversion.describe import options_entry, row_counts, settled_statistics
 from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.estimate.memory import budget_of
 from bigdata_cli.conversion.partition import BySize, Evenly, FileRanges, Partition
@@ -124,11 +124,8 @@ class Scatter:
         table_bytes = gathered.options["table_bytes"]
         return structs.replace(
             gathered,
-            rejected_rows=ledger.rejected,
-            short_rows=ledger.tally.short_rows,
-            long_rows=ledger.tally.long_rows,
-            repeated_headers=ledger.tally.repeated_headers,
             order="shuffled",
+            **row_counts(ledger),
             options={
                 **options_entry(plan),
                 "table_bytes": table_bytes,

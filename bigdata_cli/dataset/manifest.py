@@ -69,7 +69,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(file.name for file in self.files)
 
 
-_RARE_COUNTS = ("short_rows", "long_rows", "repeated_headers")
+_RARE_COUNTS = ("filtered_rows", "short_rows", "long_rows", "repeated_headers")
 """Not in the file where they are 0: so most manifests are as those of earlier versions."""
 
 
@@ -78,10 +78,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
     order; "within shards" where only the rows of each shard are; "shuffled" where they are in the
-    random order of a seed. sidecars: files that belong to
-    the dataset beside its shards: the format's own metadata, rejected records. short_rows,
-    long_rows: records that had too few or too many fields and were kept; repeated_headers: that
-    were left out.
+    random order of a seed. sidecars: files that belong to the dataset beside its shards: the
+    format's own metadata, rejected records. filtered_rows: that were read, and that a filter took
+    away. short_rows, long_rows: records that had too few or too many fields and were kept;
+    repeated_headers: that were left out.
     """
 
     manifest_version: int = MANIFEST_VERSION
@@ -95,6 +95,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     written_rows: Count = msgspec.field(name="rows")
     """As the file has it; `rows` is the sum of the shards."""
     rejected_rows: Count
+    filtered_rows: Count = 0
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0

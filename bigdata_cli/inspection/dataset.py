@@ -50,6 +50,7 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         compression=manifest.storage.compression,
         rows=manifest.rows,
         rejected_rows=manifest.rejected_rows,
+        filtered_rows=manifest.filtered_rows,
         bytes=manifest.bytes,
         source_bytes=sum(source.bytes for source in manifest.sources),
         sources=tuple(source.name for source in manifest.sources),

@@ -174,6 +174,7 @@ class DatasetFacts:
     compression: str | None
     rows: int
     rejected_rows: int
+    filtered_rows: int
     bytes: int
     source_bytes: int
     sources: tuple[str, ...]

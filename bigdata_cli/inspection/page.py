@@ -19,7 +19,14 @@ from bigdata_cli.inspection.facts import (
     SourceFacts,
 )
 from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
-from bigdata_cli.inspection.summary import cost_notes, number_text, rows_text, shard_balance
+from bigdata_cli.inspection.summary import (
+    cost_notes,
+    number_text,
+    ranked,
+    rows_text,
+    shard_balance,
+    verdict,
+)
 from bigdata_cli.resources.sizes import format_duration, format_size
 
 MAX_COLUMNS = 400
@@ -46,6 +53,7 @@ def source_page(report: SourceFacts) -> str:
         f'<p class="soft">{text(size)} · {text(read)}'
         + (f" · {text(shlex.join(report.flags))}" if report.flags else "")
         + "</p>",
+        _verdict(report),
         f'<div class="tiles">{"".join(tiles)}</div>',
         "".join(f'<p class="warn">{text(note)}</p>' for note in report.notes),
         _costs(report),
@@ -118,20 +126,26 @@ def _page(title: str, sections: list[str]) -> str:
     )
 
 
+def _verdict(report: SourceFacts) -> str:
+    """Whether a dataset fits, and the command that makes it."""
+    found = None if report.room is None else verdict(report.costs, report.room)
+    if found is None:
+        return ""
+    return f"<p>{text(found[0].upper() + found[1:])}</p>{lines(report.next_command)}"
+
+
 def _costs(report: SourceFacts) -> str:
     if not report.costs or report.room is None:
         return ""
-    rows = "".join(_cost(cost) for cost in report.costs)
+    rows = "".join(_cost(cost) for cost in ranked(report.costs))
     heads = ("", "on disk", "time", "in memory", "fits disk", "fits memory")
     head = "".join(f"<th{' class=n' if 1 <= i <= 3 else ''}>{h}</th>" for i, h in enumerate(heads))
     notes = "".join(f"<br>{text(note)}" for note in cost_notes(report.costs, report.room))
-    best = report.recommended
-    chosen = "" if best is None else f"<p>Recommended:</p>{lines(best.command)}"
     return (
         "<h2>What a dataset would cost</h2>"
         f'<p class="note">Predicted from rows that were really encoded here.{notes}</p>'
         f'<div class="card scroll"><table class="costs"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{chosen}"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -97,8 +97,8 @@ def _room(options: InspectOptions) -> Room:
     return Room(
         disk_bytes=usable_bytes(open_store(Path())) if disk is None else disk,
         memory_bytes=available_memory_bytes() if memory is None else memory,
-        disk_told=disk is not None,
-        memory_told=memory is not None,
+        has_disk_limit=disk is not None,
+        has_memory_limit=memory is not None,
     )
 
 

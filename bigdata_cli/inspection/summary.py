@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bigdata_cli.resources.sizes import format_duration, format_size
+
 if TYPE_CHECKING:
     from bigdata_cli.conversion.estimate.costs import Cost, Room
     from bigdata_cli.inspection.facts import DatasetShard, SourceFacts
@@ -36,7 +38,49 @@ def rows_text(report: SourceFacts) -> str:
     return f"about {report.rows:,} (19 times in 20 {report.rows_low:,} to {report.rows_high:,})"
 
 
-def cost_notes(costs: tuple[Cost, ...], room: Room) -> list[str]:
+def ranked(costs: Sequence[Cost]) -> list[Cost]:
+    """The costs in the order to show them: what fits and holds everything first, then by size."""
+    return sorted(
+        costs,
+        key=lambda one: (
+            not one.fits_disk,
+            bool(one.dropped),
+            bool(one.narrowed),
+            not one.is_recommended,
+            one.bytes,
+        ),
+    )
+
+
+def verdict(costs: Sequence[Cost], room: Room) -> str | None:
+    """Whether a dataset fits, and which is recommended, in one line; None without costs."""
+    if not costs:
+        return None
+    disk, memory = _disk_text(room), _memory_text(room)
+    best = next((cost for cost in costs if cost.is_recommended), None)
+    if best is None:
+        least = min(costs, key=lambda cost: cost.bytes)
+        return f"nothing fits {disk}: the smallest is {_cost_text(least)}"
+    if best.fits_memory:
+        return f"fits {disk} and {memory}: {_cost_text(best)}"
+    return f"fits {disk}; larger than {memory}, so read it in batches: {_cost_text(best)}"
+
+
+def _cost_text(cost: Cost) -> str:
+    size, time = format_size(cost.bytes), format_duration(cost.seconds)
+    return f"{cost.format} {cost.layout}, {size}, {time}"
+
+
+def _disk_text(room: Room) -> str:
+    return f"{format_size(room.disk_bytes)} of disk ({'--disk' if room.has_disk_limit else 'free'})"
+
+
+def _memory_text(room: Room) -> str:
+    source = "--memory" if room.has_memory_limit else "free"
+    return f"{format_size(room.memory_bytes)} of memory ({source})"
+
+
+def cost_notes(costs: Sequence[Cost], room: Room) -> list[str]:
     """What the figures of the costs rest on."""
     dropped = next((cost.dropped for cost in costs if cost.dropped), ())
     notes = []
@@ -45,11 +89,11 @@ def cost_notes(costs: tuple[Cost, ...], room: Room) -> list[str]:
     narrowed = next((cost.narrowed for cost in costs if cost.narrowed), ())
     if narrowed:
         notes.append(f"² has float32 only, which loses digits of {', '.join(narrowed)}")
-    notes.append(
-        f"Disk: {room.disk_bytes:,} bytes{' (told)' if room.disk_told else ' free'}. "
-        f"Memory: {room.memory_bytes:,} bytes{' (told)' if room.memory_told else ' free'}: "
-        "whether all rows fit as arrays; batches need no more than a few MB."
-    )
+    if not all(cost.fits_memory for cost in costs):
+        notes.append(
+            "Whether a dataset fits the memory is about all rows at once, as arrays; batches need "
+            "a few MB."
+        )
     if not any(cost.is_recommended for cost in costs):
         notes.append("Nothing fits the disk: --drop COLS, or a larger disk.")
     return notes
@@ -61,4 +105,4 @@ def number_text(value: Any) -> str | None:
         return value
     if isinstance(value, float):
         return f"{value:,.0f}" if _LARGE <= abs(value) < _HUGE else f"{value:.6g}"
-    return str(int(value))
+    return f"{int(value):,}" if abs(value) >= _LARGE else str(int(value))

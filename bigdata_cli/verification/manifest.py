@@ -52,13 +52,14 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
                 f"{after[1]} to {min(before[2], after[2])}",
             )
     if "table" in manifest.dialect and pieces:
-        read, kept = sum(stop - start for _, start, stop in pieces), manifest.rows
-        if read != kept + manifest.rejected_rows:
+        read = sum(stop - start for _, start, stop in pieces)
+        found = manifest.rows + manifest.rejected_rows + manifest.filtered_rows
+        if read != found:
             yield Finding(
                 file=MANIFEST_NAME,
-                what="the number of rows and rejected rows",
+                what="the number of rows, rejected rows and filtered rows",
                 expected=read,
-                found=kept + manifest.rejected_rows,
+                found=found,
             )
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click import unstyle as strip_ansi
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.cli.render import display_width, emit_json, print_pairs, print_table, sanitize
+from bigdata_cli.cli.table_layout import lay_out
 
 
 class Terminal(io.StringIO):
@@ -59,6 +61,41 @@ def test_terminal_tables_hold_the_same_cells(monkeypatch):
     assert "x\\x1b[2J" in shown
     assert "\x1b[2J" not in shown
     assert "\x1b[3" not in shown
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.booleans()), min_size=1, max_size=12),
+    st.integers(20, 200),
+)
+def test_a_layout_fits_where_it_can(columns, max_width):
+    widths = [width for width, _ in columns]
+    is_text = [one for _, one in columns]
+    headers = [min(width, 4) for width in widths]
+    hide_first = list(range(1, len(columns)))
+    found = lay_out(widths, headers, is_text=is_text, hide_first=hide_first, max_width=max_width)
+    assert sorted((*found.shown, *found.hidden)) == list(range(len(columns)))
+    assert all(
+        headers[i] <= width <= widths[i] and (is_text[i] or width == widths[i])
+        for i, width in zip(found.shown, found.widths, strict=True)
+    )
+    total = sum(found.widths) + 2 * (len(found.widths) - 1)
+    if not is_text[0] and widths[0] > max_width:
+        assert found.shown == (0,)
+    else:
+        assert total <= max_width
+    if found.hidden and max_width >= sum(widths) + 2 * (len(widths) - 1):
+        raise AssertionError("a column is hidden although all of them fit")
+
+
+def test_a_narrow_terminal_shortens_texts_then_leaves_columns_out(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", "24")
+    print_table("T", ["name", "mean", "size"], [["x" * 30, "1.5", "12 kB"]], hide_first=("mean",))
+    lines = stream.getvalue().splitlines()
+    assert lines[2].startswith("xxxxxxxxxxxx")
+    assert "…" in lines[2]
+    assert all(display_width(strip_ansi(line)) <= 24 for line in lines[:3])
 
 
 def test_a_table_without_rows(capsys):

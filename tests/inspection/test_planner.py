@@ -173,7 +173,7 @@ def test_plans_for_another_machine(source):
     room = report.room
     assert room is not None
     assert (room.disk_bytes, room.memory_bytes) == (1_000_000, 500_000)
-    assert room.disk_told
+    assert room.has_disk_limit
     for cost in report.costs:
         assert cost.fits_disk == (cost.most_bytes <= 1_000_000)
         assert cost.fits_memory == (cost.memory_bytes <= 500_000)

@@ -24,12 +24,13 @@ _MANY_COLUMNS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """Bytes of disk and memory to plan with; `_told`: given by the user, and not measured."""
+    """Bytes of disk and memory to plan with; `has_…_limit`: the user gave
+    it; else it is what is free."""
 
     disk_bytes: int
     memory_bytes: int
-    disk_told: bool = False
-    memory_told: bool = False
+    has_disk_limit: bool = False
+    has_memory_limit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,54 @@
+"""Some rows of a chunk, as a chunk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.native.parser import TEXT, DistinctTexts
+from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.transforms.measure import compact, distinct_texts, measure
+from bigdata_cli.types.buffers import array_of
+from bigdata_cli.types.summary import Summary
+
+
+def select_rows(chunk: Chunk, mask: np.ndarray) -> Chunk:
+    """The rows of a chunk where a mask holds.
+
+    Statistics and distinct texts are those of these rows alone. The evidence of types is that of
+    all rows that were read, and so are the states of the columns: what kind a column is does not
+    depend on which of its rows are selected. What was counted of records (`tally`) and set aside
+    (`rejects`) stays as it is.
+
+    Args:
+        chunk: Any chunk.
+        mask: bool (rows,).
+
+    Returns:
+        A chunk; the same one where all rows are selected.
+    """
+    if mask.all():
+        return chunk
+    kept = chunk.batch.filter(array_of(mask))
+    results = np.empty_like(chunk.summary.results)
+    arrays: list[pa.Array] = []
+    texts: list[pa.Array | None] = []
+    counted = {} if chunk.texts is None else chunk.texts.parts
+    for index, (array, state) in enumerate(zip(kept.columns, chunk.columns, strict=True)):
+        if pa.types.is_dictionary(array.type):
+            array = compact(array)
+        results[index] = measure(array, state.dtype, chunk.summary.results[index])
+        # Where too many texts were in all rows, those of the selected ones may be few.
+        is_counted = index in counted or state.distinct is not None
+        is_text = chunk.summary.modes[index] == TEXT
+        texts.append(distinct_texts(array) if is_text and is_counted else None)
+        arrays.append(array)
+    return replace(
+        chunk,
+        batch=pa.RecordBatch.from_arrays(arrays, schema=chunk.batch.schema),
+        summary=Summary(results, chunk.summary.modes, kept.num_rows),
+        texts=DistinctTexts.of(texts),
+        rows=kept.num_rows,
+    )
