@@ -57,7 +57,7 @@ def manifest_of(
     )
 
 
-def row_counts(ledger: Ledger) -> dict[str, int]:
+def row_counts(ledger: Ledger) -> dict[str, Any]:
     """How many rows of the source are not as the others, by their names in the manifest."""
     tally = ledger.tally
     return {

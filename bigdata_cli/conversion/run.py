@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from bigdata_cli.checksum import entry_of_bytes
-from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
+from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder, check_output, disk_error
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.estimate.disk import DiskWatch, check_disk
 from bigdata_cli.conversion.identity import differences, identity
@@ -118,7 +118,10 @@ class _Run:
             if state is not None:
                 plan = plan_as_begun(plan, state.table_bytes)
             scatter = None
-            if options.order.shuffle:
+            if not options.order.shuffle:  # one that is begun is not taken for this
+                inner = folder.store.inside(INNER_NAME)
+                find_resume_state(inner, current, plan.keep, force=options.force)
+            else:
                 scatter = self._scatter(plan, folder, watch, is_begun=state is not None)
                 with _clean_up(scatter.conversion, folder, has_inner=True):
                     plan = scatter.plan
