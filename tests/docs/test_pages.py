@@ -43,6 +43,10 @@ def test_every_block_of_the_page_on_loaders_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "loaders.md", tmp_path) == {"sh", "python"}
 
 
+def test_every_block_of_the_page_on_shuffles_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "shuffle.md", tmp_path) == {"sh"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page):
     text = page.read_text(encoding="utf-8")
