@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "convert", "inspect", "open_dataset", "predict", "sample", "train", "verify",
+        "cat", "convert", "head", "inspect", "open_dataset", "predict", "sample", "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
     "bigdata_cli.errors": (
@@ -35,7 +35,9 @@ __all__ = [
     "SmokeTestError",
     "UsageError",
     "VerificationError",
+    "cat",
     "convert",
+    "head",
     "inspect",
     "open_dataset",
     "predict",
@@ -59,7 +61,9 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from bigdata_cli.api import (
+        cat,
         convert,
+        head,
         inspect,
         open_dataset,
         predict,

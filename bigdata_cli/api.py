@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.option_kinds import PATH, SOURCES
 from bigdata_cli.options import accepted, request_of
+from bigdata_cli.synonyms import understands_synonyms
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
+    from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag
     from bigdata_cli.training.loop import TrainProgress
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from bigdata_cli.verification.report import VerifyProgress, VerifyReport
 
 
+@understands_synonyms
 def convert(
     sources: str | Path | Sequence[str | Path],
     *,
@@ -45,6 +50,11 @@ def convert(
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    derive: Mapping[str, str] = (),
+    where: str | Sequence[str] = (),
+    sample: float | None = None,
+    seed: int = 0,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -71,7 +81,6 @@ def convert(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     shuffle: bool = False,
-    seed: int | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -110,6 +119,11 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
+        rename: Another name for a column; all other options use it.
+        derive: A column made of others, in SQL; each may use those before it.
+        where: Keep the rows for which this is true, in SQL.
+        sample: Keep each row with this probability.
+        seed: Of sample and shuffle=True: another one keeps other rows, in another order.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
             found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -144,8 +158,8 @@ def convert(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
-        shuffle: Store the rows in random order, each order as likely as any other.
-        seed: Of shuffle=True: the same seed gives the same order. Default: 0.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
@@ -178,6 +192,7 @@ def convert(
         return run(paths, options, progress=progress)
 
 
+@understands_synonyms
 def inspect(
     path: str | Path,
     *,
@@ -217,7 +232,7 @@ def inspect(
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
 
-    Of a dataset only the manifest is read.
+    Of a dataset the manifest is read, and rows of its label.
 
     Args:
         path: The file, a pattern or folder of such, the folder of a dataset, or its
@@ -301,6 +316,193 @@ def open_dataset(path: str | Path) -> "Dataset":
         return open_(accepted("path", path, PATH))
 
 
+@understands_synonyms
+def head(
+    path: str | Path,
+    *,
+    columns: Sequence[str] | None = None,
+    rows: int = 10,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
+    encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
+) -> "pa.Table":
+    r"""Read the first rows of a dataset, or of a file, as an Arrow table.
+
+    Integers and floats of a text file that is larger than a sample are int64 and float64.
+
+    Args:
+        path: The folder of a dataset, or whatever `convert` takes.
+        columns: The only columns to show, in this order.
+        rows: The first rows.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
+            found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        on_bad_row: A record that cannot be kept is an error, or is left out.
+
+    Returns:
+        A `pyarrow.Table`, whose columns have the types of the dataset.
+
+    Raises:
+        UsageError: There is no such file or column.
+        DataError: The rows cannot be read.
+    """
+    given = locals()
+    from bigdata_cli.export.head import run
+    from bigdata_cli.export.options import HeadOptions
+
+    with errors_name_arguments("head"):
+        return run(accepted("path", path, PATH), request_of(HeadOptions, given)).table
+
+
+@understands_synonyms
+def cat(
+    path: str | Path,
+    *,
+    columns: Sequence[str] | None = None,
+    rows: int | None = None,
+    format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
+    output: str | Path | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
+    encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
+) -> "CatReport":
+    r"""Write the rows of a dataset, or of a file, as CSV, JSON lines, an Arrow stream or Parquet.
+
+    Args:
+        path: The folder of a dataset, or whatever `convert` takes.
+        columns: The only columns to write, in this order.
+        rows: The first rows only. Default: all.
+        format: What to write: arrow is an Arrow IPC stream.
+        output: The file to write; without it, standard output.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
+            found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+
+    Returns:
+        How many rows were written, and how many values the format does not carry.
+
+    Raises:
+        UsageError: There is no such file or column, or the output cannot be written.
+        DataError: The rows cannot be read.
+    """
+    given = locals()
+    from bigdata_cli.export.cat import run
+    from bigdata_cli.export.options import CatOptions
+
+    with errors_name_arguments("cat"):
+        return run(accepted("path", path, PATH), request_of(CatOptions, given))
+
+
+@understands_synonyms
 def train(
     dataset: "str | Path | Dataset",
     *,
@@ -376,6 +578,7 @@ def train(
         return run(dataset, request_of(TrainOptions, given), progress=progress)
 
 
+@understands_synonyms
 def predict(
     model: "str | Path | TrainedModel | Bag",
     dataset: "str | Path | Dataset",
@@ -426,6 +629,7 @@ def predict(
         return run(model, dataset, request_of(PredictOptions, given), progress=progress)
 
 
+@understands_synonyms
 def verify(
     path: str | Path,
     *,
@@ -462,6 +666,7 @@ def verify(
         return run(path, request_of(VerifyOptions, given), progress=progress)
 
 
+@understands_synonyms
 def sample(
     kind: Literal["transactions", "sensors", "messy", "log"],
     *,

@@ -21,6 +21,8 @@ from bigdata_cli.options import Option, options_of, python_literal, python_type
 REQUESTS = {
     "convert": "bigdata_cli.conversion.options:ConvertOptions",
     "inspect": "bigdata_cli.inspection.options:InspectOptions",
+    "head": "bigdata_cli.export.options:HeadOptions",
+    "cat": "bigdata_cli.export.options:CatOptions",
     "train": "bigdata_cli.training.options:TrainOptions",
     "predict": "bigdata_cli.training.options:PredictOptions",
     "verify": "bigdata_cli.verification.options:VerifyOptions",

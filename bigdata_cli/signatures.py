@@ -34,7 +34,9 @@ Generated from the options by `make docs`: change their definitions, not this pa
     from bigdata_cli import convert, inspect, open_dataset, predict, train, verify
 
 Each function is a command of the [command line](cli.md) and takes the same options, under these
-names. All but the first are keyword arguments. `help(bigdata_cli.convert)` shows the same.
+names. All but the first are keyword arguments. `help(bigdata_cli.convert)` shows the same. The
+words of other tools that the command line understands are understood here too, with `_` for `-`:
+`sep=";"`.
 """
 
 

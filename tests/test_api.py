@@ -16,7 +16,18 @@ import pytest
 from click.testing import CliRunner
 
 import bigdata_cli
-from bigdata_cli import UsageError, convert, inspect, open_dataset, predict, sample, train, verify
+from bigdata_cli import (
+    UsageError,
+    cat,
+    convert,
+    head,
+    inspect,
+    open_dataset,
+    predict,
+    sample,
+    train,
+    verify,
+)
 from bigdata_cli.argument_names import REQUESTS, in_python
 from bigdata_cli.cli import main
 from bigdata_cli.cli.reference import commands
@@ -215,6 +226,8 @@ NOT_OF_TYPE = [
 CALLS = {
     "convert": lambda **given: convert("x.csv", **{"to": "npy"} | given),
     "inspect": lambda **given: inspect("x.csv", **given),
+    "head": lambda **given: head("d", **given),
+    "cat": lambda **given: cat("d", **given),
     "train": lambda **given: train("d", **given),
     "predict": lambda **given: predict("m", "d", **{"output": "x.csv"} | given),
     "verify": lambda **given: verify("d", **given),

@@ -36,6 +36,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bigdata_cli.cli.inspect:inspect_command",
         "Show what is in a file or a dataset, and what it costs.",
     ),
+    "head": (
+        "bigdata_cli.cli.head:head_command",
+        "Show the first rows of a dataset or a file, as a table with types.",
+    ),
+    "cat": (
+        "bigdata_cli.cli.cat:cat_command",
+        "Write the rows of a dataset to standard output, for other programs.",
+    ),
     "train": (
         "bigdata_cli.cli.train:train_command",
         "Train a small model on a dataset, to prove that it works.",

@@ -130,7 +130,7 @@ def _print_warnings(report: CsvReport) -> None:
         print_pairs(found)
 
 
-def _print_balance(balance: ClassBalance) -> None:
+def _print_balance(balance: ClassBalance, of: str = "") -> None:
     click.echo()
     total = max(balance.rows, 1)
     pairs = list(zip(balance.values, balance.counts, strict=True))[:MAX_SHOWN_CLASSES]
@@ -138,7 +138,7 @@ def _print_balance(balance: ClassBalance) -> None:
     pairs += [("(others)", others)] if others else []
     pairs += [("(null)", balance.nulls)] if balance.nulls else []
     print_table(
-        f"Classes of {balance.column}",
+        f"Classes of {balance.column}{of}",
         ["value", "rows", "share"],
         [
             [shorten(value, width=_MAX_TEXT), f"{count:,}", f"{100 * count / total:.3g} %"]
@@ -242,6 +242,12 @@ def print_dataset(report: DatasetReport) -> None:
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
         hide_first=("in memory", "std", "mean"),
     )
+    if report.balance is not None:
+        counted = report.balance.rows
+        of = f" ({counted:,} rows of it)" if counted < report.rows else ""
+        _print_balance(report.balance, of)
+    for note in report.notes:
+        click.echo(f"\nNote: {sanitize(note)}")
     for library, lines in (report.loaders or {}).items():
         click.echo(f"\n{library}:")
         for line in lines.splitlines():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import PATH, Kind
 from bigdata_cli.options import Option, options_of
+from bigdata_cli.synonyms import no_such_option, synonyms_of
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout instead of tables."
@@ -22,7 +24,28 @@ quiet_option = click.option(
 
 
 class RequestCommand(click.Command):
-    """A command whose `--help` has the options under the headings of their groups."""
+    """A command whose `--help` has the options under the headings of their groups.
+
+    An option of another tool that it does not have is answered with the one that it has.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of the command line."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            answer = no_such_option(error.option_name, self.name or "")
+            raise answer or self._without_synonyms(error, ctx) from None
+
+    def _without_synonyms(self, error: click.NoSuchOption, ctx: click.Context) -> click.UsageError:
+        """The error with suggestions of own names only."""
+        own: dict[str, str] = {}
+        for one in self.params:
+            if isinstance(one, RequestOption):
+                own |= dict.fromkeys(one.opts, one.flags[-1])
+        close = dict.fromkeys(own.get(flag, flag) for flag in error.possibilities or ())
+        meant = f" Did you mean {' or '.join(close)}?" if close else ""
+        return click.UsageError(error.message + meant, ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those of a group together; those without one are last."""
@@ -37,11 +60,30 @@ class RequestCommand(click.Command):
 
 
 class RequestOption(click.Option):
-    """An option of a request."""
+    """An option of a request.
 
-    def __init__(self, names: Sequence[str], *, group: str, **attributes: Any) -> None:
+    synonyms: its names in other tools, which `--help` does not have; flags: its own ones.
+    """
+
+    def __init__(
+        self, names: Sequence[str], *, group: str, synonyms: Sequence[str], **attributes: Any
+    ) -> None:
         super().__init__(names, **attributes)
         self.group = group
+        self.flags = self.opts
+        self.opts = [*self.opts, *synonyms]
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The line of `--help`, with the option's own names."""
+        shown = copy(self)
+        shown.opts = self.flags
+        return super(RequestOption, shown).get_help_record(ctx)
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """How an error calls it."""
+        shown = copy(self)
+        shown.opts = self.flags
+        return super(RequestOption, shown).get_error_hint(ctx)
 
 
 class ValueOf(click.ParamType):
@@ -65,8 +107,10 @@ def request_options(request: type) -> Callable[[Any], Any]:
     """Gives a command all options of a request; its parameters have the names of the arguments."""
 
     def decorate(command: Any) -> Any:
-        for one in reversed(list(options_of(request))):
-            command = _click_option(one)(command)
+        options = list(options_of(request))
+        synonyms = synonyms_of(options)
+        for one in reversed(options):
+            command = _click_option(one, synonyms.get(one.flag, ()))(command)
         return command
 
     return decorate
@@ -84,7 +128,7 @@ def exclusive(**given: object) -> None:
         )
 
 
-def _click_option(one: Option) -> Callable[[Any], Any]:
+def _click_option(one: Option, synonyms: Sequence[str]) -> Callable[[Any], Any]:
     """An option of the command line.
 
     Defaults are shown as a text where they are not a value; a default that is None, empty or False
@@ -94,7 +138,8 @@ def _click_option(one: Option) -> Callable[[Any], Any]:
     help_text = f"{one.help.removesuffix('.')}{one.values.note}."
     if one.default_text:
         help_text += f"  [default: {one.default_text}]"
-    attributes: dict[str, Any] = {"help": help_text, "group": one.group, "cls": RequestOption}
+    attributes: dict[str, Any] = {"help": help_text, "group": one.group, "synonyms": synonyms}
+    attributes["cls"] = RequestOption
     if not one.takes_value:
         if one.default is False:
             attributes["is_flag"] = True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
 from bigdata_cli.cli import main
+from bigdata_cli.synonyms import answers_of, options_of_command, synonyms_of
 
 WIDTH = 96
 
@@ -38,7 +39,29 @@ def reference() -> str:
     for name, command, context in commands():
         help_text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         parts.append(f"## `{name}`\n\n```text\n{help_text}\n```")
+        parts += _words_of_other_tools(command.name or "")
     return "\n\n".join(parts) + "\n"
+
+
+def _words_of_other_tools(command: str) -> Iterator[str]:
+    """What a command understands besides its own options, and what it answers to others."""
+    options = options_of_command(command)
+    same = {flag: words for flag, words in synonyms_of(options).items() if words}
+    if same:
+        yield "Words of other tools that mean the same:"
+        rows = [f"| `{flag}` | {_code(words)} |" for flag, words in same.items()]
+        yield "\n".join(["| option | synonyms |", "|---|---|", *rows])
+    answers: dict[str, list[str]] = {}
+    for word, answer in answers_of(options).items():
+        answers.setdefault(answer, []).append(word)
+    if answers:
+        yield "Words of other tools that are answered with what there is instead:"
+        rows = [f"| {_code(words)} | {answer} |" for answer, words in answers.items()]
+        yield "\n".join(["| word | answer |", "|---|---|", *rows])
+
+
+def _code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 if __name__ == "__main__":

@@ -59,58 +59,64 @@ def print_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     *,
+    subtitles: Sequence[str] | None = None,
+    right: Sequence[bool] | None = None,
     more: str | None = None,
     hide_first: Sequence[str] = (),
+    shown_by: str = "--json",
 ) -> None:
     """Print a table on stdout: as wide as the terminal allows, in full elsewhere.
 
-    Cells are sanitized; None is shown empty. Columns of numbers and sizes align right. On a
-    terminal that is too narrow, texts are shortened with an ellipsis and the columns of
-    `hide_first` are left out, in this order; the last line names them. `more` is a last line such
-    as "… and 970 more columns".
+    Cells are sanitized; None is shown empty. `subtitles` stand below the names of the columns.
+    `right`: which columns align right; None for those of numbers and sizes. On a terminal that is
+    too narrow, texts are shortened with an ellipsis and the columns of `hide_first` are left out,
+    in this order; the last line names them, and the flag `shown_by`. `more` is a last line such as
+    "… and 970 more columns".
     """
     cells = [["" if cell is None else sanitize(cell) for cell in row] for row in rows]
-    headers = [sanitize(name) for name in columns]
-    right = [
-        any(row[i] for row in cells)
-        and all(_NUMBER.fullmatch(row[i]) for row in cells if row[i] not in ("", "-"))
-        for i in range(len(headers))
-    ]
+    headers = [[sanitize(name) for name in names] for names in (columns, subtitles) if names]
+    if right is None:
+        right = [_are_numbers([row[place] for row in cells]) for place in range(len(columns))]
     if sys.stdout.isatty():
-        _print_fitted(title, headers, cells, right, hide_first)
+        _print_fitted(title, headers, cells, right, hide_first, shown_by)
     else:
         _print_plain(title, headers, cells, right)
     if more is not None:
         click.echo(sanitize(more))
 
 
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return any(cells) and all(_NUMBER.fullmatch(cell) for cell in cells if cell not in ("", "-"))
+
+
 def _print_fitted(
     title: str | None,
-    headers: list[str],
+    headers: list[list[str]],
     cells: list[list[str]],
-    right: list[bool],
+    right: Sequence[bool],
     hide_first: Sequence[str],
+    shown_by: str,
 ) -> None:
     """Print what a terminal has room for, the title and the headers in bold."""
-    header_widths = [display_width(header) for header in headers]
+    names = headers[0]
     shown, widths, hidden = lay_out(
         _widths(headers, cells),
-        header_widths,
+        _widths(headers, []),
         is_text=[not is_right for is_right in right],
-        hide_first=[headers.index(name) for name in hide_first if name in headers],
+        hide_first=[names.index(name) for name in hide_first if name in names],
         max_width=terminal_width(),
     )
     if title is not None:
         print_title(title)
-    for place, row in enumerate([headers, *cells]):
+    for place, row in enumerate([*headers, *cells]):
         padded = [
             _pad(shorten(row[i], width=width), width, right[i])
             for i, width in zip(shown, widths, strict=True)
         ]
         click.secho(GAP.join(padded).rstrip(), bold=True if place == 0 else None)
     if hidden:
-        names = ", ".join(headers[i] for i in hidden)
-        click.echo(f"(no room for: {names}; a wider window or --json shows them)")
+        left_out = ", ".join(names[i] for i in hidden)
+        click.echo(f"(no room for: {left_out}; a wider window or {shown_by} shows them)")
 
 
 def print_title(title: str) -> None:
@@ -123,18 +129,19 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def _widths(headers: list[str], cells: list[list[str]]) -> list[int]:
-    return [max(display_width(row[i]) for row in [headers, *cells]) for i in range(len(headers))]
+def _widths(headers: list[list[str]], cells: list[list[str]]) -> list[int]:
+    rows = [*headers, *cells]
+    return [max(display_width(row[i]) for row in rows) for i in range(len(headers[0]))]
 
 
 def _print_plain(
-    title: str | None, headers: list[str], cells: list[list[str]], right: list[bool]
+    title: str | None, headers: list[list[str]], cells: list[list[str]], right: Sequence[bool]
 ) -> None:
     if title is not None:
         print_title(title)
     widths = _widths(headers, cells)
     rule = ["-" * width for width in widths]
-    for row in [headers, rule, *cells]:
+    for row in [*headers, rule, *cells]:
         padded = (
             _pad(cell, width, is_right)
             for cell, width, is_right in zip(row, widths, right, strict=True)

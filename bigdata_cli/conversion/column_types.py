@@ -21,7 +21,7 @@ def asked_types(source: RowSource, keep: Sequence[str], options: ConvertOptions)
     fixed: dict[str, str] = {}
     if options.schema is not None:
         for name, dtype in read_schema(options.schema).items():
-            if name not in source.names:
+            if name not in source.names and name not in keep:
                 raise UsageError(
                     f'--schema: there is no column "{name}"', hint=did_you_mean(name, source.names)
                 )

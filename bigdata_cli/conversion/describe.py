@@ -48,6 +48,7 @@ def manifest_of(
         storage=plan.storage,
         sources=tuple(entries),
         dialect=plan.source.dialect.to_json(),
+        transforms=plan.source.steps_entry(plan.sample.plan),
         options=options_entry(plan),
         schema=schema,
         statistics=settled_statistics(ledger.statistics(schema), schema),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bigdata_cli.option_kinds import NATURAL
 from bigdata_cli.options import option
 
 
@@ -13,13 +12,7 @@ class OrderOptions:
     """The order of the rows of a dataset; that of the source by default."""
 
     shuffle: bool = option(
-        "Store the rows in random order, each order as likely as any other.",
+        "Store the rows in random order, each order as likely as any other; --seed chooses one.",
         group="Order of rows",
         default=False,
-    )
-    seed: int | None = option(
-        "Of --shuffle: the same seed gives the same order.",
-        NATURAL,
-        default_text="0",
-        default=None,
     )

@@ -48,7 +48,8 @@ class PipeText:
         self._ledger = ledger
         self._spool: Spool | None = None
         self.watch: SpoolWatch | SurpriseWatch
-        if plan.options.spool:
+        # What steps made of a text cannot be made again of its fields alone.
+        if plan.options.spool and not plan.source.is_shaped:
             self._spool = Spool(store, partial_name(_SPOOL_NAME))
             self.watch = SpoolWatch(plan, self._spool)
         else:
@@ -178,7 +179,8 @@ class SurpriseWatch:
         columns = self._ledger.columns_with(known)
         for index, (before, state) in enumerate(zip(self._columns, columns, strict=True)):
             if state.dtype != before.dtype and self._is_lost(index, state):
-                assert isinstance(fed, FedBlock)
+                if not isinstance(fed, FedBlock):
+                    raise _of_steps(before, state)
                 raise self._error(fed, chunk, builder, index, before, state)
         self._columns = columns
         for one in known:
@@ -225,6 +227,15 @@ class SurpriseWatch:
         )
         located = self._plan.source.located(fed.file, locate(error, fed.block, fed.first_line))
         return SurpriseError(located.message, hint=located.hint)
+
+
+def _of_steps(before: ColumnState, state: ColumnState) -> SurpriseError:
+    """The error for a column of a pipe whose rows go through steps."""
+    return SurpriseError(
+        f'column "{state.name}" was {before.dtype}, and a later row makes it {state.dtype}: of '
+        "rows that go through steps a pipe keeps no text, and it cannot be read again",
+        hint=f"--type '{state.name}={state.dtype}', or convert a file",
+    )
 
 
 def _row_that_widens(

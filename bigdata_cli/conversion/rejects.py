@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 from bigdata_cli.checksum import FileEntry, entry_of_source
 from bigdata_cli.formats.base import ShardName
@@ -16,7 +17,6 @@ from bigdata_cli.io.store import Store, StoredFile, partial_name
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.lines import LineCounter
 from bigdata_cli.sources.csv.records import Reject
-from bigdata_cli.sources.csv.source import Source
 
 REJECTS_NAME = "rejects.csv"
 _PIECE_CHARACTERS = 1 << 16
@@ -94,8 +94,9 @@ def _located(source: RowSource, rejects: Iterable[_Rejected]) -> Iterator[tuple]
     counters: dict[int, LineCounter] = {}
     for file, offset, line, reason, raw in rejects:
         if not line:
-            assert isinstance(source, Source)  # of tables and streams the line is known
-            counter = counters.setdefault(file, LineCounter(source.files[file].path))
+            # Of tables and streams the line is known: it is a file that can be read anywhere.
+            text_file: Any = source.files[file]
+            counter = counters.setdefault(file, LineCounter(text_file.path))
             line = str(counter.line_of(offset))
         place = offset if source.total_rows is None else ""
         yield source.files[file].name, line, place, reason, raw

@@ -39,7 +39,7 @@ def scatter_plan(plan: Plan) -> Plan:
         sample.schema,
         sample.statistics,
         sample.estimated_rows if sample.size_known else None,
-        seed=plan.options.order.seed or 0,
+        seed=plan.options.shape.seed,
     )
     output = plan.output / INNER_NAME
     found = replace(plan, form=scatter.bucket_format(), storage=options, output=output)
@@ -129,7 +129,7 @@ class Scatter:
             options={
                 **options_entry(plan),
                 "table_bytes": table_bytes,
-                "seed": plan.options.order.seed or 0,
+                "seed": plan.options.shape.seed,
             },
             columns=column_entries(schema, statistics),
             shards=tuple(structs.replace(one, source_ranges=()) for one in gathered.shards),

@@ -18,6 +18,7 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.transforms.shape import only_read, shaped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +57,12 @@ def survey(
     """
     form = get_format(options.to)
     _check(options)
-    source = _open(paths, options)
+    source = shaped(_open(paths, options), options.shape)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
     check_output(open_store(output), force=options.force, repair=options.repair)
     keep = selected_columns(source.names, options)
-    types = asked_types(source, keep, options)
+    types = asked_types(source, (*keep, *only_read(source, keep)), options)
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
@@ -112,8 +113,6 @@ def _check(options: ConvertOptions) -> None:
             "--repair: a shard of a shuffled dataset has rows from all over the source",
             hint="--force makes the dataset anew",
         )
-    if options.order.seed is not None and not options.order.shuffle:
-        raise UsageError("--seed goes with --shuffle")
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"

@@ -296,7 +296,7 @@ class Dataset(ShardReader):
         where a shard has nulls, and "COL.offsets" and "COL.bytes" for text. Layout matrix: (X, y),
         y None without a label. Read-only. Raises UsageError for other formats.
         """
-        from bigdata_cli.loaders.read import memmaps
+        from bigdata_cli.loaders.access import memmaps
 
         return memmaps(self)
 

@@ -69,8 +69,8 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(file.name for file in self.files)
 
 
-_RARE_COUNTS = ("filtered_rows", "short_rows", "long_rows", "repeated_headers")
-"""Not in the file where they are 0: so most manifests are as those of earlier versions."""
+_RARE_KEYS = ("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers")
+"""Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -102,6 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     order: Literal["source", "within shards", "shuffled"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]
+    transforms: tuple[dict[str, Any], ...] = ()
     options: dict[str, Any]
     columns: tuple[ColumnEntry, ...]
     shards: Annotated[tuple[ShardEntry, ...], Meta(min_length=1)]
@@ -142,7 +143,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def to_json(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""
         values = msgspec.to_builtins(replace(self, written_rows=self.rows))
-        return {key: value for key, value in values.items() if value or key not in _RARE_COUNTS}
+        return {key: value for key, value in values.items() if value or key not in _RARE_KEYS}
 
 
 def make_manifest(

@@ -18,7 +18,6 @@ from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
 
@@ -114,20 +113,6 @@ class ShardReader:
             found += batch.num_rows
             if batch.num_rows:
                 yield batch
-        self.check_rows(index, found, rows)
-
-    def read_matrix(
-        self, index: int, *, rows: range | None = None, max_rows: int = 65_536
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Rows of one shard of the layout matrix as they are stored: (X, y)."""
-        self.check_files(index)
-        shard = self.shards[index]
-        found = 0
-        for X, y in self.format.read_matrix(
-            self.store, shard.file_names, self.schema, self.storage, max_rows=max_rows, rows=rows
-        ):
-            found += len(X)
-            yield X, y
         self.check_rows(index, found, rows)
 
     def check_rows(self, index: int, found: int, rows: range | None = None) -> None:

@@ -137,6 +137,24 @@ class RowAccess(ABC):
     def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
         """What `Format.read` gives of these rows, without opening the files for each range."""
 
+    def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
+        """What `read` gives of ranges of rows that there are, one after the other, as one batch."""
+        import pyarrow as pa
+
+        return pa.concat_batches(
+            [batch for rows in ranges for batch in self.read(rows, max(1, len(rows)))]
+        )
+
+    def read_matrix(
+        self, rows: range, max_rows: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """These rows of a shard of the layout matrix as they are stored: (X, y).
+
+        X is (rows, features) of the matrix dtype, y (rows,) of the label's, None where the label is
+        not among the columns; both are the caller's.
+        """
+        raise TypeError(f"{type(self).__name__} has no layout matrix")
+
 
 class Format(ABC):
     """A storage format: its layouts, and how to write and read a shard."""
@@ -276,28 +294,6 @@ class Format(ABC):
         A range of rows that begins at a multiple of them costs what its rows cost. None where a
         shard can only be read on from its start.
         """
-
-    def read_matrix(
-        self,
-        store: Files,
-        files: Sequence[str],
-        schema: Schema,
-        options: StorageOptions,
-        *,
-        max_rows: int = 65_536,
-        rows: range | None = None,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """The rows of a shard of the layout matrix as they are stored: (X, y).
-
-        X is (rows, features) of the matrix dtype, y (rows,) of the label's, None where there is no
-        label; both are the caller's.
-        `files`, `max_rows` and `rows` are those of `read`.
-        """
-        raise UsageError(
-            f"{self.name} has no layout matrix",
-            hint="--layout matrix and "
-            + formats_that(lambda traits: "matrix" in traits.layout_names),
-        )
 
     def has_floats(
         self, schema: Schema, options: StorageOptions, features: Sequence[str], label: str

@@ -40,7 +40,8 @@ class FormatTraits:
     stores_category_texts: whether a category is stored as its texts, with the bytes of a column of
     text, and counts as that where rows are cut into tables.
     has_row_access: whether single rows can be read (`Format.open_rows`). is_mappable: whether the
-    files are arrays that can be mapped into memory.
+    files are arrays that can be mapped into memory. page_rows: the most rows that are decoded
+    together where a block (`Format.block_rows`) is read on from its start; None: all of a block.
 
     candidates: compressions to compare when costs are predicted; what is larger and slower than
     another one is left out. smaller_compressions: to suggest where a dataset does not fit the disk,
@@ -62,6 +63,7 @@ class FormatTraits:
     stores_category_texts: bool = False
     has_row_access: bool = False
     is_mappable: bool = False
+    page_rows: int | None = None
     candidates: tuple[str, ...] = ("none",)
     smaller_compressions: tuple[str, ...] = ()
     smallest: tuple[str, str] | None = None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
+from bigdata_cli.errors import BigdataError
+from bigdata_cli.inspection.balance import label_balance
 from bigdata_cli.inspection.facts import DatasetColumn, DatasetShard
 from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
@@ -16,7 +18,7 @@ _BATCH_ROWS = 8192
 
 
 def inspect_dataset(path: Path, room: Room) -> DatasetReport:
-    """What is in a dataset, and how it is loaded; only the manifest is read."""
+    """What is in a dataset, and how it is loaded: from the manifest, and rows of the label."""
     dataset = open_dataset(path)
     manifest = dataset.manifest
     columns = []
@@ -42,6 +44,12 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
     )
     label = manifest.storage.label
     folder = shlex.quote(str(dataset.path))
+    balance = None
+    notes: tuple[str, ...] = ()
+    try:
+        balance = label_balance(dataset)
+    except BigdataError as error:
+        notes = (f"the classes of the label were not counted: {error.message}",)
     return DatasetReport(
         path=str(dataset.path),
         format=manifest.format,
@@ -62,6 +70,8 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         memory_bytes=sum(column.bytes for column in columns),
         room=room,
         loaders=loader_lines(dataset),
+        balance=balance,
+        notes=notes,
     )
 
 

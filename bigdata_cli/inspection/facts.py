@@ -161,10 +161,10 @@ class DatasetShard:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
-    """A dataset, from its manifest alone.
+    """A dataset, from its manifest; the balance of its label may be from rows of it.
 
     ratio: bytes of the source for one of the dataset. memory_bytes: to hold all rows. loaders:
-    lines of Python that load it, by library.
+    lines of Python that load it, by library. notes: what could not be done.
     """
 
     path: str
@@ -184,6 +184,8 @@ class DatasetFacts:
     memory_bytes: int = 0
     room: Room | None = field(default=None, compare=False)
     loaders: Mapping[str, str] | None = None
+    balance: ClassBalance | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def ratio(self) -> float | None:

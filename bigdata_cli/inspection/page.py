@@ -96,6 +96,7 @@ def dataset_page(report: DatasetFacts) -> str:
         f"<h2>Shards</h2><p class=note>{shards_told}</p>",
         f'<div class="card bars">{bars(shards)}</div>',
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
+        _balance(report.balance) if report.balance is not None else "",
         "<h2>Columns</h2>" + table(headers, rows, numbers={2, 3, 4, 5, 6, 7}),
         f"<h2>Load it</h2>{loaders}",
         f"<h2>Next</h2>{lines(report.next_command)}",

@@ -15,6 +15,7 @@ from bigdata_cli.conversion.estimate.costs import Room, Wish, predict_costs
 from bigdata_cli.conversion.estimate.rows import SampledRows, draw_rows
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.formats.registry import FORMATS
+from bigdata_cli.inspection.balance import class_balance
 from bigdata_cli.inspection.facts import ClassBalance, CsvColumn
 from bigdata_cli.inspection.footprint import (
     TABLE_BYTES,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 SAMPLE_BYTES = 8 << 20
 _PROFILED_COLUMNS = 400
 """Of wider tables only so many columns have histograms and counts of distinct values."""
-_SHOWN_CLASSES = 50
 
 
 def inspect_source(
@@ -238,16 +238,7 @@ class _Inspection:
                     counted[value] = counted.get(value, 0) + count
             counts = counted
         known = self.rows.statistics[label]
-        counts = counts or {}
-        ranked = sorted(counts, key=lambda value: (-counts[value], value))[:_SHOWN_CLASSES]
-        shown = sum(counts[value] for value in ranked)
-        return ClassBalance(
-            column=label,
-            values=tuple(ranked),
-            counts=tuple(counts[value] for value in ranked),
-            others=known.values - shown,
-            nulls=known.nulls,
-        )
+        return class_balance(label, counts or {}, values=known.values, nulls=known.nulls)
 
     def _interval(self) -> tuple[int | None, int | None]:
         """Between which figures the rows are, in 19 of 20 samples.

@@ -1,10 +1,9 @@
-"""The order in which an epoch reads the rows, and which reader reads which of them."""
+"""Splits of a dataset, the readers that share it, and the order of the rows of a window."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any
@@ -13,21 +12,9 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 
-_SHARDS, _BLOCKS, _ROWS = range(3)
+SHARDS, BLOCKS, ROWS, PIECES = range(4)
 """What is permuted: each has random numbers of its own."""
 _END = re.compile(r"(?P<number>-?\d+(\.\d+)?)(?P<percent>%?)")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Rows [start, stop) of a shard."""
-
-    shard: int
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
 
 
 def split_rows(split: str | None, n_rows: int) -> range:
@@ -96,83 +83,9 @@ def rows_by_shard(shard_rows: Sequence[int], rows: range) -> list[range]:
     return found
 
 
-def epoch_pieces(
-    shards: Sequence[range],
-    *,
-    block_rows: int | None,
-    shuffle: bool,
-    seed: int = 0,
-    epoch: int = 0,
-    rank: int = 0,
-    world: int = 1,
-) -> list[Piece]:
-    """Return the pieces that one of `world` readers reads in an epoch, in order.
-
-    All readers together read every row once. Where a shard can only be read from its start, and
-    there are enough shards, each reader has whole ones; else it has a part of the blocks with the
-    same number of rows for all readers (at most one more).
-
-    Args:
-        shards: The rows of each shard to read.
-        block_rows: The rows of a block, from the first row of a shard; None where a shard can only
-            be read from its start, and is one piece.
-        shuffle: Whether to permute the shards, and the blocks of each shard, in every epoch.
-        seed: Of the permutations.
-        epoch: The number of the epoch.
-        rank: The number of the reader.
-        world: The number of readers.
-    """
-    order = [index for index, rows in enumerate(shards) if rows]
-    if shuffle:
-        order = [order[i] for i in generator(seed, epoch, _SHARDS).permutation(len(order))]
-    if block_rows is None and len(order) >= world:
-        mine = _whole_shards(order, shards, rank, world)
-        return [Piece(shard, shards[shard].start, shards[shard].stop) for shard in mine]
-    total = sum(len(rows) for rows in shards)
-    first, last = total * rank // world, total * (rank + 1) // world
-    pieces = []
-    before = 0
-    for shard in order:
-        # Blocks of shards of other readers are not listed.
-        if before + len(shards[shard]) > first and before < last:
-            at = before
-            for start, stop in _blocks(shard, shards[shard], block_rows, shuffle, seed, epoch):
-                low, high = max(start, start + first - at), min(stop, start + last - at)
-                if low < high:
-                    pieces.append(Piece(shard, low, high))
-                at += stop - start
-        before += len(shards[shard])
-    return pieces
-
-
-def _blocks(
-    shard: int, rows: range, block_rows: int | None, shuffle: bool, seed: int, epoch: int
-) -> list[tuple[int, int]]:
-    if block_rows is None:
-        return [(rows.start, rows.stop)]
-    cuts = range(rows.start // block_rows * block_rows, rows.stop, block_rows)
-    blocks = [(max(cut, rows.start), min(cut + block_rows, rows.stop)) for cut in cuts]
-    if shuffle:
-        order = generator(seed, epoch, _BLOCKS, shard).permutation(len(blocks))
-        blocks = [blocks[i] for i in order.tolist()]
-    return blocks
-
-
-def _whole_shards(
-    order: Sequence[int], shards: Sequence[range], rank: int, world: int
-) -> list[int]:
-    """Return the shards of a reader: each, largest first, goes to the one with the fewest rows."""
-    loads = [0] * world
-    owner = {}
-    for shard in sorted(order, key=lambda shard: -len(shards[shard])):
-        owner[shard] = loads.index(min(loads))
-        loads[owner[shard]] += len(shards[shard])
-    return [shard for shard in order if owner[shard] == rank]
-
-
 def window_order(n_rows: int, *, seed: int, epoch: int, rank: int, window: int) -> np.ndarray:
     """Return the place of each row of a window, int64 (n_rows,)."""
-    return generator(seed, epoch, _ROWS, rank, window).permutation(n_rows)
+    return generator(seed, epoch, ROWS, rank, window).permutation(n_rows)
 
 
 def generator(seed: int, epoch: int, *what: int) -> np.random.Generator:

@@ -1,91 +1,175 @@
-"""Rows of shards as the arrays of an encoder: piece after piece, or any rows by their number."""
+"""Rows of shards as the arrays of an encoder: pieces at any place, and blocks that are read on."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, chain, groupby
 
 import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.engines.ordered import ordered_map
-from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import RowAccess
+from bigdata_cli.loaders.access import open_shard
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
-from bigdata_cli.loaders.order import Piece
+from bigdata_cli.loaders.cut import PIECES_TOGETHER, Cut
+from bigdata_cli.loaders.parts import Part, joined
+from bigdata_cli.loaders.pieces import Piece
 
-PIECE_BYTES = 4_000_000
-"""About the size of a block; larger where the format's own blocks are."""
+
+@dataclass(frozen=True)
+class _Task:
+    """What a thread reads at a time: some pieces, and what gives their arrays."""
+
+    pieces: list[Piece]
+    read: Callable[[], list[list[np.ndarray]]]
 
 
-def rows_of_block(dataset: ReadableDataset, encoder: Encoder) -> int | None:
-    """Return the rows of a block of about PIECE_BYTES; None where a shard has no random access."""
-    unit = dataset.format.block_rows(dataset.schema, dataset.storage)
-    if unit is None:
-        return None
-    wanted = max(1, int(PIECE_BYTES / max(1.0, encoder.row_bytes)))
-    return -(-wanted // unit) * unit
+def _read(task: _Task) -> list[list[np.ndarray]]:
+    return task.read()
 
 
 class PieceReader:
-    """Reads pieces as arrays. Threads may share one.
+    """Reads pieces as arrays, in threads.
 
-    Where the format has random access, the shard that was read last stays open.
+    Where pieces can be read in any order, several are read together, and the files of the last
+    shards stay open. Else the blocks stay open, and each is read on.
     """
 
     def __init__(
-        self, dataset: ReadableDataset, encoder: Encoder, *, max_rows: int = 65_536
+        self, dataset: ReadableDataset, encoder: Encoder, cut: Cut, *, max_rows: int = 65_536
     ) -> None:
         """Make a reader that gives at most `max_rows` rows at a time."""
         self._dataset = dataset
         self._encoder = encoder
-        wanted = max(256, int(PIECE_BYTES / max(1.0, encoder.row_bytes)))
-        self._max_rows = min(max_rows, wanted, dataset.read_rows(encoder.columns))
+        self._cut = cut
+        self._has_access = dataset.format.traits.has_row_access
+        self._max_rows = min(max_rows, cut.read_rows)
+        self._max_open = -(-3 * cut.max_open // 2)
         self._lock = threading.Lock()
-        self._last: tuple[int, RowAccess] | None = None
+        self._shards: OrderedDict[int, RowAccess] = OrderedDict()
+        self._blocks: OrderedDict[tuple[int, int], _OpenBlock] = OrderedDict()
 
-    def read(self, piece: Piece) -> Iterator[list[np.ndarray]]:
-        """Yield the encoder's arrays of the rows of a piece, in order.
+    def read(
+        self, pieces: Iterable[Piece], n_threads: int
+    ) -> Generator[tuple[list[Piece], list[list[np.ndarray]]]]:
+        """Yield pieces with the encoder's arrays of their rows, in order.
 
         Raises:
-            VerificationError: The shard is not what the manifest says.
+            VerificationError: A shard is not what the manifest says.
         """
-        encoder = self._encoder
-        if encoder.reads == "batches":
-            for batch in self._batches(piece):
-                yield encoder.encode(batch)
+        tasks = self._tasks(pieces)
+        if n_threads == 1:
+            for task in tasks:
+                yield task.pieces, task.read()
             return
-        for X, y in self._matrix(piece) if encoder.reads == "matrix" else self._floats(piece):
-            yield encoder.encode_matrix(X, y)
+        pool = ThreadPoolExecutor(n_threads, thread_name_prefix="bigdata decoder")
+        try:
+            for task, found in ordered_map(pool, _read, tasks, max_in_flight=n_threads):
+                yield task.pieces, found
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
-        dataset, rows = self._dataset, range(piece.start, piece.stop)
-        if dataset.format.traits.has_row_access:
-            return self._access(piece.shard).read(rows, self._max_rows)
-        names = [column.name for column in self._encoder.columns]
-        return dataset.read_shard(piece.shard, names, rows=rows, max_rows=self._max_rows)
+    def _tasks(self, pieces: Iterable[Piece]) -> Iterator[_Task]:
+        """Yield what one thread reads at a time."""
+        is_any = self._cut.block_rows is None
+        most = self._max_rows if is_any else PIECES_TOGETHER * self._cut.piece_rows
+        together: list[Piece] = []
+        n_rows = 0
+        for piece in pieces:
+            if together and n_rows + len(piece) > most:
+                yield self._task(together)
+                together, n_rows = [], 0
+            together.append(piece)
+            n_rows += len(piece)
+        if together:
+            yield self._task(together)
+
+    def _task(self, pieces: list[Piece]) -> _Task:
+        """Return what reads pieces; called in their order."""
+        if self._cut.block_rows is None:
+            return _Task(pieces, partial(self._any_pieces, pieces))
+        reads = [self._of_block(piece) for piece in pieces]
+        return _Task(pieces, lambda: [read() for read in reads])
+
+    def _any_pieces(self, pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
+        """Return the arrays of each piece; those of a shard are read at once."""
+        n_together = sum(map(len, pieces))
+        if not self._has_access or self._encoder.reads != "batches" or n_together > self._max_rows:
+            found = (self._parts(piece.shard, range(piece.start, piece.stop)) for piece in pieces)
+            parts = joined(chain.from_iterable(found), self._max_rows)
+            return [self._encoded(part) for part in parts]
+        places = sorted(range(len(pieces)), key=lambda i: (pieces[i].shard, pieces[i].start))
+        batches = [
+            self._access(shard).gather([range(pieces[i].start, pieces[i].stop) for i in group])
+            for shard, group in groupby(places, key=lambda i: pieces[i].shard)
+        ]
+        arrays = self._encoder.encode(pa.concat_batches(batches))
+        # Back in their order, which is random: a window may end within them.
+        stops = dict(zip(places, accumulate(len(pieces[i]) for i in places), strict=True))
+        return [
+            [array[stops[i] - len(piece) : stops[i]] for array in arrays]
+            for i, piece in enumerate(pieces)
+        ]
+
+    def _of_block(self, piece: Piece) -> Callable[[], list[np.ndarray]]:
+        """Return what reads the next piece of a block; called in the order of pieces."""
+        block_rows = self._cut.block_rows or 1
+        n_before = piece.start // block_rows * block_rows
+        key = piece.shard, n_before
+        block = self._blocks.pop(key, None)
+        if block is None or block.next_row != piece.start:
+            while len(self._blocks) >= self._max_open:
+                self._blocks.popitem(last=False)
+            stop = min(n_before + block_rows, self._dataset.shards[piece.shard].rows)
+            parts = self._parts(piece.shard, range(piece.start, stop))
+            found = map(self._encoded, joined(parts, self._max_rows))
+            block = _OpenBlock(found, self._encoder, piece.start)
+        if piece.stop < n_before + block_rows:
+            self._blocks[key] = block
+        return block.next_rows(piece.stop)
+
+    def _encoded(self, part: Part) -> list[np.ndarray]:
+        if isinstance(part, tuple):
+            return self._encoder.encode_matrix(*part)
+        return self._encoder.encode(part)
+
+    def _parts(self, shard: int, rows: range) -> Iterator[Part]:
+        """Yield rows of a shard as the format gives them."""
+        dataset, encoder = self._dataset, self._encoder
+        if encoder.reads == "floats":
+            yield from self._floats(shard, rows)
+        elif encoder.reads == "matrix":
+            yield from self._access(shard).read_matrix(rows, self._max_rows)
+        elif self._has_access:
+            yield from self._access(shard).read(rows, self._max_rows)
+        else:
+            names = [column.name for column in encoder.columns]
+            yield from dataset.read_shard(shard, names, rows=rows, max_rows=self._max_rows)
 
     def _access(self, shard: int) -> RowAccess:
         with self._lock:
-            if self._last is None or self._last[0] != shard:
-                self._last = shard, open_shard(self._dataset, shard, self._encoder)
-            return self._last[1]
+            access = self._shards.pop(shard, None)
+            if access is None:
+                while len(self._shards) >= self._max_open:
+                    self._shards.popitem(last=False)
+                access = open_shard(self._dataset, shard, self._encoder)
+            self._shards[shard] = access
+            return access
 
-    def _matrix(self, piece: Piece) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        rows = range(piece.start, piece.stop)
-        return self._dataset.read_matrix(piece.shard, rows=rows, max_rows=self._max_rows)
-
-    def _floats(self, piece: Piece) -> Iterator[tuple[np.ndarray, pa.Array]]:
+    def _floats(self, shard: int, rows: range) -> Iterator[Part]:
         dataset = self._dataset
-        dataset.check_files(piece.shard)
-        n_found, rows = 0, range(piece.start, piece.stop)
+        dataset.check_files(shard)
+        n_found = 0
         *features, label = (column.name for column in self._encoder.columns)
         for X, y in dataset.format.read_floats(
             dataset.store,
-            dataset.shards[piece.shard].file_names,
+            dataset.shards[shard].file_names,
             dataset.schema,
             dataset.storage,
             features=features,
@@ -95,106 +179,62 @@ class PieceReader:
         ):
             n_found += len(X)
             yield X, y
-        dataset.check_rows(piece.shard, n_found, rows)
+        dataset.check_rows(shard, n_found, rows)
 
 
-def read_in_threads(
-    read: Callable[[Piece], Iterator[list[np.ndarray]]], pieces: Sequence[Piece], n_threads: int
-) -> Generator[list[np.ndarray]]:
-    """Yield what `read` gives of the pieces, in their order, read by `n_threads` threads."""
-    if n_threads == 1 or len(pieces) < 2:
+def by_piece(
+    found: Iterable[tuple[list[Piece], list[list[np.ndarray]]]],
+) -> Iterator[tuple[Piece, list[list[np.ndarray]]]]:
+    """Yield each piece that `PieceReader.read` gave, with the arrays of its rows, in order."""
+    for pieces, chunks in found:
+        rest = iter(chunks)
+        chunk: list[np.ndarray] = []
         for piece in pieces:
-            yield from read(piece)
-        return
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="bigdata decoder")
-
-    def all_of(piece: Piece) -> list[list[np.ndarray]]:
-        return list(read(piece))
-
-    try:
-        for _, found in ordered_map(pool, all_of, pieces, max_in_flight=n_threads):
-            yield from found
-    finally:
-        pool.shutdown(cancel_futures=True)
+            mine = []
+            n_wanted = len(piece)
+            while n_wanted:
+                chunk = chunk or next(rest)
+                mine.append([array[:n_wanted] for array in chunk])
+                n_wanted -= len(mine[-1][0])
+                rows_left = len(chunk[0]) - len(mine[-1][0])
+                chunk = [array[-rows_left:] for array in chunk] if rows_left else []
+            yield piece, mine
 
 
-class RandomAccess:
-    """The arrays of any rows of a dataset.
+class _OpenBlock:
+    """A block that is read on, by one thread after the other: each waits for its turn."""
 
-    The process that asks for a row opens its file, at the first row of it.
+    def __init__(self, chunks: Iterator[list[np.ndarray]], encoder: Encoder, next_row: int) -> None:
+        """Begin a block, whose arrays come in `chunks`, at a row."""
+        self.next_row = next_row
+        self._chunks = chunks
+        self._rest = encoder.empty(0)
+        self._n_given = 0
+        self._n_taken = 0
+        self._changed = threading.Condition()
 
-    Raises:
-        UsageError: The format has no random access.
-    """
+    def next_rows(self, stop: int) -> Callable[[], list[np.ndarray]]:
+        """Return what gives the arrays of the next rows up to `stop`, in its turn."""
+        n_wanted, self.next_row = stop - self.next_row, stop
+        self._n_given += 1
+        return partial(self._take, self._n_given - 1, n_wanted)
 
-    def __init__(self, dataset: ReadableDataset, encoder: Encoder) -> None:
-        if not dataset.format.traits.has_row_access:
-            raise UsageError(
-                f"{dataset.path} is {dataset.manifest.format}, whose rows cannot be had one by one",
-                hint="bigdata convert … --to npy, or hdf5; or to_torch(), which reads in batches",
-            )
-        self._dataset = dataset
-        self._encoder = encoder
-        self._ends = np.array(list(accumulate(shard.rows for shard in dataset.shards)), np.int64)
-        self._opened: dict[int, RowAccess] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_opened": {}}
-
-    def take(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return the arrays of rows.
-
-        Args:
-            rows: Numbers of rows, int64 (n,), in any order; a number may come several times.
-        """
-        distinct, places = np.unique(rows, return_inverse=True)
-        shards = np.searchsorted(self._ends, distinct, side="right")
-        parts = []
-        for shard in np.unique(shards).tolist():
-            before = int(self._ends[shard - 1]) if shard else 0
-            if shard not in self._opened:
-                self._opened[shard] = open_shard(self._dataset, shard, self._encoder)
-            batch = self._opened[shard].take(distinct[shards == shard] - before)
-            parts.append(self._encoder.encode(batch))
-        if not parts:
-            return self._encoder.empty(0)
-        return [np.concatenate(arrays)[places] for arrays in zip(*parts, strict=True)]
-
-
-def open_shard(dataset: ReadableDataset, shard: int, encoder: Encoder) -> RowAccess:
-    """Open a shard with the columns of an encoder.
-
-    Raises:
-        VerificationError: The shard is not what the manifest says.
-    """
-    dataset.check_files(shard)
-    access = dataset.format.open_rows(
-        dataset.store,
-        dataset.shards[shard].file_names,
-        dataset.schema,
-        dataset.storage,
-        columns=[column.name for column in encoder.columns],
-    )
-    dataset.check_rows(shard, access.rows)
-    return access
-
-
-def memmaps(dataset: ReadableDataset) -> list[Any]:
-    """Return the mapped arrays of each shard of an npy dataset; see `Dataset.memmap`."""
-    if dataset.manifest.format != "npy":
-        raise UsageError(
-            f"{dataset.path} is {dataset.manifest.format}; only npy files are arrays as they are",
-            hint="bigdata convert … --to npy; or to_numpy_batches()",
-        )
-    from bigdata_cli.formats.npy.read import open_columns, open_matrix
-
-    mapped: list[Any] = []
-    for index, shard in enumerate(dataset.shards):
-        dataset.check_files(index)
-        source = dataset.store, shard.file_names, dataset.schema
-        if dataset.storage.layout == "matrix":
-            mapped.append(open_matrix(*source, dataset.storage)[:2])
-        else:
-            files, _ = open_columns(*source, dataset.schema.names)
-            mapped.append({name: part for file in files for name, part in file.arrays().items()})
-    return mapped
+    def _take(self, turn: int, n_wanted: int) -> list[np.ndarray]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_taken == turn)
+        try:
+            found = [self._rest] if len(self._rest[0]) else []
+            n_found = len(self._rest[0])
+            while n_found < n_wanted:
+                # What is wrong, also that rows are not there, is raised in this turn or before.
+                found.append(next(self._chunks))
+                n_found += len(found[-1][0])
+            arrays = found[0]
+            if len(found) > 1:
+                arrays = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+            self._rest = [array[n_wanted:] for array in arrays]
+            return [array[:n_wanted] for array in arrays]
+        finally:
+            with self._changed:
+                self._n_taken += 1
+                self._changed.notify_all()

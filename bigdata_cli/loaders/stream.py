@@ -1,6 +1,6 @@
 """The batches of a dataset, epoch after epoch, in bounded memory.
 
-    pieces (order.py) → arrays, read by threads (read.py) → permuted windows (windows.py) → batches
+    pieces (pieces.py) → arrays, read by threads (read.py) → permuted windows (windows.py) → batches
 
 A window holds whole batches, so that a stream that resumes skips batches by counting rows.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -19,17 +20,17 @@ import numpy as np
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
+from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
 from bigdata_cli.loaders.order import (
-    Piece,
     check_count,
     check_not_negative,
     check_rank,
-    epoch_pieces,
     rows_by_shard,
     split_rows,
     window_order,
 )
-from bigdata_cli.loaders.read import PieceReader, read_in_threads, rows_of_block
+from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces
+from bigdata_cli.loaders.read import PieceReader
 from bigdata_cli.loaders.windows import fill_windows
 from bigdata_cli.resources.memory import available_cpus
 
@@ -39,7 +40,7 @@ ORDERED_WINDOW_BYTES = 8_000_000
 MAX_THREADS = 4
 _ALIGNED_BATCHES = 16
 """This many batches of 4-byte values start at multiples of 64 bytes: TensorFlow copies others."""
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 _STATE_FIELDS = ("version", "seed", "epoch", "batches", "fingerprint")
 
 
@@ -103,7 +104,7 @@ class BatchStream:
                 f"{options.world} readers: {dataset.path} has {self._n_split:,} rows here",
                 hint="fewer ranks and workers, or a larger split",
             )
-        self._block_rows = rows_of_block(dataset, encoder)
+        self._cut = cut_of(dataset, encoder, shuffle=options.shuffle, sharers=sharers)
         shuffled_bytes = max(ORDERED_WINDOW_BYTES, WINDOW_BYTES // sharers)
         window_bytes = shuffled_bytes if options.shuffle else ORDERED_WINDOW_BYTES
         batch_bytes = max(1.0, encoder.row_bytes) * options.batch_size
@@ -117,22 +118,18 @@ class BatchStream:
         """The rows of a window, a multiple of the batch size."""
         return self._window_batches * self.options.batch_size
 
-    def pieces(self, epoch: int) -> list[Piece]:
+    def pieces(self, epoch: int) -> EpochPieces:
         """Return what this reader reads in an epoch, in order."""
-        return epoch_pieces(
-            self._shards,
-            block_rows=self._block_rows,
-            shuffle=self.options.shuffle,
-            seed=self.options.seed,
-            epoch=epoch,
-            rank=self.options.rank,
-            world=self.options.world,
-        )
+        options = self.options
+        order = EpochOrder(
+            shuffle=options.shuffle, seed=options.seed, epoch=epoch,
+            rank=options.rank, world=options.world,
+        )  # fmt: skip
+        return EpochPieces(self._shards, self._cut, order)
 
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch, from the manifest."""
-        n_rows = sum(len(piece) for piece in self.pieces(epoch))
-        whole, rest = divmod(n_rows, self.options.batch_size)
+        whole, rest = divmod(self.pieces(epoch).n_rows, self.options.batch_size)
         return whole + (rest > 0 and not self.options.drop_remainder)
 
     def __len__(self) -> int:
@@ -222,10 +219,12 @@ class BatchStream:
 
     def _filled(self, epoch: int, first: int) -> Generator[list[np.ndarray]]:
         """Yield the windows from number `first` on."""
-        pieces = _without(self.pieces(epoch), first * self.window_rows)
-        reader = PieceReader(self.dataset, self.encoder)
-        n_threads = 1 if self._block_rows is None else self.threads
         options = self.options
+        pieces = self.pieces(epoch)
+        n_done = first * self.window_rows
+        reader = PieceReader(self.dataset, self.encoder, self._cut)
+        is_one_after_the_other = self._cut.block_rows == WHOLE_SHARD and not options.shuffle
+        found = reader.read(pieces.after(n_done), 1 if is_one_after_the_other else self.threads)
 
         def order(n_rows: int, window: int) -> np.ndarray | None:
             if not options.shuffle:
@@ -235,11 +234,11 @@ class BatchStream:
             )
 
         return fill_windows(
-            read_in_threads(reader.read, pieces, n_threads),
+            (arrays for _, chunks in found for arrays in chunks),
             self.encoder,
             window_rows=self.window_rows,
             order=order,
-            n_rows=sum(len(piece) for piece in pieces),
+            n_rows=max(0, pieces.n_rows - n_done),
         )
 
     def fingerprint(self) -> str:
@@ -249,7 +248,7 @@ class BatchStream:
             "options": vars(self.options),
             "columns": [column.name for column in self.encoder.columns],
             "arrays": [(s.name, str(s.dtype), list(s.row_shape)) for s in self.encoder.specs],
-            "window": [self.window_rows, self._block_rows],
+            "window": [self.window_rows, vars(self._cut)],
         }
         text = json.dumps(known, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -295,6 +294,13 @@ class BatchStream:
         self.state_at(state["epoch"], state["batches"])
         self._epoch, self._n_given, self._started = state["epoch"], state["batches"], False
 
+    def with_encoder(self, encoder: Encoder) -> BatchStream:
+        """Return a stream of the same rows in the same order, as the arrays of another encoder."""
+        other = copy(self)
+        other.encoder = encoder
+        other.set_epoch(self._epoch)
+        return other
+
     def part(self, part: int, parts: int) -> BatchStream:
         """Return the stream of one of `parts` workers that share the rows of this one."""
         options = self.options
@@ -310,14 +316,3 @@ def check_state(state: Any) -> None:
         raise UsageError(f"the state has version {state['version']!r}, and not {_STATE_VERSION}")
     if type(state["epoch"]) is not int or type(state["batches"]) is not int:
         raise UsageError("the epoch and the batches of a state are integers")
-
-
-def _without(pieces: Sequence[Piece], n_rows: int) -> list[Piece]:
-    """Return the pieces without their first `n_rows` rows."""
-    kept = []
-    for piece in pieces:
-        n_skipped = min(n_rows, len(piece))
-        n_rows -= n_skipped
-        if n_skipped < len(piece):
-            kept.append(replace(piece, start=piece.start + n_skipped))
-    return kept

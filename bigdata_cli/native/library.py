@@ -229,6 +229,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # results.c
     "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
     "bd_merge_results": (None, [c_void_p, c_void_p, c_void_p, c_int64]),
+    # moments.c
+    "bd_finish_moments": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
     # export.c
     "bd_export": (c_int32, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
     # vocabulary.c
@@ -340,6 +342,11 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_text_fixed": (None, [c_void_p, c_int64, c_int64, c_void_p]),
     "bd_text_ended": (None, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
     "bd_text_from_fixed": (c_int64, [c_void_p, c_int64, c_int64, c_void_p, c_void_p]),
+    # text_rows.c
+    "bd_text_rows": (
+        c_int64,
+        [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
+    ),
     # files.c
     "bd_sync_file_system": (c_int32, [c_int32]),
     # parquet_values.c

@@ -25,6 +25,9 @@ COLUMN_PLAN = np.dtype(
 )
 """`bd_column_plan`."""
 
+SUMS = np.dtype([("top", np.int64), ("digits", np.int64, 4), ("products", np.uint64, (10, 2))])
+"""`bd_sums`."""
+
 RESULT = np.dtype(
     [
         ("forms", np.int64),
@@ -33,7 +36,8 @@ RESULT = np.dtype(
         *((name, np.int64) for name in ("n_nulls", "n_finite", "n_infinite", "has_range")),
         ("low", np.uint64),
         ("high", np.uint64),
-        *((name, np.float64) for name in ("mean", "m2", "float32_error")),
+        ("float32_error", np.float64),
+        ("sums", SUMS),
         *(
             (name, np.int64)
             for name in (
@@ -120,6 +124,17 @@ class DistinctTexts:
             pa.foreign_buffer(texts, ends[n], self),
         ]
         return frozenset(pa.Array.from_buffers(pa.string(), n, buffers).to_pylist())
+
+
+def finish_moments(results: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and sums of squared deviations of columns, float64 (n,); 0 where there are no numbers.
+
+    results: RESULT (n,).
+    """
+    results = np.ascontiguousarray(results)
+    means, m2 = np.empty(len(results)), np.empty(len(results))
+    lib.bd_finish_moments(address(results), len(results), address(means), address(m2))
+    return means, m2
 
 
 def distinct_bytes(results: np.ndarray) -> int:

@@ -27,6 +27,11 @@ def pages(n_bytes: int) -> np.ndarray:
     return np.frombuffer(mapped, np.uint8, n_bytes)
 
 
+def zeros(n_bytes: int) -> np.ndarray:
+    """Zeros, uint8 (n_bytes,), in pages of their own where they are many."""
+    return pages(n_bytes) if n_bytes >= _LARGE_PAGE // 2 else np.zeros(n_bytes, np.uint8)
+
+
 class Slabs:
     """Arrays of zeros that are cut from larger ones, each of which lives as long as its parts."""
 
@@ -39,7 +44,7 @@ class Slabs:
         """An array (n,) that no other shares memory with."""
         n_bytes = n * dtype.itemsize
         if n_bytes > len(self._slab) - self._used:
-            self._slab, self._used = pages(max(n_bytes, self._n_bytes)), 0
+            self._slab, self._used = zeros(max(n_bytes, self._n_bytes)), 0
         start, stop = self._used, self._used + n_bytes
         self._used = -(-stop // 64) * 64
         return self._slab[start:stop].view(dtype)

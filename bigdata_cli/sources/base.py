@@ -50,6 +50,14 @@ class FedRows(Protocol):
         """The rows as a chunk, or what is wrong with one; fields: of `RowSource.fields_of`."""
         ...
 
+    def line(self, position: int) -> int:
+        """The line of a position (`Chunk.places`), or the row of a table, from 1."""
+        ...
+
+    def record(self, position: int, plan: ParsePlan) -> bytes:
+        """The record that starts at a position, as `rejects.csv` has it."""
+        ...
+
 
 class RowFeed(Protocol):
     """The rows of a source in order, read in threads of its own; a context manager."""
@@ -77,6 +85,10 @@ class PieceReader(Protocol):
         self, piece: ByteRange, start: int | None, fields: Sequence[int], plan: ParsePlan
     ) -> Unit:
         """The records that start in a piece, from `start` or where one seems to start."""
+        ...
+
+    def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
+        """The record that starts at a position of a file."""
         ...
 
 
@@ -117,10 +129,11 @@ class RowSource(Protocol):
 
     names: its columns. stem: what a dataset made of it is called. bytes: to be read, counted
     in the files. is_stream: it is read from its start; comes_once: and cannot be read again.
-    in_pieces: the same rows from anywhere, None for a stream. total_rows: where they are known
-    beforehand. confidence, reasons: of what was detected; notes: what of it the user has
+    in_pieces: the same rows from anywhere, None for a stream. total_rows: of its files, where they
+    are known beforehand. confidence, reasons: of what was detected; notes: what of it the user has
     to know in any case. flags: the words of a command line that
-    have it read in this way; none for tables. layers: compressions around its bytes.
+    have it read in this way; none for tables. is_shaped: its rows are not those of its files, but
+    made of them; filters: and some of them are left out. layers: compressions around its bytes.
     """
 
     @property
@@ -149,6 +162,10 @@ class RowSource(Protocol):
     def total_rows(self) -> int | None: ...
     @property
     def flags(self) -> tuple[str, ...]: ...
+    @property
+    def is_shaped(self) -> bool: ...
+    @property
+    def filters(self) -> bool: ...
     @property
     def layers(self) -> frozenset[str]: ...
 
@@ -198,6 +215,11 @@ class RowSource(Protocol):
 
     def hints(self, plan: ParsePlan) -> Mapping[str, str]:
         """What to say of columns that the plan has as text, if they stay so."""
+        ...
+
+    def steps_entry(self, plan: ParsePlan) -> tuple[dict[str, Any], ...]:
+        """What a manifest says of how its rows are made of those of its files; empty if they are
+        these."""
         ...
 
     def located(self, file: int, error: RecordError) -> DataError:

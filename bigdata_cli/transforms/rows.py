@@ -51,4 +51,5 @@ def select_rows(chunk: Chunk, mask: np.ndarray) -> Chunk:
         summary=Summary(results, chunk.summary.modes, kept.num_rows),
         texts=DistinctTexts.of(texts),
         rows=kept.num_rows,
+        places=None if chunk.places is None else chunk.places[mask],
     )

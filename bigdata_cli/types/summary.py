@@ -65,14 +65,24 @@ class Summary:
 
     def statistics(self, dtypes: Sequence[str]) -> tuple[ColumnStatistics, ...]:
         """The statistics of each column, which has this dtype."""
+        means, m2 = (array.tolist() for array in native.finish_moments(self.results))
         return tuple(
-            column_statistics(result, dtype, self.rows)
-            for result, dtype in zip(self.results, dtypes, strict=True)
+            _column_statistics(result, moments, dtype, self.rows)
+            for result, *moments, dtype in zip(self.results, means, m2, dtypes, strict=True)
         )
 
 
-def column_statistics(result: np.ndarray, dtype: str, rows: int) -> ColumnStatistics:
-    """The statistics of a column from its element of a summary."""
+def range_of(result: np.ndarray, dtype: str) -> tuple[Any, Any]:
+    """The minimum and maximum of a column from its element of a summary; None without values."""
+    if not result["has_range"]:
+        return None, None
+    return _plain(result["low"], dtype), _plain(result["high"], dtype)
+
+
+def _column_statistics(
+    result: np.ndarray, moments: Sequence[float], dtype: str, rows: int
+) -> ColumnStatistics:
+    """The statistics of a column from its element of a summary. moments: its mean and m2."""
     kind = kind_of(dtype)
     nulls = int(result["n_nulls"])
     if kind is Kind.NULL or rows == nulls:
@@ -84,13 +94,12 @@ def column_statistics(result: np.ndarray, dtype: str, rows: int) -> ColumnStatis
             text_bytes=int(result["text_bytes"]),
             max_text_bytes=int(result["max_text_bytes"]),
         )
-    minimum = maximum = mean = m2 = None
-    if result["has_range"]:
-        minimum, maximum = (_plain(result[end], dtype) for end in ("low", "high"))
+    minimum, maximum = range_of(result, dtype)
+    mean = m2 = None
     if kind in (Kind.DATE, Kind.TIMESTAMP):
         return ColumnStatistics(count=rows, nulls=nulls, minimum=minimum, maximum=maximum)
     if result["n_finite"]:
-        mean, m2 = float(result["mean"]), float(result["m2"])
+        mean, m2 = moments
     return ColumnStatistics(
         count=rows,
         nulls=nulls,

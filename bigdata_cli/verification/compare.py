@@ -244,7 +244,7 @@ class _Comparer:
             values, found = values.cast(pa.string()), found.cast(pa.string())
         rows = differing_rows(values, found)
         for row in rows[: max(0, _SHOWN_PER_COLUMN - self._n_different[column.name])].tolist():
-            place = place_of(self._source, self._fields, fed, unit, first + row)
+            place = place_of(self._source, self._fields, fed, first + row)
             self._findings.append(
                 Finding(
                     file=reader.file_name,

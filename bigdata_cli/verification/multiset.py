@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.splitmix import FIRST_FACTOR, mix
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.types.buffers import booleans_of, numbers_of
 from bigdata_cli.types.dtype import Column, Kind
 
 _NULL = np.uint64(0xA24BAED4963EE407)
-_FACTOR, _OTHER_FACTOR = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _MODULUS = 2**64
 _PADDING_BYTES = 8
 """That must be readable after texts which are hashed."""
@@ -32,7 +32,7 @@ class RowSums:
         self._of_rows = 0
         self._of_columns = [0] * len(columns)
         self._marks = [
-            np.uint64((index + 1) * int(_FACTOR) % _MODULUS) for index in range(len(columns))
+            np.uint64((index + 1) * int(FIRST_FACTOR) % _MODULUS) for index in range(len(columns))
         ]
 
     def add(self, arrays: Sequence[pa.Array]) -> None:
@@ -41,9 +41,9 @@ class RowSums:
         self.rows += n_rows
         of_rows = np.zeros(n_rows, np.uint64)
         for index, (array, column) in enumerate(zip(arrays, self._columns, strict=True)):
-            hashes = _mixed(value_hashes(array, column) + self._marks[index])
+            hashes = mix(value_hashes(array, column) + self._marks[index])
             self._of_columns[index] = (self._of_columns[index] + _sum(hashes)) % _MODULUS
-            of_rows = _mixed(of_rows + hashes)
+            of_rows = mix(of_rows + hashes)
         self._of_rows = (self._of_rows + _sum(of_rows)) % _MODULUS
 
     def differing_columns(self, other: RowSums) -> Iterator[str]:
@@ -106,12 +106,3 @@ def _numbers(array: pa.Array, column: Column) -> np.ndarray:
 
 def _sum(hashes: np.ndarray) -> int:
     return int(hashes.sum(dtype=np.uint64))
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """One-to-one on 64 bits, the finish of SplitMix64 (`formats/buckets/keys.py`)."""
-    values = values ^ (values >> np.uint64(30))
-    values *= _FACTOR
-    values ^= values >> np.uint64(27)
-    values *= _OTHER_FACTOR
-    return values ^ (values >> np.uint64(31))

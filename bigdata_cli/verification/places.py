@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
-from bigdata_cli.sources.csv.feed import FedBlock
-from bigdata_cli.sources.csv.select_fields import record_offset
-from bigdata_cli.sources.csv.units import Unit, line_of
+from bigdata_cli.sources.base import FedRows
 from bigdata_cli.verification.source import OpenedSource
 
 
-def place_of(
-    source: OpenedSource, fields: Sequence[Sequence[int]], fed: Any, unit: Unit, row: int
-) -> str:
+def place_of(source: OpenedSource, fields: Sequence[Sequence[int]], fed: FedRows, row: int) -> str:
     """File and line, or row of a table, of a row of a block that was parsed."""
-    name = source.rows.files[fed.file].name
-    assert unit.chunk is not None
-    if not isinstance(fed, FedBlock):
-        number = fed.first_row + row
-        for reject in unit.chunk.rejects:
-            number += reject.offset <= number
-        return f"{name} row {number + 1:,}"
-    block = fed.block
-    offset = record_offset(block, unit.chunk.set_aside, source.plan.dialect, row)
-    return f"{name} line {line_of(block, fed.first_line, offset):,}"
+    placed = fed.parse(fields[fed.file], replace(source.plan, wants_places=True)).chunk
+    assert placed is not None
+    assert placed.places is not None
+    word = "row" if source.is_table else "line"
+    return f"{source.rows.files[fed.file].name} {word} {fed.line(int(placed.places[row])):,}"

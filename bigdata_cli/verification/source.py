@@ -13,6 +13,7 @@ from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions, source_options_of
 from bigdata_cli.sources.csv.records import ParsePlan
@@ -20,6 +21,8 @@ from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.strict_json import Count, JsonError, convert
+from bigdata_cli.transforms.entry import read_entry
+from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.lattice import Observed, observed_as
 from bigdata_cli.types.state import ColumnState
@@ -37,9 +40,14 @@ _LATER = (
 class OpenedSource:
     """The source, and how its rows are parsed; findings: why it is not what it was."""
 
-    rows: Source | TableSource
+    rows: RowSource
     plan: ParsePlan
     findings: tuple[Finding, ...]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its places are rows, and not lines."""
+        return "table" in self.rows.dialect.to_json()
 
 
 def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSource:
@@ -57,11 +65,16 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             if dialect is None
             else replace(source_options_of(dialect), null_tokens=None)
         )
-        rows = open_rows(paths, options)
-        _check_kind(dataset, rows)
-        if isinstance(rows, Source) and dialect is not None:
-            rows = replace(rows, dialect=dialect)
+        opened = open_rows(paths, options)
+        _check_kind(dataset, opened)
+        if isinstance(opened, Source) and dialect is not None:
+            opened = replace(opened, dialect=dialect)
+        rows: RowSource = opened
         plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
+        if manifest.transforms:
+            entry = read_entry(manifest.transforms)
+            rows = ShapedSource(inner=rows, steps=entry.steps)
+            plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(
             f"{dataset.path / MANIFEST_NAME} does not say how its source was read: {error}",
@@ -90,7 +103,7 @@ def _check_kind(dataset: Dataset, rows: Source | TableSource) -> None:
         )
 
 
-def _fingerprints(dataset: Dataset, rows: Source | TableSource) -> list[Finding]:
+def _fingerprints(dataset: Dataset, rows: RowSource) -> list[Finding]:
     """In which way the files are not those that were read; of what came from a pipe nothing."""
     findings = []
     entries = [file.entry() for file in rows.files]

@@ -45,12 +45,8 @@ def rows_of(folder: Path) -> list[tuple[Any, ...]]:
 def shuffled(source: Path, output: Path, *, seed: int = 0, **options: Any) -> Path:
     """A shuffled dataset of a source."""
     sizes = {key: options.pop(key) for key in ("unit_bytes", "sample_bytes") if key in options}
-    order = OrderOptions(shuffle=True, seed=seed)
-    run(
-        [source],
-        ConvertOptions(**{"to": "parquet", **options}, output=output, order=order),
-        **sizes,
-    )
+    options = {"to": "parquet", **options, "output": output, "order": OrderOptions(shuffle=True)}
+    run([source], ConvertOptions(**options, shape=ShapeOptions(seed=seed)), **sizes)
     return output
 
 
@@ -238,8 +234,6 @@ def test_an_unfinished_shuffle_is_not_taken_for_another(source, tmp_path, monkey
 
 
 def test_options_that_do_not_go_together(source, tmp_path):
-    with pytest.raises(UsageError, match="seed goes with shuffle"):
-        convert(source, to="parquet", output=tmp_path / "out", seed=3)
     with pytest.raises(UsageError, match="a shuffled dataset has rows from all over"):
         convert(source, to="parquet", output=tmp_path / "out", shuffle=True, repair=True)
 

@@ -8,6 +8,7 @@ import sys
 import click
 import pytest
 
+from bigdata_cli.cli.options import RequestOption
 from bigdata_cli.cli.reference import commands, reference
 from tests.docs.blocks import ROOT
 
@@ -29,8 +30,8 @@ def test_the_page_on_input_names_every_option_of_a_source():
     text = "".join(page.read_text(encoding="utf-8") for page in pages)
     command, context = COMMANDS["bigdata inspect"]
     for parameter in command.get_params(context):
-        if isinstance(parameter, click.Option) and "--help" not in parameter.opts:
-            assert all(flag in text for flag in parameter.opts), parameter.opts
+        if isinstance(parameter, RequestOption):
+            assert all(flag in text for flag in parameter.flags), parameter.flags
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,3 +139,59 @@ def test_the_same_bytes_whatever_the_jobs_and_units(rows, to, jobs, units):
                 [file.checksum for shard in report.manifest.shards for file in shard.files]
             )
         assert digests[0] == digests[1]
+
+
+def measured(n_rows: int, n_whole: int, seed: int) -> pa.Table:
+    """Rows whose statistics are easily different in their last bits.
+
+    `late` is whole in the first `n_whole` rows; `seconds` are close together and far from zero.
+    """
+    random = np.random.default_rng(seed)
+    late = np.round(random.normal(0, 1e5, n_rows), 3)
+    late[:n_whole] = np.rint(late[:n_whole])
+    columns = {
+        "even": random.random(n_rows),
+        "late": late,
+        "seconds": 1.6e9 + np.round(random.normal(0, 1e-3, n_rows), 6),
+        "wild": 10.0 ** random.integers(-40, 40, n_rows),
+        "count": random.integers(-(2**40), 2**40, n_rows),
+    }
+    return pa.table(columns)
+
+
+def write_source(table: pa.Table, kind: str, folder: Path) -> Path:
+    path = folder / f"data.{kind}"
+    if kind == "parquet":
+        pq.write_table(table, path, row_group_size=37)
+    elif kind == "csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in table.to_pylist()))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@examples(8)
+@given(
+    n_rows=st.integers(50, 1500),
+    whole=st.floats(0, 1),
+    seed=st.integers(0, 1000),
+    jobs=st.integers(1, 3),
+    unit_bytes=st.integers(200, 20_000),
+    memory=st.sampled_from([250 << 20, 400 << 20]),
+)
+def test_the_same_manifest_whatever_the_jobs_the_units_and_the_memory(
+    kind, n_rows, whole, seed, jobs, unit_bytes, memory
+):
+    table = measured(n_rows, int(whole * n_rows), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_source(table, kind, Path(folder))
+        manifests = []
+        for n_jobs, size, limit in ((1, None, None), (jobs, unit_bytes, memory)):
+            output = Path(folder) / "out"
+            options = ConvertOptions(
+                to="parquet", output=output, shards=2, jobs=n_jobs, memory_limit=limit, force=True
+            )
+            run([source], options, unit_bytes=size)
+            manifests.append((output / "_manifest.json").read_bytes())
+        assert manifests[0] == manifests[1]

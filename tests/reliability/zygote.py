@@ -32,6 +32,7 @@ from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.io import lock
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
+from bigdata_cli.transforms.options import ShapeOptions
 
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"),
@@ -94,6 +95,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         timer.start()
     options = {**request["options"], "output": Path(request["options"]["output"])}
     if "order" in options:
+        options["shape"] = ShapeOptions(seed=options["order"].pop("seed"))
         options["order"] = OrderOptions(**options["order"])
         scatter.PART_BYTES = request["part_bytes"]
     said: list[str] = []

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_FIRST_FACTOR, _SECOND_FACTOR = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+from bigdata_cli.arrays.splitmix import GAMMA, mix
+
 _ROW_BITS = 40
 """Bits for the number of a row in its part; a part is below a few hundred megabytes of source."""
 KEY_BITS = 64
@@ -31,13 +31,9 @@ def row_keys(seed: int, part: int, rows: np.ndarray) -> np.ndarray:
     """
     start = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     keys = rows + np.uint64((part << _ROW_BITS) + 1)
-    keys *= _GAMMA
+    keys *= GAMMA
     keys += start
-    for shift, factor in ((30, _FIRST_FACTOR), (27, _SECOND_FACTOR)):
-        keys ^= keys >> np.uint64(shift)
-        keys *= factor
-    keys ^= keys >> np.uint64(31)
-    return keys
+    return mix(keys)
 
 
 def buckets_of(keys: np.ndarray, bits: int) -> np.ndarray:

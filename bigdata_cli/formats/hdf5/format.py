@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
@@ -43,7 +42,6 @@ from bigdata_cli.formats.hdf5.read import (
     count_file_rows,
     file_rows,
     has_zone,
-    matrix_slices,
     opened,
     read_columns,
     read_matrix,
@@ -176,26 +174,6 @@ class Hdf5Format(Format):
         columns: Sequence[str],
     ) -> Hdf5Rows:
         return Hdf5Rows(store, files, schema, options, columns)
-
-    def read_matrix(
-        self,
-        store: Files,
-        files: Sequence[str],
-        schema: Schema,
-        options: StorageOptions,
-        *,
-        max_rows: int = 65_536,
-        rows: range | None = None,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """The rows of a shard as they are stored; see `Format.read_matrix`."""
-        before = 0
-        for file in files:
-            with opened(StoredFile(store, file)) as source:
-                part = rows_of_file(rows, before)
-                for X, y in matrix_slices(source, schema, options, schema.names, max_rows, part):
-                    assert X is not None  # a matrix has a feature
-                    yield X, y
-                before += file_rows(source) if len(files) > 1 else 0
 
     def check_schema(
         self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions

@@ -91,6 +91,32 @@ class Hdf5Rows(RowAccess):
                 raise damaged(self._path, str(error)) from error
             yield batch
 
+    def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
+        if ranges[-1].stop > self.rows:
+            return super().gather(ranges)
+        try:
+            return self._batch(
+                {name: found.gather(ranges) for name, found in self._values.items()},
+                {name: mask.gather(ranges) for name, mask in self._masks.items()},
+            )
+        except DAMAGE as error:
+            raise damaged(self._path, str(error)) from error
+
+    def read_matrix(
+        self, rows: range, max_rows: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        rows = clipped(rows, self.rows)
+        step = max_rows_at_once(list(self._datasets.values()), max_rows)
+        label = self._values.get("y")
+        for start in range(rows.start, rows.stop, step):
+            stop = min(start + step, rows.stop)
+            try:
+                X = self._values["X"].read(start, stop)
+                y = None if label is None else label.read(start, stop)
+            except DAMAGE as error:
+                raise damaged(self._path, str(error)) from error
+            yield X, y
+
     def _batch(
         self, values: Mapping[str, np.ndarray], valid: Mapping[str, np.ndarray]
     ) -> pa.RecordBatch:
@@ -115,6 +141,9 @@ class _Selected:
     def take(self, rows: np.ndarray) -> np.ndarray:
         return self._dataset[rows]
 
+    def gather(self, ranges: Sequence[range]) -> np.ndarray:
+        return np.concatenate([self._dataset[rows.start : rows.stop] for rows in ranges])
+
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._dataset[start:stop]
 
@@ -136,11 +165,17 @@ class _FileContent:
         """The file, mapped: what is touched of it counts as memory of this process."""
         return mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ)
 
-    def read(self, at: int, n_bytes: int) -> np.ndarray:
-        """Some bytes, uint8 (n_bytes,), without the map where the system can."""
-        if hasattr(os, "pread"):
-            return np.frombuffer(os.pread(self._file.fileno(), n_bytes, at), np.uint8)
-        return np.frombuffer(self.map, np.uint8, n_bytes, at)
+    def read_into(self, at: int, out: np.ndarray) -> None:
+        """Copy bytes to `out`, uint8 (n,), without the map where the system can."""
+        if hasattr(os, "preadv"):
+            filled = 0
+            while filled < len(out):
+                n_read = os.preadv(self._file.fileno(), [out[filled:]], at + filled)
+                if not n_read:
+                    raise OSError("the file has become shorter")
+                filled += n_read
+            return
+        out[:] = np.frombuffer(self.map, np.uint8, len(out), at)
 
 
 class _Placed:
@@ -169,18 +204,22 @@ class _Placed:
         return items[at].view(self._dtype).reshape(len(rows), *self._row_shape)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Rows one after the other, a copy of each chunk's part."""
-        out = np.empty((stop - start, *self._row_shape), self._dtype)
+        return self.gather([range(start, stop)])
+
+    def gather(self, ranges: Sequence[range]) -> np.ndarray:
+        """Rows of ranges one after the other, a copy of each chunk's part."""
+        out = np.empty((sum(map(len, ranges)), *self._row_shape), self._dtype)
         content = out.reshape(-1).view(np.uint8)
-        filled = 0
-        while filled < stop - start:
-            chunk, place = divmod(start + filled, self._chunk_rows)
-            n_rows = min(stop - start - filled, self._chunk_rows - place)
-            at = int(self._starts[chunk]) + place * self._row_bytes
-            n_bytes = n_rows * self._row_bytes
-            first = filled * self._row_bytes
-            content[first : first + n_bytes] = self._content.read(at, n_bytes)
-            filled += n_rows
+        first = 0
+        for rows in ranges:
+            row = rows.start
+            while row < rows.stop:
+                chunk, place = divmod(row, self._chunk_rows)
+                n_rows = min(rows.stop - row, self._chunk_rows - place)
+                at = int(self._starts[chunk]) + place * self._row_bytes
+                last = first + n_rows * self._row_bytes
+                self._content.read_into(at, content[first:last])
+                first, row = last, row + n_rows
         return out
 
 

@@ -6,7 +6,7 @@ import errno
 import functools
 import mmap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -138,6 +138,16 @@ def copied_rows(array: np.ndarray, start: int, stop: int) -> np.ndarray:
     if pages is not None:
         first = array.offset % mmap.ALLOCATIONGRANULARITY  # type: ignore[attr-defined]
         forget_bytes(pages, first + start * array.strides[0], first + stop * array.strides[0])
+    return rows
+
+
+def copied_ranges(array: np.ndarray, ranges: Sequence[range]) -> np.ndarray:
+    """Rows of some ranges of a map, one after the other; see `copied_rows`."""
+    whole = array.view(np.ndarray)  # slices of a map cost more
+    rows = np.concatenate([whole[part.start : part.stop] for part in ranges])
+    pages = getattr(array, "_mmap", None)
+    if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
     return rows
 
 

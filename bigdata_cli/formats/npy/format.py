@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
@@ -36,7 +35,6 @@ from bigdata_cli.formats.npy.read import (
     check_matrix_files,
     count_column_rows,
     count_matrix_rows,
-    matrix_slices,
     read_columns,
     read_matrix,
 )
@@ -155,18 +153,6 @@ class NpyFormat(Format):
         columns: Sequence[str],
     ) -> NpyRows:
         return NpyRows(store, files, schema, options, columns)
-
-    def read_matrix(
-        self,
-        store: Files,
-        files: Sequence[str],
-        schema: Schema,
-        options: StorageOptions,
-        *,
-        max_rows: int = 65_536,
-        rows: range | None = None,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        return matrix_slices(store, files, schema, options, max_rows=max_rows, rows=rows)
 
     def check_schema(
         self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions

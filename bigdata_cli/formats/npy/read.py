@@ -17,7 +17,7 @@ from bigdata_cli.formats.base import (
     clipped,
     feature_columns,
 )
-from bigdata_cli.formats.npy.file import copied_rows, open_npy
+from bigdata_cli.formats.npy.file import copied_ranges, copied_rows, open_npy
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
@@ -125,6 +125,16 @@ class ColumnFiles:
         except VerificationError as error:
             raise VerificationError(f"{self._path}: {error.message}") from error
 
+    def gather(self, ranges: Sequence[range]) -> pa.Array:
+        """The rows of ranges, one after the other."""
+        if self.column.kind is Kind.TEXT:
+            return pa.concat_arrays([self.read(rows.start, rows.stop) for rows in ranges])
+        valid = None if self._valid is None else copied_ranges(self._valid, ranges)
+        try:
+            return arrow_column(copied_ranges(self._values, ranges), valid, self.column)
+        except VerificationError as error:
+            raise VerificationError(f"{self._path}: {error.message}") from error
+
     def read(self, start: int, stop: int) -> pa.Array:
         valid = None if self._valid is None else copied_rows(self._valid, start, stop)
         try:
@@ -214,26 +224,6 @@ def read_matrix(
     yield from access.read(range(access.rows) if rows is None else rows, max_rows)
 
 
-def matrix_slices(
-    store: Files,
-    files: Sequence[str],
-    schema: Schema,
-    options: StorageOptions,
-    *,
-    max_rows: int,
-    rows: range | None = None,
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """The rows of a shard of the layout matrix, as `Format.read_matrix` gives them."""
-    features, labels, n_rows = open_matrix(store, files, schema, options)
-    rows = clipped(rows, n_rows)
-    for start in range(rows.start, rows.stop, max_rows):
-        stop = min(start + max_rows, rows.stop)
-        yield (
-            np.array(features[start:stop]),
-            None if labels is None else np.array(labels[start:stop]),
-        )
-
-
 class NpyRows(RowAccess):
     """Rows of a shard, from its mapped files."""
 
@@ -267,10 +257,23 @@ class NpyRows(RowAccess):
         if self._files:
             yield from _column_batches(self._files, rows, max_rows)
             return
+        for X, y in self.read_matrix(rows, max_rows):
+            yield self._of_matrix(X, y)
+
+    def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
+        if not self._files or ranges[-1].stop > self.rows:
+            return super().gather(ranges)
+        arrays = [file.gather(ranges) for file in self._files]
+        return pa.RecordBatch.from_arrays(arrays, names=self._columns)
+
+    def read_matrix(
+        self, rows: range, max_rows: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        rows = clipped(rows, self.rows)
         for start in range(rows.start, rows.stop, max_rows):
             part = start, min(start + max_rows, rows.stop)
             y = None if self._y is None else copied_rows(self._y, *part)
-            yield self._of_matrix(copied_rows(self._X, *part), y)
+            yield copied_rows(self._X, *part), y
 
     def _of_matrix(self, X: np.ndarray, y: np.ndarray | None) -> pa.RecordBatch:
         try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # it takes 40 ms to import
     import pyarrow.parquet as pq
 
 _READ_ROWS = 65_536
+_MIN_READ_ROWS = 1_024
 _BUFFER_BYTES = 1 << 18
 
 
@@ -139,8 +140,13 @@ def _batches(
     """Record batches of the rows; larger than `max_rows` where that is few, for speed."""
     groups, skipped, left = _groups_of(path, file, rows)
     with _damage_of(path):
+        batch_rows = max(max_rows, _MIN_READ_ROWS)
         batches = file.iter_batches(
-            batch_size=max(max_rows, 8192), columns=names, row_groups=groups
+            batch_size=batch_rows,
+            columns=names,
+            row_groups=groups,
+            # To hand out columns costs more than it gains where they are short.
+            use_threads=batch_rows >= _READ_ROWS,
         )
     while left:
         with _damage_of(path):

@@ -11,6 +11,7 @@ TRAITS = FormatTraits(
     layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
     compressions=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
     stores_category_texts=True,
+    page_rows=65_536,
     candidates=("zstd", "snappy"),
     smaller_compressions=("zstd", "zstd:9"),
     smallest=("rows", "zstd"),

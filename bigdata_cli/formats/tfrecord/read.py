@@ -80,8 +80,20 @@ class FloatRows:
         return FloatRows(X=self.X[offset:stop], label=self.label.slice(offset, length))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Moves:
+    """Where values go: the first of each list, from row to row, and from value to value.
+
+    int64 (lists,) each, in values.
+    """
+
+    firsts: np.ndarray
+    strides: np.ndarray
+    steps: np.ndarray
+
+
 class _Decoder:
-    """Decodes records of one layout into the wanted columns."""
+    """Decodes records of one layout into the wanted columns; threads may share one."""
 
     def __init__(self, schema: Schema, options: StorageOptions, columns: Sequence[str]) -> None:
         self._layout = options.layout
@@ -106,9 +118,6 @@ class _Decoder:
         self._has_text = bool((is_wanted & (self._kinds == BYTES)).any())
         if self._layout == "block":
             self._plan.lists["count"] = 0
-        self._spans = np.empty((len(self._lists), 2), np.int64)
-        self._value_places = np.empty((len(self._lists), 2), np.int64)
-        self._slabs = Slabs(_SLAB_BYTES)
         self._places = list_places(self._lists)
         self._maker = ArrayMaker([self._places[name] for name in self._made()], self._layout)
         self._schema = pa.schema(
@@ -116,16 +125,21 @@ class _Decoder:
         )
         self.n_values = int(self._sizes.sum())
         """Values of a row."""
-        self._moves = np.empty((len(self._lists), 7), np.int64)
+
+    @property
+    def n_floats(self) -> int:
+        """Values of a row that are floats."""
+        return int(self._sizes[self._is_float].sum())
 
     def block_rows(self, records: Records) -> np.ndarray:
         """The rows of each record: int64 (records,)."""
         rows = np.ones(len(records.starts), np.int64)
         if self._layout == "block":
             wrong = TfrecordWrong()
+            spans = np.empty((len(self._lists), 2), np.int64)
             lib.bd_tfrecord_list_rows(
                 self._plan.at, address(records.data), address(records.starts),
-                address(records.ends), len(rows), address(rows), address(self._spans),
+                address(records.ends), len(rows), address(rows), address(spans),
                 ctypes.addressof(wrong),
             )  # fmt: skip
             self._raise_for(records, 0, wrong)
@@ -135,7 +149,9 @@ class _Decoder:
         """The columns that become arrays."""
         return self._names
 
-    def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
+    def decode(
+        self, records: Records, rows: np.ndarray, first: int, last: int, slabs: Slabs
+    ) -> Any:
         """The columns of records [first, last), which have rows[first:last] rows."""
         n_rows = int(rows[first:last].sum())
         # Column after column, in a part of their own for floats; texts come before integers.
@@ -144,7 +160,8 @@ class _Decoder:
             order = np.concatenate([np.flatnonzero(self._kinds == kind) for kind in kinds])
             firsts[order] = _before(self._sizes[order] * n_rows)
         steps = np.full(len(firsts), 1 if self._layout == "block" else n_rows)
-        values = self._read(records, rows, first, last, firsts, np.ones_like(steps), steps)
+        moves = _Moves(firsts=firsts, strides=np.ones_like(steps), steps=steps)
+        values = self._read(records, rows, first, last, moves, slabs)
         arrays = self._arrays(values, records, first, last)
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
@@ -154,9 +171,8 @@ class _Decoder:
         rows: np.ndarray,
         first: int,
         last: int,
-        firsts: np.ndarray,
-        strides: np.ndarray,
-        steps: np.ndarray,
+        moves: _Moves,
+        slabs: Slabs,
     ) -> Values:
         part = rows[first:last]
         n_rows = int(part.sum())
@@ -166,13 +182,13 @@ class _Decoder:
         slots = np.zeros(int(self._sizes[~is_float].sum()) * n_rows, np.int64)
         absent = np.zeros((len(self._lists), last - first), np.uint8)
         fixed = self._layout != "block"
-        n_floats = int(self._sizes[is_float].sum()) * n_rows
-        floats = self._slabs.zeros(n_floats, np.dtype(np.uint32))
+        floats = slabs.zeros(self.n_floats * n_rows, np.dtype(np.uint32))
         lengths = np.zeros_like(slots) if self._has_text else _NO_SLOTS
         absences = np.zeros(len(self._lists), np.int64)
         offsets = np.cumsum(part) - part
         places = TfrecordPlaces(
-            *map(address, (firsts, strides, steps, offsets, part, floats, slots, lengths, absent)),
+            *map(address, (moves.firsts, moves.strides, moves.steps, offsets, part)),
+            *map(address, (floats, slots, lengths, absent)),
             absences=address(absences),
         )
         values = Values(
@@ -182,17 +198,20 @@ class _Decoder:
             lengths=lengths,
             absent=absent,
             absences=absences,
-            firsts=firsts,
+            firsts=moves.firsts,
             rows=part,
             n_rows=n_rows,
             places=places,
         )
         n_mask = int((ends - starts).max(initial=0)) + PADDING if fixed else 0
         mask = np.empty(n_mask, np.uint8)
+        spans, value_places, room = (
+            np.empty((len(self._lists), width), np.int64) for width in (2, 2, 7)
+        )
         scratch = TfrecordScratch(
-            spans=address(self._spans),
-            places=address(self._value_places),
-            moves=address(self._moves),
+            spans=address(spans),
+            places=address(value_places),
+            moves=address(room),
             mask=address(mask),
             mask_bytes=n_mask,
         )
@@ -243,7 +262,9 @@ class _FloatDecoder(_Decoder):
     def _made(self) -> tuple[str, ...]:
         return (self._label,)
 
-    def decode(self, records: Records, rows: np.ndarray, first: int, last: int) -> Any:
+    def decode(
+        self, records: Records, rows: np.ndarray, first: int, last: int, slabs: Slabs
+    ) -> Any:
         """The rows of records [first, last) as `FloatRows`."""
         n_rows = int(rows[first:last].sum())
         n_matrix = n_rows * self._width
@@ -254,8 +275,8 @@ class _FloatDecoder(_Decoder):
         firsts[in_matrix] = self._numbers[in_matrix]
         strides = np.where(in_matrix, self._width, 1)
         step = self._width if self._layout == "block" else 1
-        steps = np.where(in_matrix, step, 1)
-        values = self._read(records, rows, first, last, firsts, strides, steps)
+        moves = _Moves(firsts=firsts, strides=strides, steps=np.where(in_matrix, step, 1))
+        values = self._read(records, rows, first, last, moves, slabs)
         X = values.floats[:n_matrix].view(np.float32).reshape(n_rows, self._width)
         for place, name in enumerate(self._features):
             valid = validity(self._places[name], values, self._layout)
@@ -294,7 +315,8 @@ def read_batches(
     Raises VerificationError, with the number of the record and its byte, where the file or a
     record is damaged or does not hold what the schema says.
     """
-    yield from _decoded(path, _Decoder(schema, options, columns), options.layout, max_rows, rows)
+    decoder = _decoder(schema, options, tuple(columns), None)
+    yield from _decoded(path, decoder, options.layout, max_rows, rows)
 
 
 def read_floats(
@@ -311,8 +333,31 @@ def read_floats(
 
     They are what `has_floats` says can be had so; the rest is as in `read_batches`.
     """
-    decoder = _FloatDecoder(schema, options, features, label)
+    decoder = _decoder(schema, options, tuple(features), label)
     yield from _decoded(path, decoder, options.layout, max_rows, rows)
+
+
+_last: tuple[Schema, tuple[Any, ...], _Decoder] | None = None
+
+
+def _decoder(
+    schema: Schema, options: StorageOptions, columns: tuple[str, ...], label: str | None
+) -> _Decoder:
+    """A decoder of columns, or of floats beside a label: the last one, where it is the same.
+
+    A loader asks for many short ranges of rows, and a decoder takes as long to make as hundreds of
+    rows to decode.
+    """
+    global _last
+    known, wanted = _last, (options, columns, label)
+    if known is not None and known[0] is schema and known[1] == wanted:
+        return known[2]
+    if label is None:
+        decoder = _Decoder(schema, options, columns)
+    else:
+        decoder = _FloatDecoder(schema, options, columns, label)
+    _last = schema, wanted, decoder
+    return decoder
 
 
 def _decoded(
@@ -328,6 +373,12 @@ def _decoded(
     row = 0 if place is None else place.row
     stop = math.inf if rows is None else rows.stop
     piece_bytes = min(_MAX_PIECE_BYTES, max(PIECE_BYTES, _COLUMN_PIECE_BYTES * decoder.n_values))
+    slab_bytes = _SLAB_BYTES
+    if rows is not None:
+        slab_bytes = min(slab_bytes, 4 * decoder.n_floats * len(rows))
+    if place is not None and end is not None:
+        piece_bytes = min(piece_bytes, end - place.byte + 2 * PADDING)
+    slabs = Slabs(slab_bytes)
     for records in read_records(path, most, at=place, stop=end, piece_bytes=piece_bytes):
         counts = decoder.block_rows(records)
         ends = row + np.cumsum(counts)
@@ -338,7 +389,7 @@ def _decoded(
             last = first + max(1, int(np.searchsorted(ends[first:], begin + most, side="right")))
             if stop < math.inf:
                 last = min(last, int(np.searchsorted(ends, stop, side="left")) + 1)
-            batch = decoder.decode(records, counts, first, last)
+            batch = decoder.decode(records, counts, first, last, slabs)
             if rows is not None:
                 low = max(0, rows.start - begin)
                 batch = batch.slice(low, max(0, rows.stop - begin - low))

@@ -14,7 +14,7 @@ import numpy as np
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.io.store import ByteSource, FileStat, StoredFile
 from bigdata_cli.native.library import address, lib
-from bigdata_cli.resources.pages import pages
+from bigdata_cli.resources.pages import pages, zeros
 
 OK, MORE, LENGTH_CRC, DATA_CRC = 0, 1, 2, 3
 """What the C library says of a record, ..."""
@@ -95,7 +95,7 @@ def read_records(
     after the last record that is read, None for all. Raises VerificationError for a wrong CRC (of
     lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip member.
     """
-    buffer = pages(piece_bytes)
+    buffer = zeros(piece_bytes)
     most = min(max_records, piece_bytes // _FRAMING_BYTES)
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
     most_bytes = sys.maxsize if stop is None else stop

@@ -13,6 +13,7 @@ TRAITS = FormatTraits(
         LayoutTraits(name="block"),
     ),
     compressions=("none", "gzip"),
+    page_rows=16_384,
     candidates=("none", "gzip"),
     smaller_compressions=("gzip",),
     smallest=("block", "gzip"),

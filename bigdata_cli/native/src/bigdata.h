@@ -293,15 +293,26 @@ typedef struct {
 
 enum { BD_NO_MEMORY = 100 };
 
+/* Sums of numbers, and of the products of two of their digits: see moments.c. top: the place of the
+ * first digit. products: as int128, the lower half first. All 0 where there is nothing but zeros.
+ */
+enum { BD_DIGITS = 4, BD_PRODUCTS = BD_DIGITS * (BD_DIGITS + 1) / 2 };
+typedef struct {
+    int64_t top;
+    int64_t digits[BD_DIGITS];
+    uint64_t products[BD_PRODUCTS][2];
+} bd_sums;
+
 /* What the values of a column showed. low, high: bits of an int64, uint64 or double; of the finite
- * values, as mean and m2 are; has_range: whether there are any. n_distinct: -1 where distinct texts
+ * values, as sums are; has_range: whether there are any. n_distinct: -1 where distinct texts
  * were not counted, or are too many. */
 typedef struct {
     int64_t forms;
     uint64_t negative, positive;
     int64_t n_nulls, n_finite, n_infinite, has_range;
     uint64_t low, high;
-    double mean, m2, float32_error;
+    double float32_error;
+    bd_sums sums;
     int64_t text_bytes, max_text_bytes;
     int64_t n_distinct, distinct_bytes, n_undecided, n_odd, is_utf8;
 } bd_column_result;
@@ -335,6 +346,11 @@ BD_API void bd_measure_cells(int32_t mode, const int64_t *cells, const uint8_t *
  * bits of low and high are. */
 BD_API void bd_merge_results(bd_column_result *all, const bd_column_result *more,
                              const int32_t *modes, int64_t n_columns);
+
+/* moments.c: the mean of each column's finite values, and the sum of their squared deviations;
+ * infinite where float64 cannot hold it, 0 where there is no value. */
+BD_API void bd_finish_moments(const bd_column_result *results, int64_t n_columns, double *means,
+                              double *m2);
 
 /* export.c: the columns of a parser as an Arrow record batch (the C data interface), in memory of
  * its own. storage: how each column is stored in it, wide enough for its values. Returns 0, or
@@ -523,6 +539,16 @@ BD_API void bd_text_ended(const struct ArrowArray *batch, int64_t child, int64_t
  * Returns the bytes written. */
 BD_API int64_t bd_text_from_fixed(const uint8_t *values, int64_t n, int64_t width, int64_t *offsets,
                                   uint8_t *out);
+
+/* text_rows.c: rows of a batch from `row` on as text, while there is room for them in out[0:size].
+ * Returns the row to go on with; where that is `row`, it is longer than the room. Precondition:
+ * codes lie within their dictionary. */
+struct bd_text_column;
+struct bd_text_style;
+struct bd_text_outcome;
+BD_API int64_t bd_text_rows(const struct ArrowArray *batch, const struct bd_text_column *columns,
+                            int64_t n_columns, const struct bd_text_style *style, int64_t row,
+                            uint8_t *out, int64_t size, struct bd_text_outcome *outcome);
 
 /* files.c: wait until all that was written to the file system of an open file is on the disk.
  * Returns 0, or -1 where that failed or this system has no such call. */

@@ -44,9 +44,9 @@ bd_number bd_scan_number(const uint8_t *block, int64_t start, int64_t end);
 bd_number bd_scan_local_number(const uint8_t *block, int64_t start, int64_t end,
                                const bd_rules *rules);
 
-/* powers.c: 10**0 ... 10**60, rounded to nearest, and 5**-342 ... 5**308 (see there). */
+/* powers.c: 10**0 ... 10**60, rounded to nearest, and 5**-342 ... 5**324 (see there). */
 extern const double bd_tens[61];
-extern const uint64_t bd_fives[651][2];
+extern const uint64_t bd_fives[667][2];
 
 /* `bd_decimal_to_float` by Eisel and Lemire, for a significand that is not 0. */
 bool bd_eisel_lemire(uint64_t significand, int64_t exponent, double *value);

@@ -96,19 +96,25 @@ int64_t bd_dictionary_number(bd_dictionary *dictionary, const bd_texts *texts, i
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n);
 
-/* What values showed: sums of integers that are exact, or means of floats that are merged. */
+/* What values showed. */
 typedef struct {
     int64_t n_finite, n_infinite;
     bool any;          /* whether low and high are set */
     int64_t low, high; /* integers and times; as uint64 in that mode */
     double low_float, high_float;
-    int64_t exact_count; /* small integers: sums without rounding */
-    int64_t exact_sum;
-    __extension__ unsigned __int128 exact_squares;
-    double shift, mean, m2; /* of n_merged other values; the mean is shift + mean */
-    int64_t n_merged;
+    bd_sums sums;
     double float32_error;
 } bd_moments;
+
+/* moments.c. Take n <= BD_RUN_ROWS finite numbers; `largest` is the largest magnitude. */
+void bd_add_numbers(bd_sums *sums, const double *values, int64_t n, double largest);
+
+/* Take n <= BD_RUN_ROWS integers, all below BD_SMALL in magnitude; not all of them are 0. */
+enum { BD_SMALL = 1 << 21 };
+void bd_add_small(bd_sums *sums, const int64_t *values, int64_t n);
+
+/* Take what other sums are of. */
+void bd_merge_sums(bd_sums *sums, const bd_sums *more);
 
 /* n values. Where there is none valid[i] and the value are 0; valid may be null. */
 void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
@@ -116,7 +122,6 @@ void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_
                        int64_t n);
 void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n);
 void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
-void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2);
 
 /* All sums of a column that is parsed in this mode, put into its result; called once. */
 void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result);

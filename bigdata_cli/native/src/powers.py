@@ -1,11 +1,12 @@
 """Writes the tables of powers.c: `python powers.py > powers.c`, in this folder."""
 
-SMALLEST, LARGEST = -342, 308
+SMALLEST, LARGEST = -342, 324
 
 HEAD = """\
-/* Powers of ten and five for number.c. Written by powers.py, which a test compares with this file.
+/* Powers of ten and five for number.c and shortest.c. Written by powers.py, which a test compares
+ * with this file.
  *
- * bd_fives: 5**q for q in [-342, 308] as significands of 128 bits, highest bit set, the high word
+ * bd_fives: 5**q for q in [-342, 324] as significands of 128 bits, highest bit set, the high word
  * first; cut off where q >= 0, rounded up where q < 0, as Eisel and Lemire's method needs them. */
 
 #include "number.h"

@@ -69,13 +69,8 @@ static void merge(bd_column_result *all, const bd_column_result *more, int32_t m
             all->high = more->high;
         all->has_range = 1;
     }
-    if (more->n_finite > 0) { /* Chan, Golub and LeVeque: see statistics.c */
-        const double a = (double)all->n_finite, b = (double)more->n_finite, total = a + b;
-        const double delta = all->n_finite > 0 ? more->mean - all->mean : 0;
-        all->mean = all->n_finite > 0 ? all->mean + delta * b / total : more->mean;
-        all->m2 += more->m2 + delta * delta * a * b / total;
-        all->n_finite += more->n_finite;
-    }
+    all->n_finite += more->n_finite;
+    bd_merge_sums(&all->sums, &more->sums);
 }
 
 void bd_merge_results(bd_column_result *all, const bd_column_result *more, const int32_t *modes,

@@ -184,6 +184,46 @@ static inline void bd_move16(uint8_t *to, const uint8_t *from)
     memcpy(to, bytes, 16);
 }
 
+/* Doubles in a register. How many there are differs, so sums of them have to be exact. */
+#if defined(__AVX512BW__)
+typedef __m512d bd_doubles;
+#elif defined(__AVX2__)
+typedef __m256d bd_doubles;
+#elif defined(__SSE2__)
+typedef __m128d bd_doubles;
+#else
+typedef float64x2_t bd_doubles;
+#endif
+
+enum { BD_DOUBLES = sizeof(bd_doubles) / sizeof(double) };
+
+static inline bd_doubles bd_all_doubles(double value)
+{
+#if defined(__AVX512BW__)
+    return _mm512_set1_pd(value);
+#elif defined(__AVX2__)
+    return _mm256_set1_pd(value);
+#elif defined(__SSE2__)
+    return _mm_set1_pd(value);
+#else
+    return vdupq_n_f64(value);
+#endif
+}
+
+/* sum + a * b, which must be exact: not all instruction sets round once. */
+static inline bd_doubles bd_add_product(bd_doubles sum, bd_doubles a, bd_doubles b)
+{
+#if defined(__AVX512BW__)
+    return _mm512_fmadd_pd(a, b, sum);
+#elif defined(__AVX2__)
+    return _mm256_fmadd_pd(a, b, sum);
+#elif defined(__SSE2__)
+    return _mm_add_pd(sum, _mm_mul_pd(a, b));
+#else
+    return vfmaq_f64(sum, a, b);
+#endif
+}
+
 static inline uint64_t bd_load_u64(const uint8_t *at)
 {
     uint64_t word;

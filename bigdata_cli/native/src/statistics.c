@@ -1,8 +1,6 @@
-/* Minima, maxima, means and squared deviations of values that were just parsed.
+/* Minima, maxima, errors of float32 and sums of values that were just parsed.
  *
- * Sums are kept in a fixed number of lanes and joined in a fixed order, so that they do not depend
- * on the instruction set. Sums of small integers are exact. Parts are merged as in Chan, Golub and
- * LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances" (1979). */
+ * None of them depends on the order of the values, or on how they are divided into runs. */
 
 #include <math.h>
 
@@ -10,25 +8,7 @@
 
 enum { LANES = 8 };
 
-static const int64_t SMALL = 1 << 26; /* squares of BD_RUN_ROWS such integers fit an int64 */
 static const double NEARLY = 1 - 1e-9;
-
-void bd_merge_moments(bd_moments *moments, int64_t n, double mean, double m2)
-{
-    if (n == 0)
-        return;
-    if (moments->n_merged == 0) { /* no products, which may be beyond float64 */
-        moments->mean = mean;
-        moments->m2 = m2;
-        moments->n_merged = n;
-        return;
-    }
-    const double before = (double)moments->n_merged, count = (double)n, total = before + count;
-    const double delta = mean - moments->mean;
-    moments->mean += delta * count / total;
-    moments->m2 += m2 + delta * delta * before * count / total;
-    moments->n_merged += n;
-}
 
 static inline void note_range(bd_moments *moments, int64_t low, int64_t high)
 {
@@ -69,6 +49,11 @@ void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t 
         note_range(moments, low, high);
 }
 
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* The larger of an error of float32, relative to its value, and that of this value. */
 static inline double worse(double error, double value)
 {
@@ -77,81 +62,6 @@ static inline double worse(double error, double value)
         return error;
     const double found = miss / fabs(value);
     return found > error ? found : error;
-}
-
-/* Mean and squared deviations of n > 0 values, one after the other. All are taken relative to the
- * column's first one: of values that lie close to each other and far from 0 little would be left.
- */
-static void merge_values(bd_moments *moments, const double *values, int64_t n)
-{
-    double sums[LANES] = {0}, squares[LANES] = {0};
-    const int64_t whole = n & -(int64_t)LANES;
-    if (moments->n_merged == 0)
-        moments->shift = values[0];
-    const double shift = moments->shift;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            sums[k] += values[i + k] - shift;
-    for (int64_t i = whole; i < n; i++)
-        sums[i - whole] += values[i] - shift;
-    const double total =
-        ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-    const double mean = total / (double)n;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            const double miss = values[i + k] - shift - mean;
-            squares[k] += miss * miss;
-        }
-    for (int64_t i = whole; i < n; i++) {
-        const double miss = values[i] - shift - mean;
-        squares[i - whole] += miss * miss;
-    }
-    const double m2 = ((squares[0] + squares[4]) + (squares[1] + squares[5])) +
-                      ((squares[2] + squares[6]) + (squares[3] + squares[7]));
-    bd_merge_moments(moments, n, mean, m2);
-}
-
-/* Exact sums of values that are all below SMALL; a null is 0 and adds nothing. */
-static void add_small(bd_moments *moments, const int64_t *values, int64_t n, int64_t count)
-{
-    int64_t sum = 0, squares = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const int32_t value = (int32_t)values[i];
-        sum += value;
-        squares += (int64_t)value * value;
-    }
-    moments->exact_count += count;
-    moments->exact_sum += sum;
-    moments->exact_squares += (uint64_t)squares;
-}
-
-/* As many of the first values as are integers below SMALL, a whole number of steps of LANES or all.
- */
-static int64_t count_small(const double *values, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += LANES) {
-        const int64_t stop = i + LANES < n ? i + LANES : n;
-        bool small = true;
-        for (int64_t k = i; k < stop; k++)
-            small &= fabs(values[k]) < (double)SMALL && values[k] == rint(values[k]);
-        if (!small)
-            return i;
-    }
-    return n;
-}
-
-/* Take n > 0 finite numbers, as exact sums where all are small integers: the same numbers give the
- * same mean, whether their column is one of integers or of floats. */
-static void add_numbers(bd_moments *moments, const double *values, int64_t n)
-{
-    if (count_small(values, n) < n) {
-        merge_values(moments, values, n);
-        return;
-    }
-    int64_t integers[BD_RUN_ROWS];
-    for (int64_t i = 0; i < n; i++)
-        integers[i] = (int64_t)values[i];
-    add_small(moments, integers, n, n);
 }
 
 static int64_t count_valid(const uint8_t *valid, int64_t n)
@@ -171,28 +81,24 @@ void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t 
     note_range(moments, low, high);
     const int64_t count = valid == NULL ? n : count_valid(valid, n);
     moments->n_finite += count;
-    if (low > -SMALL && high < SMALL) {
-        add_small(moments, values, n, count);
-        if (low < -(1 << 24) || high > 1 << 24)
-            for (int64_t i = 0; i < n; i++)
-                moments->float32_error = worse(moments->float32_error, (double)values[i]);
+    if (low < -(1 << 24) || high > 1 << 24) /* else float32 holds all of them */
+        for (int64_t i = 0; i < n; i++)
+            moments->float32_error = worse(moments->float32_error, (double)values[i]);
+    if (low > -BD_SMALL && high < BD_SMALL) {
+        if (low < 0 || high > 0)
+            bd_add_small(&moments->sums, values, n);
         return;
     }
-    double wide[BD_RUN_ROWS];
-    int64_t n_wide = 0;
-    for (int64_t i = 0; i < n; i++) {
-        wide[n_wide] = (double)values[i];
-        n_wide += valid == NULL || valid[i];
-    }
-    for (int64_t i = 0; i < n_wide; i++)
-        moments->float32_error = worse(moments->float32_error, wide[i]);
-    merge_values(moments, wide, n_wide);
+    double numbers[BD_RUN_ROWS];
+    for (int64_t i = 0; i < n; i++)
+        numbers[i] = (double)values[i];
+    bd_add_numbers(&moments->sums, numbers, n, larger(-(double)low, (double)high));
 }
 
 void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_t *valid, int64_t n)
 {
-    double wide[BD_RUN_ROWS];
-    int64_t n_wide = 0;
+    double numbers[BD_RUN_ROWS], largest = 0;
+    int64_t n_numbers = 0;
     for (int64_t i = 0; i < n; i++) {
         if (valid != NULL && !valid[i])
             continue;
@@ -202,13 +108,13 @@ void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_
         if (!moments->any || value > (uint64_t)moments->high)
             moments->high = (int64_t)value;
         moments->any = true;
-        wide[n_wide] = (double)value;
-        moments->float32_error = worse(moments->float32_error, wide[n_wide]);
-        n_wide++;
+        const double number = (double)value;
+        moments->float32_error = worse(moments->float32_error, number);
+        largest = larger(largest, number);
+        numbers[n_numbers++] = number;
     }
-    moments->n_finite += n_wide;
-    if (n_wide > 0)
-        add_numbers(moments, wide, n_wide);
+    moments->n_finite += n_numbers;
+    bd_add_numbers(&moments->sums, numbers, n_numbers, largest);
 }
 
 static void note_float_range(bd_moments *moments, double low, double high)
@@ -261,7 +167,7 @@ static void measure_finite(bd_moments *moments, const double *values, int64_t n)
         const double error = worst_error(moments->float32_error, values, n);
         moments->float32_error = error < 1.0 ? error : 1.0;
     }
-    add_numbers(moments, values, n);
+    bd_add_numbers(&moments->sums, values, n, larger(-lows[0], highs[0]));
 }
 
 void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n)
@@ -294,19 +200,10 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
 
 void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result)
 {
-    const int64_t n = moments->exact_count;
-    if (n > 0) {
-        __extension__ typedef __int128 wide;
-        const wide sum = moments->exact_sum;
-        const wide squares = (wide)moments->exact_squares * n - sum * sum;
-        const double mean = (double)moments->exact_sum / (double)n - moments->shift;
-        bd_merge_moments(moments, n, mean, (double)squares / (double)n);
-    }
     result->n_finite = moments->n_finite;
     result->n_infinite = moments->n_infinite;
     result->has_range = moments->any;
-    result->mean = moments->shift + moments->mean;
-    result->m2 = moments->m2;
+    result->sums = moments->sums;
     result->float32_error = moments->float32_error < 1.0 ? moments->float32_error : 1.0;
     if (mode == BD_MODE_FLOAT64) {
         moments->low_float += 0.0; /* of -0.0 and 0.0, which are equal, the second */

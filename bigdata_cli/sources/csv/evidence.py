@@ -81,7 +81,7 @@ class Evidence:
         else:  # what is compared are other numbers from here on
             self._statistics = self.statistics()
             sums = np.zeros_like(self._summary.results)
-            for name in ("n_finite", "mean", "m2"):
+            for name in ("n_finite", "sums"):
                 sums[name] = self._summary.results[name]
             self._summary = Summary(sums, chunk.summary.modes, 0).merged(chunk.summary)
         self._dtypes = [state.dtype for state in chunk.columns]

@@ -34,7 +34,8 @@ from bigdata_cli.sources.csv.files import SourceFile, TextFiles
 from bigdata_cli.sources.csv.footer import WithoutFooter, footer_start
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.rules import compile_rules
-from bigdata_cli.sources.csv.units import Unit, locate, located, parse_whole
+from bigdata_cli.sources.csv.select_fields import record_bytes
+from bigdata_cli.sources.csv.units import Unit, line_of, locate, located, parse_whole
 
 _PIECE_BYTES = 1 << 20
 _PIECES_AHEAD = 4
@@ -56,6 +57,12 @@ class FedBlock(NamedTuple):
     def parse(self, fields: Sequence[int], plan: ParsePlan) -> Unit:
         """The records as a chunk; fields: per field the column of the plan, -1 for none."""
         return parse_whole(self.block, self.file, self.first_line, fields, plan)
+
+    def line(self, position: int) -> int:
+        return line_of(self.block, self.first_line, position)
+
+    def record(self, position: int, plan: ParsePlan) -> bytes:
+        return record_bytes(self.block, position, plan.dialect)
 
 
 class _Piece(NamedTuple):

@@ -122,6 +122,14 @@ class TextFiles:
         return self.files[0].origin.stem
 
     @property
+    def is_shaped(self) -> bool:
+        return False
+
+    @property
+    def filters(self) -> bool:
+        return False
+
+    @property
     def total_rows(self) -> int | None:
         return None
 

@@ -37,11 +37,14 @@ class ParsePlan:
     """How the records of a source are parsed: picklable, the same for all its blocks.
 
     skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
-    max_record_bytes: a record that does not end within them is an error.
+    max_record_bytes: a record that does not end within them is an error. wants_places: chunks have
+    the places of their rows. inputs: columns that transforms read, with the types that these go by.
     """
 
     dialect: Dialect
     columns: tuple[ColumnState, ...]
+    inputs: tuple[ColumnState, ...] = ()
+    wants_places: bool = False
     float_mode: str = "auto"
     skip_bad_rows: bool = False
     max_record_bytes: int = MAX_RECORD_BYTES
@@ -70,7 +73,8 @@ class Chunk:
     columns: the states that the chunk was parsed under, wider than the plan's where a value asked
     for it. summary: what the values of this chunk alone showed. texts: the distinct texts of the
     columns that counted them. position: offset in the file after the last record. rejects: in the
-    order of the file; left_out: records that are the header again.
+    order of the file; left_out: records that are the header again. places: where the record of each
+    row starts in the file, int64 (rows,), as `position` counts; None where nobody asked for them.
     """
 
     batch: pa.RecordBatch
@@ -82,6 +86,7 @@ class Chunk:
     tally: Tally
     rejects: tuple[Reject, ...] = ()
     left_out: tuple[Reject, ...] = ()
+    places: np.ndarray | None = None
 
     @property
     def set_aside(self) -> tuple[Reject, ...]:
@@ -169,6 +174,9 @@ def _parse_block(
         # What is set aside must leave no trace: the rest is parsed as if it were not there.
         rejected += found
         block = _without(block, found)
+    places = None
+    if plan.wants_places:
+        places = record_starts(block, start, limit, grammar, parsed.rows) + block.offset
     # The parse may have ended among the line feeds of a record that goes on beyond `limit`.
     ended = parsed.position - block.offset
     blank = parsed.tally.blank_lines - sum(
@@ -181,6 +189,7 @@ def _parse_block(
         summary=parsed.summary(),
         texts=parsed.parser.distinct(parsed.results),
         rows=parsed.rows,
+        places=places,
         position=block.offset + ended,
         tally=replace(parsed.tally, blank_lines=blank, repeated_headers=len(repeated)),
         rejects=_rejects(original, block.offset, rejected),

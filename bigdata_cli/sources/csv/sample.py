@@ -21,7 +21,7 @@ from bigdata_cli.types.dtype import Kind, Schema, kind_of
 from bigdata_cli.types.lattice import TYPE_FORMS, Form, Observed, TypeOptions, resolve
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
-from bigdata_cli.types.summary import Summary, column_statistics
+from bigdata_cli.types.summary import Summary, range_of
 from bigdata_cli.types.vocabulary import join_distinct
 
 SAMPLE_BYTES = 8 << 20
@@ -216,13 +216,10 @@ class SampleTaker:
         for index, state in enumerate(columns):
             if state.fixed or state.observed.forms & TYPE_FORMS != Form.INT:
                 continue
-            seen = [
-                column_statistics(c.summary.results[index], c.columns[index].dtype, c.rows)
-                for c in self.chunks
-            ]
+            seen = [range_of(c.summary.results[index], c.columns[index].dtype) for c in self.chunks]
             if not _only_grows(seen):
                 continue
-            first, last = seen[0].minimum, seen[-1].maximum
+            first, last = seen[0][0], seen[-1][1]
             at_end = first + (last - first) * all_rows // max(self.rows, 1)
             foreseen = Observed(Form.INT, positive=max(0, at_end))
             columns[index] = replace(state, observed=state.observed.join(foreseen))
@@ -302,13 +299,13 @@ def _check_first_rows(
     check_first_rows(source.files[unit.piece.file].name, offsets, bad)
 
 
-def _only_grows(seen: Sequence[ColumnStatistics]) -> bool:
+def _only_grows(ranges: Sequence[tuple[int | None, int | None]]) -> bool:
     """Whether each piece's integers begin where those of the piece before it end, or later."""
+    known = [(low, high) for low, high in ranges if low is not None and high is not None]
     return (
-        len(seen) >= _MIN_PIECES
-        and not any(one.minimum is None for one in seen)
-        and all(a.maximum <= b.minimum for a, b in itertools.pairwise(seen))
-        and seen[0].minimum < seen[-1].maximum
+        len(known) == len(ranges) >= _MIN_PIECES
+        and all(a[1] <= b[0] for a, b in itertools.pairwise(known))
+        and known[0][0] < known[-1][1]
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.fields import scan_field, skip_record
 from bigdata_cli.sources.csv.records import Reject
 from bigdata_cli.sources.csv.rules import Rules, compile_rules
 
@@ -46,6 +47,14 @@ def record_offset(block: Block, rejects: Sequence[Reject], dialect: Dialect, row
     data, rules = without(block, rejects), compile_rules(dialect)
     at = lib.bd_record_offset(address(data), block.size, rules.native, row)
     return block.offset + int(at)
+
+
+def record_bytes(block: Block, position: int, dialect: Dialect) -> bytes:
+    """The record that starts at a position of the file, with its line end, as far as it is read."""
+    rules = compile_rules(dialect)
+    start = position - block.offset
+    _, _, _, _, after, _ = scan_field(block.data, start, block.size, rules)
+    return block.data[start : skip_record(block.data, after, block.size, rules)].tobytes()
 
 
 def without(block: Block, rejects: Sequence[Reject]) -> np.ndarray:

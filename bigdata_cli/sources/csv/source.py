@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
@@ -119,6 +119,9 @@ class Source(TextFiles):
             max_record_bytes=max_record_bytes,
             strict=strict,
         )
+
+    def steps_entry(self, plan: ParsePlan) -> tuple[dict[str, Any], ...]:
+        return ()
 
     def located(self, file: int, error: RecordError) -> DataError:
         return located(self.files[file], error)

@@ -22,6 +22,7 @@ from bigdata_cli.sources.csv.constants import parse_block_of_file
 from bigdata_cli.sources.csv.files import SourceFile
 from bigdata_cli.sources.csv.lines import LineCounter, beginning_of, first_line_of
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.csv.select_fields import record_bytes
 
 
 class Unit(NamedTuple):
@@ -52,6 +53,10 @@ class UnitReader(BlockReader):
         except RecordError as error:
             return Unit(piece, start, None, error)
         return Unit(piece, start, chunk, None)
+
+    def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
+        block = self.read(file, position, position + plan.max_record_bytes)
+        return record_bytes(block, position, plan.dialect)
 
 
 def _parse(

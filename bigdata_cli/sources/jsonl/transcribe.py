@@ -63,8 +63,13 @@ class JsonTranscriber:
             found = [_reject_of(one, records, original) for one in chunk.rejects]
             rejects += found
             block = block._replace(data=without(block, found))
+        places = None
+        if chunk.places is not None:  # of the records in the CSV
+            rows = np.searchsorted(records.record_starts, chunk.places, side="right") - 1
+            places = block.offset + records.starts[rows]
         return replace(
             chunk,
+            places=places,
             position=block.offset + records.position,
             tally=Tally(blank_lines=n_blank),
             rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),

@@ -13,7 +13,7 @@ from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.units import Unit
-from bigdata_cli.sources.tables.rows import parse_rows
+from bigdata_cli.sources.tables.rows import parse_rows, row_text
 
 if TYPE_CHECKING:
     from bigdata_cli.sources.tables.table import Table
@@ -33,6 +33,12 @@ class FedBatch(NamedTuple):
     def parse(self, fields: Sequence[int], plan: ParsePlan) -> Unit:
         with stage("types"):
             return parse_rows(self.batch, self.file, self.first_row, plan)
+
+    def line(self, position: int) -> int:
+        return position + 1
+
+    def record(self, position: int, plan: ParsePlan) -> bytes:
+        return row_text(self.batch, position - self.first_row)
 
 
 class TableFeed:

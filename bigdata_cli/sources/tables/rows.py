@@ -27,7 +27,7 @@ from bigdata_cli.types.summary import Summary, mode_of, modes_of
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES, may_be_categories
 
 
-class _Column(NamedTuple):
+class ParsedColumn(NamedTuple):
     """A column of a chunk; result: its element of a `Summary`."""
 
     array: pa.Array
@@ -47,7 +47,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
     rejects: list[Reject] = []
     while True:
         try:
-            columns = [_parse(batch.column(s.name), s, plan.float_mode) for s in plan.columns]
+            columns = [parse_column(batch.column(s.name), s, plan.float_mode) for s in plan.columns]
             break
         except InvalidValue as invalid:
             if not plan.skip_bad_rows:
@@ -74,11 +74,12 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
         position=piece.stop,
         tally=Tally(),
         rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
+        places=numbers if plan.wants_places else None,
     )
     return Unit(piece, first_row, chunk, None)
 
 
-def _parse(array: pa.Array, state: ColumnState, float_mode: str) -> _Column:
+def parse_column(array: pa.Array, state: ColumnState, float_mode: str) -> ParsedColumn:
     """A column in its dtype, or in the wider one that its values ask for; raises InvalidValue."""
     values = simplify(array, state.name)
     observed = Observed() if state.fixed else observe(values)
@@ -92,10 +93,10 @@ def _parse(array: pa.Array, state: ColumnState, float_mode: str) -> _Column:
     lib.bd_measure_cells(
         mode_of(state.dtype), address(cells.values), address(valid), len(typed), address(result)
     )
-    return _Column(typed, state, result, None)
+    return ParsedColumn(typed, state, result, None)
 
 
-def _text(values: Values, state: ColumnState, observed: Observed) -> _Column:
+def _text(values: Values, state: ColumnState, observed: Observed) -> ParsedColumn:
     text = render(values)
     distinct: pa.Array | None = None
     array = text
@@ -111,7 +112,7 @@ def _text(values: Values, state: ColumnState, observed: Observed) -> _Column:
     lengths = pc.binary_length(text)
     result["text_bytes"] = pc.sum(lengths).as_py() or 0
     result["max_text_bytes"] = pc.max(lengths).as_py() or 0
-    return _Column(array, state, result, distinct)
+    return ParsedColumn(array, state, result, distinct)
 
 
 def _result(observed: Observed, n_nulls: int) -> np.ndarray:
@@ -130,22 +131,25 @@ def _rejects(
     columns: Sequence[ColumnState],
 ) -> list[Reject]:
     """The rows with these invalid values, as JSON."""
-    names = [state.name for state in columns]
-    rows = batch.take(pa.array(invalid.rows)).select(names)
-    values = [_plain_values(rows.column(name)) for name in names]
-    rejects = []
-    for place, row in enumerate(invalid.rows.tolist()):
-        record = {name: column[place] for name, column in zip(names, values, strict=True)}
-        raw = json.dumps(record, ensure_ascii=False, default=str)
-        rejects.append(
-            Reject(
-                offset=int(numbers[row]),
-                reason=invalid.reason,
-                raw=raw.encode("utf-8", "surrogateescape"),
-                line=int(numbers[row]) + 1,
-            )
+    read = batch.select([state.name for state in columns])
+    return [
+        Reject(
+            offset=int(numbers[row]),
+            reason=invalid.reason,
+            raw=row_text(read, row),
+            line=int(numbers[row]) + 1,
         )
-    return rejects
+        for row in invalid.rows.tolist()
+    ]
+
+
+def row_text(batch: pa.RecordBatch, row: int) -> bytes:
+    """A row as JSON; text that is not UTF-8 and times beyond Python's as they can be."""
+    names = batch.schema.names
+    values = [_plain_values(array.slice(row, 1))[0] for array in batch.columns]
+    record = dict(zip(names, values, strict=True))
+    raw = json.dumps(record, ensure_ascii=False, default=str)
+    return raw.encode("utf-8", "surrogateescape")
 
 
 def _plain_values(array: pa.Array) -> list[Any]:

@@ -21,7 +21,7 @@ from bigdata_cli.sources.base import HowWritten, Portions, RowSource
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.csv.units import Unit
-from bigdata_cli.sources.tables.rows import parse_rows
+from bigdata_cli.sources.tables.rows import parse_rows, row_text
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from bigdata_cli.types.lattice import TypeOptions
 
@@ -121,6 +121,13 @@ class ShuffledRows(NamedTuple):
         with stage("types"):
             return parse_rows(batch, self.file, self.first_row, plan)
 
+    def line(self, position: int) -> int:
+        return position + 1
+
+    def record(self, position: int, plan: ParsePlan) -> bytes:
+        rows = self.order[position - self.first_row : position - self.first_row + 1]
+        return row_text(self.rows.take(pa.array(rows)), 0)
+
 
 class ShuffledFeed:
     """The rows of buckets in the order of their keys; a `RowFeed`."""
@@ -207,6 +214,8 @@ class ShuffledSource:
     is_stream: bool = True
     in_pieces: None = None
     comes_once: bool = False
+    is_shaped: bool = False
+    filters: bool = False
     layers: frozenset[str] = frozenset()
 
     @property
@@ -287,6 +296,9 @@ class ShuffledSource:
 
     def hints(self, plan: ParsePlan) -> dict[str, str]:
         return {}
+
+    def steps_entry(self, plan: ParsePlan) -> tuple[dict[str, Any], ...]:
+        return self.inner.steps_entry(plan)
 
     def located(self, file: int, error: RecordError) -> DataError:
         """An error of a row, which was kept when it was scattered."""

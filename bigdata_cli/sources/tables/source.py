@@ -61,6 +61,8 @@ class TableSource:
     is_stream: bool = True
     in_pieces: None = None
     comes_once: bool = False
+    is_shaped: bool = False
+    filters: bool = False
     flags: tuple[str, ...] = ()
     layers: frozenset[str] = frozenset()
 
@@ -131,6 +133,9 @@ class TableSource:
 
     def hints(self, plan: ParsePlan) -> dict[str, str]:
         return {}
+
+    def steps_entry(self, plan: ParsePlan) -> tuple[dict[str, Any], ...]:
+        return ()
 
     def located(self, file: int, error: RecordError) -> DataError:
         return DataError(

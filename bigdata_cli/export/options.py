@@ -1,0 +1,63 @@
+"""The requests of `cat` and `head`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bigdata_cli.option_kinds import ALL_NAMES, NATURAL, choice
+from bigdata_cli.options import option
+from bigdata_cli.sources.csv.options import SourceOptions
+
+ROW_FORMATS = ("csv", "jsonl", "arrow", "parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatOptions:
+    """Which rows to write, and how."""
+
+    columns: tuple[str, ...] | None = option(
+        "The only columns to write, in this order.", ALL_NAMES, group="Rows", default=None
+    )
+    n_rows: int | None = option(
+        "The first rows only.",
+        NATURAL,
+        argument="rows",
+        short="-n",
+        default_text="all",
+        default=None,
+    )
+    format: Literal["csv", "jsonl", "arrow", "parquet"] = option(
+        "What to write: arrow is an Arrow IPC stream.",
+        choice(ROW_FORMATS),
+        group="Output",
+        default="csv",
+    )
+    output: Path | None = option(
+        "The file to write; without it, standard output.", short="-o", default=None
+    )
+    source: SourceOptions = field(default_factory=SourceOptions)
+    on_bad_row: Literal["error", "skip"] = option(
+        "A record that cannot be kept is an error, or is left out and counted.",
+        choice(("error", "skip")),
+        group="Bad rows",
+        default="error",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadOptions:
+    """Which rows to show."""
+
+    columns: tuple[str, ...] | None = option(
+        "The only columns to show, in this order.", ALL_NAMES, group="Rows", default=None
+    )
+    n_rows: int = option("The first rows.", NATURAL, argument="rows", short="-n", default=10)
+    source: SourceOptions = field(default_factory=SourceOptions)
+    on_bad_row: Literal["error", "skip"] = option(
+        "A record that cannot be kept is an error, or is left out.",
+        choice(("error", "skip")),
+        group="Bad rows",
+        default="error",
+    )

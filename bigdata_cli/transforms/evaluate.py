@@ -1,0 +1,87 @@
+"""The steps on the rows of one chunk: filters in order, and columns when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from bigdata_cli.transforms.computed import Computed
+from bigdata_cli.transforms.program import Outline, Ref
+from bigdata_cli.transforms.rows_of_columns import Rows, failing_rows
+from bigdata_cli.types.buffers import array_of, booleans_of
+
+
+class StepError(Exception):
+    """Rows of a chunk for which a step has no value: int64 (n,), and why."""
+
+    def __init__(self, rows: np.ndarray, option: str, problem: str) -> None:
+        super().__init__(problem)
+        self.rows = rows
+        self.option = option
+        self.problem = problem
+
+
+class Evaluation:
+    """Columns of a chunk, those of the source and those that are made of them.
+
+    A column is computed of the rows that are left when it is asked for: what a filter reads, of
+    those that the filters before it have kept, and all else of those that are kept at last.
+
+    Attributes:
+        mask: Which rows of the chunk are left, bool (rows,).
+    """
+
+    def __init__(
+        self,
+        resolved: Outline,
+        computed: Mapping[int, Computed],
+        arrays: Mapping[str, pa.Array],
+        n_rows: int,
+    ) -> None:
+        self.mask = np.ones(n_rows, bool)
+        self._resolved = resolved
+        self._computed = computed
+        self._source = arrays
+        self._n_rows = n_rows
+        self._known: dict[Ref, pa.Array] = dict(arrays.items())
+
+    def filter(self) -> None:
+        """Apply the filters; raises StepError for rows that one has no value for."""
+        for number in self._resolved.filters:
+            truth = self.column(number)
+            if truth.null_count and pa.types.is_boolean(truth.type):
+                truth = truth.fill_null(False)
+            # A condition that is null whatever its columns are is of no type.
+            is_known = pa.types.is_boolean(truth.type)
+            kept = booleans_of(truth) if is_known else np.zeros(self._n_rows, bool)
+            if kept.all():
+                continue
+            self.mask[np.flatnonzero(self.mask)] = kept
+            self._n_rows = int(np.count_nonzero(kept))
+            chosen = array_of(kept)
+            del self._known[number]
+            self._known = {ref: array.filter(chosen) for ref, array in self._known.items()}
+
+    def column(self, ref: Ref) -> pa.Array:
+        """A column of the rows that are left; raises StepError for rows without a value."""
+        found = self._known.get(ref)
+        if found is None:
+            assert isinstance(ref, int)
+            found = self._known[ref] = self._compute(ref)
+        return found
+
+    def _compute(self, number: int) -> pa.Array:
+        made = self._resolved.made[number]
+        rows = Rows({name: self.column(ref) for name, ref in made.reads}, self._n_rows)
+        computed = self._computed[number]
+        try:
+            return computed.compute(rows)
+        except pa.ArrowInvalid as error:
+            failing, problem = failing_rows(computed.compute, rows)
+            if not len(failing):  # no row alone is wrong
+                raise
+            raise StepError(
+                np.flatnonzero(self.mask)[failing], computed.option, problem or str(error)
+            ) from error

@@ -1,0 +1,1 @@
+"""Expressions of SQL on the columns of a chunk: parsed by sqlglot, computed by pyarrow."""

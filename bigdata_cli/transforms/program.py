@@ -1,0 +1,111 @@
+"""Steps resolved: what they read of the source, and what becomes a column of the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bigdata_cli.transforms.computed import PLACE, Computed
+from bigdata_cli.transforms.steps import AnyStep, Rename, Steps
+
+Ref = str | int
+"""A column of the source by its name, or one that was made by its number."""
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Made:
+    """A column that a step makes, or what a filter says of rows.
+
+    Attributes:
+        step: The step; index: which of the columns that it makes.
+        reads: What the columns that it reads are, by their names at this step.
+    """
+
+    step: AnyStep
+    index: int
+    reads: tuple[tuple[str, Ref], ...]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Steps, with their columns resolved; it is the same for all types.
+
+    Attributes:
+        made: The columns that are made, in order; each reads only those before it.
+        filters: Which of them say what rows are kept.
+        columns: The columns after all steps, by name, in order.
+    """
+
+    made: tuple[Made, ...]
+    filters: tuple[int, ...]
+    columns: tuple[tuple[str, Ref], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.columns)
+
+    def needed(self, keep: Sequence[str]) -> tuple[int, ...]:
+        """What has to be computed for these columns of the dataset, and which rows are kept."""
+        columns = dict(self.columns)
+        waiting: list[Ref] = [*self.filters, *(columns[name] for name in keep)]
+        found: set[int] = set()
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, int) and one not in found:
+                found.add(one)
+                waiting += [ref for _, ref in self.made[one].reads]
+        return tuple(sorted(found))
+
+    def inputs(self, keep: Sequence[str]) -> tuple[str, ...]:
+        """The columns of the source that are read to compute these columns of the dataset."""
+        reads = (ref for number in self.needed(keep) for _, ref in self.made[number].reads)
+        return tuple(dict.fromkeys(r for r in reads if isinstance(r, str) and r != PLACE))
+
+
+@lru_cache(_KEPT)
+def outline(steps: Steps, names: tuple[str, ...]) -> Outline:
+    """Resolve steps on a source with these columns; raises UsageError where they do not fit it."""
+    scope: dict[str, Ref] = {name: name for name in names}
+    made: list[Made] = []
+    filters: list[int] = []
+    for step in steps:
+        before = tuple(scope)
+        after = step.names_after(before)
+        if isinstance(step, Rename):
+            scope = dict(zip(after, scope.values(), strict=True))
+            continue
+        refs: dict[str, Ref] = {**scope, PLACE: PLACE}
+        reads = tuple((name, refs[name]) for name in sorted(step.reads(before)))
+        if step.filters:
+            filters.append(len(made))
+            made.append(Made(step, 0, reads))
+        for index, name in enumerate(step.makes(before)):
+            scope[name] = len(made)
+            made.append(Made(step, index, reads))
+        scope = {name: scope[name] for name in after}
+    return Outline(tuple(made), tuple(filters), tuple(scope.items()))
+
+
+@lru_cache(_KEPT)
+def compiled(
+    steps: Steps,
+    names: tuple[str, ...],
+    needed: tuple[int, ...],
+    inputs: tuple[tuple[str, str], ...],
+) -> Mapping[int, Computed]:
+    """What is computed for each column that is needed; raises UsageError for wrong types.
+
+    inputs: the dtypes of the columns of the source that are read, as far as their kind goes.
+    """
+    resolved = outline(steps, names)
+    dtypes: dict[Ref, str] = {**dict(inputs), PLACE: "int64"}
+    found: dict[int, Computed] = {}
+    for number in needed:
+        made = resolved.made[number]
+        types = {name: dtypes[ref] for name, ref in made.reads}
+        computed = made.step.computed(types)[made.index]
+        found[number] = computed
+        dtypes[number] = computed.dtype
+    return found
