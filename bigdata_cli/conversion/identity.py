@@ -35,6 +35,8 @@ def identity(plan: Plan) -> Identity:
             "dialect": source.dialect.to_json(),
             "layout": None if isinstance(partition, FileRanges) else repr(partition),
             "shards": plan.shards.count,
+            "transforms": source.steps_entry(sample.plan),
+            "splits": list(plan.parts.names),
         },
         "table_bytes": plan.table_bytes,
         "can_resume": not source.comes_once,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bigdata_cli.conversion.column_types import asked_types, read_schema
+from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.errors import UsageError, did_you_mean
@@ -18,6 +18,7 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
 
 
@@ -57,7 +58,13 @@ def survey(
     """
     form = get_format(options.to)
     _check(options)
-    source = shaped(_open(paths, options), options.shape)
+    source = shaped(
+        _open(paths, options),
+        options.shape,
+        types=named_types(options),
+        label=options.label,
+        skip_bad_rows=options.on_bad_row == "skip",
+    )
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
     check_output(open_store(output), force=options.force, repair=options.repair)
@@ -66,6 +73,9 @@ def survey(
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
+    for name in options.splits.split_by:
+        if name not in keep:
+            raise _no_column("--split-by", name, keep)
     sample = source.sample(
         types,
         keep=keep,
@@ -74,6 +84,8 @@ def survey(
         max_record_bytes=options.max_line_bytes,
     )
     form.check(sample.schema, storage)
+    split = HashSplit.of(options.splits, keep, seed=options.shape.seed)
+    sample = replace(sample, plan=replace(sample.plan, split=split))
     return Survey(
         options=options,
         source=source,
@@ -108,6 +120,11 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
+    if options.order.shuffle and options.splits.split is not None:
+        raise UsageError(
+            "--shuffle and --split exclude each other",
+            hint="convert with --shuffle first, and then that dataset with --split",
+        )
     if options.repair and options.order.shuffle:
         raise UsageError(
             "--repair: a shard of a shuffled dataset has rows from all over the source",
@@ -119,6 +136,7 @@ def _check(options: ConvertOptions) -> None:
         )
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
+    options.splits.check()
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:

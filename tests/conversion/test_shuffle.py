@@ -22,6 +22,7 @@ from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.formats.buckets.keys import row_keys
+from bigdata_cli.transforms.options import ShapeOptions
 from tests.reliability.children import write_source, write_widening_source
 
 FORMATS = ("parquet", "hdf5", "npy", "tfrecord", "arrow")

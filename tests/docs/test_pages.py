@@ -47,6 +47,10 @@ def test_every_block_of_the_page_on_shuffles_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "shuffle.md", tmp_path) == {"sh"}
 
 
+def test_every_block_of_the_page_on_splits_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "splits.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_rows_out_again_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "out.md", tmp_path) == {"sh", "python"}
 

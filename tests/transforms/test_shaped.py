@@ -116,7 +116,7 @@ def test_the_same_bytes_whatever_the_jobs_and_units(folder, tmp_path) -> None:
             output=tmp_path / f"out{unit_bytes}",
             shards=3,
             jobs=jobs,
-            shape=ShapeOptions(where=(WHERE,), derive=tuple(DERIVE.items()), sample=0.5, seed=3),
+            shape=ShapeOptions(where=(WHERE,), derive=DERIVE, sample=0.5, seed=3),
         )
         manifest = run([folder / "rows.csv"], options, unit_bytes=unit_bytes).manifest
         digests.append([file.checksum for shard in manifest.shards for file in shard.files])
@@ -205,7 +205,7 @@ LATE = 1_500
 
 @pytest.mark.parametrize(
     ("late", "words"),
-    [("12.5", "'12.5' is not int32"), ("abc", "'abc' is not int32"), ("", None)],
+    [("12.5", "'12.5' is not uint16"), ("abc", "'abc' is not uint16"), ("", None)],
 )
 def test_a_column_of_another_kind_late_is_a_located_error(tmp_path, late, words) -> None:
     source = tmp_path / "a.csv"
