@@ -66,6 +66,7 @@ def convert(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -129,8 +130,8 @@ def convert(
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
         seed: Of sample and split: another one takes other rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -140,6 +141,8 @@ def convert(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -214,6 +217,7 @@ def inspect(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -249,8 +253,8 @@ def inspect(
         shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
             label; reads the label.
         html: Write the report as a page that needs nothing else.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -260,6 +264,8 @@ def inspect(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -327,6 +333,8 @@ def head(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int = 10,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -336,6 +344,7 @@ def head(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -361,10 +370,12 @@ def head(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to show, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -374,6 +385,8 @@ def head(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -419,6 +432,8 @@ def cat(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int | None = None,
     format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
     output: str | Path | None = None,
@@ -430,6 +445,7 @@ def cat(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -453,12 +469,14 @@ def cat(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to write, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows only. Default: all.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -468,6 +486,8 @@ def cat(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -524,6 +544,7 @@ def diff(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -553,8 +574,8 @@ def diff(
         columns: The only columns to compare.
         rows: How many of the rows that differ to show.
         sample: Compare samples only, in seconds: columns, statistics and drift, and no single rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -564,6 +585,8 @@ def diff(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
