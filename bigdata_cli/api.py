@@ -66,6 +66,7 @@ def convert(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -129,8 +130,8 @@ def convert(
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
         seed: Of sample and split: another one takes other rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -140,6 +141,8 @@ def convert(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -204,6 +207,7 @@ def inspect(
     full: bool = False,
     memory: int | str | None = None,
     disk: int | str | None = None,
+    shuffle_score: bool = False,
     html: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -213,6 +217,7 @@ def inspect(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -245,9 +250,11 @@ def inspect(
         full: Read all of it: figures of columns are exact.
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
+        shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
+            label; reads the label.
         html: Write the report as a page that needs nothing else.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -257,6 +264,8 @@ def inspect(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -335,6 +344,7 @@ def head(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -364,8 +374,8 @@ def head(
         where: Only the rows for which this is true, in SQL.
         split: Only the rows of this split of a dataset.
         rows: The first rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -375,6 +385,8 @@ def head(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -433,6 +445,7 @@ def cat(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -462,8 +475,8 @@ def cat(
         rows: The first rows only. Default: all.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -473,6 +486,8 @@ def cat(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -529,6 +544,7 @@ def diff(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -558,8 +574,8 @@ def diff(
         columns: The only columns to compare.
         rows: How many of the rows that differ to show.
         sample: Compare samples only, in seconds: columns, statistics and drift, and no single rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -569,6 +585,8 @@ def diff(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.

@@ -229,6 +229,8 @@ def print_dataset(report: DatasetReport) -> None:
         of = f" ({counted:,} rows of it)" if counted < report.rows else ""
         _print_balance(report.balance, of)
     _print_splits(report)
+    if report.shuffle_score is not None:
+        click.echo(f"\nShuffle score: {sanitize(report.shuffle_score.sentence())}")
     for note in report.notes:
         click.echo(f"\nNote: {sanitize(note)}")
     for library, lines in (report.loaders or {}).items():

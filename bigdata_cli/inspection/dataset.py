@@ -22,8 +22,13 @@ from bigdata_cli.types.footprint import column_bytes, pandas_bytes
 _BATCH_ROWS = 8192
 
 
-def inspect_dataset(path: Path, room: Room) -> DatasetReport:
-    """What is in a dataset, and how it is loaded: from the manifest, and rows of the label."""
+def inspect_dataset(
+    path: Path, room: Room, *, label: str | None = None, with_shuffle_score: bool = False
+) -> DatasetReport:
+    """What is in a dataset, and how it is loaded: from the manifest, and rows of the label.
+
+    label: the column that `with_shuffle_score` is about, None for the label of the dataset.
+    """
     dataset = open_dataset(path)
     manifest = dataset.manifest
     columns = _columns(dataset)
@@ -31,9 +36,12 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         DatasetShard(files=shard.file_names, rows=shard.rows, bytes=shard.bytes)
         for shard in dataset.shards
     )
+    score = dataset.shuffle_score(label=label) if with_shuffle_score else None
     label = manifest.storage.label
     folder = shlex.quote(str(dataset.path))
     balances, notes = _balances(dataset)
+    if score is not None and score.is_weak:
+        notes = (*notes, score.advice(str(dataset.path)))
     return DatasetReport(
         path=str(dataset.path),
         format=manifest.format,
@@ -61,6 +69,7 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
             )
             for name, part in dataset.splits.items()
         ),
+        shuffle_score=score,
         notes=notes,
     )
 

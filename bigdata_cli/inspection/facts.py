@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.conversion.estimate.costs import Cost, Room
+
+if TYPE_CHECKING:
+    from bigdata_cli.loaders.shuffle_score import ShuffleScore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +199,7 @@ class DatasetFacts:
     loaders: Mapping[str, str] | None = None
     balance: ClassBalance | None = None
     splits: tuple[DatasetSplit, ...] = ()
+    shuffle_score: ShuffleScore | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -41,6 +41,7 @@ class DialectRules(ctypes.Structure):
         ("drops_last", c_uint8),
         ("fills_short", c_uint8),
         ("long_rows", c_uint8),
+        ("runs", c_uint8),
         ("join_field", c_int32),
         ("tail_size", c_int64),
         ("tail", c_void_p),

@@ -33,7 +33,15 @@ from bigdata_cli.verification.report import Finding
 _NO_DIALECT = Dialect(delimiter=None)
 _LATER = (
     *("skip_footer", "trailing_delimiter", "short_rows", "long_rows", "join_field"),
-    *("repeated_header", "header_line", "true_tokens", "false_tokens", "strip", "date_formats"),
+    *(
+        "row_names",
+        "repeated_header",
+        "header_line",
+        "true_tokens",
+        "false_tokens",
+        "strip",
+        "date_formats",
+    ),
 )
 """What manifests of earlier versions do not have: the default is how they read."""
 

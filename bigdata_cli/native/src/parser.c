@@ -60,17 +60,14 @@ void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int
     if (field > 0)
         first += rules->tail_size;
     else if (!rules->keep_blank)
-        while (first < end && (block[first] == '\n' || block[first] == '\r'))
+        while (first < end && (block[first] == '\n' || block[first] == '\r' ||
+                               (rules->runs && bd_is_space(block[first]))))
             first++; /* blank lines */
     if (field == fields->n_fields - 1 && rules->escape < 0 && end > first && block[end] == '\n' &&
         block[end - 1] == '\r')
         end--;
-    if (rules->trim) {
-        while (first < end && block[first] == ' ')
-            first++;
-        while (end > first && block[end - 1] == ' ')
-            end--;
-    }
+    if (rules->trim)
+        bd_trim_field(block, rules, &first, &end);
     *start = first < end ? first : end; /* beyond it where the record has no such field */
     *stop = end;
 }

@@ -16,7 +16,7 @@ from bigdata_cli.sources.bad_values import NeedMore, RecordError
 from bigdata_cli.sources.csv.advice import Ragged
 from bigdata_cli.sources.csv.blocks import Block
 from bigdata_cli.sources.csv.column_plan import ColumnPlan, Parsed, column_plan
-from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import WHITESPACE, Dialect
 from bigdata_cli.sources.csv.rules import Nulls, Rules, compile_nulls, compile_rules
 from bigdata_cli.sources.csv.undecided import check_column, flagged_columns
 from bigdata_cli.sources.tally import Tally
@@ -111,6 +111,7 @@ class _Pass:
                 seen = outcome.n_seen + (outcome.status == native.TOO_MANY)
                 rules = self.grammar.rules
                 delimiter = chr(rules.delimiter) + rules.tail.tobytes().decode()
+                delimiter = WHITESPACE if rules.runs else delimiter
                 ragged = Ragged(n_fields=seen, n_columns=n_fields, delimiter=delimiter)
             raise RecordError(position, problem, hint=hint, ragged=ragged)
         return outcome
