@@ -208,6 +208,7 @@ def print_dataset(report: DatasetReport) -> None:
             "in memory": f"{format_size(report.memory_bytes)}{_fits_memory(report)}",
         }
     )
+    _print_splits(report)
     click.echo()
     print_table(
         f"Shards ({len(report.shards):,}{shard_balance(report.shards)})",
@@ -289,6 +290,49 @@ def _shares(balance: ClassBalance) -> dict[str, str]:
         value: f"{100 * count / total:.3g} %"
         for value, count in zip(balance.values, balance.counts, strict=True)
     }
+
+
+def _print_splits(report: DatasetReport) -> None:
+    """Print the splits, and the shares of the classes of the label in each."""
+    if not report.splits:
+        return
+    balances = [split.balance for split in report.splits]
+    classes = report.balance.values[:MAX_SHOWN_CLASSES] if report.balance is not None else ()
+    click.echo()
+    print_table(
+        f"Splits ({len(report.splits):,})",
+        ["split", "rows", "share", "shards", "bytes"],
+        [
+            [
+                split.name,
+                f"{split.rows:,}",
+                f"{100 * split.rows / max(report.rows, 1):.3g} %",
+                f"{split.shards:,}",
+                format_size(split.bytes),
+            ]
+            for split in report.splits
+        ],
+    )
+    if not classes:
+        return
+    click.echo()
+    print_table(
+        f"Classes of {report.label} in each split",
+        ["value", *(split.name for split in report.splits)],
+        [
+            [shorten(value, width=_MAX_TEXT), *(_class_share(one, value) for one in balances)]
+            for value in classes
+        ],
+    )
+
+
+def _class_share(balance: ClassBalance | None, value: str) -> str | None:
+    """How many rows of a split are of a class, and their share of those that were counted."""
+    if balance is None:
+        return None
+    counts = dict(zip(balance.values, balance.counts, strict=True))
+    count = counts.get(value, 0)
+    return f"{count:,} ({100 * count / max(balance.rows, 1):.3g} %)"
 
 
 def _fits_memory(report: DatasetReport) -> str:
