@@ -93,6 +93,7 @@ def convert(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    shuffle: bool = False,
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -138,7 +139,7 @@ def convert(
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
-        seed: Of sample and split: another one takes other rows.
+        seed: Of sample, split="and", shuffle=True: another one takes other rows, in another order.
         flag_null: Columns to which COL_is_null is added.
         fill: What nulls of a column become: a value, mean, median, mode or zero.
         clip: Bounds of a column; either may be left out.
@@ -184,6 +185,8 @@ def convert(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:

@@ -120,6 +120,16 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
+    if options.order.shuffle and options.splits.split is not None:
+        raise UsageError(
+            "--shuffle and --split exclude each other",
+            hint="convert with --shuffle first, and then that dataset with --split",
+        )
+    if options.repair and options.order.shuffle:
+        raise UsageError(
+            "--repair: a shard of a shuffled dataset has rows from all over the source",
+            hint="--force makes the dataset anew",
+        )
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"
