@@ -27,19 +27,22 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Up to 16 bytes of a text, zeros after it; eight bytes after them are readable. */
+/* The bits of a word that its first bytes have, by their number. */
+static const uint64_t FIRST_BYTES[9] = {0,          0xff,         0xffff,         0xffffff,
+                                        0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
+                                        UINT64_MAX};
+
+/* Up to 16 bytes of a text, zeros after it; 16 bytes from its start on are readable. Without
+ * branches: sizes are as good as random. */
 typedef struct {
     uint64_t first, second;
 } words;
 
 static inline words load_words(const uint8_t *text, int64_t n)
 {
-    words found = {bd_load_u64(text), n > 8 ? bd_load_u64(text + 8) : 0};
-    if (n < 8)
-        found.first &= ~(UINT64_MAX << (8 * n));
-    else if (n > 8 && n < 16)
-        found.second &= ~(UINT64_MAX << (8 * (n - 8)));
-    return found;
+    const int64_t n_first = n < 8 ? n : 8, n_second = n < 16 ? n - n_first : 8;
+    return (words){bd_load_u64(text) & FIRST_BYTES[n_first],
+                   bd_load_u64(text + 8) & FIRST_BYTES[n_second]};
 }
 
 /* The hash of a text of n bytes, not 0, whose first ones are these. */
@@ -61,12 +64,12 @@ static inline int64_t plain_size(const uint8_t *text, int64_t n, words text_word
     if (n > 16 || first == '.' || (first == '0' && !is_zero && text[1 + is_negative] != '.'))
         return 0;
     const uint64_t lower = 0x2020202020202020u;
-    if (has_byte(text_words.first | lower, 'e') || has_byte(text_words.second | lower, 'e'))
+    if (has_byte(text_words.first | lower, 'e') | has_byte(text_words.second | lower, 'e'))
         return 0;
     const uint8_t last = text[n - 1];
     if (last != '0' && last != '.')
         return n;
-    if (!has_byte(text_words.first, '.') && !has_byte(text_words.second, '.'))
+    if (!(has_byte(text_words.first, '.') | has_byte(text_words.second, '.')))
         return n;
     while (text[n - 1] == '0')
         n--;
