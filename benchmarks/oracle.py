@@ -25,7 +25,8 @@ _DECIMAL = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)
 _BARE_EXPONENT = re.compile(r"[^.]*[eE][0-9]+")
 _INFINITY = re.compile(r"-?(inf|infinity)", re.IGNORECASE)
 _TIMESTAMP = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|\+00(?::?00)?)?",
+    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?"
+    r"(Z|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -111,7 +112,9 @@ def _number_dtype(values: Sequence[str]) -> str | None:
         return None
     if not all(_is_decimal(v) for v in values) or any(abs(i) > 2**53 for i in integers):
         return None
-    return "float32" if all(_survives_float32(v) for v in values) else "float64"
+    # Of integers only the largest is known where the dtype is chosen.
+    is_narrow = all(abs(i) <= 2**24 for i in integers) and all(map(_survives_float32, values))
+    return "float32" if is_narrow else "float64"
 
 
 def _is_decimal(text: str) -> bool:
@@ -150,7 +153,33 @@ def _other_dtype(values: Sequence[str]) -> str | None:
 
 
 def _in_a_day(match: re.Match[str]) -> bool:
-    return int(match[2]) < 24 and int(match[3]) < 60 and int(match[4] or 0) < 60
+    """Whether the time and the offset are such, and the instant is in the years 1 to 9999."""
+    hours, minutes = _offset(match[6])
+    if not (int(match[2]) < 24 and int(match[3]) < 60 and int(match[4] or 0) < 60):
+        return False
+    if abs(hours) > 23 or abs(minutes) > 59:
+        return False
+    try:
+        _instant(match)
+    except OverflowError:
+        return False
+    return True
+
+
+def _offset(text: str | None) -> tuple[int, int]:
+    """Hours and minutes of an offset from UTC, both of its sign."""
+    if text in (None, "Z"):
+        return 0, 0
+    digits = text[1:].replace(":", "")
+    sign = -1 if text[0] == "-" else 1
+    return sign * int(digits[:2]), sign * int(digits[2:] or 0)
+
+
+def _instant(match: re.Match[str]) -> datetime:
+    """The instant in UTC of a timestamp, without its fraction; OverflowError beyond datetime."""
+    hours, minutes = _offset(match[6])
+    time = timedelta(hours=int(match[2]), minutes=int(match[3]), seconds=int(match[4] or 0))
+    return datetime.fromisoformat(match[1]) + (time - timedelta(hours=hours, minutes=minutes))
 
 
 def _day(text: str) -> int | None:
@@ -172,9 +201,7 @@ def _units(text: str, unit: str) -> int:
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no timestamp")
-    moment = datetime.fromisoformat(match[1])
-    moment += timedelta(hours=int(match[2]), minutes=int(match[3]), seconds=int(match[4] or 0))
-    seconds = (moment - datetime(1970, 1, 1)) // timedelta(seconds=1)
+    seconds = (_instant(match) - datetime(1970, 1, 1)) // timedelta(seconds=1)
     return seconds * per_second + int((match[5] or "").ljust(9, "0")) * per_second // 10**9
 
 

@@ -16,7 +16,8 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "cat", "convert", "head", "inspect", "open_dataset", "predict", "sample", "train", "verify",
+        "cat", "convert", "diff", "head", "inspect", "open_dataset", "predict", "sample", "train",
+        "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
     "bigdata_cli.errors": (
@@ -37,6 +38,7 @@ __all__ = [
     "VerificationError",
     "cat",
     "convert",
+    "diff",
     "head",
     "inspect",
     "open_dataset",
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from bigdata_cli.api import (
         cat,
         convert,
+        diff,
         head,
         inspect,
         open_dataset,

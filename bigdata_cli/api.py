@@ -17,6 +17,7 @@ from bigdata_cli.synonyms import understands_synonyms
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from bigdata_cli.comparison.report import DiffReport
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
@@ -50,6 +51,8 @@ def convert(
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    split: Mapping[str, float] | None = None,
+    split_by: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
@@ -72,6 +75,7 @@ def convert(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -127,11 +131,14 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
         rename: Another name for a column; all other options use it.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
-        seed: Of the sample: another one keeps other rows.
+        seed: Of sample and split: another one takes other rows.
         flag_null: Columns to which COL_is_null is added.
         fill: What nulls of a column become: a value, mean, median, mode or zero.
         clip: Bounds of a column; either may be left out.
@@ -141,8 +148,8 @@ def convert(
         minmax: Columns that are scaled to 0 … 1; * for all numbers.
         one_hot: Columns that become a column of true and false for each value.
         hash: Number of buckets that the values of a column are hashed into.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -152,6 +159,8 @@ def convert(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -225,6 +234,7 @@ def inspect(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -258,8 +268,8 @@ def inspect(
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
         html: Write the report as a page that needs nothing else.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -269,6 +279,8 @@ def inspect(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -345,6 +357,7 @@ def head(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -372,8 +385,8 @@ def head(
         path: The folder of a dataset, or whatever `convert` takes.
         columns: The only columns to show, in this order.
         rows: The first rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -383,6 +396,8 @@ def head(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -439,6 +454,7 @@ def cat(
     skip_rows: int | None = None,
     skip_footer: int | None = None,
     trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
     short_rows: Literal["error", "null"] = "error",
     long_rows: Literal["error", "cut", "join"] = "error",
     repeated_header: Literal["keep", "drop"] = "keep",
@@ -466,8 +482,8 @@ def cat(
         rows: The first rows only. Default: all.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::'. Default:
-            found.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: found.
@@ -477,6 +493,8 @@ def cat(
         skip_footer: Lines to leave out at the end of each file. Default: found.
         trailing_delimiter: Whether rows end with a delimiter after which there is no field.
             Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
         short_rows: A row with too few fields is a bad row, or those that lack are null.
         long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
             the last column of text.
@@ -515,6 +533,105 @@ def cat(
 
     with errors_name_arguments("cat"):
         return run(accepted("path", path, PATH), request_of(CatOptions, given))
+
+
+@understands_synonyms
+def diff(
+    a: str | Path,
+    b: str | Path,
+    *,
+    columns: Sequence[str] | None = None,
+    rows: int = 10,
+    sample: bool = False,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
+    encoding: str | None = None,
+) -> "DiffReport":
+    r"""Compare two datasets or files: columns, rows, statistics, drift.
+
+    Rows are compared by their order. A text or a foreign Parquet file is read twice, first for its
+    types.
+
+    Args:
+        a: The folder of a dataset, or whatever `convert` takes.
+        b: What it is compared with.
+        columns: The only columns to compare.
+        rows: How many of the rows that differ to show.
+        sample: Compare samples only, in seconds: columns, statistics and drift, and no single rows.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+
+    Returns:
+        What differs; `is_equal` where nothing does.
+
+    Raises:
+        UsageError: There is no such file or column, or one is a pipe.
+        DataError: The rows cannot be read.
+    """
+    given = locals()
+    from bigdata_cli.comparison.options import DiffOptions
+    from bigdata_cli.comparison.run import run
+
+    with errors_name_arguments("diff"):
+        options = request_of(DiffOptions, given)
+        return run(accepted("a", a, PATH), accepted("b", b, PATH), options)
 
 
 @understands_synonyms

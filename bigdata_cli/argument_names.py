@@ -23,6 +23,7 @@ REQUESTS = {
     "inspect": "bigdata_cli.inspection.options:InspectOptions",
     "head": "bigdata_cli.export.options:HeadOptions",
     "cat": "bigdata_cli.export.options:CatOptions",
+    "diff": "bigdata_cli.comparison.options:DiffOptions",
     "train": "bigdata_cli.training.options:TrainOptions",
     "predict": "bigdata_cli.training.options:PredictOptions",
     "verify": "bigdata_cli.verification.options:VerifyOptions",

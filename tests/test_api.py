@@ -20,6 +20,7 @@ from bigdata_cli import (
     UsageError,
     cat,
     convert,
+    diff,
     head,
     inspect,
     open_dataset,
@@ -37,7 +38,7 @@ from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, 
 
 PACKAGE = Path(bigdata_cli.__file__).parent
 FLAG = re.compile(r"(?<![\w'\"-])--([a-z][a-z-]*[a-z])(?![\w-])")
-FLAGS_OF_COMMANDS_ALONE = {"dry-run", "json", "quiet", "help", "version"}
+FLAGS_OF_COMMANDS_ALONE = {"dry-run", "json", "quiet", "help", "version", "compare"}
 FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable"}
 """Of torchrun, zstd and pip."""
 
@@ -60,7 +61,7 @@ def test_a_function_has_each_option_of_its_command_once(name):
             assert parameter.default in (one.default, parameter.empty)
     command = next(command for full, command, _ in commands() if full == f"bigdata {name}")
     ours = {parameter.name for parameter in command.params}
-    ours -= {"dry_run", "as_json", "quiet", "more_sources"}
+    ours -= {"dry_run", "as_json", "quiet", "more_sources", "other", "compare"}
     theirs = set(parameters) - {"progress"}
     assert ours == ({"dataset", *theirs} - {"path"} if name == "verify" else theirs)
 
@@ -217,7 +218,7 @@ NOT_OF_TYPE = [
     ([b"ab"], set()),
     ([7], {"Sequence[int]"}),
     ([7.5], set()),
-    ({"ab": 7}, {"Mapping[str, int]", "Mapping[str, Any]"}),
+    ({"ab": 7}, {"Mapping[str, int]", "Mapping[str, float]", "Mapping[str, Any]"}),
     ({"ab": "cd"}, {"Mapping[str, str]", "Mapping[str, Any]"}),
     ({7: "cd"}, set()),
     (object(), set()),
@@ -228,6 +229,7 @@ CALLS = {
     "inspect": lambda **given: inspect("x.csv", **given),
     "head": lambda **given: head("d", **given),
     "cat": lambda **given: cat("d", **given),
+    "diff": lambda **given: diff("d", "e", **given),
     "train": lambda **given: train("d", **given),
     "predict": lambda **given: predict("m", "d", **{"output": "x.csv"} | given),
     "verify": lambda **given: verify("d", **given),

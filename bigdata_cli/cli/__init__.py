@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bigdata_cli.cli.cat:cat_command",
         "Write the rows of a dataset to standard output, for other programs.",
     ),
+    "diff": (
+        "bigdata_cli.cli.diff:diff_command",
+        "Compare two datasets or files: columns, rows, statistics, drift.",
+    ),
     "train": (
         "bigdata_cli.cli.train:train_command",
         "Train a small model on a dataset, to prove that it works.",

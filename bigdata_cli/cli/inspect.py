@@ -14,9 +14,17 @@ from bigdata_cli.options import request_of
 
 @click.command("inspect", cls=RequestCommand)
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
+@click.argument(
+    "other", type=click.Path(path_type=Path), metavar="[OTHER --compare]", required=False
+)
 @request_options(InspectOptions)
+@click.option(
+    "--compare", is_flag=True, help="Show how the columns of two files or datasets drift."
+)
 @json_option
-def inspect_command(path: Path, *, as_json: bool, **given: Any) -> None:
+def inspect_command(
+    path: Path, other: Path | None, *, compare: bool, as_json: bool, **given: Any
+) -> None:
     """Show what is in a file or a dataset, and what it costs.
 
     Of CSV, text or Parquet (a file, a pattern, a folder, or - for standard input): how it is
@@ -30,7 +38,13 @@ def inspect_command(path: Path, *, as_json: bool, **given: Any) -> None:
     bigdata inspect trips.csv
     bigdata inspect trips.csv --label fare --disk 20GB --memory 16GB --html trips.html
     bigdata inspect trips-parquet
+    bigdata inspect january.csv february.csv --compare
     """
+    if compare or other is not None:
+        if other is None or not compare:
+            raise click.UsageError("--compare takes two: inspect A B --compare")
+        _compare(path, other, request_of(InspectOptions, given), as_json=as_json)
+        return
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.inspection.run import run
@@ -52,3 +66,29 @@ def inspect_command(path: Path, *, as_json: bool, **given: Any) -> None:
         from bigdata_cli.cli.render import sanitize
 
         click.echo(f"\nWritten: {sanitize(options.html)}")
+
+
+def _compare(a: Path, b: Path, options: InspectOptions, *, as_json: bool) -> None:
+    """Show how two files or datasets differ, by samples or all of their rows."""
+    from bigdata_cli.cli.diff_text import print_diff
+    from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.comparison.options import DiffOptions
+    from bigdata_cli.comparison.run import compare_samples, run
+
+    given = {
+        "--label": options.label,
+        "--memory": options.memory_bytes,
+        "--disk": options.disk_bytes,
+        "--html": options.html,
+    }
+    for flag, value in given.items():
+        if value is not None:
+            raise click.UsageError(f"{flag} does not go with --compare")
+    if options.full:
+        report = run(a, b, DiffOptions(source=options.source))
+    else:
+        report = compare_samples(a, b, options.source, sample_bytes=options.sample_bytes)
+    if as_json:
+        emit_json(report.to_json())
+    else:
+        print_diff(report)

@@ -261,6 +261,8 @@ def dialect_text(dialect: Mapping[str, Any]) -> str:
         words.append(f"{dialect['skip_footer']:,} at the end")
     if dialect.get("trailing_delimiter"):
         words.append("rows end with a delimiter")
+    if dialect.get("row_names"):
+        words.append("row names")
     words += [
         f"{kind} rows {dialect[f'{kind}_rows']}"
         for kind in ("short", "long")

@@ -11,10 +11,10 @@ from bigdata_cli.conversion.recast import recast
 from bigdata_cli.conversion.rejects import RejectsWriter
 from bigdata_cli.conversion.rest import RestColumns
 from bigdata_cli.conversion.shard_files import FileOptions, ShardFiles, WrittenFiles
-from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
+from bigdata_cli.conversion.shard_spec import ShardResult, SharedSpec
 from bigdata_cli.conversion.widening import Stored, change_of
 from bigdata_cli.engines.base import Worker
-from bigdata_cli.formats.base import Change, Format, StorageOptions
+from bigdata_cli.formats.base import Change, Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.native.vocabulary import Vocabulary
 from bigdata_cli.sources.bad_values import RecordError
@@ -40,8 +40,8 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, spec: ShardSpec, shared: SharedSpec, worker: Worker) -> None:
-        self.spec = spec
+    def __init__(self, name: ShardName, shared: SharedSpec, worker: Worker) -> None:
+        self.name = name
         self.shared = shared
         self.columns = shared.plan.columns
         self.evidence = Evidence(self.columns)
@@ -53,11 +53,11 @@ class ShardBuilder:
             in_flight=worker.max_in_flight,
             most_table_bytes=shared.max_table_bytes,
         )
-        self._files = ShardFiles(options, spec.name, shared.schema, worker.pool)
+        self._files = ShardFiles(options, name, shared.schema, worker.pool)
         self._spoiled = False
         self._rows = 0
         self._tally = Tally()
-        self._rejects = RejectsWriter(shared.store, spec.name)
+        self._rejects = RejectsWriter(shared.store, name)
         self._pieces: list[ByteRange] = []
         self._rest: RestColumns | None = None
         self._fitting: tuple[ColumnState, ...] | None = None
@@ -122,11 +122,6 @@ class ShardBuilder:
             return (self._rest.before[column], *self._rest.stored(column))
         return (self._in_files(column, (self.evidence.observed(), self.evidence.statistics())),)
 
-    @property
-    def has_rest(self) -> bool:
-        """Whether rows go into a file of their own by now."""
-        return self._rest is not None
-
     def widened(self, columns: tuple[ColumnState, ...]) -> tuple[ColumnState, ...]:
         """Columns that hold what this shard showed too."""
         seen = self.evidence
@@ -156,9 +151,9 @@ class ShardBuilder:
         return True
 
     @property
-    def storage_schema(self) -> Schema:
-        """The columns as they are stored now."""
-        return self._files.schema
+    def storage_schemas(self) -> tuple[Schema, ...]:
+        """How rows are stored now; nothing where they go into a file of their own, as parsed."""
+        return () if self._rest is not None else (self._files.schema,)
 
     def _fits(self, chunk: Chunk) -> bool:
         """Whether the schema of the files holds every value of the chunk."""
@@ -345,8 +340,8 @@ class ShardBuilder:
         if written is not None and written.rest is not None and self._rest is not None:
             rest = self._rest.finish(written.rest, rows_before=written.rows)
         return ShardResult(
-            index=self.spec.name.index,
-            name=self.spec.name,
+            index=self.name.index,
+            name=self.name,
             files=() if written is None else written.files,
             spoiled=self._spoiled,
             schema=self._files.schema,

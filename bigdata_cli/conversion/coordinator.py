@@ -13,6 +13,7 @@ from bigdata_cli.conversion.estimate.memory import WIDE_COLUMNS
 from bigdata_cli.conversion.journal import Journal
 from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.partition import Dealt, FileRanges, Partition
+from bigdata_cli.conversion.parts import Place, kept_whole
 from bigdata_cli.conversion.pipe import PipeText
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.progress import Meter, ProgressListener
@@ -50,7 +51,8 @@ class Coordinator:
         self.memory = plan.memory
         self.partition: Partition = plan.shards.partition
         self.specs = SpecMaker(plan)
-        self.ledger = Ledger(plan.sample.plan, self.ranges, self._record)
+        self.parts = plan.parts
+        self.ledger = Ledger(plan.sample.plan, self.ranges, self._record, self.parts)
         self.redone: set[int] = set()
         self.n_resumed = 0
         self.meter = Meter(self._total_bytes(), progress)
@@ -72,7 +74,12 @@ class Coordinator:
     def n_shards(self) -> int:
         """How many there are; of a stream that is cut by size, as far as it was read."""
         n_shards = self.partition.n_shards
-        return len(self.ledger.results) if n_shards is None else n_shards
+        return self._n_accepted if n_shards is None else n_shards
+
+    @property
+    def _n_accepted(self) -> int:
+        """Shards that are accepted as a whole: all their parts."""
+        return len(self.ledger.results) // self.parts.per_shard
 
     @property
     def order(self) -> str:
@@ -90,7 +97,8 @@ class Coordinator:
     @property
     def n_finished(self) -> int:
         """Shards whose files are whole, as far as is known by now."""
-        return sum(not result.spoiled for result in self.ledger.results.values())
+        whole = sum(not result.spoiled for result in self.ledger.results.values())
+        return whole // self.parts.per_shard
 
     @property
     def _is_interleaved(self) -> bool:
@@ -115,9 +123,11 @@ class Coordinator:
         """Go on where an interrupted run was: what it finished is checked, and not done again."""
         self.counts_shards |= state.n_shards is not None
         self._journal = folder.journal  # from here on an end keeps what is in it
-        self.ledger.restore(state.results)
         for result in state.results:
             self._vocabularies.changes(result.schema)
+        # Of a shard of which not all parts are there, none is.
+        n_whole = kept_whole(self.parts, {result.index for result in state.results})
+        self.ledger.restore([result for result in state.results if result.index < n_whole])
         known = self.ledger.in_order
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
         checked = check_files(folder.store, known, jobs=self.jobs, on_progress=self.meter.advance)
@@ -125,7 +135,7 @@ class Coordinator:
         folder.go_on(state.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
         self.meter.say(f"resuming: {self.state_text()}")
-        self.meter.begin("convert", self._total_bytes(after=len(known)))
+        self.meter.begin("convert", self._total_bytes(after=self._n_accepted))
 
     @contextmanager
     def writing_into(self, folder: OutputFolder) -> Iterator[None]:
@@ -181,7 +191,7 @@ class Coordinator:
 
     def _first_events(self, engine: Engine) -> Generator[ShardEvent]:
         """The events of all shards that are not done yet."""
-        n_known = len(self.ledger.results)
+        n_known = self._n_accepted
         if isinstance(self.partition, FileRanges):
             shards = range(n_known, self.n_shards)
             yield from self._map(engine, (self._task(index) for index in shards))
@@ -207,13 +217,14 @@ class Coordinator:
             self._journal.append("end", lambda: n_shards)
 
     def read_again(
-        self, engine: Engine, shards: Sequence[int], columns: tuple[ColumnState, ...]
+        self, engine: Engine, parts: Sequence[int], columns: tuple[ColumnState, ...]
     ) -> Generator[ShardResult]:
-        """The results of shards that are made of the source again, with these types."""
+        """The results of parts that are made of the source again, with these types."""
         begin_phase("reconciling")
+        wanted = self.parts.by_shard(parts)
         if isinstance(self.partition, FileRanges):
-            self.meter.begin("reconcile", sum(self._range_bytes(index) for index in shards))
-            tasks = (self._task(index, columns) for index in shards)
+            self.meter.begin("reconcile", sum(self._range_bytes(index) for index in wanted))
+            tasks = (self._task(index, columns, splits) for index, splits in wanted.items())
             yield from self._results(self._map(engine, tasks))
             return
         self.meter.begin("reconcile", self._total_bytes())
@@ -222,7 +233,8 @@ class Coordinator:
                 feed=feed,
                 specs=self.specs,
                 columns=columns,
-                indices=shards,
+                indices=tuple(wanted),
+                splits=wanted,
                 interleaved=self._is_interleaved,
                 widens=False,
             )
@@ -238,10 +250,16 @@ class Coordinator:
             one_at_a_time=len(self.plan.keep) > WIDE_COLUMNS,
         )
 
-    def _task(self, index: int, columns: tuple[ColumnState, ...] | None = None) -> Task:
+    def _task(
+        self,
+        index: int,
+        columns: tuple[ColumnState, ...] | None = None,
+        splits: Sequence[int] | None = None,
+    ) -> Task:
         return self.specs.task(
             index,
             self.ledger.columns if columns is None else columns,
+            splits=splits,
             ranges=self.ranges[index],
             start=self.ledger.expected_start(index),
         )
@@ -261,10 +279,9 @@ class Coordinator:
         """Enter a result; shards that started at a wrong guess are done again at once."""
         again, failed = self.ledger.add(result)
         while again:
-            self.redone.update(again)
-            for index in again:
-                events = self._map(engine, iter([self._task(index)]))
-                (result,) = self._results(events)
+            (index,) = again
+            self.redone.update(self.parts.of_shard(index))
+            for result in self._results(self._map(engine, iter([self._task(index)]))):
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error
@@ -317,21 +334,29 @@ class Coordinator:
 
     def reject_pieces(self) -> list[str]:
         """The files with the rejected records of each shard, in order."""
-        return [pieces_name(self.specs.name(index)) for index in range(self.n_shards)]
+        first = (self.parts.of_shard(index)[0] for index in range(self.n_shards))
+        return [pieces_name(self.specs.name(part)) for part in first]
 
     def renames(self) -> dict[str, str]:
         """The files of all shards: under what name each was written, and its final one."""
         names: dict[str, str] = {}
+        places = self.places()
         for result in self.ledger.in_order:
-            names |= final_names(self.plan, result, self.n_shards)
+            if result.index in places:
+                names |= final_names(self.plan, result, places[result.index])
         return names
+
+    def places(self) -> dict[int, Place]:
+        """The parts that are shards of the dataset, in its order."""
+        return self.parts.places({i: result.rows for i, result in self.ledger.results.items()})
 
     def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
         """Take the shards of a finished dataset; returns those that are spoiled."""
         self.ledger.results = {result.index: result for result in results}
         known = self.ledger.in_order
         if isinstance(self.partition, FileRanges):
-            self.partition = FileRanges(tuple(result.pieces for result in known))
+            first = known[:: self.parts.per_shard]
+            self.partition = FileRanges(tuple(result.pieces for result in first))
             self.ledger.ranges = self.ranges
         return [result.index for result in known if result.spoiled]
 
@@ -339,5 +364,10 @@ class Coordinator:
         """The manifest of what was converted."""
         schema = self.specs.schema(self.ledger.final_columns())
         return manifest_of(
-            self.plan, self.ledger, schema=schema, entries=self.entries(), order=self.order
+            self.plan,
+            self.ledger,
+            self.places(),
+            schema=schema,
+            entries=self.entries(),
+            order=self.order,
         )

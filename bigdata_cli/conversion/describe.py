@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.parts import Place
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardResult
-from bigdata_cli.dataset.manifest import Manifest, ShardEntry, SourceEntry, make_manifest
+from bigdata_cli.dataset.manifest import (
+    Manifest,
+    ShardEntry,
+    SourceEntry,
+    SplitEntry,
+    make_manifest,
+)
 from bigdata_cli.options import manifest_entry
+from bigdata_cli.types.column_entry import statistics_entries
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
 
 
-def final_names(plan: Plan, result: ShardResult, n_shards: int) -> dict[str, str]:
+def final_names(plan: Plan, result: ShardResult, place: Place) -> dict[str, str]:
     """The files of a shard: under what name each was written, and the one it gets at the end."""
     written = result.name
-    place = f"-{written.index:05d}-of-{written.count:05d}."
-    final = f"-{result.index:05d}-of-{n_shards:05d}."
+    before = f"-{written.index:05d}-of-{written.count:05d}."
+    stem, final = place.file_name(plan.source.stem)
     names = {}
     for file in result.files:
-        part, _, extension = file.name.removeprefix(written.stem).rpartition(place)
-        names[file.name] = f"{plan.source.stem}{part}{final}{extension}"
+        part, _, extension = file.name.removeprefix(written.stem).rpartition(before)
+        names[file.name] = f"{stem}{part}{final}{extension}"
     return names
 
 
 def manifest_of(
     plan: Plan,
     ledger: Ledger,
+    places: Mapping[int, Place],
     *,
     schema: Schema,
     entries: Sequence[SourceEntry],
@@ -40,7 +51,9 @@ def manifest_of(
     """The manifest of a conversion whose shards are all done."""
     from bigdata_cli import __version__
 
-    results = ledger.in_order
+    entries_by_part = {
+        part: _shard_entry(plan, ledger.results[part], place) for part, place in places.items()
+    }
     return make_manifest(
         tool_version=__version__,
         name=plan.source.stem,
@@ -52,7 +65,8 @@ def manifest_of(
         options=options_entry(plan),
         schema=schema,
         statistics=_settled(ledger.statistics(schema), schema),
-        shards=tuple(_shard_entry(plan, result, len(results)) for result in results),
+        shards=tuple(entries_by_part.values()),
+        splits=_splits(ledger, entries_by_part, schema),
         rejected_rows=ledger.rejected,
         filtered_rows=ledger.tally.filtered,
         short_rows=ledger.tally.short_rows,
@@ -70,15 +84,44 @@ def options_entry(plan: Plan) -> dict[str, Any]:
         "types": {state.name: state.dtype for state in columns if state.fixed},
         "columns": list(plan.keep),
         "table_bytes": plan.table_bytes,
+        **({} if plan.options.splits.split is None else _split_options(plan.options)),
     }
 
 
-def _shard_entry(plan: Plan, result: ShardResult, n_shards: int) -> ShardEntry:
-    names = final_names(plan, result, n_shards)
+def _split_options(options: ConvertOptions) -> dict[str, Any]:
+    """Not in the manifests of datasets without splits, which so are as they were before."""
+    return {
+        "split": [[name, share] for name, share in (options.splits.split or {}).items()],
+        "split_by": list(options.splits.split_by),
+        "seed": options.shape.seed,
+    }
+
+
+def _splits(
+    ledger: Ledger, entries: Mapping[int, ShardEntry], schema: Schema
+) -> tuple[SplitEntry, ...]:
+    """The splits, in order; entries: of the shards, by part."""
+    splits = []
+    for split, name in enumerate(ledger.parts.names):
+        own = [entry for part, entry in entries.items() if ledger.parts.split(part) == split]
+        splits.append(
+            SplitEntry(
+                name=name,
+                rows=sum(entry.rows for entry in own),
+                shards=len(own),
+                statistics=statistics_entries(_settled(ledger.statistics(schema, split), schema)),
+            )
+        )
+    return tuple(splits)
+
+
+def _shard_entry(plan: Plan, result: ShardResult, place: Place) -> ShardEntry:
+    names = final_names(plan, result, place)
     return ShardEntry(
         files=tuple(structs.replace(file, name=names[file.name]) for file in result.files),
         rows=result.rows,
         source_ranges=tuple((p.file, p.start, p.stop) for p in result.pieces),
+        source_shard=plan.parts.shard(result.index) if place.split else msgspec.UNSET,
     )
 
 

@@ -36,6 +36,7 @@ def identity(plan: Plan) -> Identity:
             "layout": None if isinstance(partition, FileRanges) else repr(partition),
             "shards": plan.shards.count,
             "transforms": source.steps_entry(sample.plan),
+            "splits": list(plan.parts.names),
         },
         "table_bytes": plan.table_bytes,
         "can_resume": not source.comes_once,

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.parts import ONE_PART, Parts
 from bigdata_cli.conversion.shard_files import same_tables
+from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import change_of
 from bigdata_cli.formats.base import Change, Format, StorageOptions
@@ -23,9 +24,9 @@ from bigdata_cli.types.vocabulary import join_distinct
 
 
 class Ledger:
-    """Which shards are done, and the column types that follow from all of them.
+    """Which parts of shards are done, and the column types that follow from all of them.
 
-    A result is accepted when its start is certain: when the shard before it is accepted and ended
+    A result is accepted when its start is certain: when the part before it is accepted and ended
     there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
     ranges: of the source, per shard; empty for a stream, whose shards start where they must.
     on_result: told each result that counts, of its distinct texts those that were not known before.
@@ -36,8 +37,10 @@ class Ledger:
         plan: ParsePlan,
         ranges: Sequence[tuple[ByteRange, ...]],
         on_result: Callable[[ShardResult], None] | None = None,
+        parts: Parts = ONE_PART,
     ) -> None:
         self.plan = plan
+        self.parts = parts
         self._on_result = on_result
         self.ranges = ranges
         self.results: dict[int, ShardResult] = {}
@@ -51,7 +54,7 @@ class Ledger:
 
     @property
     def in_order(self) -> list[ShardResult]:
-        """The results in the order of their shards."""
+        """The results in the order of their parts."""
         return [result for _, result in sorted(self.results.items())]
 
     @property
@@ -75,7 +78,7 @@ class Ledger:
             if self.ranges[before]:
                 if self.ranges[before][-1].file != first.file:
                     return None  # a file's first record: known from its header
-                known = self.results.get(before)
+                known = self.results.get(self.parts.of_shard(before)[0])
                 return known.stops[-1] if known is not None and known.stops else None
         return None
 
@@ -84,13 +87,16 @@ class Ledger:
 
         A shard to be done again is no longer waited for until it is added again.
         """
+        if result.index < len(self.results):
+            return [], None  # its shard was done again meanwhile
         self._waiting[result.index] = result
         while len(self.results) in self._waiting:
             index = len(self.results)
             candidate = self._waiting.pop(index)
-            expected = self.expected_start(index)
+            shard = self.parts.shard(index)
+            expected = self.expected_start(shard)
             if expected is not None and candidate.starts and candidate.starts[0] != expected:
-                return [index], None
+                return [shard], None
             if candidate.error is not None:
                 return [], candidate
             self._accept(candidate)
@@ -125,7 +131,7 @@ class Ledger:
         )
         self.results[result.index] = replace(result, distinct=())
 
-    def columns_with(self, builders: Sequence[ShardBuilder]) -> tuple[ColumnState, ...]:
+    def columns_with(self, builders: Sequence[ShardParts]) -> tuple[ColumnState, ...]:
         """`columns`, widened by what shards showed that are not done yet."""
         columns = self.columns
         for builder in builders:
@@ -146,7 +152,7 @@ class Ledger:
         return tuple(settled)
 
     def changes(self, schema: Schema, form: Format, storage: StorageOptions) -> dict[int, Change]:
-        """What each shard needs that is not as it would be under the schema."""
+        """What each part needs that is not as it would be under the schema."""
         changes = {result.index: _change(result, schema, form, storage) for result in self.in_order}
         return {index: change for index, change in changes.items() if change is not Change.SAME}
 
@@ -162,10 +168,12 @@ class Ledger:
             ]
         self.results[result.index] = replace(result, distinct=())
 
-    def statistics(self, schema: Schema) -> dict[str, ColumnStatistics]:
-        """The statistics of all rows, by column."""
+    def statistics(self, schema: Schema, split: int | None = None) -> dict[str, ColumnStatistics]:
+        """The statistics of all rows, or of those of a split, by column."""
         merged = [ColumnStatistics() for _ in schema]
         for result in self.in_order:
+            if split is not None and self.parts.split(result.index) != split:
+                continue
             merged = [a.merge(b) for a, b in zip(merged, result.statistics, strict=True)]
         return dict(zip(schema.names, merged, strict=True))
 

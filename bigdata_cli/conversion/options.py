@@ -24,6 +24,7 @@ from bigdata_cli.options import option
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
+from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.transforms.options import ShapeOptions
 
 DEFAULT_SHARD_BYTES = 256_000_000
@@ -133,6 +134,7 @@ class ConvertOptions:
     columns: tuple[str, ...] | None = option(
         "The only columns to keep.", ALL_NAMES, manifest="columns", default=None
     )
+    splits: SplitOptions = field(default_factory=SplitOptions)
     shape: ShapeOptions = field(default_factory=ShapeOptions)
     source: SourceOptions = field(default_factory=SourceOptions)
     on_bad_row: str = option(

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.ledger import Ledger
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.rewrite import Texts
+from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.conversion.widening import Stored, can_become, change_of
 from bigdata_cli.errors import DataError
@@ -80,15 +80,21 @@ class PipeText:
             hint=f"{flags}, or leave out --no-spool",
         )
 
-    def texts(self, shard: int, columns: tuple[ColumnState, ...]) -> Texts | None:
-        """The text that a shard has lost, in the dtypes of the columns; None where there is none.
+    def texts(self, part: int, columns: tuple[ColumnState, ...]) -> Texts | None:
+        """The text that a part of a shard has lost, in the dtypes of the columns.
 
-        It is read block by block.
+        None where there is none. It is read block by block.
         """
-        wanted = {i for i, state in enumerate(columns) if self._is_lost(shard, i, state)}
+        wanted = {i for i, state in enumerate(columns) if self._is_lost(part, i, state)}
         if self._spool is None or not wanted:
             return None
-        return self._spool.texts(shard, columns, wanted, self._plan.sample.plan)
+        return self._spool.texts(
+            self._plan.parts.shard(part),
+            columns,
+            wanted,
+            self._plan.sample.plan,
+            split=self._plan.parts.split(part),
+        )
 
     def _is_lost(self, shard: int, index: int, state: ColumnState) -> bool:
         form, storage = self._plan.form, self._plan.storage
@@ -105,7 +111,7 @@ class SpoolWatch:
         self._plan = plan
         self._spool = spool
 
-    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> Packed:
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardParts) -> Packed:
         return self._packed(fed, chunk, builder, self._lost(chunk, builder))
 
     def taken(
@@ -113,7 +119,7 @@ class SpoolWatch:
         fed: FedRows,
         chunk: Chunk,
         made: Packed,
-        builder: ShardBuilder,
+        builder: ShardParts,
         widened: bool,
     ) -> None:
         lost = self._lost(chunk, builder)
@@ -122,17 +128,17 @@ class SpoolWatch:
         self._spool.append(fed.shard, made)
 
     def _packed(
-        self, fed: FedRows, chunk: Chunk, builder: ShardBuilder, lost: Collection[int]
+        self, fed: FedRows, chunk: Chunk, builder: ShardParts, lost: Collection[int]
     ) -> Packed:
         assert isinstance(fed, FedBlock)  # tables do not come from pipes
         shared = builder.shared
         return pack_block(fed, chunk, shared.fields[fed.file], shared.plan, lost)
 
-    def _lost(self, chunk: Chunk, builder: ShardBuilder) -> set[int]:
+    def _lost(self, chunk: Chunk, builder: ShardParts) -> set[int]:
         """The columns whose text the values of a chunk do not tell, as they are stored."""
         form, storage = self._plan.form, self._plan.storage
         lost = set()
-        in_files = None if builder.has_rest else builder.storage_schema.columns
+        stored = builder.storage_schemas
         for index, state in enumerate(chunk.columns):
             if state.fixed:
                 continue
@@ -142,8 +148,7 @@ class SpoolWatch:
                 Column(name=state.name, dtype=state.dtype), observed, has_values, is_parsed=True
             )
             kept = [parsed]
-            if in_files is not None:
-                kept.append(Stored(in_files[index], observed, has_values))
+            kept += [Stored(schema.columns[index], observed, has_values) for schema in stored]
             if not all(can_become(one, text, form, storage) for one in kept):
                 lost.add(index)
         return lost
@@ -156,9 +161,9 @@ class SurpriseWatch:
         self._plan = plan
         self._ledger = ledger
         self._columns = ledger.columns
-        self._builders: dict[int, ShardBuilder] = {}
+        self._builders: dict[int, ShardParts] = {}
 
-    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> None:
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardParts) -> None:
         return None
 
     def taken(
@@ -166,14 +171,16 @@ class SurpriseWatch:
         fed: FedRows,
         chunk: Chunk,
         made: Any,
-        builder: ShardBuilder,
+        builder: ShardParts,
         widened: bool,
     ) -> None:
         """Raise SurpriseError where a column cannot be what the rows so far ask for."""
         self._builders[fed.shard] = builder
         if not widened:
             return
-        for index in [i for i in self._builders if i in self._ledger.results]:
+        parts = self._plan.parts
+        done = [i for i in self._builders if parts.of_shard(i)[-1] in self._ledger.results]
+        for index in done:
             del self._builders[index]
         known = tuple(self._builders.values())
         columns = self._ledger.columns_with(known)
@@ -188,7 +195,7 @@ class SurpriseWatch:
 
     def _is_lost(self, index: int, state: ColumnState) -> bool:
         form, storage = self._plan.form, self._plan.storage
-        shards: list[ShardResult | ShardBuilder] = list(self._ledger.results.values())
+        shards: list[ShardResult | ShardParts] = list(self._ledger.results.values())
         shards += self._builders.values()
         return any(
             change_of(stored, state.column(), form, storage) is Change.SOURCE
@@ -200,7 +207,7 @@ class SurpriseWatch:
         self,
         fed: FedBlock,
         chunk: Chunk,
-        builder: ShardBuilder,
+        builder: ShardParts,
         index: int,
         before: ColumnState,
         state: ColumnState,

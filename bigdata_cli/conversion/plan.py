@@ -18,6 +18,7 @@ from bigdata_cli.conversion.partition import (
     FileRanges,
     Partition,
 )
+from bigdata_cli.conversion.parts import Parts
 from bigdata_cli.conversion.survey import Survey, survey
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.resources.budget import MemoryBudget, dealing_limit, too_small
@@ -57,6 +58,12 @@ class Plan(Survey):
     table_bytes: int | None
 
     @property
+    def parts(self) -> Parts:
+        """How the parts of shards are numbered."""
+        split = self.sample.plan.split
+        return Parts(() if split is None else split.names)
+
+    @property
     def counts_shards(self) -> bool:
         """Whether it is known how many shards there will be."""
         return not isinstance(self.shards.partition, BySize)
@@ -73,6 +80,9 @@ class Plan(Survey):
             "label": self.storage.label,
             "shards": self.shards.count,
             "shards_known": self.counts_shards,
+            "splits": None
+            if self.options.splits.split is None
+            else dict(self.options.splits.split),
             "estimated_rows": sample.estimated_rows,
             "size_known": sample.size_known,
             "dialect": source.dialect.to_json(),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from bigdata_cli.checksum import FileEntry, entry_of_bytes
 from bigdata_cli.conversion.commit import OutputFolder
@@ -42,16 +42,19 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
         _state(column, manifest.statistics.get(column.name, ColumnStatistics()), state, conversion)
         for column, state in zip(manifest.schema, conversion.plan.sample.plan.columns, strict=True)
     )
-    results = _results(manifest, conversion, folder)
-    broken = conversion.begin_repair(results)
+    places = _places(manifest, conversion)
+    broken = conversion.begin_repair(_results(manifest, places, conversion, folder))
     conversion.redone.update(broken)
     shards = list(manifest.shards)
+    final = conversion.places()
     with (
         conversion.engine() as engine,
         closing(conversion.read_again(engine, broken, columns)) as written,
     ):
         for result in written:
-            shards[result.index] = _take(result, shards[result.index], conversion, folder)
+            place = places[result.index]
+            names = final_names(conversion.plan, result, final[result.index])
+            shards[place] = _take(result, names, shards[place], conversion, folder)
     repaired = structs.replace(manifest, shards=tuple(shards))
     sidecars = conversion.plan.form.sidecars(repaired.to_json())
     entries = {name: entry_of_bytes(name, text.encode()) for name, text in sidecars.items()}
@@ -87,7 +90,7 @@ def _check_same(manifest: Manifest, conversion: Coordinator) -> None:
         "the order of rows": (manifest.order, conversion.order),
         "the columns": (manifest.schema.names, plan.keep),
     }
-    if conversion.counts_shards:
+    if conversion.counts_shards and not manifest.splits:
         pairs["the number of shards"] = (len(manifest.shards), plan.shards.count)
     changed = [f"{what} differ" for what, (old, new) in pairs.items() if old != new]
     changed += source_differences(manifest.sources, conversion.entries())
@@ -118,22 +121,44 @@ def _state(
     )
 
 
+def _places(manifest: Manifest, conversion: Coordinator) -> dict[int, int]:
+    """The place of each part's shard in the manifest; of one without rows there may be none."""
+    parts = conversion.parts
+    if not manifest.splits:
+        return {index: index for index in range(len(manifest.shards))}
+    places = {}
+    for split, entry in enumerate(manifest.splits):
+        for place in manifest.shards_of(entry.name):
+            shard = manifest.shards[place].source_shard
+            assert shard is not UNSET  # as a manifest with splits was read
+            places[parts.of_shard(shard)[split]] = place
+    return places
+
+
 def _results(
-    manifest: Manifest, conversion: Coordinator, folder: OutputFolder
+    manifest: Manifest, places: Mapping[int, int], conversion: Coordinator, folder: OutputFolder
 ) -> Iterator[ShardResult]:
-    """The shards as results; spoiled where a file is missing or not what it was."""
+    """The parts as results; spoiled where a file is missing or not what it was."""
     conversion.meter.begin("check", manifest.bytes)
-    for index, shard in enumerate(manifest.shards):
-        is_whole = all(is_as_written(folder.store, file.name, file) for file in shard.files)
-        conversion.meter.advance(shard.bytes, shard.rows)
-        pieces = tuple(ByteRange(*piece) for piece in shard.source_ranges)
+    parts = conversion.parts
+    n_shards = max(map(parts.shard, places)) + 1
+    pieces_of = {
+        parts.shard(part): manifest.shards[at].source_ranges for part, at in places.items()
+    }
+    for index in range(n_shards * parts.per_shard):
+        shard = None if index not in places else manifest.shards[places[index]]
+        files = () if shard is None else shard.files
+        is_whole = all(is_as_written(folder.store, file.name, file) for file in files)
+        if shard is not None:
+            conversion.meter.advance(shard.bytes, shard.rows)
+        pieces = tuple(ByteRange(*piece) for piece in pieces_of.get(parts.shard(index), ()))
         yield ShardResult(
             index=index,
             name=conversion.specs.name(index),
-            files=shard.files,
+            files=files,
             spoiled=not is_whole,
             schema=manifest.schema,
-            rows=shard.rows,
+            rows=0 if shard is None else shard.rows,
             rejected=0,
             rejects=None,
             tally=Tally(),
@@ -147,12 +172,15 @@ def _results(
 
 
 def _take(
-    result: ShardResult, before: ShardEntry, conversion: Coordinator, folder: OutputFolder
+    result: ShardResult,
+    names: Mapping[str, str],
+    before: ShardEntry,
+    conversion: Coordinator,
+    folder: OutputFolder,
 ) -> ShardEntry:
-    """Put a shard into its place; returns its entry."""
+    """Put a shard into its place; returns its entry. names: see `final_names`."""
     if result.error is not None:
         raise conversion.plan.source.located(*result.error)
-    names = final_names(conversion.plan, result, conversion.n_shards)
     files = tuple(structs.replace(file, name=names[file.name]) for file in result.files)
     if conversion.plan.form.traits.same_bytes and len(files) == len(before.files):
         files = tuple(

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 
-from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.engines.base import AllSubmitted, Worker
 from bigdata_cli.sources.bad_values import RecordError
@@ -23,14 +23,14 @@ def convert_shard(spec: ShardSpec, shared: SharedSpec, worker: Worker) -> Iterat
 
     Yields:
         The progress after each unit, an `AllSubmitted` when all units are under way, and at last
-        the result.
+        the result of each of its parts.
 
     Raises:
         Stopped: The worker is to end. Whatever is raised, no partial file is left.
     """
     rows = shared.source.in_pieces
     assert rows is not None  # a stream has no ranges
-    builder = ShardBuilder(spec, shared, worker)
+    builder = ShardParts(spec, shared, worker)
     try:
         with rows.reader() as reader:
             yield from _Conversion(builder, reader, worker).events()
@@ -42,7 +42,7 @@ def convert_shard(spec: ShardSpec, shared: SharedSpec, worker: Worker) -> Iterat
 class _Conversion:
     """The state of one `convert_shard`: units in flight, in order, into the builder."""
 
-    def __init__(self, builder: ShardBuilder, reader: PieceReader, worker: Worker) -> None:
+    def __init__(self, builder: ShardParts, reader: PieceReader, worker: Worker) -> None:
         self.spec = builder.spec
         self.builder = builder
         self.reader = reader
@@ -56,7 +56,7 @@ class _Conversion:
             if error is not None:
                 yield self.builder.fail(piece.file, error, tuple(self.starts), tuple(self.stops))
                 return
-        yield self.builder.finish(tuple(self.starts), tuple(self.stops))
+        yield from self.builder.finish(tuple(self.starts), tuple(self.stops))
 
     def _convert_range(self, piece: ByteRange) -> Generator[ShardEvent, None, RecordError | None]:
         """All units of one range, in order; returns the first error on a path that is certain."""
@@ -105,4 +105,5 @@ class _Conversion:
         self.worker.check()
         shared = self.builder.shared
         plan = replace(shared.plan, columns=self.builder.columns)
-        return self.reader.parse(piece, start, shared.fields[piece.file], plan)
+        unit = self.reader.parse(piece, start, shared.fields[piece.file], plan)
+        return self.builder.divided(unit)

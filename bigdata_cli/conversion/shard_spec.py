@@ -58,12 +58,12 @@ class ShardSpec:
     """One shard: small, picklable, and with the same result wherever it is made.
 
     Attributes:
-        name: Of its files.
+        names: Of the files of its parts (`parts.Parts`), in order; None for one that is not wanted.
         ranges: The pieces of the source whose records it holds; empty for a stream.
         start: Where the first record starts, None where that is to be guessed.
     """
 
-    name: ShardName
+    names: tuple[ShardName | None, ...]
     ranges: tuple[ByteRange, ...] = ()
     start: int | None = None
 
@@ -77,14 +77,16 @@ class ReadProgress(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ShardResult:
-    """What became of a shard.
+    """What became of a shard, or of its part in a split.
 
     Attributes:
+        index: Of the part (`parts.Parts`).
         name: Of its files, which are under partial names.
         files: None where `spoiled`: a value did not fit the schema, and what was written cannot be
             used.
         schema: With which they were written.
-        rejects: The file with its rejected records, where there are any.
+        rejected, rejects, tally: The rejected records of the shard, the file with them, and what
+            else was done with its records; of its first part only.
         starts: For each range of its specification, where its first record starts.
         stops: For each range, where the record after its last one starts.
         pieces: Of the source, that it holds.

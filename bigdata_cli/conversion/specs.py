@@ -30,16 +30,22 @@ class SpecMaker:
         *,
         ranges: tuple[ByteRange, ...] = (),
         start: int | None = None,
+        splits: Sequence[int] | None = None,
     ) -> Task:
-        """The work of one shard: its `ShardSpec`, and the `SharedSpec`."""
-        spec = ShardSpec(name=self.name(index), ranges=ranges, start=start)
+        """The work of one shard: its `ShardSpec`, and the `SharedSpec`. splits: None for all."""
+        parts = self._plan.parts.of_shard(index)
+        names = tuple(
+            self.name(part) if splits is None or split in splits else None
+            for split, part in enumerate(parts)
+        )
+        spec = ShardSpec(names=names, ranges=ranges, start=start)
         return Task(spec, self._shared_of(columns))
 
-    def name(self, index: int) -> ShardName:
-        """The name of a shard while the source is read; how many a stream has is not known."""
+    def name(self, part: int) -> ShardName:
+        """The name of a part while the source is read; how many a stream has is not known."""
         plan = self._plan
-        n_shards = 0 if plan.source.is_stream else plan.shards.count
-        return ShardName(stem=plan.source.stem, index=index, count=n_shards)
+        n_parts = 0 if plan.source.is_stream else plan.shards.count * plan.parts.per_shard
+        return ShardName(stem=plan.source.stem, index=part, count=n_parts)
 
     def schema(self, columns: Sequence[ColumnState]) -> Schema:
         """The columns as they would be stored; the same objects where nothing changed.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.engines.base import Worker
@@ -32,6 +32,7 @@ class StreamWork:
         columns: The types that are known.
         indices: The shards to make, ascending; None: as many as there are from `first` on, and at
             least shard 0.
+        splits: Of each of these shards, the splits that are made; None for all.
         interleaved: The blocks of the shards come in turns, and not shard after shard.
         widens: Shards begin with the types that those before showed, and not with `columns`.
         watch: Looks at each block that was parsed.
@@ -41,6 +42,7 @@ class StreamWork:
     specs: SpecMaker
     columns: tuple[ColumnState, ...]
     indices: Sequence[int] | None
+    splits: Mapping[int, Sequence[int]] | None = None
     first: int = 0
     interleaved: bool = False
     widens: bool = True
@@ -50,7 +52,7 @@ class StreamWork:
 class StreamWatch(Protocol):
     """Follows the blocks of a stream."""
 
-    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardBuilder) -> Any:
+    def parsed(self, fed: FedRows, chunk: Chunk, builder: ShardParts) -> Any:
         """Told when a block is parsed, in any thread; what it returns comes to `taken`."""
         ...
 
@@ -59,7 +61,7 @@ class StreamWatch(Protocol):
         fed: FedRows,
         chunk: Chunk,
         made: Any,
-        builder: ShardBuilder,
+        builder: ShardParts,
         widened: bool,
     ) -> None:
         """Told when its shard has taken a block, in order; `widened`: it showed other types than
@@ -71,7 +73,7 @@ def convert_stream(work: StreamWork, worker: Worker) -> Iterator[ReadProgress | 
     """Convert the shards of a stream.
 
     Yields:
-        The progress after each block, and the result of each shard when it is complete; in order
+        The progress after each block, and the results of each shard when it is complete; in order
         where the shards are not interleaved.
 
     Raises:
@@ -86,7 +88,7 @@ def convert_stream(work: StreamWork, worker: Worker) -> Iterator[ReadProgress | 
         run.close()
 
 
-_Waiting = tuple[FedRows, ShardBuilder, ParsePlan, Future[tuple[Unit, Any]]]
+_Waiting = tuple[FedRows, ShardParts, ParsePlan, Future[tuple[Unit, Any]]]
 """A block that is being parsed, its shard, and the types that it is parsed with."""
 
 
@@ -98,9 +100,9 @@ class _Stream:
         self._worker = worker
         self._columns = work.columns
         self._to_open = None if work.indices is None else deque(work.indices)
-        self._open: dict[int, ShardBuilder] = {}
+        self._open: dict[int, ShardParts] = {}
         self._waiting: deque[_Waiting] = deque()
-        self._finishing: deque[Future[ShardResult]] = deque()
+        self._finishing: deque[Future[tuple[ShardResult, ...]]] = deque()
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._consumed = 0
 
@@ -155,9 +157,9 @@ class _Stream:
         future = self._worker.pool.submit(self._parse, fed, builder, plan)
         self._waiting.append((fed, builder, plan, future))
 
-    def _parse(self, fed: FedRows, builder: ShardBuilder, plan: ParsePlan) -> tuple[Unit, Any]:
+    def _parse(self, fed: FedRows, builder: ShardParts, plan: ParsePlan) -> tuple[Unit, Any]:
         self._worker.check()
-        unit = fed.parse(builder.shared.fields[fed.file], plan)
+        unit = builder.divided(fed.parse(builder.shared.fields[fed.file], plan))
         watch = self._work.watch
         if watch is None or unit.chunk is None:
             return unit, None
@@ -180,8 +182,9 @@ class _Stream:
             for builder in self._open.values():
                 columns = builder.widened(columns)
         # Shards that take turns are all begun before they have seen much.
-        spec, shared = self._work.specs.task(index, columns)
-        self._open[index] = ShardBuilder(spec, shared, self._worker)
+        splits = None if self._work.splits is None else self._work.splits[index]
+        spec, shared = self._work.specs.task(index, columns, splits=splits)
+        self._open[index] = ShardParts(spec, shared, self._worker)
 
     def _take(self) -> ReadProgress:
         """Take the first block that is under way into its shard."""
@@ -213,10 +216,10 @@ class _Stream:
 
     def _finished(self, most_left: int) -> Iterator[ShardResult]:
         while self._finishing and (len(self._finishing) > most_left or self._finishing[0].done()):
-            yield self._finishing.popleft().result()
+            yield from self._finishing.popleft().result()
 
 
-def _finish(builder: ShardBuilder) -> ShardResult:
+def _finish(builder: ShardParts) -> tuple[ShardResult, ...]:
     try:
         return builder.finish()
     except BaseException:

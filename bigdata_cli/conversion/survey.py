@@ -18,6 +18,7 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
 
 
@@ -72,6 +73,9 @@ def survey(
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
+    for name in options.splits.split_by:
+        if name not in keep:
+            raise _no_column("--split-by", name, keep)
     sample = source.sample(
         types,
         keep=keep,
@@ -80,6 +84,8 @@ def survey(
         max_record_bytes=options.max_line_bytes,
     )
     form.check(sample.schema, storage)
+    split = HashSplit.of(options.splits, keep, seed=options.shape.seed)
+    sample = replace(sample, plan=replace(sample.plan, split=split))
     return Survey(
         options=options,
         source=source,
@@ -120,6 +126,7 @@ def _check(options: ConvertOptions) -> None:
         )
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
+    options.splits.check()
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:

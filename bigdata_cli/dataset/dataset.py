@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bigdata_cli.dataset.folder import dataset_folder
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.dataset.shards import ShardReader
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Kind, item_bytes, numpy_dtype
 
@@ -33,7 +33,9 @@ def open_dataset(path: str | Path) -> Dataset:
 
 
 class Dataset(ShardReader):
-    """The rows of a dataset, streamed. Cheap to make, safe to pickle; holds no open file.
+    """The rows of a dataset, or of a split of it, streamed.
+
+    Cheap to make, safe to pickle; holds no open file.
 
     >>> dataset = open_dataset("trips-parquet")                             # doctest: +SKIP
     >>> for batch in dataset.batches(1024):                                 # doctest: +SKIP
@@ -44,10 +46,40 @@ class Dataset(ShardReader):
         return self.rows
 
     def __repr__(self) -> str:
+        name = "" if self.split is None else f"[{self.split!r}]"
+        splits = f", splits {', '.join(self.splits)}" if self.splits else ""
         return (
-            f"<Dataset {str(self.path)!r}: {self.manifest.format} ({self.storage.layout}), "
-            f"{self.rows:,} rows, {len(self.schema)} columns, {len(self.shards)} shards>"
+            f"<Dataset {str(self.path)!r}{name}: {self.manifest.format} ({self.storage.layout}), "
+            f"{self.rows:,} rows, {len(self.schema)} columns, {len(self.shards)} shards{splits}>"
         )
+
+    def __getitem__(self, split: str) -> Dataset:
+        """A split as a dataset of its own: its rows, its shards, its statistics.
+
+        Raises UsageError where there is no such split.
+        """
+        if not isinstance(split, str):
+            raise UsageError(
+                f"a dataset is indexed by the name of a split, not by {split!r}",
+                hint="dataset.batches(1024) gives its rows",
+            )
+        try:
+            return Dataset(self.path, self.manifest.of_split(split), split)
+        except KeyError:
+            known = [entry.name for entry in self.manifest.splits]
+            if known:
+                raise UsageError(
+                    f'{self.path} has no split "{split}"', hint=did_you_mean(split, known)
+                ) from None
+            raise UsageError(
+                f"{self.path} has no splits",
+                hint="bigdata convert --split train=0.8,val=0.1,test=0.1 makes them",
+            ) from None
+
+    @property
+    def splits(self) -> dict[str, Dataset]:
+        """The splits by name, in their order; empty where the dataset has none."""
+        return {entry.name: self[entry.name] for entry in self.manifest.splits}
 
     def read_rows(self, columns: Iterable[Column]) -> int:
         """How many rows of these columns to read at a time to hold about READ_BYTES."""

@@ -9,24 +9,35 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
 from bigdata_cli.checksum import FileEntry, is_file_name
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.splits.options import is_split_name
 from bigdata_cli.strict_json import Count
-from bigdata_cli.types.column_entry import ColumnEntry, column_entries, schema_of, statistics_of
+from bigdata_cli.types.column_entry import (
+    ColumnEntry,
+    StatisticsEntry,
+    column_entries,
+    schema_of,
+    statistics_of,
+)
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
-MANIFEST_VERSION = 3
+MANIFEST_VERSION = 4
+"""The newest: of datasets with splits. Without them it is `PLAIN_VERSION`, which older readers know
+too."""
+PLAIN_VERSION = 3
 SHARD_FILE = re.compile(
     rf"(?P<stem>.+)-\d{{5,}}-of-\d{{5,}}({'|'.join(map(re.escape, shard_extensions()))})", re.DOTALL
 )
 """The pattern of the names of shard files. A manifest may list no other file as part of a shard:
 the files of a dataset are removed when it is replaced."""
+_MAX_SOURCE_SHARDS = 100_000
 _MAX_ROWS_PER_BYTE = 1 << 20
 """Of a shard: more than any format makes of columns with one value. What is planned from a number
 of rows, such as the blocks of an epoch, must have an end."""
@@ -44,12 +55,14 @@ class SourceEntry(msgspec.Struct, frozen=True, kw_only=True):
 class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One shard: its rows, its files, and where in the source it came from.
 
-    source_ranges: (source index, first byte, byte after the last) of each piece.
+    source_ranges: (source index, first byte, byte after the last) of each piece. source_shard: of a
+    dataset with splits, the shard of the source: several shards, one of each split, are made of it.
     """
 
     rows: Count
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
     source_ranges: tuple[tuple[Count, Count, Count], ...]
+    source_shard: Count | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         for file in self.files:
@@ -69,7 +82,23 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(file.name for file in self.files)
 
 
-_RARE_KEYS = ("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers")
+class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A split: its rows, how many of the shards it has, and the statistics of its columns."""
+
+    name: str
+    rows: Count
+    shards: Count
+    statistics: dict[str, StatisticsEntry]
+
+    def __post_init__(self) -> None:
+        if not is_split_name(self.name):
+            raise ValueError(f"{self.name[:255]!r} is not the name of a split")
+
+
+_RARE_KEYS = (
+    *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
+    "splits",
+)
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
 
@@ -80,10 +109,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     order; "within shards" where only the rows of each shard are. sidecars: files that belong to
     the dataset beside its shards: the format's own metadata, rejected records. filtered_rows: that
     were read, and that a filter took away. short_rows, long_rows: records that had too few or too
-    many fields and were kept; repeated_headers: that were left out.
+    many fields and were kept; repeated_headers: that were left out. splits: in the order
+    of their shards; none where the dataset is not split.
     """
 
-    manifest_version: int = MANIFEST_VERSION
+    manifest_version: int = PLAIN_VERSION
     tool_version: str
     name: str
     format: str
@@ -104,6 +134,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     transforms: tuple[dict[str, Any], ...] = ()
     options: dict[str, Any]
     columns: tuple[ColumnEntry, ...]
+    splits: tuple[SplitEntry, ...] = ()
     shards: Annotated[tuple[ShardEntry, ...], Meta(min_length=1)]
     sidecars: tuple[FileEntry, ...]
 
@@ -116,6 +147,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             raise ValueError(f'label: there is no column "{self.label}"')
         if max(self.rows, self.bytes) >= 2**63:
             raise ValueError("shards: the sum of their rows or bytes is too large")
+        self._check_splits()
+
+    def _check_splits(self) -> None:
+        """Raise ValueError where the splits are not those of the shards."""
+        if not self.splits:
+            return
+        if len({split.name for split in self.splits}) < len(self.splits):
+            raise ValueError("splits: two have the same name")
+        if sum(split.shards for split in self.splits) != len(self.shards):
+            raise ValueError("splits: the sum of their shards is not the number of shards")
+        names = {entry.name for entry in self.columns}
+        if any(not split.shards or split.statistics.keys() - names for split in self.splits):
+            raise ValueError("splits: one has no shard, or statistics of other columns")
+        for shard in self.shards:
+            if shard.source_shard is UNSET or shard.source_shard >= _MAX_SOURCE_SHARDS:
+                raise ValueError("shards: one with a wrong source_shard, and there are splits")
 
     @cached_property
     def storage(self) -> StorageOptions:
@@ -130,6 +177,27 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def statistics(self) -> Mapping[str, ColumnStatistics]:
         """The statistics of columns by name, of those that have any."""
         return statistics_of(self.columns)
+
+    def shards_of(self, split: str) -> range:
+        """The places of the shards of a split in `shards`; raises KeyError where there is none."""
+        first = 0
+        for entry in self.splits:
+            if entry.name == split:
+                return range(first, first + entry.shards)
+            first += entry.shards
+        raise KeyError(split)
+
+    def of_split(self, split: str) -> Manifest:
+        """The manifest of a split alone, as a dataset without splits; raises KeyError."""
+        places = self.shards_of(split)
+        (entry,) = (one for one in self.splits if one.name == split)
+        columns = tuple(
+            replace(column, statistics=entry.statistics.get(column.name, UNSET))
+            for column in self.columns
+        )
+        shards = self.shards[places.start : places.stop]
+        rows = sum(shard.rows for shard in shards)
+        return replace(self, columns=columns, shards=shards, splits=(), written_rows=rows)
 
     @property
     def rows(self) -> int:
@@ -158,6 +226,7 @@ def make_manifest(
 ) -> Manifest:
     """Make the manifest of a dataset; values: the other fields of `Manifest`."""
     return Manifest(
+        manifest_version=MANIFEST_VERSION if values.get("splits") else PLAIN_VERSION,
         **vars(storage),
         written_rows=sum(shard.rows for shard in shards),
         rejected_rows=rejected_rows,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bigdata_cli.checksum import entry_of_bytes, entry_of_source
-from bigdata_cli.dataset.manifest import MANIFEST_VERSION, Manifest
+from bigdata_cli.dataset.manifest import MANIFEST_VERSION, PLAIN_VERSION, Manifest
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import Store, StoredFile
@@ -87,7 +87,7 @@ def load_manifest(store: Store, data: bytes, name: str = MANIFEST_NAME) -> tuple
                 f"{path}: manifest version {version} is not {MANIFEST_VERSION}",
                 hint="pip install -U bigdata-cli" if version else None,
             )
-        if version < MANIFEST_VERSION:
+        if version < PLAIN_VERSION:
             manifest = _read_old(store, decode(data, dict, check_keys=False), version)
         else:
             manifest = decode(data, Manifest, check_keys=False)
@@ -125,7 +125,7 @@ def _read_old(store: Store, document: dict[str, Any], version: int) -> Manifest:
         sidecars = [found(s) if version == 1 else upgraded(s) for s in document["sidecars"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise JsonError(f"its files are not as version {version} has them: {error}") from error
-    changed = {"manifest_version": MANIFEST_VERSION, "shards": shards, "sidecars": sidecars}
+    changed = {"manifest_version": PLAIN_VERSION, "shards": shards, "sidecars": sidecars}
     return convert({**document, **changed}, Manifest)
 
 

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class ShardReader:
-    """The manifest of a dataset, and its rows shard by shard. Holds no open file."""
+    """The manifest of a dataset, and its rows shard by shard. Holds no open file.
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    split: the one that the manifest is of, None for all of the dataset.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, split: str | None = None) -> None:
         self.path = path
+        self.split = split
         self.store = open_store(path)
         self.manifest = manifest
 

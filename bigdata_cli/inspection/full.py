@@ -61,6 +61,9 @@ def read_all(
     Where a column turns out to be of another kind than the sample had shown, what was summed up of
     it does not hold: the source is read again, if it can be.
     """
+    # `hash_values` needs it: threads that import pandas at the same time lock each other out.
+    import pandas.util  # noqa: F401
+
     plan = replace(plan, skip_bad_rows=True)
     for _ in range(_MAX_PASSES):
         taken = _Pass(source, plan, bins, label)
@@ -89,7 +92,8 @@ class _Pass:
         self, source: RowSource, plan: ParsePlan, bins: Mapping[str, Bins], label: str | None
     ) -> None:
         self._source, self._plan, self._bins, self._label = source, plan, bins, label
-        self._fields = source.fields_of(source.names)
+        self._names = [state.name for state in plan.columns]
+        self._fields = source.fields_of(self._names)
         self.columns = self._begun = plan.columns
         self._rows = self._bad_rows = 0
         self._first_bad: str | None = None
@@ -105,7 +109,7 @@ class _Pass:
         with (
             self._source.feed(
                 all_in_one,
-                keep=self._source.names,
+                keep=self._names,
                 unit_bytes=UNIT_BYTES,
                 max_record_bytes=MAX_RECORD_BYTES,
                 strict=False,

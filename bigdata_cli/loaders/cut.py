@@ -15,7 +15,9 @@ MAX_PIECES = 1 << 21
 """Of an epoch: those of more than 400 GB are larger, as their order is in memory."""
 MAX_BLOCK_BYTES = 1_000_000
 """A block that is larger is not read as a whole, but piece by piece from its start."""
-OPEN_BYTES = 64_000_000
+PIECES_TOGETHER = 8
+"""Pieces of blocks that are read together, and pieces of one block that are decoded together."""
+OPEN_BYTES = 96_000_000
 """Memory of the blocks that are read at the same time."""
 MAX_OPEN_BLOCKS = 64
 MAX_OPEN_SHARDS, MAX_OPEN_FILES = 64, 512
@@ -35,15 +37,22 @@ class Cut:
         block_rows: The rows of a block whose pieces are read in order; None where every piece can
             be read at any time.
         max_open: How many blocks are read at the same time; where `block_rows` is None, shards.
+        read_rows: The most rows that are read by one call.
     """
 
     piece_rows: int
     block_rows: int | None = None
     max_open: int = 1
+    read_rows: int = 65_536
 
 
 def cut_of(
-    dataset: ReadableDataset, encoder: Encoder, *, shuffle: bool, sharers: int = 1
+    dataset: ReadableDataset,
+    encoder: Encoder,
+    *,
+    shuffle: bool,
+    sharers: int = 1,
+    max_pieces: int = MAX_PIECES,
 ) -> Cut:
     """Return how the shards of a dataset are cut into pieces.
 
@@ -52,25 +61,38 @@ def cut_of(
         encoder: What makes arrays of the pieces.
         shuffle: Whether they are read in a random order.
         sharers: The number of readers that share the memory.
+        max_pieces: About the most pieces of a shuffled epoch.
     """
     unit = dataset.format.block_rows(dataset.schema, dataset.storage)
     row_bytes = max(1.0, encoder.row_bytes)
+    most = max(256, int(ORDERED_PIECE_BYTES / row_bytes))
+    read_rows = min(65_536, most, dataset.read_rows(encoder.columns))
     if not shuffle:
-        wanted = _multiple(ORDERED_PIECE_BYTES / row_bytes, unit or 1)
-        return Cut(piece_rows=wanted, block_rows=WHOLE_SHARD if unit is None else None)
-    wanted = max(PIECE_BYTES / row_bytes, dataset.rows / MAX_PIECES)
+        return Cut(
+            piece_rows=_multiple(ORDERED_PIECE_BYTES / row_bytes, unit or 1),
+            block_rows=WHOLE_SHARD if unit is None else None,
+            read_rows=read_rows,
+        )
+    wanted: float = max(PIECE_BYTES / row_bytes, dataset.rows / max_pieces)
     if unit is not None and unit * row_bytes <= MAX_BLOCK_BYTES:
         aligned = _ALIGNED_ROWS if wanted > _ALIGNED_ROWS and unit == 1 else unit
-        return Cut(piece_rows=_multiple(wanted, aligned), max_open=_shards_at_once(dataset, encoder))
-    decoded = unit or 0
+        return Cut(
+            piece_rows=_multiple(wanted, aligned),
+            max_open=_shards_at_once(dataset, encoder),
+            read_rows=read_rows,
+        )
+    piece_rows = 1 << max(0, round(math.log2(wanted)))
+    open_rows = unit or 0
     page_rows = dataset.format.traits.page_rows
     if page_rows is not None:
-        decoded = page_rows if unit is None else min(unit, page_rows)
-    n_open = int(OPEN_BYTES / sharers / (decoded * row_bytes + PIECE_BYTES))
+        read_rows = min(read_rows, PIECES_TOGETHER * piece_rows)
+        open_rows = read_rows + (page_rows if unit is None else min(unit, page_rows))
+    n_open = int(OPEN_BYTES / sharers / (open_rows * row_bytes))
     return Cut(
-        piece_rows=1 << max(0, round(math.log2(wanted))),
+        piece_rows=piece_rows,
         block_rows=WHOLE_SHARD if unit is None else unit,
         max_open=min(MAX_OPEN_BLOCKS, max(2, n_open)),
+        read_rows=read_rows,
     )
 
 
@@ -84,5 +106,3 @@ def _shards_at_once(dataset: ReadableDataset, encoder: Encoder) -> int:
     n_files = max((len(shard.files) for shard in dataset.shards), default=1)
     n_read = min(n_files, 3 * len(encoder.columns))
     return min(MAX_OPEN_SHARDS, max(1, MAX_OPEN_FILES // n_read))
-
-

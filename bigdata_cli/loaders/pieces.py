@@ -19,8 +19,13 @@ import numpy as np
 from bigdata_cli.loaders.cut import WHOLE_SHARD, Cut
 from bigdata_cli.loaders.order import BLOCKS, PIECES, SHARDS, generator
 
-MIN_STRATA = 128
-"""Into about so many blocks the rows are cut where their pieces can be read in any order."""
+MIN_STRATA = 32
+"""Into about so many blocks the rows are cut where their pieces can be read in any order.
+
+Of 3,000,000 rows sorted by one of ten classes, the distribution in a window differs least from that
+of the dataset with 32: with fewer, pieces of a block that follow each other are chance; with more,
+whether a block has a piece in a window at all.
+"""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,18 @@ def _between(pieces: np.ndarray, low: int, high: int) -> Iterator[Piece]:
         at += stop - start
 
 
+def whole_shards(shards: Sequence[range], order: EpochOrder) -> list[int]:
+    """Return the shards of a reader where each reader has whole ones, in the dataset's order."""
+    runs = _runs(shards)
+    return runs[np.sort(_whole_shards(runs, order)), 0].tolist()
+
+
+def first_rows(rows: range, cut: Cut) -> np.ndarray:
+    """Return where the pieces of some rows of a shard begin in every epoch, ascending: int64."""
+    run = _runs([rows])
+    return _cut(run if cut.block_rows is None else _cut(run, cut.block_rows), cut.piece_rows)[:, 1]
+
+
 def _runs(shards: Sequence[range]) -> np.ndarray:
     """Return (shard, start, stop) of the shards with rows, int64 (n, 3)."""
     runs = [(shard, rows.start, rows.stop) for shard, rows in enumerate(shards) if rows]
@@ -178,10 +195,9 @@ def _groups_in_order(runs: np.ndarray, cut: Cut, order: EpochOrder) -> list[_Gro
         found = [(p.shard, p.start, p.stop) for p in _between(mine, low, high)]
         mine = np.array(found, np.int64).reshape(-1, 3)
     n_groups = -(-len(mine) // cut.max_open)
+    parts = np.array_split(mine, max(1, n_groups))  # the blocks are spread already, shards are not
     if is_whole:
         parts = _spread(mine, n_groups, numbers)
-    else:
-        parts = np.array_split(mine, max(1, n_groups))
     return [
         _Group(_n_rows(part), partial(_interleaved, part, cut, order, number))
         for number, part in enumerate(parts)

@@ -17,13 +17,9 @@ from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.formats.base import RowAccess
 from bigdata_cli.loaders.access import open_shard
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
-from bigdata_cli.loaders.cut import ORDERED_PIECE_BYTES, Cut
+from bigdata_cli.loaders.cut import PIECES_TOGETHER, Cut
 from bigdata_cli.loaders.parts import Part, joined
 from bigdata_cli.loaders.pieces import Piece
-
-
-_TOGETHER = 4
-"""Pieces of blocks that are read together, and pieces of one block that are decoded together."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +48,8 @@ class PieceReader:
         self._dataset = dataset
         self._encoder = encoder
         self._cut = cut
-        self._has_access = cut.block_rows is None and dataset.format.traits.has_row_access
-        wanted = max(256, int(ORDERED_PIECE_BYTES / max(1.0, encoder.row_bytes)))
-        self._max_rows = min(max_rows, wanted, dataset.read_rows(encoder.columns))
-        if cut.block_rows is not None and dataset.format.traits.page_rows is not None:
-            self._max_rows = min(self._max_rows, _TOGETHER * cut.piece_rows)
+        self._has_access = dataset.format.traits.has_row_access
+        self._max_rows = min(max_rows, cut.read_rows)
         self._lock = threading.Lock()
         self._shards: OrderedDict[int, RowAccess] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], _OpenBlock] = OrderedDict()
@@ -84,7 +77,7 @@ class PieceReader:
     def _tasks(self, pieces: Iterable[Piece]) -> Iterator[_Task]:
         """Yield what one thread reads at a time."""
         is_any = self._cut.block_rows is None
-        most = self._max_rows if is_any else _TOGETHER * self._cut.piece_rows
+        most = self._max_rows if is_any else PIECES_TOGETHER * self._cut.piece_rows
         together: list[Piece] = []
         n_rows = 0
         for piece in pieces:
@@ -188,12 +181,29 @@ class PieceReader:
         dataset.check_rows(shard, n_found, rows)
 
 
+def by_piece(
+    found: Iterable[tuple[list[Piece], list[list[np.ndarray]]]],
+) -> Iterator[tuple[Piece, list[list[np.ndarray]]]]:
+    """Yield each piece that `PieceReader.read` gave, with the arrays of its rows, in order."""
+    for pieces, chunks in found:
+        rest = iter(chunks)
+        chunk: list[np.ndarray] = []
+        for piece in pieces:
+            mine = []
+            n_wanted = len(piece)
+            while n_wanted:
+                chunk = chunk or next(rest)
+                mine.append([array[:n_wanted] for array in chunk])
+                n_wanted -= len(mine[-1][0])
+                rows_left = len(chunk[0]) - len(mine[-1][0])
+                chunk = [array[-rows_left:] for array in chunk] if rows_left else []
+            yield piece, mine
+
+
 class _OpenBlock:
     """A block that is read on, by one thread after the other: each waits for its turn."""
 
-    def __init__(
-        self, chunks: Iterator[list[np.ndarray]], encoder: Encoder, next_row: int
-    ) -> None:
+    def __init__(self, chunks: Iterator[list[np.ndarray]], encoder: Encoder, next_row: int) -> None:
         """Begin a block, whose arrays come in `chunks`, at a row."""
         self.next_row = next_row
         self._chunks = chunks
@@ -212,15 +222,15 @@ class _OpenBlock:
         with self._changed:
             self._changed.wait_for(lambda: self._n_taken == turn)
         try:
-            found = [self._rest]
+            found = [self._rest] if len(self._rest[0]) else []
             n_found = len(self._rest[0])
             while n_found < n_wanted:
-                # An error, also of rows that are not there, is raised in this turn or in an earlier.
+                # What is wrong, also that rows are not there, is raised in this turn or before.
                 found.append(next(self._chunks))
                 n_found += len(found[-1][0])
-            if not n_found - len(found[-1][0]):
-                found = found[-1:]
-            arrays = found[0] if len(found) == 1 else [np.concatenate(a) for a in zip(*found)]
+            arrays = found[0]
+            if len(found) > 1:
+                arrays = [np.concatenate(parts) for parts in zip(*found, strict=True)]
             self._rest = [array[n_wanted:] for array in arrays]
             return [array[:n_wanted] for array in arrays]
         finally:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.errors import MissingDependencyError, UsageError
+from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.encode import make_encoder
 from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
-from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
 
 try:

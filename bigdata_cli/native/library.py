@@ -41,6 +41,7 @@ class DialectRules(ctypes.Structure):
         ("drops_last", c_uint8),
         ("fills_short", c_uint8),
         ("long_rows", c_uint8),
+        ("runs", c_uint8),
         ("join_field", c_int32),
         ("tail_size", c_int64),
         ("tail", c_void_p),
@@ -82,6 +83,7 @@ class ParserInput(ctypes.Structure):
         ("bad", c_void_p),
         ("max_starts", c_int64),
         ("record_starts", c_void_p),
+        ("salts", c_void_p),
     )
 
 
@@ -226,6 +228,10 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_undecided_fields": (c_void_p, [c_void_p]),
     "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
     "bd_copy_distinct": (None, [c_void_p, c_void_p, c_int64, c_void_p]),
+    # hash_fields.c
+    "bd_copy_hashes": (None, [c_void_p, c_int64, c_void_p]),
+    "bd_add_hashes": (None, [c_int64, c_void_p, c_void_p, c_uint64, c_void_p]),
+    "bd_assign_splits": (None, [c_int64, c_void_p, c_uint64, c_void_p, c_int64, c_void_p]),
     # results.c
     "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
     "bd_merge_results": (None, [c_void_p, c_void_p, c_void_p, c_int64]),

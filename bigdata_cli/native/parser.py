@@ -202,6 +202,12 @@ class Parser:
         lib.bd_copy_integers(self._handle, column, address(values), address(valid))
         return values, valid.view(bool)
 
+    def hashes(self, n_rows: int) -> np.ndarray:
+        """The sums of the hashes of the values of each row: uint64 (n,); of a parse with salts."""
+        hashes = np.empty(n_rows, np.uint64)
+        lib.bd_copy_hashes(self._handle, n_rows, address(hashes))
+        return hashes
+
     def batch(self, storage: np.ndarray, n_rows: int, schema: pa.Schema) -> pa.RecordBatch:
         """The columns as a record batch of its own. storage: int32 (n,), values of STORAGES."""
         array = (ctypes.c_uint64 * 10)()  # struct ArrowArray

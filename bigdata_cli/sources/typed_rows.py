@@ -90,9 +90,9 @@ def open_typed_rows(
             )
     if len(set(names)) != len(names):
         raise UsageError("--columns names a column twice")
-    dataset = _only_dataset(source)
+    dataset = dataset_of(source)
     if dataset is not None:
-        return _dataset_rows(str(path), dataset, names)
+        return dataset_rows(str(path), dataset, names)
     sample = source.sample(
         TypeOptions(),
         keep=names,
@@ -104,14 +104,16 @@ def open_typed_rows(
     return replace(rows, dtypes=tuple(state.dtype for state in sample.plan.columns))
 
 
-def _only_dataset(source: RowSource) -> DatasetTable | None:
+def dataset_of(source: RowSource) -> DatasetTable | None:
+    """The dataset that a source is, where it is exactly one."""
     from bigdata_cli.sources.tables.datasets import DatasetTable
 
     table = source.files[0]
     return table if len(source.files) == 1 and isinstance(table, DatasetTable) else None
 
 
-def _dataset_rows(name: str, table: DatasetTable, names: Sequence[str]) -> TypedRows:
+def dataset_rows(name: str, table: DatasetTable, names: Sequence[str]) -> TypedRows:
+    """The rows of a dataset, these columns of it."""
     schema = Schema(
         tuple(
             replace(table.dataset.schema[column], dtype=table.dtypes.get(column, "null"))

@@ -9,6 +9,7 @@ start in every stratum, so that no period in the data can coincide with the choi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,15 @@ class RowChooser(ABC):
 
     def __init__(self, n_classes: int) -> None:
         self._n_seen = [0] * max(1, n_classes)
+
+    @property
+    def n_seen(self) -> list[int]:
+        """The rows of each class that there were so far; set to go on from another row."""
+        return list(self._n_seen)
+
+    @n_seen.setter
+    def n_seen(self, counts: Sequence[int]) -> None:
+        self._n_seen = list(counts)
 
     def choose(self, classes: np.ndarray) -> np.ndarray:
         """Return which of the next rows are chosen: bool (rows,), for small ints (rows,)."""

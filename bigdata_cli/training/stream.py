@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.order import Piece, epoch_pieces, rows_by_shard, window_order
-from bigdata_cli.loaders.read import PieceReader
+from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
+from bigdata_cli.loaders.order import rows_by_shard, window_order
+from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces, Piece, first_rows, whole_shards
+from bigdata_cli.loaders.read import PieceReader, by_piece
 from bigdata_cli.loaders.windows import fill_windows
 from bigdata_cli.training.encode import Examples, FeatureEncoder, join
 from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.sampling import HoldOut, RowSample
+from bigdata_cli.training.row_choice import RowChoice, ShardCounts, choice_of
+from bigdata_cli.training.sampling import RowSample
 from bigdata_cli.training.target import Target
 
 HOLD_OUT_EVERY = 5
@@ -25,6 +28,10 @@ SAMPLE_BYTES = 64_000_000
 WINDOW_BATCHES = 64
 WINDOW_ROWS = 65_536
 WINDOW_BYTES = 32_000_000
+MIXED_BYTES = 24_000_000
+"""Of the rows that are shuffled together, from which windows are cut: two exist at a time."""
+COUNTS_BYTES = 16_000_000
+"""Of what is counted for the choice of the rows that are held out; see `row_choice.py`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +57,8 @@ class Reading:
 class ExampleStream:
     """The examples of a dataset in shuffled windows, epoch after epoch.
 
-    A worker reads whole shards from their first row on, as the choice of the rows held out depends
-    on the rows before. Memory is a few windows, the rows held out, and the first SAMPLE_BYTES of a
-    sample, which are read only once.
+    A worker has whole shards, whose pieces are read in a random order. Memory is what is shuffled
+    together, the rows held out, and the first SAMPLE_BYTES of a sample, which are read only once.
 
     Attributes:
         null_labels: Rows without a label. This and the following are of this worker, and complete
@@ -75,8 +81,10 @@ class ExampleStream:
         self._reading = reading
         shard_rows = [shard.rows for shard in dataset.shards]
         left_out = rows_by_shard(shard_rows, reading.left_out)
-        self._runs = [_without(*both) for both in zip(shard_rows, left_out, strict=True)]
-        self._shards = [range(sum(map(len, runs))) for runs in self._runs]
+        self._left_out = left_out
+        self._shards = [
+            _outside(range(n), rows) for n, rows in zip(shard_rows, left_out, strict=True)
+        ]
         n_shards = sum(1 for rows in self._shards if rows)
         if reading.workers > max(1, n_shards):
             raise UsageError(
@@ -91,9 +99,17 @@ class ExampleStream:
         window_rows = min(WINDOW_ROWS, WINDOW_BYTES // row_bytes)
         n_batches = min(WINDOW_BATCHES, max(1, int(window_rows // reading.batch_size)))
         self._window_rows = n_batches * reading.batch_size
+        self._mixed_rows = (
+            -(-int(MIXED_BYTES // row_bytes) // self._window_rows) * self._window_rows
+        )
+        n_counts = len(self._choice(0).counts)
+        self._cut = cut_of(
+            dataset, self.encoder, shuffle=True, max_pieces=COUNTS_BYTES // (8 * (n_counts + 1))
+        )
+        self._counts: dict[int, ShardCounts] = {}
         self._sample_room = SAMPLE_BYTES
-        self._sampled: dict[int, list[np.ndarray]] = {}
-        self._held_out: dict[int, list[Examples]] = {}
+        self._sampled: dict[Piece, list[np.ndarray]] = {}
+        self._held_out: dict[tuple[int, int], Examples] = {}
         self._is_counted = False
         self.null_labels = 0
         self.class_counts = np.zeros(max(1, target.n_classes), np.int64)
@@ -105,16 +121,16 @@ class ExampleStream:
         share = 1 - 1 / self._hold_out_every if self._reading.hold_out else 1.0
         if self._reading.sample is not None:
             share *= self._reading.sample.share
-        n_rows = sum(len(self._shards[shard]) for shard in self._order(0))
+        n_rows = sum(len(self._shards[shard]) for shard in self._mine(0))
         return max(1, math.ceil(n_rows * share / self._reading.batch_size))
 
     def held_out(self) -> Examples:
         """Return the rows held out, in the order of the dataset; none before the first epoch."""
-        parts = [part for shard in sorted(self._held_out) for part in self._held_out[shard]]
+        parts = [self._held_out[place] for place in sorted(self._held_out)]
         if not parts:
             return self.no_examples()
-        self._held_out = {0: [join(parts)]}
-        return self._held_out[0][0]
+        self._held_out = {(0, 0): join(parts)}
+        return self._held_out[0, 0]
 
     def no_examples(self) -> Examples:
         """Return examples without a row."""
@@ -133,110 +149,141 @@ class ExampleStream:
                 n_rows, seed=reading.seed, epoch=number, rank=reading.rank, window=window
             )
 
+        mine = [range(0)] * len(self._shards)
+        for shard in self._mine(number):
+            mine[shard] = self._shards[shard]
+        n_rows = max(1, sum(map(len, mine)))
         for arrays in fill_windows(
-            self._epoch_rows(number), self.encoder, window_rows=self._window_rows, order=order
+            self._epoch_rows(number, mine),
+            self.encoder,
+            window_rows=min(self._mixed_rows, -(-n_rows // self._window_rows) * self._window_rows),
+            order=order,
         ):
-            yield Examples(*arrays)
+            for start in range(0, len(arrays[0]), self._window_rows):
+                yield Examples(*(array[start : start + self._window_rows] for array in arrays))
+
+    def _epoch_rows(self, number: int, mine: Sequence[range]) -> Generator[list[np.ndarray]]:
+        """Yield the arrays of the rows to train on in an epoch, of those of this worker."""
+        is_first, self._is_counted = not self._is_counted, True
+        order = EpochOrder(shuffle=True, seed=self._reading.seed, epoch=number)
+        pieces = EpochPieces(mine, self._cut, order)
+        reader = PieceReader(self.dataset, self.encoder, self._cut, max_rows=self._window_rows)
+        unread = (piece for piece in pieces if piece not in self._sampled)
+        found = by_piece(reader.read(unread, 1))
+        choices: dict[int, RowChoice] = {}
+        for piece in pieces:
+            if piece in self._sampled:
+                yield self._sampled[piece]
+                continue
+            chunks = [
+                self._chosen(arrays, choice, first, piece.shard, is_first=is_first)
+                for choice, first, arrays in self._chunks(*next(found), choices)
+            ]
+            yield from chunks
+            if self._reading.sample is not None and self._sample_room >= 0:
+                self._sample_room -= sum(array.nbytes for arrays in chunks for array in arrays)
+                if self._sample_room >= 0:
+                    joined = zip(*chunks, strict=True)
+                    self._sampled[piece] = [np.concatenate(parts) for parts in joined]
+
+    def _chunks(
+        self, piece: Piece, chunks: list[list[np.ndarray]], choices: dict[int, RowChoice]
+    ) -> Iterator[tuple[RowChoice, int, list[np.ndarray]]]:
+        """Yield the arrays of a piece with the choice at their first row, and which row that is.
+
+        choices: those of shards that are read in order, which go on with each piece.
+        """
+        first = piece.start
+        if self._cut.block_rows == WHOLE_SHARD and first > self._shards[piece.shard].start:
+            choice = choices[piece.shard]
+        else:
+            choice = choices[piece.shard] = self._choice(piece.shard)
+            if choice.counts and self._cut.block_rows != WHOLE_SHARD:
+                choice.begin(self._counted(piece.shard).at(first))
+        for arrays in chunks:
+            yield choice, first, arrays
+            first += len(arrays[0])
+
+    def _chosen(
+        self, arrays: list[np.ndarray], choice: RowChoice, first: int, shard: int, *, is_first: bool
+    ) -> list[np.ndarray]:
+        """Return the rows to train on; of an epoch that is the first, keep those held out."""
+        y = self._without_left_out(shard, first, arrays[-1])
+        trained, held_out = choice.split(y)
+        if is_first:
+            n_skipped = len(range(*_overlap(self._left_out[shard], first, len(y))))
+            self.null_labels += int(np.isnan(y).sum()) - n_skipped
+            self.class_counts += self._count(y[trained])
+            self.y_sum += float(y[trained].sum(dtype=np.float64))
+            if held_out.any():
+                self._held_out[shard, first] = Examples(*(array[held_out] for array in arrays))
+        return arrays if trained.all() else [array[trained] for array in arrays]
+
+    def _choice(self, shard: int) -> RowChoice:
+        reading = self._reading
+        every = self._hold_out_every if reading.hold_out else None
+        return choice_of(self.target, shard, hold_out_every=every, sample=reading.sample)
 
     def count_classes(self) -> np.ndarray:
         """Count the rows to train on by class, int64 (n_classes,), from the labels alone."""
         counts = np.zeros_like(self.class_counts)
-        for shard in self._order(0):
-            choice = self._choice(shard)
-            for run in self._runs[shard]:
-                names = [self.target.column.name]
-                for batch in self.dataset.read_shard(shard, names, rows=run):
-                    y = self.encoder.labels(batch)
-                    counts += self._count(y[choice.split(y)[0]])
+        for shard in self._mine(0):
+            counts += self._counted(shard).class_counts
         return counts
 
-    def _order(self, epoch: int) -> list[int]:
+    def _mine(self, epoch: int) -> list[int]:
         """Return the shards that this worker reads in an epoch."""
+        return whole_shards(self._shards, self._order(epoch))
+
+    def _order(self, epoch: int) -> EpochOrder:
         reading = self._reading
-        pieces = epoch_pieces(
-            self._shards, block_rows=None, shuffle=True, seed=reading.seed, epoch=epoch,
-            rank=reading.rank, world=reading.workers,
-        )  # fmt: skip
-        return [piece.shard for piece in pieces]
+        return EpochOrder(
+            shuffle=True, seed=reading.seed, epoch=epoch, rank=reading.rank, world=reading.workers
+        )
 
-    def _epoch_rows(self, number: int) -> Generator[list[np.ndarray]]:
-        """Yield the arrays of the rows to train on in an epoch."""
-        is_first, self._is_counted = not self._is_counted, True
-        reader = PieceReader(self.dataset, self.encoder, max_rows=self._window_rows)
-        for shard in self._order(number):
-            if shard in self._sampled:
-                yield self._sampled[shard]
-                continue
-            sampled = []
-            for arrays in self._shard_rows(reader, shard, is_first=is_first):
-                yield arrays
-                if self._reading.sample is not None:
-                    self._sample_room -= sum(array.nbytes for array in arrays)
-                    if self._sample_room >= 0:
-                        sampled.append(arrays)
-            if sampled and self._sample_room >= 0:
-                columns = zip(*sampled, strict=True)
-                self._sampled[shard] = [np.concatenate(parts) for parts in columns]
+    def _counted(self, shard: int) -> ShardCounts:
+        """Return the counts of a shard, whose labels are read where that was not done yet."""
+        if shard not in self._counts:
+            rows = self._shards[shard]
+            counts = ShardCounts(self._choice(shard), first_rows(rows, self._cut), self._count)
+            first = rows.start
+            names = [self.target.column.name]
+            for batch in self.dataset.read_shard(shard, names, rows=rows):
+                y = self._without_left_out(shard, first, self.encoder.labels(batch))
+                counts.add(first, y)
+                first += len(y)
+            self._counts[shard] = counts
+        return self._counts[shard]
 
-    def _shard_rows(
-        self, reader: PieceReader, shard: int, *, is_first: bool
-    ) -> Iterator[list[np.ndarray]]:
-        """Yield the arrays of the rows of a shard to train on."""
-        choice = self._choice(shard)
-        for run in self._runs[shard]:
-            for arrays in reader.read(Piece(shard, run.start, run.stop)):
-                y = arrays[-1]
-                trained, held_out = choice.split(y)
-                if is_first:
-                    self.null_labels += int(np.isnan(y).sum())
-                    self.class_counts += self._count(y[trained])
-                    self.y_sum += float(y[trained].sum(dtype=np.float64))
-                    if held_out.any():
-                        part = Examples(*(array[held_out] for array in arrays))
-                        self._held_out.setdefault(shard, []).append(part)
-                yield arrays if trained.all() else [array[trained] for array in arrays]
-
-    def _choice(self, shard: int) -> _RowChoice:
-        return _RowChoice(self.target, self._reading, self._hold_out_every, shard)
+    def _without_left_out(self, shard: int, first: int, y: np.ndarray) -> np.ndarray:
+        """Return labels with NaN for the rows to skip; `first` is the first row."""
+        start, stop = _overlap(self._left_out[shard], first, len(y))
+        if start == stop:
+            return y
+        y = y.copy()
+        y[start:stop] = np.nan
+        return y
 
     def _count(self, y: np.ndarray) -> np.ndarray:
         return np.bincount(self.target.classes(y), minlength=len(self.class_counts))
 
 
-def _without(n_rows: int, left_out: range) -> list[range]:
-    """Return the runs of rows that remain of `n_rows`.
+def _outside(rows: range, left_out: range) -> range:
+    """Return the rows from the first to the last that is not left out.
 
-    >>> _without(10, range(3, 5)), _without(10, range(0, 0)), _without(10, range(0, 10))
-    ([range(0, 3), range(5, 10)], [range(0, 10)], [])
+    >>> _outside(range(10), range(0, 3)), _outside(range(10), range(3, 5))
+    (range(3, 10), range(0, 10))
     """
-    if not left_out:
-        return [range(n_rows)] if n_rows else []
-    return [rows for rows in (range(left_out.start), range(left_out.stop, n_rows)) if rows]
+    start = left_out.stop if left_out and left_out.start <= rows.start else rows.start
+    stop = left_out.start if left_out and left_out.stop >= rows.stop else rows.stop
+    return range(start, max(start, stop))
 
 
-class _RowChoice:
-    """Which rows of a shard are trained on, and which are held out, from its first row on."""
+def _overlap(left_out: range, first: int, n_rows: int) -> tuple[int, int]:
+    """Return which of `n_rows` rows from `first` on are left out, counted from `first`.
 
-    def __init__(self, target: Target, reading: Reading, hold_out_every: int, shard: int) -> None:
-        self._target = target
-        n_classes = target.n_classes
-        self._held_out = None
-        if reading.hold_out:
-            self._held_out = HoldOut(hold_out_every, shard=shard, n_classes=n_classes)
-        self._sample = None
-        if reading.sample is not None:
-            self._sample = reading.sample.of_shard(shard, n_classes=max(1, n_classes))
-
-    def split(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which of the next rows are trained on and which are held out: bool (rows,) each.
-
-        A row without a label, NaN in y (rows,), is neither.
-        """
-        trained = ~np.isnan(y)
-        held_out = np.zeros(len(y), bool)
-        if self._held_out is not None:
-            held_out[trained] = self._held_out.choose(self._target.classes(y[trained]))
-            trained &= ~held_out
-        if self._sample is not None:
-            trained[trained] = self._sample.choose(self._target.classes(y[trained]))
-        return trained, held_out
+    >>> _overlap(range(3, 5), 4, 10), _overlap(range(3, 5), 8, 10)
+    ((0, 1), (0, 0))
+    """
+    start = min(max(left_out.start - first, 0), n_rows)
+    return start, max(start, min(left_out.stop - first, n_rows))

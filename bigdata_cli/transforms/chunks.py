@@ -13,7 +13,9 @@ import pyarrow as pa
 from bigdata_cli.native.parser import RESULT, TEXT, DistinctTexts
 from bigdata_cli.sources.bad_values import InvalidValue
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.computed import PLACE, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
 from bigdata_cli.transforms.program import Outline, compiled, outline
@@ -111,6 +113,7 @@ def source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
                 found,
                 wants_places=plan.wants_places or shaping.wants_places,
                 skip_bad_rows=plan.skip_bad_rows,
+                split=_source_split(shaping, plan),
             )
     found = _source_plan(shaping, plan)
     _recent.plans = [(shaping, plan, found), *_recent.plans[: _KEPT_PLANS - 1]]
@@ -127,7 +130,15 @@ def _source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
         inputs=(),
         float_mode="64",
         wants_places=plan.wants_places or shaping.wants_places,
+        split=_source_split(shaping, plan),
     )
+
+
+def _source_split(shaping: Shaping, plan: ParsePlan) -> HashSplit | None:
+    """By which columns of the source rows are split; those that are made are added later."""
+    if plan.split is None:
+        return None
+    return plan.split.of_columns({name: plan.columns[place].name for place, name in shaping.passed})
 
 
 def _in_float64(state: ColumnState) -> ColumnState:
@@ -225,6 +236,12 @@ def _joined(
         column = parse_column(values, plan.columns[place], plan.float_mode)
         states[place], arrays[place] = column.state, column.array
         results[place], texts[place] = column.result, column.distinct
+    hashes = kept.hashes
+    if plan.split is not None and hashes is not None:
+        hashes = hashes.copy()
+        for place, salt in enumerate(plan.split.salts([s.name for s in plan.columns]).tolist()):
+            if salt and place in made:
+                add_hashes(hashes, made[place], plan.columns[place].name, salt)
     of_made = DistinctTexts.of(texts)
     parts |= of_made.parts
     is_same = all(a is b for a, b in zip(states, plan.columns, strict=True))
@@ -233,6 +250,7 @@ def _joined(
         kept,
         batch=pa.RecordBatch.from_arrays(arrays, names=[state.name for state in columns]),
         columns=columns,
+        hashes=hashes,
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
         tally=replace(chunk.tally, filtered=chunk.tally.filtered + chunk.rows - kept.rows),

@@ -195,7 +195,7 @@ class ShapeOptions:
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
     )
     sample: float | None = option("Keep each row with this probability.", SHARE, default=None)
-    seed: int = option("Of the sample: another one keeps other rows.", NATURAL, default=0)
+    seed: int = option("Of --sample and --split: another one takes other rows.", NATURAL, default=0)
     flag_null: tuple[str, ...] = option(
         "Columns to which COL_is_null is added.", ALL_NAMES, default=()
     )

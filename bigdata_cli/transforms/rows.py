@@ -51,5 +51,6 @@ def select_rows(chunk: Chunk, mask: np.ndarray) -> Chunk:
         summary=Summary(results, chunk.summary.modes, kept.num_rows),
         texts=DistinctTexts.of(texts),
         rows=kept.num_rows,
+        hashes=None if chunk.hashes is None else chunk.hashes[mask],
         places=None if chunk.places is None else chunk.places[mask],
     )

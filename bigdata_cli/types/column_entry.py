@@ -97,6 +97,13 @@ def column_entries(
     )
 
 
+def statistics_entries(
+    statistics: Mapping[str, ColumnStatistics],
+) -> dict[str, StatisticsEntry]:
+    """The entries of statistics, by column."""
+    return {name: _entry(known) for name, known in statistics.items()}
+
+
 def _entry(known: ColumnStatistics) -> StatisticsEntry:
     values = {**msgspec.structs.asdict(known), "std": known.std}
     for name, value in values.items():

@@ -24,6 +24,13 @@ from bigdata_cli.sources.csv.blocks import UNIT_BYTES
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Column, Kind, arrow_type
 from bigdata_cli.types.lattice import Observed, resolve
+from bigdata_cli.verification.lanes import (
+    Rows,
+    lanes_of,
+    n_source_shards,
+    rows_by_split,
+    shards_by_source,
+)
 from bigdata_cli.verification.manifest import read_rejects
 from bigdata_cli.verification.places import place_of
 from bigdata_cli.verification.report import Finding, VerifyProgress
@@ -31,6 +38,8 @@ from bigdata_cli.verification.source import OpenedSource, compare_fingerprint
 from bigdata_cli.verification.values import as_text, differing_rows, shown
 
 _SHOWN_PER_COLUMN = 5
+_NO_SHARD = -1
+"""Of rows whose shard the manifest does not list."""
 _SHARDS_AT_ONCE = 16
 """Shards that take turns are read at the same time: of more, the source is read several times."""
 
@@ -58,7 +67,7 @@ def compare_values(
     Raises UsageError for a pipe that would have to be read several times.
     """
     comparer = _Comparer(dataset, source, damaged, jobs, progress)
-    n_shards = len(dataset.shards)
+    n_shards = n_source_shards(dataset.manifest)
     if dataset.manifest.order == "source":
         comparer.read(all_in_one, None)
     elif source.rows.comes_once and n_shards > _SHARDS_AT_ONCE:
@@ -99,13 +108,15 @@ class _Comparer:
         self._rejects: Iterator[list[str]] | None = None
         self._observed = [Observed() for _ in dataset.schema]
         self._readers: dict[int, _ShardReader] = {}
-        self._shard = 0
         self._is_whole = True
+        self._lanes = lanes_of(dataset.manifest)
+        self._places = [0] * len(self._lanes)
+        self._shard_at = shards_by_source(dataset.manifest)
 
     def read(self, portions: Portions, wanted: range | None) -> None:
         """Read the source once; wanted: of shards that take turns, those to compare now."""
         manifest = self._dataset.manifest
-        if wanted is None or len(wanted) == len(manifest.shards):
+        if wanted is None or len(wanted) == n_source_shards(manifest):
             if any(file.name == REJECTS_NAME for file in manifest.sidecars):
                 self._rejects = read_rejects(self._dataset.store)
         feed = self._source.rows.feed(
@@ -146,20 +157,11 @@ class _Comparer:
         seen = zip(self._observed, unit.chunk.observed, strict=True)
         self._observed = [before.join(now) for before, now in seen]
         self._compare_rejects(fed, unit)
-        shards = self._dataset.shards
-        row, n_rows = 0, unit.chunk.rows
-        if takes_turns:
-            self._compare(fed.shard, fed, unit, 0, n_rows)
-        while not takes_turns and row < n_rows:
-            left = shards[self._shard].rows - self._rows[self._shard]
-            if left <= 0 and self._shard + 1 < len(shards):
-                self._readers.pop(self._shard, None)
-                self._shard += 1
-                continue
-            # What is beyond the last shard is counted as its own.
-            piece = min(left, n_rows - row) if left > 0 else n_rows - row
-            self._compare(self._shard, fed, unit, row, piece)
-            row += piece
+        for split, rows in rows_by_split(unit.chunk, self._source.plan.split):
+            if takes_turns:
+                self._compare(self._shard_at.get((fed.shard, split), _NO_SHARD), fed, unit, rows)
+            else:
+                self._compare_next(split, fed, unit, rows)
         if self._progress is not None:
             self._progress(
                 VerifyProgress(
@@ -169,6 +171,21 @@ class _Comparer:
                     phase="comparing",
                 )
             )
+
+    def _compare_next(self, split: int, fed: FedRows, unit: Unit, rows: Rows) -> None:
+        """Compare rows of a block with the next ones of a split, or of the dataset."""
+        lane, row, n_rows = self._lanes[split], 0, len(rows.numbers)
+        while row < n_rows:
+            shard = lane[self._places[split]]
+            left = self._dataset.shards[shard].rows - self._rows[shard]
+            if left <= 0 and self._places[split] + 1 < len(lane):
+                self._readers.pop(shard, None)
+                self._places[split] += 1
+                continue
+            # What is beyond the last shard is counted as its own.
+            piece = min(left, n_rows - row) if left > 0 else n_rows - row
+            self._compare(shard, fed, unit, rows.slice(row, piece))
+            row += piece
 
     def _compare_rejects(self, fed: FedRows, unit: Unit) -> None:
         """Compare the rejected records of a block with the next ones of `rejects.csv`."""
@@ -189,11 +206,11 @@ class _Comparer:
                 what = f"it lacks the rejected record of {name} line {line}, or has another there"
                 self._findings.append(Finding(file=REJECTS_NAME, what=what))
 
-    def _compare(self, shard: int, fed: FedRows, unit: Unit, first: int, n_rows: int) -> None:
+    def _compare(self, shard: int, fed: FedRows, unit: Unit, rows: Rows) -> None:
         """Compare rows of a block with the next ones of a shard."""
-        assert unit.chunk is not None
+        first, n_rows = 0, len(rows.numbers)
         self._rows[shard] += n_rows
-        if shard >= len(self._dataset.shards) or shard in self._damaged:
+        if not 0 <= shard < len(self._dataset.shards) or shard in self._damaged:
             return
         if shard not in self._readers:
             self._readers[shard] = _ShardReader(self._dataset, shard)
@@ -207,9 +224,9 @@ class _Comparer:
                 return
             if batch is None:
                 return
+            taken = rows.slice(first, batch.num_rows)
             for index, column in enumerate(self._dataset.schema):
-                values = unit.chunk.batch.column(index).slice(first, batch.num_rows)
-                self._compare_column(column, values, batch.column(index), reader, fed, unit, first)
+                self._compare_column(column, index, taken, batch, reader, fed, unit)
             self.compared += batch.num_rows
             reader.row += batch.num_rows
             first += batch.num_rows
@@ -218,16 +235,16 @@ class _Comparer:
     def _compare_column(
         self,
         column: Column,
-        values: pa.Array,
-        found: pa.Array,
+        index: int,
+        expected: Rows,
+        batch: pa.RecordBatch,
         reader: _ShardReader,
         fed: FedRows,
         unit: Unit,
-        first: int,
     ) -> None:
-        """Compare a column of rows that begin at row `first` of the block."""
+        """Compare a column of rows of a block with those of the next batch of their shard."""
         dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
-        found = as_text(found)
+        values, found = expected.batch.column(index), as_text(batch.column(index))
         if values.type == arrow_type(dtype):
             dataset = self._dataset
             values = dataset.format.as_read(values, column, dataset.storage)
@@ -235,7 +252,8 @@ class _Comparer:
             values, found = values.cast(pa.string()), found.cast(pa.string())
         rows = differing_rows(values, found)
         for row in rows[: max(0, _SHOWN_PER_COLUMN - self._n_different[column.name])].tolist():
-            place = place_of(self._source, self._fields, fed, first + row)
+            number = int(expected.numbers[row])
+            place = place_of(self._source, self._fields, fed, number)
             self._findings.append(
                 Finding(
                     file=reader.file_name,
@@ -258,8 +276,8 @@ class _Comparer:
             return
         manifest = self._dataset.manifest
         counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
-        if manifest.order != "source":
-            counts = [
+        if manifest.order != "source" or manifest.splits:
+            counts += [
                 (shard.file_names[0], self._rows[index], shard.rows)
                 for index, shard in enumerate(manifest.shards)
             ]

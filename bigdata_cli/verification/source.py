@@ -20,6 +20,8 @@ from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
+from bigdata_cli.splits.options import SplitOptions
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.transforms.entry import read_entry
 from bigdata_cli.transforms.source import ShapedSource
@@ -31,7 +33,15 @@ from bigdata_cli.verification.report import Finding
 _NO_DIALECT = Dialect(delimiter=None)
 _LATER = (
     *("skip_footer", "trailing_delimiter", "short_rows", "long_rows", "join_field"),
-    *("repeated_header", "header_line", "true_tokens", "false_tokens", "strip", "date_formats"),
+    *(
+        "row_names",
+        "repeated_header",
+        "header_line",
+        "true_tokens",
+        "false_tokens",
+        "strip",
+        "date_formats",
+    ),
 )
 """What manifests of earlier versions do not have: the default is how they read."""
 
@@ -173,8 +183,35 @@ def _reading(manifest: Manifest) -> _Reading:
     return _Reading(read.options, read.dialect)
 
 
+class _SplitEntry(msgspec.Struct):
+    """The options in a manifest that its splits follow from."""
+
+    split: tuple[tuple[str, float], ...]
+    split_by: tuple[str, ...]
+    seed: Count
+
+    def options(self) -> SplitOptions:
+        return SplitOptions(split=dict(self.split), split_by=self.split_by)
+
+
+def _split_of(manifest: Manifest) -> HashSplit | None:
+    """How rows were assigned to splits; raises JsonError where the manifest does not say it."""
+    if not manifest.splits:
+        return None
+    entry = convert(manifest.options, _SplitEntry)
+    options = entry.options()
+    try:
+        options.check()
+    except UsageError as error:
+        raise JsonError(f"options: {error.message}") from error
+    if list(options.split or ()) != [entry.name for entry in manifest.splits]:
+        raise JsonError("options: split has other names than splits")
+    return HashSplit.of(options, manifest.schema.names, seed=entry.seed)
+
+
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:
     return ParsePlan(
+        split=_split_of(dataset.manifest),
         dialect=dialect,
         columns=tuple(_state(column, column.name in options.types) for column in dataset.schema),
         float_mode=options.float,

@@ -356,6 +356,10 @@ class FormatContract:
             assert all(0 < batch.num_rows <= 400 for batch in batches)
             actual = pa.Table.from_batches(batches, schema=expected.slice(0, 0).schema)
             assert_same_rows(actual, expected.slice(start, stop - start))
+        ranges = [range(3, 200), range(700, 701), range(1000, 2100)]
+        gathered = pa.Table.from_batches([access.gather(ranges)])
+        parts = [expected.slice(rows.start, len(rows)) for rows in ranges]
+        assert_same_rows(gathered, pa.concat_tables(parts))
         rows = np.array([0, 5, 99, 1024, expected.num_rows - 1])
         assert_same_rows(pa.Table.from_batches([access.take(rows)]), expected.take(rows))
 
@@ -399,27 +403,16 @@ class FormatContract:
             actual = self.read(tmp_path, files, schema, options, rows=rows)
             assert_same_rows(actual, expected.slice(rows.start, len(rows)))
 
-    def test_a_format_without_a_matrix_refuses_to_read_one(
-        self, layout: str, tmp_path: Path
-    ) -> None:
-        if "matrix" in self.form.traits.layout_names:
-            pytest.skip(f"{self.format_name} has a layout matrix")
-        schema, options = self.schema(layout), self.options(layout)
-        files = self.write(tmp_path, self.table(schema, layout, 30), schema, options)
-        with pytest.raises(UsageError, match="no layout matrix"):
-            next(iter(self.form.read_matrix(LocalStore(tmp_path), files, schema, options)))
-
     def test_a_matrix_as_it_is_stored(self, layout: str, tmp_path: Path) -> None:
         if layout != "matrix":
             pytest.skip(f"layout {layout} is no matrix")
         schema, options = self.schema(layout), self.options(layout)
         table = self.table(schema, layout, 300)
         files = self.write(tmp_path, table, schema, options)
-        slices = list(
-            self.form.read_matrix(
-                LocalStore(tmp_path), files, schema, options, rows=range(20, 290), max_rows=50
-            )
+        access = self.form.open_rows(
+            LocalStore(tmp_path), files, schema, options, columns=schema.names
         )
+        slices = list(access.read_matrix(range(20, 290), 50))
         assert max(len(X) for X, _ in slices) <= 50
         X = np.concatenate([X for X, _ in slices])
         y = np.concatenate([y for _, y in slices if y is not None])

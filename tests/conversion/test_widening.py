@@ -23,10 +23,12 @@ from bigdata_cli.conversion.report import ConvertReport
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, DataError, UsageError
 from bigdata_cli.formats.registry import get_traits
+from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.types.statistics import ColumnStatistics
 from tests.conversion.test_streams import piped
 from tests.datasets import LAYOUTS
 
+SPLIT = SplitOptions(split={"train": 0.5, "val": 0.3, "test": 0.2})
 UNIT_BYTES = 700
 SAMPLE_BYTES = 900
 
@@ -156,6 +158,7 @@ def requests(draw) -> tuple[str, ConvertOptions]:
         jobs=draw(st.integers(1, 2)),
         label=draw(st.sampled_from([None, "c0"])) if layout in ("matrix", "packed") else None,
         float_mode=draw(st.sampled_from(["auto", "auto", "32", "64"])),
+        splits=draw(st.sampled_from([SplitOptions(), SPLIT, replace(SPLIT, split_by=("c0",))])),
         **cut,
     )
     return kind, options

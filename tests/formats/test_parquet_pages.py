@@ -270,6 +270,31 @@ def test_several_pages_and_row_groups(tmp_path: Path, pattern: str) -> None:
             assert same(found.cast(plain.column(name).type), plain.column(name)), f"DuckDB: {name}"
 
 
+@pytest.mark.parametrize("where", ["first", "last"])
+@pytest.mark.parametrize(
+    ("dtype", "encoding"),
+    [
+        ("uint8", "DELTA_BINARY_PACKED"),
+        ("int64", "DELTA_BINARY_PACKED"),
+        ("text", "DELTA_LENGTH_BYTE_ARRAY"),
+    ],
+)
+def test_a_page_of_nulls_beside_pages_of_differences(
+    tmp_path: Path, dtype: str, encoding: str, where: str
+) -> None:
+    """Readers ask for the header of the differences, though there are none."""
+    n = 66_000  # a page has 65,536 rows
+    numbers = np.arange(n) % 250 if dtype == "uint8" else np.arange(n)
+    values = [f"text {i}" for i in numbers] if dtype == "text" else numbers.tolist()
+    rows = [None] * n + values if where == "first" else values + [None] * n
+    array = pa.array(rows, arrow_type(dtype))
+    path = write(tmp_path, one_column(dtype), [pa.table({"x": array})])
+    assert encoding in pq.read_metadata(path).row_group(0).column(0).encodings
+    assert pq.read_table(path).column("x").combine_chunks().equals(array)
+    assert same(pl.read_parquet(path).to_arrow().column("x"), array)
+    assert duckdb.sql(f"SELECT x FROM '{path}'").to_arrow_table().column(0).to_pylist() == rows
+
+
 def check_page_index(path: Path, table: pa.Table) -> None:
     """Every page of every chunk lies where the offset index says, with the rows and bounds said."""
     content = path.read_bytes()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bigdata_cli.dataset import Dataset
-from bigdata_cli.loaders import read, stream
+from bigdata_cli.loaders import cut, stream
 from tests.datasets import LAYOUTS
 from tests.loaders import tables
 
@@ -49,9 +49,10 @@ def npy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(autouse=True)
 def small_windows() -> Iterator[None]:
-    """Windows of about 200 rows and pieces of about 50, of the tables here."""
+    """Windows of about 200 rows and pieces of about 50, shuffled 10, of the tables here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "WINDOW_BYTES", 6_000)
         patch.setattr(stream, "ORDERED_WINDOW_BYTES", 3_000)
-        patch.setattr(read, "PIECE_BYTES", 1_500)
+        patch.setattr(cut, "ORDERED_PIECE_BYTES", 1_500)
+        patch.setattr(cut, "PIECE_BYTES", 300)
         yield

@@ -14,7 +14,7 @@ import pytest
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.order import Piece
+from bigdata_cli.loaders.pieces import Piece
 from bigdata_cli.loaders.read import PieceReader
 from tests.loaders import tables
 from tests.loaders.tables import CITIES, FEATURES, N_ROWS, expected_x
@@ -241,9 +241,10 @@ def test_what_is_done_is_not_decoded_again(npy: Dataset, monkeypatch: Any) -> No
     n_read: list[int] = []
     original = PieceReader.read
 
-    def counted(self: PieceReader, piece: Piece) -> Any:
-        n_read.append(len(piece))
-        return original(self, piece)
+    def counted(self: PieceReader, pieces: Iterable[Piece], n_threads: int) -> Any:
+        for found, arrays in original(self, pieces, n_threads):
+            n_read.extend(map(len, found))
+            yield found, arrays
 
     monkeypatch.setattr(PieceReader, "read", counted)
     assert sum(len(y) for _, y in stream) == N_ROWS - 20 * BATCH

@@ -14,7 +14,7 @@ import pytest
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.loaders import read, stream
+from bigdata_cli.loaders import cut, stream
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 from tests.loaders.tables import FEATURES, N_ROWS, dataset
 
@@ -68,7 +68,8 @@ def test_memory_is_that_of_a_few_windows(tmp_path: Path, monkeypatch: Any) -> No
     columns["label"] = np.zeros(n_rows, np.int8)
     folder = write_dataset(tmp_path / "d", pa.table(columns), "npy", "matrix", 4, "label")
     monkeypatch.setattr(stream, "WINDOW_BYTES", 400_000)
-    monkeypatch.setattr(read, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(cut, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(cut, "ORDERED_PIECE_BYTES", 100_000)
     import tracemalloc
 
     batches = open_dataset(folder).to_numpy_batches(256, shuffle=True)

@@ -23,6 +23,7 @@ FORMATS = {
     "npy": {"to": "npy"},
     "tfrecord": {"to": "tfrecord", "layout": "block", "compression": "gzip"},
     "arrow": {"to": "arrow", "compression": "zstd"},
+    "splits": {"to": "parquet", "split": {"train": 0.7, "val": 0.2, "test": 0.1}},
 }
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
 KILLS = 5

@@ -28,6 +28,7 @@ from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.io import lock
+from bigdata_cli.options import request_of
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
 
@@ -95,7 +96,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     try:
         report = conversion.run(
             request["sources"],
-            ConvertOptions(**options),
+            request_of(ConvertOptions, options),
             progress=lambda progress: said.append(progress.note or ""),
             unit_bytes=request.get("unit_bytes"),
             sample_bytes=request.get("sample_bytes", 1 << 13),

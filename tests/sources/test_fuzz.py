@@ -17,7 +17,7 @@ from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import Block
-from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import WHITESPACE, Dialect
 from bigdata_cli.sources.csv.records import ParsePlan, parse_block
 from bigdata_cli.types.state import ColumnState
 
@@ -33,6 +33,8 @@ DIALECTS = [
     Dialect(delimiter="::", trim=True, comment="#"),
     Dialect(delimiter=",", escape="\\", trim=True),
     Dialect(delimiter=" ", quote="'", escape="\\"),
+    Dialect(delimiter=WHITESPACE),
+    Dialect(delimiter=WHITESPACE, quote="'", escape="\\", comment="#", short_rows="null"),
     Dialect(delimiter=None, quote=None, null_tokens=(), keep_blank_lines=True),
 ]
 BYTES = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)

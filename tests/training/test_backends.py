@@ -174,10 +174,10 @@ class TestPace:
         from bigdata_cli.loaders.read import PieceReader
         from bigdata_cli.training import stream
 
-        def slow(self: Any, piece: Any) -> Any:
-            for arrays in original(self, piece):
+        def slow(self: Any, pieces: Any, n_threads: int) -> Any:
+            for found in original(self, pieces, n_threads):
                 time.sleep(0.06)
-                yield arrays
+                yield found
 
         original = PieceReader.read
         monkeypatch.setattr(PieceReader, "read", slow)

@@ -315,7 +315,7 @@ def read_batches(
     Raises VerificationError, with the number of the record and its byte, where the file or a
     record is damaged or does not hold what the schema says.
     """
-    decoder = _decoder(schema, options, tuple(columns), None)
+    decoder = _kept.of(schema, options, columns, None)
     yield from _decoded(path, decoder, options.layout, max_rows, rows)
 
 
@@ -333,31 +333,36 @@ def read_floats(
 
     They are what `has_floats` says can be had so; the rest is as in `read_batches`.
     """
-    decoder = _decoder(schema, options, tuple(features), label)
+    decoder = _kept.of(schema, options, features, label)
     yield from _decoded(path, decoder, options.layout, max_rows, rows)
 
 
-_last: tuple[Schema, tuple[Any, ...], _Decoder] | None = None
-
-
-def _decoder(
-    schema: Schema, options: StorageOptions, columns: tuple[str, ...], label: str | None
-) -> _Decoder:
-    """A decoder of columns, or of floats beside a label: the last one, where it is the same.
+class _KeptDecoder:
+    """The last decoder, for the next file or range of the same columns.
 
     A loader asks for many short ranges of rows, and a decoder takes as long to make as hundreds of
     rows to decode.
     """
-    global _last
-    known, wanted = _last, (options, columns, label)
-    if known is not None and known[0] is schema and known[1] == wanted:
-        return known[2]
-    if label is None:
-        decoder = _Decoder(schema, options, columns)
-    else:
-        decoder = _FloatDecoder(schema, options, columns, label)
-    _last = schema, wanted, decoder
-    return decoder
+
+    def __init__(self) -> None:
+        self._last: tuple[Schema, tuple[Any, ...], _Decoder] | None = None
+
+    def of(
+        self, schema: Schema, options: StorageOptions, columns: Sequence[str], label: str | None
+    ) -> _Decoder:
+        """A decoder of columns; with a label, of floats beside it."""
+        known, wanted = self._last, (options, tuple(columns), label)
+        if known is not None and known[0] is schema and known[1] == wanted:
+            return known[2]
+        if label is None:
+            decoder = _Decoder(schema, options, columns)
+        else:
+            decoder = _FloatDecoder(schema, options, columns, label)
+        self._last = schema, wanted, decoder
+        return decoder
+
+
+_kept = _KeptDecoder()
 
 
 def _decoded(

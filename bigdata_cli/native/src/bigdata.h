@@ -243,7 +243,8 @@ BD_API void bd_parser_free(bd_parser *parser);
  * feed stands at `size` and BD_PADDING readable bytes from there on; at_eof: nothing follows in the
  * file. targets: per field of a record its column, -1 for none; each column is that of one field at
  * most. max_bad: so many wrong records are listed in `bad`; with 0 the first one ends the parse.
- * record_starts: null, or filled with where the record of each row starts, up to max_starts. */
+ * record_starts: null, or filled with where the record of each row starts, up to max_starts. salts:
+ * null, or per field what its values are hashed with, 0 for a field that takes no part. */
 typedef struct {
     int64_t start, stop, status, n_seen;
 } bd_bad_record;
@@ -261,6 +262,7 @@ typedef struct {
     bd_bad_record *bad;
     int64_t max_starts;
     int64_t *record_starts;
+    const uint64_t *salts;
 } bd_input;
 
 /* How a column is parsed: BD_MODE_…, the storage of its values, and flags. fixed: the user chose
@@ -336,6 +338,18 @@ BD_API void bd_copy_integers(const bd_parser *parser, int64_t column, int64_t *v
  * part filled up to a multiple of 8 bytes; 8 more follow the bytes. */
 BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *results,
                              int64_t n_columns, uint8_t *to);
+
+/* hash_fields.c: the sums of the hashes of the values of each row, of the last parse with salts. */
+BD_API void bd_copy_hashes(const bd_parser *parser, int64_t n, uint64_t *hashes);
+
+/* Add the hashes of n values of a column to those of their rows; values of which valid[i] is 0 count
+ * as 0. valid may be null. */
+BD_API void bd_add_hashes(int64_t n, const uint64_t *values, const uint8_t *valid, uint64_t salt,
+                          uint64_t *hashes);
+
+/* The split of each of n rows: how many of the cuts its hash, mixed with the seed, reaches. */
+BD_API void bd_assign_splits(int64_t n, const uint64_t *hashes, uint64_t seed, const uint64_t *cuts,
+                             int64_t n_cuts, uint8_t *splits);
 
 /* results.c: the statistics of n cells (int64, or the bits of uint64 or double) of a column that is
  * parsed in this mode, put into `result`; where there is none valid[i] and the cell are 0. */

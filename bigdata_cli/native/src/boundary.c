@@ -77,6 +77,8 @@ static int64_t skip_records(const uint8_t *block, int64_t record, int64_t stop,
         uint64_t ends = feeds | returns;
         if (delimiter >= 0)
             ends |= bd_match64(bytes, (uint8_t)delimiter);
+        if (rules->runs)
+            ends |= bd_match64(bytes, '\t');
         if (escape >= 0) {
             const uint64_t escapes = bd_match64(bytes, (uint8_t)escape);
             const uint64_t plain = ~find_escaped(escapes, &state.escaped);

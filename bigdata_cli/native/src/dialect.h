@@ -23,7 +23,9 @@ typedef struct bd_rules {
                             there */
     uint8_t fills_short; /* fields that a record lacks at its end are empty */
     uint8_t long_rows;   /* BD_LONG_…: what becomes of fields that are too many */
-    int32_t join_field;  /* the field that takes those that are joined */
+    uint8_t runs; /* a run of spaces and tabs is one delimiter, and none at the ends of a line;
+                     then the delimiter is a space, and fields are trimmed */
+    int32_t join_field; /* the field that takes those that are joined */
     int64_t tail_size;
     const uint8_t *tail;
     /* Texts that are true or false besides those of classify.h, each after its size and its value,

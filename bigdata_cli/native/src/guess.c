@@ -61,9 +61,10 @@ int64_t bd_count_good_records(const uint8_t *block, int64_t pos, int64_t end, bo
 {
     int64_t good = 0;
     while (pos < end && good < most) {
-        const int64_t skip = bd_line_end(block, pos);
+        const int64_t start = bd_line_start(block, pos, rules);
+        const int64_t skip = bd_line_end(block, start);
         if (skip) {
-            pos += skip;
+            pos = start + skip;
             continue;
         }
         if (block[pos] == rules->comment) {

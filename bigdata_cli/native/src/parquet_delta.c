@@ -42,10 +42,10 @@ static inline void relative64(uint64_t *differences, int64_t n, int64_t least, u
     }
 }
 
-/* Put `n` values (at least 1). At most 8 bytes beyond the end are written. */
+/* Put `n` values. At most 8 bytes beyond the end are written. */
 uint8_t *bd_put_delta64(const uint64_t *values, int64_t n, uint8_t *out)
 {
-    out = put_header(out, n, (int64_t)values[0]);
+    out = put_header(out, n, n ? (int64_t)values[0] : 0);
     for (int64_t at = 0; at + 1 < n; at += BLOCK) {
         uint64_t differences[BLOCK];
         uint8_t bits[MINIBLOCKS];
@@ -98,7 +98,7 @@ static uint8_t *put_block32(const uint32_t *values, int64_t n, uint8_t *out)
 static inline __attribute__((always_inline)) uint8_t *
 put_delta32(const void *values, const int width, const bool is_signed, int64_t n, uint8_t *out)
 {
-    out = put_header(out, n, (int32_t)bd_extended(values, width, is_signed, 0));
+    out = put_header(out, n, n ? (int32_t)bd_extended(values, width, is_signed, 0) : 0);
     for (int64_t at = 0; at + 1 < n; at += BLOCK) {
         const int64_t some = n - 1 - at < BLOCK ? n - 1 - at : BLOCK;
         uint32_t wide[BLOCK + 1];
@@ -109,7 +109,7 @@ put_delta32(const void *values, const int width, const bool is_signed, int64_t n
     return out;
 }
 
-/* Put `n` values (at least 1) of 1, 2 or 4 bytes as INT32. */
+/* Put `n` values of 1, 2 or 4 bytes as INT32. */
 uint8_t *bd_put_delta32(const void *values, int width, bool is_signed, int64_t n, uint8_t *out)
 {
     if (width == 4)

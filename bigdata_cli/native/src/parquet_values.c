@@ -79,7 +79,9 @@ uint8_t *bd_put_values(const struct bd_encoding *e, int64_t first, int64_t n, ui
         *out++ = (uint8_t)e->code_bits;
         return bd_put_hybrid(e->dictionary.codes + first, n, e->code_bits, out);
     }
-    if (n == 0)
+    /* A page of nulls only has no values, but readers ask for the header of differences. */
+    if (n == 0 && e->encoding != BD_DELTA_BINARY_PACKED &&
+        e->encoding != BD_DELTA_LENGTH_BYTE_ARRAY)
         return out;
     switch (e->encoding) {
     case BD_DELTA_BINARY_PACKED:

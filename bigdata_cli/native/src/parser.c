@@ -43,6 +43,7 @@ void bd_parser_free(bd_parser *parser)
     free(parser->strip.memory.data);
     free(parser->undecided.data);
     free(parser->scratch.data);
+    free(parser->hashes.data);
     free(parser);
 }
 
@@ -59,17 +60,14 @@ void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int
     if (field > 0)
         first += rules->tail_size;
     else if (!rules->keep_blank)
-        while (first < end && (block[first] == '\n' || block[first] == '\r'))
+        while (first < end && (block[first] == '\n' || block[first] == '\r' ||
+                               (rules->runs && bd_is_space(block[first]))))
             first++; /* blank lines */
     if (field == fields->n_fields - 1 && rules->escape < 0 && end > first && block[end] == '\n' &&
         block[end - 1] == '\r')
         end--;
-    if (rules->trim) {
-        while (first < end && block[first] == ' ')
-            first++;
-        while (end > first && block[end - 1] == ' ')
-            end--;
-    }
+    if (rules->trim)
+        bd_trim_field(block, rules, &first, &end);
     *start = first < end ? first : end; /* beyond it where the record has no such field */
     *stop = end;
 }
@@ -238,8 +236,9 @@ static bool parse_run(bd_run *run)
     }
 }
 
-/* All active columns of a strip. */
-static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t *active)
+/* All active columns of a strip, which follows n_before rows. */
+static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t *active,
+                        int64_t n_before)
 {
     const bd_strip *strip = &parser->strip;
     const bool adjusts = strip->has_returns || strip->has_blanks || strip->has_missing ||
@@ -252,6 +251,8 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
                               .has_doubled = strip->has_doubled,
                               .not_ascii = strip->not_ascii,
                               .adjusts = adjusts};
+    if (input->salts != NULL && !bd_hash_strip(parser, &fields, n_before))
+        return false;
     for (int64_t field = 0; field < input->n_fields; field++) {
         const int64_t index = input->targets[field];
         if (index < 0 || !active[index])
@@ -419,7 +420,7 @@ static int32_t parse_block(bd_parser *parser, const bd_input *input, const uint8
             return status;
         if (input->max_starts > 0)
             note_starts(parser, input, outcome->n_rows);
-        if (!parse_strip(parser, input, active))
+        if (!parse_strip(parser, input, active, outcome->n_rows))
             return BD_NO_MEMORY;
         outcome->n_rows += parser->strip.n_rows;
         pos = parser->strip.after;

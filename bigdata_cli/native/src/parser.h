@@ -3,6 +3,7 @@
  *   parser.c      the loop over strips, and what Python calls
  *   structure.c   stage 1: where fields end, for whole records (a strip)
  *   column_*.c    stage 2: the fields of one column of a strip into the column's arrays
+ *   hash_fields.c hashes of the values of each row
  *   statistics.c  minima, maxima, means of values that were just parsed
  *   dictionary.c  distinct texts
  *   export.c      the columns of a block as Arrow arrays
@@ -195,6 +196,7 @@ struct bd_parser {
     uint32_t starts[BD_RUN_ROWS], sizes[BD_RUN_ROWS]; /* of the fields of a run */
     uint8_t quoted[BD_RUN_ROWS];
     bd_buffer scratch; /* texts that are not kept */
+    bd_buffer hashes;  /* of the rows, where they are asked for */
     /* By its first byte and size: whether a text may be a null token. Bit 7 of the sizes stands for
      * all from 7 on. */
     uint8_t null_sizes[256];
@@ -283,6 +285,9 @@ static inline void bd_note_null(const bd_run *run, bd_place place)
 /* The places of the fields of a run into `starts`, `sizes` and `quoted` of the parser. Up to seven
  * after them are filled too, with fields that can be read. */
 void bd_find_places(bd_run *run);
+
+/* hash_fields.c: the hashes of the strip's rows, after those of n_before rows. */
+bool bd_hash_strip(struct bd_parser *parser, const bd_fields *fields, int64_t n_before);
 
 bool bd_parse_integers(bd_run *run);
 bool bd_parse_floats(bd_run *run);

@@ -9,10 +9,45 @@ static inline int64_t skip_spaces(const uint8_t *block, int64_t pos, const bd_ru
     return pos;
 }
 
+/* The last space of a run at pos; where the line ends after the run, the line end. */
+static inline int64_t end_of_run(const uint8_t *block, int64_t pos)
+{
+    int64_t p = pos;
+    while (bd_is_space(block[p]))
+        p++;
+    return p == pos || block[p] == '\n' || block[p] == '\r' ? p : p - 1;
+}
+
+/* bd_scan_field where runs of spaces are the delimiter. */
+static bd_field scan_spaced(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
+{
+    pos = bd_line_start(block, pos, rules);
+    if (pos < end && block[pos] == rules->quote)
+        return bd_scan_quoted(block, pos, end, rules);
+    bd_field field = {.start = pos, .status = BD_DONE};
+    int64_t p = pos;
+    for (uint8_t c = block[p]; !bd_is_space(c) && c != '\n' && c != '\r'; c = block[p]) {
+        if (c == rules->escape) {
+            if (p + 1 >= end) {
+                field.stop = field.after = end;
+                return field;
+            }
+            field.escaped = true;
+            p++;
+        }
+        p++;
+    }
+    field.stop = p;
+    field.after = end_of_run(block, p);
+    return field;
+}
+
 bd_field bd_scan_field(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
 {
     const int32_t delimiter = rules->delimiter, escape = rules->escape;
 
+    if (rules->runs)
+        return scan_spaced(block, pos, end, rules);
     if (rules->trim)
         pos = skip_spaces(block, pos, rules);
     if (pos < end && block[pos] == rules->quote)
@@ -71,7 +106,9 @@ bd_field bd_scan_quoted(const uint8_t *block, int64_t pos, int64_t end, const bd
     }
     field.stop = p;
     field.after = p + 1;
-    if (rules->trim)
+    if (rules->runs)
+        field.after = end_of_run(block, p + 1);
+    else if (rules->trim)
         field.after = skip_spaces(block, field.after, rules);
     const uint8_t c = block[field.after];
     if (c != '\n' && c != '\r' && !bd_is_delimiter(block, field.after, rules))

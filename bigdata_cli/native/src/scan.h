@@ -34,7 +34,7 @@ bd_field bd_scan_quoted(const uint8_t *block, int64_t pos, int64_t end, const bd
 static inline bool bd_is_delimiter(const uint8_t *block, int64_t pos, const bd_rules *rules)
 {
     if (block[pos] != rules->delimiter)
-        return false;
+        return rules->runs && block[pos] == '\t';
     for (int64_t i = 0; i < rules->tail_size; i++)
         if (block[pos + 1 + i] != rules->tail[i])
             return false;
@@ -49,6 +49,29 @@ static inline int64_t bd_line_end(const uint8_t *block, int64_t pos)
     if (block[pos] == '\r')
         return block[pos + 1] == '\n' ? 2 : 1;
     return 0;
+}
+
+static inline bool bd_is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Where the line at pos begins: after spaces, where runs of them are the delimiter. */
+static inline int64_t bd_line_start(const uint8_t *block, int64_t pos, const bd_rules *rules)
+{
+    while (rules->runs && bd_is_space(block[pos]))
+        pos++;
+    return pos;
+}
+
+/* Move *start and *stop over the spaces around a field of a dialect that trims them. */
+static inline void bd_trim_field(const uint8_t *block, const bd_rules *rules, int64_t *start,
+                                 int64_t *stop)
+{
+    while (*start < *stop && (block[*start] == ' ' || (rules->runs && block[*start] == '\t')))
+        (*start)++;
+    while (*stop > *start && (block[*stop - 1] == ' ' || (rules->runs && block[*stop - 1] == '\t')))
+        (*stop)--;
 }
 
 /* The position after the first line end at or after pos, at most `end`. */

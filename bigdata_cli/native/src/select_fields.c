@@ -10,11 +10,12 @@
 static int64_t find_record(const uint8_t *block, int64_t pos, int64_t end, const bd_rules *rules)
 {
     while (pos < end) {
-        uint8_t c = block[pos];
-        if (c == rules->comment)
+        const int64_t start = bd_line_start(block, pos, rules);
+        const int64_t skip = bd_line_end(block, start);
+        if (block[pos] == rules->comment)
             pos = bd_skip_line(block, pos, end);
-        else if (!rules->keep_blank && (c == '\n' || c == '\r'))
-            pos += bd_line_end(block, pos);
+        else if (!rules->keep_blank && skip)
+            pos = start + skip;
         else
             return pos;
     }
@@ -103,7 +104,11 @@ int64_t bd_select_fields(const uint8_t *block, int64_t end, const bd_rules *rule
                 *to++ = (uint8_t)rules->delimiter;
                 for (int64_t i = 0; i < rules->tail_size; i++)
                     *to++ = rules->tail[i];
-                to = copy_field(to, block + pos, stop - pos, n_joined > 0 ? rules->quote : -1);
+                int64_t from = pos, to_here = stop;
+                /* Within the quotes around joined fields spaces would be kept. */
+                if (n_joined > 0 && rules->trim)
+                    bd_trim_field(block, rules, &from, &to_here);
+                to = copy_field(to, block + from, to_here - from, n_joined > 0 ? rules->quote : -1);
             }
             /* The last field may be empty, and the block end after its delimiter. */
             ended = ended || stop >= end || bd_line_end(block, stop);

@@ -262,8 +262,9 @@ static int32_t skip_no_record(search *s, bool *contiguous)
     const bd_input *input = s->input;
     const uint8_t *block = input->block;
     const bool is_comment = block[s->record] == input->rules->comment;
+    const int64_t start = bd_line_start(block, s->record, input->rules);
     const int64_t after = is_comment ? bd_skip_line(block, s->record, input->size)
-                                     : s->record + bd_line_end(block, s->record);
+                                     : start + bd_line_end(block, start);
     if (after >= input->size && !input->at_eof)
         return BD_MORE;
     s->record = after < input->size ? after : input->size;
@@ -290,7 +291,7 @@ static int32_t scan_careful(search *s, int64_t *n_seen, int64_t *wrong_at, bool 
     *n_seen = 0;
     s->strip->has_quotes = s->strip->has_doubled = s->strip->not_ascii = true;
     if (block[s->record] == rules->comment ||
-        (!rules->keep_blank && (block[s->record] == '\n' || block[s->record] == '\r')))
+        (!rules->keep_blank && bd_line_end(block, bd_line_start(block, s->record, rules))))
         return skip_no_record(s, contiguous);
     scanned_record record;
     int32_t wrong = scan_fields(s, &record);

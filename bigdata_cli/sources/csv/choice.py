@@ -15,7 +15,6 @@ from bigdata_cli.sources.csv.detect import (
     Detection,
     detect,
     has_decimal_commas,
-    numbered_records,
 )
 from bigdata_cli.sources.csv.dialect import (
     MADE_UP,
@@ -31,6 +30,8 @@ from bigdata_cli.sources.csv.header import skip_lines
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header, n_repeated
 from bigdata_cli.sources.csv.layout import Layout, Record, find_layout, footer_lines
 from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.sources.csv.row_names import has_row_names
+from bigdata_cli.sources.csv.sample_records import numbered_records
 
 _OF_LINES = (
     *("skip_rows", "skip_footer", "comment", "text", "keep_blank_lines", "encoding", "jsonl"),
@@ -101,7 +102,7 @@ def choose_dialect(head: Head, name: str, options: SourceOptions) -> Found:
         escape=found.escape or None,
         trim=found.trim,
     )
-    return _with_header(dialect, found, layout, options, notes)
+    return _with_header(dialect, found, layout, options, notes, sample_text(head, dialect))
 
 
 def _with_header(
@@ -110,8 +111,9 @@ def _with_header(
     layout: Layout,
     options: SourceOptions,
     notes: list[str],
+    text: str,
 ) -> Found:
-    """What is found of a dialect whose marks and first line are known."""
+    """What is found of a dialect whose marks and first line are known; text: that was looked at."""
     confidence, reasons = 1.0, found.reasons
     if options.delimiter is None:
         confidence = found.confidence
@@ -146,6 +148,7 @@ def _with_header(
         dialect,
         header=header,
         trailing_delimiter=trailing,
+        row_names=_row_names(text, found, layout, dialect, options, header),
         join_field=_join_field(found, layout, trailing) if dialect.long_rows == "join" else -1,
     )
     if confidence < CERTAIN and layout.n_fields > 1 and 2 * layout.agreeing < len(found.records):
@@ -207,6 +210,28 @@ def _table_of(found: Detection, layout: Layout) -> list[list[str]]:
     regular = [record for record in rest if len(record) == layout.n_fields]
     n = layout.n_columns if layout.trailing else None
     return [first, *(record[:n] for record in regular or rest)]
+
+
+def _row_names(
+    text: str,
+    found: Detection,
+    layout: Layout,
+    dialect: Dialect,
+    options: SourceOptions,
+    header: bool,
+) -> bool:
+    """Whether the header has no name for the first column; raises UsageError."""
+    if options.row_names is not None:
+        if options.row_names and (not header or _n_names(options) is not None):
+            raise UsageError("--row-names is for a header whose names are taken")
+        return options.row_names
+    return (
+        header
+        and options.names is None
+        and found.records != []
+        and len(found.records[0]) == layout.n_columns - 1
+        and has_row_names(text, found, dialect)
+    )
 
 
 def _join_field(found: Detection, layout: Layout, trailing: bool) -> int:

@@ -171,3 +171,7 @@ class Parsed:
             storage = np.array([storage_of(state.dtype) for state in self.columns], np.int32)
             schema = arrow_schema(self.columns)
         return self.parser.batch(storage, self.rows, schema)
+
+    def hashes(self) -> np.ndarray:
+        """The sums of the hashes of the values of each row, where salts were given: uint64 (n,)."""
+        return self.parser.hashes(self.rows)

@@ -55,8 +55,12 @@ def parse_block_of_file(
             dialect=_DIALECT,
             columns=tuple(plan.columns[index] for index in texts),
             skip_bad_rows=False,
+            split=None,
         ),
     )
+    if plan.split is not None and found.hashes is not None:
+        named = {plan.columns[index].name: text for index, text in texts.items()}
+        found = replace(found, hashes=found.hashes + plan.split.hash_of_constants(named))
     return _joined(found, own, constants, list(texts), plan)
 
 

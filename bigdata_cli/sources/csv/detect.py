@@ -5,31 +5,37 @@ messy CSV files by detecting row and type patterns", 2019), on at most 32 KiB of
 makes it slow: it takes time with the square of a line without delimiters, so long runs are cut. Of
 the cases of tests/sources/dialect_cases.py it gets all right but those where spaces separate words
 and not fields. So a space has to separate numbers here, an unusual quote or escape has to make
-the records agree better than without, and a space after each delimiter is looked for on its own.
-A plain measure of our own, the delimiter under which most
+the records agree better than without, and a space after each delimiter is looked for on its own, as
+are runs of spaces. A plain measure of our own, the delimiter under which most
 records have the same number of fields, takes decimal commas for delimiters and knows no spaces.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bigdata_cli.sources.csv.dialect import WHITESPACE
+from bigdata_cli.sources.csv.sample_records import (
+    SNIFFED_RECORDS,
+    agreement_of,
+    first_records,
+    is_number,
+    numbered_records,
+    read_records,
+    whole_lines,
+)
+from bigdata_cli.sources.csv.spaced import has_runs_of_spaces, separates_numbers
+
 DELIMITERS = (",", "\t", ";", "|", " ")
-SNIFFED_RECORDS = 200
-_JUDGED_CELLS, _MIN_JUDGED_RECORDS = 4096, 16
-"""Cells of the first records that are looked at one by one: in wide tables those of few records."""
 CERTAIN = 0.9
 """From this confidence on, what was detected is shown without it."""
 _SNIFFED_CHARACTERS = 1 << 15
 _LONG_RUN = re.compile(r"""([^\s,;|"'\\]{48})[^\s,;|"'\\]+""")
 _QUOTES_AND_ESCAPES = frozenset("\"'`\\")
-_NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
-_TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
 _CLEAR_LINES = 10
 _AGREEING_SHARE, _AGREEING_WITH_QUOTE = 0.6, 0.95
 _MIN_BELOW, _MUCH_BETTER = 5, 2
@@ -74,12 +80,15 @@ def detect(
     found_delimiter, found_quote, found_escape = _clever(sample, delimiter, quote)
     if delimiter is None:
         delimiter = found_delimiter
-        if delimiter == " " and not _separates_numbers(sample):
+        if delimiter == " " and not separates_numbers(sample):
             rest = tuple(mark for mark in DELIMITERS if mark != " ")
             delimiter, found_quote, found_escape = _clever(sample, None, quote, rest)
         if delimiter not in DELIMITERS:
             delimiter = ","
-        delimiter = _delimiter_of_table(text, delimiter, '"' if quote is None else quote)
+        mark = '"' if quote is None else quote
+        delimiter = _delimiter_of_table(text, delimiter, mark)
+        if has_runs_of_spaces(text, delimiter, mark):
+            delimiter = WHITESPACE
     if quote is None and _is_quoted(text, delimiter, "'", is_found=found_quote == "'"):
         quote = "'"
     mark = '"' if quote is None else quote
@@ -87,7 +96,8 @@ def detect(
         escape = "\\"
     if trim is None:
         plain = read_records(text, delimiter, mark, escape)
-        trim = _has_padding(plain) and delimiter != " "
+        padded = _has_padding(plain) or _has_padded_quotes(text, plain, delimiter, mark, escape)
+        trim = padded and delimiter not in (" ", WHITESPACE)
     numbered = numbered_records(text, delimiter, mark, escape, trim=trim)
     records = [record for _, record in numbered]
     confidence, reasons = _judge(text, records, delimiter, mark)
@@ -101,74 +111,6 @@ def detect(
         records=records,
         lines=[line for line, _ in numbered],
     )
-
-
-def read_records(
-    text: str, delimiter: str, quote: str, escape: str | None = None, *, trim: bool = False
-) -> list[list[str]]:
-    """The first records of a piece of CSV by Python's own reader, without blank lines."""
-    return [record for _, record in numbered_records(text, delimiter, quote, escape, trim=trim)]
-
-
-def numbered_records(
-    text: str,
-    delimiter: str,
-    quote: str,
-    escape: str | None = None,
-    *,
-    trim: bool = False,
-    most: int = SNIFFED_RECORDS,
-) -> list[tuple[int, list[str]]]:
-    """The records as `read_records` has them, each with the line that it begins on, from 1."""
-    if len(delimiter) > 1:
-        # csv takes one character: a character that is not in the text replaces the delimiter.
-        text, delimiter = text.replace("\x1f", " ").replace(delimiter, "\x1f"), "\x1f"
-    text = text.replace("\0", "\x01")  # Python 3.11's reader would stop there
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        quotechar=quote or None,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        escapechar=escape or None,
-        skipinitialspace=trim and delimiter != " ",
-    )
-    records = []
-    line = 1
-    try:
-        for record in reader:
-            if record:
-                fields = [field.strip(" ") for field in record] if trim else record
-                records.append((line, fields))
-            line = reader.line_num + 1
-            if len(records) > most:
-                break
-    except csv.Error:
-        pass  # a field beyond csv's limit: what was read suffices
-    return records
-
-
-def first_records(records: Sequence[list[str]]) -> Sequence[list[str]]:
-    """The records whose cells are looked at one by one: about 4,096 cells, and 16 records at least.
-
-    >>> [len(first_records([["1"] * n] * 200)) for n in (2, 100, 1000)]
-    [200, 40, 16]
-    """
-    n_fields = max(map(len, records), default=1)
-    return records[: max(_MIN_JUDGED_RECORDS, _JUDGED_CELLS // max(n_fields, 1))]
-
-
-def is_number(field: str) -> bool:
-    """Whether a field is a number, with whatever marks in it.
-
-    >>> is_number("-1.234,5"), is_number("12 %"), is_number("1e5"), is_number("x1")
-    (True, False, True, False)
-    """
-    return _NUMBER.fullmatch(field.strip()) is not None
-
-
-def is_temporal(field: str) -> bool:
-    """Whether a field is a date, a time, or both, in figures."""
-    return _TEMPORAL.fullmatch(field.strip()) is not None
 
 
 def has_decimal_commas(records: Sequence[list[str]]) -> bool:
@@ -217,10 +159,10 @@ def _clear_delimiter(sample: str, quote: str | None, present: list[str]) -> str:
     All records have equally many fields under it and under no other, every double quote encloses
     a field or is doubled in one, and nothing else can be a quote or an escape.
     """
-    sample = _whole_lines(sample)
+    sample = whole_lines(sample)
     if quote not in (None, '"') or "\\" in sample:
         return ""
-    agreements = {mark: _agreement(read_records(sample, mark, '"')) for mark in present}
+    agreements = {mark: agreement_of(read_records(sample, mark, '"')) for mark in present}
     agreeing = [mark for mark, (share, _) in agreements.items() if share == 1.0]
     if len(agreeing) != 1 or sample.count("\n") + sample.count("\r") < _CLEAR_LINES:
         return ""
@@ -230,41 +172,14 @@ def _clear_delimiter(sample: str, quote: str | None, present: list[str]) -> str:
     return "" if unclear else agreeing[0]
 
 
-def _whole_lines(sample: str) -> str:
-    """The sample up to a line end that is outside double quotes, as it seems."""
-    end = len(sample)
-    while end > 0:
-        end = max(sample.rfind("\n", 0, end), sample.rfind("\r", 0, end))
-        if sample.count('"', 0, max(end, 0)) % 2 == 0:
-            break
-    return sample[: end + 1]
-
-
 def _most_consistent(sample: str, quote: str | None, among: tuple[str, ...]) -> str:
     """The delimiter under which the records agree best on their number of fields."""
     scores = {
-        mark: _agreement(read_records(sample, mark, '"' if quote is None else quote))
+        mark: agreement_of(read_records(sample, mark, '"' if quote is None else quote))
         for mark in among
     }
     best = max(scores, key=lambda mark: scores[mark])
     return best if scores[best][0] > 0 else ""
-
-
-def _agreement(records: list[list[str]]) -> tuple[float, int]:
-    """The share of records with the most common number of fields, and that number; 0 for one."""
-    if not records:
-        return 0.0, 0
-    n_fields, agreeing = Counter(map(len, records)).most_common(1)[0]
-    return (agreeing / len(records), n_fields) if n_fields > 1 else (0.0, n_fields)
-
-
-def _separates_numbers(sample: str) -> bool:
-    """Whether spaces stand between fields that are mostly numbers, as many in each line."""
-    records = read_records(_whole_lines(sample), " ", '"')
-    share, _ = _agreement(records)
-    cells = [cell for record in records[1:] or records for cell in record]
-    numbers = sum(is_number(cell) for cell in cells)
-    return share == 1.0 and 2 * numbers >= len(cells)
 
 
 def _delimiter_of_table(text: str, delimiter: str, quote: str) -> str:
@@ -273,16 +188,16 @@ def _delimiter_of_table(text: str, delimiter: str, quote: str) -> str:
     It is another one than was found if under that the records do not agree, and those of the second
     half of the sample do under no other.
     """
-    share, _ = _agreement(read_records(text, delimiter, quote))
+    share, _ = agreement_of(read_records(text, delimiter, quote))
     if share > _AGREEING_SHARE:
         return delimiter
-    lines = _whole_lines(text).splitlines(keepends=True)
+    lines = whole_lines(text).splitlines(keepends=True)
     below = "".join(lines[len(lines) // 2 :][:SNIFFED_RECORDS])
     fitting = [
         mark
         for mark in DELIMITERS
         if mark != " "
-        and _agreement(read_records(below, mark, quote))[0] == 1.0
+        and agreement_of(read_records(below, mark, quote))[0] == 1.0
         and len(read_records(below, mark, quote)) >= _MIN_BELOW
     ]
     return fitting[0] if len(fitting) == 1 else delimiter
@@ -300,8 +215,8 @@ def _is_quoted(text: str, delimiter: str, quote: str, *, is_found: bool) -> bool
     ended = sum(cell.endswith(quote) and len(cell) > 1 for cell in plain)
     if not begun:
         return False
-    with_it = _agreement(read_records(text, delimiter, quote))
-    without = _agreement(read_records(text, delimiter, '"'))
+    with_it = agreement_of(read_records(text, delimiter, quote))
+    without = agreement_of(read_records(text, delimiter, '"'))
     if not is_found:
         return with_it[0] > max(_MUCH_BETTER * without[0], _AGREEING_SHARE) or (
             with_it[0] > max(without[0], _AGREEING_WITH_QUOTE)
@@ -311,8 +226,8 @@ def _is_quoted(text: str, delimiter: str, quote: str, *, is_found: bool) -> bool
 
 def _needs_escape(text: str, delimiter: str, quote: str) -> bool:
     """Whether the records agree better where a backslash makes the next character plain."""
-    plain, _ = _agreement(read_records(text, delimiter, quote))
-    escaped, _ = _agreement(read_records(text, delimiter, quote, "\\"))
+    plain, _ = agreement_of(read_records(text, delimiter, quote))
+    escaped, _ = agreement_of(read_records(text, delimiter, quote, "\\"))
     if not quote or escaped != plain:
         return escaped > plain
     # As many fields either way: a closing quote would have to be followed by a delimiter.
@@ -329,6 +244,16 @@ def _has_padding(records: Sequence[list[str]]) -> bool:
     if len(filled) < 2 or padded < 0.9 * len(records):
         return False
     return all(cell.startswith(" ") for cell in filled)
+
+
+def _has_padded_quotes(
+    text: str, plain: list[list[str]], delimiter: str, quote: str, escape: str | None
+) -> bool:
+    """Whether spaces stand between delimiters and quotes: the records agree better without them."""
+    if not quote or f"{delimiter} {quote}" not in text:
+        return False
+    trimmed = read_records(text, delimiter, quote, escape, trim=True)
+    return agreement_of(trimmed)[0] > agreement_of(plain)[0]
 
 
 def _judge(
@@ -362,7 +287,7 @@ def _quality(records: list[list[str]], delimiter: str, quote: str = "") -> float
 
     quote: of records that were read without it; it may not be torn from its other half.
     """
-    share, _ = _agreement(records)
+    share, _ = agreement_of(records)
     cells = [cell for record in first_records(records) for cell in record]
     if not share or (quote and any(cell.count(quote) % 2 for cell in cells)):
         return 0.0

@@ -14,6 +14,8 @@ MAX_TOKEN_BYTES = 255
 """Of a text that is true or false."""
 LONG_ROWS = ("error", "cut", "join")
 """What becomes of fields that are too many, by the number that the C library has for it."""
+WHITESPACE = "whitespace"
+"""The delimiter that is a run of spaces and tabs; those around a line are none."""
 NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/A", "<NA>")
 
 
@@ -21,8 +23,9 @@ NULL_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "\\N", "#N/
 class Dialect:
     """How records are written.
 
-    delimiter: one or more ASCII characters, or None for text, where a line is a row. quote: one
-    ASCII character, or None for no quoting; doubled inside a quoted field it is a character.
+    delimiter: one or more ASCII characters, WHITESPACE, or None for text, where a line is a row.
+    quote: one ASCII character, or None for no quoting; doubled inside a quoted field it is a
+    character.
     escape: a character that makes the next one plain, in quoted and unquoted fields, or None.
     header: whether the first record (after `skip_rows` lines) names the columns; names: the columns
     as the user names them, in place of a header. comment: lines that begin with it are not records.
@@ -34,7 +37,8 @@ class Dialect:
     keep_blank_lines: of text, as empty rows. encoding: the codec of the (first) file; records are
     parsed as UTF-8. skip_footer: lines at the end of each file that are no records.
     trailing_delimiter: a delimiter ends records, and no field follows it. short_rows, long_rows:
-    what becomes of records with too few or too many fields; join_field: the one that takes the
+    what becomes of records with too few or too many fields; row_names: the header has no name for
+    the first column; join_field: the one that takes the
     surplus under "join". repeated_header: what becomes of records that are the header again;
     header_line: its text, where they are left out.
     """
@@ -59,6 +63,7 @@ class Dialect:
     encoding: str = "utf-8"
     skip_footer: int = 0
     trailing_delimiter: bool = False
+    row_names: bool = False
     short_rows: Literal["error", "null"] = "error"
     long_rows: Literal["error", "cut", "join"] = "error"
     join_field: int = -1
@@ -67,11 +72,18 @@ class Dialect:
 
     def mended(self) -> Dialect:
         """The dialect of its records with the number of fields that was to be."""
-        return replace(self, trailing_delimiter=False, short_rows="error", long_rows="error")
+        # Where no field can be empty, fields that lack are still not there.
+        short = self.short_rows if self.is_spaced else "error"
+        return replace(self, trailing_delimiter=False, short_rows=short, long_rows="error")
 
     @property
     def is_text(self) -> bool:
         return self.delimiter is None
+
+    @property
+    def is_spaced(self) -> bool:
+        """Whether a run of spaces and tabs is one delimiter."""
+        return self.delimiter == WHITESPACE
 
     @property
     def transcriber(self) -> Transcriber | None:
@@ -106,6 +118,7 @@ class Dialect:
             "strip": self.strip or None,
             "date_formats": tuple(f"{name}={text}" for name, text in self.date_formats) or None,
             "trailing_delimiter": self.trailing_delimiter,
+            "row_names": self.row_names,
             "short_rows": self.short_rows,
             "long_rows": self.long_rows,
             "repeated_header": self.repeated_header,
@@ -157,6 +170,8 @@ def check_delimiter(text: str) -> str:
     >>> check_delimiter("tab"), check_delimiter("::"), check_delimiter("|\\\\t")
     ('\\t', '::', '|\\t')
     """
+    if text == WHITESPACE:
+        return text
     delimiter = named_character(text).replace("\\t", "\t")
     if not delimiter or not delimiter.isascii() or set(delimiter) & set("\r\n\0"):
         raise UsageError(f"--delimiter takes one or more ASCII characters, not {text!r}")
@@ -178,7 +193,7 @@ def check_marks(dialect: Dialect) -> None:
     """Raise UsageError where one character would mean two things."""
     taken: dict[str, str] = {}
     marks = (
-        ("--delimiter", (dialect.delimiter or "")[:1]),
+        ("--delimiter", " " if dialect.is_spaced else (dialect.delimiter or "")[:1]),
         ("--quote", dialect.quote),
         ("--comment", dialect.comment),
         ("--decimal", dialect.decimal),
@@ -197,7 +212,7 @@ def check_marks(dialect: Dialect) -> None:
                 hint=f"{taken[mark]} or {option} has to be another character",
             )
         taken[mark] = option
-    if dialect.quote and dialect.quote in (dialect.delimiter or ""):
+    if dialect.quote and dialect.quote in (dialect.delimiter or "") and not dialect.is_spaced:
         raise UsageError(f"--delimiter has the quote {dialect.quote!r} in it", hint="--quote none")
 
 

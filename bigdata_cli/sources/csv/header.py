@@ -11,6 +11,7 @@ from bigdata_cli.io.encoding import encoding_hint
 from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, unique_names
 
 BOM = b"\xef\xbb\xbf"
+_SPACES = (b" ", b"\t")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -78,7 +79,7 @@ def read_header(
             hint=encoding_hint(head),
         ) from error
     notes: tuple[str, ...] = ()
-    if len(names) != n_columns:
+    if len(names) != n_columns or dialect.row_names:
         n_line = 1 + len(_LINE_END.findall(head[:start]))
         names, notes = _mend_names(names, line, dialect, n_columns, where=f"{name} line {n_line:,}")
     return HeaderRead(unique_names(names), end, notes, line)
@@ -92,6 +93,13 @@ def _mend_names(
     Raises DataError where neither the header nor the user says which they are.
     """
     n_names = len(names)
+    if dialect.row_names:
+        if n_names != n_columns - 1:
+            raise DataError(
+                f"{where}: --row-names, but the header has {n_names} names and the rows below have "
+                f"{n_columns} fields, not one more"
+            )
+        return ["", *names], ("the first column has no name in the header: it names rows",)
     loose = _loose_fields(line, dialect)
     if len(loose) == n_columns:
         return loose, ("the header has a quote that is out of place: it is part of a name",)
@@ -109,10 +117,12 @@ def _mend_names(
         note = f"the header has {n_names} names, the rows have {n_columns} fields: {what}"
         return [*names[:n_columns], *made], (note,)
     rows = "--long-rows cut" if fewer else "--short-rows null"
+    unnamed = "--row-names, if it is the first column that has no name; "
     raise DataError(
         f"{where}: the header has {n_names} name{'s'[: n_names != 1]}, the rows below have "
         f"{n_columns} field{'s'[: n_columns != 1]}",
-        hint=f"--names auto makes names up where the header has none; --names A,B,… gives all "
+        hint=(unnamed if n_names == n_columns - 1 else "")
+        + f"--names auto makes names up where the header has none; --names A,B,… gives all "
         f"{n_columns}; --skip-rows N, if it is no header; {rows} takes it as it is; --delimiter, "
         f"if it is not {dialect.delimiter!r}",
     )
@@ -121,7 +131,7 @@ def _mend_names(
 def _loose_fields(line: str, dialect: Dialect) -> list[str]:
     """The fields of a line where a quote is one only if its field ends with another."""
     delimiter, quote = dialect.delimiter or "", dialect.quote
-    if quote is None or quote not in line or "\n" in line or "\r" in line:
+    if dialect.is_spaced or quote is None or quote not in line or "\n" in line or "\r" in line:
         return []
     mark, edge = re.escape(quote), re.escape(delimiter)
     quoted = rf"{mark}(?:[^{mark}]|{mark}{mark})*{mark}(?={edge}|$)"
@@ -161,8 +171,9 @@ def _skip_comments(head: bytes, start: int, dialect: Dialect) -> int:
     comment = dialect.comment.encode() if dialect.comment else None
     while start < len(head):
         c = head[start : start + 1]
-        if c in (b"\n", b"\r"):
-            start += 1
+        line = _skip_spaces(head, start, dialect) if dialect.is_spaced else start
+        if head[line : line + 1] in (b"\n", b"\r"):
+            start = line + 1
         elif c == comment:
             end = _LINE_END.search(head, start)
             start = len(head) if end is None else end.end()
@@ -176,13 +187,18 @@ def first_record(
 ) -> tuple[list[bytes] | None, int]:
     """The fields of the record at `start`, unquoted, and the offset after it; None for no end."""
     delimiter = (dialect.delimiter or "").encode()
+    delimiters = _SPACES if dialect.is_spaced else (delimiter,)
     fields: list[bytes] = []
     p = start
     while True:
-        field, p = _field(head, p, delimiter, dialect)
+        field, p = _field(head, p, delimiters, dialect)
         if field is None:
             return None, p
         fields.append(field)
+        if dialect.is_spaced:
+            p = _skip_spaces(head, p, dialect)
+            if head[p : p + 1] not in (b"", b"\n", b"\r"):
+                continue
         if p >= len(head):
             return (fields if is_whole else None), p
         if head.startswith(delimiter, p):
@@ -191,12 +207,13 @@ def first_record(
         return fields, p + (2 if head.startswith(b"\r\n", p) else 1)
 
 
-def _field(head: bytes, p: int, delimiter: bytes, dialect: Dialect) -> tuple[bytes | None, int]:
+def _field(
+    head: bytes, p: int, delimiters: tuple[bytes, ...], dialect: Dialect
+) -> tuple[bytes | None, int]:
     """A field at `p` and where it ends: at a delimiter or a line end; None where it does not."""
     quote = dialect.quote.encode() if dialect.quote else None
     escape = dialect.escape.encode() if dialect.escape else None
-    if dialect.trim:
-        p = _skip_spaces(head, p, delimiter)
+    p = _skip_spaces(head, p, dialect)
     field = bytearray()
     if quote is not None and head.startswith(quote, p):
         p += 1
@@ -216,11 +233,11 @@ def _field(head: bytes, p: int, delimiter: bytes, dialect: Dialect) -> tuple[byt
             else:
                 field += c
                 p += 1
-        if dialect.trim:
-            p = _skip_spaces(head, p, delimiter)
+        if not dialect.is_spaced:
+            p = _skip_spaces(head, p, dialect)
     # After a closing quote nothing may follow: what does is reported where the data are parsed.
     while p < len(head) and head[p : p + 1] not in (b"\n", b"\r"):
-        if head.startswith(delimiter, p):
+        if head.startswith(delimiters, p):
             break
         if head[p : p + 1] == escape:
             p += 1
@@ -229,9 +246,15 @@ def _field(head: bytes, p: int, delimiter: bytes, dialect: Dialect) -> tuple[byt
     return bytes(field.strip(b" ") if dialect.trim else field), p
 
 
-def _skip_spaces(head: bytes, p: int, delimiter: bytes) -> int:
-    while head.startswith(b" ", p) and not head.startswith(delimiter, p):
-        p += 1
+def _skip_spaces(head: bytes, p: int, dialect: Dialect) -> int:
+    """The position after spaces that are no part of a field, nor a delimiter before one."""
+    if dialect.is_spaced:
+        while head.startswith(_SPACES, p):
+            p += 1
+    elif dialect.trim:
+        delimiter = (dialect.delimiter or "").encode()
+        while head.startswith(b" ", p) and not head.startswith(delimiter, p):
+            p += 1
     return p
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bigdata_cli.sources.csv.detect import first_records, is_number, is_temporal
 from bigdata_cli.sources.csv.dialect import NULL_TOKENS
+from bigdata_cli.sources.csv.sample_records import first_records, is_number, is_temporal
 
 _SENTENCE_CHARACTERS = 120
 _MANY_RECORDS = 8

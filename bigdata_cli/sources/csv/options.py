@@ -50,7 +50,8 @@ class SourceOptions:
     """
 
     delimiter: str | None = option(
-        "Between fields: one or more characters, such as ';', tab, space or '::'.",
+        "Between fields: one or more characters, such as ';', tab, space or '::'; whitespace: a "
+        "run of spaces and tabs.",
         DELIMITER,
         group="Text files",
         default_text="found",
@@ -90,6 +91,11 @@ class SourceOptions:
     )
     trailing_delimiter: bool | None = option(
         "Whether rows end with a delimiter after which there is no field.",
+        default_text="found",
+        default=None,
+    )
+    row_names: bool | None = option(
+        "Whether the header has no name for the first column, which names rows, as R writes it.",
         default_text="found",
         default=None,
     )

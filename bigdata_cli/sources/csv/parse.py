@@ -16,7 +16,7 @@ from bigdata_cli.sources.bad_values import NeedMore, RecordError
 from bigdata_cli.sources.csv.advice import Ragged
 from bigdata_cli.sources.csv.blocks import Block
 from bigdata_cli.sources.csv.column_plan import ColumnPlan, Parsed, column_plan
-from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.dialect import WHITESPACE, Dialect
 from bigdata_cli.sources.csv.rules import Nulls, Rules, compile_nulls, compile_rules
 from bigdata_cli.sources.csv.undecided import check_column, flagged_columns
 from bigdata_cli.sources.tally import Tally
@@ -111,6 +111,7 @@ class _Pass:
                 seen = outcome.n_seen + (outcome.status == native.TOO_MANY)
                 rules = self.grammar.rules
                 delimiter = chr(rules.delimiter) + rules.tail.tobytes().decode()
+                delimiter = WHITESPACE if rules.runs else delimiter
                 ragged = Ragged(n_fields=seen, n_columns=n_fields, delimiter=delimiter)
             raise RecordError(position, problem, hint=hint, ragged=ragged)
         return outcome
@@ -125,11 +126,13 @@ def parse_records(
     *,
     float_mode: str,
     collect_bad: bool,
+    salts: np.ndarray | None = None,
 ) -> Parsed:
     """Parse the records of a block that start in [start, limit), offsets in the file.
 
     Columns whose type does not hold their values are parsed again as what they are. With
-    `collect_bad` records that are wrong are listed; then there is nothing else. Raises NeedMore
+    `collect_bad` records that are wrong are listed; then there is nothing else. With salts, uint64
+    (fields,), the rows are hashed; 0 leaves a field out. Raises NeedMore
     where the block is too short, RecordError for a record that is wrong, and InvalidValue for
     values that their column cannot hold.
     """
@@ -142,6 +145,7 @@ def parse_records(
         n_columns=n_columns,
         max_bad=_BAD_AT_FIRST if collect_bad else 0,
     )
+    one_pass.records.salts = None if salts is None else address(salts)
     parser = thread_parser()
     results = np.zeros(n_columns, native.RESULT)
     active = np.ones(n_columns, np.uint8)
@@ -154,6 +158,7 @@ def parse_records(
     plan = column_plan(columns, **how)
     while True:
         outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
+        one_pass.records.salts = None
         if outcome.n_bad:
             break
         kept = undecided[active[undecided["column"]] == 0]

@@ -25,6 +25,7 @@ from bigdata_cli.sources.csv.parse import (
 )
 from bigdata_cli.sources.csv.repeated_header import find_repeated
 from bigdata_cli.sources.tally import Tally
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
@@ -39,6 +40,7 @@ class ParsePlan:
     skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
     max_record_bytes: a record that does not end within them is an error. wants_places: chunks have
     the places of their rows. inputs: columns that transforms read, with the types that these go by.
+    split: how rows are assigned to splits.
     """
 
     dialect: Dialect
@@ -48,6 +50,7 @@ class ParsePlan:
     float_mode: str = "auto"
     skip_bad_rows: bool = False
     max_record_bytes: int = MAX_RECORD_BYTES
+    split: HashSplit | None = None
 
     def schema(self) -> Schema:
         return Schema(tuple(state.column() for state in self.columns))
@@ -75,6 +78,9 @@ class Chunk:
     columns that counted them. position: offset in the file after the last record. rejects: in the
     order of the file; left_out: records that are the header again. places: where the record of each
     row starts in the file, int64 (rows,), as `position` counts; None where nobody asked for them.
+    hashes: of the rows, uint64 (rows,), by which they are assigned to splits; None where there are
+    none. splits: uint8 (rows,), the place of each row's split, and parts: the rows of each of them,
+    when they are divided.
     """
 
     batch: pa.RecordBatch
@@ -87,6 +93,9 @@ class Chunk:
     rejects: tuple[Reject, ...] = ()
     left_out: tuple[Reject, ...] = ()
     places: np.ndarray | None = None
+    hashes: np.ndarray | None = None
+    splits: np.ndarray | None = None
+    parts: tuple[Chunk, ...] = ()
 
     @property
     def set_aside(self) -> tuple[Reject, ...]:
@@ -134,6 +143,9 @@ def _parse_block(
     block: Block, start: int, limit: int, fields: Sequence[int], plan: ParsePlan
 ) -> Chunk:
     grammar = compile_grammar(plan.dialect, fields, plan.columns)
+    salts = None
+    if plan.split is not None:
+        salts = _salts(fields, plan.split.salts([state.name for state in plan.columns]))
     n_fields = len(fields) - grammar.rules.drops_last
     rejected: list[tuple[int, int, str]] = []
     original = block.data
@@ -154,6 +166,7 @@ def _parse_block(
                     plan.columns,
                     float_mode=plan.float_mode,
                     collect_bad=plan.skip_bad_rows,
+                    salts=salts,
                 )
             if not len(parsed.bad):
                 break
@@ -194,7 +207,13 @@ def _parse_block(
         tally=replace(parsed.tally, blank_lines=blank, repeated_headers=len(repeated)),
         rejects=_rejects(original, block.offset, rejected),
         left_out=_rejects(original, block.offset, repeated),
+        hashes=None if plan.split is None else parsed.hashes(),
     )
+
+
+def _salts(fields: Sequence[int], salts: np.ndarray) -> np.ndarray:
+    """Per field of a record the salt of its column, 0 for none: uint64 (fields,)."""
+    return np.append(salts, np.uint64(0))[np.array(fields, np.int64)]
 
 
 def _records_of(

@@ -27,6 +27,7 @@ class _Rules(NamedTuple):
     fills_short: bool
     long_rows: int
     join_field: int
+    runs: bool
 
 
 class Rules(_Rules):
@@ -34,9 +35,9 @@ class Rules(_Rules):
 
     bools: texts that are true or false, each after its size and its value. strip: characters that
     may stand around numbers. delimiter: the first byte; tail: the bytes after it of a delimiter of
-    several. The decimal mark is 46 (a point) by default. drops_last, fills_short, long_rows,
-    join_field: what becomes of records with another number of fields than there are columns, as
-    `bd_rules` has it.
+    several; runs: it is a run of spaces and tabs. The decimal mark is 46 (a point) by default.
+    drops_last, fills_short, long_rows, join_field: what becomes of records with another number of
+    fields than there are columns, as `bd_rules` has it.
     """
 
     @property
@@ -60,6 +61,7 @@ class Rules(_Rules):
             fills_short=self.fills_short,
             long_rows=self.long_rows,
             join_field=self.join_field,
+            runs=self.runs,
             tail_size=len(self.tail),
             tail=address(self.tail),
             bools_size=len(self.bools),
@@ -94,7 +96,7 @@ class Nulls(_Nulls):
 @lru_cache(maxsize=16)
 def compile_rules(dialect: Dialect) -> Rules:
     """The rules of a dialect."""
-    delimiter = (dialect.delimiter or "").encode()
+    delimiter = b" " if dialect.is_spaced else (dialect.delimiter or "").encode()
     return Rules(
         delimiter=delimiter[0] if delimiter else -1,
         tail=np.frombuffer(delimiter[1:], np.uint8),
@@ -103,7 +105,7 @@ def compile_rules(dialect: Dialect) -> Rules:
         comment=_byte(dialect.comment),
         decimal=_byte(dialect.decimal),
         thousands=_byte(dialect.thousands),
-        trim=dialect.trim,
+        trim=dialect.trim or dialect.is_spaced,
         keep_blank=dialect.keep_blank_lines,
         bools=_bools(dialect),
         strip=np.frombuffer(dialect.strip.encode(), np.uint8),
@@ -111,6 +113,7 @@ def compile_rules(dialect: Dialect) -> Rules:
         fills_short=dialect.short_rows == "null",
         long_rows=LONG_ROWS.index(dialect.long_rows),
         join_field=dialect.join_field if dialect.long_rows == "join" else -1,
+        runs=dialect.is_spaced,
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.io.store import Store
+from bigdata_cli.io.store import ByteSource, Store
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES, Block
 from bigdata_cli.sources.csv.feed import FedBlock
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
@@ -28,12 +28,16 @@ _CODEC = "lz4"
 
 
 class Packed(NamedTuple):
-    """The text of columns of a block's records, compressed. columns: their numbers, in order."""
+    """The text of columns of a block's records, compressed. columns: their numbers, in order.
+
+    splits: of the rows, uint8 (rows,), where there are splits.
+    """
 
     rows: int
     columns: tuple[int, ...]
     data: bytes
     size: int
+    splits: np.ndarray | None = None
 
 
 class _Entry(NamedTuple):
@@ -43,6 +47,7 @@ class _Entry(NamedTuple):
     start: int
     compressed: int
     size: int
+    splits: tuple[int, int] | None
 
 
 def pack_block(
@@ -54,7 +59,7 @@ def pack_block(
     """
     wanted = [column in columns for column in fields]
     if not chunk.rows or not any(wanted):
-        return Packed(chunk.rows, (), b"", 0)
+        return Packed(chunk.rows, (), b"", 0, chunk.splits)
     transcriber = plan.dialect.transcriber
     if transcriber is not None:
         text, order = transcriber.select_fields(fed.block, chunk.rejects, fields, columns)
@@ -62,9 +67,8 @@ def pack_block(
         rules = compile_rules(plan.dialect)
         text = select_fields(fed.block, chunk.set_aside, rules, wanted, chunk.rows)
         order = tuple(column for column in fields if column in columns)
-    return Packed(
-        chunk.rows, order, pa.Codec(_CODEC).compress(pa.py_buffer(text), asbytes=True), len(text)
-    )
+    packed = pa.Codec(_CODEC).compress(pa.py_buffer(text), asbytes=True)
+    return Packed(chunk.rows, order, packed, len(text), chunk.splits)
 
 
 class Spool:
@@ -83,10 +87,18 @@ class Spool:
     def append(self, shard: int, packed: Packed) -> None:
         """Keep what `pack_block` gave of the next block of a shard."""
         self._file.write(packed.data)
+        start, self.bytes = self.bytes, self.bytes + len(packed.data)
+        splits_at = None
+        if packed.splits is not None:
+            splits = self._codec.compress(pa.py_buffer(packed.splits), asbytes=True)
+            self._file.write(splits)
+            splits_at = self.bytes, len(splits)
+            self.bytes += len(splits)
         self._entries.append(
-            _Entry(shard, packed.rows, packed.columns, self.bytes, len(packed.data), packed.size)
+            _Entry(
+                shard, packed.rows, packed.columns, start, len(packed.data), packed.size, splits_at
+            )
         )
-        self.bytes += len(packed.data)
 
     def texts(
         self,
@@ -94,10 +106,13 @@ class Spool:
         columns: Sequence[ColumnState],
         wanted: Collection[int],
         plan: ParsePlan,
+        *,
+        split: int = 0,
     ) -> Iterator[tuple[int, dict[str, pa.Array]]]:
         """Of each block of a shard its rows, and those of the wanted columns that are kept of it.
 
-        columns: all columns, with the dtypes in which they are to be.
+        columns: all columns, with the dtypes in which they are to be. split: of which the rows are,
+        where there are splits.
         """
         with self._store.open(self._name) as file:
             for entry in self._entries:
@@ -108,7 +123,21 @@ class Spool:
                 if chosen:
                     file.seek(entry.start)
                     arrays = self._parsed(file.read(entry.compressed), entry, columns, chosen, plan)
-                yield entry.rows, arrays
+                rows = entry.rows
+                if entry.splits is not None:
+                    mask = self._read_splits(file, entry) == split
+                    rows = int(np.count_nonzero(mask))
+                    arrays = {name: a.filter(pa.array(mask)) for name, a in arrays.items()}
+                if rows:
+                    yield rows, arrays
+
+    def _read_splits(self, file: ByteSource, entry: _Entry) -> np.ndarray:
+        """The split of each row of a block: uint8 (rows,)."""
+        assert entry.splits is not None
+        start, size = entry.splits
+        file.seek(start)
+        data = self._codec.decompress(file.read(size), decompressed_size=entry.rows)
+        return np.frombuffer(data, np.uint8)
 
     def _parsed(
         self,
@@ -125,7 +154,7 @@ class Spool:
         fields = [-1, *(chosen.index(n) if n in chosen else -1 for n in entry.columns)]
         transcriber = plan.dialect.transcriber
         dialect = plan.dialect.mended() if transcriber is None else transcriber.dialect
-        own = replace(plan, dialect=dialect, columns=states, skip_bad_rows=False)
+        own = replace(plan, dialect=dialect, columns=states, skip_bad_rows=False, split=None)
         unit = parse_whole(Block(data, 0, entry.size, True), 0, 1, fields, own)
         if unit.error is not None or unit.chunk is None:
             raise AssertionError("what was kept of a pipe does not read as it did before")

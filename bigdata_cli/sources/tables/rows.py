@@ -18,6 +18,7 @@ from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.columns import NO_VALUE, typed_array
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.sources.tables.row_hashes import hashes_of
 from bigdata_cli.sources.tables.values import Values, cells_of, observe, render, simplify
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Kind, kind_of
@@ -59,10 +60,9 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
             kept = np.ones(batch.num_rows, bool)
             kept[invalid.rows] = False
             batch, numbers = batch.filter(pa.array(kept)), numbers[kept]
+    names = [state.name for state in plan.columns]
     chunk = Chunk(
-        batch=pa.RecordBatch.from_arrays(
-            [column.array for column in columns], names=[state.name for state in plan.columns]
-        ),
+        batch=pa.RecordBatch.from_arrays([column.array for column in columns], names=names),
         columns=tuple(column.state for column in columns),
         summary=Summary(
             np.array([column.result for column in columns], native.RESULT),
@@ -74,6 +74,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
         position=piece.stop,
         tally=Tally(),
         rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
+        hashes=None if plan.split is None else hashes_of(batch.select(names), plan.split),
         places=numbers if plan.wants_places else None,
     )
     return Unit(piece, first_row, chunk, None)

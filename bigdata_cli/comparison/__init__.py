@@ -1,0 +1,1 @@
+"""Two datasets or files beside each other: their columns, rows, values, and how these drift."""

@@ -1,0 +1,122 @@
+"""The parts of one shard while they are made: one for each split, or one where there are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bigdata_cli.conversion.builder import ShardBuilder
+from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
+from bigdata_cli.conversion.split_rows import split_rows
+from bigdata_cli.conversion.widening import Stored
+from bigdata_cli.engines.base import Worker
+from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.types.dtype import Schema
+from bigdata_cli.types.state import ColumnState, as_categories
+
+
+class ShardParts:
+    """Takes the chunks of a shard in order and writes the files of its parts; not thread-safe.
+
+    `finish`, `fail` or `abort` ends it. columns: the types to parse the next records with, those of
+    all parts.
+    """
+
+    def __init__(self, spec: ShardSpec, shared: SharedSpec, worker: Worker) -> None:
+        self.spec = spec
+        self.shared = shared
+        self.columns = shared.plan.columns
+        self._is_split = shared.plan.split is not None
+        self._parts: dict[int, ShardBuilder] = {}
+        try:
+            for split, name in enumerate(spec.names):
+                if name is not None:
+                    self._parts[split] = ShardBuilder(name, shared, worker)
+        except BaseException:
+            self.abort()
+            raise
+
+    def divided(self, unit: Unit) -> Unit:
+        """The unit as `take` wants it; called in any thread."""
+        if unit.chunk is None or not self._is_split:
+            return unit
+        rule = self.shared.plan.split
+        assert rule is not None
+        assert unit.chunk.hashes is not None
+        chunk = replace(unit.chunk, splits=rule.assign(unit.chunk.hashes), hashes=None)
+        parts = split_rows(chunk, len(self.spec.names))
+        return unit._replace(chunk=replace(chunk, parts=parts))
+
+    def can_take(self, chunk: Chunk) -> bool:
+        """`ShardBuilder.can_take`, for all parts."""
+        return all(part.can_take(rows) for part, rows in self._rows(chunk))
+
+    def take(self, file: int, start: int, chunk: Chunk) -> None:
+        """`ShardBuilder.take`: each part takes its rows."""
+        before = self.columns
+        for part, rows in self._rows(chunk):
+            part.take(file, start, rows)
+        if any(part.columns is not before for part in self._parts.values()):
+            self._agree()
+
+    def _rows(self, chunk: Chunk) -> list[tuple[ShardBuilder, Chunk]]:
+        return [
+            (part, chunk.parts[split] if self._is_split else chunk)
+            for split, part in self._parts.items()
+        ]
+
+    def _agree(self) -> None:
+        """Have all parts parse with the types that one of them asks for."""
+        if not self._is_split:
+            (part,) = self._parts.values()
+            self.columns = part.columns
+            return
+        columns = self.widened(self.columns)
+        if not self.shared.holds_text:
+            columns = as_categories(columns)
+        self.columns = columns
+        for part in self._parts.values():
+            part.columns = columns
+
+    def finish(
+        self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()
+    ) -> tuple[ShardResult, ...]:
+        """Close the files of all parts; starts, stops: see `ShardResult`."""
+        return tuple(part.finish(starts, stops) for part in self._parts.values())
+
+    def fail(
+        self, file: int, error: RecordError, starts: tuple[int, ...], stops: tuple[int, ...]
+    ) -> ShardResult:
+        """The result of a shard with a record that cannot be kept."""
+        self.abort()
+        first = next(iter(self._parts.values()))
+        return first.fail(file, error, starts, stops)
+
+    def abort(self) -> None:
+        """Leave no files; safe to call twice."""
+        for part in self._parts.values():
+            part.abort()
+
+    def stored(self, column: int) -> tuple[Stored, ...]:
+        """The values of a column, as they are stored so far."""
+        return tuple(one for part in self._parts.values() for one in part.stored(column))
+
+    def widened(self, columns: tuple[ColumnState, ...]) -> tuple[ColumnState, ...]:
+        """Columns that hold what this shard showed too."""
+        for part in self._parts.values():
+            columns = part.widened(columns)
+        return columns
+
+    def adopt(self, columns: tuple[ColumnState, ...]) -> None:
+        """Parse the next records with dtypes that other shards ask for."""
+        for part in self._parts.values():
+            part.adopt(columns)
+        self.columns = next(iter(self._parts.values())).columns
+        for part in self._parts.values():
+            part.columns = self.columns
+
+    @property
+    def storage_schemas(self) -> tuple[Schema, ...]:
+        """How rows are stored now, where they are not kept as they were parsed."""
+        return tuple(one for part in self._parts.values() for one in part.storage_schemas)

@@ -1,0 +1,1 @@
+"""Splits of a dataset: which rows are for training, validation and test."""
