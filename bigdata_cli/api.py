@@ -225,6 +225,7 @@ def inspect(
     full: bool = False,
     memory: int | str | None = None,
     disk: int | str | None = None,
+    shuffle_score: bool = False,
     html: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -267,6 +268,8 @@ def inspect(
         full: Read all of it: figures of columns are exact.
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
+        shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
+            label; reads the label.
         html: Write the report as a page that needs nothing else.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
@@ -348,6 +351,8 @@ def head(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int = 10,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -383,7 +388,9 @@ def head(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to show, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
@@ -443,6 +450,8 @@ def cat(
     path: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    where: str | Sequence[str] = (),
+    split: str | None = None,
     rows: int | None = None,
     format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
     output: str | Path | None = None,
@@ -478,7 +487,9 @@ def cat(
 
     Args:
         path: The folder of a dataset, or whatever `convert` takes.
-        columns: The only columns to write, in this order.
+        columns: The only columns, in this order.
+        where: Only the rows for which this is true, in SQL.
+        split: Only the rows of this split of a dataset.
         rows: The first rows only. Default: all.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.

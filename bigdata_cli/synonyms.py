@@ -31,6 +31,7 @@ SAME = {
     "--type": "dtype dtypes column-types schema-overrides",
     "--columns": "usecols select",
     "--drop": "exclude drop-columns",
+    "--where": "filter query",
     "--rows": "nrows n-rows limit num-rows",
     "--delimiter": "sep delim separator field-delimiter",
     "--quote": "quotechar quote-char",

@@ -21,7 +21,7 @@ from bigdata_cli.checksum import (
 )
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
-from bigdata_cli.dataset.manifest import MANIFEST_VERSION
+from bigdata_cli.dataset.manifest import PLAIN_VERSION
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.paths import MANIFEST_NAME
@@ -118,7 +118,7 @@ def test_an_older_dataset_is_verified_and_repaired(to: str, tmp_path: Path) -> N
     # The manifest is written anew where it says something else: of new bytes, or new sidecars.
     assert (repaired == old) == (to in ("parquet", "npy"))
     written = json.loads((output / MANIFEST_NAME).read_text())
-    assert written["manifest_version"] == (2 if repaired == old else MANIFEST_VERSION)
+    assert written["manifest_version"] == (2 if repaired == old else PLAIN_VERSION)
 
 
 def test_a_shard_that_comes_out_otherwise_is_not_taken_for_the_old_one(tmp_path: Path) -> None:

@@ -246,6 +246,8 @@ def print_dataset(report: DatasetReport) -> None:
         counted = report.balance.rows
         of = f" ({counted:,} rows of it)" if counted < report.rows else ""
         _print_balance(report.balance, of)
+    if report.shuffle_score is not None:
+        click.echo(f"\nShuffle score: {sanitize(report.shuffle_score.sentence())}")
     for note in report.notes:
         click.echo(f"\nNote: {sanitize(note)}")
     for library, lines in (report.loaders or {}).items():

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
-from bigdata_cli.conversion.split_rows import split_rows
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.sources.bad_values import RecordError
@@ -41,6 +40,8 @@ class ShardParts:
         """The unit as `take` wants it; called in any thread."""
         if unit.chunk is None or not self._is_split:
             return unit
+        from bigdata_cli.conversion.split_rows import split_rows  # loads pyarrow.compute
+
         rule = self.shared.plan.split
         assert rule is not None
         assert unit.chunk.hashes is not None

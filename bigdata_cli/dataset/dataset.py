@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from bigdata_cli.loaders.shuffle_score import ShuffleScore
     from bigdata_cli.loaders.stream import BatchStream
 
 READ_BYTES = 16_000_000
@@ -219,6 +220,22 @@ class Dataset(ShardReader):
         )  # fmt: skip
         encoder = make_encoder(self, label=label, columns=columns, dtype=dtype)
         return BatchStream(self, encoder, options)
+
+    def shuffle_score(
+        self, *, label: str | None = None, batch_size: int = 512, seed: int = 0
+    ) -> ShuffleScore:
+        """How well `shuffle=True` mixes the classes of the label, by the labels of an epoch.
+
+        The score is 0 for a permutation of all rows, and near 1 where each batch has one class of
+        many. Up to 2,000 batches are looked at. Raises UsageError where there is no label, or it is
+        text.
+        """
+        from bigdata_cli.loaders.order import check_count, check_not_negative
+        from bigdata_cli.loaders.shuffle_score import shuffle_score
+
+        check_count("batch_size", batch_size)
+        check_not_negative("seed", seed)
+        return shuffle_score(self, label=label, batch_size=batch_size, seed=seed)
 
     def generator(
         self,

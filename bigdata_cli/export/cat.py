@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.export.options import CatOptions
-from bigdata_cli.export.select import selected_rows
+from bigdata_cli.export.select import columns_read, selected_rows
 from bigdata_cli.export.writers import open_writer, with_whole_dictionaries
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.io.whole_file import open_whole_file
@@ -54,10 +54,12 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
                 hint="-o FILE, or a pipe",
             )
     rejected: list[int] = []
+    chosen = options.selection
     rows = open_typed_rows(
         path,
         options.source,
-        columns=options.columns,
+        columns=lambda names: columns_read(names, chosen.columns, chosen.where),
+        split=chosen.split,
         skip_bad_rows=options.on_bad_row == "skip",
         on_reject=rejected.append,
     )
@@ -69,12 +71,18 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
 
 def _write(rows: TypedRows, options: CatOptions, sink: IO[bytes]) -> tuple[int, int]:
     """Write rows; (their number, values that were lost)."""
-    writer = open_writer(options.format, sink, rows.schema.arrow())
+    schema, selected = selected_rows(
+        rows,
+        columns=options.selection.columns,
+        where=options.selection.where,
+        n_rows=options.n_rows,
+        batch_bytes=BATCH_BYTES,
+    )
+    writer = open_writer(options.format, sink, schema.arrow())
     n_rows = 0
-    selected = selected_rows(rows.batches(BATCH_BYTES), options.n_rows)
     for batch in _ahead(selected):
         if options.format in _BINARY:
-            batch = with_whole_dictionaries(batch, rows.schema)
+            batch = with_whole_dictionaries(batch, schema)
         writer.write(batch)
         n_rows += batch.num_rows
     writer.close()

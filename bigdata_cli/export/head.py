@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from bigdata_cli.export.options import HeadOptions
-from bigdata_cli.export.select import selected_rows
+from bigdata_cli.export.select import columns_read, selected_rows
 from bigdata_cli.native.text_rows import csv_rows
 from bigdata_cli.sources.typed_rows import open_typed_rows
 
@@ -29,15 +29,24 @@ class FirstRows(NamedTuple):
 
 def run(path: str | Path, options: HeadOptions) -> FirstRows:
     """The first rows of what `path` names."""
+    chosen = options.selection
     rows = open_typed_rows(
         path,
         options.source,
-        columns=options.columns,
+        columns=lambda names: columns_read(names, chosen.columns, chosen.where),
+        split=chosen.split,
         skip_bad_rows=options.on_bad_row == "skip",
     )
-    batches = selected_rows(rows.batches(_BATCH_BYTES), options.n_rows)
-    table = pa.Table.from_batches(list(batches), rows.schema.arrow())
-    return FirstRows(table, rows.dtypes)
+    schema, batches = selected_rows(
+        rows,
+        columns=chosen.columns,
+        where=chosen.where,
+        n_rows=options.n_rows,
+        batch_bytes=_BATCH_BYTES,
+    )
+    dtypes = dict(zip(rows.schema.names, rows.dtypes, strict=True))
+    table = pa.Table.from_batches(list(batches), schema.arrow())
+    return FirstRows(table, tuple(dtypes[name] for name in schema.names))
 
 
 def cell_texts(column: pa.ChunkedArray) -> list[str | None]:

@@ -9,17 +9,31 @@ from typing import Literal
 from bigdata_cli.option_kinds import ALL_NAMES, NATURAL, choice
 from bigdata_cli.options import option
 from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.transforms.options import EXPRESSIONS
 
 ROW_FORMATS = ("csv", "jsonl", "arrow", "parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSelection:
+    """Which columns and rows are given out."""
+
+    columns: tuple[str, ...] | None = option(
+        "The only columns, in this order.", ALL_NAMES, group="Rows", default=None
+    )
+    where: tuple[str, ...] = option(
+        "Only the rows for which this is true, in SQL.", EXPRESSIONS, default=()
+    )
+    split: str | None = option(
+        "Only the rows of this split of a dataset.", metavar="NAME", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CatOptions:
     """Which rows to write, and how."""
 
-    columns: tuple[str, ...] | None = option(
-        "The only columns to write, in this order.", ALL_NAMES, group="Rows", default=None
-    )
+    selection: RowSelection = field(default_factory=RowSelection)
     n_rows: int | None = option(
         "The first rows only.",
         NATURAL,
@@ -50,9 +64,7 @@ class CatOptions:
 class HeadOptions:
     """Which rows to show."""
 
-    columns: tuple[str, ...] | None = option(
-        "The only columns to show, in this order.", ALL_NAMES, group="Rows", default=None
-    )
+    selection: RowSelection = field(default_factory=RowSelection)
     n_rows: int = option("The first rows.", NATURAL, argument="rows", short="-n", default=10)
     source: SourceOptions = field(default_factory=SourceOptions)
     on_bad_row: Literal["error", "skip"] = option(

@@ -17,8 +17,13 @@ from bigdata_cli.types.footprint import column_bytes, pandas_bytes
 _BATCH_ROWS = 8192
 
 
-def inspect_dataset(path: Path, room: Room) -> DatasetReport:
-    """What is in a dataset, and how it is loaded: from the manifest, and rows of the label."""
+def inspect_dataset(
+    path: Path, room: Room, *, label: str | None = None, with_shuffle_score: bool = False
+) -> DatasetReport:
+    """What is in a dataset, and how it is loaded: from the manifest, and rows of the label.
+
+    label: the column that `with_shuffle_score` is about, None for the label of the dataset.
+    """
     dataset = open_dataset(path)
     manifest = dataset.manifest
     columns = []
@@ -42,6 +47,7 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         DatasetShard(files=shard.file_names, rows=shard.rows, bytes=shard.bytes)
         for shard in dataset.shards
     )
+    score = dataset.shuffle_score(label=label) if with_shuffle_score else None
     label = manifest.storage.label
     folder = shlex.quote(str(dataset.path))
     balance = None
@@ -50,6 +56,8 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         balance = label_balance(dataset)
     except BigdataError as error:
         notes = (f"the classes of the label were not counted: {error.message}",)
+    if score is not None and score.is_weak:
+        notes = (*notes, score.advice(str(dataset.path)))
     return DatasetReport(
         path=str(dataset.path),
         format=manifest.format,
@@ -71,6 +79,7 @@ def inspect_dataset(path: Path, room: Room) -> DatasetReport:
         room=room,
         loaders=loader_lines(dataset),
         balance=balance,
+        shuffle_score=score,
         notes=notes,
     )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.conversion.estimate.costs import Cost, Room
+
+if TYPE_CHECKING:
+    from bigdata_cli.loaders.shuffle_score import ShuffleScore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +188,7 @@ class DatasetFacts:
     room: Room | None = field(default=None, compare=False)
     loaders: Mapping[str, str] | None = None
     balance: ClassBalance | None = None
+    shuffle_score: ShuffleScore | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -44,6 +44,11 @@ class InspectOptions:
         default_text="what is free here, less 5 %",
         default=None,
     )
+    shuffle_score: bool = option(
+        "Of a dataset: how well shuffled batches mix the classes of its label, or of --label; "
+        "reads the label.",
+        default=False,
+    )
     html: Path | None = option("Write the report as a page that needs nothing else.", default=None)
     source: SourceOptions = field(default_factory=SourceOptions)
     on_bad_row: Literal["error", "skip"] = option(

@@ -97,6 +97,9 @@ def dataset_page(report: DatasetFacts) -> str:
         f'<div class="card bars">{bars(shards)}</div>',
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
         _balance(report.balance) if report.balance is not None else "",
+        ""
+        if report.shuffle_score is None
+        else f"<h2>Shuffle score</h2><p>{text(report.shuffle_score.sentence())}</p>",
         "<h2>Columns</h2>" + table(headers, rows, numbers={2, 3, 4, 5, 6, 7}),
         f"<h2>Load it</h2>{loaders}",
         f"<h2>Next</h2>{lines(report.next_command)}",

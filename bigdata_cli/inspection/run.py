@@ -46,7 +46,15 @@ def _report(
         from bigdata_cli.inspection.dataset import inspect_dataset
 
         _check_of_source(options, place)
-        return inspect_dataset(place, _room(options))
+        label = options.label if options.shuffle_score else None
+        return inspect_dataset(
+            place, _room(options), label=label, with_shuffle_score=options.shuffle_score
+        )
+    if options.shuffle_score:
+        raise UsageError(
+            f"--shuffle-score is for datasets, and {path} is none",
+            hint=f"bigdata convert {shlex.quote(str(path))} --to parquet",
+        )
     if place.is_file() and place.name.endswith(shard_extensions()) and not _is_foreign(place):
         raise UsageError(
             f"{path} is a file of a dataset, not a CSV",
@@ -81,7 +89,7 @@ def _check_of_source(options: InspectOptions, path: Path) -> None:
     given = {
         "--full": options.full,
         "--sample-size": options.sample_bytes,
-        "--label": options.label,
+        "--label": options.label if not options.shuffle_score else None,
     }
     for option, value in given.items():
         if value:

@@ -15,10 +15,10 @@ MAX_PIECES = 1 << 21
 """Of an epoch: those of more than 400 GB are larger, as their order is in memory."""
 MAX_BLOCK_BYTES = 1_000_000
 """A block that is larger is not read as a whole, but piece by piece from its start."""
-PIECES_TOGETHER = 8
+PIECES_TOGETHER = 4
 """Pieces of blocks that are read together, and pieces of one block that are decoded together."""
-OPEN_BYTES = 96_000_000
-"""Memory of the blocks that are read at the same time."""
+OPEN_BYTES = 72_000_000
+"""Of the blocks that are read at the same time: decoded, and as arrays."""
 MAX_OPEN_BLOCKS = 64
 MAX_OPEN_SHARDS, MAX_OPEN_FILES = 64, 512
 """Of the shards whose pieces are mixed. A system may allow a process 1,024 files."""
@@ -37,6 +37,7 @@ class Cut:
         block_rows: The rows of a block whose pieces are read in order; None where every piece can
             be read at any time.
         max_open: How many blocks are read at the same time; where `block_rows` is None, shards.
+            Up to half as many more, where they are all that there are.
         read_rows: The most rows that are read by one call.
     """
 
@@ -82,11 +83,11 @@ def cut_of(
             read_rows=read_rows,
         )
     piece_rows = 1 << max(0, round(math.log2(wanted)))
-    open_rows = unit or 0
+    open_rows = 2 * (unit or 0)
     page_rows = dataset.format.traits.page_rows
     if page_rows is not None:
         read_rows = min(read_rows, PIECES_TOGETHER * piece_rows)
-        open_rows = read_rows + (page_rows if unit is None else min(unit, page_rows))
+        open_rows = 2 * read_rows + (page_rows if unit is None else min(unit, page_rows))
     n_open = int(OPEN_BYTES / sharers / (open_rows * row_bytes))
     return Cut(
         piece_rows=piece_rows,

@@ -168,7 +168,7 @@ def _plain(runs: np.ndarray, cut: Cut) -> list[_Group]:
 
 def _mixed(runs: np.ndarray, cut: Cut, order: EpochOrder) -> list[_Group]:
     """Return pieces of which each can be read at any time."""
-    n_groups = -(-len(runs) // cut.max_open)
+    n_groups = _n_groups(len(runs), cut)
     if n_groups <= 1 and len(runs):
         wanted = -(-_n_rows(runs) // MIN_STRATA)
         runs = _cut(runs, -(-wanted // cut.piece_rows) * cut.piece_rows)
@@ -188,13 +188,13 @@ def _groups_in_order(runs: np.ndarray, cut: Cut, order: EpochOrder) -> list[_Gro
         mine = mine[np.argsort(mine[:, 0])]
     else:
         blocks = _cut(runs, cut.block_rows or 1)
-        spread = _spread(blocks, -(-len(blocks) // cut.max_open), numbers)
+        spread = _spread(blocks, _n_groups(len(blocks), cut), numbers)
         mine = np.concatenate([blocks[:0], *spread])
         n_rows = _n_rows(mine)
         low, high = n_rows * order.rank // order.world, n_rows * (order.rank + 1) // order.world
         found = [(p.shard, p.start, p.stop) for p in _between(mine, low, high)]
         mine = np.array(found, np.int64).reshape(-1, 3)
-    n_groups = -(-len(mine) // cut.max_open)
+    n_groups = _n_groups(len(mine), cut)
     parts = np.array_split(mine, max(1, n_groups))  # the blocks are spread already, shards are not
     if is_whole:
         parts = _spread(mine, n_groups, numbers)
@@ -203,6 +203,11 @@ def _groups_in_order(runs: np.ndarray, cut: Cut, order: EpochOrder) -> list[_Gro
         for number, part in enumerate(parts)
         if len(part)
     ]
+
+
+def _n_groups(n_blocks: int, cut: Cut) -> int:
+    """Return in how many groups blocks are read: one where they are few more than may be open."""
+    return 1 if 2 * n_blocks <= 3 * cut.max_open else -(-n_blocks // cut.max_open)
 
 
 def _spread(blocks: np.ndarray, n_groups: int, numbers: np.random.Generator) -> list[np.ndarray]:

@@ -50,6 +50,7 @@ class PieceReader:
         self._cut = cut
         self._has_access = dataset.format.traits.has_row_access
         self._max_rows = min(max_rows, cut.read_rows)
+        self._max_open = -(-3 * cut.max_open // 2)
         self._lock = threading.Lock()
         self._shards: OrderedDict[int, RowAccess] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], _OpenBlock] = OrderedDict()
@@ -123,7 +124,7 @@ class PieceReader:
         key = piece.shard, n_before
         block = self._blocks.pop(key, None)
         if block is None or block.next_row != piece.start:
-            while len(self._blocks) >= self._cut.max_open:
+            while len(self._blocks) >= self._max_open:
                 self._blocks.popitem(last=False)
             stop = min(n_before + block_rows, self._dataset.shards[piece.shard].rows)
             parts = self._parts(piece.shard, range(piece.start, stop))
@@ -155,7 +156,7 @@ class PieceReader:
         with self._lock:
             access = self._shards.pop(shard, None)
             if access is None:
-                while len(self._shards) >= self._cut.max_open:
+                while len(self._shards) >= self._max_open:
                     self._shards.popitem(last=False)
                 access = open_shard(self._dataset, shard, self._encoder)
             self._shards[shard] = access

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -292,6 +293,13 @@ class BatchStream:
             )
         self.state_at(state["epoch"], state["batches"])
         self._epoch, self._n_given, self._started = state["epoch"], state["batches"], False
+
+    def with_encoder(self, encoder: Encoder) -> BatchStream:
+        """Return a stream of the same rows in the same order, as the arrays of another encoder."""
+        other = copy(self)
+        other.encoder = encoder
+        other.set_epoch(self._epoch)
+        return other
 
     def part(self, part: int, parts: int) -> BatchStream:
         """Return the stream of one of `parts` workers that share the rows of this one."""

@@ -64,7 +64,8 @@ def open_typed_rows(
     path: str | Path,
     options: SourceOptions | None = None,
     *,
-    columns: Sequence[str] | None = None,
+    columns: Callable[[Sequence[str]], Sequence[str]] = tuple,
+    split: str | None = None,
     skip_bad_rows: bool = False,
     on_reject: Callable[[int], None] | None = None,
 ) -> TypedRows:
@@ -73,16 +74,17 @@ def open_typed_rows(
     Args:
         path: As of a conversion.
         options: How a text is read.
-        columns: The only columns to read, in this order; None for all.
+        columns: Says which columns to read of all that there are, and in which order.
+        split: The only split to read of a dataset.
         skip_bad_rows: Whether records that cannot be kept are left out.
         on_reject: Is called with how many records were left out.
 
     Raises:
-        UsageError: There is no such file or column.
+        UsageError: There is no such file, column or split.
         DataError: It cannot be read.
     """
     source = open_rows([path], options)
-    names = source.names if columns is None else tuple(columns)
+    names = tuple(columns(source.names))
     for name in names:
         if name not in source.names:
             raise UsageError(
@@ -92,7 +94,12 @@ def open_typed_rows(
         raise UsageError("--columns names a column twice")
     dataset = dataset_of(source)
     if dataset is not None:
-        return dataset_rows(str(path), dataset, names)
+        return dataset_rows(str(path), dataset if split is None else dataset.of_split(split), names)
+    if split is not None:
+        raise UsageError(
+            f"--split {split}: {path} is no dataset, and has no splits",
+            hint=f"bigdata convert {path} --to parquet --split train=0.8,test=0.2 makes them",
+        )
     sample = source.sample(
         TypeOptions(),
         keep=names,

@@ -218,6 +218,7 @@ class TrainingResult:
                 *features.notes,
                 *_label_notes(target, self.totals.null_labels),
                 *_worker_notes(self.totals),
+                *_shuffle_notes(self.stream),
                 *_resume_notes(options, self.first_epoch),
                 *evaluation.notes,
                 *verdict.doubts,
@@ -273,6 +274,15 @@ def _worker_notes(totals: Totals) -> tuple[str, ...]:
         f"others (a multiple of {n_workers} shards shares them evenly)"
     )
     return (note,)
+
+
+def _shuffle_notes(stream: ExampleStream) -> tuple[str, ...]:
+    """Say where the batches did not mix the classes; of this worker."""
+    score = stream.shuffle_score()
+    if score is None or not score.is_weak:
+        return ()
+    advice = score.advice(str(stream.dataset.path))
+    return (f"shuffle score {score.sentence()}", advice)
 
 
 def _resume_notes(options: TrainOptions, first_epoch: int) -> tuple[str, ...]:

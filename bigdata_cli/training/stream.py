@@ -14,6 +14,7 @@ from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
 from bigdata_cli.loaders.order import rows_by_shard, window_order
 from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces, Piece, first_rows, whole_shards
 from bigdata_cli.loaders.read import PieceReader, by_piece
+from bigdata_cli.loaders.shuffle_score import MAX_BATCHES, ShuffleScore, score_of
 from bigdata_cli.loaders.windows import fill_windows
 from bigdata_cli.training.encode import Examples, FeatureEncoder, join
 from bigdata_cli.training.features import FeaturePlan
@@ -114,6 +115,7 @@ class ExampleStream:
         self.null_labels = 0
         self.class_counts = np.zeros(max(1, target.n_classes), np.int64)
         self.y_sum = 0.0
+        self._batch_counts: list[np.ndarray] = []
 
     @property
     def expected_batches(self) -> int:
@@ -159,6 +161,8 @@ class ExampleStream:
             window_rows=min(self._mixed_rows, -(-n_rows // self._window_rows) * self._window_rows),
             order=order,
         ):
+            if not self._has_batch_counts:
+                self._count_batches(arrays[-1])
             for start in range(0, len(arrays[0]), self._window_rows):
                 yield Examples(*(array[start : start + self._window_rows] for array in arrays))
 
@@ -223,6 +227,25 @@ class ExampleStream:
         reading = self._reading
         every = self._hold_out_every if reading.hold_out else None
         return choice_of(self.target, shard, hold_out_every=every, sample=reading.sample)
+
+    @property
+    def _has_batch_counts(self) -> bool:
+        return len(self._batch_counts) >= MAX_BATCHES or self.target.n_classes == 0
+
+    def _count_batches(self, y: np.ndarray) -> None:
+        """Count the classes of the batches of a window, of labels (rows,)."""
+        size = self._reading.batch_size
+        n_wanted = MAX_BATCHES - len(self._batch_counts)
+        starts = range(0, len(y) // size * size, size)[:n_wanted]
+        self._batch_counts += [self._count(y[start : start + size]) for start in starts]
+
+    def shuffle_score(self) -> ShuffleScore | None:
+        """Return how well the first batches mixed the classes; None where there are none."""
+        total = self.class_counts.sum()
+        if not self._batch_counts or not total:
+            return None
+        shares = self.class_counts / total
+        return score_of(np.array(self._batch_counts), shares, label=self.target.column.name)
 
     def count_classes(self) -> np.ndarray:
         """Count the rows to train on by class, int64 (n_classes,), from the labels alone."""

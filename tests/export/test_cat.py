@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from bigdata_cli import DataError, UsageError, cat, convert, head, open_dataset
 from bigdata_cli.export.cat import run
 from bigdata_cli.export.options import ROW_FORMATS, CatOptions
+from bigdata_cli.options import request_of
 from tests.datasets import LAYOUTS, write_dataset
 
 CATEGORY = pa.dictionary(pa.int32(), pa.string())
@@ -54,7 +55,7 @@ def numbers() -> pa.Table:
 
 def written(folder, **options) -> bytes:
     sink = io.BytesIO()
-    run(folder, CatOptions(**options), sink)
+    run(folder, request_of(CatOptions, options), sink)
     return sink.getvalue()
 
 
@@ -159,7 +160,7 @@ def test_arrow_and_parquet_have_the_types_of_the_dataset(tmp_path):
 @pytest.mark.parametrize("n_rows", [0, 3, 1000, 5000])
 def test_columns_in_another_order_and_the_first_rows(tmp_path, format_name, n_rows):
     folder = write_dataset(tmp_path / "d", numbers(), n_shards=3)
-    data = io.BytesIO(written(folder, format=format_name, columns=("label", "a"), n_rows=n_rows))
+    data = io.BytesIO(written(folder, format=format_name, columns=("label", "a"), rows=n_rows))
     read = {
         "csv": pl.read_csv, "jsonl": pl.read_ndjson, "arrow": pl.read_ipc_stream,
         "parquet": pl.read_parquet,
@@ -222,6 +223,50 @@ def test_a_damaged_shard_is_an_error(tmp_path):
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(DataError, match="damaged"):
         written(folder)
+
+
+def test_where_keeps_the_rows_that_polars_keeps(tmp_path, sample_data):
+    folder = tmp_path / "d"
+    convert(sample_data / "transactions.csv", to="parquet", output=folder)
+    frame = pl.read_csv(sample_data / "transactions.csv")
+    kept = frame.filter((pl.col("type") == "TRANSFER") & (pl.col("amount") > 1e6))
+    wanted = ["nameOrig", "amount"]
+    where = ["type = 'TRANSFER'", "amount > 1000000"]
+    for source in (folder, sample_data / "transactions.csv"):
+        data = written(source, columns=wanted, where=where)
+        assert pl.read_csv(io.BytesIO(data)).equals(kept.select(wanted))
+    assert head(folder, rows=3, where=where).num_rows == 3
+    assert head(folder, filter="amount < 0").num_rows == 0
+
+
+def test_where_of_nulls_and_a_column_that_is_not_there(tmp_path):
+    folder = write_dataset(tmp_path / "d", table())
+    assert head(folder, where="small > 0", columns=["small"])["small"].to_pylist() == [1, 4, 5]
+    assert head(folder, where="small is null").num_rows == 1
+    with pytest.raises(UsageError, match="smal"):
+        head(folder, where="smal > 0")
+    with pytest.raises(UsageError, match="true or false"):
+        cat(folder, where="small + 1")
+    with pytest.raises(DataError, match="row 1: --where has no value: overflow"):
+        written(folder, where=["large + 1 > 0"])
+
+
+@pytest.mark.parametrize("format_name", ["parquet", "tfrecord"])
+def test_a_split(tmp_path, sample_data, format_name):
+    folder = tmp_path / "d"
+    convert(
+        sample_data / "sensors.csv",
+        to=format_name,
+        output=folder,
+        split={"train": 0.7, "test": 0.3},
+    )
+    parts = [written(folder, split=name).splitlines() for name in ("train", "test")]
+    assert sorted(parts[0][1:] + parts[1][1:]) == sorted(written(folder).splitlines()[1:])
+    assert len(parts[1]) - 1 == open_dataset(folder)["test"].rows
+    with pytest.raises(UsageError, match='has no split "val"'):
+        head(folder, split="val")
+    with pytest.raises(UsageError, match="is no dataset"):
+        head(sample_data / "sensors.csv", split="train")
 
 
 def test_no_rows_are_a_header(tmp_path):

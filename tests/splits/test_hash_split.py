@@ -313,3 +313,29 @@ def test_what_cannot_be_is_told_before_any_work(options, told, source, tmp_path)
 def test_thirds_add_up_to_one(source, tmp_path):
     convert(source, to="npy", output=tmp_path / "out", split=dict.fromkeys("abc", 1 / 3))
     assert list(open_dataset(tmp_path / "out").splits) == ["a", "b", "c"]
+
+
+def test_rows_are_split_after_the_steps_that_shape_them(source, tmp_path):
+    """By columns that are passed on under another name, or made; filtered rows are in no split."""
+    options = {
+        "to": "parquet",
+        "shards": 3,
+        "split": SPLIT,
+        "rename": {"user": "who"},
+        "derive": {"hundred": "n / 100", "last": "right(who, 1)"},
+        "where": "x > 0.5",
+    }
+    for key in ("who", "hundred", "last"):
+        output = tmp_path / key
+        convert(source, output=output, split_by=[key], **options)
+        values = [set(values) for values in column(output, key).values()]
+        assert sum(map(len, values)) == len(set().union(*values))
+        dataset = open_dataset(output)
+        assert dataset.rows + dataset.manifest.filtered_rows == 3_000
+        assert sum(part.rows for part in dataset.splits.values()) == dataset.rows
+        report = verify(output, source=[source])
+        assert report.passed, report.findings
+    plain = tmp_path / "plain"
+    convert(source, to="parquet", output=plain, split=SPLIT, split_by=["user"])
+    expected, found = column(plain, "n"), column(tmp_path / "who", "n")
+    assert all(set(found[name]) <= set(expected[name]) for name in SPLIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -57,8 +58,8 @@ def opened(path: StoredFile) -> Iterator[h5py.File]:
         raise damaged(path, str(error)) from error
 
 
-def open_file(path: StoredFile) -> h5py.File:
-    return h5py.File(path.local_path() or path.open(), "r", locking="best-effort")
+def open_file(path: StoredFile, **options: Any) -> h5py.File:
+    return h5py.File(path.local_path() or path.open(), "r", locking="best-effort", **options)
 
 
 def damaged(path: StoredFile | str, what: str) -> VerificationError:

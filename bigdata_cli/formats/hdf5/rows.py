@@ -52,7 +52,8 @@ class Hdf5Rows(RowAccess):
         self._columns = [schema[name] for name in columns]
         self._masks: dict[str, _Selected | _Placed] = {}
         try:
-            self._file = open_file(self._path)
+            # HDF5 would keep a megabyte of chunks of each dataset of every open file.
+            self._file = open_file(self._path, rdcc_nbytes=0)
             local = self._path.local_path()
             content = None if local is None else _FileContent(local)
             if options.layout == "matrix":

@@ -342,8 +342,8 @@ BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *re
 /* hash_fields.c: the sums of the hashes of the values of each row, of the last parse with salts. */
 BD_API void bd_copy_hashes(const bd_parser *parser, int64_t n, uint64_t *hashes);
 
-/* Add the hashes of n values of a column to those of their rows; values of which valid[i] is 0 count
- * as 0. valid may be null. */
+/* Add the hashes of n values of a column to those of their rows; values of which valid[i] is 0
+ * count as 0. valid may be null. */
 BD_API void bd_add_hashes(int64_t n, const uint64_t *values, const uint8_t *valid, uint64_t salt,
                           uint64_t *hashes);
 

@@ -82,8 +82,8 @@ static int64_t print_number(bd_number number, uint8_t *to)
         number.negative = false, number.exponent = 0;
     while (number.significand != 0 && number.significand % 10 == 0)
         number.significand /= 10, number.exponent++;
-    const int64_t n_digits = snprintf(digits, sizeof digits, "%llu",
-                                      (unsigned long long)number.significand);
+    const int64_t n_digits =
+        snprintf(digits, sizeof digits, "%llu", (unsigned long long)number.significand);
     const int64_t n_before = n_digits + number.exponent; /* digits before the point */
     int64_t n = 0;
     if (number.negative)
@@ -109,8 +109,8 @@ static int64_t print_number(bd_number number, uint8_t *to)
     return n;
 }
 
-/* A text that may be one of several of its value, as the one that stands for them. `to` has room for
- * PLAIN_BYTES, and 8 more. Returns its size; 0 where it is the text itself. */
+/* A text that may be one of several of its value, as the one that stands for them. `to` has room
+ * for PLAIN_BYTES, and 8 more. Returns its size; 0 where it is the text itself. */
 static int64_t print_plainly(const bd_fields *fields, int64_t start, int64_t stop, uint8_t *to)
 {
     const bd_rules *rules = fields->input->rules;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +27,11 @@ class DatasetTable(Table):
     """A dataset of ours; its parts are its shards."""
 
     dataset: Dataset
+
+    def of_split(self, name: str) -> DatasetTable:
+        """The rows of a split; raises UsageError where there is none of that name."""
+        split = self.dataset[name]
+        return replace(self, dataset=split, parts=tuple(shard.rows for shard in split.shards))
 
     def check_unchanged(self) -> None:
         # Its shards are what its manifest says, or reading them fails.
