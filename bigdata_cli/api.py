@@ -58,6 +58,15 @@ def convert(
     where: str | Sequence[str] = (),
     sample: float | None = None,
     seed: int = 0,
+    flag_null: Sequence[str] = (),
+    fill: Mapping[str, str] | None = None,
+    clip: Mapping[str, str] | None = None,
+    log1p: Sequence[str] = (),
+    bin: Mapping[str, str] | None = None,
+    standardize: Sequence[str] = (),
+    minmax: Sequence[str] = (),
+    one_hot: Sequence[str] = (),
+    hash: Mapping[str, int] | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -130,6 +139,15 @@ def convert(
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
         seed: Of sample and split: another one takes other rows.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
