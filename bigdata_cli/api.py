@@ -58,6 +58,15 @@ def convert(
     where: str | Sequence[str] = (),
     sample: float | None = None,
     seed: int = 0,
+    flag_null: Sequence[str] = (),
+    fill: Mapping[str, str] | None = None,
+    clip: Mapping[str, str] | None = None,
+    log1p: Sequence[str] = (),
+    bin: Mapping[str, str] | None = None,
+    standardize: Sequence[str] = (),
+    minmax: Sequence[str] = (),
+    one_hot: Sequence[str] = (),
+    hash: Mapping[str, int] | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -84,6 +93,7 @@ def convert(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    shuffle: bool = False,
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -129,7 +139,16 @@ def convert(
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.
-        seed: Of sample and split: another one takes other rows.
+        seed: Of sample, split="and", shuffle=True: another one takes other rows, in another order.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -166,6 +185,8 @@ def convert(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
@@ -642,6 +663,7 @@ def train(
     sample: float | None = None,
     stratify: bool = False,
     bag: int | None = None,
+    split: str | None = None,
     evaluate_on: "str | Path | Dataset | None" = None,
     save: str | Path | None = None,
     resume: bool = False,
@@ -674,8 +696,9 @@ def train(
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Take the sample of each class apart.
         bag: Train N models, each on its own sample, and average them; save names a folder.
-        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another dataset. Default:
-            a fifth of the rows, held out.
+        split: Of a dataset with splits, the one to train on. Default: train, where there is one.
+        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
+            Default: a fifth of the rows, held out.
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.

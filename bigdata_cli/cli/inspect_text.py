@@ -222,6 +222,24 @@ def print_dataset(report: DatasetReport) -> None:
         ],
         more=_more(len(report.shards), MAX_SHOWN_SHARDS, "shards"),
     )
+    _print_dataset_columns(report)
+    if report.balance is not None:
+        counted = report.balance.rows
+        of = f" ({counted:,} rows of it)" if counted < report.rows else ""
+        _print_balance(report.balance, of)
+    _print_splits(report)
+    if report.shuffle_score is not None:
+        click.echo(f"\nShuffle score: {sanitize(report.shuffle_score.sentence())}")
+    for note in report.notes:
+        click.echo(f"\nNote: {sanitize(note)}")
+    for library, lines in (report.loaders or {}).items():
+        click.echo(f"\n{library}:")
+        for line in lines.splitlines():
+            click.echo(f"  {sanitize(line)}".rstrip())
+    click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
+
+
+def _print_dataset_columns(report: DatasetReport) -> None:
     click.echo()
     print_table(
         f"Columns ({len(report.columns):,})",
@@ -242,19 +260,49 @@ def print_dataset(report: DatasetReport) -> None:
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
         hide_first=("in memory", "std", "mean"),
     )
-    if report.balance is not None:
-        counted = report.balance.rows
-        of = f" ({counted:,} rows of it)" if counted < report.rows else ""
-        _print_balance(report.balance, of)
-    if report.shuffle_score is not None:
-        click.echo(f"\nShuffle score: {sanitize(report.shuffle_score.sentence())}")
-    for note in report.notes:
-        click.echo(f"\nNote: {sanitize(note)}")
-    for library, lines in (report.loaders or {}).items():
-        click.echo(f"\n{library}:")
-        for line in lines.splitlines():
-            click.echo(f"  {sanitize(line)}".rstrip())
-    click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
+
+
+def _print_splits(report: DatasetReport) -> None:
+    """Print the splits, and the shares of the classes of the label in each."""
+    if not report.splits:
+        return
+    balances = [split.balance for split in report.splits]
+    classes = report.balance.values[:MAX_SHOWN_CLASSES] if report.balance is not None else ()
+    click.echo()
+    print_table(
+        f"Splits ({len(report.splits):,})",
+        ["split", "rows", "share", "shards", "bytes"],
+        [
+            [
+                split.name,
+                f"{split.rows:,}",
+                f"{100 * split.rows / max(report.rows, 1):.3g} %",
+                f"{split.shards:,}",
+                format_size(split.bytes),
+            ]
+            for split in report.splits
+        ],
+    )
+    if not classes:
+        return
+    click.echo()
+    print_table(
+        f"Classes of {report.label} in each split",
+        ["value", *(split.name for split in report.splits)],
+        [
+            [shorten(value, width=_MAX_TEXT), *(_class_share(one, value) for one in balances)]
+            for value in classes
+        ],
+    )
+
+
+def _class_share(balance: ClassBalance | None, value: str) -> str | None:
+    """How many rows of a split are of a class, and their share of those that were counted."""
+    if balance is None:
+        return None
+    counts = dict(zip(balance.values, balance.counts, strict=True))
+    count = counts.get(value, 0)
+    return f"{count:,} ({100 * count / max(balance.rows, 1):.3g} %)"
 
 
 def _fits_memory(report: DatasetReport) -> str:

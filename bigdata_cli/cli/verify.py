@@ -102,7 +102,11 @@ def summary(report: VerifyReport) -> str:
     def count(number: int, name: str) -> str:
         return f"{number:,} {name}{'' if number == 1 else 's'}"
 
-    compared = "" if report.compared_rows is None else ", and every value as in the source"
+    compared = ""
+    if report.compared_rows is not None:
+        compared = ", and every value as in the source"
+        if report.in_any_order:
+            compared = ", and all rows those of the source, in whatever order"
     return sanitize(
         f"{report.path}: {count(report.n_shards, 'shard')} in {count(report.n_files, 'file')} "
         f"({report.format}, layout {report.layout}), {count(report.rows, 'row')}, "

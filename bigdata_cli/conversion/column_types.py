@@ -50,6 +50,14 @@ def asked_types(source: RowSource, keep: Sequence[str], options: ConvertOptions)
     return TypeOptions(float_mode=options.float_mode, fixed=fixed)
 
 
+def named_types(options: ConvertOptions) -> TypeOptions:
+    """The dtypes that the user fixed by the names of columns, whether these are there or not."""
+    return TypeOptions(
+        float_mode=options.float_mode,
+        fixed={name: parse_dtype(dtype) for name, dtype in options.types.items()},
+    )
+
+
 def read_schema(schema: Path | Mapping[str, Any]) -> dict[str, str]:
     """The dtypes in a `--schema`: a manifest, a plan, a list of columns, or dtypes by column."""
     where = "--schema"

@@ -24,6 +24,8 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile, partial_name
 from bigdata_cli.strict_json import convert
 
+INNER_NAME = "_shuffle"
+"""The store, within that of the dataset, where rows are kept until they are in another order."""
 _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""
 
@@ -50,7 +52,7 @@ def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
             f"--repair: {store} holds no dataset", hint="leave out --repair to make one"
         )
     if written is None:
-        left = (JOURNAL_NAME, LOCK_NAME)
+        left = (JOURNAL_NAME, LOCK_NAME, INNER_NAME)
         if any(name not in left and not name.endswith(PARTIAL_SUFFIX) for name in names):
             raise UsageError(
                 f"{store} exists, is not empty, and is not a dataset of ours",
@@ -152,6 +154,15 @@ class OutputFolder:
         partial = (name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX))
         self.store.remove(name for name in partial if name not in keep)
 
+    def discard_inner(self) -> None:
+        """Remove the inner store, where there is one."""
+        inner = self.store.inside(INNER_NAME)
+        names = inner.names()
+        if names:
+            own = (JOURNAL_NAME, LOCK_NAME)
+            inner.remove(n for n in names if n in own or n.endswith(PARTIAL_SUFFIX))
+        inner.unmake(1)
+
     def discard(self, names: Iterable[str]) -> None:
         """Remove files that are not visible yet, those that there are."""
         self.store.remove(map(partial_name, names))
@@ -239,6 +250,7 @@ class OutputFolder:
             self.store.rename(renames)
             self.store.rename({partial: MANIFEST_NAME})
         self.discard_partial()
+        self.discard_inner()
         self.journal.remove()
 
     def _has_digest(self, name: str, sha256: str) -> bool:

@@ -27,6 +27,7 @@ from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.engines.base import Engine, Task
 from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import DataError
+from bigdata_cli.io.store import StoredFile, partial_name
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
 from bigdata_cli.sources.csv.advice import nearly_all_bad
@@ -46,8 +47,12 @@ class Coordinator:
         plan: Plan,
         progress: ProgressListener | None = None,
         watch: DiskWatch | None = None,
+        *,
+        phase: str = "convert",
     ) -> None:
+        """phase: what the progress is said to be of."""
         self.plan = plan
+        self._phase = phase
         self.memory = plan.memory
         self.partition: Partition = plan.shards.partition
         self.specs = SpecMaker(plan)
@@ -55,7 +60,7 @@ class Coordinator:
         self.ledger = Ledger(plan.sample.plan, self.ranges, self._record, self.parts)
         self.redone: set[int] = set()
         self.n_resumed = 0
-        self.meter = Meter(self._total_bytes(), progress)
+        self.meter = Meter(self._total_bytes(), progress, phase=phase)
         self._watch = watch
         self.pipe: PipeText | None = None
         """What is kept of the text of a source that comes once; None for any other source."""
@@ -135,7 +140,7 @@ class Coordinator:
         folder.go_on(state.written, [f.name for one in checked for f in files_of(one)])
         self.n_resumed = self.n_finished
         self.meter.say(f"resuming: {self.state_text()}")
-        self.meter.begin("convert", self._total_bytes(after=self._n_accepted))
+        self.meter.begin(self._phase, self._total_bytes(after=self._n_accepted))
 
     @contextmanager
     def writing_into(self, folder: OutputFolder) -> Iterator[None]:
@@ -332,10 +337,11 @@ class Coordinator:
     def _range_bytes(self, index: int) -> int:
         return sum(piece.stop - piece.start for piece in self.ranges[index])
 
-    def reject_pieces(self) -> list[str]:
+    def reject_pieces(self) -> list[StoredFile]:
         """The files with the rejected records of each shard, in order."""
         first = (self.parts.of_shard(index)[0] for index in range(self.n_shards))
-        return [pieces_name(self.specs.name(part)) for part in first]
+        names = (pieces_name(self.specs.name(part)) for part in first)
+        return [StoredFile(self.plan.store, partial_name(name)) for name in names]
 
     def renames(self) -> dict[str, str]:
         """The files of all shards: under what name each was written, and its final one."""

@@ -64,16 +64,24 @@ def manifest_of(
         transforms=plan.source.steps_entry(plan.sample.plan),
         options=options_entry(plan),
         schema=schema,
-        statistics=_settled(ledger.statistics(schema), schema),
+        statistics=settled_statistics(ledger.statistics(schema), schema),
         shards=tuple(entries_by_part.values()),
         splits=_splits(ledger, entries_by_part, schema),
-        rejected_rows=ledger.rejected,
-        filtered_rows=ledger.tally.filtered,
-        short_rows=ledger.tally.short_rows,
-        long_rows=ledger.tally.long_rows,
-        repeated_headers=ledger.tally.repeated_headers,
         order=order,
+        **row_counts(ledger),
     )
+
+
+def row_counts(ledger: Ledger) -> dict[str, Any]:
+    """How many rows of the source are not as the others, by their names in the manifest."""
+    tally = ledger.tally
+    return {
+        "rejected_rows": ledger.rejected,
+        "filtered_rows": tally.filtered,
+        "short_rows": tally.short_rows,
+        "long_rows": tally.long_rows,
+        "repeated_headers": tally.repeated_headers,
+    }
 
 
 def options_entry(plan: Plan) -> dict[str, Any]:
@@ -109,7 +117,9 @@ def _splits(
                 name=name,
                 rows=sum(entry.rows for entry in own),
                 shards=len(own),
-                statistics=statistics_entries(_settled(ledger.statistics(schema, split), schema)),
+                statistics=statistics_entries(
+                    settled_statistics(ledger.statistics(schema, split), schema)
+                ),
             )
         )
     return tuple(splits)
@@ -125,7 +135,7 @@ def _shard_entry(plan: Plan, result: ShardResult, place: Place) -> ShardEntry:
     )
 
 
-def _settled(
+def settled_statistics(
     statistics: dict[str, ColumnStatistics], schema: Schema
 ) -> dict[str, ColumnStatistics]:
     """Minima and maxima as the final dtype holds them: integers of a float column are floats, and

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.formats.registry import FORMATS, all_traits
 from bigdata_cli.option_kinds import (
     ALL_NAMES,
@@ -137,6 +138,7 @@ class ConvertOptions:
     splits: SplitOptions = field(default_factory=SplitOptions)
     shape: ShapeOptions = field(default_factory=ShapeOptions)
     source: SourceOptions = field(default_factory=SourceOptions)
+    order: OrderOptions = field(default_factory=OrderOptions)
     on_bad_row: str = option(
         "A record that cannot be kept stops the run, or is set aside in rejects.csv.",
         choice(("error", "skip")),

@@ -28,10 +28,12 @@ ProgressListener = Callable[[Progress], None]
 class Meter:
     """Adds up what the threads report, for one listener; total 0: not known."""
 
-    def __init__(self, total: int, listener: ProgressListener | None) -> None:
+    def __init__(
+        self, total: int, listener: ProgressListener | None, *, phase: str = "convert"
+    ) -> None:
         self._listener = listener
         self._lock = threading.Lock()
-        self._phase = "convert"
+        self._phase = phase
         self._total = total
         self._done = 0
         self._rows = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ _MAX_ROUNDS = 6
 """Texts are counted, and shards written; what that shows may ask for both again. Then all fit."""
 _MANY_UNITS = 1 << 20
 """So that no more shards are written again at a time than keep the threads busy."""
-_STEM = "%"
-"""The stem of the files of a shard that is written again, until they get their names."""
+_STEM = re.compile(r"%\d{1,3}")
+"""The stem of the files of a shard that is written again, until they get their names: the first,
+second, … time."""
 
 
 def reconcile(conversion: Coordinator, engine: Engine, folder: OutputFolder) -> None:
@@ -138,10 +140,11 @@ class _Round:
 
     def _task(self, index: int, **about: Any) -> Task:
         result, pipe = self._ledger.results[index], self._conversion.pipe
-        before = result.name.index if result.name.stem == _STEM else 0
+        stem = result.name.stem
+        turn = int(stem[1:]) + 1 if _STEM.fullmatch(stem) else 1
         spec = _Again(
             result=result,
-            name=ShardName(stem=_STEM, index=before + 1, count=index),
+            name=ShardName(stem=f"%{turn}", index=index, count=0),
             texts=None if pipe is None else pipe.texts(index, self._columns),
             **about,
         )

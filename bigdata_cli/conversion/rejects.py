@@ -70,14 +70,14 @@ class RejectsWriter:
 
 
 def merge_rejects(
-    source: RowSource, store: Store, pieces: Iterable[str], *, interleaved: bool = False
+    source: RowSource, store: Store, pieces: Iterable[StoredFile], *, interleaved: bool = False
 ) -> FileEntry:
     """Write `rejects.csv` (under its partial name) from the shards' pieces; it is on the disk then.
 
-    pieces: the names of their files. Of tables `line` is the row, and `byte` is empty.
+    pieces: their files. Of tables `line` is the row, and `byte` is empty.
     interleaved: the shards' records come in turns, and not shard after shard.
     """
-    parts = [_read(StoredFile(store, partial_name(name))) for name in pieces]
+    parts = [_read(piece) for piece in pieces]
     rejects: Iterable[_Rejected] = itertools.chain.from_iterable(parts)
     if interleaved:
         rejects = heapq.merge(*parts)

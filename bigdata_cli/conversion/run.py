@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from bigdata_cli.checksum import entry_of_bytes
-from bigdata_cli.conversion.commit import OutputFolder, check_output, disk_error
+from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder, check_output, disk_error
 from bigdata_cli.conversion.coordinator import Coordinator
-from bigdata_cli.conversion.estimate.disk import check_disk
+from bigdata_cli.conversion.estimate.disk import DiskWatch, check_disk
 from bigdata_cli.conversion.identity import differences, identity
 from bigdata_cli.conversion.journal import Identity
 from bigdata_cli.conversion.options import ConvertOptions
@@ -33,6 +33,9 @@ from bigdata_cli.resources.idle_pages import drop_idle_pages
 from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
 from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages, stage
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
+
+if TYPE_CHECKING:
+    from bigdata_cli.conversion.shuffle import Scatter
 
 BudgetListener = Callable[[MemoryBudget], None]
 
@@ -114,24 +117,70 @@ class _Run:
             state = find_resume_state(folder.store, current, plan.keep, force=options.force)
             if state is not None:
                 plan = plan_as_begun(plan, state.table_bytes)
-                self._keep_within(plan.memory)
+            scatter = None
+            if not options.order.shuffle:  # one that is begun is not taken for this
+                inner = folder.store.inside(INNER_NAME)
+                find_resume_state(inner, current, plan.keep, force=options.force)
+            else:
+                scatter = self._scatter(plan, folder, watch, is_begun=state is not None)
+                with _clean_up(scatter.conversion, folder, has_inner=True):
+                    plan = scatter.plan
+            self._keep_within(plan.memory)
+            begin_phase("converting")
             conversion = Coordinator(plan, self.progress, watch)
-            with _clean_up(conversion, folder):
+            with _clean_up(conversion, folder, has_inner=scatter is not None):
                 if state is None:
                     folder.begin(current)
                 else:
                     conversion.restore(folder, state)
                 _make_shards(conversion, folder)
-                manifest = _commit(conversion, folder)
+                manifest = _commit(conversion, folder, scatter)
         finally:
             folder.close()
+        read = conversion if scatter is None else scatter.conversion
         return self._built(
             plan,
             manifest,
-            n_redone=len(conversion.redone),
+            n_redone=len(conversion.redone | read.redone),
             n_resumed=conversion.n_resumed,
-            tally=conversion.ledger.tally,
+            tally=read.ledger.tally,
         )
+
+    def _scatter(
+        self, plan: Plan, folder: OutputFolder, watch: DiskWatch | None, *, is_begun: bool
+    ) -> Scatter:
+        """The first step of a conversion that changes the order of all rows.
+
+        is_begun: the second one has been; what it has made is kept if this one fails.
+        """
+        from bigdata_cli.conversion.shuffle import Scatter, scatter_plan
+
+        begin_phase("scattering")
+        try:
+            buckets = scatter_plan(plan)
+            conversion = Coordinator(buckets, self.progress, watch, phase="scatter")
+            self._keep_within(buckets.memory)
+            inner = OutputFolder(buckets.store)
+            inner.open()
+            try:
+                check_output(inner.store, force=False)
+                current = structs.replace(identity(plan), table_bytes=buckets.table_bytes)
+                force = self.options.force
+                state = find_resume_state(inner.store, current, plan.keep, force=force)
+                with _clean_up(conversion, inner):
+                    if state is None:
+                        inner.begin(current)
+                    else:
+                        conversion.restore(inner, state)
+                    _make_shards(conversion, inner)
+                    inner.journal.flush()
+            finally:
+                inner.close()
+            return Scatter(conversion=conversion, asked=plan)
+        except BaseException:
+            if not is_begun:
+                folder.abandon(keep=())
+            raise
 
     def _repair(self, plan: Plan, folder: OutputFolder) -> ConvertReport:
         from bigdata_cli.conversion.repair import repair
@@ -183,25 +232,37 @@ def _is_finished(folder: OutputFolder, now: Identity) -> bool:
     return before is not None and before.force == now.force and not differences(before, now)
 
 
-def _commit(conversion: Coordinator, folder: OutputFolder) -> Manifest:
+def _commit(conversion: Coordinator, folder: OutputFolder, scatter: Scatter | None) -> Manifest:
     """Make the dataset visible; returns its manifest."""
     begin_phase("committing")
     plan = conversion.plan
     manifest = conversion.manifest()
+    read = conversion
+    if scatter is not None:
+        manifest, read = scatter.manifest(manifest), scatter.conversion
     sidecars = plan.form.sidecars(manifest.to_json())
     entries = [entry_of_bytes(name, text.encode()) for name, text in sidecars.items()]
     if manifest.rejected_rows:
-        is_interleaved = conversion.order != "source"
-        pieces = conversion.reject_pieces()
-        entries.append(merge_rejects(plan.source, folder.store, pieces, interleaved=is_interleaved))
+        entries.append(
+            merge_rejects(
+                read.plan.source,
+                folder.store,
+                read.reject_pieces(),
+                interleaved=read.order != "source",
+            )
+        )
     manifest = structs.replace(manifest, sidecars=tuple(entries))
     folder.commit(manifest, sidecars, conversion.renames())
     return manifest
 
 
 @contextmanager
-def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
+def _clean_up(
+    conversion: Coordinator, folder: OutputFolder, *, has_inner: bool = False
+) -> Iterator[None]:
     """Where a conversion fails, keep what the same command can go on with, or nothing at all.
+
+    has_inner: the inner store holds its rows.
 
     It can where the cause may go away by itself: an interrupt, a full disk, a source that is gone.
     What is wrong with the data or the options is so for good.
@@ -214,6 +275,8 @@ def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
             error, BudgetError | SourceLostError
         )
         can_go_on = passes or isinstance(raised, OSError)
+        if has_inner and not can_go_on:
+            folder.discard_inner()
         if isinstance(error, SurpriseError):
             kept = conversion.whole_files()
             folder.abandon(keep=kept)
@@ -224,6 +287,8 @@ def _clean_up(conversion: Coordinator, folder: OutputFolder) -> Iterator[None]:
                 )
         elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
             error.add_note(f"{conversion.state_text()}; the same command goes on from there")
+        elif has_inner and can_go_on:
+            error.add_note("all rows are scattered; the same command goes on from there")
         if error is raised:
             raise
         raise error from raised

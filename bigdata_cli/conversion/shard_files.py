@@ -155,7 +155,8 @@ class ShardFiles:
             self._rest.abort()
 
     def _encode(self, table: pa.Table) -> None:
-        self._submit(self._writer.encode, table, self._writer.append)
+        writer = self._writer
+        self._submit(writer.encode, writer.place(table), writer.append)
 
     def _submit(
         self, work: Callable[[Any], Any], argument: Any, append: Callable[[Any], None]

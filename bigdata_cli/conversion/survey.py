@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bigdata_cli.conversion.column_types import asked_types, read_schema
+from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.errors import UsageError, did_you_mean
@@ -58,7 +58,13 @@ def survey(
     """
     form = get_format(options.to)
     _check(options)
-    source = shaped(_open(paths, options), options.shape)
+    source = shaped(
+        _open(paths, options),
+        options.shape,
+        types=named_types(options),
+        label=options.label,
+        skip_bad_rows=options.on_bad_row == "skip",
+    )
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
     check_output(open_store(output), force=options.force, repair=options.repair)
@@ -114,6 +120,16 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
+    if options.order.shuffle and options.splits.split is not None:
+        raise UsageError(
+            "--shuffle and --split exclude each other",
+            hint="convert with --shuffle first, and then that dataset with --split",
+        )
+    if options.repair and options.order.shuffle:
+        raise UsageError(
+            "--repair: a shard of a shuffled dataset has rows from all over the source",
+            hint="--force makes the dataset anew",
+        )
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"

@@ -106,11 +106,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All that is known of a dataset, key by key in the order of its file.
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
-    order; "within shards" where only the rows of each shard are. sidecars: files that belong to
-    the dataset beside its shards: the format's own metadata, rejected records. filtered_rows: that
-    were read, and that a filter took away. short_rows, long_rows: records that had too few or too
-    many fields and were kept; repeated_headers: that were left out. splits: in the order
-    of their shards; none where the dataset is not split.
+    order; "within shards" where only the rows of each shard are; "shuffled" where they are in the
+    random order of a seed. sidecars: files that belong to the dataset beside its shards: the
+    format's own metadata, rejected records. filtered_rows: that were read, and that a filter took
+    away. short_rows, long_rows: records that had too few or too many fields and were kept;
+    repeated_headers: that were left out. splits: in the order of their shards; none where the
+    dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -128,7 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0
-    order: Literal["source", "within shards"]
+    order: Literal["source", "within shards", "shuffled"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]
     transforms: tuple[dict[str, Any], ...] = ()

@@ -86,9 +86,16 @@ class ShardWriter(ABC):
     pads_tables: bool = False
     """Whether a last table of fewer rows takes nearly the room of a full one in the files."""
 
+    def place(self, table: pa.Table) -> Any:
+        """What `encode` is given of a table; called in the order of the rows, from one thread."""
+        return table
+
     @abstractmethod
-    def encode(self, table: pa.Table) -> Any:
-        """The table as bytes, ready for `append`. Thread-safe and pure: no I/O, no state."""
+    def encode(self, table: Any) -> Any:
+        """The table as bytes, ready for `append`. Thread-safe and pure: no I/O, no state.
+
+        table: what `place` gave of a `pa.Table`.
+        """
 
     @abstractmethod
     def append(self, encoded: Any) -> None:

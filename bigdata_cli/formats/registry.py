@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("parquet", "hdf5", "npy", "tfrecord", "arrow")
 """Each is a folder beside this file, with TRAITS in `traits.py` and FORMAT in `format.py`."""
+INTERNAL_FORMATS = ("buckets",)
+"""The same, of files that a conversion removes before its end: no dataset has such a format."""
 
 
 def get_format(name: str) -> Format:
@@ -60,6 +62,6 @@ def formats_that(holds: Callable[[FormatTraits], bool]) -> str:
 
 
 def _module(name: str, part: str) -> Any:
-    if name not in FORMATS:
+    if name not in FORMATS + INTERNAL_FORMATS:
         raise UsageError(f'there is no format "{name}"', hint=did_you_mean(name, FORMATS))
     return import_module(f"bigdata_cli.formats.{name}.{part}")

@@ -125,6 +125,9 @@ class LocalStore:
             folder = folder.parent
         return shutil.disk_usage(folder).free
 
+    def inside(self, name: str) -> LocalStore:
+        return LocalStore(self.path / name)
+
     def make(self) -> int:
         missing, n_folders = self.path, 0
         while not missing.exists():

@@ -136,6 +136,9 @@ class Store(Files, Protocol):
     def free_bytes(self) -> int:
         """How many bytes may be written."""
 
+    def inside(self, name: str) -> Store:
+        """A store within this one, for what does not outlast a conversion; it need not be there."""
+
     def make(self) -> int:
         """Make the store where it is not there; returns how many folders that took."""
 

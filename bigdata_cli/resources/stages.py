@@ -15,6 +15,7 @@ STAGES = {
     "split": "records found in a stream",
     "parse": "fields into typed cells",
     "types": "what the values show, columns, statistics",
+    "shuffle": "rows of a bucket, put into their order",
     "encode": "row groups, chunks and records, compressed",
     "write": "into the files",
     "hash": "checksums of the files, flushed to the disk",
@@ -55,6 +56,7 @@ class StageTimes:
 
 PHASES = {
     "sampling": "the source is looked at",
+    "scattering": "for another order of the rows: all of them, to buckets",
     "converting": "every shard, once",
     "reconciling": "shards again that a wrong guess touched",
     "committing": "files get their names",

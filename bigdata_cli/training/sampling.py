@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bigdata_cli.arrays.splitmix import mix
 from bigdata_cli.errors import UsageError
 
 _STEP = 0x9E3779B97F4A7C15
@@ -60,7 +61,7 @@ class HoldOut(RowChooser):
     def _among(self, value: int, first: int, n_rows: int) -> np.ndarray:
         block, place = np.divmod(first + np.arange(n_rows), self._every)
         key = np.uint64((self._shard + 1) * _STEP % 2**64)
-        return place == _mix(block.astype(np.uint64) + key) % np.uint64(self._every)
+        return place == mix(block.astype(np.uint64) + key) % np.uint64(self._every)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +120,6 @@ def _uniform(numbers: np.ndarray, key: tuple[int, ...]) -> np.ndarray:
     """Hash integers (n,) and a key to numbers in [0, 1): float64 (n,)."""
     mixed = np.zeros(1, np.uint64)
     for part in key:
-        mixed = _mix(mixed + np.uint64((part + 1) * _STEP % 2**64))
-    bits = _mix(mixed + numbers.astype(np.uint64) * np.uint64(_STEP))
+        mixed = mix(mixed + np.uint64((part + 1) * _STEP % 2**64))
+    bits = mix(mixed + numbers.astype(np.uint64) * np.uint64(_STEP))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The splitmix64 finaliser: a hash of each number, uint64 (n,)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

@@ -21,6 +21,7 @@ from bigdata_cli.transforms.evaluate import Evaluation
 from bigdata_cli.transforms.program import Outline, compiled, outline
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
+from bigdata_cli.types.buffers import array_of
 from bigdata_cli.types.dtype import Kind, arrow_type, kind_of
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.summary import Summary, modes_of
@@ -163,7 +164,7 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     if shaping.wants_places:
         assert chunk.places is not None
         places = chunk.places + (np.int64(file) << _PLACE_BITS)
-        arrays[PLACE] = pa.array(places)
+        arrays[PLACE] = array_of(places)
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
     made = {place: evaluation.column(number) for place, number in shaping.made}

@@ -10,7 +10,7 @@ import pyarrow as pa
 from bigdata_cli.transforms.computed import Computed
 from bigdata_cli.transforms.program import Outline, Ref
 from bigdata_cli.transforms.rows_of_columns import Rows, failing_rows
-from bigdata_cli.types.buffers import array_of, booleans_of
+from bigdata_cli.types.buffers import array_of, booleans_of, scalar_of
 
 
 class StepError(Exception):
@@ -52,7 +52,7 @@ class Evaluation:
         for number in self._resolved.filters:
             truth = self.column(number)
             if truth.null_count and pa.types.is_boolean(truth.type):
-                truth = truth.fill_null(False)
+                truth = truth.fill_null(scalar_of(False, pa.bool_()))
             # A condition that is null whatever its columns are is of no type.
             is_known = pa.types.is_boolean(truth.type)
             kept = booleans_of(truth) if is_known else np.zeros(self._n_rows, bool)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.native.parser import TEXT
-from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of, validity_of
+from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of, scalar_of, validity_of
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.summary import mode_of
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES, may_be_categories
@@ -50,7 +50,9 @@ def distinct_texts(array: pa.Array) -> pa.Array | None:
 def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
     """The array with a dictionary of its own values alone, in the order of their first rows."""
     valid = validity_of(array)
-    codes = numbers_of(array.indices if valid is None else array.indices.fill_null(0))
+    codes = numbers_of(
+        array.indices if valid is None else array.indices.fill_null(scalar_of(0, pa.int32()))
+    )
     rows = np.arange(len(codes)) if valid is None else np.flatnonzero(valid)
     first = np.full(len(array.dictionary), len(codes), np.int64)
     first[codes[rows[::-1]]] = rows[::-1]
@@ -59,7 +61,9 @@ def compact(array: pa.DictionaryArray) -> pa.DictionaryArray:
     places = np.zeros(len(first), np.int32)
     places[used] = np.arange(len(used), dtype=np.int32)
     again = places[codes] if len(first) else np.zeros(len(codes), np.int32)
-    return pa.DictionaryArray.from_arrays(array_of(again, valid), array.dictionary.take(used))
+    return pa.DictionaryArray.from_arrays(
+        array_of(again, valid), array.dictionary.take(array_of(used))
+    )
 
 
 def _measure_text(array: pa.Array, result: np.ndarray) -> None:
@@ -72,7 +76,7 @@ def _measure_text(array: pa.Array, result: np.ndarray) -> None:
 
 
 def _cells(array: pa.Array, known: np.ndarray) -> np.ndarray:
-    """The values as `bd_measure_cells` takes them: 8 bytes each, (n,); any number for a null.
+    """The values as `bd_measure_cells` takes them: 8 bytes each, (n,); 0 for a null.
 
     Floats as the float64 that were read: what float32 holds is the number itself, or it lost
     something of it, and is the shortest decimal.
@@ -81,7 +85,7 @@ def _cells(array: pa.Array, known: np.ndarray) -> np.ndarray:
     if pa.types.is_temporal(kind):
         array = array.view(pa.int32() if pa.types.is_date(kind) else pa.int64())
     if array.null_count:
-        array = array.fill_null(False if pa.types.is_boolean(kind) else 0)
+        array = array.fill_null(scalar_of(0, array.type))
     if pa.types.is_boolean(kind):
         return booleans_of(array).astype(np.int64)
     if pa.types.is_float32(kind) and known["float32_error"]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import (
+    ALL_NAMES,
     NATURAL,
     Bounds,
     Kind,
+    accept_integer,
     accept_mapping,
     accept_text,
     accept_texts,
@@ -63,6 +65,120 @@ NEW_NAMES = Kind(
     collect=unique_pairs,
     note="; repeatable",
 )
+
+
+def _parse_fill(text: str) -> tuple[str, str]:
+    column, value = parse_pair(text, "COL=VALUE", "age=median")
+    return column, _accept_fill(value)
+
+
+def _accept_fill(value: Any) -> str:
+    if accept_text(value) == "ffill":
+        raise UsageError(
+            "--fill: a row does not know the value of the one before, so that there is no ffill",
+            hint="--fill takes a value, mean, median, mode and zero",
+        )
+    return str(value)
+
+
+def _parse_clip(text: str) -> tuple[str, str]:
+    column, bounds = parse_pair(text, "COL=LOW:HIGH", "age=0:120")
+    return column, _accept_clip(bounds)
+
+
+def _accept_clip(bounds: Any) -> str:
+    clip_bounds(accept_text(bounds))
+    return str(bounds)
+
+
+def clip_bounds(text: str) -> tuple[float | None, float | None]:
+    """The bounds of LOW:HIGH, None for one that is left out; raises UsageError."""
+    low, colon, high = text.partition(":")
+    try:
+        ends = tuple(_number(end) if end.strip() else None for end in (low, high))
+    except ValueError:
+        ends = (None, None)
+    if not colon or ends == (None, None):
+        raise UsageError(f'--clip: "{text}" is not LOW:HIGH', hint="--clip age=0:120, or age=0:")
+    if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
+        raise UsageError(f'--clip: "{text}": the lower bound is above the upper one')
+    return ends[0], ends[1]
+
+
+def _number(text: str) -> float:
+    """An integer where it is written as one; raises ValueError for what is no finite number."""
+    value = int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError(text)
+    return value
+
+
+def _parse_bin(text: str) -> tuple[str, str]:
+    column, bins = parse_pair(text, "COL=EDGES", "age=18,65 or age=quantiles:10")
+    return column, _accept_bins(bins)
+
+
+def _accept_bins(bins: Any) -> str:
+    bin_edges(accept_text(bins))
+    return str(bins)
+
+
+def bin_edges(text: str) -> tuple[float, ...] | int:
+    """The edges of bins, or N of quantiles:N; raises UsageError."""
+    kind, colon, count = text.partition(":")
+    if colon and kind == "quantiles" and count.isdecimal() and int(count) >= 2:
+        return int(count)
+    try:
+        edges = tuple(float(_number(edge)) for edge in text.split(","))
+    except ValueError:
+        edges = ()
+    if not edges or list(edges) != sorted(set(edges)):
+        raise UsageError(
+            f'--bin: "{text}" is neither numbers that grow nor quantiles:N, N from 2 on',
+            hint="--bin age=18,65, or --bin age=quantiles:10",
+        )
+    return edges
+
+
+def _parse_buckets(text: str) -> tuple[str, int]:
+    column, count = parse_pair(text, "COL=BUCKETS", "zip=1000")
+    if not count.isdecimal() or not 2 <= int(count) <= 2**31:
+        raise UsageError(f'"{text}" is not COL=BUCKETS, such as zip=1000, from 2 on')
+    return column, int(count)
+
+
+FILLS = Kind(
+    "COL=VALUE",
+    "Mapping[str, str]",
+    _parse_fill,
+    accept_mapping(_accept_fill),
+    collect=unique_pairs,
+    note="; repeatable",
+)
+CLIPS = Kind(
+    "COL=LOW:HIGH",
+    "Mapping[str, str]",
+    _parse_clip,
+    accept_mapping(_accept_clip),
+    collect=unique_pairs,
+    note="; repeatable",
+)
+BINS = Kind(
+    "COL=EDGES",
+    "Mapping[str, str]",
+    _parse_bin,
+    accept_mapping(_accept_bins),
+    collect=unique_pairs,
+    note="; repeatable",
+)
+BUCKETS = Kind(
+    "COL=BUCKETS",
+    "Mapping[str, int]",
+    _parse_buckets,
+    accept_mapping(accept_integer),
+    collect=unique_pairs,
+    note="; repeatable",
+)
 SHARE = number(Bounds(0, 1, min_open=True))
 
 
@@ -83,11 +199,44 @@ class ShapeOptions:
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
     )
     sample: float | None = option("Keep each row with this probability.", SHARE, default=None)
-    seed: int = option("Of --sample and --split: another one takes other rows.", NATURAL, default=0)
+    seed: int = option(
+        "Of --sample, --split and --shuffle: another one takes other rows, in another order.",
+        NATURAL,
+        default=0,
+    )
+    flag_null: tuple[str, ...] = option(
+        "Columns to which COL_is_null is added.", ALL_NAMES, default=()
+    )
+    fill: Mapping[str, str] = option(
+        "What nulls of a column become: a value, mean, median, mode or zero.", FILLS, default={}
+    )
+    clip: Mapping[str, str] = option(
+        "Bounds of a column; either may be left out.", CLIPS, default={}
+    )
+    log1p: tuple[str, ...] = option(
+        "Columns that become the logarithm of 1 + x.", ALL_NAMES, default=()
+    )
+    bin: Mapping[str, str] = option(
+        "Edges of the bins whose numbers a column becomes, or quantiles:N.", BINS, default={}
+    )
+    standardize: tuple[str, ...] = option(
+        "Columns that get mean 0 and standard deviation 1; * for all numbers.",
+        ALL_NAMES,
+        default=(),
+    )
+    minmax: tuple[str, ...] = option(
+        "Columns that are scaled to 0 … 1; * for all numbers.", ALL_NAMES, default=()
+    )
+    one_hot: tuple[str, ...] = option(
+        "Columns that become a column of true and false for each value.", ALL_NAMES, default=()
+    )
+    hash: Mapping[str, int] = option(
+        "Number of buckets that the values of a column are hashed into.", BUCKETS, default={}
+    )
 
 
-def steps_of(options: ShapeOptions) -> Steps:
-    """The steps that options ask for, in their order: names, columns, rows.
+def row_steps(options: ShapeOptions) -> Steps:
+    """The steps on rows that options ask for, in their order: names, new columns, filters.
 
     What a condition reads is computed of all rows, everything else of those that are kept.
     """
@@ -105,6 +254,3 @@ def steps_of(options: ShapeOptions) -> Steps:
     if options.sample is not None:
         steps.append(Sample(share=options.sample, seed=options.seed))
     return tuple(steps)
-
-
-__all__: Sequence[str] = ("ShapeOptions", "steps_of")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.arrays.splitmix import GAMMA, mix
 from bigdata_cli.transforms.computed import PLACE
 from bigdata_cli.transforms.rows_of_columns import Rows
 from bigdata_cli.types.buffers import array_of, numbers_of
@@ -32,7 +33,4 @@ def mixed(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _splitmix(values: np.ndarray) -> np.ndarray:
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return mix(values + GAMMA)

@@ -5,47 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
-import msgspec
 from msgspec import Meta
 
 from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.computed import PLACE, Computed
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.lower):
-    """One step: what columns it reads, and what it makes of them.
-
-    Attributes:
-        filters: It makes no column, but says which rows are kept.
-        reads_places: It reads where in the source a row stands.
-    """
-
-    filters: ClassVar[bool] = False
-    reads_places: ClassVar[bool] = False
-
-    def reads(self, names: Sequence[str]) -> frozenset[str]:
-        """Which of the columns it reads; raises UsageError for one that is not there."""
-        raise NotImplementedError
-
-    def makes(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The columns that it makes, new ones or in place of those of the same name."""
-        return ()
-
-    def names_after(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The columns after it; raises UsageError where it cannot make them."""
-        made = self.makes(names)
-        return (*names, *(name for name in made if name not in names))
-
-    def computed(self, types: Mapping[str, str]) -> tuple[Computed, ...]:
-        """How each column that it makes is computed, or, of a filter, which rows are kept.
-
-        Args:
-            types: The dtypes of the columns that it reads, as far as their kind goes.
-
-        Raises:
-            UsageError: It cannot be of such columns.
-        """
-        raise NotImplementedError
+from bigdata_cli.transforms.step import Step
 
 
 class Where(Step, frozen=True, kw_only=True):
@@ -134,5 +99,5 @@ class Sample(Step, frozen=True, kw_only=True):
         return (Computed("--sample", "bool", sampler(self.share, self.seed)),)
 
 
-AnyStep = Where | Derive | Rename | Sample
+AnyStep = Where | Derive | Rename | Sample | AnyColumnStep
 Steps = tuple[AnyStep, ...]

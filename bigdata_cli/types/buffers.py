@@ -43,6 +43,14 @@ def text_array(values: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
+def scalar_of(value: float | str | None, kind: pa.DataType) -> pa.Scalar:
+    """A value as a scalar of an Arrow type. `pyarrow.scalar` would import pandas."""
+    if value is None:
+        return pa.nulls(1, kind)[0]
+    array = text_array([value]) if isinstance(value, str) else array_of(np.array([value]))
+    return array[0] if array.type == kind else array[0].cast(kind)
+
+
 def validity_of(array: pa.Array) -> np.ndarray | None:
     """Which values are not null: bool (n,); None where none is.
 

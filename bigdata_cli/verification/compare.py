@@ -32,6 +32,7 @@ from bigdata_cli.verification.lanes import (
     shards_by_source,
 )
 from bigdata_cli.verification.manifest import read_rejects
+from bigdata_cli.verification.multiset import RowSums
 from bigdata_cli.verification.places import place_of
 from bigdata_cli.verification.report import Finding, VerifyProgress
 from bigdata_cli.verification.source import OpenedSource, compare_fingerprint
@@ -62,14 +63,18 @@ def compare_values(
 ) -> Comparison:
     """Compare every value, the rejected records, and the dtypes that the values ask for.
 
+    The rows of a shuffled dataset are compared whatever their order (`RowSums`), and not at all
+    where a shard is damaged.
     damaged: shards that are left out, as their files are not those that were written.
     The first few differences of each column are listed with their places, and how many there are.
     Raises UsageError for a pipe that would have to be read several times.
     """
     comparer = _Comparer(dataset, source, damaged, jobs, progress)
     n_shards = n_source_shards(dataset.manifest)
-    if dataset.manifest.order == "source":
+    if dataset.manifest.order in ("source", "shuffled"):
         comparer.read(all_in_one, None)
+        if dataset.manifest.order == "shuffled":
+            comparer.compare_sums()
     elif source.rows.comes_once and n_shards > _SHARDS_AT_ONCE:
         raise UsageError(
             f"{n_shards:,} shards took turns: to compare them with their source it has to be read "
@@ -109,6 +114,9 @@ class _Comparer:
         self._observed = [Observed() for _ in dataset.schema]
         self._readers: dict[int, _ShardReader] = {}
         self._is_whole = True
+        self._sums: RowSums | None = None
+        if dataset.manifest.order == "shuffled":
+            self._sums = RowSums(dataset.schema.columns)
         self._lanes = lanes_of(dataset.manifest)
         self._places = [0] * len(self._lanes)
         self._shard_at = shards_by_source(dataset.manifest)
@@ -157,11 +165,12 @@ class _Comparer:
         seen = zip(self._observed, unit.chunk.observed, strict=True)
         self._observed = [before.join(now) for before, now in seen]
         self._compare_rejects(fed, unit)
-        for split, rows in rows_by_split(unit.chunk, self._source.plan.split):
-            if takes_turns:
-                self._compare(self._shard_at.get((fed.shard, split), _NO_SHARD), fed, unit, rows)
-            else:
-                self._compare_next(split, fed, unit, rows)
+        if self._sums is not None:
+            arrays = zip(self._dataset.schema, unit.chunk.batch.columns, strict=True)
+            self._sums.add([self._as_read(column, values) for column, values in arrays])
+            self._rows[0] += unit.chunk.rows
+        else:
+            self._compare_block(fed, unit, takes_turns=takes_turns)
         if self._progress is not None:
             self._progress(
                 VerifyProgress(
@@ -186,6 +195,15 @@ class _Comparer:
             piece = min(left, n_rows - row) if left > 0 else n_rows - row
             self._compare(shard, fed, unit, rows.slice(row, piece))
             row += piece
+
+    def _compare_block(self, fed: FedRows, unit: Unit, *, takes_turns: bool) -> None:
+        """Compare the rows of a block with the next ones of their shards."""
+        assert unit.chunk is not None
+        for split, rows in rows_by_split(unit.chunk, self._source.plan.split):
+            if takes_turns:
+                self._compare(self._shard_at.get((fed.shard, split), _NO_SHARD), fed, unit, rows)
+            else:
+                self._compare_next(split, fed, unit, rows)
 
     def _compare_rejects(self, fed: FedRows, unit: Unit) -> None:
         """Compare the rejected records of a block with the next ones of `rejects.csv`."""
@@ -243,11 +261,8 @@ class _Comparer:
         unit: Unit,
     ) -> None:
         """Compare a column of rows of a block with those of the next batch of their shard."""
-        dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
-        values, found = expected.batch.column(index), as_text(batch.column(index))
-        if values.type == arrow_type(dtype):
-            dataset = self._dataset
-            values = dataset.format.as_read(values, column, dataset.storage)
+        found = as_text(batch.column(index))
+        values = self._as_read(column, expected.batch.column(index))
         if values.type != found.type:  # values that ask for another dtype
             values, found = values.cast(pa.string()), found.cast(pa.string())
         rows = differing_rows(values, found)
@@ -265,6 +280,34 @@ class _Comparer:
             )
         self._n_different[column.name] += len(rows)
 
+    def _as_read(self, column: Column, values: pa.Array) -> pa.Array:
+        """Values of the source as the dataset gives them back, where they are of its dtype."""
+        dtype = "text" if column.kind is Kind.CATEGORY else column.dtype
+        if values.type != arrow_type(dtype):
+            return values
+        return self._dataset.format.as_read(values, column, self._dataset.storage)
+
+    def compare_sums(self) -> None:
+        """Compare all rows of the dataset with those of the source, in whatever order."""
+        dataset, expected = self._dataset, self._sums
+        if self._damaged or not self._is_whole or expected is None:
+            return
+        found = RowSums(dataset.schema.columns)
+        try:
+            for batch in dataset.read(max_rows=dataset.read_rows(dataset.schema)):
+                found.add(batch.columns)
+        except BigdataError as error:
+            self._findings.append(Finding(file=MANIFEST_NAME, what=error.message))
+            return
+        self.compared = found.rows
+        names = list(found.differing_columns(expected))
+        for name in names:
+            what = f'column "{name}" has values that are not those of the source, in any order'
+            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+        if not names and not found.has_same_rows(expected):
+            what = "each column has the values of the source, and they stand in other rows"
+            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+
     def finish(self) -> Iterator[Finding]:
         """All that was found, what holds for the whole source last."""
         yield from self._findings
@@ -276,7 +319,7 @@ class _Comparer:
             return
         manifest = self._dataset.manifest
         counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
-        if manifest.order != "source" or manifest.splits:
+        if manifest.order == "within shards" or manifest.splits:
             counts += [
                 (shard.file_names[0], self._rows[index], shard.rows)
                 for index, shard in enumerate(manifest.shards)

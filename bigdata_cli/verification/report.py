@@ -28,8 +28,9 @@ class VerifyReport:
     """What was checked, and every difference that was found.
 
     rows: as counted in the shards that could be read; bytes: read for checksums. compared_rows: of
-    the dataset, with those of its source; None where they were not compared. other_files: in the
-    folder, and no part of the dataset.
+    the dataset, with those of its source; None where they were not compared. in_any_order: rows of
+    the source may stand anywhere, as the dataset is shuffled. other_files: in the folder, and no
+    part of the dataset.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class VerifyReport:
     bytes: int
     findings: tuple[Finding, ...]
     compared_rows: int | None = None
+    in_any_order: bool = False
     other_files: tuple[str, ...] = ()
 
     @property
@@ -59,6 +61,7 @@ class VerifyReport:
             "rows": self.rows,
             "bytes": self.bytes,
             "compared_rows": self.compared_rows,
+            "in_any_order": self.in_any_order,
             "passed": self.passed,
             "findings": [vars(finding) for finding in self.findings],
             "other_files": list(self.other_files),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bigdata_cli.conversion.commit import INNER_NAME
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.formats.registry import formats_that
@@ -67,7 +68,7 @@ def disk_budget(output: Path, options: ConvertOptions) -> DiskBudget:
     told = limit is not None
     if limit is None:
         # What a killed run has left is used again or removed, and what is replaced is there.
-        limit = usable_bytes(store, beside=partial_bytes(store)) + held
+        limit = usable_bytes(store, beside=_written_bytes(store)) + held
     return DiskBudget(folder=output, limit_bytes=limit, held_bytes=held, told=told)
 
 
@@ -82,11 +83,17 @@ def check_disk(plan: Plan) -> DiskWatch | None:
     is_known = sample.size_known
     if is_known and _upper_bound(plan) <= budget.left_bytes:
         return None
-    if is_known and _SURE * (plan.shards.predicted_bytes or budget.limit_bytes) > budget.left_bytes:
+    predicted = _SURE * (plan.shards.predicted_bytes or budget.limit_bytes)
+    if is_known and (plan.options.order.shuffle or predicted > budget.left_bytes):
         from bigdata_cli.conversion.estimate.fit import refuse_what_does_not_fit
 
         refuse_what_does_not_fit(plan, budget)
     return DiskWatch(budget, _hint(plan, budget))
+
+
+def _written_bytes(store: Store) -> int:
+    """What a conversion has written so far, or an interrupted one has left."""
+    return partial_bytes(store) + partial_bytes(store.inside(INNER_NAME))
 
 
 def _hint(plan: Plan, budget: DiskBudget) -> str:
@@ -106,8 +113,9 @@ def _upper_bound(plan: Plan) -> int:
     sample = plan.sample
     text_bytes = sample.estimated_rows * sample.bytes / max(sample.rows, 1)
     of_row = sum(len(name.encode("utf-8", "replace")) + _VALUE_BYTES for name in plan.keep)
-    fixed = plan.shards.count * len(plan.keep) * _COLUMN_BYTES
-    return round(sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes) + fixed
+    copies = 2 if plan.options.order.shuffle else 1  # the buckets, and what is made of them
+    fixed = copies * plan.shards.count * len(plan.keep) * _COLUMN_BYTES
+    return round(copies * (sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes)) + fixed
 
 
 def usable_bytes(store: Store, *, beside: int = 0) -> int:
@@ -135,7 +143,7 @@ class DiskWatch:
         started = time.monotonic()
         if started < self._next and not now:
             return
-        written = partial_bytes(open_store(self._budget.folder))
+        written = _written_bytes(open_store(self._budget.folder))
         took = time.monotonic() - started
         self._next = started + max(_MIN_WAIT_SECONDS, _LOOK_SHARE * took)
         if written > self._budget.left_bytes:

@@ -51,6 +51,11 @@ def refuse_what_does_not_fit(plan: Plan, budget: DiskBudget) -> None:
             f", beside the {held_bytes:,} bytes of the dataset that it replaces, which stays until "
             "the new one is whole"
         )
+    if predicted.scattered_bytes:
+        held += (
+            f", beside {predicted.scattered_bytes:,} bytes of its rows on their way into another "
+            "order (--shuffle)"
+        )
     hint = (
         f"the least that was tried takes about {least:,} bytes, and may take {MARGIN - 1:.0%} "
         "more: -o on another disk, or --columns with those that are needed"

@@ -8,6 +8,11 @@ from functools import cache
 
 from bigdata_cli.checksum import Checksum
 from bigdata_cli.conversion.estimate.rows import SampledRows
+from bigdata_cli.conversion.estimate.scatter import (
+    GATHER_SHARE,
+    bucket_format,
+    bucket_options,
+)
 from bigdata_cli.conversion.estimate.size import count_shards, encode_batches, trial_store
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.rebatch import counted_bytes
@@ -30,9 +35,10 @@ _LINEAR_BYTES = 2 << 20
 class Prediction:
     """What a conversion with these options is expected to take.
 
-    bytes: of the shards' files. temporary_bytes: that are needed beside them until the end.
-    seconds: on this machine. memory_bytes: to hold all rows as arrays, in the dtypes in which the
-    layout gives them. rows, shards: how many there will be. exact: rows and bytes are no estimate.
+    bytes: of the shards' files. temporary_bytes: that are needed beside them until the end;
+    scattered_bytes: of these, of rows on their way into another order. seconds: on this machine.
+    memory_bytes: to hold all rows as arrays, in the dtypes in which the layout gives them. rows,
+    shards: how many there will be. exact: rows and bytes are no estimate.
     """
 
     options: ConvertOptions
@@ -40,6 +46,7 @@ class Prediction:
     shards: int
     bytes: int
     temporary_bytes: int
+    scattered_bytes: int
     seconds: float
     memory_bytes: int
     exact: bool = False
@@ -66,16 +73,28 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
     shards = options.shards or count_shards(total, options)
     if shards > 1:
         total = growth.bytes_of(rows.all_rows, shards)
+    encoding, scattered = growth.seconds, 0
+    if options.order.shuffle:
+        of_buckets = _scattering(rows)
+        scattered = of_buckets.bytes_of(rows.all_rows, 1)
+        encoding += (1 + GATHER_SHARE) * of_buckets.seconds
     return Prediction(
         options=options,
         rows=rows.all_rows,
         shards=shards,
         bytes=total,
-        temporary_bytes=temporary_bytes,
-        seconds=_seconds(rows, growth.seconds * rows.all_rows, total, options.jobs),
+        scattered_bytes=scattered,
+        temporary_bytes=temporary_bytes + scattered,
+        seconds=_seconds(rows, encoding * rows.all_rows, total + scattered, options.jobs),
         memory_bytes=_memory_bytes(rows, form, storage),
         exact=rows.exact and shards == 1,
     )
+
+
+def _scattering(rows: SampledRows) -> _Growth:
+    """How the files grow in which rows are until they are in another order."""
+    options = bucket_options(rows.schema, rows.statistics, rows.all_rows)
+    return _Growth(bucket_format(), options, rows)
 
 
 class _Growth:

@@ -127,9 +127,9 @@ def encode_batches(
     try:
         for batch in batches:
             for table in rebatcher.push(batch):
-                writer.append(writer.encode(table))
+                writer.append(writer.encode(writer.place(table)))
         for table in rebatcher.flush():
-            writer.append(writer.encode(table))
+            writer.append(writer.encode(writer.place(table)))
         return sum(file.bytes for file in writer.close())
     except BaseException:
         writer.abort()

@@ -21,6 +21,7 @@ from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.rules import compile_rules
 from bigdata_cli.sources.tables.arrow_kinds import is_text
 from bigdata_cli.sources.tables.float32 import loses_float32
+from bigdata_cli.types.buffers import numbers_of, scalar_of, validity_of
 from bigdata_cli.types.dtype import Kind, integer_range, kind_of
 from bigdata_cli.types.lattice import NANOSECOND_RANGE_US, Form, Observed
 from bigdata_cli.types.state import ColumnState
@@ -145,16 +146,17 @@ def _within(forms: int, low: int, high: int) -> Observed:
 
 def _flags(array: pa.Array) -> np.ndarray:
     flags = np.zeros(len(array), np.uint8)
-    if array.null_count:
-        flags[np.asarray(array.is_null())] = NO_VALUE
+    valid = validity_of(array)
+    if valid is not None:
+        flags[~valid] = NO_VALUE
     return flags
 
 
 def _numpy(array: pa.Array) -> np.ndarray:
     """The values of an array of numbers, 0 in place of nulls."""
     if array.null_count:
-        array = array.fill_null(0)
-    return array.to_numpy(zero_copy_only=False)
+        array = array.fill_null(scalar_of(0, array.type))
+    return numbers_of(array)
 
 
 def _checked_text(text: pa.Array, name: str) -> pa.Array:

@@ -18,6 +18,7 @@ from bigdata_cli.transforms.expressions.nodes import (
     Type,
 )
 from bigdata_cli.transforms.rows_of_columns import Datum
+from bigdata_cli.types.buffers import scalar_of
 from bigdata_cli.types.dtype import Kind
 
 TARGETS = {
@@ -45,13 +46,15 @@ def _plain(target: Type) -> Callable[[Datum], Datum]:
 
 
 def _number_to_bool(number: Datum) -> Datum:
-    return pc.not_equal(number, 0)
+    return pc.not_equal(number, scalar_of(0, number.type))
 
 
 def _to_text(datum: Datum) -> Datum:
     if pa.types.is_timestamp(datum.type) and datum.type.tz is not None:
         datum = pc.cast(pc.local_timestamp(datum), pa.string())
-        return pc.binary_join_element_wise(datum, "Z", "")
+        return pc.binary_join_element_wise(
+            datum, scalar_of("Z", pa.string()), scalar_of("", pa.string())
+        )
     return pc.cast(datum, pa.string())
 
 
@@ -98,7 +101,7 @@ def tried(cast: Callable[[Datum], Datum], target: Type) -> Callable[[Datum], Dat
         try:
             return cast(value)
         except pa.ArrowInvalid:
-            return pa.scalar(None, target.arrow)
+            return scalar_of(None, target.arrow)
 
     def compute(datum: Datum) -> Datum:
         try:
@@ -107,7 +110,8 @@ def tried(cast: Callable[[Datum], Datum], target: Type) -> Callable[[Datum], Dat
             if isinstance(datum, pa.Scalar):
                 return one(datum)
             coded = datum.dictionary_encode()
-            values = [one(value).as_py() for value in coded.dictionary]
-            return pa.array(values, target.arrow).take(coded.indices)
+            values = [pa.repeat(one(value), 1) for value in coded.dictionary]
+            known = pa.concat_arrays([pa.nulls(0, target.arrow), *values])
+            return known.take(coded.indices)
 
     return compute

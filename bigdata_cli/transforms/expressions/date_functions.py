@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from bigdata_cli.transforms.expressions.function import Function, always, like_argument
 from bigdata_cli.transforms.expressions.nodes import FLOAT, INT, TIMES
 from bigdata_cli.transforms.rows_of_columns import Datum
+from bigdata_cli.types.buffers import scalar_of
 from bigdata_cli.types.dtype import Kind
 
 UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
@@ -42,7 +43,10 @@ def _difference(unit: str, start: Datum, stop: Datum) -> Datum:
     start, stop = _stamp(start), _stamp(stop)
     if _checked(unit) == "month":
         years = pc.subtract(pc.year(stop), pc.year(start))
-        return pc.add(pc.multiply(years, 12), pc.subtract(pc.month(stop), pc.month(start)))
+        return pc.add(
+            pc.multiply(years, scalar_of(12, pa.int64())),
+            pc.subtract(pc.month(stop), pc.month(start)),
+        )
     between = getattr(pc, f"{unit.lower()}s_between")
     if unit.lower() == "week":
         return pc.cast(between(start, stop, week_start=1, count_from_zero=False), pa.int64())
@@ -58,7 +62,7 @@ def _checked(unit: str) -> str:
 def _epoch(time: Datum) -> Datum:
     """Seconds since 1970."""
     stamp = _stamp(time)
-    per_second = {"us": 1e6, "ns": 1e9}[stamp.type.unit]
+    per_second = scalar_of({"us": 1e6, "ns": 1e9}[stamp.type.unit], pa.float64())
     return pc.divide(pc.cast(pc.cast(stamp, pa.int64()), pa.float64(), safe=False), per_second)
 
 

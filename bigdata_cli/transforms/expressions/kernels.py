@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.transforms.rows_of_columns import Datum
+from bigdata_cli.types.buffers import array_of, numbers_of, scalar_of
 
-_MIN_INT64 = -(2**63)
 _CHECKED = {"+": pc.add_checked, "-": pc.subtract_checked, "*": pc.multiply_checked}
 _FLOATING = {"+": pc.add, "-": pc.subtract, "*": pc.multiply, "/": pc.divide}
+_FALSE, _UNKNOWN = scalar_of(False, pa.bool_()), scalar_of(None, pa.bool_())
 _COMPARISONS = {
     "=": pc.equal,
     "<>": pc.not_equal,
@@ -47,21 +48,21 @@ def remainder(a: Datum, b: Datum) -> Datum:
     is_whole = pa.types.is_integer(a.type) and pa.types.is_integer(b.type)
     if not is_whole:
         return _of_numpy(np.fmod, as_float(a), as_float(b))
-    if pc.any(pc.equal(b, 0)).as_py():
+    if pc.any(pc.equal(b, scalar_of(0, b.type))).as_py():
         raise pa.ArrowInvalid("division by zero")
     return _of_numpy(np.fmod, a, b)
 
 
 def _of_numpy(function: np.ufunc, a: Datum, b: Datum) -> Datum:
     """A function of NumPy on numbers of one type; null where either is."""
-    arrays = [pa.array([d.as_py()], d.type) if isinstance(d, pa.Scalar) else d for d in (a, b)]
+    arrays = [pa.repeat(d, 1) if isinstance(d, pa.Scalar) else d for d in (a, b)]
+    if isinstance(a, pa.Scalar) and isinstance(b, pa.Scalar):
+        return _of_numpy(function, *arrays)[0]
     is_null = pc.or_(pc.is_null(a), pc.is_null(b))
-    values = [array.fill_null(1).to_numpy(zero_copy_only=False) for array in arrays]
+    values = [numbers_of(array.fill_null(scalar_of(1, array.type))) for array in arrays]
     with np.errstate(all="ignore"):
         found = np.broadcast_arrays(function(*values))[0]
-    result = pc.if_else(is_null, None, pa.array(found))
-    scalars = isinstance(a, pa.Scalar) and isinstance(b, pa.Scalar)
-    return result[0] if scalars else result
+    return pc.if_else(is_null, scalar_of(None, a.type), array_of(found))
 
 
 def compare(operator: str, a: Datum, b: Datum) -> Datum:
@@ -72,8 +73,8 @@ def compare(operator: str, a: Datum, b: Datum) -> Datum:
     nan_a, nan_b = _is_nan(a), _is_nan(b)
     if nan_a is None and nan_b is None:
         return found
-    nan_a = pa.scalar(False) if nan_a is None else nan_a
-    nan_b = pa.scalar(False) if nan_b is None else nan_b
+    nan_a = _FALSE if nan_a is None else nan_a
+    nan_b = _FALSE if nan_b is None else nan_b
     # With NaN as infinity and the others as 0, the order is that of these flags where one is set.
     flags = _COMPARISONS[operator](pc.cast(nan_a, pa.int8()), pc.cast(nan_b, pa.int8()))
     return pc.if_else(pc.or_(nan_a, nan_b), flags, found)
@@ -91,8 +92,8 @@ def is_in(value: Datum, items: pa.Array) -> Datum:
     """Whether a value is among constants; null where it is null, or may be a null among them."""
     found = pc.is_in(value, value_set=items.drop_null())
     if items.null_count:
-        found = pc.if_else(found, True, pa.scalar(None, pa.bool_()))
-    return pc.if_else(pc.is_null(value), pa.scalar(None, pa.bool_()), found)
+        found = pc.if_else(found, found, _UNKNOWN)
+    return pc.if_else(pc.is_null(value), _UNKNOWN, found)
 
 
 def like(text: Datum, pattern: str, escape: str | None, *, ignore_case: bool) -> Datum:
@@ -126,3 +127,8 @@ def to_integer(datum: Datum) -> Datum:
 def negate(datum: Datum) -> Datum:
     """The number with the other sign; raises pa.ArrowInvalid for the smallest int64."""
     return pc.negate_checked(datum)
+
+
+def is_true(truth: Datum) -> Datum:
+    """A truth, false where it is null."""
+    return pc.fill_null(truth, _FALSE)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bigdata_cli.transforms.expressions.syntax import Span
 from bigdata_cli.transforms.rows_of_columns import Datum, Rows
+from bigdata_cli.types.buffers import scalar_of
 from bigdata_cli.types.dtype import Kind, kind_of
 
 
@@ -120,7 +121,7 @@ def on_distinct_texts(node: Node) -> Node:
         of_texts = node.compute(Rows({name: texts}, len(texts)))
         if isinstance(of_texts, pa.Scalar):
             return of_texts
-        return of_texts.take(array.indices.fill_null(len(texts) - 1))
+        return of_texts.take(array.indices.fill_null(scalar_of(len(texts) - 1, pa.int32())))
 
     return Node(
         type=node.type,

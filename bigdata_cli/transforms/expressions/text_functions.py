@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from bigdata_cli.transforms.expressions.function import Function, always
 from bigdata_cli.transforms.expressions.nodes import BOOL, INT, TEXT, Type
 from bigdata_cli.transforms.rows_of_columns import Datum
+from bigdata_cli.types.buffers import scalar_of
 from bigdata_cli.types.dtype import Kind
 
 _TEXTS = (Kind.TEXT,)
@@ -41,18 +43,25 @@ def _substring(text: Datum, start: int, length: int | None = None) -> Datum:
         return tail
     # Of a text that is shorter than `start` the characters before its first one count too.
     whole = pc.utf8_length(text)
-    before = pc.max_element_wise(pc.subtract(-start, whole), pa.scalar(0, whole.type))
-    if not pc.any(pc.greater(before, 0)).as_py():
-        return pc.utf8_slice_codeunits(tail, 0, length)
-    texts = tail.to_pylist() if isinstance(tail, pa.Array) else [tail.as_py()]
-    missing = before.to_pylist() if isinstance(before, pa.Array) else [before.as_py()]
-    cut = [
-        None if one is None else one[: max(0, length - gap)]
-        for one, gap in zip(texts, missing, strict=True)
-    ]
-    return (
-        pa.array(cut, pa.string()) if isinstance(tail, pa.Array) else pa.scalar(cut[0], pa.string())
+    before = pc.max_element_wise(
+        pc.subtract(scalar_of(-start, whole.type), whole), scalar_of(0, whole.type)
     )
+    if not pc.any(pc.greater(before, scalar_of(0, before.type))).as_py():
+        return pc.utf8_slice_codeunits(tail, 0, length)
+    return _one_by_one(lambda one, gap: one[: max(0, length - gap)], tail, before, pa.string())
+
+
+def _one_by_one(
+    function: Callable[[str, int], Any], text: Datum, number: Datum, kind: pa.DataType
+) -> Datum:
+    """A function of texts in Python, null where the text is."""
+    if isinstance(text, pa.Scalar):
+        return _one_by_one(function, pa.repeat(text, 1), pa.repeat(number, 1), kind)[0]
+    found = [
+        None if one is None else function(one, of_it)
+        for one, of_it in zip(text.to_pylist(), number.to_pylist(), strict=True)
+    ]
+    return pa.array(found, kind)
 
 
 def _left(text: Datum, n: int) -> Datum:
@@ -76,14 +85,12 @@ def _find(text: Datum, part: str) -> Datum:
     """Where a part begins, in characters from 1; 0 where it is not there."""
     at = pc.find_substring(text, part)
     if part.isascii() and pc.all(pc.equal(pc.binary_length(text), pc.utf8_length(text))).as_py():
-        return pc.cast(pc.add(at, 1), pa.int64())
-    texts = text.to_pylist() if isinstance(text, pa.Array) else [text.as_py()]
-    places = [None if one is None else one.find(part) + 1 for one in texts]
-    return pa.array(places, pa.int64()) if isinstance(text, pa.Array) else pa.scalar(places[0])
+        return pc.cast(pc.add(at, scalar_of(1, at.type)), pa.int64())
+    return _one_by_one(lambda one, _: one.find(part) + 1, text, at, pa.int64())
 
 
 def _concat(*texts: Datum) -> Datum:
-    return pc.binary_join_element_wise(*texts, "", null_handling="skip")
+    return pc.binary_join_element_wise(*texts, scalar_of("", pa.string()), null_handling="skip")
 
 
 def _lengths(text: Datum) -> Datum:

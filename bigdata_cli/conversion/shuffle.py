@@ -1,0 +1,142 @@
+"""A conversion whose rows are stored in random order, in two steps.
+
+Scatter: the source is converted to files of buckets, as to any format, in a store within that of
+the dataset. What it shows of dtypes, statistics and rejected records holds for the dataset.
+Gather: the buckets are the source of the dataset itself, one after the other, each put into order
+in memory. Either step resumes as any conversion does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from msgspec import structs
+
+from bigdata_cli.conversion.commit import INNER_NAME
+from bigdata_cli.conversion.coordinator import Coordinator
+from bigdata_cli.conversion.describe import options_entry, row_counts, settled_statistics
+from bigdata_cli.conversion.estimate import scatter
+from bigdata_cli.conversion.estimate.memory import budget_of
+from bigdata_cli.conversion.partition import BySize, Evenly, FileRanges, Partition
+from bigdata_cli.conversion.plan import Plan, Shards
+from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.errors import DataError
+from bigdata_cli.io.store import PartialFiles
+from bigdata_cli.sources.tables.shuffled import Scattered, ShuffledSource
+from bigdata_cli.types.column_entry import column_entries
+from bigdata_cli.types.state import ColumnState
+
+
+def scatter_plan(plan: Plan) -> Plan:
+    """How the source is scattered. It follows from the source alone, and so does the order.
+
+    Raises BudgetError where that does not fit the memory limit.
+    """
+    sample = plan.sample
+    options = scatter.bucket_options(
+        sample.schema,
+        sample.statistics,
+        sample.estimated_rows if sample.size_known else None,
+        seed=plan.options.shape.seed,
+    )
+    output = plan.output / INNER_NAME
+    found = replace(plan, form=scatter.bucket_format(), storage=options, output=output)
+    partition = _partition(plan)
+    memory = budget_of(found)
+    memory = replace(memory, unit_bytes=min(memory.unit_bytes, plan.memory.unit_bytes))
+    shards = Shards(partition, partition.n_shards or 1)
+    return replace(found, shards=shards, memory=memory, table_bytes=memory.batch_bytes)
+
+
+def _partition(plan: Plan) -> Partition:
+    source = plan.source
+    n_parts = max(1, math.ceil(source.bytes / scatter.PART_BYTES))
+    if source.in_pieces is not None:
+        return FileRanges(source.in_pieces.split(n_parts))
+    if source.total_rows is not None:
+        return Evenly(source.total_rows, n_parts)
+    return BySize(scatter.PART_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scatter:
+    """The first step when it is done. conversion: to the buckets; asked: the plan of the dataset as
+    it was made of the source."""
+
+    conversion: Coordinator
+    asked: Plan
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the dataset is made of the buckets, with the dtypes that all rows ask for.
+
+        Raises UsageError where the layout cannot hold them.
+        """
+        plan, conversion = self.asked, self.conversion
+        ledger = conversion.ledger
+        columns = tuple(_fixed(state) for state in ledger.final_columns())
+        schema = conversion.specs.schema(columns)
+        plan.form.check(schema, plan.storage)
+        sample = plan.sample
+        scattered = Scattered(
+            store=PartialFiles(conversion.plan.store),
+            names=tuple(file.name for result in ledger.in_order for file in result.files),
+            schema=schema,
+            rows=ledger.rows,
+            share_bytes=scatter.SHARE_BYTES,
+        )
+        source = ShuffledSource(
+            inner=plan.source,
+            scattered=scattered,
+            entries=conversion.entries(),
+            row_bytes=max(1.0, sample.bytes / max(sample.rows, 1)),
+        )
+        count = self._count()
+        return replace(
+            plan,
+            source=source,
+            sample=replace(sample, plan=replace(sample.plan, columns=columns), schema=schema),
+            fields=source.fields_of(plan.keep),
+            shards=replace(plan.shards, partition=Evenly(ledger.rows, count), count=count),
+        )
+
+    def _count(self) -> int:
+        """The shards of the dataset: as many as without a shuffle."""
+        cut = self.asked.shards.partition
+        if not isinstance(cut, BySize):
+            return self.asked.shards.count
+        results = self.conversion.ledger.results.values()
+        n_bytes = sum(p.stop - p.start for result in results for p in result.pieces)
+        return max(1, math.ceil(n_bytes / cut.shard_bytes))
+
+    def manifest(self, gathered: Manifest) -> Manifest:
+        """The manifest of the dataset, with what is known of the source from the first step.
+
+        Raises DataError where rows are missing.
+        """
+        ledger, plan = self.conversion.ledger, self.asked
+        if gathered.rows != ledger.rows:
+            raise DataError(f"{ledger.rows:,} rows were scattered, and {gathered.rows:,} written")
+        schema = gathered.schema
+        statistics = settled_statistics(ledger.statistics(schema), schema)
+        table_bytes = gathered.options["table_bytes"]
+        return structs.replace(
+            gathered,
+            order="shuffled",
+            **row_counts(ledger),
+            options={
+                **options_entry(plan),
+                "table_bytes": table_bytes,
+                "seed": plan.options.shape.seed,
+            },
+            columns=column_entries(schema, statistics),
+            shards=tuple(structs.replace(one, source_ranges=()) for one in gathered.shards),
+        )
+
+
+def _fixed(state: ColumnState) -> ColumnState:
+    """A column that is stored as what it was found to be."""
+    distinct = state.distinct if state.dtype == "category" else None
+    return replace(state, fixed=True, distinct=distinct)

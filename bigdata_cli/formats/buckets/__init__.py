@@ -1,0 +1,1 @@
+"""Rows scattered to buckets: what a conversion keeps until they are read in another order."""
