@@ -25,7 +25,6 @@ from bigdata_cli.conversion import run as conversion
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
@@ -33,7 +32,6 @@ from bigdata_cli.io import lock
 from bigdata_cli.options import request_of
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
-from bigdata_cli.transforms.options import ShapeOptions
 
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"),
@@ -95,10 +93,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         timer.daemon = True
         timer.start()
     options = {**request["options"], "output": Path(request["options"]["output"])}
-    if "order" in options:
-        options["shape"] = ShapeOptions(seed=options["order"].pop("seed"))
-        options["order"] = OrderOptions(**options["order"])
-        scatter.PART_BYTES = request["part_bytes"]
+    scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
     said: list[str] = []
     try:
         report = conversion.run(
