@@ -29,6 +29,7 @@ RESULTS = Path("benchmarks/loaders.json")
 PAGE = Path("docs/loaders.md")
 MARKS = ("<!-- figures of benchmarks/loaders.py -->\n", "<!-- end of figures -->\n")
 BATCH = 512
+SORTED_ROWS = 3_000_000
 DATASETS = (
     ("parquet", "rows"), ("npy", "matrix"), ("npy", "columns"), ("hdf5", "matrix"),
     ("hdf5", "columns"), ("tfrecord", "rows"), ("tfrecord", "packed"), ("tfrecord", "block"),
@@ -218,7 +219,37 @@ def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
     read(seconds / 3)  # the first time costs what is done once
     rows, taken = read(seconds)
     peak = max(peak, _tree_bytes(process)) - before
-    return {"rows": rows, "seconds": taken, "rows_per_second": rows / taken, "peak_bytes": peak}
+    return {
+        "rows": rows,
+        "seconds": taken,
+        "rows_per_second": rows / taken,
+        "peak_bytes": peak,
+    }
+
+
+def score(folder: Path) -> dict[str, Any]:
+    """How well batches mix the classes of a dataset."""
+    from bigdata_cli import open_dataset
+
+    return open_dataset(folder).shuffle_score(batch_size=BATCH).to_json()
+
+
+def sorted_folder(folder: Path, n_rows: int, format_name: str, layout: str) -> Path:
+    """A dataset of 8 floats in 6 shards, sorted by a label of ten classes."""
+    import numpy as np
+
+    source = folder / "sorted.csv"
+    if not source.exists():
+        import pyarrow as pa
+        import pyarrow.csv
+
+        random = np.random.default_rng(0)
+        columns = {f"f{i}": random.random(n_rows, np.float32) for i in range(8)}
+        columns["label"] = np.arange(n_rows) * 10 // n_rows
+        pyarrow.csv.write_csv(pa.table(columns), source)
+    target = folder / f"sorted-{format_name}-{layout}"
+    _convert(source, target, format_name, layout, n_shards=6)
+    return target
 
 
 def _tree_bytes(process: Any) -> int:
@@ -238,18 +269,22 @@ def _run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
     return run_measured(command, environment=_ENVIRONMENT).answer
 
 
+def _convert(source: Path, target: Path, format_name: str, layout: str, *, n_shards: int) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "bigdata_cli", "convert", str(source), "--to", format_name,
+            "--layout", layout, "--label", "label", "--shards", str(n_shards), "--quiet",
+            "-o", str(target),
+        ],
+        check=True,
+    )  # fmt: skip
+
+
 def run(n_bytes: int, folder: Path, repeats: int, seconds: float) -> dict[str, Any]:
     """All loaders on all datasets, in turns; the best of the repeats."""
     source = sample_file("sensors", n_bytes, folder=BENCH_FOLDER)
     for format_name, layout in DATASETS:
-        subprocess.run(
-            [
-                sys.executable, "-m", "bigdata_cli", "convert", str(source), "--to", format_name,
-                "--layout", layout, "--label", "label", "--shards", "4", "--quiet",
-                "-o", str(folder / f"{format_name}-{layout}"),
-            ],
-            check=True,
-        )  # fmt: skip
+        _convert(source, folder / f"{format_name}-{layout}", format_name, layout, n_shards=4)
     wanted = [(name, dataset) for name, dataset in (*OTHERS, *MAPS)]
     wanted += [(name, f"{f}-{layout}") for name in OURS for f, layout in DATASETS]
     best: dict[tuple[str, str], dict[str, Any]] = {}
@@ -269,6 +304,10 @@ def run(n_bytes: int, folder: Path, repeats: int, seconds: float) -> dict[str, A
         "load": os.getloadavg()[0],
         "python": platform.python_version(),
         "batch": BATCH,
+        "scores": [
+            {"dataset": f"{f}-{layout}", **score(sorted_folder(folder, SORTED_ROWS, f, layout))}
+            for f, layout in DATASETS
+        ],
         "results": [
             {"loader": name, "dataset": dataset, **found} for (name, dataset), found in best.items()
         ],
@@ -310,6 +349,17 @@ def report(measured: dict[str, Any]) -> str:
             f"| {_OTHERS[name]} | {_cell(found[name, dataset])} | {_TITLES[ours]} of "
             f"{dataset}: {rate(ours, dataset):,.0f} | {times:.1f} |"
         )
+    lines += [
+        "",
+        f"{SORTED_ROWS:,} rows of 8 floats in 6 shards, sorted by a label of ten classes:",
+        "",
+        f"| dataset | classes in a batch of {measured['batch']} | shuffle score |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {row['dataset']} | {row['classes_per_batch']:.1f} | {row['score']:.3f} |"
+        for row in measured["scores"]
+    ]
     return "\n".join(lines) + "\n"
 
 

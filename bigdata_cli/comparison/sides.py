@@ -17,6 +17,7 @@ from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.sources.tables.datasets import DatasetTable
 from bigdata_cli.sources.typed_rows import TypedRows, dataset_of, dataset_rows, source_rows
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import TypeOptions
@@ -77,17 +78,9 @@ def open_side(
     max_bytes = sample_bytes or SAMPLE_BYTES
     table = dataset_of(source)
     if table is not None:
-        rows = dataset_rows(str(path), table, names)
-        known = {name: table.dataset.statistics(name) for name in names}
+        side = _dataset_side(str(path), table, names)
         sample = tuple(batch.select(names) for batch in source.arrow_batches(max_bytes) or ())
-        return Side(
-            name=str(path),
-            schema=rows.schema,
-            n_rows=table.rows,
-            statistics=known,
-            sample=sample,
-            rows=rows if is_full else None,
-        )
+        return replace(side, sample=sample, rows=side.rows if is_full else None)
     if source.comes_once:
         raise UsageError(
             f"{path} is a pipe: a comparison reads both sides more than once",
@@ -113,6 +106,18 @@ def open_side(
         notes=()
         if not found.rejected
         else (f"{found.rejected:,} records of the sample of {path} cannot be kept",),
+    )
+
+
+def _dataset_side(name: str, table: DatasetTable, names: Sequence[str]) -> Side:
+    rows = dataset_rows(name, table, names)
+    return Side(
+        name=name,
+        schema=rows.schema,
+        n_rows=table.rows,
+        statistics={name: table.dataset.statistics(name) for name in names},
+        sample=(),
+        rows=rows,
     )
 
 

@@ -9,7 +9,12 @@ from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.inspection.balance import label_balance
-from bigdata_cli.inspection.facts import DatasetColumn, DatasetShard
+from bigdata_cli.inspection.facts import (
+    ClassBalance,
+    DatasetColumn,
+    DatasetShard,
+    DatasetSplit,
+)
 from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes
@@ -26,23 +31,7 @@ def inspect_dataset(
     """
     dataset = open_dataset(path)
     manifest = dataset.manifest
-    columns = []
-    for column in dataset.schema:
-        known = dataset.statistics(column.name)
-        columns.append(
-            DatasetColumn(
-                name=column.name,
-                dtype=column.dtype,
-                n_categories=column.n_values if column.vocabulary is not None else None,
-                nulls=known.nulls,
-                minimum=known.minimum,
-                maximum=known.maximum,
-                mean=known.mean,
-                std=known.std,
-                bytes=column_bytes(column, known, rows=manifest.rows),
-                pandas_bytes=pandas_bytes(column, known),
-            )
-        )
+    columns = _columns(dataset)
     shards = (
         DatasetShard(files=shard.file_names, rows=shard.rows, bytes=shard.bytes)
         for shard in dataset.shards
@@ -50,12 +39,7 @@ def inspect_dataset(
     score = dataset.shuffle_score(label=label) if with_shuffle_score else None
     label = manifest.storage.label
     folder = shlex.quote(str(dataset.path))
-    balance = None
-    notes: tuple[str, ...] = ()
-    try:
-        balance = label_balance(dataset)
-    except BigdataError as error:
-        notes = (f"the classes of the label were not counted: {error.message}",)
+    balances, notes = _balances(dataset)
     if score is not None and score.is_weak:
         notes = (*notes, score.advice(str(dataset.path)))
     return DatasetReport(
@@ -71,17 +55,61 @@ def inspect_dataset(
         source_bytes=sum(source.bytes for source in manifest.sources),
         sources=tuple(source.name for source in manifest.sources),
         shards=tuple(shards),
-        columns=tuple(columns),
+        columns=columns,
         next_command=f"bigdata verify {folder}"
         if label is None
         else f"bigdata train {folder} --label {shlex.quote(label)}",
         memory_bytes=sum(column.bytes for column in columns),
         room=room,
         loaders=loader_lines(dataset),
-        balance=balance,
+        balance=balances.get(None),
+        splits=tuple(
+            DatasetSplit(
+                name=name,
+                rows=part.rows,
+                shards=len(part.shards),
+                bytes=part.manifest.bytes,
+                balance=balances.get(name),
+            )
+            for name, part in dataset.splits.items()
+        ),
         shuffle_score=score,
         notes=notes,
     )
+
+
+def _columns(dataset: Dataset) -> tuple[DatasetColumn, ...]:
+    columns = []
+    for column in dataset.schema:
+        known = dataset.statistics(column.name)
+        columns.append(
+            DatasetColumn(
+                name=column.name,
+                dtype=column.dtype,
+                n_categories=column.n_values if column.vocabulary is not None else None,
+                nulls=known.nulls,
+                minimum=known.minimum,
+                maximum=known.maximum,
+                mean=known.mean,
+                std=known.std,
+                bytes=column_bytes(column, known, rows=dataset.rows),
+                pandas_bytes=pandas_bytes(column, known),
+            )
+        )
+    return tuple(columns)
+
+
+def _balances(
+    dataset: Dataset,
+) -> tuple[dict[str | None, ClassBalance | None], tuple[str, ...]]:
+    """The classes of the label by split, None for the whole; and what could not be counted."""
+    balances: dict[str | None, ClassBalance | None] = {}
+    try:
+        for name, part in [(None, dataset), *dataset.splits.items()]:
+            balances[name] = label_balance(part)
+    except BigdataError as error:
+        return balances, (f"the classes of the label were not counted: {error.message}",)
+    return balances, ()
 
 
 def loader_lines(dataset: Dataset) -> dict[str, str]:

@@ -163,6 +163,17 @@ class DatasetShard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatasetSplit:
+    """A split of a dataset: its rows, shards and bytes, and the classes of its label."""
+
+    name: str
+    rows: int
+    shards: int
+    bytes: int
+    balance: ClassBalance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
     """A dataset, from its manifest; the balance of its label may be from rows of it.
 
@@ -188,6 +199,7 @@ class DatasetFacts:
     room: Room | None = field(default=None, compare=False)
     loaders: Mapping[str, str] | None = None
     balance: ClassBalance | None = None
+    splits: tuple[DatasetSplit, ...] = ()
     shuffle_score: ShuffleScore | None = None
     notes: tuple[str, ...] = ()
 

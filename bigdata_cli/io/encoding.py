@@ -26,6 +26,8 @@ _CANDIDATES = (
 _WEIGHTS = {"cp1252": 1.0, "cp1250": 0.98, "cp1251": 0.99, "iso8859-15": 0.95, "koi8-r": 0.97}
 _OTHER_WEIGHT = 0.9
 """Of equals the one that more files are written in."""
+_NOT_GUESSED = (UTF8, "ascii", "hp-roman8")
+"""Files are no longer written in the last one, which makes letters of damaged text."""
 _PUNCTUATION = frozenset("‘’‚“”„–—…«» ·")
 _SYMBOLS = frozenset("€£¥°§©®™µ±½¼¾²³ºª¡¿×")
 _COMMON_LETTERS = frozenset(
@@ -83,7 +85,7 @@ def likely_encodings(source: Path | bytes, *, most: int = 3) -> list[str]:
     source: a file, or its first bytes; what is not ASCII is looked for in all of it. Each decodes
     all that was looked at into text that people write.
     """
-    sample = source if isinstance(source, bytes) else _foreign_lines(source)
+    sample = _whole_lines(source) if isinstance(source, bytes) else _foreign_lines(source)
     if len(sample) > 1 and sample.count(0) > len(sample) // 8:
         even = sample[::2].count(0) > sample[1::2].count(0)
         return ["utf-16-be" if even else "utf-16-le"]
@@ -94,12 +96,17 @@ def likely_encodings(source: Path | bytes, *, most: int = 3) -> list[str]:
     return sorted(plausible, key=lambda name: -found[name])[:most]
 
 
+def _whole_lines(data: bytes) -> bytes:
+    """Data without a last line that may be cut, and with it a character; all where there is one."""
+    return data[: data.rfind(b"\n") + 1] or data
+
+
 def _by_library(sample: bytes) -> list[str]:
     from charset_normalizer import from_bytes
 
     found = [match.encoding for match in from_bytes(sample[:_GUESSED_BYTES])]
     names = [codecs.lookup(encoding).name for encoding in found]
-    return [name for name in names if name not in (UTF8, "ascii") and not name.startswith("utf")]
+    return [name for name in names if name not in _NOT_GUESSED and not name.startswith("utf")]
 
 
 def _plausibility(sample: bytes, encoding: str) -> float:

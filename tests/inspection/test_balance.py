@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
-from bigdata_cli import inspect, open_dataset
+from bigdata_cli import convert, inspect, open_dataset
+from bigdata_cli.cli import main
 from bigdata_cli.inspection import balance
 from bigdata_cli.inspection.balance import label_balance
 from tests.datasets import LAYOUTS, write_dataset
@@ -75,11 +78,28 @@ def test_a_number_has_no_classes_and_damage_is_a_note(tmp_path):
     assert report.notes[0].startswith("the classes of the label were not counted: ")
 
 
+def test_each_split_has_its_classes(tmp_path, sample_data):
+    folder = tmp_path / "d"
+    convert(
+        sample_data / "transactions.csv", to="npy", output=folder, label="type",
+        split={"train": 0.8, "test": 0.2},
+    )  # fmt: skip
+    report = inspect(folder)
+    frame = pl.read_csv(sample_data / "transactions.csv")
+    assert dict(zip(report.balance.values, report.balance.counts, strict=True)) == dict(
+        frame["type"].value_counts().rows()
+    )
+    for split in report.splits:
+        assert split.balance.rows == split.rows == open_dataset(folder)[split.name].rows
+    both = [dict(zip(s.balance.values, s.balance.counts, strict=True)) for s in report.splits]
+    for value, count in zip(report.balance.values, report.balance.counts, strict=True):
+        assert both[0].get(value, 0) + both[1].get(value, 0) == count
+    shown = CliRunner().invoke(main, ["inspect", str(folder)]).stdout
+    assert "Splits, with the classes of type\nsplit" in shown
+    assert "<h2>Splits</h2>" in report.to_html()
+
+
 def test_it_is_printed_and_on_the_page(tmp_path):
-    from click.testing import CliRunner
-
-    from bigdata_cli.cli import main
-
     folder = write_dataset(tmp_path / "d", rows(), label="y")
     shown = CliRunner().invoke(main, ["inspect", str(folder)]).stdout
     assert "Classes of y\n" in shown

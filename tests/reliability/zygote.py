@@ -25,13 +25,15 @@ from bigdata_cli.conversion import run as conversion
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.io import lock
-from bigdata_cli.options import request_of
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
+from bigdata_cli.splits.options import SplitOptions
+from bigdata_cli.transforms.options import ShapeOptions
 
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"),
@@ -94,11 +96,14 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         timer.start()
     options = {**request["options"], "output": Path(request["options"]["output"])}
     scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
+    shape = ShapeOptions(seed=options.pop("seed", 0))
+    order = OrderOptions(shuffle=options.pop("shuffle", False))
+    splits = SplitOptions(split=options.pop("split", None))
     said: list[str] = []
     try:
         report = conversion.run(
             request["sources"],
-            request_of(ConvertOptions, options),
+            ConvertOptions(**options, shape=shape, order=order, splits=splits),
             progress=lambda progress: said.append(progress.note or ""),
             unit_bytes=request.get("unit_bytes"),
             sample_bytes=request.get("sample_bytes", 1 << 13),

@@ -16,9 +16,10 @@ SAMPLES = {
     "cp1251": "Москва;Санкт-Петербург;Новосибирск\nцена;количество;название товара\n",
     "koi8-r": "москва;петербург;новосибирск\nцена;количество;название товара\n",
     "shift_jis": "東京都;大阪府;カタカナ;ひらがな\n株式会社;電話番号;住所\n",
+    "big5": "臺北市;高雄市;景點編號\n電話號碼;開放時間;地址\n",
     "gb18030": "北京市;上海市;广州市;深圳市\n公司名称;电话号码;地址\n",
 }
-SAME = {"cp1252": ("cp1252",), "gb18030": ("gb18030", "gb2312", "gbk")}
+SAME = {"cp1252": ("cp1252",), "big5": ("big5", "cp950"), "gb18030": ("gb18030", "gb2312", "gbk")}
 
 
 @pytest.mark.parametrize("encoding", SAMPLES)
@@ -58,3 +59,10 @@ def test_a_byte_far_down_is_looked_at(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"a,b\n" * 5_000_000 + "José,1\n".encode("cp1252"))
     assert likely_encodings(path)[0] == "cp1252"
+
+
+def test_data_that_are_cut_within_a_character():
+    """The beginning of a file need not end with a whole character."""
+    data = SAMPLES["big5"].encode("big5") * 100
+    for cut in range(1, 6):
+        assert likely_encodings(data[:-cut])[0] in SAME["big5"]

@@ -149,3 +149,24 @@ def test_a_schema_from_python(tmp_path, source):
         convert(source, to="npy", output=tmp_path / "other", schema={"x": "text"})
     with pytest.raises(UsageError, match=r"schema is \[1\]; its type is"):
         convert(source, to="npy", output=tmp_path / "other", schema=[1])
+
+
+def test_a_date_that_contradicts_what_the_sample_allowed(tmp_path, monkeypatch):
+    """auto settles on a sample: a later value of another form is an error with its line."""
+    from bigdata_cli.sources.csv import dates
+
+    monkeypatch.setattr(dates, "SAMPLE_BYTES", 1 << 12)
+    lines = [f"{i},{i % 16 + 13:02d}/{i % 12 + 1:02d}/2024\n" for i in range(20_000)]
+    lines[10_001] = "10001,01/13/2024\n"
+    source = tmp_path / "dates.csv"
+    source.write_text("id,when\n" + "".join(lines))
+    options = {"to": "parquet", "output": tmp_path / "a", "date_format": ["auto"]}
+    with pytest.raises(DataError) as caught:
+        run([source], request_of(ConvertOptions, options))
+    assert "line 10,003" in caught.value.message
+    assert '"when"' in caught.value.message
+    assert not (tmp_path / "a").exists()
+    report = run([source], request_of(ConvertOptions, {**options, "on_bad_row": "skip"}))
+    assert (report.rows, report.rejected_rows) == (19_999, 1)
+    assert {c.name: c.dtype for c in report.columns}["when"] == "date"
+    assert any("all sampled values have it" in note for note in report.notes)

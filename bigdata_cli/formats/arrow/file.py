@@ -6,6 +6,7 @@ with the size of the file and with the types of its columns before memory is tak
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,8 +76,9 @@ class ArrowFile:
         self._is_mapped = is_mapped
         self._lock = threading.Lock()
         self._has_dictionaries = False
+        self._map: mmap.mmap | None = None
         with damage_of(path):
-            self._source = _opened(path, is_mapped=is_mapped)
+            self._source = self._opened_source()
         try:
             with damage_of(path):
                 self._open()
@@ -106,6 +108,24 @@ class ArrowFile:
         self.rows = int(self.ends[-1])
         self._check_dictionaries(dictionaries.tolist(), end)
         self._reader = self._opened()
+
+    def _opened_source(self) -> pa.NativeFile:
+        local = self._path.local_path()
+        if local is None:
+            return pa.PythonFile(self._path.open(), mode="r")
+        if not self._is_mapped:
+            return pa.OSFile(str(local))
+        with local.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return pa.BufferReader(pa.py_buffer(self._map))
+
+    def forget(self) -> None:
+        """Let pages of a map go; they stay in the system's cache, and batches stay valid.
+
+        Else all that was ever read of a map counts as this process's memory.
+        """
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def _footer(self) -> tuple[bytes, int]:
         """The footer, and where it begins."""
@@ -245,13 +265,6 @@ class ArrowFile:
             raise VerificationError(
                 f'{self._path}: column "{column.name}" has other categories than the dataset'
             )
-
-
-def _opened(path: StoredFile, *, is_mapped: bool) -> pa.NativeFile:
-    local = path.local_path()
-    if local is None:
-        return pa.PythonFile(path.open(), mode="r")
-    return pa.memory_map(str(local)) if is_mapped else pa.OSFile(str(local))
 
 
 def check_type(path: StoredFile, schema: pa.Schema, column: Column) -> None:

@@ -92,7 +92,9 @@ class ArrowFormat(Format):
         *,
         columns: Sequence[str],
     ) -> ArrowRows:
-        return ArrowRows(store, files, [schema[name] for name in columns])
+        is_compressed = parse_compression(self, options)[0] != "none"
+        wanted = [schema[name] for name in columns]
+        return ArrowRows(store, files, wanted, is_compressed=is_compressed)
 
     def check_schema(
         self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions

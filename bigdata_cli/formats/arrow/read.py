@@ -26,17 +26,21 @@ def check_columns(path: StoredFile, found: pa.Schema, schema: Schema) -> None:
 
 
 class ArrowRows(RowAccess):
-    """Rows of a shard whose file is mapped; what is not compressed is not copied."""
+    """Rows of a shard; where it is not compressed, its file is mapped and not copied."""
 
-    def __init__(self, store: Files, files: Sequence[str], columns: Sequence[Column]) -> None:
+    def __init__(
+        self, store: Files, files: Sequence[str], columns: Sequence[Column], *, is_compressed: bool
+    ) -> None:
         if len(files) != 1:
             raise VerificationError(f"a shard in {store} has {len(files)} files, and not one")
         self._path = StoredFile(store, files[0])
-        self._file = ArrowFile(self._path, columns, is_mapped=True)
+        self._file = ArrowFile(self._path, columns, is_mapped=not is_compressed)
+        self._keeps_all = not is_compressed
         self._names = [column.name for column in columns]
         self._types = [arrow_type(column.dtype) for column in columns]
         self.rows = self._file.rows
-        self._last: tuple[int, pa.RecordBatch] | None = None
+        self._kept: dict[int, pa.RecordBatch] = {}
+        """Those that were checked: all of a map, which take no memory, or the last one."""
 
     def take(self, rows: np.ndarray) -> pa.RecordBatch:
         if len(rows) and not 0 <= rows[0] <= rows[-1] < self.rows:
@@ -53,14 +57,20 @@ class ArrowRows(RowAccess):
         ]
         return pa.RecordBatch.from_arrays(arrays, names=self._names)
 
+    def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
+        found = super().gather(ranges)
+        self._file.forget()
+        return found
+
     def read(self, rows: range, max_rows: int) -> Iterator[pa.RecordBatch]:
         return batches_of(self._file, rows, max_rows, self._batch)
 
     def _batch(self, number: int) -> pa.RecordBatch:
-        last = self._last
-        if last is None or last[0] != number:
-            last = self._last = number, self._file.batch(number)
-        return last[1]
+        batch = self._kept.get(number)
+        if batch is None:
+            batch = self._file.batch(number)
+            self._kept = {**self._kept, number: batch} if self._keeps_all else {number: batch}
+        return batch
 
 
 def batches_of(

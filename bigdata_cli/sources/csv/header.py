@@ -12,6 +12,7 @@ from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, unique_names
 
 BOM = b"\xef\xbb\xbf"
 _SPACES = (b" ", b"\t")
+_OUT_OF_PLACE = "the header has a quote that is out of place: it is part of a name"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -59,6 +60,11 @@ def read_header(
     if start == len(head) and is_whole and dialect.names not in (None, MADE_UP):
         return HeaderRead(dialect.names or (), start)
     fields, end = first_record(head, start, dialect, is_whole=is_whole)
+    opened = None
+    if dialect.header and n_expected is not None and len(fields or ()) != n_expected:
+        opened = _line_with_open_quote(head, start, end, dialect, n_expected)
+    if opened is not None:
+        fields, end = opened
     if fields is None:
         raise DataError(
             f"{name}: the first record does not end within {len(head):,} bytes",
@@ -73,6 +79,8 @@ def read_header(
     try:
         names = [field.decode("utf-8").strip() for field in fields]
         line = head[start:end].rstrip(b"\r\n").decode("utf-8")
+        if opened is not None:
+            return HeaderRead(unique_names(names), end, (_OUT_OF_PLACE,), line)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}: the header is not UTF-8: {error}",
@@ -102,7 +110,7 @@ def _mend_names(
         return ["", *names], ("the first column has no name in the header: it names rows",)
     loose = _loose_fields(line, dialect)
     if len(loose) == n_columns:
-        return loose, ("the header has a quote that is out of place: it is part of a name",)
+        return loose, (_OUT_OF_PLACE,)
     filled = [name for name in names if name]
     if len(filled) == n_columns:
         return filled, (f"the header has {n_names} fields and {n_columns} names, as many as rows",)
@@ -126,6 +134,19 @@ def _mend_names(
         f"{n_columns}; --skip-rows N, if it is no header; {rows} takes it as it is; --delimiter, "
         f"if it is not {dialect.delimiter!r}",
     )
+
+
+def _line_with_open_quote(
+    head: bytes, start: int, stop: int, dialect: Dialect, n_columns: int
+) -> tuple[list[bytes], int] | None:
+    """The names of a first line, and its end, where a quote that is not closed leads beyond it."""
+    found = _LINE_END.search(head, start, stop)
+    if found is None or found.end() == stop:
+        return None
+    loose = _loose_fields(head[start : found.start()].decode("utf-8", "surrogateescape"), dialect)
+    if len(loose) != n_columns:
+        return None
+    return [name.encode("utf-8", "surrogateescape") for name in loose], found.end()
 
 
 def _loose_fields(line: str, dialect: Dialect) -> list[str]:

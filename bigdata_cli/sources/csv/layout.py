@@ -108,7 +108,8 @@ def _first_of_table(records: Sequence[Record], n_fields: int) -> int:
     if n_fields < 2 or 2 * len(regular) < len(records):
         return 0
     typical = _median(_n_filled(record.fields) for record in regular)
-    for index, record in enumerate(records):
+    apart = _after_facts(records, n_fields, typical)
+    for index, record in enumerate(records[apart:], apart):
         if record.line > _MAX_LINES:
             break
         filled = _n_filled(record.fields)
@@ -118,6 +119,21 @@ def _first_of_table(records: Sequence[Record], n_fields: int) -> int:
         elif _is_other_header(records[index:], n_fields):
             return index
     return 0
+
+
+def _after_facts(records: Sequence[Record], n_fields: int, typical: float) -> int:
+    """The index after rows of a spreadsheet that say something of its table, and a blank row.
+
+    A fact is one field, or two, its name and value, where the rows of the table have more.
+    """
+    after = 0
+    for index, record in enumerate(records):
+        filled = _n_filled(record.fields)
+        if len(record.fields) != n_fields or filled > 2 or 2 * filled > typical:
+            break
+        if filled == 0:
+            after = index + 1
+    return after if after < len(records) and typical > 2 else 0
 
 
 def _is_other_header(records: Sequence[Record], n_fields: int) -> bool:

@@ -13,6 +13,7 @@ from bigdata_cli.sources.csv.sample_records import (
 )
 
 _MIN_RECORDS = 2
+_LOOKED_AT = 1 << 14
 _MARGIN_OR_RUN = re.compile(r"[ \t]{2}|^[ \t]|[ \t]$", re.MULTILINE)
 
 
@@ -34,8 +35,7 @@ def has_runs_of_spaces(text: str, delimiter: str, quote: str) -> bool:
     >>> has_runs_of_spaces("id   n\\n 1  20\\n10 300\\n", ",", '"')
     True
     """
-    sample = text.rstrip()
-    if not _MARGIN_OR_RUN.search(sample):
+    if not _MARGIN_OR_RUN.search(text[:_LOOKED_AT].rstrip()):
         return False
     share, _ = agreement_of(read_records(text, delimiter, quote))
     if share == 1.0 or len(read_records(text, WHITESPACE, quote)) < _MIN_RECORDS:
