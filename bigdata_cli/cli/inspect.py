@@ -80,6 +80,7 @@ def _compare(a: Path, b: Path, options: InspectOptions, *, as_json: bool) -> Non
         "--memory": options.memory_bytes,
         "--disk": options.disk_bytes,
         "--html": options.html,
+        "--shuffle-score": options.shuffle_score or None,
     }
     for flag, value in given.items():
         if value is not None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 MAX_SHOWN_COLUMNS = 200
 MAX_SHOWN_SHARDS = 20
 MAX_SHOWN_CLASSES = 12
-MAX_SPLIT_CLASSES = 6
 _MAX_TEXT = 24
 
 
@@ -208,7 +207,6 @@ def print_dataset(report: DatasetReport) -> None:
             "in memory": f"{format_size(report.memory_bytes)}{_fits_memory(report)}",
         }
     )
-    _print_splits(report)
     click.echo()
     print_table(
         f"Shards ({len(report.shards):,}{shard_balance(report.shards)})",
@@ -262,34 +260,6 @@ def _print_dataset_columns(report: DatasetReport) -> None:
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
         hide_first=("in memory", "std", "mean"),
     )
-
-
-def _print_splits(report: DatasetReport) -> None:
-    """Print the rows and the classes of each split."""
-    if not report.splits:
-        return
-    classes = [] if report.balance is None else list(report.balance.values[:MAX_SPLIT_CLASSES])
-    rows = []
-    for split in report.splits:
-        share = f"{100 * split.rows / max(report.rows, 1):.3g} %"
-        counts = {} if split.balance is None else _shares(split.balance)
-        shown = [counts.get(value, "0 %") for value in classes]
-        rows.append([split.name, f"{split.rows:,}", share, f"{split.shards:,}", *shown])
-    click.echo()
-    label = "" if report.balance is None else f", with the classes of {report.balance.column}"
-    print_table(
-        f"Splits{label}",
-        ["split", "rows", "share", "shards", *(shorten(v, width=_MAX_TEXT) for v in classes)],
-        rows,
-    )
-
-
-def _shares(balance: ClassBalance) -> dict[str, str]:
-    total = max(balance.rows, 1)
-    return {
-        value: f"{100 * count / total:.3g} %"
-        for value, count in zip(balance.values, balance.counts, strict=True)
-    }
 
 
 def _print_splits(report: DatasetReport) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import shlex
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -17,7 +16,6 @@ from bigdata_cli.inspection.facts import (
     CsvColumn,
     DatasetColumn,
     DatasetFacts,
-    DatasetSplit,
     SourceFacts,
 )
 from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
@@ -101,7 +99,6 @@ def dataset_page(report: DatasetFacts) -> str:
         f'<div class="card bars">{bars(shards)}</div>',
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
         _balance(report.balance) if report.balance is not None else "",
-        _splits(report.splits),
         ""
         if report.shuffle_score is None
         else f"<h2>Shuffle score</h2><p>{text(report.shuffle_score.sentence())}</p>",
@@ -110,13 +107,6 @@ def dataset_page(report: DatasetFacts) -> str:
         f"<h2>Next</h2>{lines(report.next_command)}",
     ]
     return _page(report.path, sections)
-
-
-def _splits(splits: Sequence[DatasetSplit]) -> str:
-    if not splits:
-        return ""
-    rows = [(split.name, (split.rows,), f"{split.rows:,} rows") for split in splits]
-    return f'<h2>Splits</h2><div class="card bars">{bars(rows)}</div>'
 
 
 def embedded(page: str) -> str:

@@ -161,7 +161,7 @@ def test_killed_while_shards_are_written_again(name, kind, children, tmp_path):
 
 
 SHUFFLED: dict[str, Any] = {
-    "shards": 3, "on_bad_row": "skip", "order": {"shuffle": True, "seed": 5}, "part_bytes": 20_000,
+    "shards": 3, "on_bad_row": "skip", "shuffle": True, "seed": 5, "part_bytes": 20_000,
 }  # fmt: skip
 
 
@@ -169,6 +169,7 @@ SHUFFLED: dict[str, Any] = {
 def test_killed_while_rows_are_shuffled(form, children, source, tmp_path):
     source = compressed(source) if form == "stream" else source
     expected, steps = straight_run(children, source, tmp_path / "straight", SHUFFLED)
+    assert expected["_manifest.json"]["order"] == "shuffled"
     for step in chosen_steps(steps, 2 * KILLS, form):
         output = tmp_path / "out"
         kill_and_go_on(children, source, output, SHUFFLED, die_at=step)
@@ -178,14 +179,15 @@ def test_killed_while_rows_are_shuffled(form, children, source, tmp_path):
 
 def test_a_shuffle_goes_on_within_each_of_its_steps(children, source, tmp_path):
     _, steps = straight_run(children, source, tmp_path / "straight", SHUFFLED)
-    finished = [i for i, step in enumerate(steps, 1) if step == "before finish"]
+    rewritten = [i for i, step in enumerate(steps, 1) if step == "before rewrite"]
     said = []
-    for step in (finished[2], finished[-1]):
+    for step in (rewritten[-1], steps.index("before commit") + 1):
         output = tmp_path / f"{step}"
         answer = kill_and_go_on(children, source, output, SHUFFLED, die_at=step)
+        assert answer is not None
         said.append(answer["said"])
-    assert any("shards are done" in note for note in said[0])
-    assert len(said[1]) == 2  # all is scattered, and some shards are made of it
+    assert len(said[0]) == 1  # some parts are scattered
+    assert len(said[1]) == 2  # all of them, and shards are made
 
 
 @pytest.mark.soak
@@ -193,6 +195,7 @@ def test_a_shuffle_goes_on_within_each_of_its_steps(children, source, tmp_path):
 def test_killed_at_every_step_of_a_shuffle(form, children, source, tmp_path):
     source = compressed(source) if form == "stream" else source
     expected, steps = straight_run(children, source, tmp_path / "straight", SHUFFLED)
+    assert expected["_manifest.json"]["order"] == "shuffled"
     for step in range(1, len(steps) + 1):
         output = tmp_path / "out"
         kill_and_go_on(children, source, output, SHUFFLED, die_at=step)

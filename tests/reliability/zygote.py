@@ -95,16 +95,15 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         timer.daemon = True
         timer.start()
     options = {**request["options"], "output": Path(request["options"]["output"])}
-    if "order" in options:
-        options["shape"] = ShapeOptions(seed=options["order"].pop("seed"))
-        options["order"] = OrderOptions(**options["order"])
-        scatter.PART_BYTES = request["part_bytes"]
+    scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
+    shape = ShapeOptions(seed=options.pop("seed", 0))
+    order = OrderOptions(shuffle=options.pop("shuffle", False))
     splits = SplitOptions(split=options.pop("split", None))
     said: list[str] = []
     try:
         report = conversion.run(
             request["sources"],
-            ConvertOptions(**options, splits=splits),
+            ConvertOptions(**options, shape=shape, order=order, splits=splits),
             progress=lambda progress: said.append(progress.note or ""),
             unit_bytes=request.get("unit_bytes"),
             sample_bytes=request.get("sample_bytes", 1 << 13),

@@ -125,9 +125,16 @@ static uint8_t *write_decimal(uint8_t *out, decimal number)
         memcpy(out, "0.0", 3);
         return out + 3;
     }
-    while (number.digits % 10 == 0) {
-        number.digits /= 10;
-        number.exponent++;
+    /* Of prices a dozen zeros follow, which one by one would take longer than all the rest. */
+    static const struct {
+        uint64_t power;
+        int n;
+    } ZEROS[] = {{100000000, 8}, {100000000, 8}, {10000, 4}, {100, 2}, {10, 1}};
+    for (int i = 0; i < 5; i++) {
+        if (number.digits % ZEROS[i].power == 0) {
+            number.digits /= ZEROS[i].power;
+            number.exponent += ZEROS[i].n;
+        }
     }
     const int n = n_digits(number.digits), point = n + number.exponent;
     if (point > MAX_POINT || point < MIN_POINT) {
