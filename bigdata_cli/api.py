@@ -663,6 +663,7 @@ def train(
     sample: float | None = None,
     stratify: bool = False,
     bag: int | None = None,
+    split: str | None = None,
     evaluate_on: "str | Path | Dataset | None" = None,
     save: str | Path | None = None,
     resume: bool = False,
@@ -695,8 +696,9 @@ def train(
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Take the sample of each class apart.
         bag: Train N models, each on its own sample, and average them; save names a folder.
-        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another dataset. Default:
-            a fifth of the rows, held out.
+        split: Of a dataset with splits, the one to train on. Default: train, where there is one.
+        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
+            Default: a fifth of the rows, held out.
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.

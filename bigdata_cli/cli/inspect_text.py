@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 MAX_SHOWN_COLUMNS = 200
 MAX_SHOWN_SHARDS = 20
 MAX_SHOWN_CLASSES = 12
-MAX_SPLIT_CLASSES = 6
 _MAX_TEXT = 24
 
 
@@ -264,31 +263,46 @@ def _print_dataset_columns(report: DatasetReport) -> None:
 
 
 def _print_splits(report: DatasetReport) -> None:
-    """Print the rows and the classes of each split."""
+    """Print the splits, and the shares of the classes of the label in each."""
     if not report.splits:
         return
-    classes = [] if report.balance is None else list(report.balance.values[:MAX_SPLIT_CLASSES])
-    rows = []
-    for split in report.splits:
-        share = f"{100 * split.rows / max(report.rows, 1):.3g} %"
-        counts = {} if split.balance is None else _shares(split.balance)
-        shown = [counts.get(value, "0 %") for value in classes]
-        rows.append([split.name, f"{split.rows:,}", share, f"{split.shards:,}", *shown])
+    balances = [split.balance for split in report.splits]
+    classes = report.balance.values[:MAX_SHOWN_CLASSES] if report.balance is not None else ()
     click.echo()
-    label = "" if report.balance is None else f", with the classes of {report.balance.column}"
     print_table(
-        f"Splits{label}",
-        ["split", "rows", "share", "shards", *(shorten(v, width=_MAX_TEXT) for v in classes)],
-        rows,
+        f"Splits ({len(report.splits):,})",
+        ["split", "rows", "share", "shards", "bytes"],
+        [
+            [
+                split.name,
+                f"{split.rows:,}",
+                f"{100 * split.rows / max(report.rows, 1):.3g} %",
+                f"{split.shards:,}",
+                format_size(split.bytes),
+            ]
+            for split in report.splits
+        ],
+    )
+    if not classes:
+        return
+    click.echo()
+    print_table(
+        f"Classes of {report.label} in each split",
+        ["value", *(split.name for split in report.splits)],
+        [
+            [shorten(value, width=_MAX_TEXT), *(_class_share(one, value) for one in balances)]
+            for value in classes
+        ],
     )
 
 
-def _shares(balance: ClassBalance) -> dict[str, str]:
-    total = max(balance.rows, 1)
-    return {
-        value: f"{100 * count / total:.3g} %"
-        for value, count in zip(balance.values, balance.counts, strict=True)
-    }
+def _class_share(balance: ClassBalance | None, value: str) -> str | None:
+    """How many rows of a split are of a class, and their share of those that were counted."""
+    if balance is None:
+        return None
+    counts = dict(zip(balance.values, balance.counts, strict=True))
+    count = counts.get(value, 0)
+    return f"{count:,} ({100 * count / max(balance.rows, 1):.3g} %)"
 
 
 def _fits_memory(report: DatasetReport) -> str:

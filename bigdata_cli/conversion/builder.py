@@ -40,7 +40,10 @@ class ShardBuilder:
     `finish` or `abort` ends it. columns: the types to parse the next records with.
     """
 
-    def __init__(self, name: ShardName, shared: SharedSpec, worker: Worker) -> None:
+    def __init__(
+        self, name: ShardName, shared: SharedSpec, worker: Worker, *, in_flight: int | None = None
+    ) -> None:
+        """in_flight: tables encoded at a time, None for as many as the worker may have."""
         self.name = name
         self.shared = shared
         self.columns = shared.plan.columns
@@ -50,7 +53,7 @@ class ShardBuilder:
             form=self._form,
             storage=shared.storage,
             store=shared.store,
-            in_flight=worker.max_in_flight,
+            in_flight=in_flight or worker.max_in_flight,
             most_table_bytes=shared.max_table_bytes,
         )
         self._files = ShardFiles(options, name, shared.schema, worker.pool)

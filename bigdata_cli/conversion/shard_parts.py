@@ -14,6 +14,9 @@ from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState, as_categories
 
+_FEW_IN_FLIGHT = 2
+"""Tables of a small split: many splits must not take the memory of many tables."""
+
 
 class ShardParts:
     """Takes the chunks of a shard in order and writes the files of its parts; not thread-safe.
@@ -31,7 +34,9 @@ class ShardParts:
         try:
             for split, name in enumerate(spec.names):
                 if name is not None:
-                    self._parts[split] = ShardBuilder(name, shared, worker)
+                    is_large = shared.plan.split is None or split == shared.plan.split.largest
+                    in_flight = None if is_large else _FEW_IN_FLIGHT
+                    self._parts[split] = ShardBuilder(name, shared, worker, in_flight=in_flight)
         except BaseException:
             self.abort()
             raise

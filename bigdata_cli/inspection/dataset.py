@@ -65,7 +65,11 @@ def inspect_dataset(
         balance=balances.get(None),
         splits=tuple(
             DatasetSplit(
-                name=name, rows=part.rows, shards=len(part.shards), balance=balances.get(name)
+                name=name,
+                rows=part.rows,
+                shards=len(part.shards),
+                bytes=part.manifest.bytes,
+                balance=balances.get(name),
             )
             for name, part in dataset.splits.items()
         ),

@@ -164,11 +164,12 @@ class DatasetShard:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSplit:
-    """A split of a dataset: its rows, its shards, and the classes of its label, if it has any."""
+    """A split of a dataset: its rows, shards and bytes, and the classes of its label."""
 
     name: str
     rows: int
     shards: int
+    bytes: int
     balance: ClassBalance | None = None
 
 

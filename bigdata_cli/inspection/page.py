@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import shlex
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -17,7 +16,6 @@ from bigdata_cli.inspection.facts import (
     CsvColumn,
     DatasetColumn,
     DatasetFacts,
-    DatasetSplit,
     SourceFacts,
 )
 from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
@@ -34,6 +32,7 @@ from bigdata_cli.resources.sizes import format_duration, format_size
 MAX_COLUMNS = 400
 MAX_BARS = 30
 MAX_SHARDS = 100
+MAX_CLASSES = 10
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -95,11 +94,11 @@ def dataset_page(report: DatasetFacts) -> str:
         + tile(format_size(report.bytes), ratio)
         + tile(format_size(report.memory_bytes), "in memory")
         + "</div>",
+        _splits(report),
         f"<h2>Shards</h2><p class=note>{shards_told}</p>",
         f'<div class="card bars">{bars(shards)}</div>',
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
         _balance(report.balance) if report.balance is not None else "",
-        _splits(report.splits),
         ""
         if report.shuffle_score is None
         else f"<h2>Shuffle score</h2><p>{text(report.shuffle_score.sentence())}</p>",
@@ -108,13 +107,6 @@ def dataset_page(report: DatasetFacts) -> str:
         f"<h2>Next</h2>{lines(report.next_command)}",
     ]
     return _page(report.path, sections)
-
-
-def _splits(splits: Sequence[DatasetSplit]) -> str:
-    if not splits:
-        return ""
-    rows = [(split.name, (split.rows,), f"{split.rows:,} rows") for split in splits]
-    return f'<h2>Splits</h2><div class="card bars">{bars(rows)}</div>'
 
 
 def embedded(page: str) -> str:
@@ -199,6 +191,39 @@ def _memory(columns: list[tuple[str, int, int]]) -> str:
 
 def _pair(name: str, before: int, after: int) -> tuple[str, tuple[float, float], str]:
     return name, (before, after), f"{format_size(before)} → {format_size(after)}"
+
+
+def _splits(report: DatasetFacts) -> str:
+    """The splits, with the shares of the classes of the label in each."""
+    if not report.splits:
+        return ""
+    classes = report.balance.values[:MAX_CLASSES] if report.balance is not None else ()
+    headers = [
+        "split",
+        "rows",
+        "share",
+        "shards",
+        "bytes",
+        *(f"{report.label} = {one}" for one in classes),
+    ]
+    rows = []
+    for split in report.splits:
+        counts = {}
+        if split.balance is not None:
+            counts = dict(zip(split.balance.values, split.balance.counts, strict=True))
+        share = 100 * split.rows / max(report.rows, 1)
+        rows.append(
+            [
+                text(split.name),
+                f"{split.rows:,}",
+                f"{share:.3g} %",
+                f"{split.shards:,}",
+                format_size(split.bytes),
+                *(f"{counts.get(value, 0):,}" for value in classes),
+            ]
+        )
+    numbers = set(range(1, len(headers)))
+    return "<h2>Splits</h2>" + table(headers, rows, numbers=numbers)
 
 
 def _balance(balance: ClassBalance) -> str:

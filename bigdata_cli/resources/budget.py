@@ -59,7 +59,9 @@ class Work:
     parsed. record_bytes: what a record may take at most, longest_bytes: what one took in the
     sample; record_is_given: the user has said so; record_copies: how often the longest record is
     there, as it was read, parsed, in a table and encoded. fixed_bytes: what does not depend on how
-    the work is cut. returns_memory: a heap that keeps what is freed would save no time.
+    the work is cut. n_splits: the parts of a shard that are written at the same time, each with a
+    table in the making and one that is encoded. returns_memory: a heap that keeps what is freed
+    would save no time.
     """
 
     unit_bytes: int
@@ -78,6 +80,7 @@ class Work:
     record_is_given: bool = False
     record_copies: int = 5
     fixed_bytes: int = 0
+    n_splits: int = 1
     returns_memory: bool = False
 
     def bytes(self, cut: Cut) -> int:
@@ -94,6 +97,9 @@ class Work:
         fed = self.fed_units * cut.unit_bytes
         records = self.record_copies * cut.record_bytes
         taken = parsing + encoding + (cut.jobs + 1) * waiting + kept + fed + records
+        if self.n_splits > 1:  # the rows of each are a copy, and a shard begins before one ends
+            copies = (cut.jobs + 2) * chunk + self.encode_share * table + self.encode_bytes
+            taken += copies + 3 * (self.n_splits - 1) * waiting
         return int(taken) + self.fixed_bytes
 
     def record_within(self, limit_bytes: int) -> int:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,6 +55,13 @@ class HashSplit:
             keys=keys,
             seed=_hash_of(str(seed)),
         )
+
+    @property
+    def largest(self) -> int:
+        """The place of the split with the largest share."""
+        ends = [0, *self.cuts, 2**64]
+        shares = [stop - start for start, stop in pairwise(ends)]
+        return shares.index(max(shares))
 
     def salts(self, columns: Sequence[str]) -> np.ndarray:
         """What the values of each of these columns are hashed with, 0 where they do not count.

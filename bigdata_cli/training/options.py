@@ -81,7 +81,7 @@ BUCKETS = Kind(
     collect=unique_pairs,
     note="; repeatable",
 )
-SLICE_OR_DATASET = Kind("SLICE|DATASET", "str | Path | Dataset", accept=_accept_dataset)
+SLICE_OR_DATASET = Kind("SLICE|SPLIT|DATASET", "str | Path | Dataset", accept=_accept_dataset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +165,16 @@ class TrainOptions:
         COUNT._replace(bounds=Bounds(2)),
         default=None,
     )
+    train_on: str | None = option(
+        "Of a dataset with splits, the one to train on.",
+        flag="--split",
+        argument="split",
+        metavar="NAME",
+        default_text="train, where there is one",
+        default=None,
+    )
     evaluate_on: str | Path | Dataset | None = option(
-        'Hold out a slice of the rows, "[80%:]", or measure on another dataset.',
+        'Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.',
         SLICE_OR_DATASET,
         flag="--eval",
         default_text="a fifth of the rows, held out",

@@ -13,6 +13,7 @@ from bigdata_cli.training.bagging import train_bag
 from bigdata_cli.training.loop import ProgressListener
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainReport
+from bigdata_cli.training.splits import training_split
 from bigdata_cli.training.training import Training
 
 
@@ -23,6 +24,7 @@ def run(
     with record_memory(options.record, title="bigdata train") as recorder, memory_errors():
         begin_phase("loading")
         opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+        opened, options = training_split(opened, options)
         if options.bag is None:
             _, report = Training(opened, options).run(progress)
         else:

@@ -19,7 +19,7 @@ from bigdata_cli.transforms.columns.one_hot import MAX_VALUES, OneHot
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
 from bigdata_cli.transforms.fit import Fitted, fit, is_finite
-from bigdata_cli.transforms.options import ShapeOptions
+from bigdata_cli.transforms.options import ShapeOptions, bin_edges, clip_bounds
 from bigdata_cli.transforms.program import outline
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.steps import AnyStep, Steps
@@ -52,10 +52,13 @@ class ColumnSteps:
         self._add(FlagNull(column=name) for name in options.flag_null)
         self._fill(options.fill)
         self._add(
-            Clip(column=name, low=low, high=high) for name, (low, high) in options.clip.items()
+            Clip(column=name, low=low, high=high)
+            for name, (low, high) in zip(
+                options.clip, map(clip_bounds, options.clip.values()), strict=True
+            )
         )
         self._add(Log1p(column=name) for name in options.log1p)
-        self._bin(options.bin)
+        self._bin({name: bin_edges(text) for name, text in options.bin.items()})
         self._scale(options.standardize, options.minmax)
         self._one_hot(options.one_hot)
         self._add(Hash(column=name, buckets=n) for name, n in options.hash.items())

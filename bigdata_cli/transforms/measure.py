@@ -76,7 +76,7 @@ def _measure_text(array: pa.Array, result: np.ndarray) -> None:
 
 
 def _cells(array: pa.Array, known: np.ndarray) -> np.ndarray:
-    """The values as `bd_measure_cells` takes them: 8 bytes each, (n,); any number for a null.
+    """The values as `bd_measure_cells` takes them: 8 bytes each, (n,); 0 for a null.
 
     Floats as the float64 that were read: what float32 holds is the number itself, or it lost
     something of it, and is the shortest decimal.

@@ -81,21 +81,27 @@ def _accept_fill(value: Any) -> str:
     return str(value)
 
 
-def _parse_clip(text: str) -> tuple[str, tuple[float | None, float | None]]:
+def _parse_clip(text: str) -> tuple[str, str]:
     column, bounds = parse_pair(text, "COL=LOW:HIGH", "age=0:120")
-    return column, _clip(bounds, text)
+    return column, _accept_clip(bounds)
 
 
-def _clip(bounds: str, text: str) -> tuple[float | None, float | None]:
-    low, colon, high = bounds.partition(":")
+def _accept_clip(bounds: Any) -> str:
+    clip_bounds(accept_text(bounds))
+    return str(bounds)
+
+
+def clip_bounds(text: str) -> tuple[float | None, float | None]:
+    """The bounds of LOW:HIGH, None for one that is left out; raises UsageError."""
+    low, colon, high = text.partition(":")
     try:
         ends = tuple(_number(end) if end.strip() else None for end in (low, high))
     except ValueError:
         ends = (None, None)
     if not colon or ends == (None, None):
-        raise UsageError(f'"{text}" is not COL=LOW:HIGH, such as age=0:120 or age=0:')
+        raise UsageError(f'--clip: "{text}" is not LOW:HIGH', hint="--clip age=0:120, or age=0:")
     if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
-        raise UsageError(f'"{text}": the lower bound is above the upper one')
+        raise UsageError(f'--clip: "{text}": the lower bound is above the upper one')
     return ends[0], ends[1]
 
 
@@ -107,23 +113,29 @@ def _number(text: str) -> float:
     return value
 
 
-def _parse_bin(text: str) -> tuple[str, tuple[float, ...] | int]:
+def _parse_bin(text: str) -> tuple[str, str]:
     column, bins = parse_pair(text, "COL=EDGES", "age=18,65 or age=quantiles:10")
-    return column, _bins(bins, text)
+    return column, _accept_bins(bins)
 
 
-def _bins(bins: str, text: str) -> tuple[float, ...] | int:
-    kind, colon, count = bins.partition(":")
+def _accept_bins(bins: Any) -> str:
+    bin_edges(accept_text(bins))
+    return str(bins)
+
+
+def bin_edges(text: str) -> tuple[float, ...] | int:
+    """The edges of bins, or N of quantiles:N; raises UsageError."""
+    kind, colon, count = text.partition(":")
     if colon and kind == "quantiles" and count.isdecimal() and int(count) >= 2:
         return int(count)
     try:
-        edges = tuple(float(_number(edge)) for edge in bins.split(","))
+        edges = tuple(float(_number(edge)) for edge in text.split(","))
     except ValueError:
         edges = ()
     if not edges or list(edges) != sorted(set(edges)):
         raise UsageError(
-            f'"{text}" is not COL=EDGES, numbers that grow, such as age=18,65; '
-            "or COL=quantiles:N, from 2 on"
+            f'--bin: "{text}" is neither numbers that grow nor quantiles:N, N from 2 on',
+            hint="--bin age=18,65, or --bin age=quantiles:10",
         )
     return edges
 
@@ -133,14 +145,6 @@ def _parse_buckets(text: str) -> tuple[str, int]:
     if not count.isdecimal() or not 2 <= int(count) <= 2**31:
         raise UsageError(f'"{text}" is not COL=BUCKETS, such as zip=1000, from 2 on')
     return column, int(count)
-
-
-def _accept_clip(bounds: Any) -> tuple[float | None, float | None]:
-    return _clip(accept_text(bounds), bounds) if isinstance(bounds, str) else tuple(bounds)
-
-
-def _accept_bins(bins: Any) -> tuple[float, ...] | int:
-    return bins if isinstance(bins, tuple | int) else _bins(accept_text(bins), bins)
 
 
 FILLS = Kind(
@@ -206,13 +210,13 @@ class ShapeOptions:
     fill: Mapping[str, str] = option(
         "What nulls of a column become: a value, mean, median, mode or zero.", FILLS, default={}
     )
-    clip: Mapping[str, tuple[float | None, float | None]] = option(
+    clip: Mapping[str, str] = option(
         "Bounds of a column; either may be left out.", CLIPS, default={}
     )
     log1p: tuple[str, ...] = option(
         "Columns that become the logarithm of 1 + x.", ALL_NAMES, default=()
     )
-    bin: Mapping[str, tuple[float, ...] | int] = option(
+    bin: Mapping[str, str] = option(
         "Edges of the bins whose numbers a column becomes, or quantiles:N.", BINS, default={}
     )
     standardize: tuple[str, ...] = option(

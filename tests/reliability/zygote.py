@@ -30,9 +30,9 @@ from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.io import lock
-from bigdata_cli.options import request_of
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
+from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.transforms.options import ShapeOptions
 
 STEPS: list[tuple[Any, str]] = [
@@ -99,11 +99,12 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         options["shape"] = ShapeOptions(seed=options["order"].pop("seed"))
         options["order"] = OrderOptions(**options["order"])
         scatter.PART_BYTES = request["part_bytes"]
+    splits = SplitOptions(split=options.pop("split", None))
     said: list[str] = []
     try:
         report = conversion.run(
             request["sources"],
-            request_of(ConvertOptions, options),
+            ConvertOptions(**options, splits=splits),
             progress=lambda progress: said.append(progress.note or ""),
             unit_bytes=request.get("unit_bytes"),
             sample_bytes=request.get("sample_bytes", 1 << 13),

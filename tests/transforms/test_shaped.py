@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from pathlib import Path
@@ -289,3 +290,48 @@ def test_arrow_types_of_tables_reach_expressions(tmp_path) -> None:
         convert(tmp_path / "a.parquet", to="arrow", output=tmp_path / "o", derive={"v": "u + 0"})
     convert(tmp_path / "a.parquet", to="arrow", output=tmp_path / "o", where="b", force=True)
     assert rows_of(tmp_path / "o") == [{"u": 1, "b": True}]
+
+
+class Stopped(Exception):
+    """In place of a kill."""
+
+
+def test_a_run_that_ended_goes_on_under_the_same_steps_alone(folder, tmp_path) -> None:
+    def options(expression: str) -> ConvertOptions:
+        return ConvertOptions(
+            to="arrow",
+            output=tmp_path / "out",
+            shards=8,
+            jobs=1,
+            shape=ShapeOptions(
+                where=(expression,), derive=DERIVE, sample=0.5, fill={"old": "mean"}
+            ),
+        )
+
+    def stop(progress: Any) -> None:
+        if progress.rows > 300:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run([folder / "rows.csv"], options(WHERE), progress=stop, unit_bytes=2_000)
+    report = run([folder / "rows.csv"], options(WHERE), unit_bytes=2_000)
+    whole = run(
+        [folder / "rows.csv"], dataclasses.replace(options(WHERE), output=tmp_path / "whole")
+    )
+    assert report.resumed_shards > 0
+    assert [s.files[0].checksum for s in report.manifest.shards] == [
+        s.files[0].checksum for s in whole.manifest.shards
+    ]
+    assert report.filtered_rows == whole.filtered_rows
+
+
+def test_shards_are_repaired_with_their_steps(folder, tmp_path) -> None:
+    given: dict[str, Any] = {
+        "to": "parquet", "output": tmp_path / "out", "shards": 3, "where": WHERE, "derive": DERIVE,
+    }  # fmt: skip
+    before = convert(folder / "rows.csv", **given)
+    sorted((tmp_path / "out").glob("*.parquet"))[1].write_bytes(b"damaged")
+    after = convert(folder / "rows.csv", **given, repair=True)
+    assert after.manifest.shards == before.manifest.shards
+    assert after.filtered_rows == before.filtered_rows
+    check(tmp_path / "out", folder / "rows.csv")

@@ -83,6 +83,7 @@ def work_of(survey: Survey) -> Work:
         record_bytes=options.max_line_bytes,
         longest_bytes=max(longest, LOOKAHEAD_BYTES),
         record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
+        n_splits=len(options.splits.split or (None,)),
         returns_memory=n_columns > WIDE_COLUMNS,
         record_copies=traits.n_record_copies,
         fixed_bytes=n_columns * of_column

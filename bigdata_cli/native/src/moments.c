@@ -27,8 +27,9 @@ __extension__ typedef unsigned __int128 uint128;
 /* The place of the first digit of a number > 0 that is the largest: the digit is below 2 ** 21. */
 static int64_t top_of(double largest)
 {
-    int exponent;
-    frexp(largest, &exponent); /* largest < 2 ** exponent */
+    uint64_t bits;
+    memcpy(&bits, &largest, 8);
+    const int exponent = (int)(bits >> 52) - 1022; /* largest < 2 ** exponent */
     const int above = exponent - (DIGIT_BITS - 1) - DIGIT_BITS * LOWEST;
     return above <= 0 ? 0 : (above + DIGIT_BITS - 1) / DIGIT_BITS;
 }
@@ -97,6 +98,33 @@ static int64_t units_of(bd_doubles sum, int bits)
     return (int64_t)(total * power_of_two(bits));
 }
 
+/* A double from 2 ** 52 to 2 ** 53 is an integer: adding one rounds to units of a digit. */
+static const double ROUNDERS[BD_DIGITS] = {0x1.8p52, 0x1.8p30, 0x1.8p8, 0x1.8p-14};
+
+/* Fewer numbers than this are added one by one: a record of many columns gives a run one each. */
+enum { FEW = 8 };
+
+static void add_few(bd_sums *sums, const double *values, int64_t n, double scale)
+{
+    static const double UNITS[BD_DIGITS] = {1, 0x1p22, 0x1p44, 0x1p66};
+    int64_t products[BD_PRODUCTS] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t digits[BD_DIGITS];
+        double rest = values[i] * scale;
+        for (int k = 0; k < BD_DIGITS; k++) {
+            const double digit = (rest + ROUNDERS[k]) - ROUNDERS[k];
+            rest -= digit;
+            digits[k] = (int64_t)(digit * UNITS[k]);
+            sums->digits[k] += digits[k];
+        }
+        for (int k = 0; k < BD_DIGITS; k++)
+            for (int j = k; j < BD_DIGITS; j++)
+                products[product_of(k, j)] += digits[k] * digits[j];
+    }
+    for (int k = 0; k < BD_PRODUCTS; k++)
+        add(sums->products[k], products[k]);
+}
+
 typedef struct {
     bd_doubles digits[BD_DIGITS], products[BD_PRODUCTS];
 } lane_sums;
@@ -105,8 +133,6 @@ typedef struct {
 static inline void add_lanes(lane_sums *lanes, bd_doubles rest)
 {
     bd_doubles digits[BD_DIGITS];
-    /* A double from 2 ** 52 to 2 ** 53 is an integer: adding one rounds to units of a digit. */
-    static const double ROUNDERS[BD_DIGITS] = {0x1.8p52, 0x1.8p30, 0x1.8p8, 0x1.8p-14};
     for (int k = 0; k < BD_DIGITS; k++) {
         const bd_doubles rounder = bd_all_doubles(ROUNDERS[k]);
         digits[k] = (rest + rounder) - rounder;
@@ -125,7 +151,12 @@ void bd_add_numbers(bd_sums *sums, const double *values, int64_t n, double large
     if (n == 0 || largest == 0)
         return;
     raise_top(sums, top_of(largest));
-    const bd_doubles scale = bd_all_doubles(power_of_two(-DIGIT_BITS * (sums->top + LOWEST)));
+    const double unit = power_of_two(-DIGIT_BITS * (sums->top + LOWEST));
+    if (n < FEW) {
+        add_few(sums, values, n, unit);
+        return;
+    }
+    const bd_doubles scale = bd_all_doubles(unit);
     lane_sums lanes = {0};
     bd_doubles numbers;
     int64_t i = 0;
