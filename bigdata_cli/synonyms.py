@@ -58,10 +58,11 @@ _PIECES = "what is read at a time follows from --memory-limit, and not from the 
 _GROUPS = "row groups are as large as --memory-limit allows"
 _BAD_ROWS = "--on-bad-row skip sets records aside that cannot be kept"
 _TYPES = "all values decide what a column is, and not a sample; --type COL=DTYPE fixes it"
-_AS_THEY_ARE = (
-    "values are stored as they are; `bigdata train` normalises by the means and deviations in the "
-    "manifest"
+_SCALED = (
+    "--standardize gives columns mean 0 and deviation 1, --minmax the range from 0 to 1; `bigdata "
+    "train` normalises by itself"
 )
+_SPLIT = "--split train=0.8,test=0.2 divides the rows"
 _SMOKE_TEST = "the smoke test has Adam with its default rate; --hidden and --epochs are its choices"
 _HELD_OUT = "one row in five is held out; --eval DATASET judges by another dataset"
 
@@ -90,7 +91,8 @@ OTHERS = {
     "--compression": {
         "compression-level": "the level stands after the codec: --compression zstd:9"
     },
-    "--to": {"normalize standardize scale": _AS_THEY_ARE},
+    "--standardize": {"normalize scale": _SCALED},
+    "--split-by": {"test-size train-size validation-split": _SPLIT},
     "--hidden": {"learning-rate lr optimizer": _SMOKE_TEST},
     "--eval": {"test-size validation-split": _HELD_OUT},
     "--devices": {"gpus": "--devices N trains on so many GPUs"},

@@ -75,7 +75,7 @@ def test_synonyms_as_keywords(tmp_path, file):
         (["--na-values", "x"], "--null gives the texts that mean null"),
         (["--rows-per-shard=5"], "--shards gives the number of shards, or --shard-size"),
         (["--row-group-size", "5"], "row groups are as large as --memory-limit allows"),
-        (["--normalize"], "`bigdata train` normalises"),
+        (["--normalize"], "--standardize gives columns mean 0"),
     ],
 )
 def test_a_word_that_means_something_else_is_answered(tmp_path, file, words, answer):
