@@ -125,8 +125,8 @@ class _Run:
                 scatter = self._scatter(plan, folder, watch, is_begun=state is not None)
                 with _clean_up(scatter.conversion, folder, has_inner=True):
                     plan = scatter.plan
+                begin_phase("converting")
             self._keep_within(plan.memory)
-            begin_phase("converting")
             conversion = Coordinator(plan, self.progress, watch)
             with _clean_up(conversion, folder, has_inner=scatter is not None):
                 if state is None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 import numpy as np
 
 _LARGE_PAGE = 2 << 20
+_ALIGNMENT = 64
+"""Bytes that arrays begin at multiples of."""
 
 
 def pages(n_bytes: int) -> np.ndarray:
@@ -44,7 +46,8 @@ class Slabs:
         """An array (n,) that no other shares memory with."""
         n_bytes = n * dtype.itemsize
         if n_bytes > len(self._slab) - self._used:
-            self._slab, self._used = zeros(max(n_bytes, self._n_bytes)), 0
+            slab = zeros(max(n_bytes, self._n_bytes) + _ALIGNMENT)
+            self._slab, self._used = slab[-slab.ctypes.data % _ALIGNMENT :], 0
         start, stop = self._used, self._used + n_bytes
-        self._used = -(-stop // 64) * 64
+        self._used = -(-stop // _ALIGNMENT) * _ALIGNMENT
         return self._slab[start:stop].view(dtype)

@@ -35,8 +35,11 @@ def made(name: str, **options) -> bytes:
 
 
 def records(name: str, text: bytes) -> list[list[str]]:
-    csv.field_size_limit(1 << 30)
-    return list(csv.reader(io.StringIO(text.decode(), newline="")))
+    before = csv.field_size_limit(1 << 30)
+    try:
+        return list(csv.reader(io.StringIO(text.decode(), newline="")))
+    finally:
+        csv.field_size_limit(before)
 
 
 @pytest.mark.parametrize("name", SHAPES)

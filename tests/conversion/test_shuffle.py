@@ -84,7 +84,7 @@ def test_the_order_follows_from_the_seed_alone(source, tmp_path, monkeypatch):
         "a": {},
         "b": {"jobs": 1, "unit_bytes": 3_000},
         "c": {"shards": 7},
-        "d": {"to": "arrow", "memory_limit": 900_000_000},
+        "d": {"to": "arrow", "jobs": 1},
         "buckets": {},
         "shares": {},
     }

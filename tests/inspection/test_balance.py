@@ -95,7 +95,8 @@ def test_each_split_has_its_classes(tmp_path, sample_data):
     for value, count in zip(report.balance.values, report.balance.counts, strict=True):
         assert both[0].get(value, 0) + both[1].get(value, 0) == count
     shown = CliRunner().invoke(main, ["inspect", str(folder)]).stdout
-    assert "Splits, with the classes of type\nsplit" in shown
+    assert "Splits (2)\nsplit" in shown
+    assert "Classes of type in each split\nvalue" in shown
     assert "<h2>Splits</h2>" in report.to_html()
 
 

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bigdata_cli import convert
+from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import DataError, SourceLostError
 from bigdata_cli.io.origin import FileStream
 from tests.reliability.children import contents
@@ -41,13 +43,17 @@ class FailsOnce:
 
 def assert_it_fails_and_goes_on(source, folder, failure, share=0.9):
     """Converts a source straight; with a failure at a share of its calls; and again."""
-    convert(source, output=folder / "straight", **OPTIONS)
+
+    def once_more(name):  # in units of one size: memory, which decides on it, may change meanwhile
+        return run([source], ConvertOptions(output=folder / name, **OPTIONS), unit_bytes=1 << 20)
+
+    once_more("straight")
     failure.failing, failure.calls = int(failure.calls * share), 0
     with pytest.raises(SourceLostError, match=r"at present|reading byte") as raised:
-        convert(source, output=folder / "out", **OPTIONS)
+        once_more("out")
     assert "of 6 shards are done; the same command goes on" in raised.value.__notes__[0]
     failure.failing = None
-    report = convert(source, output=folder / "out", **OPTIONS)
+    report = once_more("out")
     assert report.resumed_shards > 0
     assert contents(folder / "out") == contents(folder / "straight")
 

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from bigdata_cli import convert, inspect, open_dataset, verify
 from bigdata_cli.cli import main
+from bigdata_cli.dataset.manifest import MANIFEST_VERSION
 from bigdata_cli.dataset.manifest_file import MAX_MANIFEST_BYTES
 from bigdata_cli.errors import BigdataError, DataError, UsageError, VerificationError
 from bigdata_cli.io.paths import MANIFEST_NAME
@@ -190,10 +191,12 @@ def test_documents_that_are_no_manifest(tmp_path: Path, text: str) -> None:
 
 def test_other_versions_say_what_to_do(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    for version, hint in ((0, "None"), (4, "pip install -U bigdata-cli")):
+    newer = MANIFEST_VERSION + 1
+    for version, hint in ((0, "None"), (newer, "pip install -U bigdata-cli")):
         with edited_manifest(folder) as manifest:
             manifest["manifest_version"] = version
-        with pytest.raises(DataError, match=f"manifest version {version} is not 3") as caught:
+        said = f"manifest version {version} is not {MANIFEST_VERSION}"
+        with pytest.raises(DataError, match=said) as caught:
             open_dataset(folder)
         assert hint in str(caught.value.hint)
 

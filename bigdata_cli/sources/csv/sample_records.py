@@ -13,6 +13,8 @@ from bigdata_cli.sources.csv.dialect import WHITESPACE
 SNIFFED_RECORDS = 200
 _JUDGED_CELLS, _MIN_JUDGED_RECORDS = 4096, 16
 """Cells of the first records that are looked at one by one: in wide tables those of few records."""
+_MAX_FIELD_CHARS = 131_072
+"""The limit of Python's reader, where nobody in the process set another one."""
 _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
 _TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
 
@@ -60,10 +62,13 @@ def numbered_records(
                 fields = [field.strip(" ") for field in record] if trim else record
                 records.append((line, fields))
             line = reader.line_num + 1
+            if any(len(field) > _MAX_FIELD_CHARS for field in record):
+                records.pop()
+                break
             if len(records) > most:
                 break
     except csv.Error:
-        pass  # a field beyond csv's limit: what was read suffices
+        pass  # a field beyond that limit: what was read suffices
     return records
 
 
