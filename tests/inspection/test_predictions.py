@@ -90,12 +90,14 @@ def test_files_of_their_own_cost_bytes_of_their_own(samples, tmp_path, to, shard
     options = ConvertOptions(
         to=to, shards=shards, label="label", output=tmp_path / "out", float_mode="32"
     )
+    # Where little memory is left beside that of this process, files have smaller chunks.
+    limit = 6_000_000_000
     found = survey([samples["sensors"]], options, sample_bytes=SAMPLE_BYTES)
     rows = draw_rows(found.source, found.sample, found.keep, max_bytes=SAMPLE_BYTES)
     predicted = predict(rows, options)
     real = convert(
         samples["sensors"], to=to, shards=shards, label="label", float_mode="32",
-        output=tmp_path / "out",
+        output=tmp_path / "out", memory_limit=limit,
     )  # fmt: skip
     assert predicted.shards == real.n_shards == shards
     assert abs(predicted.bytes / real.bytes_out - 1) < 0.1

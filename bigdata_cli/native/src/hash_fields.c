@@ -64,12 +64,12 @@ static inline int64_t plain_size(const uint8_t *text, int64_t n, words text_word
     if (n > 16 || first == '.' || (first == '0' && !is_zero && text[1 + is_negative] != '.'))
         return 0;
     const uint64_t lower = 0x2020202020202020u;
-    if (has_byte(text_words.first | lower, 'e') | has_byte(text_words.second | lower, 'e'))
+    if (has_byte(text_words.first | lower, 'e') || has_byte(text_words.second | lower, 'e'))
         return 0;
     const uint8_t last = text[n - 1];
     if (last != '0' && last != '.')
         return n;
-    if (!(has_byte(text_words.first, '.') | has_byte(text_words.second, '.')))
+    if (!(has_byte(text_words.first, '.') || has_byte(text_words.second, '.')))
         return n;
     while (text[n - 1] == '0')
         n--;
