@@ -85,11 +85,6 @@ class ShardFiles:
         """The types of the batches that `push` takes."""
         return self._rebatcher.arrow_schema
 
-    @property
-    def has_rest(self) -> bool:
-        """Whether rows go into a file of their own by now."""
-        return self._rest is not None
-
     def push(self, batch: pa.RecordBatch) -> None:
         """Append rows of the schema."""
         self.rows += batch.num_rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
 from bigdata_cli.conversion.widening import Stored
@@ -51,7 +53,8 @@ class ShardParts:
         assert rule is not None
         assert unit.chunk.hashes is not None
         chunk = replace(unit.chunk, splits=rule.assign(unit.chunk.hashes), hashes=None)
-        parts = split_rows(chunk, len(self.spec.names))
+        mode = self.shared.plan.float_mode
+        parts = split_rows(chunk, len(self.spec.names), float_mode=mode)
         return unit._replace(chunk=replace(chunk, parts=parts))
 
     def can_take(self, chunk: Chunk) -> bool:
@@ -89,7 +92,8 @@ class ShardParts:
         self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()
     ) -> tuple[ShardResult, ...]:
         """Close the files of all parts; starts, stops: see `ShardResult`."""
-        return tuple(part.finish(starts, stops) for part in self._parts.values())
+        results = tuple(part.finish(starts, stops) for part in self._parts.values())
+        return _with_loss_of_all(results) if self._is_split else results
 
     def fail(
         self, file: int, error: RecordError, starts: tuple[int, ...], stops: tuple[int, ...]
@@ -126,3 +130,24 @@ class ShardParts:
     def storage_schemas(self) -> tuple[Schema, ...]:
         """How rows are stored now, where they are not kept as they were parsed."""
         return tuple(one for part in self._parts.values() for one in part.storage_schemas)
+
+
+def _with_loss_of_all(results: tuple[ShardResult, ...]) -> tuple[ShardResult, ...]:
+    """The results, with the loss of float32 that the rows of all splits have in a column.
+
+    That of a split is known only for the chunks it has rows in: it depends on how rows are cut.
+    """
+    losses = [
+        max(one.float32_error for one in column)
+        for column in zip(*(result.statistics for result in results), strict=True)
+    ]
+    return tuple(
+        replace(
+            result,
+            statistics=tuple(
+                structs.replace(known, float32_error=loss) if known.finite else known
+                for known, loss in zip(result.statistics, losses, strict=True)
+            ),
+        )
+        for result in results
+    )

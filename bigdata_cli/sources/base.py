@@ -133,7 +133,7 @@ class RowSource(Protocol):
     are known beforehand. confidence, reasons: of what was detected; notes: what of it the user has
     to know in any case. flags: the words of a command line that
     have it read in this way; none for tables. is_shaped: its rows are not those of its files, but
-    made of them; filters: and some of them are left out. layers: compressions around its bytes.
+    made of them. layers: compressions around its bytes.
     """
 
     @property
@@ -164,8 +164,6 @@ class RowSource(Protocol):
     def flags(self) -> tuple[str, ...]: ...
     @property
     def is_shaped(self) -> bool: ...
-    @property
-    def filters(self) -> bool: ...
     @property
     def layers(self) -> frozenset[str]: ...
 

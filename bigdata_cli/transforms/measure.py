@@ -16,10 +16,13 @@ from bigdata_cli.types.vocabulary import MAX_CATEGORIES, may_be_categories
 _EVIDENCE = ("forms", "negative", "positive")
 
 
-def measure(array: pa.Array, dtype: str, known: np.ndarray) -> np.ndarray:
+def measure(
+    array: pa.Array, dtype: str, known: np.ndarray, *, holds_decimals: bool = True
+) -> np.ndarray:
     """The statistics of an array of this dtype, with the evidence of types that is known.
 
-    known: native.RESULT (), of all rows that the array is taken from.
+    known: native.RESULT (), of all rows that the array is taken from. holds_decimals: a float32
+    tells the decimal that was read; else it is taken for the number that it is.
     """
     result = np.zeros((), known.dtype)
     for name in _EVIDENCE:
@@ -31,7 +34,8 @@ def measure(array: pa.Array, dtype: str, known: np.ndarray) -> np.ndarray:
     elif kind_of(dtype) is not Kind.NULL:
         valid = validity_of(array)
         flags = np.ones(len(array), np.uint8) if valid is None else valid.view(np.uint8)
-        cells = _cells(array, known)
+        has_rounded = bool(known["float32_error"]) and holds_decimals
+        cells = _cells(array, has_rounded=has_rounded)
         lib.bd_measure_cells(mode, address(cells), address(flags), len(array), address(result))
     return result
 
@@ -75,11 +79,10 @@ def _measure_text(array: pa.Array, result: np.ndarray) -> None:
     result["max_text_bytes"] = pc.max(lengths).as_py() or 0
 
 
-def _cells(array: pa.Array, known: np.ndarray) -> np.ndarray:
+def _cells(array: pa.Array, *, has_rounded: bool) -> np.ndarray:
     """The values as `bd_measure_cells` takes them: 8 bytes each, (n,); 0 for a null.
 
-    Floats as the float64 that were read: what float32 holds is the number itself, or it lost
-    something of it, and is the shortest decimal.
+    has_rounded: float32 that were rounded are the float64 of their shortest decimals.
     """
     kind = array.type
     if pa.types.is_temporal(kind):
@@ -88,7 +91,7 @@ def _cells(array: pa.Array, known: np.ndarray) -> np.ndarray:
         array = array.fill_null(scalar_of(0, array.type))
     if pa.types.is_boolean(kind):
         return booleans_of(array).astype(np.int64)
-    if pa.types.is_float32(kind) and known["float32_error"]:
+    if pa.types.is_float32(kind) and has_rounded:
         array = array.cast(pa.string()).cast(pa.float64())
     values = numbers_of(array)
     if values.dtype == np.uint64:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 from bigdata_cli.dataset.manifest import SourceEntry
@@ -13,18 +12,17 @@ from bigdata_cli.errors import DataError
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import (
     FedRows,
-    HowWritten,
     PieceReader,
     Portions,
     RowFeed,
     RowsInPieces,
-    RowSource,
     SourcePart,
 )
 from bigdata_cli.sources.csv.blocks import ByteRange
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, SampleTaker
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.sources.wrapped import WrappedSource
 from bigdata_cli.transforms.chunks import Shaping, dataset_states, shaping_of, source_plan
 from bigdata_cli.transforms.entry import transforms_entry
 from bigdata_cli.transforms.program import Outline, outline
@@ -35,13 +33,12 @@ from bigdata_cli.types.state import ColumnState
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShapedSource:
+class ShapedSource(WrappedSource):
     """The rows of a source after steps; a `RowSource`, whose columns are those after all steps.
 
     Positions, files and shards are those of the source itself.
     """
 
-    inner: RowSource
     steps: Steps
 
     @cached_property
@@ -57,32 +54,8 @@ class ShapedSource:
         return True
 
     @property
-    def filters(self) -> bool:
-        return bool(self.outline.filters)
-
-    @property
     def files(self) -> Sequence[SourcePart]:
         return self.inner.files
-
-    @property
-    def dialect(self) -> HowWritten:
-        return self.inner.dialect
-
-    @property
-    def confidence(self) -> float:
-        return self.inner.confidence
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return self.inner.reasons
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self.inner.notes
-
-    @property
-    def stem(self) -> str:
-        return self.inner.stem
 
     @property
     def bytes(self) -> int:
@@ -106,10 +79,6 @@ class ShapedSource:
         return self.inner.total_rows
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        return self.inner.flags
-
-    @property
     def layers(self) -> frozenset[str]:
         return self.inner.layers
 
@@ -118,9 +87,6 @@ class ShapedSource:
 
     def arrow_batches(self, max_bytes: int) -> None:
         """What is stored in the source is not what the steps make of it."""
-
-    def check_output(self, output: Path) -> None:
-        self.inner.check_output(output)
 
     def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         return self.inner.fields_of(self._source_names(keep))

@@ -87,11 +87,12 @@ def test_a_file_that_the_sample_holds_whole_is_predicted_exactly(tmp_path):
 @pytest.mark.parametrize("shards", [1, 7])
 @pytest.mark.parametrize("to", FORMATS)
 def test_files_of_their_own_cost_bytes_of_their_own(samples, tmp_path, to, shards):
-    options = ConvertOptions(
-        to=to, shards=shards, label="label", output=tmp_path / "out", float_mode="32"
-    )
     # Where little memory is left beside that of this process, files have smaller chunks.
     limit = 6_000_000_000
+    options = ConvertOptions(
+        to=to, shards=shards, label="label", output=tmp_path / "out", float_mode="32",
+        memory_limit=limit,
+    )  # fmt: skip
     found = survey([samples["sensors"]], options, sample_bytes=SAMPLE_BYTES)
     rows = draw_rows(found.source, found.sample, found.keep, max_bytes=SAMPLE_BYTES)
     predicted = predict(rows, options)

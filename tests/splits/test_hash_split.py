@@ -105,6 +105,23 @@ def test_jobs_blocks_and_shards_change_no_split(kind, how, source, expected, tmp
     assert {k: sorted(v) for k, v in column(tmp_path / "out", "n").items()} == expected
 
 
+@pytest.mark.parametrize("float_mode", ["auto", "32"])
+def test_jobs_and_blocks_change_no_statistics(float_mode, tmp_path):
+    source = tmp_path / "a.csv"
+    chance = random.Random(1)
+    numbers = [chance.random() for _ in range(2_000)]
+    source.write_text("x,y\n" + "".join(f"{x!r},{round(x, 3)}\n" for x in numbers))
+    splits = SplitOptions(split={"train": 0.9, "test": 0.1})
+    manifests = []
+    for place, (jobs, unit_bytes) in enumerate([(1, 200), (2, 5_000), (1, None)]):
+        options = ConvertOptions(
+            to="parquet", output=tmp_path / str(place), shards=2, jobs=jobs,
+            float_mode=float_mode, splits=splits,
+        )  # fmt: skip
+        manifests.append(run([source], options, unit_bytes=unit_bytes).manifest)
+    assert manifests[0] == manifests[1] == manifests[2]
+
+
 def as_kind(source: Path, kind: str, folder: Path) -> Path:
     """The rows of a CSV, compressed or as a table."""
     if kind == "gzip":

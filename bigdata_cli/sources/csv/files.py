@@ -126,10 +126,6 @@ class TextFiles:
         return False
 
     @property
-    def filters(self) -> bool:
-        return False
-
-    @property
     def total_rows(self) -> int | None:
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,11 +16,12 @@ from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.base import HowWritten, Portions, RowSource
+from bigdata_cli.sources.base import Portions
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.rows import parse_rows, row_text
+from bigdata_cli.sources.wrapped import WrappedSource
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
 from bigdata_cli.types.lattice import TypeOptions
 
@@ -200,14 +200,13 @@ class ReadFile(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShuffledSource:
+class ShuffledSource(WrappedSource):
     """A source whose rows are read in random order; a `RowSource`.
 
-    inner: the source itself. entries: its files, as they were read. row_bytes: of a row of it, on
+    entries: the files of the source itself, as they were read. row_bytes: of a row of it, on
     average.
     """
 
-    inner: RowSource
     scattered: Scattered
     entries: tuple[SourceEntry, ...]
     row_bytes: float
@@ -215,7 +214,6 @@ class ShuffledSource:
     in_pieces: None = None
     comes_once: bool = False
     is_shaped: bool = False
-    filters: bool = False
     layers: frozenset[str] = frozenset()
 
     @property
@@ -225,30 +223,6 @@ class ShuffledSource:
     @property
     def names(self) -> tuple[str, ...]:
         return self.scattered.schema.names
-
-    @property
-    def dialect(self) -> HowWritten:
-        return self.inner.dialect
-
-    @property
-    def confidence(self) -> float:
-        return self.inner.confidence
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return self.inner.reasons
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self.inner.notes
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        return self.inner.flags
-
-    @property
-    def stem(self) -> str:
-        return self.inner.stem
 
     @property
     def bytes(self) -> int:
@@ -263,9 +237,6 @@ class ShuffledSource:
 
     def arrow_batches(self, max_bytes: int) -> Iterator[pa.RecordBatch] | None:
         return self.inner.arrow_batches(max_bytes)
-
-    def check_output(self, output: Path) -> None:
-        self.inner.check_output(output)
 
     def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         return (tuple(range(len(keep))),)

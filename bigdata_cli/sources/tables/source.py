@@ -62,7 +62,6 @@ class TableSource:
     in_pieces: None = None
     comes_once: bool = False
     is_shaped: bool = False
-    filters: bool = False
     flags: tuple[str, ...] = ()
     layers: frozenset[str] = frozenset()
 

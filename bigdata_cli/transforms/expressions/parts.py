@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Expr as Expression
 
 
-class Parts:
+class Parts(ABC):
     """Makes the parts of one expression. columns: the types of those that it may read."""
 
     def __init__(self, text: str, columns: Mapping[str, Type]) -> None:
         self._text = text
         self._columns = columns
 
+    @abstractmethod
     def build(self, tree: Expression) -> Node:
         """A part of the tree; raises ExpressionError where it is not allowed, or of wrong types."""
-        raise NotImplementedError
 
     def _literal(self, value: Any, type_: Type, span: Span) -> Node:
         return self._of_scalar(scalar_of(value, type_.arrow), type_, span)

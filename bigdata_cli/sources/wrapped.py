@@ -1,0 +1,48 @@
+"""A source whose rows are made of those of another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bigdata_cli.sources.base import HowWritten, RowSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrappedSource:
+    """What a `RowSource` that wraps another one takes over from it: how that is written and named.
+
+    inner: the other one.
+    """
+
+    inner: RowSource
+
+    @property
+    def dialect(self) -> HowWritten:
+        return self.inner.dialect
+
+    @property
+    def confidence(self) -> float:
+        return self.inner.confidence
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return self.inner.reasons
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.inner.notes
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return self.inner.flags
+
+    @property
+    def stem(self) -> str:
+        return self.inner.stem
+
+    def check_output(self, output: Path) -> None:
+        self.inner.check_output(output)
