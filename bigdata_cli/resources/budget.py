@@ -195,16 +195,22 @@ def budget_within(
 ) -> MemoryBudget:
     """The budget of a conversion in this process: its limit is what was given, or the default.
 
-    It is never more than what there is. Where nothing was given and the default is too little, it
-    is as much as is needed. batch_sizes: of `MemoryBudget.batch_bytes`, the largest that fits is
-    taken. Raises BudgetError where that is not there.
+    It is never more than what there is. Where nothing was given, what the process takes already is
+    added to the default, which is raised to what tables of the usual size need. batch_sizes: of
+    `MemoryBudget.batch_bytes`, the largest that fits is taken. Raises BudgetError where that is not
+    there.
     """
     program_bytes = tree_memory_bytes()
     reach = program_bytes + available_memory_bytes(new_threads=jobs + _OTHER_THREADS)
-    limit = min(reach, given_bytes or default_limit(reach))
-    smallest = smallest_limit(work, program_bytes, batch_sizes)
     if given_bytes is None:
-        limit = min(reach, max(limit, smallest))
+        # Of a large process, a notebook's say, the conversion is only a part: what is written
+        # depends neither on that nor on the default.
+        limit = default_limit(reach) + max(0, program_bytes - START_BYTES)
+        limit = max(limit, smallest_limit(work, program_bytes, batch_sizes[:1]))
+    else:
+        limit = given_bytes
+    limit = min(reach, limit)
+    smallest = smallest_limit(work, program_bytes, batch_sizes)
     if limit < smallest:
         # The next process may be a little larger than this one.
         named = smallest_limit(work, program_bytes + 2 * _ROUNDING_BYTES, batch_sizes)

@@ -9,6 +9,7 @@ from bigdata_cli.resources.budget import (
     MB,
     SLOW_UNIT_SHARE,
     Work,
+    budget_within,
     dealing_limit,
     plan_budget,
     smallest_limit,
@@ -43,3 +44,29 @@ def test_tables_that_take_turns_have_room_from_their_limit_on(n_bytes: int) -> N
     work = Work(unit_bytes=1 << 20, scratch_share=1.0, chunk_share=1.0)
     limit = max(dealing_limit(n_bytes), smallest_limit(work))
     assert plan_budget(limit, work, jobs=1).dealt_bytes >= n_bytes
+
+
+@pytest.mark.parametrize("program_bytes", [100 * MB, 1_950 * MB, 5_000 * MB])
+def test_a_large_process_writes_the_tables_of_a_small_one(monkeypatch, program_bytes: int) -> None:
+    """A process of gigabytes, such as a notebook's, cannot be had in a test of milliseconds."""
+    work = Work(unit_bytes=4 << 20, scratch_share=2.0, chunk_share=1.0, table_bytes=64 * MB)
+    monkeypatch.setattr("bigdata_cli.resources.budget.tree_memory_bytes", lambda: program_bytes)
+    monkeypatch.setattr(
+        "bigdata_cli.resources.budget.available_memory_bytes", lambda new_threads: 16_000 * MB
+    )
+    budget = budget_within(None, work, jobs=2)
+    assert budget.batch_bytes is None
+    assert budget.unit_bytes == work.unit_bytes
+    assert program_bytes < budget.expected_bytes <= budget.limit_bytes
+
+
+def test_tables_are_of_the_usual_size_where_memory_is_there(monkeypatch) -> None:
+    """Also where a quarter of it were too little for them."""
+    work = Work(unit_bytes=4 << 20, scratch_share=2.0, chunk_share=1.0, table_bytes=64 * MB)
+    monkeypatch.setattr("bigdata_cli.resources.budget.tree_memory_bytes", lambda: 100 * MB)
+    monkeypatch.setattr(
+        "bigdata_cli.resources.budget.available_memory_bytes", lambda new_threads: 1_000 * MB
+    )
+    budget = budget_within(None, work, jobs=2)
+    assert budget.batch_bytes is None
+    assert budget.expected_bytes <= budget.limit_bytes
