@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
+    from bigdata_cli.diagnosis.report import DoctorReport
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag
@@ -812,6 +813,20 @@ def verify(
     with errors_name_arguments("verify"):
         path = accepted("path", path, PATH)
         return run(path, request_of(VerifyOptions, given), progress=progress)
+
+
+def doctor() -> "DoctorReport":
+    """Check this installation, and look at what the machine has to work with.
+
+    A small dataset of each format is written, verified and read in a temporary folder; the
+    installed frameworks are asked for their GPUs in processes of their own.
+
+    Returns:
+        The checks; `passed` where none failed.
+    """
+    from bigdata_cli.diagnosis.run import run
+
+    return run()
 
 
 @understands_synonyms
