@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.option_kinds import PATH, SOURCES
 from bigdata_cli.options import accepted, request_of
+from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def convert(
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
     profile: bool = False,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "ConvertReport":
     r"""Convert CSV, text or Parquet files, or datasets, into a dataset.
 
@@ -200,7 +201,8 @@ def convert(
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         profile: Show which stages the processor time has gone into.
-        progress: Is called with the phase, the bytes and the rows that are done, now and then.
+        progress: True shows a bar; a function is called with the phase, the bytes and the rows that
+            are done, now and then.
 
     Returns:
         What became of the rows and columns, with the manifest of the dataset.
@@ -217,7 +219,8 @@ def convert(
     with errors_name_arguments("convert"):
         options = request_of(ConvertOptions, given)
         paths = accepted("sources", sources, SOURCES)
-        return run(paths, options, progress=progress)
+        with progress_listener(progress) as listener:
+            return run(paths, options, progress=listener)
 
 
 @understands_synonyms
@@ -258,7 +261,7 @@ def inspect(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
 
@@ -312,7 +315,8 @@ def inspect(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
-        progress: Is called with what is done, now and then, where all of a source is read.
+        progress: True shows a bar; a function is called with what is done, now and then, where all
+            of a source is read.
 
     Returns:
         A `CsvReport`, of text and tables, or a `DatasetReport`.
@@ -326,9 +330,9 @@ def inspect(
     from bigdata_cli.inspection.run import run
 
     with errors_name_arguments("inspect"):
-        return run(
-            accepted("path", path, PATH), request_of(InspectOptions, given), progress=progress
-        )
+        options = request_of(InspectOptions, given)
+        with progress_listener(progress) as listener:
+            return run(accepted("path", path, PATH), options, progress=listener)
 
 
 def open_dataset(path: str | Path) -> "Dataset":
@@ -675,7 +679,7 @@ def train(
     require_gpu: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
-    progress: "Callable[[TrainProgress], None] | None" = None,
+    progress: "bool | Callable[[TrainProgress], None] | None" = None,
 ) -> "TrainReport":
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
 
@@ -709,7 +713,7 @@ def train(
         require_gpu: Fail where there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
-        progress: Is called with the step and the loss, now and then.
+        progress: True shows a bar; a function is called with the step and the loss, now and then.
 
     Returns:
         What was trained, and whether the model learned: one that did not is no exception.
@@ -724,7 +728,9 @@ def train(
     from bigdata_cli.training.run import run
 
     with errors_name_arguments("train"):
-        return run(dataset, request_of(TrainOptions, given), progress=progress)
+        options = request_of(TrainOptions, given)
+        with progress_listener(progress) as listener:
+            return run(dataset, options, progress=listener)
 
 
 @understands_synonyms
@@ -740,7 +746,7 @@ def predict(
     force: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
-    progress: "Callable[[PredictProgress], None] | None" = None,
+    progress: "bool | Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
     """Write what a model says of every row of a dataset, in the dataset's order.
 
@@ -761,7 +767,8 @@ def predict(
         force: Replace the output where it exists.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
-        progress: Is called with the number of rows that are predicted, now and then.
+        progress: True shows a bar; a function is called with the number of rows that are predicted,
+            now and then.
 
     Returns:
         What was written and, where the dataset has the label, how good it is.
@@ -775,7 +782,9 @@ def predict(
     from bigdata_cli.training.predict import run
 
     with errors_name_arguments("predict"):
-        return run(model, dataset, request_of(PredictOptions, given), progress=progress)
+        options = request_of(PredictOptions, given)
+        with progress_listener(progress) as listener:
+            return run(model, dataset, options, progress=listener)
 
 
 @understands_synonyms
@@ -784,7 +793,7 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
-    progress: "Callable[[VerifyProgress], None] | None" = None,
+    progress: "bool | Callable[[VerifyProgress], None] | None" = None,
 ) -> "VerifyReport":
     """Check every file of a dataset, and its values against its source.
 
@@ -797,7 +806,8 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
-        progress: Is called with the bytes and rows that are checked, now and then.
+        progress: True shows a bar; a function is called with the bytes and rows that are checked,
+            now and then.
 
     Returns:
         The differences. Damaged shards are in it, and are no exception.
@@ -812,7 +822,9 @@ def verify(
 
     with errors_name_arguments("verify"):
         path = accepted("path", path, PATH)
-        return run(path, request_of(VerifyOptions, given), progress=progress)
+        options = request_of(VerifyOptions, given)
+        with progress_listener(progress) as listener:
+            return run(path, options, progress=listener)
 
 
 def doctor() -> "DoctorReport":
