@@ -58,6 +58,8 @@ def convert(
     rename: Mapping[str, str] | None = None,
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -143,6 +145,9 @@ def convert(
         rename: Another name for a column; all other options use it.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as

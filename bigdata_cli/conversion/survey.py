@@ -64,6 +64,8 @@ def survey(
         types=named_types(options),
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
+        is_kept=lambda name: _is_kept(name, options),
+        disk_limit_bytes=options.disk_limit_bytes,
     )
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
@@ -151,6 +153,10 @@ def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
         compression=options.compression,
         matrix_dtype="float64" if options.float_mode == "64" else "float32",
     )
+
+
+def _is_kept(name: str, options: ConvertOptions) -> bool:
+    return name not in options.drop and (options.columns is None or name in options.columns)
 
 
 def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str, ...]:

@@ -19,14 +19,13 @@ from bigdata_cli.transforms.columns.one_hot import MAX_VALUES, OneHot
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
 from bigdata_cli.transforms.fit import Fitted, fit, is_finite
-from bigdata_cli.transforms.options import ShapeOptions, bin_edges, clip_bounds
+from bigdata_cli.transforms.options import ALL, ShapeOptions, bin_edges, clip_bounds
 from bigdata_cli.transforms.program import outline
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.steps import AnyStep, Steps
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.lattice import TypeOptions
-
-ALL = "*"
 
 
 class ColumnSteps:
@@ -40,7 +39,10 @@ class ColumnSteps:
         *,
         label: str | None,
         skip_bad_rows: bool,
+        repeated: Places | None = None,
     ) -> None:
+        """repeated: the places of the rows that `--dedup` leaves out."""
+        self._repeated = repeated
         self._source = source
         self._steps: list[AnyStep] = list(steps)
         self._types = types
@@ -67,7 +69,7 @@ class ColumnSteps:
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps) if steps else self._source
+        return ShapedSource.of(self._source, steps, self._repeated) if steps else self._source
 
     def _add(self, steps: Iterable[AnyColumnStep]) -> None:
         for step in steps:

@@ -24,10 +24,12 @@ class FirstPass:
     Attributes:
         source: Its rows as they are before the steps that follow from the pass.
         plan: How they are parsed.
+        estimated_rows: How many there are, by the sample.
     """
 
     source: RowSource
     plan: ParsePlan
+    estimated_rows: int
 
     @classmethod
     def of(
@@ -67,7 +69,8 @@ class FirstPass:
             skip_bad_rows=skip_bad_rows,
             max_record_bytes=MAX_RECORD_BYTES,
         )
-        return cls(source, replace(sample.plan, wants_places=wants_places))
+        plan = replace(sample.plan, wants_places=wants_places)
+        return cls(source, plan, sample.estimated_rows)
 
     @property
     def columns(self) -> tuple[str, ...]:

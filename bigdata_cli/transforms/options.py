@@ -17,6 +17,7 @@ from bigdata_cli.option_kinds import (
     accept_mapping,
     accept_text,
     accept_texts,
+    choice,
     parse_pair,
     unique_pairs,
 )
@@ -25,6 +26,7 @@ from bigdata_cli.options import option
 if TYPE_CHECKING:
     from bigdata_cli.transforms.steps import Steps
 
+ALL = "*"
 _DEFINITION = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^"=]+?))\s*=(?!=)(.*)', re.DOTALL)
 
 
@@ -242,6 +244,15 @@ class ShapeOptions:
     where: tuple[str, ...] = option(
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
     )
+    dedup: tuple[str, ...] = option(
+        "Columns in which no two rows are equal: only the first of equal rows is kept; * for all "
+        "columns.",
+        ALL_NAMES,
+        default=(),
+    )
+    keep: str = option(
+        "Which of equal rows --dedup keeps.", choice(("first", "last")), default="first"
+    )
     balance: str | None = option(
         "Keep the same number of rows of each class in this column, that of the smallest one.",
         metavar="COL",
@@ -310,6 +321,8 @@ def row_steps(options: ShapeOptions) -> Steps:
         steps.append(Rename(names=dict(options.rename)))
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
+    if options.keep != "first" and not options.dedup:
+        raise UsageError("--keep goes with --dedup", hint=f"--dedup '*' --keep {options.keep}")
     if options.stratify is not None and options.sample is None:
         raise UsageError(
             "--stratify goes with --sample",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy as np
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.transforms.chunks import places_of
+from bigdata_cli.transforms.deduplicate import find_repeated
 from bigdata_cli.transforms.first_pass import FirstPass
-from bigdata_cli.transforms.options import ShapeOptions, sample_rows
+from bigdata_cli.transforms.options import ALL, ShapeOptions, sample_rows
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.sampling import balance_seed, class_codes, mixed
 from bigdata_cli.transforms.selections.keys import ClassKeys, Keys, apportioned
 from bigdata_cli.transforms.selections.limit import Limit
@@ -28,21 +30,37 @@ from bigdata_cli.types.lattice import TypeOptions
 
 
 class RowSelections:
-    """Adds selections to the steps on rows, each over the rows that those before it leave."""
+    """Adds selections to the steps on rows, each over the rows that those before it leave.
+
+    repeated: the places of the rows that `--dedup` leaves out.
+    """
 
     def __init__(
-        self, source: RowSource, steps: Steps, types: TypeOptions, *, skip_bad_rows: bool
+        self,
+        source: RowSource,
+        steps: Steps,
+        types: TypeOptions,
+        *,
+        skip_bad_rows: bool,
+        is_kept: Callable[[str], bool] = lambda name: True,
+        disk_limit_bytes: int | None = None,
     ) -> None:
+        """is_kept: of a column, whether `*` means it; disk_limit_bytes: for the keys of rows."""
+        self._is_kept = is_kept
+        self._disk_limit_bytes = disk_limit_bytes
         self._source = source
         self._steps: list[Any] = list(steps)
         # Decimals are compared before they are narrowed.
         fixed = {n: "float64" if one == "float32" else one for n, one in types.fixed.items()}
         self._types = TypeOptions(float_mode="64", fixed=fixed)
         self._skip_bad_rows = skip_bad_rows
+        self.repeated: Places | None = None
 
     def steps_of(self, options: ShapeOptions) -> Steps:
         """All steps; raises UsageError where one does not fit the columns."""
         n_rows = sample_rows(options.sample)
+        if options.dedup:
+            self._deduplicate(options)
         if options.balance is not None:
             self._steps.append(self._balanced(options.balance, options.seed))
         if options.stratify is not None:
@@ -58,7 +76,7 @@ class RowSelections:
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps) if steps else self._source
+        return ShapedSource.of(self._source, steps, self.repeated) if steps else self._source
 
     def _pass(
         self, option: str, columns: Sequence[str], hint: str, *, skip_bad_rows: bool = False
@@ -85,6 +103,22 @@ class RowSelections:
             skip_bad_rows=skip_bad_rows or self._skip_bad_rows,
             wants_places=True,
         )
+
+    def _deduplicate(self, options: ShapeOptions) -> None:
+        names = tuple(options.dedup)
+        if ALL in names:
+            names = tuple(filter(self._is_kept, self._so_far.names))
+            if not names:
+                raise UsageError("--dedup: no column is left to compare")
+        hint = "convert a file, or a dataset that the pipe was converted to"
+        found = find_repeated(
+            self._pass("--dedup", names, hint),
+            names,
+            keep="last" if options.keep == "last" else "first",
+            disk_limit_bytes=self._disk_limit_bytes,
+        )
+        self.repeated = found.places
+        self._steps.append(found.step)
 
     def _sampled(self, n_rows: int, seed: int) -> SampleRows:
         rows = _KeyedRows(

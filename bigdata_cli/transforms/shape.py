@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.base import RowSource
@@ -17,6 +17,8 @@ def shaped(
     types: TypeOptions | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    is_kept: Callable[[str], bool] = lambda name: True,
+    disk_limit_bytes: int | None = None,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -28,10 +30,13 @@ def shaped(
         types: The dtypes that the user fixed, for those passes.
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
+        is_kept: Of a column, whether it is to be one of the dataset.
+        disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
 
     Raises:
         UsageError: A step does not fit the columns.
         DataError: A record cannot be kept.
+        BudgetError: What the steps take of the disk does not fit.
     """
     if not given_options(options):
         return source
@@ -41,12 +46,27 @@ def shaped(
     from bigdata_cli.transforms.source import ShapedSource
 
     types = types or TypeOptions()
-    steps = RowSelections(source, steps, types, skip_bad_rows=skip_bad_rows).steps_of(options)
-    asked = ColumnSteps(source, steps, types, label=label, skip_bad_rows=skip_bad_rows)
+    rows = RowSelections(
+        source,
+        steps,
+        types,
+        skip_bad_rows=skip_bad_rows,
+        is_kept=is_kept,
+        disk_limit_bytes=disk_limit_bytes,
+    )
+    steps = rows.steps_of(options)
+    asked = ColumnSteps(
+        source,
+        steps,
+        types,
+        label=label,
+        skip_bad_rows=skip_bad_rows,
+        repeated=rows.repeated,
+    )
     steps = asked.steps_of(options)
     if not steps:
         return source
-    made = ShapedSource.of(source, steps)
+    made = ShapedSource.of(source, steps, rows.repeated)
     _ = made.names  # which resolves the steps
     return made
 

@@ -23,10 +23,10 @@ from bigdata_cli.sources.tables.source import TableSource
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
+from bigdata_cli.transforms.deduplicate import selected_again
 from bigdata_cli.transforms.entry import read_entry
-from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.types.dtype import Column, Kind
-from bigdata_cli.types.lattice import Observed, observed_as
+from bigdata_cli.types.lattice import Observed, TypeOptions, observed_as
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
 
@@ -67,6 +67,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
     DataError where the manifest does not say how it was read.
     """
     manifest = dataset.manifest
+    is_same = True
     try:
         reading = _reading(manifest)
         dialect = reading.dialect
@@ -83,7 +84,12 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
         plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
         if manifest.transforms:
             entry = read_entry(manifest.transforms)
-            rows = ShapedSource.of(rows, entry.steps)
+            rows, is_same = selected_again(
+                rows,
+                entry.steps,
+                TypeOptions(fixed=reading.options.types),
+                skip_bad_rows=plan.skip_bad_rows,
+            )
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(
@@ -95,7 +101,11 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             raise UsageError(
                 f'{rows.files[0].name} has no column "{name}": {dataset.path} was not made of it'
             )
-    return OpenedSource(rows=rows, plan=plan, findings=tuple(_fingerprints(dataset, rows)))
+    findings = _fingerprints(dataset, rows)
+    if not is_same and not findings:
+        what = "other rows repeat one another than those that --dedup has left out"
+        findings.append(Finding(file=rows.files[0].name, what=what))
+    return OpenedSource(rows=rows, plan=plan, findings=tuple(findings))
 
 
 def _check_kind(dataset: Dataset, rows: Source | TableSource) -> None:
