@@ -35,6 +35,7 @@ SAME = {
     "--rows": "nrows n-rows limit num-rows",
     "--limit": "nrows n-rows head num-rows max-rows",
     "--sample": "frac fraction",
+    "--dedup": "drop-duplicates unique distinct",
     "--delimiter": "sep delim separator field-delimiter",
     "--quote": "quotechar quote-char",
     "--escape": "escapechar escape-char",

@@ -65,6 +65,10 @@ class ScratchFile:
             done = os.pwrite(self._file, data, at)
             data, at = data[done:], at + done
 
+    def extend(self, size: int) -> None:
+        """Have the file so long, with zeros where nothing was written."""
+        os.ftruncate(self._file, size)
+
     def read_into(self, at: int, data: memoryview) -> None:
         """Read bytes from a place on; OSError where there are not so many."""
         read_into(self._file, at, data)

@@ -94,15 +94,31 @@ void bd_key_texts(int64_t n, const int32_t *offsets, const uint8_t *texts, const
     }
 }
 
-int64_t bd_find_repeated(int64_t n, const uint64_t *keys, bool backwards, uint64_t part,
+void bd_divide_rows(int64_t n, const uint64_t *rows, int64_t *bounds, uint64_t *divided)
+{
+    int64_t at[BD_ROW_PARTS] = {0};
+    for (int64_t i = 0; i < n; i++)
+        at[rows[3 * i] >> 56]++;
+    int64_t start = 0;
+    for (int64_t part = 0; part < BD_ROW_PARTS; part++) {
+        const int64_t count = at[part];
+        bounds[part] = at[part] = start;
+        start += count;
+    }
+    bounds[BD_ROW_PARTS] = n;
+    for (int64_t i = 0; i < n; i++)
+        memcpy(divided + 3 * at[rows[3 * i] >> 56]++, rows + 3 * i, 24);
+}
+
+int64_t bd_find_repeated(int64_t n, const uint64_t *rows, bool backwards, uint64_t part,
                          int64_t part_bits, uint64_t *table, int64_t n_slots, int64_t n_used,
                          uint8_t *repeated)
 {
     const uint64_t mask = (uint64_t)n_slots - 1;
     for (int64_t k = 0; k < n; k++) {
         const int64_t i = backwards ? n - 1 - k : k;
-        const uint64_t first = keys[2 * i];
-        const uint64_t second = first == 0 && keys[2 * i + 1] == 0 ? 1 : keys[2 * i + 1];
+        const uint64_t first = rows[3 * i];
+        const uint64_t second = first == 0 && rows[3 * i + 1] == 0 ? 1 : rows[3 * i + 1];
         if (part_bits > 0 && second >> (64 - part_bits) != part)
             continue;
         uint64_t slot = second & mask;

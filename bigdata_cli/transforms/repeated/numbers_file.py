@@ -35,6 +35,11 @@ class NumbersFile:
         self.write(self.rows, values)
         self.rows += len(values)
 
+    def extend(self, n: int) -> None:
+        """Put rows of zeros after all that are there."""
+        self.rows += n
+        self._file.extend(self.rows * self._row_bytes)
+
     def write(self, start: int, values: np.ndarray) -> None:
         """Write rows over those from `start` on."""
         data = np.ascontiguousarray(values, self._dtype)

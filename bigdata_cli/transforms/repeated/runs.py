@@ -16,8 +16,8 @@ from bigdata_cli.native.library import address, lib
 from bigdata_cli.transforms.repeated.numbers_file import NumbersFile
 
 RUN_ROWS = 1 << 20
-_PART_BITS = 8
-_N_PARTS = 1 << _PART_BITS
+_N_PARTS = 256
+_ROW_WORDS = 3
 ROW_BYTES = 25
 """What a row takes on the disk: its key, its place, and whether it repeats another one."""
 _MAX_SLOTS = 1 << 22
@@ -58,47 +58,46 @@ class KeyRuns:
         self._run_rows = run_rows
         self._max_slots = max_slots
         self._on_write = on_write
-        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._waiting = np.empty((run_rows, _ROW_WORDS), np.uint64)
+        self._divided = np.empty((run_rows, _ROW_WORDS), np.uint64)
         self._n_waiting = 0
         self._runs: list[_Run] = []
         folder.mkdir()
         self._folder = folder
-        self._keys = NumbersFile(folder / "keys", np.uint64, width=2)
-        self._places = NumbersFile(folder / "places", np.int64)
+        self._rows = NumbersFile(folder / "rows", np.uint64, width=_ROW_WORDS)
         self._repeated = NumbersFile(folder / "repeated", np.uint8)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for file in (self._keys, self._places, self._repeated):
-            file.__exit__(*error)
+        self._rows.__exit__(*error)
+        self._repeated.__exit__(*error)
         remove_folder(self._folder)
 
     def add(self, keys: np.ndarray, places: np.ndarray) -> None:
         """Take rows: keys uint64 (n, 2), places int64 (n,), which only grow."""
-        self._waiting.append((keys, places))
-        self._n_waiting += len(places)
         self.rows += len(places)
-        if self._n_waiting >= self._run_rows:
-            self._end_run()
+        while len(places):
+            n = min(len(places), self._run_rows - self._n_waiting)
+            room = self._waiting[self._n_waiting : self._n_waiting + n]
+            room[:, :2], room[:, 2] = keys[:n], places[:n]
+            self._n_waiting += n
+            keys, places = keys[n:], places[n:]
+            if self._n_waiting == self._run_rows:
+                self._end_run()
 
     def _end_run(self) -> None:
-        """Sort the rows that wait by the parts of their keys, and write them."""
-        if not self._n_waiting:
+        """Divide the rows that wait by the parts of their keys, and write them."""
+        n, start = self._n_waiting, self._rows.rows
+        if not n:
             return
-        keys = np.concatenate([keys for keys, _ in self._waiting])
-        places = np.concatenate([places for _, places in self._waiting])
-        self._waiting.clear()
-        parts = (keys[:, 0] >> np.uint64(64 - _PART_BITS)).astype(np.uint8)
-        order = np.argsort(parts, kind="stable")
-        counts = np.bincount(parts, minlength=_N_PARTS)
-        start = self.rows - self._n_waiting
-        self._on_write(self.rows * ROW_BYTES)
-        self._keys.append(keys[order])
-        self._places.append(places[order])
-        self._repeated.append(np.zeros(len(places), np.uint8))
-        self._runs.append(_Run(start, np.concatenate([[0], np.cumsum(counts)])))
+        bounds = np.empty(_N_PARTS + 1, np.int64)
+        lib.bd_divide_rows(n, address(self._waiting), address(bounds), address(self._divided))
+        self._on_write((start + n) * ROW_BYTES)
+        self._rows.append(self._divided[:n])
+        self._repeated.extend(n)
+        self._runs.append(_Run(start, bounds))
         self._n_waiting = 0
 
     def repeated(self, *, keep_last: bool, take: Callable[[np.ndarray], None]) -> int:
@@ -115,7 +114,8 @@ class KeyRuns:
             chosen = self._repeated.read(run.start, run.rows) != 0
             if not chosen.any():
                 continue
-            places = np.sort(self._places.read(run.start, run.rows)[chosen])
+            rows = self._rows.read(run.start, run.rows)
+            places = np.sort(rows[chosen, 2].view(np.int64))
             n_repeated += len(places)
             take(places)
         return n_repeated
@@ -127,7 +127,7 @@ class KeyRuns:
         while n_slots < min(2 * n_rows + 2, self._max_slots):
             n_slots *= 2
         bits, done = 0, 0
-        while done < 1 << bits:
+        while n_rows and done < 1 << bits:
             if self._mark_some(part, done, bits, n_slots, keep_last):
                 done += 1
             else:  # two smaller steps in place of this one
@@ -142,10 +142,10 @@ class KeyRuns:
             starts = range(low, high, _PIECE_ROWS)
             for start in reversed(starts) if keep_last else starts:
                 n = min(_PIECE_ROWS, high - start)
-                keys = self._keys.read(start, n)
+                rows = self._rows.read(start, n)
                 repeated = self._repeated.read(start, n)
                 n_used = lib.bd_find_repeated(
-                    *(n, address(keys), keep_last, step, bits),
+                    *(n, address(rows), keep_last, step, bits),
                     *(address(table), n_slots, n_used, address(repeated)),
                 )
                 if n_used < 0:
