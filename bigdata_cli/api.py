@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 def convert(
     sources: str | Path | Sequence[str | Path],
     *,
-    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"],
+    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"] | None = None,
+    like: str | Path | None = None,
     output: str | Path | None = None,
     shards: int | None = None,
     shard_size: int | str | None = None,
@@ -115,7 +116,9 @@ def convert(
         sources: Files, patterns such as "data/*.csv", folders of files, or folders of datasets,
             whose types are kept. Several with the same columns become one dataset, in the order
             given.
-        to: Format of the dataset.
+        to: Format of the dataset. Default: that of like; to be given without it.
+        like: A dataset: the source becomes another one like it, with its columns, types, categories
+            and steps.
         output: Folder of the dataset. Default: STEM-FORMAT.
         shards: Number of shards.
         shard_size: Size of one shard's files, such as 512MB or 1GiB. Default: 256MB.

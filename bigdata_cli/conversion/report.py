@@ -74,6 +74,7 @@ class ConvertReport:
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
             "filtered_rows": self.filtered_rows,
+            "unknown_values": dict(self.manifest.unknown_values),
             "shards": self.n_shards,
             "files": self.n_files,
             "bytes_in": self.bytes_in,
@@ -103,7 +104,7 @@ def build_report(
     tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
+    notes = [*plan.source.notes, *plan.notes, *_notes(tally or _tally_of(manifest), plan)]
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(
@@ -139,6 +140,7 @@ def _tally_of(manifest: Manifest) -> Tally:
         short_rows=manifest.short_rows,
         long_rows=manifest.long_rows,
         repeated_headers=manifest.repeated_headers,
+        unknown=manifest.unknown_values,
     )
 
 
@@ -153,6 +155,9 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
     if tally.repeated_headers:
         yield f"{tally.repeated_headers:,} rows were the header again and were left out"
+    for name, n_values in sorted(tally.unknown.items()):
+        plural = "values that are" if n_values > 1 else "value that is"
+        yield f'column "{name}": {n_values:,} {plural} not in {plan.options.like}, and null now'
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
@@ -20,6 +21,7 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
+from bigdata_cli.types.lattice import TypeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Survey:
         fields: For each file and field of a record its column, -1 where it is left out.
         output: The folder of the dataset.
         hints: What to say of columns, by their names, if they stay text.
+        notes: What of the source is not as it was asked for.
     """
 
     options: ConvertOptions
@@ -42,6 +45,7 @@ class Survey:
     storage: StorageOptions
     output: Path
     hints: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -56,20 +60,13 @@ def survey(
 
     Raises UsageError and DataError; writes nothing.
     """
-    form = get_format(options.to)
     _check(options)
-    source = shaped(
-        _open(paths, options),
-        options.shape,
-        types=named_types(options),
-        label=options.label,
-        skip_bad_rows=options.on_bad_row == "skip",
-    )
+    rows = _rows(paths, options)
+    options, source, keep, types = rows.options, rows.source, rows.keep, rows.types
+    form = get_format(options.to)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
     check_output(open_store(output), force=options.force, repair=options.repair)
-    keep = selected_columns(source.names, options)
-    types = asked_types(source, (*keep, *only_read(source, keep)), options)
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
@@ -96,7 +93,41 @@ def survey(
         storage=storage,
         output=output,
         hints=source.hints(sample.plan),
+        notes=rows.notes,
     )
+
+
+class _Rows(NamedTuple):
+    """The rows of a conversion, the columns that are kept, and the dtypes that are fixed.
+
+    options: with what the dataset of `--like` decides.
+    """
+
+    options: ConvertOptions
+    source: RowSource
+    keep: tuple[str, ...]
+    types: TypeOptions
+    notes: tuple[str, ...] = ()
+
+
+def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
+    if options.like is not None:
+        from bigdata_cli.conversion.like import like_dataset, like_notes
+
+        taken_over, like = like_dataset(paths, options)
+        notes = tuple(like_notes(options.like, like))
+        return _Rows(taken_over, like.source, like.keep, like.types, notes)
+    get_format(options.to)  # which tells at once that there is none
+    source = shaped(
+        _open(paths, options),
+        options.shape,
+        types=named_types(options),
+        label=options.label,
+        skip_bad_rows=options.on_bad_row == "skip",
+    )
+    keep = selected_columns(source.names, options)
+    types = asked_types(source, (*keep, *only_read(source, keep)), options)
+    return _Rows(options, source, keep, types)
 
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:

@@ -40,10 +40,16 @@ class ShapedSource(WrappedSource):
     """
 
     steps: Steps
+    columns: tuple[str, ...] | None = None
+    """The columns of the other source that there are for the steps; None for all."""
 
     @cached_property
     def outline(self) -> Outline:
-        return outline(self.steps, self.inner.names)
+        return outline(self.steps, self._inner_names)
+
+    @property
+    def _inner_names(self) -> tuple[str, ...]:
+        return self.inner.names if self.columns is None else self.columns
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,10 +102,12 @@ class ShapedSource(WrappedSource):
         passed = {ref: name for name, ref in self.outline.columns if name in keep}
         fixed = {}
         for name in self._source_names(keep):
-            outer = passed.get(name, name)
-            if outer in types.fixed:
-                fixed[name] = types.fixed[outer]
-        return replace(types, fixed=fixed)
+            dtype = types.fixed.get(passed.get(name, name))
+            if name not in passed:
+                dtype = types.inputs.get(name, dtype)
+            if dtype is not None:
+                fixed[name] = dtype
+        return TypeOptions(float_mode=types.float_mode, fixed=fixed)
 
     def sample(
         self,
@@ -190,7 +198,7 @@ class ShapedSource(WrappedSource):
     def _shaping(self, keep: Sequence[str], inputs: tuple[ColumnState, ...]) -> Shaping:
         return shaping_of(
             self.steps,
-            self.inner.names,
+            self._inner_names,
             tuple(keep),
             tuple((state.name, state.dtype) for state in inputs),
         )
@@ -307,7 +315,9 @@ class ShapedRows:
 
 
 def _fixed(types: TypeOptions, state: ColumnState) -> frozenset[str] | None:
-    return frozenset() if types.fixed[state.name] == "category" else None
+    if types.fixed[state.name] != "category":
+        return None
+    return frozenset(types.vocabularies.get(state.name, ()))
 
 
 def _input(state: ColumnState) -> ColumnState:
