@@ -740,11 +740,38 @@ def predict(
     batch_size: int = 16_384,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     force: bool = False,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
+    encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
     progress: "Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
-    """Write what a model says of every row of a dataset, in the dataset's order.
+    r"""Write what a model says of every row of a dataset, or of a file, in its order.
 
     The file holds first the columns that were asked for, and then, by the label that the model
     learned: of two values `probability` (float64), that of the second one; of classes `prediction`,
@@ -754,13 +781,52 @@ def predict(
     Args:
         model: A `.keras` file that `train` saved, or the folder of a bag, whose members'
             probabilities (or numbers) are averaged.
-        dataset: The dataset, or its folder.
+        dataset: The dataset, or its folder; or a file (CSV, JSON lines, Parquet), whose rows become
+            such of the dataset that the model was trained on first.
         output: A .parquet or .csv file, or - for CSV on standard output.
-        columns: Columns of the dataset to write before the predictions.
+        columns: Columns of the dataset, or of the file, to write before the predictions.
         probabilities: Also write the probability of every value of the label.
         batch_size: Rows that are in memory at a time.
         backend: What Keras runs on. Default: what the model was trained on.
         force: Replace the output where it exists.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        on_bad_row: A record of a file that cannot be kept is an error, or gets no prediction and is
+            counted.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         progress: Is called with the number of rows that are predicted, now and then.

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 @click.command("predict", cls=RequestCommand)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
-@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET|FILE")
 @request_options(PredictOptions)
 @json_option
 @quiet_option
 def predict_command(
     model: Path, dataset: Path, *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """Predict every row of a dataset with a saved model.
+    """Predict every row of a dataset, or of a file, with a saved model.
+
+    The rows of a file (CSV, JSON lines, Parquet) become such of the dataset that the model was
+    trained on first: by the same steps, statistics, types and categories.
 
     MODEL is a file that `bigdata train --save` wrote, or the folder of a bag (`--bag`), whose
     members' predictions are averaged. Written are, for a label of two values, the probability of
@@ -36,6 +39,7 @@ def predict_command(
 
     \b
     bigdata predict model.keras trips-tfrecord -o tips.parquet --columns id
+    bigdata predict model.keras july.csv -o tips.csv
     """
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.training.predict import STDOUT, run
@@ -57,8 +61,9 @@ def predict_command(
 
 def show_progress(display: StepDisplay, progress: PredictProgress) -> None:
     """Show how many rows are predicted."""
-    line = f"{progress.rows:,} of {progress.total_rows:,} rows"
-    display.show(progress.rows, progress.total_rows, line=line)
+    total = progress.total_rows
+    of = "" if total is None else f" of {max(total, progress.rows):,}"
+    display.show(progress.rows, total, line=f"{progress.rows:,}{of} rows")
 
 
 def print_report(report: PredictReport, *, to_stderr: bool = False) -> None:

@@ -149,7 +149,7 @@ class StepDisplay:
             self._bar.close()
             self._bar = None
 
-    def show(self, n_done: int, n_steps: int, *, line: str, note: str = "") -> None:
+    def show(self, n_done: int, n_steps: int | None, *, line: str, note: str = "") -> None:
         """Show where the work stands, where that is due; `note` stands after the bar."""
         if self._quiet:
             return
@@ -159,7 +159,7 @@ class StepDisplay:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
             print(f"{self._what}: {line}", file=self._stream, flush=True)
 
-    def _move(self, n_done: int, n_steps: int, note: str) -> None:
+    def _move(self, n_done: int, n_steps: int | None, note: str) -> None:
         from tqdm import tqdm
 
         if self._bar is None:

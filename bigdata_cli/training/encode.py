@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.arrays.columns import numbers
-from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError, did_you_mean
 from bigdata_cli.loaders.base import ArraySpec, Encoder
 from bigdata_cli.native.library import NUMBER_COLUMN, address, lib
@@ -62,6 +62,15 @@ def join(parts: Sequence[Examples]) -> Examples:
     )
 
 
+class ColumnsOfRows(Protocol):
+    """Rows to encode, such as a dataset: what messages call them, and their columns."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def schema(self) -> Schema: ...
+
+
 class FeatureEncoder(Encoder):
     """Makes examples of the batches of a dataset, and counts what the model does not know.
 
@@ -76,7 +85,7 @@ class FeatureEncoder(Encoder):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: ColumnsOfRows,
         features: FeaturePlan,
         target: Target,
         schema: Schema | None = None,
@@ -119,7 +128,7 @@ class FeatureEncoder(Encoder):
         self._shown: dict[str, list[str]] = {}
         self._new_nulls: dict[str, int] = {}
 
-    def for_dataset(self, other: Dataset) -> FeatureEncoder:
+    def for_dataset(self, other: ColumnsOfRows) -> FeatureEncoder:
         """Return an encoder of another dataset, or of this one, for the same model."""
         return FeatureEncoder(other, self.features, self.target, self._schema)
 
@@ -285,7 +294,7 @@ def hash_buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
     return found
 
 
-def _matching(dataset: Dataset, wanted: Sequence[Column]) -> list[Column]:
+def _matching(dataset: ColumnsOfRows, wanted: Sequence[Column]) -> list[Column]:
     """Return the dataset's columns with the names of the wanted ones.
 
     Raises:
@@ -317,7 +326,7 @@ def _stands_for(found: Column, wanted: Column) -> bool:
     return found.kind in _STANDS_FOR and _STANDS_FOR[found.kind] == _STANDS_FOR.get(wanted.kind)
 
 
-def _label_problem(dataset: Dataset, target: Target) -> str | None:
+def _label_problem(dataset: ColumnsOfRows, target: Target) -> str | None:
     name = target.column.name
     if name not in dataset.schema.names:
         return f'{dataset.path} has no column "{name}"'

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from bigdata_cli.dataset.manifest import Manifest
-from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.dialect import NULL_TOKENS
 from bigdata_cli.sources.csv.options import SourceOptions
@@ -168,6 +168,7 @@ def prepare(
     whose: str,
     keep: Sequence[str] | None = None,
     types: Mapping[str, str] | None = None,
+    also: Sequence[str] = (),
     sample: Sample | None = None,
 ) -> Prepared:
     """Rows as those of a dataset.
@@ -178,6 +179,7 @@ def prepare(
         whose: What messages call that, such as its folder.
         keep: Its columns that are wanted; None for all. The label may be missing.
         types: Other dtypes than the dataset has, by column.
+        also: Columns of the files that are kept beside these, as text.
         sample: The rows of the source to keep by chance; those of the dataset were others.
 
     Raises:
@@ -193,13 +195,13 @@ def prepare(
     origin = tuple(dict.fromkeys([*_passed(steps, schema.names), *read]))
     steps = applicable(steps, origin)
     needed = _needed(steps, origin, keep)
-    missing = [name for name in needed if name not in rows.names]
     left_out: tuple[str, ...] = ()
-    if missing and done.label in keep and len(keep) > 1:
+    if done.label in keep and len(keep) > 1:
         without = tuple(name for name in keep if name != done.label)
         fewer = _needed(steps, origin, without)
-        if all(name in rows.names for name in fewer):
-            left_out, keep, needed, missing = (done.label,), without, fewer, []
+        if any(name not in rows.names for name in needed if name not in fewer):
+            left_out, keep, needed = (done.label,), without, fewer
+    missing = [name for name in needed if name not in rows.names]
     if missing:
         raise MissingColumnsError(
             f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not in "
@@ -207,10 +209,19 @@ def prepare(
             hint=f"it has {_listed(rows.names)}",
         )
     fixed = {name: schema[name].dtype for name in keep} | dict(types or {})
+    for name in also:
+        if name not in rows.names:
+            raise UsageError(
+                f'there is no column "{name}" in {rows.files[0].name}',
+                hint=did_you_mean(name, [*schema.names, *rows.names]),
+            )
+        fixed[name] = "text"
+    needed = tuple(dict.fromkeys([*needed, *also]))
     known = {name: schema[name].vocabulary or () for name in keep if fixed[name] == "category"}
     if types:
         known = {name: values for name, values in known.items() if name not in types}
     steps = _with_categories(_with_sample(applicable(steps, needed), sample), known, read)
+    keep = (*keep, *also)
     found: RowSource = rows
     inputs: dict[str, str] = {}
     if steps:
