@@ -86,7 +86,8 @@ def test_a_file_is_predicted_as_the_dataset_of_it(folder: Path, tmp_path: Path, 
         a["probability"].to_numpy(), b["probability"].to_numpy(), rtol=1e-6, atol=1e-9
     )
     assert report.rows == expected.rows == open_dataset(folder / "new").rows
-    assert report.evaluation is not None and expected.evaluation is not None
+    assert report.evaluation is not None
+    assert expected.evaluation is not None
     assert report.evaluation.value == pytest.approx(expected.evaluation.value, abs=1e-6)
     assert any("filters of the model" in note for note in report.notes)
     assert seen[-1].rows == report.rows
@@ -112,7 +113,7 @@ def test_only_what_the_model_reads_has_to_be_there(folder: Path, tmp_path: Path)
     report = predict(folder / "m.keras", tmp_path / "new.csv", output=tmp_path / "p.csv")
     assert report.evaluation is None
     new.drop(columns=["kind"]).to_csv(tmp_path / "few.csv", index=False)
-    with pytest.raises(UsageError, match='"kind" is not in .*few.csv'):
+    with pytest.raises(UsageError, match=r'"kind" is not in .*few\.csv'):
         predict(folder / "m.keras", tmp_path / "few.csv", output=tmp_path / "q.csv")
     assert not (tmp_path / "q.csv").exists()
 
