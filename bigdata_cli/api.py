@@ -70,6 +70,7 @@ def convert(
     minmax: Sequence[str] = (),
     one_hot: Sequence[str] = (),
     hash: Mapping[str, int] | None = None,
+    stats_from: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -154,6 +155,7 @@ def convert(
         minmax: Columns that are scaled to 0 … 1; * for all numbers.
         one_hot: Columns that become a column of true and false for each value.
         hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.

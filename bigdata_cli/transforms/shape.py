@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.base import RowSource
-from bigdata_cli.transforms.options import ShapeOptions, row_steps
+from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
 from bigdata_cli.types.lattice import TypeOptions
 
 
@@ -35,12 +36,24 @@ def shaped(
     """
     if not given_options(options):
         return source
+    if options.stats_from is not None and not needs_statistics(options):
+        raise UsageError(
+            "--stats-from: no step needs statistics of all rows",
+            hint="--fill COL=mean, --standardize, --minmax, --one-hot, --bin COL=quantiles:N do",
+        )
     steps = row_steps(options)
     from bigdata_cli.transforms.column_steps import ColumnSteps
     from bigdata_cli.transforms.source import ShapedSource
+    from bigdata_cli.transforms.stats_from import KnownStatistics
 
+    known = None if options.stats_from is None else KnownStatistics(options.stats_from)
     asked = ColumnSteps(
-        source, steps, types or TypeOptions(), label=label, skip_bad_rows=skip_bad_rows
+        source,
+        steps,
+        types or TypeOptions(),
+        label=label,
+        skip_bad_rows=skip_bad_rows,
+        known=known,
     )
     steps = asked.steps_of(options)
     if not steps:
