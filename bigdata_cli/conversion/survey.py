@@ -21,6 +21,7 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
+from bigdata_cli.transforms.split_values import check_split, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
 
 
@@ -71,7 +72,7 @@ def survey(
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
     for name in options.splits.split_by:
-        if name not in keep:
+        if rows.split is None and name not in keep:
             raise _no_column("--split-by", name, keep)
     sample = source.sample(
         types,
@@ -81,7 +82,7 @@ def survey(
         max_record_bytes=options.max_line_bytes,
     )
     form.check(sample.schema, storage)
-    split = HashSplit.of(options.splits, keep, seed=options.shape.seed)
+    split = rows.split or HashSplit.of(options.splits, keep, seed=options.shape.seed)
     sample = replace(sample, plan=replace(sample.plan, split=split))
     return Survey(
         options=options,
@@ -100,7 +101,8 @@ def survey(
 class _Rows(NamedTuple):
     """The rows of a conversion, the columns that are kept, and the dtypes that are fixed.
 
-    options: with what the dataset of `--like` decides.
+    options: with what the dataset of `--like` decides. split: the rule of the splits, where it does
+    not follow from the columns of the dataset.
     """
 
     options: ConvertOptions
@@ -108,6 +110,7 @@ class _Rows(NamedTuple):
     keep: tuple[str, ...]
     types: TypeOptions
     notes: tuple[str, ...] = ()
+    split: HashSplit | None = None
 
 
 def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
@@ -118,16 +121,23 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         notes = tuple(like_notes(options.like, like))
         return _Rows(taken_over, like.source, like.keep, like.types, notes)
     get_format(options.to)  # which tells at once that there is none
+    rows = _open(paths, options)
+    split = split_before_fit(
+        options.splits, options.shape, rows.names, columns=options.columns, drop=options.drop
+    )
     source = shaped(
-        _open(paths, options),
+        rows,
         options.shape,
+        split=split,
         types=named_types(options),
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
     )
     keep = selected_columns(source.names, options)
     types = asked_types(source, (*keep, *only_read(source, keep)), options)
-    return _Rows(options, source, keep, types)
+    if split is not None:
+        check_split(split, source, keep)
+    return _Rows(options, source, keep, types, split=split)
 
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:

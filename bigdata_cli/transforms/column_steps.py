@@ -10,6 +10,7 @@ from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.columns.bin import Bin
 from bigdata_cli.transforms.columns.categories import Categories
 from bigdata_cli.transforms.columns.clip import Clip
@@ -21,11 +22,12 @@ from bigdata_cli.transforms.columns.numbers import is_number
 from bigdata_cli.transforms.columns.one_hot import MAX_VALUES, OneHot
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
-from bigdata_cli.transforms.fit import Fitted, fit, is_finite
+from bigdata_cli.transforms.fit import Fitted, TrainingRows, fit, is_finite
 from bigdata_cli.transforms.options import FROM_ALL, ShapeOptions, bin_edges, clip_bounds
 from bigdata_cli.transforms.program import outline
 from bigdata_cli.transforms.source import ShapedSource
-from bigdata_cli.transforms.stats_from import KnownStatistics
+from bigdata_cli.transforms.split_values import columns_to_read
+from bigdata_cli.transforms.stats_from import KnownStatistics, training_split
 from bigdata_cli.transforms.step import ColumnStep
 from bigdata_cli.transforms.steps import AnyStep, Steps
 from bigdata_cli.types.dtype import Kind, kind_of
@@ -46,8 +48,20 @@ class ColumnSteps:
         label: str | None,
         skip_bad_rows: bool,
         known: KnownStatistics | None = None,
+        split: HashSplit | None = None,
     ) -> None:
-        """known: the statistics of another dataset, in place of those of the source."""
+        """Begin with steps on rows.
+
+        Args:
+            source: Any source.
+            steps: On its rows.
+            types: The dtypes that the user fixed.
+            label: The column that a model learns.
+            skip_bad_rows: Whether records that cannot be kept are left out.
+            known: The statistics of another dataset, in place of those of the source.
+            split: The rule by which rows are split: those of the split for training alone count.
+        """
+        self._split = split
         self._known_statistics = known
         self._source = source
         self._steps: list[AnyStep] = list(steps)
@@ -100,7 +114,15 @@ class ColumnSteps:
             counts=counts,
             quantiles=quantiles,
             skip_bad_rows=self._skip_bad_rows,
+            training=None if self._split is None else self._training(self._split, columns),
         )
+
+    def _training(self, rule: HashSplit, columns: Sequence[str]) -> TrainingRows:
+        names = self._source.names
+        before = outline(tuple(self._steps[: rule.n_steps]), names)
+        read = columns_to_read(rule, outline(tuple(self._steps), names), before, columns)
+        place = rule.names.index(training_split(rule.names))
+        return TrainingRows(rule, place, read)
 
     def _sample(self, columns: Sequence[str]) -> Sample:
         return self._so_far.sample(
@@ -223,7 +245,10 @@ class ColumnSteps:
                 )
             if not values:
                 raise DataError(f'--one-hot: column "{name}" has no values')
-            self._add([OneHot(column=name, values=tuple(values))])
+            step = OneHot(column=name, values=tuple(values))
+            # Other splits may have values that the one for training does not have.
+            check = Categories(column=name, values=step.values)
+            self._add([step] if self._split is None else [check, step])
 
     def _known(self, option: str, name: str) -> None:
         if name not in self._so_far.names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,12 @@ from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.sources.base import FedRows, RowSource, all_in_one
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
 from bigdata_cli.sources.csv.evidence import Evidence
+from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.quantiles import QuantileSketch
+from bigdata_cli.transforms.rows import filter_rows
 from bigdata_cli.types.buffers import numbers_of
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -50,6 +54,26 @@ class Fitted:
             self.quantiles.add(numbers_of(numbers))
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of the split for training.
+
+    Attributes:
+        rule: By which rows are split.
+        place: That of the split.
+        columns: To read, so that rows can be split.
+    """
+
+    rule: HashSplit
+    place: int
+    columns: tuple[str, ...]
+
+    def of(self, chunk: Chunk) -> Chunk:
+        """These rows of a chunk."""
+        assert chunk.hashes is not None
+        return filter_rows(chunk, self.rule.assign(chunk.hashes) == self.place)
+
+
 def fit(
     source: RowSource,
     types: TypeOptions,
@@ -58,6 +82,7 @@ def fit(
     counts: Sequence[str] = (),
     quantiles: Sequence[str] = (),
     skip_bad_rows: bool = False,
+    training: TrainingRows | None = None,
 ) -> dict[str, Fitted]:
     """Read some columns of a source once.
 
@@ -67,6 +92,7 @@ def fit(
         columns: Those to read.
         counts, quantiles: Those whose values are counted, or sketched.
         skip_bad_rows: Whether records that cannot be kept are left out.
+        training: Which rows count; None for all.
 
     Raises:
         UsageError: It comes once.
@@ -77,14 +103,17 @@ def fit(
             "statistics of all rows take a pass over the source before, and a pipe is read once",
             hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
         )
+    keep = tuple(columns) if training is None else training.columns
     sample = source.sample(
         TypeOptions(float_mode="64", fixed=types.fixed),
-        keep=columns,
+        keep=keep,
         max_bytes=SAMPLE_BYTES,
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=MAX_RECORD_BYTES,
     )
-    plan, fields = sample.plan, source.fields_of(columns)
+    plan, fields = sample.plan, source.fields_of(keep)
+    if training is not None:
+        plan = replace(plan, split=training.rule)
     evidence = Evidence(plan.columns)
     fitted = {state.name: Fitted(state.dtype) for state in plan.columns}
 
@@ -93,7 +122,7 @@ def fit(
 
     feed = source.feed(
         all_in_one,
-        keep=columns,
+        keep=keep,
         unit_bytes=UNIT_BYTES,
         max_record_bytes=MAX_RECORD_BYTES,
         strict=not skip_bad_rows,
@@ -104,18 +133,19 @@ def fit(
             if unit.chunk is None:
                 assert unit.error is not None
                 raise source.located(fed.file, unit.error) from unit.error
-            evidence.join(unit.chunk)
-            for place, state in enumerate(unit.chunk.columns):
+            chunk = unit.chunk if training is None else training.of(unit.chunk)
+            evidence.join(chunk)
+            for place, state in enumerate(chunk.columns):
                 one = fitted[state.name]
                 one.dtype = state.dtype
                 one.add(
-                    unit.chunk.batch.column(place),
+                    chunk.batch.column(place),
                     counts=state.name in counts,
                     quantiles=state.name in quantiles,
                 )
     for name, statistics in zip(fitted, evidence.statistics(), strict=True):
         fitted[name].statistics = statistics
-    return fitted
+    return {name: fitted[name] for name in columns}
 
 
 def is_finite(*numbers: float | None) -> bool:

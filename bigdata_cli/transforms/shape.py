@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.base import RowSource
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
 from bigdata_cli.types.lattice import TypeOptions
 
@@ -18,6 +19,7 @@ def shaped(
     types: TypeOptions | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    split: HashSplit | None = None,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -29,6 +31,7 @@ def shaped(
         types: The dtypes that the user fixed, for those passes.
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
+        split: Statistics are those of the split for training by this rule; None for all rows.
 
     Raises:
         UsageError: A step does not fit the columns.
@@ -54,6 +57,7 @@ def shaped(
         label=label,
         skip_bad_rows=skip_bad_rows,
         known=known,
+        split=split,
     )
     steps = asked.steps_of(options)
     if not steps:

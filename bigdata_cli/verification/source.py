@@ -189,6 +189,8 @@ class _SplitEntry(msgspec.Struct):
     split: tuple[tuple[str, float], ...]
     split_by: tuple[str, ...]
     seed: Count
+    split_columns: tuple[str, ...] | None = None
+    split_steps: Count | None = None
 
     def options(self) -> SplitOptions:
         return SplitOptions(split=dict(self.split), split_by=self.split_by)
@@ -206,7 +208,8 @@ def _split_of(manifest: Manifest) -> HashSplit | None:
         raise JsonError(f"options: {error.message}") from error
     if list(options.split or ()) != [entry.name for entry in manifest.splits]:
         raise JsonError("options: split has other names than splits")
-    return HashSplit.of(options, manifest.schema.names, seed=entry.seed)
+    columns = manifest.schema.names if entry.split_columns is None else entry.split_columns
+    return HashSplit.of(options, columns, seed=entry.seed, n_steps=entry.split_steps)
 
 
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:
