@@ -239,6 +239,23 @@ def inspect(
     disk: int | str | None = None,
     shuffle_score: bool = False,
     html: str | Path | None = None,
+    split: Mapping[str, float] | None = None,
+    split_by: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    derive: Mapping[str, str] | None = None,
+    where: str | Sequence[str] = (),
+    sample: float | None = None,
+    seed: int = 0,
+    flag_null: Sequence[str] = (),
+    fill: Mapping[str, str] | None = None,
+    clip: Mapping[str, str] | None = None,
+    log1p: Sequence[str] = (),
+    bin: Mapping[str, str] | None = None,
+    standardize: Sequence[str] = (),
+    minmax: Sequence[str] = (),
+    one_hot: Sequence[str] = (),
+    hash: Mapping[str, int] | None = None,
+    stats_from: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -265,6 +282,7 @@ def inspect(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    shuffle: bool = False,
     on_bad_row: Literal["error", "skip"] = "error",
     progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
@@ -283,6 +301,24 @@ def inspect(
         shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
             label; reads the label.
         html: Write the report as a page that needs nothing else.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
+        rename: Another name for a column; all other options use it.
+        derive: A column made of others, in SQL; each may use those before it.
+        where: Keep the rows for which this is true, in SQL.
+        sample: Keep each row with this probability.
+        seed: Of sample, split="and", shuffle=True: another one takes other rows, in another order.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -319,6 +355,8 @@ def inspect(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         progress: True shows a bar; a function is called with what is done, now and then, where all
             of a source is read.

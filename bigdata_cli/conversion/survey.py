@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
@@ -19,6 +20,7 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, split_before_fit
@@ -161,11 +163,6 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
-    if options.order.shuffle and options.splits.split is not None:
-        raise UsageError(
-            "--shuffle and --split exclude each other",
-            hint="convert with --shuffle first, and then that dataset with --split",
-        )
     if options.repair and options.order.shuffle:
         raise UsageError(
             "--repair: a shard of a shuffled dataset has rows from all over the source",
@@ -177,7 +174,17 @@ def _check(options: ConvertOptions) -> None:
         )
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
-    options.splits.check()
+    check_order(options.order, options.splits)
+
+
+def check_order(order: OrderOptions, splits: SplitOptions) -> None:
+    """Raise UsageError for splits that cannot be, or not in this order of rows."""
+    if order.shuffle and splits.split is not None:
+        raise UsageError(
+            "--shuffle and --split exclude each other",
+            hint="convert with --shuffle first, and then that dataset with --split",
+        )
+    splits.check()
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:

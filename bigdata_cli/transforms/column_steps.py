@@ -49,6 +49,7 @@ class ColumnSteps:
         skip_bad_rows: bool,
         known: KnownStatistics | None = None,
         split: HashSplit | None = None,
+        from_sample: bool = False,
     ) -> None:
         """Begin with steps on rows.
 
@@ -60,7 +61,13 @@ class ColumnSteps:
             skip_bad_rows: Whether records that cannot be kept are left out.
             known: The statistics of another dataset, in place of those of the source.
             split: The rule by which rows are split: those of the split for training alone count.
+            from_sample: Statistics are those of a sample.
+
+        Attributes:
+            pass_seconds: Processor seconds of all passes for a byte of the source, from a sample.
         """
+        self.pass_seconds = 0.0
+        self._from_sample = from_sample
         self._split = split
         self._known_statistics = known
         self._source = source
@@ -107,7 +114,7 @@ class ColumnSteps:
                 )
         if not columns:
             return {}
-        return fit(
+        found = fit(
             self._so_far,
             self._types,
             columns,
@@ -115,7 +122,10 @@ class ColumnSteps:
             quantiles=quantiles,
             skip_bad_rows=self._skip_bad_rows,
             training=None if self._split is None else self._training(self._split, columns),
+            from_sample=self._from_sample,
         )
+        self.pass_seconds += max(one.seconds for one in found.values())
+        return found
 
     def _training(self, rule: HashSplit, columns: Sequence[str]) -> TrainingRows:
         names = self._source.names

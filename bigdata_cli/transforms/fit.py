@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,7 @@ from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.sources.base import FedRows, RowSource, all_in_one
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
 from bigdata_cli.sources.csv.evidence import Evidence
-from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.splits.rule import HashSplit
@@ -32,7 +33,8 @@ from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 class Fitted:
     """What all rows showed of a column.
 
-    counts: how often each value is there; None where there are too many.
+    counts: how often each value is there; None where there are too many. seconds: of a processor
+    that a byte of the source took, where a sample was read.
     """
 
     def __init__(self, dtype: str) -> None:
@@ -40,6 +42,7 @@ class Fitted:
         self.statistics = ColumnStatistics()
         self.counts: Counter[object] | None = Counter()
         self.quantiles = QuantileSketch()
+        self.seconds = 0.0
 
     def add(self, array: pa.Array, *, counts: bool, quantiles: bool) -> None:
         """Take values, in the order of the source."""
@@ -83,6 +86,7 @@ def fit(
     quantiles: Sequence[str] = (),
     skip_bad_rows: bool = False,
     training: TrainingRows | None = None,
+    from_sample: bool = False,
 ) -> dict[str, Fitted]:
     """Read some columns of a source once.
 
@@ -93,12 +97,13 @@ def fit(
         counts, quantiles: Those whose values are counted, or sketched.
         skip_bad_rows: Whether records that cannot be kept are left out.
         training: Which rows count; None for all.
+        from_sample: Look at a sample of the rows only, as an estimate.
 
     Raises:
         UsageError: It comes once.
         DataError: A record cannot be kept.
     """
-    if source.comes_once:
+    if source.comes_once and not from_sample:
         raise UsageError(
             "statistics of all rows take a pass over the source before, and a pipe is read once",
             hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
@@ -111,11 +116,36 @@ def fit(
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=MAX_RECORD_BYTES,
     )
-    plan, fields = sample.plan, source.fields_of(keep)
-    if training is not None:
-        plan = replace(plan, split=training.rule)
+    plan = sample.plan if training is None else replace(sample.plan, split=training.rule)
     evidence = Evidence(plan.columns)
     fitted = {state.name: Fitted(state.dtype) for state in plan.columns}
+    read = _sampled if from_sample else _all_units
+    started, n_bytes = time.thread_time(), 0
+    for unit in read(source, plan, skip_bad_rows=skip_bad_rows):
+        if unit.chunk is None:
+            continue
+        n_bytes += unit.chunk.position - unit.start
+        chunk = unit.chunk if training is None else training.of(unit.chunk)
+        evidence.join(chunk)
+        for place, state in enumerate(chunk.columns):
+            one = fitted[state.name]
+            one.dtype = state.dtype
+            one.add(
+                chunk.batch.column(place),
+                counts=state.name in counts,
+                quantiles=state.name in quantiles,
+            )
+    seconds = (time.thread_time() - started) / max(n_bytes, 1)
+    for name, statistics in zip(fitted, evidence.statistics(), strict=True):
+        fitted[name].statistics = statistics
+        fitted[name].seconds = seconds
+    return {name: fitted[name] for name in columns}
+
+
+def _all_units(source: RowSource, plan: ParsePlan, *, skip_bad_rows: bool) -> Iterator[Unit]:
+    """All rows of a source in order; raises DataError for a record that cannot be kept."""
+    keep = [state.name for state in plan.columns]
+    fields = source.fields_of(keep)
 
     def parse(fed: FedRows) -> Unit:
         return fed.parse(fields[fed.file], plan)
@@ -133,19 +163,13 @@ def fit(
             if unit.chunk is None:
                 assert unit.error is not None
                 raise source.located(fed.file, unit.error) from unit.error
-            chunk = unit.chunk if training is None else training.of(unit.chunk)
-            evidence.join(chunk)
-            for place, state in enumerate(chunk.columns):
-                one = fitted[state.name]
-                one.dtype = state.dtype
-                one.add(
-                    chunk.batch.column(place),
-                    counts=state.name in counts,
-                    quantiles=state.name in quantiles,
-                )
-    for name, statistics in zip(fitted, evidence.statistics(), strict=True):
-        fitted[name].statistics = statistics
-    return {name: fitted[name] for name in columns}
+            yield unit
+
+
+def _sampled(source: RowSource, plan: ParsePlan, *, skip_bad_rows: bool) -> Iterator[Unit]:
+    """Rows from all over a source; what is wrong with others a conversion says."""
+    keep = [state.name for state in plan.columns]
+    yield from source.sample_units(plan, keep, SAMPLE_BYTES)
 
 
 def is_finite(*numbers: float | None) -> bool:

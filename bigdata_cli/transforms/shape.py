@@ -20,6 +20,7 @@ def shaped(
     label: str | None = None,
     skip_bad_rows: bool = False,
     split: HashSplit | None = None,
+    from_sample: bool = False,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -32,6 +33,7 @@ def shaped(
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
         split: Statistics are those of the split for training by this rule; None for all rows.
+        from_sample: Statistics are those of a sample: an estimate, in place of passes.
 
     Raises:
         UsageError: A step does not fit the columns.
@@ -58,11 +60,14 @@ def shaped(
         skip_bad_rows=skip_bad_rows,
         known=known,
         split=split,
+        from_sample=from_sample,
     )
     steps = asked.steps_of(options)
     if not steps:
         return source
-    made = ShapedSource(inner=source, steps=steps)
+    made = ShapedSource(
+        inner=source, steps=steps, pass_seconds=asked.pass_seconds if from_sample else 0.0
+    )
     _ = made.names  # which resolves the steps
     return made
 
@@ -75,3 +80,13 @@ def only_read(source: RowSource, keep: Sequence[str]) -> tuple[str, ...]:
 
     assert isinstance(source, ShapedSource)
     return source.only_read(keep)
+
+
+def pass_seconds(source: RowSource) -> float:
+    """Processor seconds for a byte of a source that passes for statistics are expected to take."""
+    if not source.is_shaped:
+        return 0.0
+    from bigdata_cli.transforms.source import ShapedSource
+
+    assert isinstance(source, ShapedSource)
+    return source.pass_seconds

@@ -42,6 +42,8 @@ class ShapedSource(WrappedSource):
     steps: Steps
     columns: tuple[str, ...] | None = None
     """The columns of the other source that there are for the steps; None for all."""
+    pass_seconds: float = 0.0
+    """Processor seconds for a byte of it that passes for statistics are expected to take."""
 
     @cached_property
     def outline(self) -> Outline:
