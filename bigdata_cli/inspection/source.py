@@ -26,6 +26,7 @@ from bigdata_cli.inspection.footprint import (
     values_of,
 )
 from bigdata_cli.inspection.full import Full, read_all
+from bigdata_cli.inspection.relations import correlated_pairs, duplicate_rows, label_ties
 from bigdata_cli.inspection.report import CsvReport
 from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
@@ -149,6 +150,7 @@ class _Inspection:
         )
         costs = predict_costs(self.rows, wish, self.room)
         low, high = self._interval()
+        batches, label = self.rows.batches, self.options.label
         report = CsvReport(
             path=self.path,
             source_bytes=source.bytes,
@@ -169,6 +171,9 @@ class _Inspection:
             bad_rows=self._bad_rows(),
             label_candidates=label_candidates(seen),
             balance=self._balance(),
+            label_ties=label_ties(batches, label) if label is not None and batches else (),
+            correlated_pairs=correlated_pairs(batches) if batches else (),
+            duplicate_rows=duplicate_rows(batches),
             room=self.room,
             costs=costs,
             notes=self._notes(),

@@ -7,13 +7,16 @@ makes: rows are split by the values before all steps on columns.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
-from bigdata_cli.transforms.program import Outline, outline
+
+if TYPE_CHECKING:
+    from bigdata_cli.transforms.program import Outline
 
 
 def split_before_fit(
@@ -37,6 +40,8 @@ def split_before_fit(
     """
     if splits.split is None or not needs_statistics(shape) or shape.stats_from is not None:
         return None
+    from bigdata_cli.transforms.program import outline  # which loads what a plain one does not need
+
     steps = row_steps(shape)
     before = outline(steps, names).names if steps else names
     for name in splits.split_by:
@@ -63,6 +68,7 @@ def _is_kept(
 
 def check_split(rule: HashSplit, source: RowSource, keep: Sequence[str]) -> None:
     """Raise UsageError where rows would be split by a column that no kept one follows from."""
+    from bigdata_cli.transforms.program import outline
     from bigdata_cli.transforms.source import ShapedSource
 
     assert isinstance(source, ShapedSource)
