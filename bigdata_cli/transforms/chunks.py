@@ -131,6 +131,7 @@ def _source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
         float_mode="64",
         wants_places=plan.wants_places or shaping.wants_places,
         split=_source_split(shaping, plan),
+        divides=False,
     )
 
 

@@ -144,7 +144,7 @@ static int64_t add(bd_dictionary *dictionary, uint64_t at, uint64_t hash, const 
     }
     if (!bd_reserve(&dictionary->offsets, 4 * (code + 2)) ||
         !bd_reserve(&dictionary->hashes, 8 * (code + 1)) ||
-        !bd_reserve(&dictionary->texts, dictionary->text_bytes + n + 8))
+        !bd_reserve(&dictionary->texts, dictionary->text_bytes + n + 16))
         return -2;
     memcpy(dictionary->texts.data + dictionary->text_bytes, text, (size_t)n);
     dictionary->text_bytes += n;
