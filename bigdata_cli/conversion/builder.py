@@ -212,7 +212,8 @@ class ShardBuilder:
         is_too_many = seen.dtype == "text" and seen.distinct is None
         if state.dtype == "category" and (is_too_many or joined is None):
             return replace(state, dtype="text", distinct=None)
-        return state if joined == state.distinct else replace(state, distinct=joined)
+        is_same = joined is state.distinct or joined == state.distinct
+        return state if is_same else replace(state, distinct=joined)
 
     def _store(self, chunk: Chunk, before: _Shown) -> None:
         """Store a chunk that does not fit the files.

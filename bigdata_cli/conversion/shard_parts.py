@@ -75,16 +75,16 @@ class ShardParts:
 
     def _agree(self) -> None:
         """Have all parts parse with the types that one of them asks for."""
-        if not self._is_split:
-            (part,) = self._parts.values()
-            self.columns = part.columns
-            return
-        columns = self.widened(self.columns)
-        if not self.shared.holds_text:
-            columns = as_categories(columns)
-        self.columns = columns
+        first, *others = (part.columns for part in self._parts.values())
+        mode = self.shared.plan.float_mode
+        for columns in others:
+            first = tuple(
+                mine if mine is theirs else mine.joined(theirs.observed, theirs.distinct, mode)
+                for mine, theirs in zip(first, columns, strict=True)
+            )
+        self.columns = first if self.shared.holds_text or not others else as_categories(first)
         for part in self._parts.values():
-            part.columns = columns
+            part.columns = self.columns
 
     def finish(
         self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()
@@ -111,10 +111,8 @@ class ShardParts:
         return tuple(one for part in self._parts.values() for one in part.stored(column))
 
     def widened(self, columns: tuple[ColumnState, ...]) -> tuple[ColumnState, ...]:
-        """Columns that hold what this shard showed too."""
-        for part in self._parts.values():
-            columns = part.widened(columns)
-        return columns
+        """Columns that hold what this shard showed too: all parts know it of all rows."""
+        return next(iter(self._parts.values())).widened(columns)
 
     def adopt(self, columns: tuple[ColumnState, ...]) -> None:
         """Parse the next records with dtypes that other shards ask for."""
