@@ -212,6 +212,22 @@ int64_t bd_dictionary_number(bd_dictionary *dictionary, const bd_texts *texts, i
     return n;
 }
 
+void bd_dictionary_fetch(const bd_dictionary *dictionary, const uint64_t *hashes, int64_t n)
+{
+    enum { SLOTS_AHEAD = 16, TEXTS_AHEAD = 8 };
+    const uint64_t mask = (uint64_t)(dictionary->n_slots - 1);
+    const slot *slots = (const slot *)dictionary->slots.data;
+    if (n > SLOTS_AHEAD)
+        __builtin_prefetch(slots + (hashes[SLOTS_AHEAD] & mask));
+    if (n > TEXTS_AHEAD) {
+        const slot *place = slots + (hashes[TEXTS_AHEAD] & mask);
+        if (place->size > 8 && place->size != NO_TEXT) {
+            const int32_t *offsets = (const int32_t *)dictionary->offsets.data;
+            __builtin_prefetch(dictionary->texts.data + offsets[place->code]);
+        }
+    }
+}
+
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n)
 {

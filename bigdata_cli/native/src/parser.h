@@ -94,6 +94,9 @@ typedef struct {
 int64_t bd_dictionary_number(bd_dictionary *dictionary, const bd_texts *texts, int64_t n,
                              int32_t *codes);
 
+/* Have what the look-ups of some of the next `n` hashes need on its way into the cache. */
+void bd_dictionary_fetch(const bd_dictionary *dictionary, const uint64_t *hashes, int64_t n);
+
 /* The number of a text, -1 where it is not among the values. */
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n);
