@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Iterable, Sequence
 
 # C0 and C1 controls, and the marks that reorder text: they could hide or forge what is shown.
 _UNSAFE = re.compile(
@@ -25,3 +27,19 @@ def _escape(match: re.Match[str]) -> str:
     code = ord(character)
     short = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     return _SHORT_ESCAPES.get(character, short)
+
+
+def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as HTML for a notebook, with a line above it.
+
+    >>> html_table("<a>", ("b",), [("c\\n",)])
+    '<p>&lt;a&gt;</p><table><tr><th>b</th></tr><tr><td>c\\\\n</td></tr></table>'
+    """
+    body = [f"<tr>{''.join(f'<th>{html_text(name)}</th>' for name in header)}</tr>"]
+    body += [f"<tr>{''.join(f'<td>{html_text(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    return f"<p>{html_text(title)}</p><table>{''.join(body)}</table>"
+
+
+def html_text(text: object) -> str:
+    """Text as it can stand anywhere in HTML; control characters are written as escapes."""
+    return html.escape(sanitize(text), quote=True)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.training.backends.base import Backend
 from bigdata_cli.training.evaluate import HoldOutResult
 from bigdata_cli.training.loop import LoopResult
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
-from bigdata_cli.training.target import Target, Task
 from bigdata_cli.training.throughput import Throughput
 from bigdata_cli.training.verdict import Verdict, best_constant, judge
 
