@@ -13,7 +13,9 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.options import given_options, values_of
 from bigdata_cli.strict_json import JsonError
-from bigdata_cli.transforms.preprocessing import Prepared, Preprocessing, open_like
+from bigdata_cli.transforms.options import ShapeOptions, sample_rows
+from bigdata_cli.transforms.prepare import Prepared, open_like
+from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.transforms.steps import Sample
 from bigdata_cli.types.dtype import parse_dtype
 
@@ -40,15 +42,25 @@ def like_dataset(
             Preprocessing.of(dataset.manifest),
             whose=str(options.like),
             types={name: parse_dtype(dtype) for name, dtype in options.types.items()},
-            sample=None
-            if options.shape.sample is None
-            else Sample(share=options.shape.sample, seed=options.shape.seed),
+            sample=_sample(options.shape),
         )
     except JsonError as error:
         raise DataError(
             f"{dataset.path / MANIFEST_NAME} does not say how its rows were made: {error}"
         ) from error
     return _taken_over(options, dataset.manifest, prepared), prepared
+
+
+def _sample(shape: ShapeOptions) -> Sample | None:
+    """The rows to keep by chance."""
+    if shape.sample is None:
+        return None
+    if sample_rows(shape.sample) is not None:
+        raise UsageError(
+            f"--like and --sample {shape.sample} do not go together",
+            hint="--sample 0.1 keeps a share of the rows; or take a sample of the dataset then",
+        )
+    return Sample(share=float(shape.sample), seed=shape.seed)
 
 
 def _check(options: ConvertOptions) -> None:
@@ -93,5 +105,4 @@ def like_notes(like: Path, prepared: Prepared) -> Iterator[str]:
         shown += f" and {more:,} more" if more > 0 else ""
         yield f"{shown}: {like} has no such columns, and they are left out"
     if prepared.not_repeated is not None:
-        share = f"--sample {prepared.not_repeated.share}"
-        yield f"all rows are taken: the {share} of {like} is not repeated unless it is given"
+        yield f"all rows are taken: {like} has some of its source only, and that is not repeated"

@@ -5,23 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.engines.ordered import ordered_map
-from bigdata_cli.errors import UsageError
-from bigdata_cli.resources.memory import available_cpus
-from bigdata_cli.sources.base import FedRows, RowSource, all_in_one
-from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
+from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.evidence import Evidence
-from bigdata_cli.sources.csv.records import Chunk, ParsePlan
-from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
-from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.quantiles import QuantileSketch
 from bigdata_cli.transforms.rows import filter_rows
 from bigdata_cli.types.buffers import numbers_of
@@ -103,29 +97,23 @@ def fit(
         UsageError: It comes once.
         DataError: A record cannot be kept.
     """
-    if source.comes_once and not from_sample:
-        raise UsageError(
-            "statistics of all rows take a pass over the source before, and a pipe is read once",
-            hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
-        )
-    keep = tuple(columns) if training is None else training.columns
-    sample = source.sample(
-        TypeOptions(float_mode="64", fixed=types.fixed),
-        keep=keep,
-        max_bytes=SAMPLE_BYTES,
+    first_pass = FirstPass.of(
+        source,
+        types,
+        columns if training is None else training.columns,
+        why="statistics of all rows take",
+        hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
+        split=None if training is None else training.rule,
+        from_sample=from_sample,
         skip_bad_rows=skip_bad_rows,
-        max_record_bytes=MAX_RECORD_BYTES,
     )
-    plan = sample.plan if training is None else replace(sample.plan, split=training.rule)
+    plan = first_pass.plan
     evidence = Evidence(plan.columns)
     fitted = {state.name: Fitted(state.dtype) for state in plan.columns}
-    read = _sampled if from_sample else _all_units
     started, n_bytes = time.thread_time(), 0
-    for unit in read(source, plan, skip_bad_rows=skip_bad_rows):
-        if unit.chunk is None:
-            continue
-        n_bytes += unit.chunk.position - unit.start
-        chunk = unit.chunk if training is None else training.of(unit.chunk)
+    for found, n_read in _chunks(first_pass, from_sample=from_sample):
+        n_bytes += n_read
+        chunk = found if training is None else training.of(found)
         evidence.join(chunk)
         for place, state in enumerate(chunk.columns):
             one = fitted[state.name]
@@ -142,34 +130,15 @@ def fit(
     return {name: fitted[name] for name in columns}
 
 
-def _all_units(source: RowSource, plan: ParsePlan, *, skip_bad_rows: bool) -> Iterator[Unit]:
-    """All rows of a source in order; raises DataError for a record that cannot be kept."""
-    keep = [state.name for state in plan.columns]
-    fields = source.fields_of(keep)
-
-    def parse(fed: FedRows) -> Unit:
-        return fed.parse(fields[fed.file], plan)
-
-    feed = source.feed(
-        all_in_one,
-        keep=keep,
-        unit_bytes=UNIT_BYTES,
-        max_record_bytes=MAX_RECORD_BYTES,
-        strict=not skip_bad_rows,
-    )
-    jobs = available_cpus()
-    with feed, ThreadPoolExecutor(jobs, thread_name_prefix="fit") as pool:
-        for fed, unit in ordered_map(pool, parse, feed, max_in_flight=jobs + 1):
-            if unit.chunk is None:
-                assert unit.error is not None
-                raise source.located(fed.file, unit.error) from unit.error
-            yield unit
-
-
-def _sampled(source: RowSource, plan: ParsePlan, *, skip_bad_rows: bool) -> Iterator[Unit]:
-    """Rows from all over a source; what is wrong with others a conversion says."""
-    keep = [state.name for state in plan.columns]
-    yield from source.sample_units(plan, keep, SAMPLE_BYTES)
+def _chunks(first_pass: FirstPass, *, from_sample: bool) -> Iterator[tuple[Chunk, int]]:
+    """The rows of a pass, or a sample of them, each chunk with the bytes of a sample it is of."""
+    if not from_sample:
+        for _, chunk in first_pass.chunks():
+            yield chunk, 0
+        return
+    for unit in first_pass.sampled():
+        assert unit.chunk is not None
+        yield unit.chunk, unit.chunk.position - unit.start
 
 
 def is_finite(*numbers: float | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
@@ -48,14 +49,17 @@ def shaped(
         )
     steps = row_steps(options)
     from bigdata_cli.transforms.column_steps import ColumnSteps
+    from bigdata_cli.transforms.row_selections import RowSelections
     from bigdata_cli.transforms.source import ShapedSource
     from bigdata_cli.transforms.stats_from import KnownStatistics
 
+    types = types or TypeOptions()
+    steps = RowSelections(source, steps, types, skip_bad_rows=skip_bad_rows).steps_of(options)
     known = None if options.stats_from is None else KnownStatistics(options.stats_from)
     asked = ColumnSteps(
         source,
         steps,
-        types or TypeOptions(),
+        types,
         label=label,
         skip_bad_rows=skip_bad_rows,
         known=known,
@@ -65,9 +69,9 @@ def shaped(
     steps = asked.steps_of(options)
     if not steps:
         return source
-    made = ShapedSource(
-        inner=source, steps=steps, pass_seconds=asked.pass_seconds if from_sample else 0.0
-    )
+    made = ShapedSource.of(source, steps)
+    if from_sample:
+        made = replace(made, pass_seconds=asked.pass_seconds)
     _ = made.names  # which resolves the steps
     return made
 

@@ -178,10 +178,10 @@ def test_columns_that_are_missing_are_named_and_others_are_left_out(
     new.drop(columns=["amount", "code"]).to_csv(tmp_path / "few.csv", index=False)
     with pytest.raises(UsageError, match=r'"code", "amount" are not in .*few.csv'):
         convert(tmp_path / "few.csv", like=tmp_path / "old", output=tmp_path / "new")
-    new = new.assign(ratio=1, other=2)[[*reversed(new.columns), "other", "ratio"]]
+    new = new.assign(ratio=1, type=2)[[*reversed(new.columns), "type", "ratio"]]
     new.to_csv(tmp_path / "more.csv", index=False)
     report = convert(tmp_path / "more.csv", like=tmp_path / "old", output=tmp_path / "new")
-    assert any('"other", "ratio": ' in note for note in report.notes)
+    assert any('"type", "ratio": ' in note for note in report.notes)
     assert report.manifest.schema.names == open_dataset(tmp_path / "old").schema.names
     assert report.manifest.rows == (new["amount"] > 2).sum()
     assert verify(tmp_path / "new", source=tmp_path / "more.csv").findings == ()
@@ -249,7 +249,14 @@ def test_choices_by_chance_are_not_repeated(source: Path, tmp_path: Path) -> Non
     )
     report = convert(source, like=tmp_path / "old", output=tmp_path / "new")
     assert (report.rows, report.manifest.splits) == (400, ())
-    assert any("--sample" in note for note in report.notes)
+    assert any("has some of its source only" in note for note in report.notes)
+    limited = convert(source, to="parquet", output=tmp_path / "few", limit=7, balance="kind")
+    report = convert(source, like=tmp_path / "few", output=tmp_path / "all")
+    assert (limited.rows, report.rows) == (7, 400)
+    with pytest.raises(UsageError, match="do not go together"):
+        convert(source, like=tmp_path / "old", output=tmp_path / "o", sample="20rows")
+    with pytest.raises(UsageError, match="and balance does not go with it"):
+        convert(source, like=tmp_path / "old", output=tmp_path / "o", balance="kind")
     report = convert(source, like=tmp_path / "old", output=tmp_path / "part", sample=0.2)
     assert report.rows == open_dataset(tmp_path / "old").rows
 

@@ -31,6 +31,8 @@ SHAPES: dict[str, dict[str, Any]] = {
         "hash": {"nameDest": 500},
     },
     "sample": {"sample": 0.3, "seed": 5},
+    "limit": {"limit": 17_000},
+    "rows": {"sample": "9000rows", "where": "amount > 1000"},
     "split": {"split": {"train": 0.7, "val": 0.2, "test": 0.1}, "standardize": ["amount"]},
     "shuffle": {"shuffle": True, "where": "amount > 20000"},
 }
