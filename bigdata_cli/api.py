@@ -6,6 +6,7 @@ given for them. The libraries that a function needs are loaded when it is called
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,6 +99,8 @@ def convert(
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
     jobs: int | None = None,
+    engine: Literal["local", "processes", "dask", "ray"] | Executor = "local",
+    scheduler: str | None = None,
     spool: bool = True,
     memory_limit: int | str | None = None,
     memory_plot: str | Path | None = None,
@@ -191,11 +194,16 @@ def convert(
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
-        jobs: Threads. Default: all processors.
+        jobs: Threads, or processes where engine starts them. Default: all processors.
+        engine: What makes the shards: threads of this process, processes, or the workers of a
+            cluster. The dataset is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
         spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
             changes late may be an error.
-        memory_limit: What the process and its children stay below, such as 512MB. Default: a
-            quarter of what is available, at most 2GB.
+        memory_limit: What the process and its children stay below, such as 512MB; each worker of a
+            cluster too. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         profile: Show which stages the processor time has gone into.

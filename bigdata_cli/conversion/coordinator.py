@@ -18,7 +18,7 @@ from bigdata_cli.conversion.pipe import PipeText
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.progress import Meter, ProgressListener
 from bigdata_cli.conversion.rejects import pieces_name
-from bigdata_cli.conversion.resume import ResumeState, check_files, files_of
+from bigdata_cli.conversion.resume import ResumeState, check_files, check_here, files_of
 from bigdata_cli.conversion.shard import ShardEvent, convert_shard
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
@@ -28,6 +28,7 @@ from bigdata_cli.engines.base import Engine, Task
 from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.store import StoredFile, partial_name
+from bigdata_cli.resources.heap import return_freed_memory, reuse_freed_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.sources.base import RowFeed
 from bigdata_cli.sources.csv.advice import nearly_all_bad
@@ -97,7 +98,23 @@ class Coordinator:
 
     def engine(self) -> Engine:
         """A new engine for the shards; a context manager."""
-        return make_engine(LOCAL, self.jobs)
+        options = self.plan.options
+        workers = options.workers
+        if workers.is_local:
+            return make_engine(LOCAL, self.jobs)
+        if not isinstance(self.partition, FileRanges):
+            self.meter.say(
+                f"{self.plan.source.stem} can only be read from its start, as one stream: this "
+                "process reads it, and the workers of --engine have nothing to do"
+            )
+            return make_engine(LOCAL, self.jobs)
+        return make_engine(
+            workers.engine,
+            self.jobs,
+            scheduler=workers.address,
+            n_workers=options.jobs,
+            set_up=return_freed_memory if self.memory.returns_memory else reuse_freed_memory,
+        )
 
     @property
     def n_finished(self) -> int:
@@ -282,11 +299,15 @@ class Coordinator:
 
     def _accept(self, result: ShardResult, engine: Engine) -> None:
         """Enter a result; shards that started at a wrong guess are done again at once."""
+        if engine.in_other_processes:
+            check_here(self.plan.store, result)
         again, failed = self.ledger.add(result)
         while again:
             (index,) = again
             self.redone.update(self.parts.of_shard(index))
             for result in self._results(self._map(engine, iter([self._task(index)]))):
+                if engine.in_other_processes:
+                    check_here(self.plan.store, result)
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error

@@ -10,7 +10,7 @@ from typing import Any
 
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
-from bigdata_cli.conversion.resume import files_of
+from bigdata_cli.conversion.resume import check_here, files_of
 from bigdata_cli.conversion.rewrite import (
     Rewriting,
     Texts,
@@ -135,6 +135,8 @@ class _Round:
         tasks = (self._task(index, only_headers=only) for index, only in shards.items())
         with closing(self._engine.map(_rewrite, tasks, units_per_shard=_MANY_UNITS)) as done:
             for result in done:
+                if self._engine.in_other_processes:
+                    check_here(self._plan.store, result)
                 conversion.replace(result, self._folder)
                 conversion.meter.advance(sizes[result.index], result.rows)
 

@@ -27,7 +27,7 @@ from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
+from bigdata_cli.errors import BigdataError, BudgetError, DataError, EngineError, SourceLostError
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
 from bigdata_cli.resources.idle_pages import drop_idle_pages
 from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
@@ -272,7 +272,7 @@ def _clean_up(
     except BaseException as raised:
         error = _cause_of(raised, conversion, folder)
         passes = not isinstance(error, BigdataError) or isinstance(
-            error, BudgetError | SourceLostError
+            error, BudgetError | EngineError | SourceLostError
         )
         can_go_on = passes or isinstance(raised, OSError)
         if has_inner and not can_go_on:

@@ -137,6 +137,7 @@ def _check(options: ConvertOptions) -> None:
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     options.splits.check()
+    options.workers.check()
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:
