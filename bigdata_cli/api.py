@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.option_kinds import PATH, SOURCES
 from bigdata_cli.options import accepted, request_of
+from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
+    from bigdata_cli.diagnosis.report import DoctorReport
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag
@@ -106,7 +108,7 @@ def convert(
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
     profile: bool = False,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "ConvertReport":
     r"""Convert CSV, text or Parquet files, or datasets, into a dataset.
 
@@ -207,7 +209,8 @@ def convert(
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         profile: Show which stages the processor time has gone into.
-        progress: Is called with the phase, the bytes and the rows that are done, now and then.
+        progress: True shows a bar; a function is called with the phase, the bytes and the rows that
+            are done, now and then.
 
     Returns:
         What became of the rows and columns, with the manifest of the dataset.
@@ -224,7 +227,8 @@ def convert(
     with errors_name_arguments("convert"):
         options = request_of(ConvertOptions, given)
         paths = accepted("sources", sources, SOURCES)
-        return run(paths, options, progress=progress)
+        with progress_listener(progress) as listener:
+            return run(paths, options, progress=listener)
 
 
 @understands_synonyms
@@ -265,7 +269,7 @@ def inspect(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
 
@@ -319,7 +323,8 @@ def inspect(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
-        progress: Is called with what is done, now and then, where all of a source is read.
+        progress: True shows a bar; a function is called with what is done, now and then, where all
+            of a source is read.
 
     Returns:
         A `CsvReport`, of text and tables, or a `DatasetReport`.
@@ -333,9 +338,9 @@ def inspect(
     from bigdata_cli.inspection.run import run
 
     with errors_name_arguments("inspect"):
-        return run(
-            accepted("path", path, PATH), request_of(InspectOptions, given), progress=progress
-        )
+        options = request_of(InspectOptions, given)
+        with progress_listener(progress) as listener:
+            return run(accepted("path", path, PATH), options, progress=listener)
 
 
 def open_dataset(path: str | Path) -> "Dataset":
@@ -682,7 +687,7 @@ def train(
     require_gpu: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
-    progress: "Callable[[TrainProgress], None] | None" = None,
+    progress: "bool | Callable[[TrainProgress], None] | None" = None,
 ) -> "TrainReport":
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
 
@@ -716,7 +721,7 @@ def train(
         require_gpu: Fail where there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
-        progress: Is called with the step and the loss, now and then.
+        progress: True shows a bar; a function is called with the step and the loss, now and then.
 
     Returns:
         What was trained, and whether the model learned: one that did not is no exception.
@@ -731,7 +736,9 @@ def train(
     from bigdata_cli.training.run import run
 
     with errors_name_arguments("train"):
-        return run(dataset, request_of(TrainOptions, given), progress=progress)
+        options = request_of(TrainOptions, given)
+        with progress_listener(progress) as listener:
+            return run(dataset, options, progress=listener)
 
 
 @understands_synonyms
@@ -747,7 +754,7 @@ def predict(
     force: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
-    progress: "Callable[[PredictProgress], None] | None" = None,
+    progress: "bool | Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
     """Write what a model says of every row of a dataset, in the dataset's order.
 
@@ -768,7 +775,8 @@ def predict(
         force: Replace the output where it exists.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
-        progress: Is called with the number of rows that are predicted, now and then.
+        progress: True shows a bar; a function is called with the number of rows that are predicted,
+            now and then.
 
     Returns:
         What was written and, where the dataset has the label, how good it is.
@@ -782,7 +790,9 @@ def predict(
     from bigdata_cli.training.predict import run
 
     with errors_name_arguments("predict"):
-        return run(model, dataset, request_of(PredictOptions, given), progress=progress)
+        options = request_of(PredictOptions, given)
+        with progress_listener(progress) as listener:
+            return run(model, dataset, options, progress=listener)
 
 
 @understands_synonyms
@@ -791,7 +801,7 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
-    progress: "Callable[[VerifyProgress], None] | None" = None,
+    progress: "bool | Callable[[VerifyProgress], None] | None" = None,
 ) -> "VerifyReport":
     """Check every file of a dataset, and its values against its source.
 
@@ -804,7 +814,8 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
-        progress: Is called with the bytes and rows that are checked, now and then.
+        progress: True shows a bar; a function is called with the bytes and rows that are checked,
+            now and then.
 
     Returns:
         The differences. Damaged shards are in it, and are no exception.
@@ -819,7 +830,23 @@ def verify(
 
     with errors_name_arguments("verify"):
         path = accepted("path", path, PATH)
-        return run(path, request_of(VerifyOptions, given), progress=progress)
+        options = request_of(VerifyOptions, given)
+        with progress_listener(progress) as listener:
+            return run(path, options, progress=listener)
+
+
+def doctor() -> "DoctorReport":
+    """Check this installation, and look at what the machine has to work with.
+
+    A small dataset of each format is written, verified and read in a temporary folder; the
+    installed frameworks are asked for their GPUs in processes of their own.
+
+    Returns:
+        The checks; `passed` where none failed.
+    """
+    from bigdata_cli.diagnosis.run import run
+
+    return run()
 
 
 @understands_synonyms

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
-from bigdata_cli.cli.progress import StepDisplay
+from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import PredictOptions
 
 if TYPE_CHECKING:
-    from bigdata_cli.training.predict import PredictProgress, PredictReport
+    from bigdata_cli.training.predict import PredictReport
 
 
 @click.command("predict", cls=RequestCommand)
@@ -47,18 +46,12 @@ def predict_command(
             "-o - and --json would both write on standard output; -o FILE writes the predictions",
             click.get_current_context(),
         )
-    with StepDisplay(sys.stderr, quiet=quiet, what="predicting", unit=" rows") as display:
-        report = run(model, dataset, options, progress=partial(show_progress, display))
+    with ProgressDisplay(quiet=quiet) as progress:
+        report = run(model, dataset, options, progress=progress)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:
         print_report(report, to_stderr=to_stdout)
-
-
-def show_progress(display: StepDisplay, progress: PredictProgress) -> None:
-    """Show how many rows are predicted."""
-    line = f"{progress.rows:,} of {progress.total_rows:,} rows"
-    display.show(progress.rows, progress.total_rows, line=line)
 
 
 def print_report(report: PredictReport, *, to_stderr: bool = False) -> None:

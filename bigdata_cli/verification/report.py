@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bigdata_cli.resources.progress import ProgressState
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -79,3 +81,10 @@ class VerifyProgress:
     bytes_total: int
     rows: int
     phase: str = "verifying"
+
+    @property
+    def state(self) -> ProgressState:
+        """The same in the form of all progress."""
+        return ProgressState(
+            self.phase, self.bytes_done, self.bytes_total, "B", f"{self.rows:,} rows"
+        )
