@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Self
 
+from bigdata_cli import DISTRIBUTION
 from bigdata_cli.engines.base import Event, Stopped, Task, Work
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.engines.remote import Envelope, Outcome, digest_of, own_versions, run
@@ -100,8 +101,8 @@ class ExecutorEngine:
         versions = own_versions()
         return EngineError(
             f"a worker could not run a task: {type(error).__name__}: {_first_line(error)}",
-            hint=f"pip install bigdata-cli=={versions.bigdata} pyarrow=={versions.pyarrow} on the "
-            "workers, where another version or none is there",
+            hint=f"pip install {DISTRIBUTION}=={versions.bigdata} "
+            f"pyarrow=={versions.pyarrow} on the workers, where another version or none is there",
         )
 
 

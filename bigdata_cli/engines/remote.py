@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from bigdata_cli import __version__
+from bigdata_cli import DISTRIBUTION, __version__
 from bigdata_cli.engines.base import AllSubmitted, StopSignal, Worker
 from bigdata_cli.errors import BigdataError, EngineError
 
@@ -133,7 +133,8 @@ def _other_version(theirs: Versions, ours: Versions) -> EngineError:
     ]
     return EngineError(
         f"a worker has another version: {'; '.join(names)}",
-        hint=f"pip install bigdata-cli=={theirs.bigdata} pyarrow=={theirs.pyarrow} on the workers",
+        hint=f"pip install {DISTRIBUTION}=={theirs.bigdata} pyarrow=={theirs.pyarrow} on the "
+        "workers",
     )
 
 

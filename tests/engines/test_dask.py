@@ -97,7 +97,7 @@ def test_without_distributed_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingDependencyError) as raised, make_engine("dask", 1):
         pass
-    assert raised.value.hint == "pip install 'bigdata-cli[dask]'"
+    assert raised.value.hint == "pip install 'bigdata-shards[dask]'"
     assert raised.value.exit_code == 6
 
 

@@ -122,7 +122,7 @@ def test_a_worker_of_another_version_refuses(monkeypatch: pytest.MonkeyPatch) ->
         list(engine.map(counted, tasks(range(3)), units_per_shard=MANY))
     assert "a worker has another version: bigdata" in raised.value.message
     assert "and the conversion 9.9.9" in raised.value.message
-    assert raised.value.hint == "pip install bigdata-cli==9.9.9 pyarrow==1.2.3 on the workers"
+    assert raised.value.hint == "pip install bigdata-shards==9.9.9 pyarrow==1.2.3 on the workers"
 
 
 def test_what_was_not_sent_is_asked_for() -> None:
