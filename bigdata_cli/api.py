@@ -204,8 +204,8 @@ def convert(
             many as jobs.
         spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
             changes late may be an error.
-        memory_limit: What the process and its children stay below, such as 512MB; each worker of a
-            cluster too. Default: a quarter of what is available, at most 2GB.
+        memory_limit: What the process and its children stay below, such as 512MB; and each worker
+            of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         profile: Show which stages the processor time has gone into.
