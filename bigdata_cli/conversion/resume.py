@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,12 +13,9 @@ from bigdata_cli.conversion import shard_record
 from bigdata_cli.conversion.identity import differences
 from bigdata_cli.conversion.journal import Identity, Written, read_journal
 from bigdata_cli.conversion.shard_spec import ShardResult
-from bigdata_cli.errors import EngineError, UsageError
+from bigdata_cli.errors import UsageError
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.strict_json import Count, convert
-
-_SECONDS_TO_APPEAR, _SECONDS_BETWEEN = 10.0, 0.1
-"""A network file system may show what another machine wrote a little later."""
 
 
 class ResumeState(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,27 +97,6 @@ def check_files(
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="check") as pool:
         return list(pool.map(checked, results))
-
-
-def check_here(store: Store, result: ShardResult) -> None:
-    """Raise EngineError where a file that a worker has written is not to be seen here."""
-    deadline = time.monotonic() + _SECONDS_TO_APPEAR
-    for file in files_of(result):
-        name = partial_name(file.name)
-        while not _has_size(store, name, file.bytes):
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    f"a worker has written {name}, and {store} does not have it here",
-                    hint="-o FOLDER on a file system that all machines share, under one name",
-                )
-            time.sleep(_SECONDS_BETWEEN)
-
-
-def _has_size(store: Store, name: str, n_bytes: int) -> bool:
-    try:
-        return store.stat(name).bytes == n_bytes
-    except OSError:
-        return False
 
 
 def files_of(result: ShardResult) -> tuple[FileEntry, ...]:

@@ -99,6 +99,8 @@ class _Run:
         with stage("sample"):
             plan = make_plan(paths, options, **sizes)
             watch = None if options.repair else check_disk(plan)
+        if options.workers.task is not None:
+            return self._task(paths, plan, watch)
         self._keep_within(plan.memory)
         begin_phase("converting")
         folder = OutputFolder(plan.store)
@@ -141,6 +143,29 @@ class _Run:
             n_resumed=conversion.n_resumed,
             tally=read.ledger.tally,
         )
+
+    def _task(
+        self, paths: Sequence[str | Path], plan: Plan, watch: DiskWatch | None
+    ) -> ConvertReport:
+        """Do the part of a task of a job array; the report is of that part."""
+        from bigdata_cli.conversion.task import run_task, with_usual_tables
+
+        begin_phase("converting")
+        conversion = run_task(
+            paths,
+            with_usual_tables(plan),
+            progress=self.progress,
+            watch=watch,
+            keep_within=self._keep_within,
+        )
+        report = self._built(
+            conversion.plan,
+            conversion.manifest(),
+            n_redone=len(conversion.redone),
+            n_resumed=conversion.n_resumed,
+            tally=conversion.ledger.tally,
+        )
+        return replace(report, task=str(self.options.workers.task))
 
     def _scatter(
         self, plan: Plan, folder: OutputFolder, watch: DiskWatch | None, *, is_begun: bool

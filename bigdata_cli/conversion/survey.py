@@ -67,7 +67,12 @@ def survey(
     )
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(open_store(output), force=options.force, repair=options.repair)
+    check_output(
+        open_store(output),
+        force=options.force,
+        repair=options.repair,
+        is_task=options.workers.task is not None,
+    )
     keep = selected_columns(source.names, options)
     types = asked_types(source, (*keep, *only_read(source, keep)), options)
     storage = storage_options(form, options)
@@ -138,6 +143,8 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     options.splits.check()
     options.workers.check()
+    if options.workers.task is not None and (options.repair or options.order.shuffle):
+        raise UsageError("--task goes neither with --repair nor with --shuffle")
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:

@@ -35,6 +35,39 @@ ENGINE = Kind(
 )
 
 
+@dataclass(frozen=True)
+class TaskNumber:
+    """One of the tasks of a job array, counted from 1."""
+
+    number: int
+    n_tasks: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.n_tasks}"
+
+
+MAX_TASKS = 99_999
+
+
+def _parse_task(text: str) -> TaskNumber:
+    number, slash, count = text.partition("/")
+    if not slash or not (
+        number.isascii() and number.isdigit() and count.isascii() and count.isdigit()
+    ):
+        raise UsageError(f'"{text}" is not K/N, such as 3/16')
+    task = TaskNumber(int(number), int(count))
+    if not 1 <= task.number <= task.n_tasks <= MAX_TASKS:
+        raise UsageError(f'"{text}" is not a task: K is from 1 to N, and N at most {MAX_TASKS:,}')
+    return task
+
+
+def _accept_task(task: Any) -> TaskNumber:
+    return _parse_task(str(task) if isinstance(task, TaskNumber) else accept_text(task))
+
+
+TASK = Kind("K/N", "str", _parse_task, _accept_task)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
     """The workers of a conversion; threads of its process by default."""
@@ -55,10 +88,23 @@ class EngineOptions:
         default=None,
     )
 
+    task: TaskNumber | None = option(
+        "Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit` "
+        "makes the dataset of all of them.",
+        TASK,
+        no_trace=True,
+        default=None,
+    )
+
     @property
     def is_local(self) -> bool:
         """Whether the threads of this process do the work."""
         return self.engine == LOCAL
+
+    @property
+    def is_task(self) -> bool:
+        """Whether only a part of a dataset is made."""
+        return self.task is not None
 
     @property
     def address(self) -> str | None:
