@@ -23,7 +23,7 @@ def _parse_engine(name: str) -> str:
 
 
 def _accept_engine(engine: Any) -> str | Executor:
-    return engine if isinstance(engine, Executor) else _parse_engine(accept_text(engine))
+    return engine if isinstance(engine, Executor) else accept_text(engine)
 
 
 _NAMES = ", ".join(f'"{name}"' for name in ENGINES)
@@ -32,6 +32,7 @@ ENGINE = Kind(
     f"Literal[{_NAMES}] | Executor",
     _parse_engine,
     _accept_engine,
+    choices=tuple(ENGINES),
 )
 
 
