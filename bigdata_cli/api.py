@@ -6,6 +6,7 @@ given for them. The libraries that a function needs are loaded when it is called
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,6 +106,9 @@ def convert(
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
     jobs: int | None = None,
+    engine: Literal["local", "processes", "dask", "ray"] | Executor = "local",
+    scheduler: str | None = None,
+    task: str | None = None,
     spool: bool = True,
     memory_limit: int | str | None = None,
     memory_plot: str | Path | None = None,
@@ -208,11 +212,18 @@ def convert(
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
-        jobs: Threads. Default: all processors.
+        jobs: Threads, or processes where engine starts them. Default: all processors.
+        engine: What makes the shards: threads of this process, processes, or the workers of a
+            cluster. The dataset is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
+        task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
+            makes the dataset of all of them.
         spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
             changes late may be an error.
-        memory_limit: What the process and its children stay below, such as 512MB. Default: a
-            quarter of what is available, at most 2GB.
+        memory_limit: What the process and its children stay below, such as 512MB; and each worker
+            of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         profile: Show which stages the processor time has gone into.
@@ -226,6 +237,7 @@ def convert(
         UsageError: An argument, a path or a combination of them cannot work.
         DataError: The source holds something that cannot be kept as asked.
         BudgetError: Memory or disk does not suffice.
+        EngineError: Workers are not there, are gone, or are of another version.
     """
     given = locals()
     from bigdata_cli.conversion.options import ConvertOptions
@@ -236,6 +248,46 @@ def convert(
         paths = accepted("sources", sources, SOURCES)
         with progress_listener(progress) as listener:
             return run(paths, options, progress=listener)
+
+
+def commit(
+    output: str | Path,
+    *,
+    here: bool = False,
+    jobs: int | None = None,
+    memory_limit: int | str | None = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
+) -> "ConvertReport":
+    """Make one dataset of what the tasks of a job array have written.
+
+    Each task is a `convert` with the same sources and options, and its own `task`. Nothing is
+    visible before.
+
+    Args:
+        output: The folder that the tasks wrote into.
+        here: Do in this process what tasks have left, or would have to do again.
+        jobs: Threads. Default: all processors.
+        memory_limit: What the process and its children stay below, such as 512MB. Default: a
+            quarter of what is available, at most 2GB.
+        progress: True shows a bar; a function is called with the phase, the bytes and the rows that
+            are done, now and then.
+
+    Returns:
+        What became of the rows and columns, with the manifest of the dataset.
+
+    Raises:
+        UsageError: There are no tasks in the folder, or one is still running.
+        EngineError: Tasks are not done, or have to do shards again: the message names them.
+    """
+    given = locals()
+    from bigdata_cli.conversion.commit_options import CommitOptions
+    from bigdata_cli.conversion.job_array import commit as run
+
+    with errors_name_arguments("commit"):
+        path = accepted("output", output, PATH)
+        options = request_of(CommitOptions, given)
+        with progress_listener(progress) as listener:
+            return run(path, options, progress=listener)
 
 
 @understands_synonyms

@@ -200,7 +200,7 @@ def accepted(argument: str, value: Any, kind: Kind, type_: str = "") -> Any:
             f"{argument} is {value!r}; its type is {type_ or kind.annotation}",
             hint=None if meant is None else f"{argument}={python_literal(meant)}",
         ) from error
-    if kind.choices and given not in kind.choices:
+    if kind.choices and isinstance(given, str) and given not in kind.choices:
         close = closest(given, kind.choices)
         raise UsageError(
             f"{argument} is {python_literal(given)}, which is none of "

@@ -153,6 +153,7 @@ def print_report(report: ConvertReport) -> None:
     print_pairs(
         {
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
+            "task": None if report.task is None else f"{report.task}, of a dataset that is not yet",
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
@@ -178,7 +179,10 @@ def print_report(report: ConvertReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
-    for command in next_commands(report.output, report.manifest.storage.label):
+    commands = next_commands(report.output, report.manifest.storage.label)
+    if report.task is not None:
+        commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
+    for command in commands:
         click.echo(f"  {sanitize(command)}")
 
 

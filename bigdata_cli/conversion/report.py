@@ -40,7 +40,7 @@ class ConvertReport(ShortRepr):
     resumed_shards: taken over from a run that was interrupted. confidence, reasons: of what was
     detected of the dialect, as `Source` has them. stages: the processor seconds of each, where they
     were measured. memory: over time, with its phases and its limit; budget: how the work was cut
-    for that.
+    for that. task: of which this is the part, K/N, where it is not a whole dataset.
     """
 
     shown = (
@@ -79,11 +79,13 @@ class ConvertReport(ShortRepr):
     stages: Mapping[str, float] | None = None
     memory: MemoryRecord | None = None
     budget: MemoryBudget | None = None
+    task: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, without the manifest."""
         return {
             "output": str(self.output),
+            "task": self.task,
             "format": self.format,
             "layout": self.layout,
             "rows": self.rows,
@@ -123,7 +125,9 @@ def build_report(
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(
-        _column_report(column, manifest.statistics[column.name], plan) for column in manifest.schema
+        _column_report(column, manifest.statistics[column.name], plan)
+        for column in manifest.schema
+        if not plan.options.workers.is_task
     )
     return ConvertReport(
         output=plan.output,

@@ -69,7 +69,12 @@ def survey(
     form = get_format(options.to)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(open_store(output), force=options.force, repair=options.repair)
+    check_output(
+        open_store(output),
+        force=options.force,
+        repair=options.repair,
+        is_task=options.workers.task is not None,
+    )
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
@@ -175,6 +180,9 @@ def _check(options: ConvertOptions) -> None:
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     check_order(options.order, options.splits)
+    options.workers.check()
+    if options.workers.task is not None and (options.repair or options.order.shuffle):
+        raise UsageError("--task goes neither with --repair nor with --shuffle")
 
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:
