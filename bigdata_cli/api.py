@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import PATH, SOURCES
+from bigdata_cli.option_kinds import PLACE, SOURCES
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.synonyms import understands_synonyms
 
@@ -102,6 +102,8 @@ def convert(
     memory_limit: int | str | None = None,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     profile: bool = False,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "ConvertReport":
@@ -198,6 +200,8 @@ def convert(
             quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         profile: Show which stages the processor time has gone into.
         progress: Is called with the phase, the bytes and the rows that are done, now and then.
 
@@ -257,6 +261,8 @@ def inspect(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
@@ -311,6 +317,8 @@ def inspect(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: Is called with what is done, now and then, where all of a source is read.
 
     Returns:
@@ -326,15 +334,22 @@ def inspect(
 
     with errors_name_arguments("inspect"):
         return run(
-            accepted("path", path, PATH), request_of(InspectOptions, given), progress=progress
+            accepted("path", path, PLACE), request_of(InspectOptions, given), progress=progress
         )
 
 
-def open_dataset(path: str | Path) -> "Dataset":
+def open_dataset(
+    path: str | Path,
+    *,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
+) -> "Dataset":
     """Open a dataset by its folder or its `_manifest.json`.
 
     Args:
-        path: The folder or the manifest.
+        path: The folder or the manifest; an address, too.
+        cache: Keep the files of an address in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes.
 
     Returns:
         The dataset; its rows are read when they are asked for.
@@ -343,10 +358,12 @@ def open_dataset(path: str | Path) -> "Dataset":
         UsageError: There is no dataset.
         DataError: The manifest is damaged.
     """
+    given = locals()
     from bigdata_cli.dataset import open_dataset as open_
+    from bigdata_cli.resources.cache_options import CacheOptions
 
     with errors_name_arguments("convert"):  # its hints say how to make a dataset
-        return open_(accepted("path", path, PATH))
+        return open_(request_of(CacheOptions, given).place(accepted("path", path, PLACE)))
 
 
 @understands_synonyms
@@ -384,6 +401,8 @@ def head(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "pa.Table":
     r"""Read the first rows of a dataset, or of a file, as an Arrow table.
 
@@ -432,6 +451,8 @@ def head(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         A `pyarrow.Table`, whose columns have the types of the dataset.
@@ -445,7 +466,7 @@ def head(
     from bigdata_cli.export.options import HeadOptions
 
     with errors_name_arguments("head"):
-        return run(accepted("path", path, PATH), request_of(HeadOptions, given)).table
+        return run(accepted("path", path, PLACE), request_of(HeadOptions, given)).table
 
 
 @understands_synonyms
@@ -485,6 +506,8 @@ def cat(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "CatReport":
     r"""Write the rows of a dataset, or of a file, as CSV, JSON lines, an Arrow stream or Parquet.
 
@@ -533,6 +556,8 @@ def cat(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         How many rows were written, and how many values the format does not carry.
@@ -546,7 +571,7 @@ def cat(
     from bigdata_cli.export.options import CatOptions
 
     with errors_name_arguments("cat"):
-        return run(accepted("path", path, PATH), request_of(CatOptions, given))
+        return run(accepted("path", path, PLACE), request_of(CatOptions, given))
 
 
 @understands_synonyms
@@ -583,6 +608,8 @@ def diff(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "DiffReport":
     r"""Compare two datasets or files: columns, rows, statistics, drift.
 
@@ -631,6 +658,8 @@ def diff(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         What differs; `is_equal` where nothing does.
@@ -645,7 +674,7 @@ def diff(
 
     with errors_name_arguments("diff"):
         options = request_of(DiffOptions, given)
-        return run(accepted("a", a, PATH), accepted("b", b, PATH), options)
+        return run(accepted("a", a, PLACE), accepted("b", b, PLACE), options)
 
 
 @understands_synonyms
@@ -674,6 +703,8 @@ def train(
     require_gpu: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "Callable[[TrainProgress], None] | None" = None,
 ) -> "TrainReport":
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
@@ -708,6 +739,8 @@ def train(
         require_gpu: Fail where there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: Is called with the step and the loss, now and then.
 
     Returns:
@@ -739,6 +772,8 @@ def predict(
     force: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
     """Write what a model says of every row of a dataset, in the dataset's order.
@@ -760,6 +795,8 @@ def predict(
         force: Replace the output where it exists.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: Is called with the number of rows that are predicted, now and then.
 
     Returns:
@@ -783,6 +820,8 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "Callable[[VerifyProgress], None] | None" = None,
 ) -> "VerifyReport":
     """Check every file of a dataset, and its values against its source.
@@ -796,6 +835,8 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: Is called with the bytes and rows that are checked, now and then.
 
     Returns:
@@ -810,7 +851,7 @@ def verify(
     from bigdata_cli.verification.run import run
 
     with errors_name_arguments("verify"):
-        path = accepted("path", path, PATH)
+        path = accepted("path", path, PLACE)
         return run(path, request_of(VerifyOptions, given), progress=progress)
 
 

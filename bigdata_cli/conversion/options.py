@@ -22,11 +22,13 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.transforms.options import ShapeOptions
+from bigdata_cli.url import Place
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
@@ -71,7 +73,7 @@ class ConvertOptions:
     """How to convert. None leaves the choice to the format or the data."""
 
     to: str = option("Format of the dataset.", choice(FORMATS), group="Output")
-    output: Path | None = option(
+    output: Place | None = option(
         "Folder of the dataset.",
         short="-o",
         metavar="DIR",
@@ -180,6 +182,7 @@ class ConvertOptions:
         default=None,
     )
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
     profile: bool = option(
         "Show which stages the processor time has gone into.", no_trace=True, default=False
     )

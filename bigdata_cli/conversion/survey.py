@@ -20,6 +20,7 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
+from bigdata_cli.url import Place, is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Survey:
     fields: tuple[tuple[int, ...], ...]
     form: Format
     storage: StorageOptions
-    output: Path
+    output: Place
     hints: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -101,6 +102,7 @@ def survey(
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bigdata_cli.option_kinds import choice
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import SourceOptions
 
@@ -57,3 +58,4 @@ class InspectOptions:
         group="Bad rows",
         default="error",
     )
+    cached: CacheOptions = field(default_factory=CacheOptions)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from bigdata_cli.url import Place
 
+if TYPE_CHECKING:
     from bigdata_cli.sources.base import HowWritten, RowSource
 
 
@@ -44,5 +44,5 @@ class WrappedSource:
     def stem(self) -> str:
         return self.inner.stem
 
-    def check_output(self, output: Path) -> None:
+    def check_output(self, output: Place) -> None:
         self.inner.check_output(output)

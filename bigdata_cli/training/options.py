@@ -27,6 +27,7 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ class TrainOptions:
     )
     devices: DeviceOptions = field(default_factory=DeviceOptions)
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         _check_count("batch_size", self.batch_size, BATCH_SIZE)
@@ -309,6 +311,7 @@ class PredictOptions:
     )
     force: bool = option("Replace the output where it exists.", default=False)
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         if not _is_count(self.batch_size):

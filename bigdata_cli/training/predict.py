@@ -26,6 +26,7 @@ from bigdata_cli.training.metrics import TaskMetrics
 from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.training.prediction_table import PredictionColumns, TableWriter, decoded_column
 from bigdata_cli.training.saved import TrainedModel
+from bigdata_cli.url import Place
 
 STDOUT = "-"
 SUFFIXES = (".parquet", ".csv")
@@ -58,7 +59,7 @@ class PredictReport:
     """
 
     model: Path | None
-    dataset: Path
+    dataset: Place
     output: Path | None
     label: str
     task: str
@@ -98,7 +99,7 @@ def run(
     target = check_output(options.output, force=options.force)
     with record_memory(options.record, title="bigdata predict") as recorder, memory_errors():
         begin_phase("loading")
-        opened = as_dataset(dataset)
+        opened = as_dataset(dataset, options.cached)
         names: tuple[str, ...] = ()
         if options.columns:
             names = tuple(column.name for column in opened.select(options.columns))

@@ -20,6 +20,7 @@ from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.target import Target, Task
 from bigdata_cli.training.throughput import Throughput
 from bigdata_cli.training.verdict import Verdict, best_constant, judge
+from bigdata_cli.url import Place, as_place
 
 MIN_LAST_STEPS = 64
 UNEVEN = 1.1
@@ -57,7 +58,7 @@ class TrainReport:
         memory: Over time, with its phases.
     """
 
-    dataset: Path
+    dataset: Place
     label: str
     task: str
     features: tuple[str, ...]
@@ -88,7 +89,7 @@ class TrainReport:
     metric: str
     metric_value: float | None
     metric_error_bound: float
-    evaluated_on: Path | None
+    evaluated_on: Place | None
     evaluated_rows: int
     saved: Path | None
     notes: tuple[str, ...]
@@ -291,7 +292,7 @@ def _resume_notes(options: TrainOptions, first_epoch: int) -> tuple[str, ...]:
     return ()
 
 
-def _path_of(dataset: str | Path | Dataset | None) -> Path | None:
+def _path_of(dataset: str | Path | Dataset | None) -> Place | None:
     if dataset is None:
         return None
-    return dataset.path if isinstance(dataset, Dataset) else Path(dataset)
+    return dataset.path if isinstance(dataset, Dataset) else as_place(dataset)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class VerifyReport:
     part of the dataset.
     """
 
-    path: Path
+    path: Place
     format: str
     layout: str
     n_shards: int

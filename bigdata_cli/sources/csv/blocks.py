@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from bigdata_cli.errors import DataError, SourceLostError
+from bigdata_cli.io.places import PlacedFile, open_placed
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles
@@ -78,7 +78,7 @@ class BlockReader:
 
     def __init__(self, source: TextFiles) -> None:
         self.source = source
-        self._descriptors: dict[int, int] = {}
+        self._open_files: dict[int, PlacedFile] = {}
         self._lock = threading.Lock()
         self._buffers = threading.local()
 
@@ -86,25 +86,25 @@ class BlockReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
+        for opened in self._open_files.values():
+            opened.close()
+        self._open_files.clear()
 
     @contextmanager
-    def _opened(self, index: int) -> Iterator[int]:
-        """A descriptor of a file."""
+    def _opened(self, index: int) -> Iterator[PlacedFile]:
+        """A file, open."""
         file = self.source.files[index]
         if len(self.source.files) > _KEPT_OPEN:
-            descriptor = _open(file)
+            opened = _open(file)
             try:
-                yield descriptor
+                yield opened
             finally:
-                os.close(descriptor)
+                opened.close()
             return
         with self._lock:
-            if index not in self._descriptors:
-                self._descriptors[index] = _open(file)
-        yield self._descriptors[index]
+            if index not in self._open_files:
+                self._open_files[index] = _open(file)
+        yield self._open_files[index]
 
     def read(self, file: int, start: int, stop: int) -> Block:
         """The bytes [start, stop) of a file, less where it ends before.
@@ -115,8 +115,8 @@ class BlockReader:
         stop = min(stop, size)
         wanted = max(0, stop - start)
         data = self._buffer(wanted + PADDING_BYTES)
-        with stage("read"), self._opened(file) as descriptor:
-            self._fill(memoryview(data)[:wanted], descriptor, file, start)
+        with stage("read"), self._opened(file) as opened:
+            self._fill(memoryview(data)[:wanted], opened, file, start)
         data[wanted:] = 10
         return Block(data, start, wanted, stop >= size)
 
@@ -126,13 +126,13 @@ class BlockReader:
             buffer = self._buffers.data = np.empty(size, np.uint8)
         return buffer[:size]
 
-    def _fill(self, view: memoryview, descriptor: int, file: int, start: int) -> None:
+    def _fill(self, view: memoryview, opened: PlacedFile, file: int, start: int) -> None:
         """Read as many bytes as the view has."""
         size = self.source.files[file].size
         done = 0
         while done < len(view):
             try:
-                n = os.preadv(descriptor, [view[done:]], start + done)
+                n = opened.read_into(view[done:], start + done)
             except OSError as error:
                 name = self.source.files[file].name
                 raise SourceLostError(f"{name}: reading byte {start + done:,}: {error}") from error
@@ -145,9 +145,9 @@ class BlockReader:
             done += n
 
 
-def _open(file: SourceFile) -> int:
+def _open(file: SourceFile) -> PlacedFile:
     try:
-        return os.open(file.path, os.O_RDONLY)
+        return open_placed(file.path)
     except OSError as error:
         raise SourceLostError(f"{file.name} cannot be opened again: {error.strerror}") from error
 

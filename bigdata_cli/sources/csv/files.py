@@ -10,6 +10,7 @@ from typing import Self
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
 from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.url import Place
 
 
 class FileFields(tuple[int, ...]):
@@ -40,7 +41,7 @@ class SourceFile:
     """
 
     name: str
-    path: Path
+    path: Place
     size: int
     data_start: int
     mtime_ns: int

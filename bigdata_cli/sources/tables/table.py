@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import check_unchanged
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Table(ABC):
 
     name: str
     stem: str
-    path: Path
+    path: Place
     types: Mapping[str, pa.DataType]
     parts: tuple[int, ...]
     dtypes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,89 @@
+"""Objects put, copied and removed. All may be done twice, and raise OSError."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from bigdata_cli.io.remote.faults import retried
+from bigdata_cli.io.remote.filesystems import file_system
+from bigdata_cli.url import Url
+
+PART_BYTES = 16 << 20
+_PARTS_AT_ONCE = 4
+
+
+def put(url: Url, data: bytes) -> None:
+    """Put bytes, in place of those that are there."""
+    retried(lambda: file_system(url).pipe_file(url.address, data), url)
+
+
+def put_new(url: Url, data: bytes) -> bool:
+    """Put bytes where nothing is; whether it was so. Of several writers one is told so.
+
+    A put whose answer was lost, and that is tried again, says that something is there.
+    """
+
+    def put_it() -> bool:
+        try:
+            file_system(url).pipe_file(url.address, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    return retried(put_it, url)
+
+
+def upload(path: Path, url: Url) -> None:
+    """Send a file of this machine; one of several parts by a multipart upload."""
+    options: dict[str, Any] = {}
+    if url.scheme == "s3":
+        options = {"chunksize": PART_BYTES, "max_concurrency": _PARTS_AT_ONCE}
+    retried(lambda: file_system(url).put_file(str(path), url.address, **options), url)
+
+
+def copy(source: Url, target: Url) -> None:
+    """Copy an object within its service; FileNotFoundError where it is not there."""
+    retried(lambda: file_system(source).cp_file(source.address, target.address), source)
+
+
+def remove(url: Url) -> None:
+    """Remove an object, if it is there."""
+
+    def remove_it() -> None:
+        with contextlib.suppress(FileNotFoundError):
+            file_system(url).rm_file(url.address)
+
+    retried(remove_it, url)
+
+
+def abort_uploads(folder: Url) -> int:
+    """Abort the multipart uploads below an address that nobody has finished; how many."""
+    if folder.scheme != "s3":
+        return 0  # what is not finished is not kept there, or not shown
+    system = file_system(folder)
+    bucket, _, prefix = folder.address.partition("://")[2].partition("/")
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+
+    def abort() -> int:
+        n_aborted = 0
+        marker: dict[str, str] = {}
+        while True:
+            found = system.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marker)
+            for one in found.get("Uploads", ()):
+                system.call_s3(
+                    "abort_multipart_upload",
+                    Bucket=bucket,
+                    Key=one["Key"],
+                    UploadId=one["UploadId"],
+                )
+                n_aborted += 1
+            if not found.get("IsTruncated"):
+                return n_aborted
+            marker = {
+                "KeyMarker": found["NextKeyMarker"],
+                "UploadIdMarker": found["NextUploadIdMarker"],
+            }
+
+    return retried(abort, folder)
