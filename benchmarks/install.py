@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-PACKAGE = "bigdata-cli"
+PACKAGE = "bigdata-shards"
 _NAME = re.compile(r"[-_.]+")
 
 

@@ -13,11 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+DISTRIBUTION = "bigdata-shards"
+"""What pip calls it: `bigdata-cli` is another package, of others."""
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "cat", "convert", "diff", "head", "inspect", "open_dataset", "predict", "sample", "train",
-        "verify",
+        "cat", "convert", "diff", "doctor", "head", "inspect", "open_dataset", "predict", "sample",
+        "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
     "bigdata_cli.errors": (
@@ -39,6 +41,7 @@ __all__ = [
     "cat",
     "convert",
     "diff",
+    "doctor",
     "head",
     "inspect",
     "open_dataset",
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
         cat,
         convert,
         diff,
+        doctor,
         head,
         inspect,
         open_dataset,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bigdata_cli.argument_names import errors_name_arguments
 from bigdata_cli.option_kinds import PLACE, SOURCES
 from bigdata_cli.options import accepted, request_of
+from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
+    from bigdata_cli.diagnosis.report import DoctorReport
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag
@@ -105,7 +107,7 @@ def convert(
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
     profile: bool = False,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "ConvertReport":
     r"""Convert CSV, text or Parquet files, or datasets, into a dataset.
 
@@ -203,7 +205,8 @@ def convert(
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         profile: Show which stages the processor time has gone into.
-        progress: Is called with the phase, the bytes and the rows that are done, now and then.
+        progress: True shows a bar; a function is called with the phase, the bytes and the rows that
+            are done, now and then.
 
     Returns:
         What became of the rows and columns, with the manifest of the dataset.
@@ -220,7 +223,8 @@ def convert(
     with errors_name_arguments("convert"):
         options = request_of(ConvertOptions, given)
         paths = accepted("sources", sources, SOURCES)
-        return run(paths, options, progress=progress)
+        with progress_listener(progress) as listener:
+            return run(paths, options, progress=listener)
 
 
 @understands_synonyms
@@ -263,7 +267,7 @@ def inspect(
     on_bad_row: Literal["error", "skip"] = "error",
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
 
@@ -319,7 +323,8 @@ def inspect(
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
-        progress: Is called with what is done, now and then, where all of a source is read.
+        progress: True shows a bar; a function is called with what is done, now and then, where all
+            of a source is read.
 
     Returns:
         A `CsvReport`, of text and tables, or a `DatasetReport`.
@@ -333,9 +338,9 @@ def inspect(
     from bigdata_cli.inspection.run import run
 
     with errors_name_arguments("inspect"):
-        return run(
-            accepted("path", path, PLACE), request_of(InspectOptions, given), progress=progress
-        )
+        options = request_of(InspectOptions, given)
+        with progress_listener(progress) as listener:
+            return run(accepted("path", path, PLACE), options, progress=listener)
 
 
 def open_dataset(
@@ -705,7 +710,7 @@ def train(
     memory_log: str | Path | None = None,
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
-    progress: "Callable[[TrainProgress], None] | None" = None,
+    progress: "bool | Callable[[TrainProgress], None] | None" = None,
 ) -> "TrainReport":
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
 
@@ -741,7 +746,7 @@ def train(
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
-        progress: Is called with the step and the loss, now and then.
+        progress: True shows a bar; a function is called with the step and the loss, now and then.
 
     Returns:
         What was trained, and whether the model learned: one that did not is no exception.
@@ -756,7 +761,9 @@ def train(
     from bigdata_cli.training.run import run
 
     with errors_name_arguments("train"):
-        return run(dataset, request_of(TrainOptions, given), progress=progress)
+        options = request_of(TrainOptions, given)
+        with progress_listener(progress) as listener:
+            return run(dataset, options, progress=listener)
 
 
 @understands_synonyms
@@ -774,7 +781,7 @@ def predict(
     memory_log: str | Path | None = None,
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
-    progress: "Callable[[PredictProgress], None] | None" = None,
+    progress: "bool | Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
     """Write what a model says of every row of a dataset, in the dataset's order.
 
@@ -797,7 +804,8 @@ def predict(
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
-        progress: Is called with the number of rows that are predicted, now and then.
+        progress: True shows a bar; a function is called with the number of rows that are predicted,
+            now and then.
 
     Returns:
         What was written and, where the dataset has the label, how good it is.
@@ -811,7 +819,9 @@ def predict(
     from bigdata_cli.training.predict import run
 
     with errors_name_arguments("predict"):
-        return run(model, dataset, request_of(PredictOptions, given), progress=progress)
+        options = request_of(PredictOptions, given)
+        with progress_listener(progress) as listener:
+            return run(model, dataset, options, progress=listener)
 
 
 @understands_synonyms
@@ -822,7 +832,7 @@ def verify(
     jobs: int | None = None,
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
-    progress: "Callable[[VerifyProgress], None] | None" = None,
+    progress: "bool | Callable[[VerifyProgress], None] | None" = None,
 ) -> "VerifyReport":
     """Check every file of a dataset, and its values against its source.
 
@@ -837,7 +847,8 @@ def verify(
         jobs: Threads. Default: all processors.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
-        progress: Is called with the bytes and rows that are checked, now and then.
+        progress: True shows a bar; a function is called with the bytes and rows that are checked,
+            now and then.
 
     Returns:
         The differences. Damaged shards are in it, and are no exception.
@@ -852,7 +863,23 @@ def verify(
 
     with errors_name_arguments("verify"):
         path = accepted("path", path, PLACE)
-        return run(path, request_of(VerifyOptions, given), progress=progress)
+        options = request_of(VerifyOptions, given)
+        with progress_listener(progress) as listener:
+            return run(path, options, progress=listener)
+
+
+def doctor() -> "DoctorReport":
+    """Check this installation, and look at what the machine has to work with.
+
+    A small dataset of each format is written, verified and read in a temporary folder; the
+    installed frameworks are asked for their GPUs in processes of their own.
+
+    Returns:
+        The checks; `passed` where none failed.
+    """
+    from bigdata_cli.diagnosis.run import run
+
+    return run()
 
 
 @understands_synonyms

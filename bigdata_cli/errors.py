@@ -22,6 +22,8 @@ import errno
 import os
 from collections.abc import Iterable
 
+from bigdata_cli import DISTRIBUTION
+
 
 class BigdataError(Exception):
     """Base of all errors that are meant for the user."""
@@ -90,7 +92,7 @@ class MissingDependencyError(BigdataError):
         """The error for a package that the extra `extra` installs."""
         return cls(
             f"{purpose} needs {package}, which is not installed",
-            hint=f"pip install 'bigdata-cli[{extra}]'",
+            hint=f"pip install '{DISTRIBUTION}[{extra}]'",
         )
 
 

@@ -37,6 +37,7 @@ class Option(NamedTuple):
         default_text: What holds where it is not given, where the default does not say that.
         no_trace: It changes no byte of a dataset, or counts by what it led to.
         manifest: Its name in a manifest; empty where it is not there.
+        is_rare: `--help-all` shows it, and `--help` does not.
         field, type, default: Of the dataclass; filled in by `options_of`.
     """
 
@@ -50,6 +51,7 @@ class Option(NamedTuple):
     default_text: str = ""
     no_trace: bool = False
     manifest: str = ""
+    is_rare: bool = False
     field: str = ""
     type: str = ""
     default: Any = MISSING

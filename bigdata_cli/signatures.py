@@ -37,6 +37,9 @@ Each function is a command of the [command line](cli.md) and takes the same opti
 names. All but the first are keyword arguments. `help(bigdata_cli.convert)` shows the same. The
 words of other tools that the command line understands are understood here too, with `_` for `-`:
 `sep=";"`.
+
+`progress=True` shows a bar for each phase with the time left, in a terminal or a notebook; a
+function is called with what is done instead.
 """
 
 

@@ -6,15 +6,14 @@ from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, ValueOf, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, request_options
 from bigdata_cli.export.options import CatOptions
-from bigdata_cli.option_kinds import PLACE
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
 
 
 @click.command("cat", cls=RequestCommand)
-@click.argument("path", type=ValueOf(PLACE), metavar="DATASET")
+@click.argument("path", type=PlaceOf(), metavar="DATASET")
 @request_options(CatOptions)
 def cat_command(path: Place, **given: Any) -> None:
     """Write the rows of a dataset to standard output, for other programs.

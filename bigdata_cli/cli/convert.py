@@ -28,7 +28,7 @@ SHOWN_COLUMNS = 30
 
 
 @click.command("convert", cls=RequestCommand)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(), metavar="SOURCE...")
 @request_options(ConvertOptions)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option

@@ -7,14 +7,13 @@ from typing import Any
 import click
 
 from bigdata_cli.cli.options import (
+    PlaceOf,
     RequestCommand,
-    ValueOf,
     json_option,
     quiet_option,
     request_options,
 )
 from bigdata_cli.comparison.options import DiffOptions
-from bigdata_cli.option_kinds import PLACE
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
 
@@ -23,8 +22,8 @@ DIFFERENT = 1
 
 
 @click.command("diff", cls=RequestCommand)
-@click.argument("a", type=ValueOf(PLACE), metavar="A")
-@click.argument("b", type=ValueOf(PLACE), metavar="B")
+@click.argument("a", type=PlaceOf(), metavar="A")
+@click.argument("b", type=PlaceOf(), metavar="B")
 @request_options(DiffOptions)
 @json_option
 @quiet_option

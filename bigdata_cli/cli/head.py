@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, ValueOf, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, request_options
 from bigdata_cli.export.options import HeadOptions
-from bigdata_cli.option_kinds import PLACE
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
 
@@ -16,7 +15,7 @@ _MAX_WIDTH = 40
 
 
 @click.command("head", cls=RequestCommand)
-@click.argument("path", type=ValueOf(PLACE), metavar="DATASET")
+@click.argument("path", type=PlaceOf(), metavar="DATASET")
 @request_options(HeadOptions)
 def head_command(path: Place, **given: Any) -> None:
     """Show the first rows of a dataset or a file, as a table with types.

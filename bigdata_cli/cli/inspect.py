@@ -6,16 +6,15 @@ from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, ValueOf, json_option, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, json_option, request_options
 from bigdata_cli.inspection.options import InspectOptions
-from bigdata_cli.option_kinds import PLACE
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
 
 
 @click.command("inspect", cls=RequestCommand)
-@click.argument("path", type=ValueOf(PLACE), metavar="PATH")
-@click.argument("other", type=ValueOf(PLACE), metavar="[OTHER --compare]", required=False)
+@click.argument("path", type=PlaceOf(), metavar="PATH")
+@click.argument("other", type=PlaceOf(), metavar="[OTHER --compare]", required=False)
 @request_options(InspectOptions)
 @click.option(
     "--compare", is_flag=True, help="Show how the columns of two files or datasets drift."

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from bigdata_cli.cli.complete import complete_choice, complete_columns
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import PATH, Kind
+from bigdata_cli.option_kinds import PATH, PLACE, Kind
 from bigdata_cli.options import Option, options_of
 from bigdata_cli.synonyms import no_such_option, synonyms_of
+from bigdata_cli.url import as_place, is_address
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout instead of tables."
@@ -23,11 +26,40 @@ quiet_option = click.option(
 )
 
 
+_ALL_OPTIONS = "bigdata_cli.all_options"
+"""The key in `Context.meta` for whether a help text has the rare options too."""
+
+
 class RequestCommand(click.Command):
     """A command whose `--help` has the options under the headings of their groups.
 
-    An option of another tool that it does not have is answered with the one that it has.
+    Where there are rare ones, `--help` leaves them out, and `--help-all` shows all. An option of
+    another tool that it does not have is answered with the one that it has.
     """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        if self.rare_options:
+            self.params.append(
+                click.Option(
+                    ["--help-all"],
+                    is_flag=True,
+                    is_eager=True,
+                    expose_value=False,
+                    callback=_show_all_help,
+                    help="Show all options and exit.",
+                )
+            )
+
+    @property
+    def rare_options(self) -> list[RequestOption]:
+        """The options that only `--help-all` shows."""
+        return [one for one in self.params if isinstance(one, RequestOption) and one.is_rare]
+
+    def all_help(self, ctx: click.Context) -> str:
+        """The text of `--help-all`."""
+        ctx.meta[_ALL_OPTIONS] = True
+        return self.get_help(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words of the command line."""
@@ -50,26 +82,40 @@ class RequestCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those of a group together; those without one are last."""
         groups: dict[str, list[tuple[str, str]]] = {}
+        rare = [] if ctx.meta.get(_ALL_OPTIONS) else self.rare_options
         for param in self.get_params(ctx):
+            if param in rare:
+                continue
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
                 groups.setdefault(getattr(param, "group", ""), []).append(record)
         for group in sorted(groups, key=lambda name: name == ""):
             with formatter.section(group or ("Other options" if len(groups) > 1 else "Options")):
                 formatter.write_dl(groups[group])
+        if rare:
+            formatter.write_paragraph()
+            formatter.write_text(f"{len(rare)} more options: {ctx.command_path} --help-all")
 
 
 class RequestOption(click.Option):
     """An option of a request.
 
-    synonyms: its names in other tools, which `--help` does not have; flags: its own ones.
+    synonyms: its names in other tools, which `--help` does not have; flags: its own ones; is_rare:
+    only `--help-all` shows it.
     """
 
     def __init__(
-        self, names: Sequence[str], *, group: str, synonyms: Sequence[str], **attributes: Any
+        self,
+        names: Sequence[str],
+        *,
+        group: str,
+        synonyms: Sequence[str],
+        is_rare: bool,
+        **attributes: Any,
     ) -> None:
         super().__init__(names, **attributes)
         self.group = group
+        self.is_rare = is_rare
         self.flags = self.opts
         self.opts = [*self.opts, *synonyms]
 
@@ -84,6 +130,22 @@ class RequestOption(click.Option):
         shown = copy(self)
         shown.opts = self.flags
         return super(RequestOption, shown).get_error_hint(ctx)
+
+
+class PlaceOf(click.Path):
+    """A path or an address."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The place of a text."""
+        if not is_address(value):
+            return super().convert(value, param, ctx)
+        try:
+            return as_place(value)
+        except UsageError as error:
+            self.fail(_one_line(error), param, ctx)
 
 
 class ValueOf(click.ParamType):
@@ -101,6 +163,23 @@ class ValueOf(click.ParamType):
             return self._kind.parse(value)
         except UsageError as error:
             self.fail(_one_line(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """What a shell offers: one of the choices, or a column of the files at hand."""
+        if self._kind.choices:
+            return complete_choice(self._kind.choices, incomplete)
+        if param.metavar in ("COL", "COLS"):
+            return complete_columns(ctx, incomplete, several=param.metavar == "COLS")
+        return []
+
+
+def _show_all_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        assert isinstance(ctx.command, RequestCommand)
+        click.echo(ctx.command.all_help(ctx), color=ctx.color)
+        ctx.exit()
 
 
 def request_options(request: type) -> Callable[[Any], Any]:
@@ -139,6 +218,7 @@ def _click_option(one: Option, synonyms: Sequence[str]) -> Callable[[Any], Any]:
     if one.default_text:
         help_text += f"  [default: {one.default_text}]"
     attributes: dict[str, Any] = {"help": help_text, "group": one.group, "synonyms": synonyms}
+    attributes["is_rare"] = one.is_rare
     attributes["cls"] = RequestOption
     if not one.takes_value:
         if one.default is False:
@@ -162,6 +242,8 @@ def _click_option(one: Option, synonyms: Sequence[str]) -> Callable[[Any], Any]:
 def _click_type(kind: Kind) -> click.ParamType:
     if kind is PATH:
         return click.Path(path_type=Path)
+    if kind is PLACE:
+        return PlaceOf()
     if kind.bounds is not None:
         bounds = kind.bounds._asdict()
         low, high = bounds.pop("minimum"), bounds.pop("maximum")

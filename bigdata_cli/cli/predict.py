@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bigdata_cli.cli.options import (
+    PlaceOf,
     RequestCommand,
-    ValueOf,
     json_option,
     quiet_option,
     request_options,
 )
-from bigdata_cli.cli.progress import StepDisplay
-from bigdata_cli.option_kinds import PLACE
+from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
-    from bigdata_cli.training.predict import PredictProgress, PredictReport
+    from bigdata_cli.training.predict import PredictReport
 
 
 @click.command("predict", cls=RequestCommand)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
-@click.argument("dataset", type=ValueOf(PLACE), metavar="DATASET")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET")
 @request_options(PredictOptions)
 @json_option
 @quiet_option
@@ -55,18 +53,12 @@ def predict_command(
             "-o - and --json would both write on standard output; -o FILE writes the predictions",
             click.get_current_context(),
         )
-    with StepDisplay(sys.stderr, quiet=quiet, what="predicting", unit=" rows") as display:
-        report = run(model, dataset, options, progress=partial(show_progress, display))
+    with ProgressDisplay(quiet=quiet) as progress:
+        report = run(model, dataset, options, progress=progress)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:
         print_report(report, to_stderr=to_stdout)
-
-
-def show_progress(display: StepDisplay, progress: PredictProgress) -> None:
-    """Show how many rows are predicted."""
-    line = f"{progress.rows:,} of {progress.total_rows:,} rows"
-    display.show(progress.rows, progress.total_rows, line=line)
 
 
 def print_report(report: PredictReport, *, to_stderr: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The reference of the command line, from `--help`: `python -m bigdata_cli.cli.reference`."""
+"""The reference of the command line, from `--help-all`: `python -m bigdata_cli.cli.reference`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from bigdata_cli.cli import main
+from bigdata_cli.cli.options import RequestCommand
 from bigdata_cli.synonyms import answers_of, options_of_command, synonyms_of
 
 WIDTH = 96
@@ -34,10 +35,11 @@ def reference() -> str:
     """The help of every command, as Markdown."""
     parts = [
         "# Command line",
-        "Generated from `--help` by `make docs`: change the help texts, not this page.",
+        "Generated from `--help-all` by `make docs`: change the help texts, not this page.",
     ]
     for name, command, context in commands():
-        help_text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+        whole = command.all_help if isinstance(command, RequestCommand) else command.get_help
+        help_text = "\n".join(line.rstrip() for line in whole(context).splitlines())
         parts.append(f"## `{name}`\n\n```text\n{help_text}\n```")
         parts += _words_of_other_tools(command.name or "")
     return "\n\n".join(parts) + "\n"

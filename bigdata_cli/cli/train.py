@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bigdata_cli.cli.options import (
+    PlaceOf,
     RequestCommand,
-    ValueOf,
     json_option,
     quiet_option,
     request_options,
 )
-from bigdata_cli.cli.progress import StepDisplay
-from bigdata_cli.option_kinds import PLACE
+from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
-    from bigdata_cli.training.loop import TrainProgress
     from bigdata_cli.training.report import TrainReport
 
 
 @click.command("train", cls=RequestCommand)
-@click.argument("dataset", type=ValueOf(PLACE), metavar="DATASET")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET")
 @request_options(TrainOptions)
 @json_option
 @quiet_option
@@ -46,8 +42,8 @@ def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -
     from bigdata_cli.training.run import run
 
     options = request_of(TrainOptions, given)
-    with StepDisplay(sys.stderr, quiet=quiet, what="training", unit=" steps") as display:
-        report = run(dataset, options, progress=partial(show_progress, display))
+    with ProgressDisplay(quiet=quiet) as progress:
+        report = run(dataset, options, progress=progress)
     if report.worker == 0:
         if as_json:
             emit_json(report.to_json())
@@ -58,17 +54,6 @@ def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -
             f"{report.dataset}, label {report.label}: {report.reason}",
             hint="--epochs trains longer; bigdata inspect shows the columns",
         )
-
-
-def show_progress(display: StepDisplay, progress: TrainProgress) -> None:
-    """Show epoch, step, rows and loss."""
-    line = (
-        f"epoch {progress.epoch:,} of {progress.epochs:,}, "
-        f"step {progress.step:,} of about {progress.expected_steps:,}, "
-        f"{progress.rows:,} rows, loss {progress.loss:.4g}"
-    )
-    note = f"loss {progress.loss:.4g}"
-    display.show(progress.step, progress.expected_steps, line=line, note=note)
 
 
 def print_report(report: TrainReport) -> None:

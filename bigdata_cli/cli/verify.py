@@ -9,26 +9,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bigdata_cli.cli.options import (
+    PlaceOf,
     RequestCommand,
-    ValueOf,
     json_option,
     quiet_option,
     request_options,
 )
-from bigdata_cli.option_kinds import PLACE
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
 from bigdata_cli.verification.options import VerifyOptions
 
 if TYPE_CHECKING:
-    from bigdata_cli.verification.report import VerifyProgress, VerifyReport
+    from bigdata_cli.verification.report import VerifyReport
 
 SHOWN_FINDINGS = 50
 SHOWN_OTHER_FILES = 5
 
 
 @click.command("verify", cls=RequestCommand)
-@click.argument("dataset", type=ValueOf(PLACE), metavar="DATASET")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET")
 @click.argument("more_sources", nargs=-1, metavar="")
 @request_options(VerifyOptions)
 @json_option
@@ -47,26 +46,14 @@ def verify_command(
     bigdata verify trips-parquet --source trips.csv
     """
     from bigdata_cli.cli.progress import ProgressDisplay
-    from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.verification.run import run
 
     if more_sources and not given["source"]:
         raise click.UsageError(f"one dataset at a time, not {more_sources[0]} too")
-    with ProgressDisplay(quiet=quiet) as display:
-
-        def show(progress: VerifyProgress) -> None:
-            display(
-                Progress(
-                    phase=progress.phase,
-                    bytes_done=progress.bytes_done,
-                    bytes_total=progress.bytes_total,
-                    rows=progress.rows,
-                )
-            )
-
-        # `--source a.csv b.csv`, as a shell makes it of a pattern.
-        given["source"] = (*(given["source"] or ()), *more_sources) or None
-        report = run(dataset, request_of(VerifyOptions, given), progress=show)
+    # `--source a.csv b.csv`, as a shell makes it of a pattern.
+    given["source"] = (*(given["source"] or ()), *more_sources) or None
+    with ProgressDisplay(quiet=quiet) as progress:
+        report = run(dataset, request_of(VerifyOptions, given), progress=progress)
     if as_json:
         from bigdata_cli.cli.render import emit_json
 

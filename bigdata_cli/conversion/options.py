@@ -126,7 +126,9 @@ class ConvertOptions:
         manifest="types",
         default={},
     )
-    all_text: bool = option("All columns are text, but for those of --type.", default=False)
+    all_text: bool = option(
+        "All columns are text, but for those of --type.", default=False, is_rare=True
+    )
     schema: Path | Mapping[str, Any] | None = option(
         "JSON with the columns, as `bigdata convert --dry-run --json` prints them.",
         SCHEMA,
@@ -158,6 +160,7 @@ class ConvertOptions:
         manifest="max_line_bytes",
         default_text="16MB, less where --memory-limit has no room for that",
         default=MAX_RECORD_BYTES,
+        is_rare=True,
     )
     jobs: int | None = option(
         "Threads.",
@@ -173,6 +176,7 @@ class ConvertOptions:
         "late may be an error.",
         no_trace=True,
         default=True,
+        is_rare=True,
     )
     memory_limit: int | None = option(
         "What the process and its children stay below, such as 512MB.",
@@ -184,5 +188,8 @@ class ConvertOptions:
     record: RecordFiles = field(default_factory=RecordFiles)
     cached: CacheOptions = field(default_factory=CacheOptions)
     profile: bool = option(
-        "Show which stages the processor time has gone into.", no_trace=True, default=False
+        "Show which stages the processor time has gone into.",
+        no_trace=True,
+        default=False,
+        is_rare=True,
     )

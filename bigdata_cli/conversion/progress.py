@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bigdata_cli.resources.progress import ProgressState
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -20,6 +22,14 @@ class Progress:
     bytes_total: int
     rows: int
     note: str | None = None
+
+    @property
+    def state(self) -> ProgressState:
+        """The same in the form of all progress."""
+        detail = f"{self.rows:,} rows"
+        return ProgressState(
+            self.phase, self.bytes_done, self.bytes_total, "B", detail, message=self.note
+        )
 
 
 ProgressListener = Callable[[Progress], None]

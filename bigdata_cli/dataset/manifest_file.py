@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from bigdata_cli import DISTRIBUTION
 from bigdata_cli.checksum import entry_of_bytes, entry_of_source
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION, PLAIN_VERSION, Manifest
 from bigdata_cli.errors import DataError, UsageError
@@ -85,7 +86,7 @@ def load_manifest(store: Store, data: bytes, name: str = MANIFEST_NAME) -> tuple
         if not 1 <= version <= MANIFEST_VERSION:
             raise DataError(
                 f"{path}: manifest version {version} is not {MANIFEST_VERSION}",
-                hint="pip install -U bigdata-cli" if version else None,
+                hint=f"pip install -U {DISTRIBUTION}" if version else None,
             )
         if version < PLAIN_VERSION:
             manifest = _read_old(store, decode(data, dict, check_keys=False), version)

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bigdata_cli import __version__
+from bigdata_cli import DISTRIBUTION, __version__
 from bigdata_cli.errors import LibraryError, UsageError
 from bigdata_cli.native.levels import LEVELS, family, library_name, platform_name
 from bigdata_cli.native.record import Record, checksum, sources_digest
@@ -119,10 +119,10 @@ def _open(folder: Path, level: str, record: Record, signatures: Signatures) -> c
 
 def _refuse(folder: Path, reason: str) -> NoReturn:
     in_checkout = (HERE / "src").is_dir() and folder == HERE
-    command = "pip install --force-reinstall --no-deps bigdata-cli"
+    command = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
     raise LibraryError(
         f"the C library of bigdata {reason}",
         hint="Build it: make native, or pip install --editable ."
         if in_checkout
-        else f"Install bigdata-cli again: {command}",
+        else f"Install {DISTRIBUTION} again: {command}",
     )

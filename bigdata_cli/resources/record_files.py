@@ -22,6 +22,7 @@ class RecordFiles:
         argument="memory_plot",
         default=None,
         no_trace=True,
+        is_rare=True,
     )
     log: Path | None = option(
         "Write memory over time as a CSV: seconds, rss_bytes, phase.",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigdata_cli.io.prefetch import Prefetch
+from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.training.backends.base import Backend, Trainer, Worker
 from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.metrics import row_losses
@@ -34,6 +35,12 @@ class TrainProgress:
     expected_steps: int
     rows: int
     loss: float
+
+    @property
+    def state(self) -> ProgressState:
+        """The same in the form of all progress."""
+        detail = f"epoch {self.epoch:,} of {self.epochs:,}, loss {self.loss:.4g}"
+        return ProgressState("training", self.step, self.expected_steps, "steps", detail)
 
 
 ProgressListener = Callable[[TrainProgress], None]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bigdata_cli import __version__
+from bigdata_cli import DISTRIBUTION, __version__
 from bigdata_cli.strict_json import Count, JsonError, decode
 from bigdata_cli.training.features import MAX_BUCKETS, FeaturePlan
 from bigdata_cli.training.target import Target, Task
@@ -107,7 +107,7 @@ def from_json(data: bytes) -> ModelDocument:
     """
     version = decode(data, _Version).model_version
     if version != MODEL_VERSION:
-        newer = " by a newer bigdata (pip install -U bigdata-cli)" * (version > MODEL_VERSION)
+        newer = f" by a newer bigdata (pip install -U {DISTRIBUTION})" * (version > MODEL_VERSION)
         raise JsonError(f"it was written{newer} as version {version}, not {MODEL_VERSION}")
     return decode(data, ModelDocument, check_keys=False)
 

@@ -18,6 +18,7 @@ from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.whole_file import open_whole_file
 from bigdata_cli.resources.budget import memory_errors
+from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.resources.recorder import MemoryRecord, record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.bag import Bag, load_predictor
@@ -38,6 +39,11 @@ class PredictProgress:
 
     rows: int
     total_rows: int
+
+    @property
+    def state(self) -> ProgressState:
+        """The same in the form of all progress."""
+        return ProgressState("predicting", self.rows, self.total_rows, "rows", "")
 
 
 ProgressListener = Callable[[PredictProgress], None]

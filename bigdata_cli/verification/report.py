@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.url import Place
 
 
@@ -80,3 +81,10 @@ class VerifyProgress:
     bytes_total: int
     rows: int
     phase: str = "verifying"
+
+    @property
+    def state(self) -> ProgressState:
+        """The same in the form of all progress."""
+        return ProgressState(
+            self.phase, self.bytes_done, self.bytes_total, "B", f"{self.rows:,} rows"
+        )

@@ -202,7 +202,7 @@ def test_a_target_is_reached_from_above_or_below():
 
 def test_an_installation_is_the_package_and_what_it_requires():
     found = install.sizes()
-    assert {"bigdata-cli", "pyarrow", "numpy", "h5py"} <= set(found)
+    assert {"bigdata-shards", "pyarrow", "numpy", "h5py"} <= set(found)
     assert "tensorflow" not in found
     assert found["pyarrow"] > 50_000_000
     assert list(found.values()) == sorted(found.values(), reverse=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
 from bigdata_cli import __version__
@@ -169,3 +171,39 @@ def test_a_name_that_the_terminal_cannot_show_is_no_failure():
     )  # fmt: skip
     assert done.returncode == 2
     assert "\\u65e5\\u672c" in done.stderr
+
+
+def test_rare_options_are_in_the_help_of_all_options_alone():
+    shown, whole = run("convert", "--help").stdout, run("convert", "--help-all").stdout
+    for flag in ("--to ", "--delimiter ", "--where "):
+        assert flag in shown
+        assert flag in whole
+    for flag in ("--escape ", "--nested ", "--profile"):
+        assert flag not in shown
+        assert flag in whole
+    count = int(re.search(r"(\d+) more options: .*convert --help-all", shown)[1])
+    n_lines = [len(re.findall(r"^  -", text, re.MULTILINE)) for text in (shown, whole)]
+    assert n_lines[0] + count == n_lines[1]
+    assert "--help-all" not in run("sample", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["convert", "--to", "p"], ["parquet"]),
+        (["convert", "data.csv", "--label", "a"], ["alpha", "age"]),
+        (["convert", "data.csv", "--drop", "alpha,a"], ["alpha,age"]),
+        (["convert", "data.csv", "--to", "npy", "--columns", ""], ["alpha", "age", "beta"]),
+        (["convert", "nothing.csv", "--label", ""], []),
+        (["convert", "--label", ""], []),
+        (["inspect", "data.csv", "--label", "b"], ["beta"]),
+        (["convert", "da"], ["da"]),
+        (["doc"], ["doctor"]),
+    ],
+)
+def test_a_shell_completes_values_and_columns(words, offered, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text("alpha,age,beta\n1,2,3\n")
+    complete = BashComplete(main, {}, "bigdata", "_BIGDATA_COMPLETE")
+    found = complete.get_completions(words[:-1], words[-1])
+    assert [item.value for item in found] == offered

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,8 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bigdata_cli.cli import main
-from bigdata_cli.cli.predict import show_progress
-from bigdata_cli.cli.progress import StepDisplay
+from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.training.predict import PredictProgress
 from bigdata_cli.training.saved import save_model
 from tests.datasets import write_dataset
@@ -117,9 +115,9 @@ def test_progress_is_a_line_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bigdata_cli.cli.progress.SECONDS_BETWEEN_LINES", 0.0)
-    with StepDisplay(sys.stderr, quiet=False, what="predicting", unit=" rows") as display:
-        show_progress(display, PredictProgress(rows=5_000, total_rows=60_000))
-    assert capsys.readouterr().err == "predicting: 5,000 of 60,000 rows\n"
-    with StepDisplay(sys.stderr, quiet=True, what="predicting", unit=" rows") as display:
-        show_progress(display, PredictProgress(rows=1, total_rows=2))
+    with ProgressDisplay() as display:
+        display(PredictProgress(rows=5_000, total_rows=60_000))
+    assert capsys.readouterr().err == "predicting: 5,000 of 60,000 rows (8 %)\n"
+    with ProgressDisplay(quiet=True) as display:
+        display(PredictProgress(rows=1, total_rows=2))
     assert capsys.readouterr().err == ""

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
+from bigdata_cli import convert, verify
 from bigdata_cli.cli.progress import ProgressDisplay, progress_line
 from bigdata_cli.conversion.progress import Progress
+from bigdata_cli.resources.progress import progress_listener
+from bigdata_cli.training.loop import TrainProgress
+from bigdata_cli.training.predict import PredictProgress
 
 GB = 1_000_000_000
 
@@ -33,14 +39,14 @@ def test_a_line_says_how_far_how_fast_and_how_long():
     progress = Progress(
         phase="convert", bytes_done=1_200_000_000, bytes_total=4_600_000_000, rows=8_123_000
     )
-    assert progress_line(progress, 310_000_000) == (
+    assert progress_line(progress.state, 310_000_000) == (
         "convert: 1.20 GB of 4.60 GB (26 %), 310 MB/s, 11 s left, 8,123,000 rows"
     )
 
 
 def test_a_source_of_unknown_size_has_no_percentage():
     progress = Progress(phase="convert", bytes_done=GB, bytes_total=0, rows=5)
-    assert progress_line(progress, 0.0) == "convert: 1.00 GB, 5 rows"
+    assert progress_line(progress.state, 0.0) == "convert: 1.00 GB, 5 rows"
 
 
 def test_short_runs_print_nothing_off_a_terminal():
@@ -94,3 +100,40 @@ def test_quiet_shows_nothing_anywhere():
         clock.seconds = 60.0
         progress(at("convert", 50))
     assert stream.getvalue() == ""
+
+
+def test_rows_and_steps_have_a_rate_and_the_time_left():
+    stream, clock = io.StringIO(), Clock()
+    with ProgressDisplay(stream=stream, clock=clock) as progress:
+        progress(PredictProgress(rows=0, total_rows=4_000))
+        clock.seconds = 10.0
+        progress(PredictProgress(rows=1_000, total_rows=4_000))
+        clock.seconds = 20.0
+        progress(TrainProgress(epoch=1, epochs=2, step=0, expected_steps=9, rows=0, loss=1.0))
+        clock.seconds = 30.0
+        progress(TrainProgress(epoch=1, epochs=2, step=3, expected_steps=9, rows=9, loss=0.25))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "predicting: 1,000 of 4,000 rows (25 %), 100 rows/s, 30 s left"
+    assert lines[-1].startswith("training: 3 of 9 steps (33 %), 0 steps/s, 20 s left")
+    assert lines[-1].endswith("epoch 1 of 2, loss 0.25")
+
+
+@pytest.mark.parametrize("given", [None, False])
+def test_python_shows_no_bar_unless_it_is_asked_for(given):
+    with progress_listener(given) as listener:
+        assert listener is None
+
+
+def test_python_calls_a_function_with_the_progress(sample_data, tmp_path):
+    seen = []
+    convert(sample_data / "sensors.csv", to="npy", output=tmp_path / "out", progress=seen.append)
+    assert seen[-1].bytes_done == seen[-1].bytes_total
+    assert verify(tmp_path / "out", progress=seen.append).passed
+    assert seen[-1].state.unit == "B"
+
+
+def test_python_shows_a_bar(sample_data, tmp_path, capsys):
+    convert(sample_data / "sensors.csv", to="npy", output=tmp_path / "out", progress=True)
+    shown = capsys.readouterr().err
+    assert "convert: 100%" in shown
+    assert "rows" in shown

@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bigdata_cli.cli import main
-from bigdata_cli.cli.progress import StepDisplay
-from bigdata_cli.cli.train import show_progress
+from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.training.loop import TrainProgress
 from tests.datasets import write_dataset
 
@@ -167,13 +166,13 @@ def test_progress_is_a_line_where_there_is_no_terminal(
     progress = TrainProgress(
         epoch=1, epochs=2, step=640, expected_steps=2000, rows=40_960, loss=0.12345
     )
-    line = "training: epoch 1 of 2, step 640 of about 2,000, 40,960 rows, loss 0.1235"
+    line = "training: 640 of 2,000 steps (32 %), epoch 1 of 2, loss 0.1235"
     monkeypatch.setattr("bigdata_cli.cli.progress.SECONDS_BETWEEN_LINES", 0.0)
-    with StepDisplay(sys.stderr, quiet=False, what="training", unit=" steps") as display:
-        show_progress(display, progress)
+    with ProgressDisplay() as display:
+        display(progress)
     assert capsys.readouterr().err == line + "\n"
-    with StepDisplay(sys.stderr, quiet=True, what="training", unit=" steps") as display:
-        show_progress(display, progress)
+    with ProgressDisplay(quiet=True) as display:
+        display(progress)
     assert capsys.readouterr().err == ""
 
 

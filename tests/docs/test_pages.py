@@ -25,6 +25,10 @@ def test_the_page_on_reliability_names_tests_that_exist():
     assert set(re.findall(r"test_\w+\.py", text)) <= tests
 
 
+def test_every_block_of_the_page_on_the_terminal_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "terminal.md", tmp_path) == {"sh"}
+
+
 def test_every_block_of_the_page_on_inspect_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "inspect.md", tmp_path) == {"sh", "python"}
 

@@ -157,7 +157,7 @@ def test_a_command_ends_with_one_message(folder: Path) -> None:
     assert done.returncode == 6
     first, second = done.stderr.splitlines()
     assert first.startswith("Error: the C library of bigdata is damaged")
-    assert second.startswith("Hint: Install bigdata-cli again: pip install")
+    assert second.startswith("Hint: Install bigdata-shards again: pip install")
     done = run(LOAD, BIGDATA_SIMD="mmx")
     assert done.returncode == 2
     assert done.stderr.startswith('Error: BIGDATA_SIMD: "mmx"')

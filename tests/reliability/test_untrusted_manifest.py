@@ -192,7 +192,7 @@ def test_documents_that_are_no_manifest(tmp_path: Path, text: str) -> None:
 def test_other_versions_say_what_to_do(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
     newer = MANIFEST_VERSION + 1
-    for version, hint in ((0, "None"), (newer, "pip install -U bigdata-cli")):
+    for version, hint in ((0, "None"), (newer, "pip install -U bigdata-shards")):
         with edited_manifest(folder) as manifest:
             manifest["manifest_version"] = version
         said = f"manifest version {version} is not {MANIFEST_VERSION}"

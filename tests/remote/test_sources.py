@@ -238,7 +238,7 @@ def test_an_extra_that_is_not_installed(monkeypatch) -> None:
     monkeypatch.setattr(filesystems, "_options", lambda url: {})
     with pytest.raises(MissingDependencyError, match="gs:// needs gcsfs") as caught:
         convert("gs://bucket/x.csv", to="parquet")
-    assert "bigdata-cli[gcs]" in str(caught.value)
+    assert "bigdata-shards[gcs]" in str(caught.value)
     assert caught.value.exit_code == 6
 
 

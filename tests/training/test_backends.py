@@ -64,7 +64,7 @@ class TestChoice:
             monkeypatch.setitem(sys.modules, name, None)
             with pytest.raises(MissingDependencyError, match=f"needs {name}") as caught:
                 train(folder, backend=name)
-            assert caught.value.hint == f"pip install 'bigdata-cli[{extra}]'"
+            assert caught.value.hint == f"pip install 'bigdata-shards[{extra}]'"
 
     def test_another_name(self, folder: Path) -> None:
         assert refused(folder, backend="tensorlow").hint == 'backend="tensorflow"'

@@ -169,7 +169,7 @@ class TestFailing:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
         with pytest.raises(MissingDependencyError, match="bigdata train needs tensorflow") as got:
             train(folder, label="yes", backend="tensorflow")
-        assert got.value.hint == "pip install 'bigdata-cli[train]'"
+        assert got.value.hint == "pip install 'bigdata-shards[train]'"
 
     def test_hardly_any_rows_is_a_doubt_and_no_error(self, tmp_path: Path) -> None:
         table = pa.table({"x": [0.0, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1]})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from bigdata_cli import __version__
+from bigdata_cli import DISTRIBUTION, __version__
 from bigdata_cli.formats.parquet.pages import physical_type
 from bigdata_cli.formats.parquet.thrift_compact import (
     BINARY,
@@ -52,7 +52,7 @@ def footer(schema: Schema, n_rows: int, row_groups: Sequence[bytes]) -> bytes:
             (2, LIST, ThriftList(STRUCT, elements)),
             (3, I64, n_rows),
             (4, LIST, ThriftList(STRUCT, [Encoded(group) for group in row_groups])),
-            (6, BINARY, f"bigdata-cli version {__version__}".encode()),
+            (6, BINARY, f"{DISTRIBUTION} version {__version__}".encode()),
             (7, LIST, ThriftList(STRUCT, [order] * len(schema))),
         )
     )

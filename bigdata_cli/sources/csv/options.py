@@ -68,6 +68,7 @@ class SourceOptions:
         CHARACTER_OR_NONE,
         default_text="none, or found",
         default=None,
+        is_rare=True,
     )
     header: bool | None = option(
         "Whether the first row names the columns.", default_text="found", default=None
@@ -88,38 +89,47 @@ class SourceOptions:
         NATURAL,
         default_text="found",
         default=None,
+        is_rare=True,
     )
     trailing_delimiter: bool | None = option(
         "Whether rows end with a delimiter after which there is no field.",
         default_text="found",
         default=None,
+        is_rare=True,
     )
     row_names: bool | None = option(
         "Whether the header has no name for the first column, which names rows, as R writes it.",
         default_text="found",
         default=None,
+        is_rare=True,
     )
     short_rows: Literal["error", "null"] = option(
         "A row with too few fields is a bad row, or those that lack are null.",
         choice(("error", "null")),
         default="error",
+        is_rare=True,
     )
     long_rows: Literal["error", "cut", "join"] = option(
         "A row with too many fields is a bad row, or is cut, or the surplus is joined to the last "
         "column of text.",
         choice(("error", "cut", "join")),
         default="error",
+        is_rare=True,
     )
     repeated_header: Literal["keep", "drop"] = option(
         "A row that is the header again is a row, or is left out.",
         choice(("keep", "drop")),
         default="keep",
+        is_rare=True,
     )
     comment: str | None = option(
         "Lines that begin with it are left out, such as '#'.", CHARACTER, default=None
     )
     trim: bool | None = option(
-        "Whether spaces around fields are left out.", default_text="found", default=None
+        "Whether spaces around fields are left out.",
+        default_text="found",
+        default=None,
+        is_rare=True,
     )
     decimal: str = option("Decimal mark of numbers.", CHARACTER, default=".")
     thousands: str | None = option(
@@ -127,6 +137,7 @@ class SourceOptions:
         CHARACTER,
         default_text="none",
         default=None,
+        is_rare=True,
     )
     null_tokens: tuple[str, ...] | None = option(
         "Text that means null, in all columns or in one; replaces the default list.",
@@ -142,6 +153,7 @@ class SourceOptions:
         argument="true",
         metavar="TOKEN",
         default=None,
+        is_rare=True,
     )
     false_tokens: tuple[str, ...] | None = option(
         "Text that means false, besides false, False and FALSE.",
@@ -149,6 +161,7 @@ class SourceOptions:
         argument="false",
         metavar="TOKEN",
         default=None,
+        is_rare=True,
     )
     strip: str | None = option(
         "Characters around numbers to leave out, such as '$%'; a comma is left out between groups "
@@ -157,6 +170,7 @@ class SourceOptions:
         metavar="CHARS",
         default_text="none",
         default=None,
+        is_rare=True,
     )
     date_formats: tuple[str, ...] | None = option(
         "How dates and times are written, in all text columns or in one, such as %d/%m/%Y; auto: "
@@ -170,7 +184,9 @@ class SourceOptions:
     text: bool | None = option(
         "Lines become rows of one column, text.", default_text="for .txt", default=None
     )
-    keep_blank_lines: bool = option("Blank lines of a text are rows too.", default=False)
+    keep_blank_lines: bool = option(
+        "Blank lines of a text are rows too.", default=False, is_rare=True
+    )
     jsonl: bool | None = option(
         "Lines are JSON objects, their keys the columns; --names gives all keys.",
         default_text="for .jsonl, .ndjson and .json",
@@ -180,6 +196,7 @@ class SourceOptions:
         "An object or array within a JSON line: an error, or kept as its JSON text.",
         choice(("refuse", "text")),
         default="refuse",
+        is_rare=True,
     )
     encoding: str | None = option(
         "Of the file, such as cp1252 or utf-16-le.",
