@@ -18,8 +18,8 @@ DISTRIBUTION = "bigdata-shards"
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "cat", "convert", "diff", "doctor", "head", "inspect", "open_dataset", "predict", "sample",
-        "train", "verify",
+        "cat", "clean", "convert", "diff", "doctor", "head", "inspect", "open_dataset", "predict",
+        "sample", "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
     "bigdata_cli.errors": (
@@ -39,6 +39,7 @@ __all__ = [
     "UsageError",
     "VerificationError",
     "cat",
+    "clean",
     "convert",
     "diff",
     "doctor",
@@ -67,6 +68,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from bigdata_cli.api import (
         cat,
+        clean,
         convert,
         diff,
         doctor,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import PLACE, SOURCES
+from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bigdata_cli.comparison.report import DiffReport
+    from bigdata_cli.conversion.clean import CleanReport
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
@@ -880,6 +881,26 @@ def doctor() -> "DoctorReport":
     from bigdata_cli.diagnosis.run import run
 
     return run()
+
+
+def clean(path: str | Path, *, dry_run: bool = False) -> "CleanReport":
+    """Remove what conversions that do not go on have left in a folder, or at an address.
+
+    A dataset stays as it is; one that was nearly finished is finished.
+
+    Args:
+        path: The output of these conversions.
+        dry_run: Show what would be removed; remove nothing.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        UsageError: Nothing is there that a conversion wrote, or one is at work there.
+    """
+    from bigdata_cli.conversion.clean import run
+
+    return run(accepted("path", path, PLACE), dry_run=accepted("dry_run", dry_run, FLAG))
 
 
 @understands_synonyms

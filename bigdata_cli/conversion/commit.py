@@ -106,6 +106,8 @@ class OutputFolder:
         self.finished: Identity | None = None
         self._lock = store.lock()
         self._made = 0
+        self._replaced = ""
+        """The SHA-256 of the manifest that was there when the lock was taken."""
         self._is_committing = False
 
     def open(self) -> None:
@@ -121,6 +123,7 @@ class OutputFolder:
             if written is not None and mark is not None:
                 self._finish(convert(mark, _CommitMark))
                 self.finished = written.identity()
+            self._replaced = self._digest(MANIFEST_NAME) or ""
         except OSError as error:
             self.close()
             raise UsageError(f"{self.store} cannot be written: {error.strerror}") from error
@@ -208,7 +211,7 @@ class OutputFolder:
         mark = _CommitMark(
             manifest=hashlib.sha256(text.encode()).hexdigest(),
             renames=tuple({**renames, **extra}.items()),
-            replaced=self._digest(MANIFEST_NAME) or "",
+            replaced=self._replaced,
         )
         self.journal.append("commit", lambda: mark)
         self.journal.flush()

@@ -153,6 +153,9 @@ class ObjectStore:
         else:
             writing.remove(self.url / name)
 
+    def n_unfinished(self) -> int:
+        return len(writing.unfinished_uploads(self.url))
+
     def discard_unfinished(self) -> None:
         writing.abort_uploads(self.url)
 

@@ -139,6 +139,9 @@ class Store(Files, Protocol):
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, those that there are."""
 
+    def n_unfinished(self) -> int:
+        """How many files writers have begun that have no name yet."""
+
     def discard_unfinished(self) -> None:
         """Remove what killed writers have left that has no name yet; the lock is held."""
 

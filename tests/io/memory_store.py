@@ -132,6 +132,9 @@ class MemoryStore:
         self.rename({old: new})
         return new in self._files
 
+    def n_unfinished(self) -> int:
+        return 0
+
     def discard_unfinished(self) -> None:
         """What is not finished is nowhere."""
 

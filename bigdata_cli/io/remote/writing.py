@@ -58,32 +58,46 @@ def remove(url: Url) -> None:
     retried(remove_it, url)
 
 
-def abort_uploads(folder: Url) -> int:
-    """Abort the multipart uploads below an address that nobody has finished; how many."""
-    if folder.scheme != "s3":
-        return 0  # what is not finished is not kept there, or not shown
-    system = file_system(folder)
-    bucket, _, prefix = folder.address.partition("://")[2].partition("/")
-    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+def unfinished_uploads(folder: Url) -> list[tuple[str, str]]:
+    """The multipart uploads below an address that nobody has finished: their keys and numbers.
 
-    def abort() -> int:
-        n_aborted = 0
+    Other services than S3 keep none, or do not show them.
+    """
+    if folder.scheme != "s3":
+        return []
+    bucket, prefix = _bucket_and_prefix(folder)
+
+    def find() -> list[tuple[str, str]]:
+        system = file_system(folder)
+        uploads: list[tuple[str, str]] = []
         marker: dict[str, str] = {}
         while True:
             found = system.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marker)
-            for one in found.get("Uploads", ()):
-                system.call_s3(
-                    "abort_multipart_upload",
-                    Bucket=bucket,
-                    Key=one["Key"],
-                    UploadId=one["UploadId"],
-                )
-                n_aborted += 1
+            uploads += [(one["Key"], one["UploadId"]) for one in found.get("Uploads", ())]
             if not found.get("IsTruncated"):
-                return n_aborted
+                return uploads
             marker = {
                 "KeyMarker": found["NextKeyMarker"],
                 "UploadIdMarker": found["NextUploadIdMarker"],
             }
 
-    return retried(abort, folder)
+    return retried(find, folder)
+
+
+def abort_uploads(folder: Url) -> None:
+    """Abort the multipart uploads below an address that nobody has finished."""
+    bucket, _ = _bucket_and_prefix(folder)
+    for key, upload in unfinished_uploads(folder):
+
+        def abort(key: str = key, upload: str = upload) -> None:
+            with contextlib.suppress(FileNotFoundError):  # it has just been finished, or aborted
+                file_system(folder).call_s3(
+                    "abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload
+                )
+
+        retried(abort, folder)
+
+
+def _bucket_and_prefix(folder: Url) -> tuple[str, str]:
+    bucket, _, prefix = folder.address.partition("://")[2].partition("/")
+    return bucket, f"{prefix.rstrip('/')}/" if prefix else ""
