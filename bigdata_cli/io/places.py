@@ -99,6 +99,9 @@ class PlacedFile(Protocol):
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill a view from `offset` on, at least in part; 0 at the end. Raises OSError."""
 
+    def forget(self) -> None:
+        """Let go of what was read ahead; it can be read on."""
+
     def close(self) -> None:
         """Close the file; safe to call twice."""
 
@@ -111,6 +114,9 @@ class _LocalFile:
 
     def read_into(self, view: memoryview, offset: int) -> int:
         return os.preadv(self._descriptor, [view], offset)
+
+    def forget(self) -> None:
+        """Nothing is."""
 
     def close(self) -> None:
         if self._descriptor >= 0:

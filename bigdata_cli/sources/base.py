@@ -109,6 +109,11 @@ class SourcePart(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is at an address, and not on this machine."""
+        ...
+
     def entry(self) -> SourceEntry: ...
 
     def check_unchanged(self) -> None:

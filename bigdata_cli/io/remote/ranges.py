@@ -7,7 +7,7 @@ import io
 import os
 import threading
 from collections import OrderedDict, deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.errors import DataError, SourceLostError
@@ -83,7 +83,7 @@ class RangeReader:
         done = 0
         while done < wanted:
             index, skipped = divmod(offset + done, size)
-            block = self._block(index, n_before // size).result()
+            block = self._content(index, n_before // size)
             piece = memoryview(block)[skipped : skipped + wanted - done]
             view[done : done + len(piece)] = piece
             done += len(piece)
@@ -115,6 +115,14 @@ class RangeReader:
                 self._runs.popitem(last=False)
         return n_before
 
+    def _content(self, index: int, n_ahead: int) -> bytes:
+        """The bytes of a block."""
+        try:
+            return self._block(index, n_ahead).result()
+        except CancelledError:  # another thread has let go of it
+            start = index * self._how.block_bytes
+            return read_range(self._url, start, min(start + self._how.block_bytes, self._size))
+
     def _block(self, index: int, n_ahead: int) -> Future[bytes]:
         """A block, being fetched or there; some after it are fetched too."""
         with self._lock:
@@ -140,14 +148,18 @@ class RangeReader:
         stop = min(start + self._how.block_bytes, self._size)
         return self._pool.submit(read_range, self._url, start, stop)
 
-    def close(self) -> None:
-        """Let go of what was read ahead; safe to call twice."""
+    def forget(self) -> None:
+        """Let go of what was read ahead; it can be read on."""
         with self._lock:
             pool, self._pool = self._pool, None
             self._blocks.clear()
             self._kept.clear()
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Nothing else is open."""
+        self.forget()
 
 
 def _lost(url: Url, offset: int, error: OSError) -> DataError:

@@ -50,6 +50,8 @@ def read_into(url: Url, start: int, stop: int, into: bytearray) -> None:
 
     async def read() -> None:
         async with await _get(system, url, {"Range": f"bytes={start}-{stop - 1}"}) as reply:
+            if reply.status == 416:
+                raise OSError(errno.ESTALE, "it has become shorter")
             reply.raise_for_status()
             if reply.status != 206:
                 raise OSError(errno.EIO, "the server does not give ranges of it any more")

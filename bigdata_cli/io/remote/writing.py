@@ -10,7 +10,7 @@ from bigdata_cli.io.remote.faults import retried
 from bigdata_cli.io.remote.filesystems import file_system
 from bigdata_cli.url import Url
 
-PART_BYTES = 16 << 20
+PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 4
 
 

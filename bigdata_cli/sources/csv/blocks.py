@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Self
@@ -21,6 +22,8 @@ from bigdata_cli.sources.csv.rules import compile_rules
 UNIT_BYTES = 4 << 20
 """Bytes of a source parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
+MAX_READ_AHEAD_FILES = 2
+"""Files at addresses that hold bytes which were read ahead."""
 _KEPT_OPEN = 64
 """Files that a reader keeps open; of more it opens each for every block."""
 PADDING_BYTES = 64
@@ -79,6 +82,8 @@ class BlockReader:
     def __init__(self, source: TextFiles) -> None:
         self.source = source
         self._open_files: dict[int, PlacedFile] = {}
+        self._ahead: deque[PlacedFile] = deque()
+        """The files at addresses that may hold bytes which were read ahead."""
         self._lock = threading.Lock()
         self._buffers = threading.local()
 
@@ -103,7 +108,11 @@ class BlockReader:
             return
         with self._lock:
             if index not in self._open_files:
-                self._open_files[index] = _open(file)
+                opened = self._open_files[index] = _open(file)
+                if file.is_remote:
+                    self._ahead.append(opened)
+                    if len(self._ahead) > MAX_READ_AHEAD_FILES:
+                        self._ahead.popleft().forget()
         yield self._open_files[index]
 
     def read(self, file: int, start: int, stop: int) -> Block:

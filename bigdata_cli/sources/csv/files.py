@@ -10,7 +10,7 @@ from typing import Self
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
 from bigdata_cli.sources.csv.dialect import Dialect
-from bigdata_cli.url import Place
+from bigdata_cli.url import Place, Url
 
 
 class FileFields(tuple[int, ...]):
@@ -54,6 +54,10 @@ class SourceFile:
     @property
     def data_bytes(self) -> int:
         return self.size - self.data_start
+
+    @property
+    def is_remote(self) -> bool:
+        return isinstance(self.path, Url)
 
     def entry(self) -> SourceEntry:
         return SourceEntry(

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import check_unchanged
-from bigdata_cli.url import Place
+from bigdata_cli.url import Place, Url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,10 @@ class Table(ABC):
     @property
     def rows(self) -> int:
         return sum(self.parts)
+
+    @property
+    def is_remote(self) -> bool:
+        return isinstance(self.path, Url)
 
     def entry(self) -> SourceEntry:
         return SourceEntry(
