@@ -83,7 +83,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
         plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
         if manifest.transforms:
             entry = read_entry(manifest.transforms)
-            rows = ShapedSource(inner=rows, steps=entry.steps)
+            rows = ShapedSource.of(rows, entry.steps)
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(

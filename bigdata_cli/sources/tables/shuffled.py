@@ -128,6 +128,9 @@ class ShuffledRows(NamedTuple):
         rows = self.order[position - self.first_row : position - self.first_row + 1]
         return row_text(self.rows.take(pa.array(rows)), 0)
 
+    def end_of(self, position: int, plan: ParsePlan) -> int:
+        return position + 1
+
 
 class ShuffledFeed:
     """The rows of buckets in the order of their keys; a `RowFeed`."""
