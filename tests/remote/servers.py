@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 FAULTS = ("500", "503", "reset", "truncated", "hung")
-HUNG_SECONDS = 1.5
+HUNG_SECONDS = 1.2
 
 
 class Faults:
@@ -161,4 +162,99 @@ def _handler(web: WebServer) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self.close_connection = True
 
+    return Handler
+
+
+@dataclass
+class FaultProxy:
+    """A server in front of another one, some of whose answers go wrong.
+
+    Besides the faults of a `WebServer` there is "lost": the request is done, and the answer is not
+    given.
+    """
+
+    target: str
+    faults: Faults
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[FaultProxy]:
+        server = _QuietServer(("127.0.0.1", 0), _proxy_handler(self))
+        self.port = server.server_port
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+def _proxy_handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
+    host = urlsplit(proxy.target).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def _forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            fault = proxy.faults.next()
+            if fault in ("500", "503"):
+                code = {"500": "InternalError", "503": "SlowDown"}[fault]
+                error = f"<Error><Code>{code}</Code><Message>later</Message></Error>".encode()
+                self._answer(int(fault), {}, error)
+                return
+            if fault == "hung":
+                time.sleep(HUNG_SECONDS)
+            if fault in ("hung", "reset"):
+                self._cut_off()
+                return
+            connection = HTTPConnection(host, timeout=60)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            reply = connection.getresponse()
+            content = reply.read()
+            connection.close()
+            if fault == "lost":
+                self._cut_off()
+                return
+            headers = {
+                key: value
+                for key, value in reply.getheaders()
+                if key.lower() not in ("transfer-encoding", "connection", "server", "date")
+            }
+            self._answer(reply.status, headers, content, is_truncated=fault == "truncated")
+
+        def _cut_off(self) -> None:
+            self.close_connection = True
+            self.connection.shutdown(2)
+
+        def _answer(
+            self,
+            status: int,
+            headers: dict[str, str],
+            content: bytes,
+            *,
+            is_truncated: bool = False,
+        ) -> None:
+            self.send_response(status)
+            if self.command != "HEAD":
+                headers = {**headers, "Content-Length": str(len(content))}
+            for key, value in headers.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if self.command == "HEAD":
+                return
+            if is_truncated and content:
+                self.close_connection = True
+                content = content[: len(content) // 2]
+            self.wfile.write(content)
+
+    for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler._forward)
     return Handler

@@ -35,13 +35,13 @@ def test_a_large_file_is_sent_in_parts(s3: str, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(writing, "PART_BYTES", 5 << 20)
     calls = []
-    call = s3fs.S3FileSystem._call_s3
+    call = s3fs.S3FileSystem.call_s3
 
-    async def counted(self, method, *args, **kwargs):
+    def counted(self, method, *args, **kwargs):
         calls.append(method)
-        return await call(self, method, *args, **kwargs)
+        return call(self, method, *args, **kwargs)
 
-    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+    monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", counted)
     store = ObjectStore(Url(f"{s3}/x"))
     sink = store.create("large")
     for _ in range(12 * 4):
@@ -49,6 +49,7 @@ def test_a_large_file_is_sent_in_parts(s3: str, monkeypatch: pytest.MonkeyPatch)
     entry = sink.finish("large")
     assert store.stat("large").bytes == entry.bytes == 12 << 20
     assert calls.count("upload_part") == 3
+    assert calls.count("complete_multipart_upload") == 1
     with store.open("large") as file:
         assert file.read() == LARGE * 48
 
@@ -149,3 +150,28 @@ def test_a_bucket_that_is_not_there_and_a_server_that_is_not_there(
     with pytest.raises(FileNotFoundError, match="no such bucket"):
         store.put("a", b"1")
     assert store.names() == []
+
+
+def test_parts_are_sent_again_one_by_one(
+    s3: str, s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the answer to the last call is lost."""
+    import s3fs
+
+    from tests.remote.servers import FaultProxy, Faults
+
+    monkeypatch.setattr(writing, "PART_BYTES", 5 << 20)
+    with FaultProxy(s3_server, Faults(0.5, ("500", "lost", "reset"))).running() as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        s3fs.S3FileSystem.clear_instance_cache()
+        store = ObjectStore(Url(f"{s3}/x"))
+        sink = store.create("large")
+        for _ in range(12 * 4):
+            sink.write(LARGE)
+        entry = sink.finish("large")
+        assert store.stat("large").bytes == entry.bytes
+    s3fs.S3FileSystem.clear_instance_cache()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    with store.open("large") as file:
+        assert file.read() == LARGE * 48
+    assert ObjectStore(Url(s3)).n_unfinished() == 0

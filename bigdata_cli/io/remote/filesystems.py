@@ -67,7 +67,7 @@ def _options(url: Url) -> dict[str, Any]:
         config = {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": IDLE_SECONDS,
-            "retries": {"max_attempts": 1},
+            "retries": {"max_attempts": 0},
             **own.get("config_kwargs", {}),
         }
         return {"config_kwargs": config, "use_listings_cache": False}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bigdata_cli.io.remote.faults import retried
+from bigdata_cli.io.remote.files import look_at
 from bigdata_cli.io.remote.filesystems import file_system
 from bigdata_cli.url import Url
 
 PART_BYTES = 8 << 20
+_MAX_PARTS = 10_000
 _PARTS_AT_ONCE = 4
 
 
@@ -37,10 +41,57 @@ def put_new(url: Url, data: bytes) -> bool:
 
 def upload(path: Path, url: Url) -> None:
     """Send a file of this machine; one of several parts by a multipart upload."""
-    options: dict[str, Any] = {}
-    if url.scheme == "s3":
-        options = {"chunksize": PART_BYTES, "max_concurrency": _PARTS_AT_ONCE}
-    retried(lambda: file_system(url).put_file(str(path), url.address, **options), url)
+    n_bytes = path.stat().st_size
+    if url.scheme == "s3" and n_bytes > PART_BYTES:
+        _upload_parts(path, url, n_bytes)
+        return
+    retried(lambda: file_system(url).put_file(str(path), url.address), url)
+
+
+def _upload_parts(path: Path, url: Url, n_bytes: int) -> None:
+    """Send the parts of a file, each again where that fails, some at a time."""
+    n_parts = -(-n_bytes // PART_BYTES)
+    if n_parts > _MAX_PARTS:
+        raise OSError(
+            errno.EFBIG, f"an upload has {_MAX_PARTS:,} parts of {PART_BYTES:,} bytes at the most"
+        )
+    begun = _call(url, "create_multipart_upload")
+    about = {"UploadId": begun["UploadId"]}
+
+    def send(number: int) -> dict[str, Any]:
+        with path.open("rb") as file:
+            file.seek((number - 1) * PART_BYTES)
+            body = file.read(PART_BYTES)
+        sent = _call(url, "upload_part", PartNumber=number, Body=body, **about)
+        return {"PartNumber": number, "ETag": sent["ETag"]}
+
+    try:
+        with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="upload") as pool:
+            parts = list(pool.map(send, range(1, n_parts + 1)))
+        _complete(url, n_bytes, MultipartUpload={"Parts": parts}, **about)
+    except BaseException:
+        with contextlib.suppress(OSError):  # `abort_uploads` does it later
+            _call(url, "abort_multipart_upload", **about)
+        raise
+
+
+def _complete(url: Url, n_bytes: int, **arguments: Any) -> None:
+    """Make an object of the parts; where the answer was lost, it is one already."""
+    try:
+        _call(url, "complete_multipart_upload", **arguments)
+    except FileNotFoundError:
+        if look_at(url).bytes != n_bytes:
+            raise
+
+
+def _call(url: Url, method: str, **arguments: Any) -> dict[str, Any]:
+    """Call S3 for an object."""
+    bucket, _, key = url.address.partition("://")[2].partition("/")
+
+    def call() -> dict[str, Any]:
+        return file_system(url).call_s3(method, Bucket=bucket, Key=key, **arguments)
+
+    return retried(call, url)
 
 
 def copy(source: Url, target: Url) -> None:
