@@ -64,6 +64,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bigdata_cli.cli.verify:verify_command",
         "Check every file of a dataset, and its values against its source.",
     ),
+    "clean": (
+        "bigdata_cli.cli.clean:clean_command",
+        "Remove what conversions that do not go on have left.",
+    ),
     "doctor": (
         "bigdata_cli.cli.doctor:doctor_command",
         "Check this installation, and show what the machine has to work with.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from bigdata_cli.cli.options import (
 )
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.plan import Plan
@@ -271,7 +271,7 @@ def saved_percent(before: int, after: int) -> str | None:
     return f"{100 * (1 - after / before):.0f} %" if before else None
 
 
-def next_commands(output: Path, label: str | None) -> list[str]:
+def next_commands(output: Place, label: str | None) -> list[str]:
     """The commands that make sense after a conversion, ready to paste."""
     name = str(output)
     folder = shlex.quote(f"./{name}" if name.startswith("-") else name)

@@ -23,11 +23,13 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.transforms.options import ShapeOptions
+from bigdata_cli.url import Place
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
@@ -78,14 +80,14 @@ class ConvertOptions:
         default_text="that of --like; to be given without it",
         default=None,
     )
-    like: Path | None = option(
+    like: Place | None = option(
         "A dataset: the source becomes another one like it, with its columns, types, categories "
         "and steps.",
         metavar="DIR",
         no_trace=True,
         default=None,
     )
-    output: Path | None = option(
+    output: Place | None = option(
         "Folder of the dataset.",
         short="-o",
         metavar="DIR",
@@ -200,6 +202,7 @@ class ConvertOptions:
         default=None,
     )
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
     profile: bool = option(
         "Show which stages the processor time has gone into.",
         no_trace=True,

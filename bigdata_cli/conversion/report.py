@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.plan import Plan
@@ -17,6 +16,7 @@ from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class ConvertReport(ShortRepr):
         "notes",
     )
 
-    output: Path
+    output: Place
     format: str
     layout: str
     rows: int

@@ -25,6 +25,7 @@ from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.url import Place, is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Survey:
     fields: tuple[tuple[int, ...], ...]
     form: Format
     storage: StorageOptions
-    output: Path
+    output: Place
     hints: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -149,6 +150,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
