@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
@@ -16,6 +15,7 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,12 +24,20 @@ if TYPE_CHECKING:
 class ShardReader:
     """The manifest of a dataset, and its rows shard by shard. Holds no open file.
 
-    split: the one that the manifest is of, None for all of the dataset.
+    split: the one that the manifest is of, None for all of the dataset. whole_manifest: that of the
+    dataset with all of its splits.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, split: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Place,
+        manifest: Manifest,
+        split: str | None = None,
+        whole_manifest: Manifest | None = None,
+    ) -> None:
         self.path = path
         self.split = split
+        self.whole_manifest = whole_manifest or manifest
         self.store = open_store(path)
         self.manifest = manifest
 

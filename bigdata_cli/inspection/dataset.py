@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
@@ -18,12 +17,13 @@ from bigdata_cli.inspection.facts import (
 from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes
+from bigdata_cli.url import Place
 
 _BATCH_ROWS = 8192
 
 
 def inspect_dataset(
-    path: Path, room: Room, *, label: str | None = None, with_shuffle_score: bool = False
+    path: Place, room: Room, *, label: str | None = None, with_shuffle_score: bool = False
 ) -> DatasetReport:
     """What is in a dataset, and how it is loaded: from the manifest, and rows of the label.
 
@@ -128,7 +128,7 @@ def loader_lines(dataset: Dataset) -> dict[str, str]:
     else:
         arguments, names = f"{_BATCH_ROWS}, shuffle=True, dtype=None", "batch"
         shown = "a dict by column"
-    return {
+    lines = {
         "NumPy": f"{opened}for {names} in dataset.to_numpy_batches({arguments}):\n"
         f"    ...  # {shown}",
         "pandas": f"{opened}for frame in dataset.iter_pandas({_BATCH_ROWS}):\n"
@@ -140,3 +140,6 @@ def loader_lines(dataset: Dataset) -> dict[str, str]:
         f"for {names} in loader:\n"
         f"    ...  # {shown}",
     }
+    if dataset.format.traits.holds_examples:
+        lines["tf.io"] = f"{opened}spec = dataset.feature_spec()  # for tf.io.parse_example"
+    return lines

@@ -11,23 +11,25 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.loaders.target import Target, Task
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.training.backends.base import Backend
 from bigdata_cli.training.evaluate import HoldOutResult
 from bigdata_cli.training.loop import LoopResult
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
-from bigdata_cli.training.target import Target, Task
 from bigdata_cli.training.throughput import Throughput
 from bigdata_cli.training.verdict import Verdict, best_constant, judge
+from bigdata_cli.url import Place, as_place
 
 MIN_LAST_STEPS = 64
 UNEVEN = 1.1
 """A note says where one worker has so many times the rows of another."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainReport(ShortRepr):
     """The report of a training, with the verdict whether the model learned (training/verdict.py).
 
     All workers have the same report but for what is measured. With balanced classes losses are
@@ -57,7 +59,24 @@ class TrainReport:
         memory: Over time, with its phases.
     """
 
-    dataset: Path
+    shown = (
+        "dataset",
+        "label",
+        "task",
+        "passed",
+        "reason",
+        "metric",
+        "metric_value",
+        "held_out_loss",
+        "constant_loss",
+        "epochs",
+        "trained_rows",
+        "seconds",
+        "saved",
+        "notes",
+    )
+
+    dataset: Place
     label: str
     task: str
     features: tuple[str, ...]
@@ -88,7 +107,7 @@ class TrainReport:
     metric: str
     metric_value: float | None
     metric_error_bound: float
-    evaluated_on: Path | None
+    evaluated_on: Place | None
     evaluated_rows: int
     saved: Path | None
     notes: tuple[str, ...]
@@ -291,7 +310,7 @@ def _resume_notes(options: TrainOptions, first_epoch: int) -> tuple[str, ...]:
     return ()
 
 
-def _path_of(dataset: str | Path | Dataset | None) -> Path | None:
+def _path_of(dataset: str | Path | Dataset | None) -> Place | None:
     if dataset is None:
         return None
-    return dataset.path if isinstance(dataset, Dataset) else Path(dataset)
+    return dataset.path if isinstance(dataset, Dataset) else as_place(dataset)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.base import RowSource
-from bigdata_cli.transforms.options import ShapeOptions, row_steps
+from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
 from bigdata_cli.types.lattice import TypeOptions
 
 
@@ -17,6 +20,8 @@ def shaped(
     types: TypeOptions | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    split: HashSplit | None = None,
+    from_sample: bool = False,
     is_kept: Callable[[str], bool] = lambda name: True,
     disk_limit_bytes: int | None = None,
 ) -> RowSource:
@@ -30,6 +35,8 @@ def shaped(
         types: The dtypes that the user fixed, for those passes.
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
+        split: Statistics are those of the split for training by this rule; None for all rows.
+        from_sample: Statistics are those of a sample: an estimate, in place of passes.
         is_kept: Of a column, whether it is to be one of the dataset.
         disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
 
@@ -40,10 +47,16 @@ def shaped(
     """
     if not given_options(options):
         return source
+    if options.stats_from is not None and not needs_statistics(options):
+        raise UsageError(
+            "--stats-from: no step needs statistics of all rows",
+            hint="--fill COL=mean, --standardize, --minmax, --one-hot, --bin COL=quantiles:N do",
+        )
     steps = row_steps(options)
     from bigdata_cli.transforms.column_steps import ColumnSteps
     from bigdata_cli.transforms.row_selections import RowSelections
     from bigdata_cli.transforms.source import ShapedSource
+    from bigdata_cli.transforms.stats_from import KnownStatistics
 
     types = types or TypeOptions()
     rows = RowSelections(
@@ -53,20 +66,27 @@ def shaped(
         skip_bad_rows=skip_bad_rows,
         is_kept=is_kept,
         disk_limit_bytes=disk_limit_bytes,
+        from_sample=from_sample,
     )
     steps = rows.steps_of(options)
+    known = None if options.stats_from is None else KnownStatistics(options.stats_from)
     asked = ColumnSteps(
         source,
         steps,
         types,
         label=label,
         skip_bad_rows=skip_bad_rows,
+        known=known,
+        split=split,
+        from_sample=from_sample,
         repeated=rows.repeated,
     )
     steps = asked.steps_of(options)
     if not steps:
         return source
     made = ShapedSource.of(source, steps, rows.repeated)
+    if from_sample:
+        made = replace(made, pass_seconds=asked.pass_seconds)
     _ = made.names  # which resolves the steps
     return made
 
@@ -79,3 +99,13 @@ def only_read(source: RowSource, keep: Sequence[str]) -> tuple[str, ...]:
 
     assert isinstance(source, ShapedSource)
     return source.only_read(keep)
+
+
+def pass_seconds(source: RowSource) -> float:
+    """Processor seconds for a byte of a source that passes for statistics are expected to take."""
+    if not source.is_shaped:
+        return 0.0
+    from bigdata_cli.transforms.source import ShapedSource
+
+    assert isinstance(source, ShapedSource)
+    return source.pass_seconds

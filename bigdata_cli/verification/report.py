@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.progress import ProgressState
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,8 @@ class Finding:
         return f"{self.file}: {self.what} is {self.found}, {self.told_by} says {self.expected}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifyReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class VerifyReport(ShortRepr):
     """What was checked, and every difference that was found.
 
     rows: as counted in the shards that could be read; bytes: read for checksums. compared_rows: of
@@ -35,7 +36,18 @@ class VerifyReport:
     part of the dataset.
     """
 
-    path: Path
+    shown = (
+        "path",
+        "format",
+        "passed",
+        "rows",
+        "n_shards",
+        "compared_rows",
+        "findings",
+        "other_files",
+    )
+
+    path: Place
     format: str
     layout: str
     n_shards: int
