@@ -96,6 +96,7 @@ def convert(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     shuffle: bool = False,
+    sort_by: str | Sequence[str] = (),
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -189,6 +190,8 @@ def convert(
             a byte order mark.
         shuffle: Store the rows in random order, each order as likely as any other; seed chooses
             one.
+        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
+            nulls last; COL:desc has the largest first.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:

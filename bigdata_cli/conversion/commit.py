@@ -24,7 +24,7 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile, partial_name
 from bigdata_cli.strict_json import convert
 
-INNER_NAME = "_shuffle"
+INNER_NAME = "_scattered"
 """The store, within that of the dataset, where rows are kept until they are in another order."""
 _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""

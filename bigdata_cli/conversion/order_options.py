@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.option_kinds import NAMES, accept_texts
 from bigdata_cli.options import option
+
+if TYPE_CHECKING:
+    from bigdata_cli.formats.buckets.sort_keys import SortColumn
+
+_DESCENDING, _ASCENDING = ":desc", ":asc"
+
+
+def _accept_columns(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else accept_texts(given)
+
+
+SORT_COLUMNS = NAMES._replace(
+    metavar="COL[:desc],...",
+    annotation="str | Sequence[str]",
+    accept=_accept_columns,
+    note=", separated by commas",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,3 +37,41 @@ class OrderOptions:
         group="Order of rows",
         default=False,
     )
+    sort_by: tuple[str, ...] = option(
+        "Store the rows sorted by these columns, equal ones in the order of the source, nulls "
+        "last; COL:desc has the largest first.",
+        SORT_COLUMNS,
+        default=(),
+    )
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The options given that change the order of the source."""
+        given = {"--shuffle": self.shuffle, "--sort-by": bool(self.sort_by)}
+        return tuple(flag for flag, is_given in given.items() if is_given)
+
+    def sort_columns(self) -> tuple[SortColumn, ...]:
+        """What rows are sorted by; empty where they are not."""
+        from bigdata_cli.formats.buckets.sort_keys import SortColumn
+
+        return tuple(
+            SortColumn(
+                text.removesuffix(_DESCENDING if is_descending else _ASCENDING), is_descending
+            )
+            for text in self.sort_by
+            for is_descending in (text.endswith(_DESCENDING),)
+        )
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise UsageError where a dataset of these columns cannot be in that order."""
+        if len(self.changes) > 1:
+            raise UsageError(f"{' and '.join(self.changes)} exclude each other")
+        columns = [column.name for column in self.sort_columns()]
+        for name in columns:
+            if name not in names:
+                raise UsageError(
+                    f'--sort-by: there is no column "{name}" in the dataset',
+                    hint=did_you_mean(name, names),
+                )
+        if len(set(columns)) < len(columns):
+            raise UsageError("--sort-by names a column twice")

@@ -76,6 +76,7 @@ def survey(
     for name in options.splits.split_by:
         if name not in keep:
             raise _no_column("--split-by", name, keep)
+    options.order.check(keep)
     sample = source.sample(
         types,
         keep=keep,
@@ -120,16 +121,17 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
-    if options.order.shuffle and options.splits.split is not None:
-        raise UsageError(
-            "--shuffle and --split exclude each other",
-            hint="convert with --shuffle first, and then that dataset with --split",
-        )
-    if options.repair and options.order.shuffle:
-        raise UsageError(
-            "--repair: a shard of a shuffled dataset has rows from all over the source",
-            hint="--force makes the dataset anew",
-        )
+    for flag in options.order.changes:
+        if options.splits.split is not None:
+            raise UsageError(
+                f"{flag} and --split exclude each other",
+                hint=f"convert with {flag} first, and then that dataset with --split",
+            )
+        if options.repair:
+            raise UsageError(
+                f"--repair: with {flag} a shard has rows from all over the source",
+                hint="--force makes the dataset anew",
+            )
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"

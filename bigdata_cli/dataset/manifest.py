@@ -107,11 +107,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
     order; "within shards" where only the rows of each shard are; "shuffled" where they are in the
-    random order of a seed. sidecars: files that belong to the dataset beside its shards: the
-    format's own metadata, rejected records. filtered_rows: that were read, and that a filter took
-    away. short_rows, long_rows: records that had too few or too many fields and were kept;
-    repeated_headers: that were left out. splits: in the order of their shards; none where the
-    dataset is not split.
+    random order of a seed, "sorted" where they are sorted by columns. sidecars: files that belong
+    to the dataset beside its shards: the format's own metadata, rejected records. filtered_rows:
+    that were read, and that a filter took away. short_rows, long_rows: records that had too few or
+    too many fields and were kept; repeated_headers: that were left out. splits: in the order of
+    their shards; none where the dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -129,7 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0
-    order: Literal["source", "within shards", "shuffled"]
+    order: Literal["source", "within shards", "shuffled", "sorted"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]
     transforms: tuple[dict[str, Any], ...] = ()
@@ -178,6 +178,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def statistics(self) -> Mapping[str, ColumnStatistics]:
         """The statistics of columns by name, of those that have any."""
         return statistics_of(self.columns)
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether the rows are in an order of their own."""
+        return self.order in ("shuffled", "sorted")
 
     def shards_of(self, split: str) -> range:
         """The places of the shards of a split in `shards`; raises KeyError where there is none."""

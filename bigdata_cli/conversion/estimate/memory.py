@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bigdata_cli.conversion.estimate.scatter import SHARE_BYTES
+from bigdata_cli.conversion.estimate.scatter import gather_bytes
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
 from bigdata_cli.resources.budget import BATCH_SIZES, MemoryBudget, Work, budget_within
 from bigdata_cli.resources.memory import available_cpus
@@ -35,8 +35,6 @@ _DISTINCT_BYTES = 150
 _FEED_BYTES, _FED_UNITS = 8 << 20, 4
 _WINDOW_BYTES = {"xz": 70_000_000, "zstd": 10_000_000, "bzip2": 5_000_000}
 """Of decompressors that look back further than gzip does."""
-_SHARES = 4
-"""Of rows that are put into order: two copies of the one that is read, and those before it."""
 _SHARD_TABLES = 3
 """Bytes of a shard's tables in memory against those of its files, which may be compressed."""
 
@@ -63,7 +61,7 @@ def work_of(survey: Survey) -> Work:
     form, storage = survey.form, survey.storage
     traits, layout = form.traits, form.traits.layout(storage.layout)
     of_column = _STATE_COLUMN_BYTES + layout.open_column_bytes
-    shuffles = options.order.shuffle
+    n_rows = sample.estimated_rows if sample.size_known else None
     transcriber = sample.plan.dialect.transcriber
     scratch_row = _CELL_BYTES * n_columns
     if transcriber is not None:
@@ -79,7 +77,7 @@ def work_of(survey: Survey) -> Work:
         encode_bytes=n_columns * traits.encode_column_bytes,
         kept_bytes=n_columns * traits.kept_column_bytes,
         shard_bytes=_SHARD_TABLES * (options.shard_bytes or DEFAULT_SHARD_BYTES),
-        fed_units=_FED_UNITS if survey.source.is_stream or shuffles else 0,
+        fed_units=_FED_UNITS if survey.source.is_stream or options.order.changes else 0,
         record_bytes=options.max_line_bytes,
         longest_bytes=max(longest, LOOKAHEAD_BYTES),
         record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
@@ -89,7 +87,7 @@ def work_of(survey: Survey) -> Work:
         fixed_bytes=n_columns * of_column
         + _vocabulary_bytes(survey)
         + _stream_bytes(survey)
-        + (_SHARES * SHARE_BYTES if shuffles else 0),
+        + gather_bytes(sample.schema, sample.statistics, n_rows, options.order),
     )
 
 

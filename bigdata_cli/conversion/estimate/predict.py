@@ -74,8 +74,9 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
     if shards > 1:
         total = growth.bytes_of(rows.all_rows, shards)
     encoding, scattered = growth.seconds, 0
-    if options.order.shuffle:
-        of_buckets = _scattering(rows)
+    if options.order.changes:
+        options.order.check(rows.schema.names)
+        of_buckets = _scattering(rows, options)
         scattered = of_buckets.bytes_of(rows.all_rows, 1)
         encoding += (1 + GATHER_SHARE) * of_buckets.seconds
     return Prediction(
@@ -91,10 +92,10 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
     )
 
 
-def _scattering(rows: SampledRows) -> _Growth:
+def _scattering(rows: SampledRows, options: ConvertOptions) -> _Growth:
     """How the files grow in which rows are until they are in another order."""
-    options = bucket_options(rows.schema, rows.statistics, rows.all_rows)
-    return _Growth(bucket_format(), options, rows)
+    buckets = bucket_options(rows.schema, rows.statistics, rows.all_rows, options.order)
+    return _Growth(bucket_format(), buckets, rows)
 
 
 class _Growth:
