@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import UsageError, did_you_mean
-from bigdata_cli.option_kinds import NAMES, accept_texts
+from bigdata_cli.option_kinds import NAMES, accept_texts, join_names
 from bigdata_cli.options import option
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ SORT_COLUMNS = NAMES._replace(
     metavar="COL[:desc],...",
     annotation="str | Sequence[str]",
     accept=_accept_columns,
-    note=", separated by commas",
+    collect=join_names,
+    note=", separated by commas; repeatable",
 )
 
 
