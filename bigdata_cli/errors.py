@@ -38,6 +38,10 @@ class BigdataError(Exception):
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nHint: {self.hint}"
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, which is of no use to a user."""
+        return f"{type(self).__name__}: {self}".split("\n")
+
 
 class UsageError(BigdataError):
     """An option, a path or a combination of them cannot work."""

@@ -315,3 +315,13 @@ def test_every_flag_in_a_message_is_that_of_an_option():
         for text in _texts(path):
             unknown = set(FLAG.findall(text)) - known
             assert not unknown, f"{path}: {text}"
+
+
+def test_ipython_shows_an_error_of_the_user_without_a_traceback():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    result = shell.run_cell("from bigdata_cli import convert; convert('none.csv', to='npy')")
+    error = result.error_in_exec
+    assert isinstance(error, UsageError)
+    assert error._render_traceback_()[0] == f"UsageError: {error.message}"

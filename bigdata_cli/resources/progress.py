@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TextIO, TypeVar
@@ -102,7 +103,9 @@ def progress_listener(
     if not progress:
         yield None
         return
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without widgets gets a bar of text
+        from tqdm.auto import tqdm
 
     bar, lock = ProgressBar(sys.stderr, tqdm), threading.Lock()
 
