@@ -56,6 +56,9 @@ def convert(
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
+    join: str | Path | Sequence[str | Path] = (),
+    on: str | Sequence[str] | Sequence[Sequence[str]] = (),
+    how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
     sample: float | None = None,
@@ -139,6 +142,9 @@ def convert(
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
         rename: Another name for a column; all other options use it.
+        join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
+        on: The columns of the keys of join, in the rows and in the table.
+        how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         sample: Keep each row with this probability.

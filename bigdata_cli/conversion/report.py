@@ -74,6 +74,7 @@ class ConvertReport:
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
             "filtered_rows": self.filtered_rows,
+            "unmatched_rows": dict(self.manifest.unmatched_rows),
             "shards": self.n_shards,
             "files": self.n_files,
             "bytes_in": self.bytes_in,
@@ -139,6 +140,7 @@ def _tally_of(manifest: Manifest) -> Tally:
         short_rows=manifest.short_rows,
         long_rows=manifest.long_rows,
         repeated_headers=manifest.repeated_headers,
+        unmatched=manifest.unmatched_rows,
     )
 
 
@@ -153,6 +155,8 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
     if tally.repeated_headers:
         yield f"{tally.repeated_headers:,} rows were the header again and were left out"
+    for path, n_rows in sorted(tally.unmatched.items()):
+        yield f"--join {path}: {n_rows:,} row{'s' * (n_rows != 1)} with a key that it does not have"
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

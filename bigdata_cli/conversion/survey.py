@@ -64,6 +64,7 @@ def survey(
         types=named_types(options),
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
+        memory_limit=options.memory_limit,
     )
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)

@@ -97,6 +97,7 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 _RARE_KEYS = (
     *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
+    "unmatched_rows",
     "splits",
 )
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
@@ -110,8 +111,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     random order of a seed, "sorted" where they are sorted by columns. sidecars: files that belong
     to the dataset beside its shards: the format's own metadata, rejected records. filtered_rows:
     that were read, and that a filter took away. short_rows, long_rows: records that had too few or
-    too many fields and were kept; repeated_headers: that were left out. splits: in the order of
-    their shards; none where the dataset is not split.
+    too many fields and were kept; repeated_headers: that were left out. unmatched_rows: by table
+    of a join, those whose key it does not have. splits: in the order of their shards; none where
+    the dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -129,6 +131,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0
+    unmatched_rows: dict[str, Count] = {}
     order: Literal["source", "within shards", "shuffled", "sorted"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]

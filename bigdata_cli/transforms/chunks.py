@@ -15,6 +15,7 @@ from bigdata_cli.sources.bad_values import InvalidValue
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.computed import PLACE, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
@@ -167,13 +168,16 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
         arrays[PLACE] = array_of(places)
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
+    evaluation.count_unmatched()
     made = {place: evaluation.column(number) for place, number in shaping.made}
     kept = select_rows(_passed(shaping, chunk, plan), evaluation.mask)
     try:
-        return _joined(shaping, kept, chunk, made, plan)
+        joined = _joined(shaping, kept, made, plan)
     except InvalidValue as error:
         error.rows = np.flatnonzero(evaluation.mask)[error.rows]
         raise
+    counted = Tally(filtered=chunk.rows - kept.rows, unmatched=evaluation.unmatched)
+    return replace(joined, tally=chunk.tally + counted)
 
 
 def _check_kinds(shaping: Shaping, chunk: Chunk, plan: ParsePlan) -> None:
@@ -212,9 +216,7 @@ def _passed(shaping: Shaping, chunk: Chunk, plan: ParsePlan) -> Chunk:
     )
 
 
-def _joined(
-    shaping: Shaping, kept: Chunk, chunk: Chunk, made: Mapping[int, pa.Array], plan: ParsePlan
-) -> Chunk:
+def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: ParsePlan) -> Chunk:
     """The columns that were passed on and those that were made, in the order of the plan."""
     n = len(plan.columns)
     states, arrays = list(plan.columns), [pa.nulls(0)] * n
@@ -253,7 +255,6 @@ def _joined(
         hashes=hashes,
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
-        tally=replace(chunk.tally, filtered=chunk.tally.filtered + chunk.rows - kept.rows),
     )
 
 

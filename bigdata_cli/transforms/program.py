@@ -35,11 +35,13 @@ class Outline:
     Attributes:
         made: The columns that are made, in order; each reads only those before it.
         filters: Which of them say what rows are kept.
+        counted: Which of them say what rows something was found for.
         columns: The columns after all steps, by name, in order.
     """
 
     made: tuple[Made, ...]
     filters: tuple[int, ...]
+    counted: tuple[int, ...]
     columns: tuple[tuple[str, Ref], ...]
 
     @property
@@ -49,7 +51,7 @@ class Outline:
     def needed(self, keep: Sequence[str]) -> tuple[int, ...]:
         """What has to be computed for these columns of the dataset, and which rows are kept."""
         columns = dict(self.columns)
-        waiting: list[Ref] = [*self.filters, *(columns[name] for name in keep)]
+        waiting: list[Ref] = [*self.filters, *self.counted, *(columns[name] for name in keep)]
         found: set[int] = set()
         while waiting:
             one = waiting.pop()
@@ -70,6 +72,7 @@ def outline(steps: Steps, names: tuple[str, ...]) -> Outline:
     scope: dict[str, Ref] = {name: name for name in names}
     made: list[Made] = []
     filters: list[int] = []
+    counted: list[int] = []
     for step in steps:
         before = tuple(scope)
         after = step.names_after(before)
@@ -78,14 +81,18 @@ def outline(steps: Steps, names: tuple[str, ...]) -> Outline:
             continue
         refs: dict[str, Ref] = {**scope, PLACE: PLACE}
         reads = tuple((name, refs[name]) for name in sorted(step.reads(before)))
+        says_which = step.filters or step.counts_unmatched
         if step.filters:
             filters.append(len(made))
+        if step.counts_unmatched:
+            counted.append(len(made))
+        if says_which:
             made.append(Made(step, 0, reads))
-        for index, name in enumerate(step.makes(before)):
+        for index, name in enumerate(step.makes(before), start=int(says_which)):
             scope[name] = len(made)
             made.append(Made(step, index, reads))
         scope = {name: scope[name] for name in after}
-    return Outline(tuple(made), tuple(filters), tuple(scope.items()))
+    return Outline(tuple(made), tuple(filters), tuple(counted), tuple(scope.items()))
 
 
 @lru_cache(_KEPT)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bigdata_cli.options import given_options
+from bigdata_cli.resources.budget import default_limit
+from bigdata_cli.resources.memory import available_memory_bytes
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.transforms.options import ShapeOptions, row_steps
 from bigdata_cli.types.lattice import TypeOptions
+
+if TYPE_CHECKING:
+    from bigdata_cli.transforms.steps import Steps
 
 
 def shaped(
@@ -17,6 +23,7 @@ def shaped(
     types: TypeOptions | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    memory_limit: int | None = None,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -28,14 +35,16 @@ def shaped(
         types: The dtypes that the user fixed, for those passes.
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
+        memory_limit: Of the conversion; None for the default. Tables may take half of it.
 
     Raises:
         UsageError: A step does not fit the columns.
         DataError: A record cannot be kept.
+        BudgetError: A table that is joined is too large.
     """
     if not given_options(options):
         return source
-    steps = row_steps(options)
+    steps = row_steps(options, _joins(options, source, memory_limit))
     from bigdata_cli.transforms.column_steps import ColumnSteps
     from bigdata_cli.transforms.source import ShapedSource
 
@@ -48,6 +57,31 @@ def shaped(
     made = ShapedSource(inner=source, steps=steps)
     _ = made.names  # which resolves the steps
     return made
+
+
+def _joins(options: ShapeOptions, source: RowSource, memory_limit: int | None) -> Steps:
+    """The steps of `--join`."""
+    if not (options.join or options.on or options.how):
+        return ()
+    from bigdata_cli.transforms.join import joins
+    from bigdata_cli.transforms.program import outline
+    from bigdata_cli.transforms.steps import Rename
+
+    renamed = (Rename(names=dict(options.rename)),) if options.rename else ()
+    names = outline(renamed, source.names).names
+    limit = default_limit(available_memory_bytes()) if memory_limit is None else memory_limit
+    return joins(options.join, options.on, options.how, names, max_bytes=limit // 2)
+
+
+def tables_bytes(source: RowSource) -> int:
+    """Bytes in memory of the tables that are joined to the rows of a source."""
+    if not source.is_shaped:
+        return 0
+    from bigdata_cli.transforms.join import Join
+    from bigdata_cli.transforms.source import ShapedSource
+
+    assert isinstance(source, ShapedSource)
+    return sum(step.table_bytes for step in source.steps if isinstance(step, Join))
 
 
 def only_read(source: RowSource, keep: Sequence[str]) -> tuple[str, ...]:

@@ -17,10 +17,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.
     Attributes:
         filters: It makes no column, but says which rows are kept.
         reads_places: It reads where in the source a row stands.
+        counts_unmatched: It says which rows it has found something for, and the others are counted.
     """
 
     filters: ClassVar[bool] = False
     reads_places: ClassVar[bool] = False
+    counts_unmatched: ClassVar[bool] = False
 
     def reads(self, names: Sequence[str]) -> frozenset[str]:
         """Which of the columns it reads; raises UsageError for one that is not there."""

@@ -24,6 +24,7 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.transforms.entry import read_entry
+from bigdata_cli.transforms.join import Join
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.lattice import Observed, observed_as
@@ -83,6 +84,9 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
         plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
         if manifest.transforms:
             entry = read_entry(manifest.transforms)
+            for step in entry.steps:
+                if isinstance(step, Join):
+                    step.check_table()
             rows = ShapedSource(inner=rows, steps=entry.steps)
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:

@@ -14,6 +14,7 @@ from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
 from bigdata_cli.resources.budget import BATCH_SIZES, MemoryBudget, Work, budget_within
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.sources.csv.blocks import LOOKAHEAD_BYTES, MAX_RECORD_BYTES, UNIT_BYTES
+from bigdata_cli.transforms.shape import tables_bytes
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def work_of(survey: Survey) -> Work:
         fixed_bytes=n_columns * of_column
         + _vocabulary_bytes(survey)
         + _stream_bytes(survey)
+        + tables_bytes(survey.source)
         + gather_bytes(sample.schema, sample.statistics, n_rows, options.order),
     )
 
