@@ -16,6 +16,7 @@ from bigdata_cli.option_kinds import (
     accept_integer,
     accept_mapping,
     accept_paths,
+    accept_several,
     accept_text,
     accept_texts,
     choice,
@@ -74,10 +75,18 @@ NEW_NAMES = Kind(
 def _accept_keys(given: Any) -> tuple[tuple[str, ...], ...]:
     if isinstance(given, str):
         return ((given,),)
-    keys = tuple(given)
-    if all(isinstance(one, str) for one in keys):
-        return (keys,) if keys else ()
-    return tuple(map(_accept_expressions, keys))
+    try:
+        keys = accept_texts(given)
+    except TypeError:
+        return tuple(map(_accept_expressions, accept_several(given)))
+    return (keys,) if keys else ()
+
+
+def _accept_how(given: Any) -> tuple[str, ...]:
+    ways = _accept_expressions(given)
+    if not set(ways) <= set(_LEFT_OR_INNER.choices):
+        raise TypeError("neither left nor inner")
+    return ways
 
 
 TABLES = Kind(
@@ -96,7 +105,7 @@ HOW = Kind(
     "left|inner",
     'Literal["left", "inner"] | Sequence[Literal["left", "inner"]]',
     _LEFT_OR_INNER.parse,
-    lambda given: tuple(map(_LEFT_OR_INNER.parse, _accept_expressions(given))),
+    _accept_how,
     collect=tuple,
     note="; once for each --join, or once for all",
 )

@@ -324,7 +324,7 @@ def test_the_number_of_buckets_follows_from_the_size(monkeypatch):
     from bigdata_cli.types.dtype import Column, Schema
     from bigdata_cli.types.statistics import ColumnStatistics
 
-    schema = Schema((Column("a", "int64"),))
+    schema = Schema((Column(name="a", dtype="int64"),))
     options = scatter.bucket_options(
         schema, {"a": ColumnStatistics()}, 1_000, OrderOptions(sort_by=("a",))
     )

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of, scalar_of, validity_of
 
@@ -46,6 +45,8 @@ class Lane(NamedTuple):
         if isinstance(self.values, np.ndarray):
             smaller, same = self.values < value, self.values == value
         else:
+            import pyarrow.compute as pc
+
             compare = pc.greater if self.descending else pc.less
             scalar = scalar_of(value, self.values.type)
             smaller = booleans_of(compare(self.values, scalar))
@@ -83,6 +84,8 @@ class Keys:
 
     def order(self) -> np.ndarray:
         """The rows in the order of their keys, those with equal ones as they were: int64 (n,)."""
+        import pyarrow.compute as pc  # which takes time, and only sorts need
+
         columns: list[pa.Array] = []
         directions: list[tuple[str, str]] = []
         for lane in self.lanes:
@@ -103,6 +106,8 @@ class Keys:
             if isinstance(values, np.ndarray):
                 differ |= values[order[1:]] != values[order[:-1]]
             else:
+                import pyarrow.compute as pc
+
                 texts = values.take(array_of(order))
                 differ |= booleans_of(pc.not_equal(texts[1:], texts[:-1]))
         return np.flatnonzero(differ) + 1
