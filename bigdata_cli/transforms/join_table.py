@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -78,7 +78,7 @@ class JoinTable:
         for salt in range(_SALTS):
             hashes = _hashes(keys, self.on, self.n_rows, salt)[rows]
             order = np.argsort(hashes, kind="stable")
-            index = _Index(hashes[order], rows[order], salt)
+            index = _Index.of(hashes[order], rows[order], salt)
             same = np.flatnonzero(index.hashes[1:] == index.hashes[:-1])
             first, second = index.rows[same], index.rows[same + 1]
             twice = first[_equal(keys, first, keys, second)]
@@ -117,11 +117,9 @@ class JoinTable:
         found = np.full(n_rows, -1, np.int64)
         if not len(index.rows):
             return found
+        hits = np.flatnonzero(_has_key(keys, n_rows))
         hashes = _hashes(keys, self.on, n_rows, index.salt)
-        places = np.searchsorted(index.hashes, hashes)
-        places[places == len(index.hashes)] = 0
-        hits = np.flatnonzero((index.hashes[places] == hashes) & _has_key(keys, n_rows))
-        rows = index.rows[places[hits]]
+        hits, rows = index.find(hashes if len(hits) == n_rows else hashes[hits], hits)
         own = [self.columns[name] for name in self.on]
         same = _equal(keys, hits, own, rows)
         found[hits[same]] = rows[same]
@@ -129,11 +127,43 @@ class JoinTable:
 
 
 class _Index(NamedTuple):
-    """hashes: of keys, ascending, uint64 (n,). rows: whose they are, int64 (n,). salt: of them."""
+    """Hashes in ascending order, which are found by their first bits.
+
+    hashes: of keys, uint64 (n,). rows: whose they are, int64 (n,). salt: of them. starts: where the
+    hashes that begin with these bits start, int64 (2**bits + 1,). bits: as many as make about half
+    as many hashes as beginnings.
+    """
 
     hashes: np.ndarray
     rows: np.ndarray
     salt: int
+    starts: np.ndarray
+    bits: int
+
+    @classmethod
+    def of(cls, hashes: np.ndarray, rows: np.ndarray, salt: int) -> Self:
+        bits = max(1, len(hashes).bit_length() + 1)
+        first = np.arange((1 << bits) + 1, dtype=np.float64) * 2.0 ** (64 - bits)
+        starts = np.searchsorted(hashes, first[:-1].astype(np.uint64))
+        return cls(hashes, rows, salt, np.append(starts, len(hashes)), bits)
+
+    def find(self, hashes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(labels, rows) of the hashes that are there; labels: of all that are looked for."""
+        first = (hashes >> np.uint64(64 - self.bits)).astype(np.int64)
+        places, stops = self.starts[first], self.starts[first + 1]
+        found_labels, found_rows = [], []
+        while True:
+            left = np.flatnonzero(places < stops)
+            if not len(left):
+                break
+            hashes, labels, places, stops = (x[left] for x in (hashes, labels, places, stops))
+            same = self.hashes[places] == hashes
+            found_labels.append(labels[same])
+            found_rows.append(self.rows[places[same]])
+            places = np.where(same, stops, places + 1)
+        if not found_labels:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return np.concatenate(found_labels), np.concatenate(found_rows)
 
 
 def _hashes(keys: Sequence[pa.Array], names: Sequence[str], n_rows: int, salt: int) -> np.ndarray:
