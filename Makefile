@@ -16,7 +16,7 @@ PLATFORMS := linux-x86_64 linux-aarch64 darwin-x86_64 darwin-aarch64
 FUZZ := --seconds 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint lint-c lint-types lint-style lint-imports lint-known audit \
+.PHONY: help demo recording test coverage lint lint-c lint-types lint-style lint-imports lint-known audit \
     format native wheels sanitize fuzz soak bench bench-quick bench-fraud docs clean
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
 	@echo "make docs         write docs/cli.md, docs/python.md, the signatures of api.py and the picture"
 	@echo "                  in docs/architecture.md"
+	@echo "make recording   write docs/recording.svg, the picture of a terminal in the README"
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/.installed-train $(NATIVE)
@@ -124,6 +125,9 @@ docs: $(VENV)/.installed-dev $(NATIVE)
 	mv docs/cli.md.new docs/cli.md
 	$(BIN)/python -m bigdata_cli.signatures
 	$(BIN)/python -m docs.make_architecture
+
+recording: $(VENV)/.installed-dev $(NATIVE)
+	$(BIN)/python -m docs.make_recording
 
 clean:
 	rm -rf demo build dist .bench .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis \

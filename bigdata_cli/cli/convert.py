@@ -181,14 +181,14 @@ def print_report(report: ConvertReport) -> None:
 
 
 def _memory_limit(budget: MemoryBudget | None) -> str | None:
-    """The limit in bytes, as it was understood, and what follows from it."""
+    """The limit, and what follows from it."""
     from bigdata_cli.resources.sizes import format_size
 
     if budget is None:
         return None
     threads = f"{budget.jobs} thread{'' if budget.jobs == 1 else 's'}"
     return (
-        f"{budget.limit_bytes:,} bytes ({threads}, "
+        f"{format_size(budget.limit_bytes)} ({threads}, "
         f"{format_size(budget.unit_bytes)} of source each at a time)"
     )
 

@@ -17,6 +17,7 @@ from bigdata_cli.cli.render import (
     sanitize,
     shorten,
 )
+from bigdata_cli.inspection.alerts import alerts_of
 from bigdata_cli.inspection.summary import (
     cost_notes,
     number_text,
@@ -119,11 +120,10 @@ def _column(column: CsvColumn) -> list[Any]:
 
 
 def _print_warnings(report: CsvReport) -> None:
-    found = {
-        column.name: "; ".join(column.warnings)
-        for column in report.columns[:MAX_SHOWN_COLUMNS]
-        if column.warnings
-    }
+    found: dict[str, str] = {}
+    for alert in alerts_of(report)[:MAX_SHOWN_COLUMNS]:
+        name = alert.column or "rows"
+        found[name] = f"{found[name]}; {alert.text}" if name in found else alert.text
     if found:
         click.echo()
         print_title("Worth knowing")

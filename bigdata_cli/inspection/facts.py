@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.conversion.estimate.costs import Cost, Room
+from bigdata_cli.inspection.relations import CorrelatedPair, LabelTie
+from bigdata_cli.resources.memory import available_cpus, available_memory_bytes
 
 if TYPE_CHECKING:
     from bigdata_cli.loaders.shuffle_score import ShuffleScore
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="minutes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """When a report was made, in ISO 8601, and on what."""
+
+    at: str = field(default_factory=_now)
+    processors: int = field(default_factory=available_cpus)
+    memory_bytes: int = field(default_factory=available_memory_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +34,8 @@ class Histogram:
 
     kind: "numbers", "times" (seconds since 1970), "lengths" (characters of text): counts[i] values
     from edges[i] up to edges[i + 1], `below` and `above` beyond the first and the last edge.
-    "values": counts[i] times values[i], `others` for all that are not listed.
+    "values": counts[i] times values[i], `others` for all that are not listed. is_log: each bin but
+    the first is as many times as wide as the one before.
     """
 
     kind: str
@@ -28,6 +45,7 @@ class Histogram:
     below: int = 0
     above: int = 0
     others: int = 0
+    is_log: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +104,8 @@ class SourceFacts:
     rows is an estimate unless `exact`: then all of it was read. rows_low, rows_high: where it lies
     in 19 of 20 samples, None where that is not known. size_known: rows is of all, and not only of
     the beginning of a pipe; source_bytes of a pipe is 0. bad_rows: records that cannot be kept,
-    where all were read, or those of the sample where they are left out. notes: what could not be
-    done.
+    where all were read, or those of the sample where they are left out. label_ties,
+    correlated_pairs, duplicate_rows: of the sample. notes: what could not be done.
     """
 
     path: str
@@ -109,6 +127,10 @@ class SourceFacts:
     bad_rows: int | None = None
     label_candidates: tuple[str, ...] = ()
     balance: ClassBalance | None = None
+    label_ties: tuple[LabelTie, ...] = ()
+    correlated_pairs: tuple[CorrelatedPair, ...] = ()
+    duplicate_rows: int = 0
+    made: Made = field(default_factory=Made, compare=False)
     room: Room | None = field(default=None, compare=False)
     costs: tuple[Cost, ...] = ()
     notes: tuple[str, ...] = ()
@@ -196,6 +218,7 @@ class DatasetFacts:
     columns: tuple[DatasetColumn, ...]
     next_command: str
     memory_bytes: int = 0
+    made: Made = field(default_factory=Made, compare=False)
     room: Room | None = field(default=None, compare=False)
     loaders: Mapping[str, str] | None = None
     balance: ClassBalance | None = None

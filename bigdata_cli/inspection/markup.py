@@ -40,9 +40,12 @@ def tile(figure: str, what: str) -> str:
     return f'<div class="card tile"><b>{text(figure)}</b><span>{text(what)}</span></div>'
 
 
-def bars(rows: Sequence[tuple[str, Sequence[float], str]]) -> str:
-    """Horizontal bars, all to one scale: (name, length, or before and after, caption)."""
-    most = max((length for _, lengths, _ in rows for length in lengths), default=0) or 1
+def bars(rows: Sequence[tuple[str, Sequence[float], str]], *, whole: float = 0.0) -> str:
+    """Horizontal bars, all to one scale: (name, length, or before and after, caption).
+
+    whole: the length of the full track; 0 for that of the longest bar.
+    """
+    most = whole or max((length for _, lengths, _ in rows for length in lengths), default=0) or 1
     kinds = {1: ("",), 2: (" class=before", "")}
     return "".join(
         f'<div class="bar"><span>{named(name)}</span><span class="tracks">'
@@ -95,6 +98,8 @@ def histogram(shown: Histogram) -> str:
         for count, where in ((shown.below, "below"), (shown.above, "above"))
         if count
     )
+    if shown.is_log:
+        beyond = f"<span>log scale from {text(_end(shown, 1))}</span>{beyond}"
     ends = f"<span>{text(_end(shown, 0))}</span>{beyond}<span>{text(_end(shown, -1))}</span>"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '

@@ -6,16 +6,20 @@ Every name and value of a file goes through `markup.text`. The page forbids scri
 from __future__ import annotations
 
 import html
+import os
 import shlex
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 from bigdata_cli.conversion.estimate.costs import Cost
+from bigdata_cli.inspection.alerts import alerts_of
 from bigdata_cli.inspection.facts import (
     ClassBalance,
     CsvColumn,
     DatasetColumn,
     DatasetFacts,
+    Made,
     SourceFacts,
 )
 from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
@@ -33,6 +37,9 @@ MAX_COLUMNS = 400
 MAX_BARS = 30
 MAX_SHARDS = 100
 MAX_CLASSES = 10
+MAX_ALERTS = 100
+MAX_TIES = 20
+_MIN_INDEXED_COLUMNS = 13
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -49,20 +56,31 @@ def source_page(report: SourceFacts) -> str:
             "in the smallest types" + (f", {report.ratio:.1f}× less" if report.ratio else ""),
         ),
     ]
+    facts = [size, read, shlex.join(report.flags)]
+    if report.balance is not None:
+        facts.append(f"label {report.balance.column}")
     sections = [
-        f"<h1>{named(report.path)}</h1>",
-        f'<p class="soft">{text(size)} · {text(read)}'
-        + (f" · {text(shlex.join(report.flags))}" if report.flags else "")
-        + "</p>",
+        _header(report.path, facts, report.made),
         _verdict(report),
         f'<div class="tiles">{"".join(tiles)}</div>',
         "".join(f'<p class="warn">{text(note)}</p>' for note in report.notes),
+        _alerts(report),
         _costs(report),
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
         _balance(report.balance) if report.balance is not None else "",
+        _ties(report),
         _columns(report),
     ]
     return _page(report.path, sections)
+
+
+def _header(path: str, facts: list[str], made: Made) -> str:
+    """What the page is about, when it was made and where."""
+    machine = f"{made.processors} processors, {format_size(made.memory_bytes)} of memory"
+    shown = [*(fact for fact in facts if fact), made.at.replace("T", " ")[:16], machine]
+    name = os.path.basename(os.path.normpath(path)) or path
+    where = "" if name == path else f'<p class="note path">{named(path)}</p>'
+    return f'<h1>{named(name)}</h1>{where}<p class="soft">{text(" · ".join(shown))}</p>'
 
 
 def _rows_tile(report: SourceFacts) -> tuple[str, str]:
@@ -83,11 +101,13 @@ def dataset_page(report: DatasetFacts) -> str:
     )
     rows = [_dataset_row(column) for column in report.columns[:MAX_COLUMNS]]
     headers = ["column", "dtype", "nulls", "min", "max", "mean", "std", "in memory"]
+    facts = [
+        f"{report.format}, layout {report.layout}",
+        "" if report.label is None else f"label {report.label}",
+        f"made of {', '.join(report.sources)}",
+    ]
     sections = [
-        f"<h1>{named(report.path)}</h1>",
-        f'<p class="soft">{text(report.format)}, layout {text(report.layout)}'
-        + (f", label {named(report.label)}" if report.label is not None else "")
-        + f" · made of {named(', '.join(report.sources))}</p>",
+        _header(report.path, facts, report.made),
         '<div class="tiles">'
         + tile(f"{report.rows:,}", "rows")
         + tile(f"{len(report.columns):,}", "columns")
@@ -140,11 +160,57 @@ def _verdict(report: SourceFacts) -> str:
     return f"<p>{text(found[0].upper() + found[1:])}</p>{lines(report.next_command)}"
 
 
+def _alerts(report: SourceFacts) -> str:
+    """What deserves attention, each with a link to its column."""
+    alerts = alerts_of(report)
+    if not alerts:
+        return ""
+    places = {column.name: place for place, column in enumerate(report.columns[:MAX_COLUMNS])}
+    rows = "".join(
+        f"<li>{_link(alert.column, places)} {text(alert.text)}</li>"
+        for alert in alerts[:MAX_ALERTS]
+    )
+    hidden = len(alerts) - MAX_ALERTS
+    more = f"<li>and {hidden:,} more (--json has them)</li>" if hidden > 0 else ""
+    items = f'<ul class="alerts">{rows}{more}</ul>'
+    shown = f"<summary>{len(alerts):,} worth knowing</summary>"
+    is_open = " open" if len(alerts) <= MAX_BARS else ""
+    return f'<h2>Alerts</h2><details class="card"{is_open}>{shown}{items}</details>'
+
+
+def _link(column: str, places: dict[str, int]) -> str:
+    place = places.get(column)
+    return f'<a href="#c{place}">{named(column)}</a>' if place is not None else named(column)
+
+
+def _ties(report: SourceFacts) -> str:
+    """How much each column alone says about the label."""
+    if not report.label_ties or report.balance is None:
+        return ""
+    rows = [
+        (tie.column, (tie.information,), f"{100 * tie.information:.2g} %")
+        for tie in report.label_ties[:MAX_TIES]
+    ]
+    hidden = len(report.label_ties) - len(rows)
+    more = f'<p class="note">and {hidden:,} columns that say less</p>' if hidden > 0 else ""
+    return (
+        f"<h2>What tells {named(report.balance.column)}</h2>"
+        '<p class="note">How much of what the label leaves open each column settles by itself, in '
+        "rows of the sample: 100 % tells it without fail, which often means that the column is "
+        "known only afterwards.</p>"
+        f'<div class="card bars">{bars(rows, whole=1.0)}{more}</div>'
+    )
+
+
 def _costs(report: SourceFacts) -> str:
     if not report.costs or report.room is None:
         return ""
-    rows = "".join(_cost(cost) for cost in ranked(report.costs))
-    heads = ("", "on disk", "time", "in memory", "fits disk", "fits memory")
+    costs = ranked(report.costs)
+    most = max(cost.bytes for cost in costs) or 1
+    heads = ["", "on disk", "time", "in memory"]
+    if not all(cost.fits_disk and cost.fits_memory for cost in costs):
+        heads.append("exceeds")
+    rows = "".join(_cost(cost, most, with_limits=len(heads) > 4) for cost in costs)
     head = "".join(f"<th{' class=n' if 1 <= i <= 3 else ''}>{h}</th>" for i, h in enumerate(heads))
     notes = "".join(f"<br>{text(note)}" for note in cost_notes(report.costs, report.room))
     return (
@@ -155,23 +221,23 @@ def _costs(report: SourceFacts) -> str:
     )
 
 
-def _cost(cost: Cost) -> str:
+def _cost(cost: Cost, most_bytes: int, *, with_limits: bool) -> str:
     marks = ("¹" if cost.dropped else "") + ("²" if cost.narrowed else "")
     name = f"{text(cost.format)} {text(cost.layout)} {marks}"
     best = ' <span class="pill">recommended</span>' if cost.is_recommended else ""
+    fits = {"disk": cost.fits_disk, "memory": cost.fits_memory}
+    exceeded = ", ".join(name for name, is_enough in fits.items() if not is_enough)
+    limits = f'<td class="no" data-head="exceeds">{exceeded}</td>' if with_limits else ""
+    width = f"{100 * cost.bytes / most_bytes:.2f}%"
     return (
         f"<tr{' class=best' if cost.is_recommended else ''}>"
         f'<td>{name} <span class="soft">{text(cost.compression)}</span>{best}</td>'
-        f'<td class="n" data-head="on disk">{text(format_size(cost.bytes))}</td>'
+        f'<td class="n size" data-head="on disk">{text(format_size(cost.bytes))}'
+        f'<span class="track"><i style="width:{width}"></i></span></td>'
         f'<td class="n" data-head="time">{text(format_duration(cost.seconds))}</td>'
         f'<td class="n" data-head="in memory">{text(format_size(cost.memory_bytes))}</td>'
-        f'<td data-head="disk">{_yes(cost.fits_disk)}</td>'
-        f'<td data-head="memory">{_yes(cost.fits_memory)}</td></tr>'
+        f"{limits}</tr>"
     )
-
-
-def _yes(fits: bool) -> str:
-    return '<span class="yes">fits</span>' if fits else '<span class="no">does not fit</span>'
 
 
 def _memory(columns: list[tuple[str, int, int]]) -> str:
@@ -248,13 +314,23 @@ def _columns(report: SourceFacts) -> str:
     more = f'<p class="note">and {hidden:,} more columns (--json has them)</p>' if hidden else ""
     whose = "" if report.exact else " Figures are of the rows that were read; ~ is an estimate."
     return (
-        f'<h2>Columns</h2><p class="note">{text(whose.strip())}</p><div class="columns">'
-        + "".join(_column(column) for column in shown)
+        f'<h2>Columns</h2><p class="note">{text(whose.strip())}</p>{_index(shown)}'
+        '<div class="columns">'
+        + "".join(_column(column, place) for place, column in enumerate(shown))
         + f"</div>{more}"
     )
 
 
-def _column(column: CsvColumn) -> str:
+def _index(columns: Sequence[CsvColumn]) -> str:
+    """Links to the columns by name, where there are many."""
+    if len(columns) < _MIN_INDEXED_COLUMNS:
+        return ""
+    ranked = sorted(enumerate(columns), key=lambda pair: (pair[1].name.casefold(), pair[0]))
+    links = " ".join(f'<a href="#c{place}">{named(column.name)}</a>' for place, column in ranked)
+    return f'<details class="card index"><summary>By name</summary><p>{links}</p></details>'
+
+
+def _column(column: CsvColumn, place: int) -> str:
     facts: list[tuple[str, Any]] = [
         ("nulls", f"{100 * column.nulls_share:.3g} %" if column.nulls_share else "none"),
         (
@@ -273,7 +349,7 @@ def _column(column: CsvColumn) -> str:
     figure = histogram(column.histogram) if column.histogram is not None else ""
     warnings = "".join(f'<p class="warn">{text(warning)}</p>' for warning in column.warnings)
     return (
-        f'<section class="card column"><header><h3>{named(column.name)}</h3>'
+        f'<section class="card column" id="c{place}"><header><h3>{named(column.name)}</h3>'
         f'<span class="pill">{text(column.dtype)}</span></header>'
         f"{figure}<dl>{rows}</dl>{warnings}</section>"
     )

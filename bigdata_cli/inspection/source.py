@@ -25,6 +25,7 @@ from bigdata_cli.inspection.footprint import (
     table_columns,
 )
 from bigdata_cli.inspection.full import Full, read_all
+from bigdata_cli.inspection.relations import correlated_pairs, duplicate_rows, label_ties
 from bigdata_cli.inspection.report import CsvReport
 from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
@@ -118,6 +119,7 @@ class _Inspection:
         wish = Wish(path=self.path, flags=self._repeated_flags(), label=self.options.label)
         costs = predict_costs(self.rows, wish, self.room)
         low, high = self._interval()
+        batches, label = self.rows.batches, self.options.label
         report = CsvReport(
             path=self.path,
             source_bytes=source.bytes,
@@ -138,6 +140,9 @@ class _Inspection:
             bad_rows=self._bad_rows(),
             label_candidates=label_candidates(seen),
             balance=self._balance(),
+            label_ties=label_ties(batches, label) if label is not None and batches else (),
+            correlated_pairs=correlated_pairs(batches) if batches else (),
+            duplicate_rows=duplicate_rows(batches),
             room=self.room,
             costs=costs,
             notes=self._notes(),

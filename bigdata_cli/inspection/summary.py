@@ -100,9 +100,15 @@ def cost_notes(costs: Sequence[Cost], room: Room) -> list[str]:
 
 
 def number_text(value: Any) -> str | None:
-    """A figure of a column in a few digits; None where there is none."""
+    """A figure of a column in six digits; None where there is none.
+
+    >>> number_text(76454.71), number_text(198320.4), number_text(743), number_text(1e-9)
+    ('76,454.7', '198,320', '743', '1e-09')
+    """
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float):
-        return f"{value:,.0f}" if _LARGE <= abs(value) < _HUGE else f"{value:.6g}"
-    return f"{int(value):,}" if abs(value) >= _LARGE else str(int(value))
+    if not isinstance(value, float):
+        return f"{int(value):,}"
+    if _LARGE <= abs(value) < _HUGE:
+        return f"{value:,.0f}"
+    return f"{value:,.6g}" if abs(value) < _HUGE else f"{value:.6g}"

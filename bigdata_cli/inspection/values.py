@@ -17,6 +17,9 @@ N_BINS = 24
 MAX_VALUES = 12
 _TAIL = 0.005
 """The share of the values at each end that may be beyond the bins."""
+_HIGH_QUANTILE, _HEAVY_TAIL, _MAX_LOG_RANGE = 0.99, 8.0, 1e9
+"""A tail is heavy where that quantile is so many times the median; the range of bins that have
+equal ratios."""
 _LONG_TAIL = 3.0
 """The bins leave the ends out where those would make them so many times wider."""
 
@@ -28,6 +31,7 @@ class Bins:
     kind: str
     edges: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
+    is_log: bool = False
 
     def fits(self, kind: pa.DataType) -> bool:
         """Whether a piece of that type can be counted."""
@@ -65,6 +69,7 @@ class Bins:
             counts=tuple(numbers[1:-1]),
             below=numbers[0],
             above=numbers[-1],
+            is_log=self.is_log,
         )
 
 
@@ -80,6 +85,8 @@ def choose_bins(kind: Kind, pieces: Sequence[pa.Array]) -> Bins | None:
         return None
     if kind is Kind.INT and len(np.unique(numbers)) <= MAX_VALUES:
         return _value_bins(pieces)
+    if name == "numbers" and (edges := _log_edges(numbers)) is not None:
+        return Bins(name, edges, is_log=True)
     low, high = float(numbers.min()), float(numbers.max())
     first, last = (float(edge) for edge in np.quantile(numbers, (_TAIL, 1 - _TAIL)))
     if last > first and high - low > _LONG_TAIL * (last - first):
@@ -93,6 +100,20 @@ def choose_bins(kind: Kind, pieces: Sequence[pa.Array]) -> Bins | None:
         n_bins = max(1, -(-int(high - low + 1) // width))
         high = low + width * n_bins
     return Bins(name, tuple(float(edge) for edge in np.linspace(low, high, n_bins + 1)))
+
+
+def _log_edges(numbers: np.ndarray) -> tuple[float, ...] | None:
+    """Edges at equal ratios, from 0 on, where values have a heavy tail; None for others."""
+    positive = numbers[numbers > 0]
+    if numbers.min() < 0 or len(positive) < N_BINS:
+        return None
+    middle, high = np.quantile(positive, (0.5, _HIGH_QUANTILE))
+    if high < _HEAVY_TAIL * middle:
+        return None
+    low = max(float(np.quantile(positive, _TAIL)), float(positive.max()) / _MAX_LOG_RANGE)
+    edges = np.geomspace(low, float(positive.max()), N_BINS)
+    edges[-1] = positive.max()
+    return (0.0, *map(float, edges))
 
 
 def _value_bins(pieces: Sequence[pa.Array]) -> Bins | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TextIO, TypeVar
 
 SECONDS_BETWEEN_UPDATES = 0.2
+_COLUMNS = 80
 
 
 class ProgressState(NamedTuple):
@@ -81,8 +83,8 @@ class ProgressBar:
             unit="B" if state.unit == "B" else f" {state.unit}",
             unit_scale=True,
             file=self._stream,
-            dynamic_ncols=True,
             mininterval=SECONDS_BETWEEN_UPDATES,
+            **_width(self._stream),
         )
 
     def close(self) -> None:
@@ -90,6 +92,15 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _width(stream: TextIO) -> dict[str, Any]:
+    """How wide a bar is: as the terminal, or 80 where that does not know its width."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        columns = _COLUMNS
+    return {"dynamic_ncols": True} if columns else {"ncols": _COLUMNS}
 
 
 @contextmanager

@@ -137,3 +137,16 @@ def test_python_shows_a_bar(sample_data, tmp_path, capsys):
     shown = capsys.readouterr().err
     assert "convert: 100%" in shown
     assert "rows" in shown
+
+
+def test_a_terminal_that_does_not_know_its_width_has_a_bar(tmp_path):
+    import os
+    import pty
+
+    ours, theirs = pty.openpty()  # 0 columns
+    with os.fdopen(theirs, "w") as stream:
+        with ProgressDisplay(stream=stream) as progress:
+            progress(at("convert", 40, rows=1_234))
+        shown = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert "convert:  40%" in shown

@@ -312,7 +312,12 @@ def test_every_option_of_the_command_is_one_of_the_function():
     renamed = {"sample_bytes": "sample_size", "memory_bytes": "memory", "disk_bytes": "disk",
                "null_tokens": "null", "as_json": "path"}  # fmt: skip
     options = {str(parameter.name) for parameter in command.params}
-    options -= {"help", "other", "compare"}  # of Python that is `diff(a, b, sample=True)`
+    options -= {
+        "help",
+        "help_all",
+        "other",
+        "compare",
+    }  # of Python that is `diff(a, b, sample=True)`
     assert {renamed.get(name, name) for name in options} <= names
 
 
