@@ -100,6 +100,7 @@ def convert(
     encoding: str | None = None,
     shuffle: bool = False,
     sort_by: str | Sequence[str] = (),
+    partition_by: str | Sequence[str] = (),
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -198,6 +199,8 @@ def convert(
             one.
         sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
             nulls last; COL:desc has the largest first.
+        partition_by: Put the rows of each value of these columns into a folder of its own,
+            COL=VALUE, as Hive does; of Parquet.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:

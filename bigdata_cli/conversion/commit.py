@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from bigdata_cli.checksum import is_file_name
+from bigdata_cli.checksum import is_stored_name
 from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_journal
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
@@ -84,7 +84,7 @@ class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in (name for pair in self.renames for name in pair):
-            if not is_file_name(name) or name == MANIFEST_NAME:
+            if not is_stored_name(name) or name == MANIFEST_NAME:
                 raise ValueError(f"{name!r} is not the name of a file of a dataset")
 
 

@@ -20,13 +20,13 @@ def _accept_columns(given: Any) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else accept_texts(given)
 
 
-SORT_COLUMNS = NAMES._replace(
-    metavar="COL[:desc],...",
+COLUMNS = NAMES._replace(
     annotation="str | Sequence[str]",
     accept=_accept_columns,
     collect=join_names,
     note=", separated by commas; repeatable",
 )
+SORT_COLUMNS = COLUMNS._replace(metavar="COL[:desc],...")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +45,29 @@ class OrderOptions:
         default=(),
     )
 
+    partition_by: tuple[str, ...] = option(
+        "Put the rows of each value of these columns into a folder of its own, COL=VALUE, as Hive "
+        "does; of Parquet.",
+        COLUMNS,
+        default=(),
+    )
+
     @property
     def changes(self) -> tuple[str, ...]:
         """The options given that change the order of the source."""
-        given = {"--shuffle": self.shuffle, "--sort-by": bool(self.sort_by)}
-        return tuple(flag for flag, is_given in given.items() if is_given)
+        given = {
+            "--shuffle": self.shuffle,
+            "--sort-by": self.sort_by,
+            "--partition-by": self.partition_by,
+        }
+        return tuple(flag for flag, value in given.items() if value)
 
     def sort_columns(self) -> tuple[SortColumn, ...]:
-        """What rows are sorted by; empty where they are not."""
+        """What rows are sorted by, first by their folders; empty where they are not."""
         from bigdata_cli.formats.buckets.sort_keys import SortColumn
 
-        return tuple(
+        folders = tuple(map(SortColumn, self.partition_by))
+        return folders + tuple(
             SortColumn(
                 text.removesuffix(_DESCENDING if is_descending else _ASCENDING), is_descending
             )
@@ -65,14 +77,15 @@ class OrderOptions:
 
     def check(self, names: Sequence[str]) -> None:
         """Raise UsageError where a dataset of these columns cannot be in that order."""
-        if len(self.changes) > 1:
+        if self.shuffle and len(self.changes) > 1:
             raise UsageError(f"{' and '.join(self.changes)} exclude each other")
         columns = [column.name for column in self.sort_columns()]
-        for name in columns:
+        for place, name in enumerate(columns):
+            flag = "--partition-by" if place < len(self.partition_by) else "--sort-by"
             if name not in names:
                 raise UsageError(
-                    f'--sort-by: there is no column "{name}" in the dataset',
+                    f'{flag}: there is no column "{name}" in the dataset',
                     hint=did_you_mean(name, names),
                 )
-        if len(set(columns)) < len(columns):
-            raise UsageError("--sort-by names a column twice")
+            if name in columns[:place]:
+                raise UsageError(f'{flag} names "{name}", which rows are sorted by already')

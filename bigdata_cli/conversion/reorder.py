@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from msgspec import structs
@@ -20,14 +21,16 @@ from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.describe import options_entry, row_counts, settled_statistics
 from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.estimate.memory import budget_of
-from bigdata_cli.conversion.partition import BySize, Evenly, FileRanges, Partition
+from bigdata_cli.conversion.partition import ByRows, BySize, Evenly, FileRanges, Partition
 from bigdata_cli.conversion.plan import Plan, Shards
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError
+from bigdata_cli.formats.buckets.write import check_groups
+from bigdata_cli.formats.hive import folder_of
 from bigdata_cli.io.store import PartialFiles
 from bigdata_cli.sources.tables.reordered import ReorderedSource, RowsInOrder
 from bigdata_cli.sources.tables.scattered import Scattered
-from bigdata_cli.sources.tables.sorted_runs import SortedRuns
+from bigdata_cli.sources.tables.sorted_runs import Group, SortedRuns
 from bigdata_cli.types.column_entry import column_entries
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState
@@ -84,20 +87,39 @@ class Scatter:
         columns = tuple(_fixed(state) for state in ledger.final_columns())
         schema = conversion.specs.schema(columns)
         plan.form.check(schema, plan.storage)
-        sample = plan.sample
+        sample, rows = plan.sample, self._rows_in_order(schema)
         source = ReorderedSource(
             inner=plan.source,
-            scattered=self._rows_in_order(schema),
+            scattered=rows,
             entries=conversion.entries(),
             row_bytes=max(1.0, sample.bytes / max(sample.rows, 1)),
         )
-        count = self._count()
         return replace(
             plan,
             source=source,
             sample=replace(sample, plan=replace(sample.plan, columns=columns), schema=schema),
             fields=source.fields_of(plan.keep),
-            shards=replace(plan.shards, partition=Evenly(ledger.rows, count), count=count),
+            shards=self._shards(rows),
+        )
+
+    def _shards(self, rows: RowsInOrder) -> Shards:
+        """As many as in the order of the source; with folders, some for each of them."""
+        shards, count = self.asked.shards, self._count()
+        names = self.asked.options.order.partition_by
+        if not names:
+            return replace(shards, partition=Evenly(rows.rows, count), count=count)
+        assert isinstance(rows, SortedRuns)
+        groups = rows.groups(len(names)) or [Group((None,) * len(names), 0)]
+        check_groups(len(groups))
+        sizes: list[int] = []
+        folders: list[str] = []
+        for group in groups:
+            n_shards = max(1, math.ceil(group.rows * count / max(rows.rows, 1)))
+            ends = [group.rows * i // n_shards for i in range(n_shards + 1)]
+            sizes += [stop - start for start, stop in pairwise(ends)]
+            folders += [folder_of(names, group.values)] * n_shards
+        return replace(
+            shards, partition=ByRows(tuple(sizes)), count=len(sizes), folders=tuple(folders)
         )
 
     def _rows_in_order(self, schema: Schema) -> RowsInOrder:

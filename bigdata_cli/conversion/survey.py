@@ -122,6 +122,11 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
+    if options.order.partition_by and options.shards is not None:
+        raise UsageError(
+            "--partition-by and --shards exclude each other: each value has files of its own",
+            hint="--shard-size says how large files are at the most, about",
+        )
     for flag in options.order.changes:
         if options.splits.split is not None:
             raise UsageError(
@@ -153,6 +158,7 @@ def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
         label=options.label,
         compression=options.compression,
         matrix_dtype="float64" if options.float_mode == "64" else "float32",
+        partition_by=options.order.partition_by,
     )
 
 

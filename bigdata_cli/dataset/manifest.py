@@ -66,7 +66,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for file in self.files:
-            if not SHARD_FILE.fullmatch(file.name):
+            if not SHARD_FILE.fullmatch(file.name.rpartition("/")[2]):
                 raise ValueError(f"{file.name[:255]!r} is not the name of a shard's file")
         if any(start > stop for _, start, stop in self.source_ranges):
             raise ValueError("a piece of a source ends before it begins")
@@ -97,7 +97,7 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 _RARE_KEYS = (
     *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
-    "unmatched_rows",
+    *("unmatched_rows", "partition_by"),
     "splits",
 )
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
@@ -108,12 +108,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
     order; "within shards" where only the rows of each shard are; "shuffled" where they are in the
-    random order of a seed, "sorted" where they are sorted by columns. sidecars: files that belong
-    to the dataset beside its shards: the format's own metadata, rejected records. filtered_rows:
-    that were read, and that a filter took away. short_rows, long_rows: records that had too few or
-    too many fields and were kept; repeated_headers: that were left out. unmatched_rows: by table
-    of a join, those whose key it does not have. splits: in the order of their shards; none where
-    the dataset is not split.
+    random order of a seed, "sorted" where they are sorted by columns. partition_by: columns whose
+    values are in the names of folders, and not in the files. sidecars: files that belong to the
+    dataset beside its shards: the format's own metadata, rejected records. filtered_rows: that were
+    read, and that a filter took away. short_rows, long_rows: records that had too few or too many
+    fields and were kept; repeated_headers: that were left out. unmatched_rows: by table of a join,
+    those whose key it does not have. splits: in the order of their shards; none where the dataset
+    is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -124,6 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     label: str | None
     compression: str | None
     matrix_dtype: Literal["float32", "float64"]
+    partition_by: tuple[str, ...] = ()
     written_rows: Count = msgspec.field(name="rows")
     """As the file has it; `rows` is the sum of the shards."""
     rejected_rows: Count
@@ -145,8 +147,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def __post_init__(self) -> None:
         if not is_file_name(f"{self.name}-"):
             raise ValueError(f"name: {self.name[:255]!r} is not the beginning of a file name")
-        if any(file.name == MANIFEST_NAME for file in self.sidecars):
-            raise ValueError(f"sidecars: {MANIFEST_NAME!r} is the manifest itself")
+        if any(file.name == MANIFEST_NAME or "/" in file.name for file in self.sidecars):
+            raise ValueError("sidecars: the manifest itself, or a file in another folder")
+        if set(self.partition_by) - {entry.name for entry in self.columns}:
+            raise ValueError("partition_by: a column that is not there")
         if self.label is not None and self.label not in {entry.name for entry in self.columns}:
             raise ValueError(f'label: there is no column "{self.label}"')
         if max(self.rows, self.bytes) >= 2**63:

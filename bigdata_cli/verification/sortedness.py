@@ -47,9 +47,11 @@ def sorted_rows_of(manifest: Manifest) -> SortedRows | Finding | None:
         return None
     given = manifest.options.get("sort_by")
     try:
-        if not isinstance(given, list) or not given or not all(isinstance(x, str) for x in given):
+        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
             raise UsageError("sort_by in its options is no list of columns")
-        options = OrderOptions(sort_by=tuple(given))
+        options = OrderOptions(sort_by=tuple(given), partition_by=manifest.partition_by)
+        if not options.changes:
+            raise UsageError("sort_by in its options is empty")
         options.check(manifest.schema.names)
     except UsageError as error:
         return Finding(file=MANIFEST_NAME, what=f"does not say how it is sorted: {error.message}")

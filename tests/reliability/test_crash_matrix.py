@@ -166,7 +166,8 @@ SHUFFLED: dict[str, Any] = {
 
 
 SORTED: dict[str, Any] = {
-    "shards": 3, "on_bad_row": "skip", "sort_by": ["kind", "id:desc"], "part_bytes": 20_000,
+    "on_bad_row": "skip", "partition_by": ["kind"], "sort_by": ["late", "id:desc"],
+    "part_bytes": 20_000,
 }  # fmt: skip
 
 

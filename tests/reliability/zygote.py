@@ -98,7 +98,9 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
     shape = ShapeOptions(seed=options.pop("seed", 0))
     order = OrderOptions(
-        shuffle=options.pop("shuffle", False), sort_by=tuple(options.pop("sort_by", ()))
+        shuffle=options.pop("shuffle", False),
+        sort_by=tuple(options.pop("sort_by", ())),
+        partition_by=tuple(options.pop("partition_by", ())),
     )
     splits = SplitOptions(split=options.pop("split", None))
     said: list[str] = []

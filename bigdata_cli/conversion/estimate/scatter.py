@@ -53,7 +53,9 @@ def bucket_options(
         bits, n_bytes = 0, n_rows * _row_bytes(schema, statistics)
         while bits < _MAX_BITS and n_bytes / (1 << bits) > SHARE_BYTES / 2:
             bits += 1
-    return BucketOptions(seed=seed, bits=bits, by=order.sort_columns())
+    return BucketOptions(
+        seed=seed, bits=bits, by=order.sort_columns(), n_grouped=len(order.partition_by)
+    )
 
 
 def gather_bytes(

@@ -39,7 +39,8 @@ class TableEntry(msgspec.Struct, frozen=True, array_like=True):
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """What stands at the end of a file.
 
-    part: of the source. seed, bits: of random keys and their buckets. schemas: serialised, in
+    part: of the source. seed, bits: of random keys and their buckets. by: the columns that tables
+    are sorted by instead. schemas: serialised, in
     Arrow's form. sizes: for each table and each of its buckets the bytes that are stored, those
     that they decompress to, and the rows: uint32 (buckets of all tables, 3).
     """
@@ -47,6 +48,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     part: Count
     seed: Count
     bits: Count
+    by: tuple[str, ...]
     schemas: tuple[bytes, ...]
     tables: tuple[TableEntry, ...]
     sizes: bytes
@@ -66,6 +68,7 @@ def encode_footer(
     part: int,
     seed: int,
     bits: int,
+    by: Sequence[str],
     schemas: Sequence[pa.Schema],
     tables: Sequence[TableEntry],
     sizes: Sequence[np.ndarray],
@@ -75,6 +78,7 @@ def encode_footer(
         part=part,
         seed=seed,
         bits=bits,
+        by=tuple(by),
         schemas=tuple(schema.serialize().to_pybytes() for schema in schemas),
         tables=tuple(tables),
         sizes=b"".join(one.astype(np.uint32).tobytes() for one in sizes),

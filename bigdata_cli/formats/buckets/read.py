@@ -93,10 +93,10 @@ class BucketFile:
     def firsts(self, number: int, columns: Sequence[Column]) -> tuple[np.ndarray, list[pa.Array]]:
         """(positions: int64 (n,), columns) of the first row of each bucket of a sorted table.
 
-        columns: those that it is sorted by, in that order.
+        columns: of those that it is sorted by.
         """
         table = self.footer.tables[number]
-        fields = [self._schemas[table.schema].field(column.name) for column in columns]
+        fields = [self._schemas[table.schema].field(name) for name in self.footer.by]
         try:
             schema = pa.schema([_steps(table), *fields])
             batch = pa.ipc.read_record_batch(pa.py_buffer(table.firsts), schema)
@@ -104,7 +104,7 @@ class BucketFile:
             raise self._damage(str(error)) from error
         if batch.num_rows != np.count_nonzero(self.sizes[number][:, 2]):
             raise self._damage(f"table {number} has {batch.num_rows:,} first rows")
-        arrays = [_as_type(batch.column(1 + n), one) for n, one in enumerate(columns)]
+        arrays = [_as_type(batch.column(1 + self.footer.by.index(c.name)), c) for c in columns]
         return batch.column(0).to_numpy().astype(np.int64), arrays
 
     def parts(

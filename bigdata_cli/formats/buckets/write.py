@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
+from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions
 from bigdata_cli.formats.buckets.footer import TableEntry, encode_footer
 from bigdata_cli.formats.buckets.keys import buckets_of, row_keys
 from bigdata_cli.formats.buckets.sort_keys import Keys, SortColumn
+from bigdata_cli.formats.hive import MAX_PARTITIONS
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.types.dtype import Schema
 
@@ -111,8 +113,21 @@ def _sorted_buckets(table: pa.Table, options: BucketOptions) -> tuple[np.ndarray
     n_parts = max(1, min(1 << options.bits, n_rows // _LEAST_ROWS))
     cuts = np.linspace(0, n_rows, n_parts + 1).astype(np.int64)
     if options.n_grouped:
-        cuts = np.union1d(cuts, keys.changes(order, options.n_grouped))
+        changes = keys.changes(order, options.n_grouped)
+        check_groups(len(changes) + 1)
+        cuts = np.union1d(cuts, changes)
     return order, np.diff(cuts)
+
+
+def check_groups(n_groups: int) -> None:
+    """Raise DataError where rows have too many values for a folder each."""
+    if n_groups > MAX_PARTITIONS:
+        raise DataError(
+            f"--partition-by: there are more than {MAX_PARTITIONS:,} different values, and each "
+            "would be a folder",
+            hint="a column of fewer values, such as --derive 'part = substring(id, 1, 2)'; or "
+            "--sort-by, by which readers skip row groups",
+        )
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
@@ -203,6 +218,7 @@ class BucketWriter(ShardWriter):
             part=self._part,
             seed=options.seed,
             bits=options.bits,
+            by=[one.name for one in options.by],
             schemas=self._schemas,
             tables=self._tables,
             sizes=self._sizes,

@@ -18,6 +18,7 @@ import pyarrow as pa
 from bigdata_cli.formats.buckets.read import BucketFile, held_type
 from bigdata_cli.formats.buckets.sort_keys import Keys, SortColumn
 from bigdata_cli.io.store import Files, StoredFile
+from bigdata_cli.types.buffers import array_of
 from bigdata_cli.types.dtype import Column, Schema
 
 _PART_BITS = 40
@@ -66,18 +67,52 @@ class SortedRuns:
                     if going:
                         yield _joined(going, types)
 
+    def groups(self, n_columns: int) -> list[Group]:
+        """The values of the first columns of the sort, in its order, and how many rows have them.
+
+        Buckets were cut where these values change.
+        """
+        index = _Index.of(self)
+        if not len(index.places):
+            return []
+        order = index.keys.order()
+        starts = np.append(0, index.keys.changes(order, n_columns))
+        rows = np.add.reduceat(index.rows[order], starts)
+        by = [self.schema[one.name] for one in self.by[:n_columns]]
+        arrays: list[list[pa.Array]] = [[] for _ in by]
+        for name in self.names:
+            with BucketFile(StoredFile(self.store, name)) as file:
+                for table in range(len(file.sizes)):
+                    _, firsts = file.firsts(table, by)
+                    for known, array in zip(arrays, firsts, strict=True):
+                        known.append(array)
+        chosen = array_of(order[starts])
+        columns = [pa.concat_arrays(known).take(chosen).to_pylist() for known in arrays]
+        return [
+            Group(values, n_rows)
+            for values, n_rows in zip(zip(*columns, strict=True), rows.tolist(), strict=True)
+        ]
+
+
+class Group(NamedTuple):
+    """Values of some columns, and how many rows have them."""
+
+    values: tuple[object, ...]
+    rows: int
+
 
 class _Index(NamedTuple):
     """All buckets that have rows, file after file, table after table.
 
-    files, tables, buckets: their numbers; sizes: bytes in memory; places: of their first rows;
-    keys: of these.
+    files, tables, buckets: their numbers; sizes: bytes in memory; rows: how many; places: of their
+    first rows; keys: of these.
     """
 
     files: np.ndarray
     tables: np.ndarray
     buckets: np.ndarray
     sizes: np.ndarray
+    rows: np.ndarray
     places: np.ndarray
     keys: Keys
 
@@ -93,13 +128,16 @@ class _Index(NamedTuple):
                     buckets = np.flatnonzero(sizes[:, 2])
                     same = np.ones(len(buckets), np.int32)
                     places = _places(file, table, positions)
-                    found.append((number * same, table * same, buckets, sizes[buckets, 1], places))
+                    sizes = sizes[buckets]
+                    numbers = number * same, table * same, buckets
+                    found.append((*numbers, sizes[:, 1], sizes[:, 2], places))
                     keys.append(Keys.of(arrays, runs.by))
         if not found:
             nothing = np.empty(0, np.int64)
-            return cls(nothing, nothing, nothing, nothing, nothing, Keys(()))
-        files, tables, buckets, sizes, places = map(np.concatenate, zip(*found, strict=True))
-        return cls(files, tables, buckets, sizes, places, Keys.joined(keys))
+            return cls(nothing, nothing, nothing, nothing, nothing, nothing, Keys(()))
+        joined = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        files, tables, buckets, sizes, rows, places = joined
+        return cls(files, tables, buckets, sizes, rows, places, Keys.joined(keys))
 
 
 class _Held(NamedTuple):
