@@ -51,7 +51,7 @@ def test_every_block_of_the_page_on_shuffles_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "shuffle.md", tmp_path) == {"sh"}
 
 
-def test_every_block_of_the_page_on_sorted_rows_runs(tmp_path):
+def test_every_block_of_the_page_on_order_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "order.md", tmp_path) == {"sh", "python"}
 
 
