@@ -88,6 +88,13 @@ class Group:
     cycles: int | None = None
 
 
+def dialect_of(kind: str) -> tuple[str, ...]:
+    """What the peers are told of a shape's file, where it is no CSV of the usual kind."""
+    shape = SHAPES[kind]
+    told = (("--delimiter", shape.delimiter, ","), ("--decimal", shape.decimal, "."))
+    return tuple(word for name, mark, usual in told if mark != usual for word in (name, mark))
+
+
 def conversion(kind: str, form: str, layout: str, *more: str) -> tuple[str, ...]:
     """Options of a conversion of a shape to a format and layout, at its defaults."""
     options = ["--to", form]
@@ -100,6 +107,8 @@ def conversion(kind: str, form: str, layout: str, *more: str) -> tuple[str, ...]
             options += ["--drop", ",".join(shape.others)]
     if SHAPES[kind].is_text:
         options.append("--keep-blank-lines")
+    if SHAPES[kind].decimal != ".":
+        options += ["--decimal", SHAPES[kind].decimal]
     return (*options, *more)
 
 

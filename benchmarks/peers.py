@@ -26,13 +26,18 @@ HDF5_CHUNK_ROWS = 32_768
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """source: the file. output: an empty folder. drop: columns that are not read."""
+    """source: the file. output: an empty folder. drop: columns that are not read.
+
+    delimiter, decimal: of the file.
+    """
 
     source: Path
     output: Path
     drop: tuple[str, ...] = ()
     label: str = "label"
     threads: int = 2
+    delimiter: str = ","
+    decimal: str = "."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,8 @@ def polars_parquet(task: Task) -> Done:
 
     started = clocks()
     file = task.output / "data.parquet"
-    pl.scan_csv(task.source).sink_parquet(file, compression="zstd")
+    read = pl.scan_csv(task.source, separator=task.delimiter, decimal_comma=task.decimal == ",")
+    read.sink_parquet(file, compression="zstd")
     written = pl.scan_parquet(file)
     rows = written.select(pl.len()).collect().item()
     return Done(rows=rows, columns=len(written.collect_schema()), started=started)
@@ -73,7 +79,9 @@ def duckdb_parquet(task: Task) -> Done:
         connection.execute(f"SET threads = {task.threads}")
         connection.execute("SET enable_progress_bar = false")
         (rows,) = connection.execute(
-            f"COPY (FROM read_csv('{task.source}')) TO '{file}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (FROM read_csv('{task.source}', delim = '{task.delimiter}', "
+            f"decimal_separator = '{task.decimal}')) "
+            f"TO '{file}' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone() or (0,)
         names = connection.execute(f"DESCRIBE FROM read_parquet('{file}')").fetchall()
     return Done(rows=rows, columns=len(names), started=started)
@@ -410,6 +418,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--drop", default="", help="columns that are not read, by commas")
     parser.add_argument("--label", default="label", help="the column that a model learns")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--delimiter", default=",")
+    parser.add_argument("--decimal", default=".", help="the mark before decimals")
     options = parser.parse_args(arguments)
     os.environ["POLARS_MAX_THREADS"] = str(options.threads)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -420,6 +430,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             drop=tuple(filter(None, options.drop.split(","))),
             label=options.label,
             threads=options.threads,
+            delimiter=options.delimiter,
+            decimal=options.decimal,
         )
     )
     wall, cpu = (now - then for now, then in zip(clocks(), done.started, strict=True))

@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from benchmarks import makers
+from benchmarks import domains, makers
 from bigdata_cli.samples.transactions import COLUMNS as TRANSACTIONS
 
 Random = np.random.Generator
@@ -35,7 +35,8 @@ class Shape:
 
     about: one line. columns: their names, () for those of a kind of `bigdata sample`, which makes
     such a file. make: a block of rows, of at most `block_rows`. label: the column that a model
-    learns; others: columns of text and dates, which no matrix holds.
+    learns; others: columns of text and dates, which no matrix holds. delimiter, decimal: of the
+    file, which Polars is told.
     """
 
     about: str
@@ -44,6 +45,8 @@ class Shape:
     label: str | None = None
     others: tuple[str, ...] = ()
     is_text: bool = False
+    delimiter: str = ","
+    decimal: str = "."
 
     @property
     def block_rows(self) -> int:
@@ -101,6 +104,64 @@ SHAPES = {
         columns=_numbered("d", 20), make=makers.dates, label="d0",
         others=tuple(f"d{index}" for index in range(1, 20, 2)),
     ),
+    "onehot": Shape(
+        about="a label and 400 columns of 0 and 1",
+        columns=("label", *_numbered("h", 400)), make=domains.onehot, label="label",
+    ),
+    "events": Shape(
+        about="UUIDs, times with an offset from UTC, short texts",
+        columns=domains.EVENTS, make=domains.events, label="value",
+        others=("id", "at", "received", "session", "kind", "device"),
+    ),
+    "flows": Shape(
+        about="addresses of hosts, URLs, counts",
+        columns=domains.FLOWS, make=domains.flows, label="bytes",
+        others=("source", "destination", "protocol", "url"),
+    ),
+    "survey": Shape(
+        about="39 answers in quotes, of seven each",
+        columns=("respondent", *_numbered("q", 39, 1)), make=domains.survey, label="respondent",
+        others=_numbered("q", 39, 1),
+    ),
+    "ledger": Shape(
+        about="integers of 16 to 19 digits",
+        columns=domains.LEDGER, make=domains.ledger, label="amount",
+    ),
+    "people": Shape(
+        about="names in several scripts, mail and street addresses",
+        columns=domains.PEOPLE, make=domains.people, label="number",
+        others=("name", "email", "born", "street", "city", "phone"),
+    ),
+    "european": Shape(
+        about="semicolons between fields, decimal commas",
+        columns=domains.EUROPEAN, make=domains.european, label="Menge",
+        others=("Datum", "Filiale", "Land"), delimiter=";", decimal=",",
+    ),
+    "genomes": Shape(
+        about="variants: tabs, codes with colons and semicolons",
+        columns=domains.GENOMES, make=domains.genomes, label="qual",
+        others=tuple(name for name in domains.GENOMES if name not in ("pos", "qual")),
+        delimiter="\t",
+    ),
+    "payloads": Shape(
+        about="objects of JSON in quotes",
+        columns=domains.PAYLOADS, make=domains.payloads, label="partition",
+        others=("at", "topic", "payload"),
+    ),
+    "physics": Shape(
+        about="15 floats with exponents, of 3 to 17 digits",
+        columns=("run", *_numbered("v", 15)), make=domains.physics, label="run",
+    ),
+    "hashes": Shape(
+        about="digests of 64 digits and names of 16",
+        columns=("digest", "bytes", "parent", "changed"), make=domains.hashes, label="bytes",
+        others=("digest", "parent", "changed"),
+    ),
+    "quotes": Shape(
+        about="prices by day, CR LF at the ends of lines",
+        columns=domains.QUOTES, make=domains.quotes, label="close",
+        others=("symbol", "date", "exchange"),
+    ),
     "wide": Shape(
         about="11,000 columns of one digit",
         columns=_numbered("c", 11_000), make=makers.wide, label="c0",
@@ -136,7 +197,7 @@ def write_shape(
 def _blocks(shape: Shape, size: int | None, n_rows: int | None, seed: int) -> Iterator[memoryview]:
     """The header and blocks of rows; how many there are in `size` is told by those before."""
     assert shape.make is not None
-    header = ",".join(shape.columns) + "\n"
+    header = shape.delimiter.join(shape.columns) + "\n"
     yield memoryview(header.encode())
     left = 0 if size is None else size - len(header)
     few = max(1, shape.block_rows // 20)

@@ -16,6 +16,7 @@ from benchmarks.commands import (
     Target,
     conversion,
     convert,
+    dialect_of,
     layouts_of,
     peer,
     reading,
@@ -27,6 +28,11 @@ CSV_SHAPES = (
     "floats", "sensors", "taxi", "transactions", "transactions_quoted", "clicks", "reviews",
     "pixels", "weblog", "sparse", "dates",
 )  # fmt: skip
+DOMAIN_SHAPES = (
+    "onehot", "events", "flows", "survey", "ledger", "people", "european", "genomes", "payloads",
+    "physics", "hashes", "quotes",
+)  # fmt: skip
+"""Shapes of `domains.py`, of which Parquet alone is measured."""
 PARSED = {
     "floats": 1.0, "transactions": 0.7, "taxi": 0.5, "clicks": 0.5, "reviews": 1.5, "pixels": 0.35,
 }  # fmt: skip
@@ -50,8 +56,8 @@ def _parquet(kind: str, size: int, cycles: int | None) -> Group:
         size=size,
         commands=(
             convert("bigdata", conversion(kind, "parquet", "rows")),
-            peer(polars, "polars-parquet"),
-            peer(duckdb, "duckdb-parquet"),
+            peer(polars, "polars-parquet", *dialect_of(kind)),
+            peer(duckdb, "duckdb-parquet", *dialect_of(kind)),
         ),
         comparisons=(
             Comparison(work="CSV → Parquet", ours="bigdata", theirs=polars, targets=targets),
@@ -334,6 +340,8 @@ def groups(*, sizes: tuple[int, ...], shapes: tuple[str, ...] = ()) -> Iterator[
     for bytes_of_file in sizes:
         for kind in chosen(CSV_SHAPES):
             yield _parquet(kind, bytes_of_file, None if bytes_of_file == size else 1)
+    for kind in chosen(DOMAIN_SHAPES):
+        yield _parquet(kind, size, None)
     for kind in chosen(CSV_SHAPES):
         yield _parse(kind, size)
     for kind in chosen(NUMBER_SHAPES):

@@ -24,10 +24,10 @@ import numpy as np
 from benchmarks.inputs import BENCH_FOLDER, sample_file
 
 if TYPE_CHECKING:
+    from bigdata_cli.loaders.examples import Examples
+    from bigdata_cli.loaders.target import Target
     from bigdata_cli.training.backends.base import Backend, Trainer
-    from bigdata_cli.training.encode import Examples
     from bigdata_cli.training.stream import ExampleStream
-    from bigdata_cli.training.target import Target
 
 LAYOUTS = (
     ("npy", "matrix", "none"),
@@ -106,13 +106,13 @@ def run_epoch(
 def compare(folder: Path, names: tuple[str, str, str], *, turns: int) -> Iterator[Compared]:
     """An epoch in each way and batch size, in turns, in this process."""
     from bigdata_cli import open_dataset
+    from bigdata_cli.loaders.examples import join
+    from bigdata_cli.loaders.features import plan_features
+    from bigdata_cli.loaders.target import plan_target
     from bigdata_cli.training.backends.registry import open_backend
-    from bigdata_cli.training.encode import join
-    from bigdata_cli.training.features import plan_features
     from bigdata_cli.training.model import build_network
     from bigdata_cli.training.options import DeviceOptions
     from bigdata_cli.training.stream import ExampleStream, Reading
-    from bigdata_cli.training.target import plan_target
 
     dataset = open_dataset(folder)
     target, features = plan_target(dataset, LABEL), plan_features(dataset, LABEL)

@@ -61,7 +61,10 @@ def convert(
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
-    sample: float | None = None,
+    balance: str | None = None,
+    sample: float | str | None = None,
+    stratify: str | None = None,
+    limit: int | None = None,
     seed: int = 0,
     flag_null: Sequence[str] = (),
     fill: Mapping[str, str] | None = None,
@@ -148,8 +151,15 @@ def convert(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
-        sample: Keep each row with this probability.
-        seed: Of sample, split="and", shuffle=True: another one takes other rows, in another order.
+        balance: Keep the same number of rows of each class in this column, that of the smallest
+            one.
+        sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
+            1000rows or 2Mrows.
+        stratify: With sample: each class in this column has its share of the rows, exact within one
+            row.
+        limit: Keep the first rows that are left, and read no further.
+        seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
+            another order.
         flag_null: Columns to which COL_is_null is added.
         fill: What nulls of a column become: a value, mean, median, mode or zero.
         clip: Bounds of a column; either may be left out.

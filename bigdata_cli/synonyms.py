@@ -33,6 +33,8 @@ SAME = {
     "--drop": "exclude drop-columns",
     "--where": "filter query",
     "--rows": "nrows n-rows limit num-rows",
+    "--limit": "nrows n-rows head num-rows max-rows",
+    "--sample": "frac fraction",
     "--delimiter": "sep delim separator field-delimiter",
     "--quote": "quotechar quote-char",
     "--escape": "escapechar escape-char",

@@ -7,6 +7,7 @@ from typing import Any
 
 from bigdata_cli.comparison.drift import Drift
 from bigdata_cli.comparison.rows import RowDifference
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.types.statistics import ColumnStatistics
 
 
@@ -56,8 +57,8 @@ class ColumnDifference:
         return self.a is None or self.b is None or self.a.dtype != self.b.dtype
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiffReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DiffReport(ShortRepr):
     """Two datasets or files beside each other.
 
     Attributes:
@@ -70,6 +71,18 @@ class DiffReport:
         first_rows: The first ones of these.
         notes: What could not be compared.
     """
+
+    shown = (
+        "a",
+        "b",
+        "rows_a",
+        "rows_b",
+        "is_equal",
+        "is_full",
+        "columns",
+        "differing_rows",
+        "notes",
+    )
 
     a: str
     b: str

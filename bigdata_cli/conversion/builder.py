@@ -19,7 +19,7 @@ from bigdata_cli.formats.registry import get_format
 from bigdata_cli.native.vocabulary import Vocabulary
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.csv.blocks import ByteRange
-from bigdata_cli.sources.csv.evidence import Evidence
+from bigdata_cli.sources.csv.evidence import Evidence, TextEvidence
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.buffers import text_array
@@ -41,13 +41,22 @@ class ShardBuilder:
     """
 
     def __init__(
-        self, name: ShardName, shared: SharedSpec, worker: Worker, *, in_flight: int | None = None
+        self,
+        name: ShardName,
+        shared: SharedSpec,
+        worker: Worker,
+        *,
+        in_flight: int | None = None,
+        texts: TextEvidence | None = None,
     ) -> None:
-        """in_flight: tables encoded at a time, None for as many as the worker may have."""
+        """in_flight: tables encoded at a time, None for as many as the worker may have.
+
+        texts: the distinct texts of all parts of the shard.
+        """
         self.name = name
         self.shared = shared
         self.columns = shared.plan.columns
-        self.evidence = Evidence(self.columns)
+        self.evidence = Evidence(self.columns, texts)
         self._form = get_format(shared.format)
         options = FileOptions(
             form=self._form,
@@ -85,12 +94,12 @@ class ShardBuilder:
             before = self.evidence.observed(), self.evidence.statistics()
         if self.evidence.join(chunk):
             self.columns = tuple(
-                state if self.evidence.is_tracked(i) else replace(state, distinct=None)
+                state if self.evidence.texts.is_tracked(i) else replace(state, distinct=None)
                 for i, state in enumerate(self.columns)
             )
         if self.shared.max_vocabulary_bytes is not None:
             names = self.shared.schema.names
-            n_distinct = {names[i]: n for i, n in self.evidence.n_distinct.items()}
+            n_distinct = {names[i]: n for i, n in self.evidence.texts.n_distinct.items()}
             check_vocabularies(n_distinct, self.shared.max_vocabulary_bytes)
         if fits:
             if not self._spoiled:
@@ -192,18 +201,19 @@ class ShardBuilder:
         if state.dtype not in _WORDS:
             return state
         joined = state.distinct
-        if not self.evidence.is_tracked(index):
+        if not self.evidence.texts.is_tracked(index):
             joined = None
         elif (
             self._rest is None
             and not self._spoiled
             and self._form.stores_codes(state.name, self.shared.storage)
         ):
-            joined = join_distinct(joined, self.evidence.distinct_of(index))
+            joined = join_distinct(joined, self.evidence.texts.of(index))
         is_too_many = seen.dtype == "text" and seen.distinct is None
         if state.dtype == "category" and (is_too_many or joined is None):
             return replace(state, dtype="text", distinct=None)
-        return state if joined == state.distinct else replace(state, distinct=joined)
+        is_same = joined is state.distinct or joined == state.distinct
+        return state if is_same else replace(state, distinct=joined)
 
     def _store(self, chunk: Chunk, before: _Shown) -> None:
         """Store a chunk that does not fit the files.

@@ -220,7 +220,7 @@ class SurpriseWatch:
         plan = replace(shared.plan, columns=tuple(columns))
         row = _row_that_widens(fed, chunk, fields, plan, index, state.dtype)
         columns[index] = ColumnState(name=state.name, dtype="text", fixed=True, distinct=None)
-        as_text = fed.parse(fields, replace(plan, columns=tuple(columns)))
+        as_text = fed.parse(fields, replace(plan, columns=tuple(columns), divides=False))
         assert as_text.chunk is not None
         value = as_text.chunk.batch.column(index)[row].as_py()
         offset = record_offset(fed.block, chunk.set_aside, plan.dialect, row)

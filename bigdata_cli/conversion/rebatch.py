@@ -44,12 +44,16 @@ class Rebatcher:
         self._rows = 0
         self._bytes = 0.0
 
-    def widen(self, schema: Schema) -> None:
+    def widen(self, schema: Schema) -> bool:
         """Go on with batches of another schema, into which what waits can be cast.
 
-        As if all rows had been of it: `room` takes account of that.
+        As if all rows had been of it: `room` takes account of that. Returns whether rows count as
+        many bytes as before, so that the tables so far are cut where the schema would have it.
         """
         fixed = fixed_bytes(schema, text_categories=self._text_categories)
+        counts_alike = fixed == self.fixed_bytes and self._text == _text_columns(
+            schema, text_categories=self._text_categories
+        )
         if self._max_rows is not None and fixed > self.fixed_bytes:
             self.room -= self._max_rows * (fixed - self.fixed_bytes)
         self._bytes += self._rows * (fixed - self.fixed_bytes)
@@ -57,6 +61,7 @@ class Rebatcher:
         self.arrow_schema = schema.arrow()
         self._text = _text_columns(schema, text_categories=self._text_categories)
         self._parts = [_cast(part, self.arrow_schema) for part in self._parts]
+        return counts_alike
 
     def push(self, batch: pa.RecordBatch) -> Iterator[pa.Table]:
         """Take a batch; yield the tables that are full."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.budget import MemoryBudget
 from bigdata_cli.resources.memory import peak_memory_bytes
 from bigdata_cli.resources.recorder import MemoryRecord
@@ -31,8 +32,8 @@ class ColumnReport:
     note: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConvertReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ConvertReport(ShortRepr):
     """What a conversion did.
 
     redone_shards: written twice, as a value asked for a wider type (of a repair: written again);
@@ -41,6 +42,20 @@ class ConvertReport:
     were measured. memory: over time, with its phases and its limit; budget: how the work was cut
     for that.
     """
+
+    shown = (
+        "output",
+        "format",
+        "layout",
+        "rows",
+        "rejected_rows",
+        "n_shards",
+        "bytes_in",
+        "bytes_out",
+        "seconds",
+        "columns",
+        "notes",
+    )
 
     output: Path
     format: str

@@ -104,9 +104,9 @@ class ShardFiles:
         form, storage = self._options.form, self._options.storage
         is_cut_alike = form.table_rows(self.schema, storage) == form.table_rows(schema, storage)
         self._is_mixed = self._is_mixed or not is_cut_alike
-        self._has_widened = True
         self._writer.widen(schema)
-        self._rebatcher.widen(schema)
+        if not self._rebatcher.widen(schema):
+            self._has_widened = True
         self.schema = schema
 
     def push_rest(self, batch: pa.RecordBatch) -> None:

@@ -8,9 +8,11 @@ from msgspec import structs
 
 from bigdata_cli.conversion.builder import ShardBuilder
 from bigdata_cli.conversion.shard_spec import ShardResult, ShardSpec, SharedSpec
+from bigdata_cli.conversion.split_rows import split_rows
 from bigdata_cli.conversion.widening import Stored
 from bigdata_cli.engines.base import Worker
 from bigdata_cli.sources.bad_values import RecordError
+from bigdata_cli.sources.csv.evidence import TextEvidence
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Schema
@@ -33,29 +35,25 @@ class ShardParts:
         self.columns = shared.plan.columns
         self._is_split = shared.plan.split is not None
         self._parts: dict[int, ShardBuilder] = {}
+        texts = TextEvidence(self.columns)
         try:
             for split, name in enumerate(spec.names):
                 if name is not None:
                     is_large = shared.plan.split is None or split == shared.plan.split.largest
                     in_flight = None if is_large else _FEW_IN_FLIGHT
-                    self._parts[split] = ShardBuilder(name, shared, worker, in_flight=in_flight)
+                    part = ShardBuilder(name, shared, worker, in_flight=in_flight, texts=texts)
+                    self._parts[split] = part
         except BaseException:
             self.abort()
             raise
 
     def divided(self, unit: Unit) -> Unit:
         """The unit as `take` wants it; called in any thread."""
-        if unit.chunk is None or not self._is_split:
-            return unit
-        from bigdata_cli.conversion.split_rows import split_rows  # loads pyarrow.compute
-
         rule = self.shared.plan.split
-        assert rule is not None
-        assert unit.chunk.hashes is not None
-        chunk = replace(unit.chunk, splits=rule.assign(unit.chunk.hashes), hashes=None)
+        if unit.chunk is None or rule is None:
+            return unit
         mode = self.shared.plan.float_mode
-        parts = split_rows(chunk, len(self.spec.names), float_mode=mode)
-        return unit._replace(chunk=replace(chunk, parts=parts))
+        return unit._replace(chunk=split_rows(unit.chunk, rule, float_mode=mode))
 
     def can_take(self, chunk: Chunk) -> bool:
         """`ShardBuilder.can_take`, for all parts."""
@@ -77,23 +75,23 @@ class ShardParts:
 
     def _agree(self) -> None:
         """Have all parts parse with the types that one of them asks for."""
-        if not self._is_split:
-            (part,) = self._parts.values()
-            self.columns = part.columns
-            return
-        columns = self.widened(self.columns)
-        if not self.shared.holds_text:
-            columns = as_categories(columns)
-        self.columns = columns
+        first, *others = (part.columns for part in self._parts.values())
+        mode = self.shared.plan.float_mode
+        for columns in others:
+            first = tuple(
+                mine if mine is theirs else mine.joined(theirs.observed, theirs.distinct, mode)
+                for mine, theirs in zip(first, columns, strict=True)
+            )
+        self.columns = first if self.shared.holds_text or not others else as_categories(first)
         for part in self._parts.values():
-            part.columns = columns
+            part.columns = self.columns
 
     def finish(
         self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()
     ) -> tuple[ShardResult, ...]:
         """Close the files of all parts; starts, stops: see `ShardResult`."""
         results = tuple(part.finish(starts, stops) for part in self._parts.values())
-        return _with_loss_of_all(results) if self._is_split else results
+        return _with_loss_of_all(_with_texts_once(results)) if self._is_split else results
 
     def fail(
         self, file: int, error: RecordError, starts: tuple[int, ...], stops: tuple[int, ...]
@@ -113,10 +111,8 @@ class ShardParts:
         return tuple(one for part in self._parts.values() for one in part.stored(column))
 
     def widened(self, columns: tuple[ColumnState, ...]) -> tuple[ColumnState, ...]:
-        """Columns that hold what this shard showed too."""
-        for part in self._parts.values():
-            columns = part.widened(columns)
-        return columns
+        """Columns that hold what this shard showed too: all parts know it of all rows."""
+        return next(iter(self._parts.values())).widened(columns)
 
     def adopt(self, columns: tuple[ColumnState, ...]) -> None:
         """Parse the next records with dtypes that other shards ask for."""
@@ -130,6 +126,12 @@ class ShardParts:
     def storage_schemas(self) -> tuple[Schema, ...]:
         """How rows are stored now, where they are not kept as they were parsed."""
         return tuple(one for part in self._parts.values() for one in part.storage_schemas)
+
+
+def _with_texts_once(results: tuple[ShardResult, ...]) -> tuple[ShardResult, ...]:
+    """The results, with the distinct texts, which are those of all parts, in the first one."""
+    nothing = tuple(texts and frozenset() for texts in results[0].distinct)
+    return (results[0], *(replace(result, distinct=nothing) for result in results[1:]))
 
 
 def _with_loss_of_all(results: tuple[ShardResult, ...]) -> tuple[ShardResult, ...]:

@@ -80,7 +80,10 @@ class SpecMaker:
             source=plan.source,
             fields=plan.fields,
             plan=replace(
-                plan.sample.plan, columns=columns, max_record_bytes=plan.memory.max_record_bytes
+                plan.sample.plan,
+                columns=columns,
+                max_record_bytes=plan.memory.max_record_bytes,
+                divides=plan.sample.plan.split is not None,
             ),
             schema=self.schema(columns),
             format=plan.form.name,

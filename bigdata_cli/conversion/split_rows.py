@@ -5,33 +5,61 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.tally import Tally
-from bigdata_cli.transforms.rows import filter_rows
+from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.types.summary import Summary
+
+_EVIDENCE = ("forms", "negative", "positive")
 
 
-def split_rows(chunk: Chunk, n_splits: int, *, float_mode: str) -> tuple[Chunk, ...]:
-    """The rows of each split of a chunk, with their statistics.
+def split_rows(chunk: Chunk, rule: HashSplit, *, float_mode: str) -> Chunk:
+    """The chunk with the rows of each split as its parts, with their statistics.
 
     What tells the types of columns (`observed`, distinct texts) is that of all rows: a dataset has
     one schema. What was set aside is with the first split.
     """
-    assert chunk.splits is not None
+    splits, divided = chunk.splits, chunk.divided
+    if splits is None or divided is None:
+        assert chunk.hashes is not None
+        splits = rule.assign(chunk.hashes)
+        divided = _filtered(chunk, splits, len(rule.names), float_mode=float_mode)
+    own = replace(chunk, splits=None, divided=None, hashes=None)
+    others = replace(own, tally=Tally(), rejects=(), left_out=())
+    parts = tuple(
+        _part(others if split else own, batch, results)
+        for split, (batch, results) in enumerate(divided)
+    )
+    return replace(chunk, splits=splits, divided=None, hashes=None, parts=parts)
+
+
+def _part(chunk: Chunk, batch: pa.RecordBatch, results: np.ndarray) -> Chunk:
+    """The chunk with some of its rows, and the evidence of types of all of them."""
+    known = chunk.summary
+    for name in _EVIDENCE:
+        results[name] = known.results[name]
+    summary = Summary(results, known.modes, batch.num_rows)
+    return replace(chunk, batch=batch, summary=summary, rows=batch.num_rows)
+
+
+def _filtered(
+    chunk: Chunk, splits: np.ndarray, n_splits: int, *, float_mode: str
+) -> tuple[tuple[pa.RecordBatch, np.ndarray], ...]:
+    """The rows of each split, and their statistics, of a chunk that its source did not divide."""
+    from bigdata_cli.transforms.rows import filter_rows  # loads pyarrow.compute
+
     # Where digits may be lost, means are those of what is stored, however the rows are cut.
     holds_decimals = float_mode != "32"
-    parts = []
+    divided = []
     for split in range(n_splits):
-        mask = chunk.splits == split
+        mask = splits == split
         is_whole = holds_decimals and bool(mask.all())
         part = chunk if is_whole else filter_rows(chunk, mask, holds_decimals=holds_decimals)
-        part = replace(part, splits=None)
         # What float32 lost of a value cannot be seen of the float32: it is that of the whole chunk.
         results = part.summary.results.copy()
         known = chunk.summary.results["float32_error"]
         results["float32_error"] = np.where(results["n_finite"] > 0, known, 0.0)
-        part = replace(part, summary=replace(part.summary, results=results))
-        if split:
-            part = replace(part, tally=Tally(), rejects=(), left_out=())
-        parts.append(part)
-    return tuple(parts)
+        divided.append((part.batch, results))
+    return tuple(divided)

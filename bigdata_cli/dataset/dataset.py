@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, overload
 
 from bigdata_cli.dataset.folder import dataset_folder
+from bigdata_cli.dataset.frames import FrameReader
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.dataset.shards import ShardReader
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.io.stores import open_store
-from bigdata_cli.types.dtype import Column, Kind, item_bytes, numpy_dtype
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from bigdata_cli.loaders.shuffle_score import ShuffleScore
-    from bigdata_cli.loaders.stream import BatchStream
-
-READ_BYTES = 16_000_000
-"""About how much is read at a time where the caller does not say how many rows."""
+from bigdata_cli.printable import html_table
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -33,7 +22,7 @@ def open_dataset(path: str | Path) -> Dataset:
     return Dataset(folder, read_manifest(open_store(folder)))
 
 
-class Dataset(ShardReader):
+class Dataset(FrameReader):
     """The rows of a dataset, or of a split of it, streamed.
 
     Cheap to make, safe to pickle; holds no open file.
@@ -54,301 +43,62 @@ class Dataset(ShardReader):
             f"{self.rows:,} rows, {len(self.schema)} columns, {len(self.shards)} shards{splits}>"
         )
 
-    def __getitem__(self, split: str) -> Dataset:
-        """A split as a dataset of its own: its rows, its shards, its statistics.
+    def _repr_html_(self) -> str:
+        """The columns with their statistics, for notebooks; nothing is read."""
+        rows = []
+        for column in self.schema.columns[:_SHOWN_COLUMNS]:
+            known = self.statistics(column.name)
+            mean = "" if known.mean is None else f"{known.mean:.6g}"
+            ends = ["" if end is None else end for end in (known.minimum, known.maximum)]
+            rows.append((column.name, column.dtype, f"{known.nulls:,}", *ends, mean))
+        left_out = len(self.schema) - len(rows)
+        if left_out:
+            rows.append((f"… {left_out:,} more columns", "", "", "", "", ""))
+        return html_table(repr(self), ("column", "dtype", "nulls", "min", "max", "mean"), rows)
 
-        Raises UsageError where there is no such split.
+    @overload
+    def __getitem__(self, key: slice) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: str | slice) -> Any:
+        """A split, a column or a slice of the rows.
+
+        - `dataset["train"]`: a split as a dataset of its own.
+        - `dataset["amount"]`: a column as an array (rows,); `column` reads one that is called as a
+          split is.
+        - `dataset[1000:2000]`: rows as a dict of arrays by column; see `rows_as_columns`.
+
+        Raises UsageError where there is no such split or column.
         """
-        if not isinstance(split, str):
+        if isinstance(key, slice):
+            return self.rows_as_columns(key)
+        if not isinstance(key, str):
             raise UsageError(
-                f"a dataset is indexed by the name of a split, not by {split!r}",
-                hint="dataset.batches(1024) gives its rows",
+                f"a dataset is indexed by a column, a split or a slice of rows, not by {key!r}",
+                hint="dataset[1000:2000], or dataset.batches(1024) for all rows",
             )
-        try:
-            return Dataset(self.path, self.manifest.of_split(split), split)
-        except KeyError:
-            known = [entry.name for entry in self.manifest.splits]
-            if known:
-                raise UsageError(
-                    f'{self.path} has no split "{split}"', hint=did_you_mean(split, known)
-                ) from None
-            raise UsageError(
-                f"{self.path} has no splits",
-                hint="bigdata convert --split train=0.8,val=0.1,test=0.1 makes them",
-            ) from None
+        if key in self.splits_here:
+            return self.of_split(key)
+        if key in self.schema.names:
+            return self.column(key)
+        known = [*self.splits_here, *self.schema.names]
+        what = "split and no column" if self.splits_here else "column"
+        raise UsageError(f'{self.path} has no {what} "{key}"', hint=did_you_mean(key, known))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(self.schema.names)
+
+    @property
+    def splits_here(self) -> tuple[str, ...]:
+        """The names of the splits; a split has none."""
+        return tuple(entry.name for entry in self.manifest.splits)
 
     @property
     def splits(self) -> dict[str, Dataset]:
         """The splits by name, in their order; empty where the dataset has none."""
-        return {entry.name: self[entry.name] for entry in self.manifest.splits}
-
-    def read_rows(self, columns: Iterable[Column]) -> int:
-        """How many rows of these columns to read at a time to hold about READ_BYTES."""
-        per_row = sum(
-            item_bytes(
-                column.dtype,
-                n_values=column.n_values,
-                # A Python string costs about 50 bytes more than its text.
-                mean_text_bytes=50 + self.statistics(column.name).mean_text_bytes,
-            )
-            for column in columns
-        )
-        return int(min(65_536, max(256, READ_BYTES / max(per_row, 1.0))))
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        columns: Sequence[str] | None = None,
-        drop_remainder: bool = False,
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """The rows as dicts of arrays of shape (batch_size,), across the shards' ends.
-
-        The last batch may be shorter; `drop_remainder` leaves it out. Numbers have their dtype
-        (a matrix its own), dates are datetime64[D], timestamps datetime64[us] or [ns], text is
-        object of str, a category its codes (`schema[name].vocabulary` has the values). Where
-        there is no value: NaN, NaT, or 0, False and "" with a bool mask under "COL.valid", which
-        is there only in the batches that need it. The arrays are the caller's own.
-        Raises UsageError where a column named "COL.valid" and COL are both asked for.
-        """
-        return iter(
-            self.to_numpy_batches(
-                batch_size, columns=columns, dtype=None, drop_remainder=drop_remainder
-            )
-        )
-
-    def features(
-        self, label: str | None, columns: Sequence[str] | None = None
-    ) -> tuple[Column, ...]:
-        """The columns of X: all or those named, but for the label; UsageError where one is text."""
-        features = tuple(column for column in self.select(columns) if column.name != label)
-        texts = [column.name for column in features if column.kind is Kind.TEXT]
-        if not features:
-            raise UsageError(f'there is no column besides the label "{label}"')
-        if texts:
-            raise UsageError(
-                f"these columns are text and have no number: {', '.join(texts)}",
-                hint="dtype=None gives text, columns=[…] leaves columns out; or convert with "
-                "--drop or --type COL=category",
-            )
-        return features
-
-    def label(self, label: str | None = None) -> Column:
-        """The label's column: the one named, or the manifest's; UsageError where neither is."""
-        name = label if label is not None else self.storage.label
-        if name is None:
-            raise UsageError(
-                f"{self.path} was converted without a label", hint="--label COL, or label=COL"
-            )
-        return self.schema[name]
-
-    def label_dtype(self, label: str | None = None) -> np.dtype:
-        """The dtype of y in `xy_batches`; UsageError where the label is not there or is text."""
-        import numpy as np
-
-        target = self.label(label)
-        if target.kind is Kind.TEXT:
-            raise UsageError(
-                f'the label "{target.name}" is text',
-                hint=f"convert with --type {target.name}=category",
-            )
-        as_feature = self.storage.layout == "matrix" and target.name != self.storage.label
-        if as_feature and target.kind is not Kind.CATEGORY:
-            return np.dtype(self.storage.matrix_dtype)
-        if target.kind in _MASKED and self.statistics(target.name).nulls:
-            return np.dtype("float64")
-        return numpy_dtype(target.dtype, n_values=target.n_values)
-
-    def xy_batches(
-        self,
-        batch_size: int,
-        *,
-        label: str | None = None,
-        dtype: str = "float32",
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The rows as (X, y): X of `dtype`, shape (batch, features), y of shape (batch,).
-
-        label: a column, by default the manifest's. The columns of X are `features(label)`:
-        bools 0 and 1, dates days and timestamps seconds since 1970, categories codes, NaN where
-        there is no value. float32 holds integers exactly up to 2**24; dtype="float64" up to
-        2**53. y has the label's dtype (codes for a category); where the label has nulls and is
-        neither float nor date, y is float64 with NaN. Raises UsageError for text columns.
-        """
-        return iter(self.to_numpy_batches(batch_size, label=label, dtype=dtype))
-
-    def iter_pandas(self, chunksize: int = 65_536) -> Iterator[pd.DataFrame]:
-        """The rows as DataFrames of `chunksize` rows, each with the same dtypes.
-
-        Ints and bools are NumPy's, or pandas' nullable ones (Int8 …, boolean) where the column
-        has nulls anywhere in the dataset; dates datetime64[s], timestamps datetime64[us] or [ns]
-        (UTC where they are); categories Categorical with the whole vocabulary; text is str.
-        """
-        from bigdata_cli.loaders.frames import FrameEncoder
-        from bigdata_cli.loaders.order import check_count
-        from bigdata_cli.loaders.stream import BatchStream, StreamOptions
-
-        check_count("chunksize", chunksize)
-        return iter(BatchStream(self, FrameEncoder(self), StreamOptions(batch_size=chunksize)))
-
-    def to_numpy_batches(
-        self,
-        batch_size: int,
-        *,
-        label: str | None = None,
-        shuffle: bool = False,
-        seed: int = 0,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        dtype: str | None = "float32",
-        drop_remainder: bool = False,
-        rank: int = 0,
-        world: int = 1,
-    ) -> BatchStream:
-        """The rows as (X, y) of NumPy arrays, epoch after epoch; see `BatchStream`.
-
-        X and y are those of `xy_batches`; dtype=None gives dicts as `batches` does, and (dict, y)
-        where a label is named. shuffle: another order in every epoch, the same for the same
-        seed. split: a slice of the dataset's rows ("[:80%]", "[80%:]", "[100000:]"). rank, world:
-        this reader's part of the rows.
-        """
-        from bigdata_cli.loaders.encode import make_encoder
-        from bigdata_cli.loaders.stream import BatchStream, StreamOptions
-
-        options = StreamOptions(
-            batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
-            drop_remainder=drop_remainder, rank=rank, world=world,
-        )  # fmt: skip
-        encoder = make_encoder(self, label=label, columns=columns, dtype=dtype)
-        return BatchStream(self, encoder, options)
-
-    def shuffle_score(
-        self, *, label: str | None = None, batch_size: int = 512, seed: int = 0
-    ) -> ShuffleScore:
-        """How well `shuffle=True` mixes the classes of the label, by the labels of an epoch.
-
-        The score is 0 for a permutation of all rows, and near 1 where each batch has one class of
-        many. Up to 2,000 batches are looked at. Raises UsageError where there is no label, or it is
-        text.
-        """
-        from bigdata_cli.loaders.order import check_count, check_not_negative
-        from bigdata_cli.loaders.shuffle_score import shuffle_score
-
-        check_count("batch_size", batch_size)
-        check_not_negative("seed", seed)
-        return shuffle_score(self, label=label, batch_size=batch_size, seed=seed)
-
-    def generator(
-        self,
-        batch_size: int,
-        *,
-        label: str | None = None,
-        shuffle: bool = False,
-        seed: int = 0,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        dtype: str | None = "float32",
-        drop_remainder: bool = False,
-        epochs: int | None = None,
-    ) -> Iterator[Any]:
-        """What `to_numpy_batches` gives, for so many epochs without a break (None: for ever).
-
-        For `model.fit`, `train_on_batch` and `partial_fit`.
-        """
-        stream = self.to_numpy_batches(
-            batch_size, label=label, shuffle=shuffle, seed=seed, split=split, columns=columns,
-            dtype=dtype, drop_remainder=drop_remainder,
-        )  # fmt: skip
-        return stream.for_epochs(epochs)
-
-    def to_tf(
-        self,
-        batch_size: int,
-        *,
-        label: str | None = None,
-        shuffle: bool = False,
-        seed: int = 0,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        dtype: str | None = "float32",
-        drop_remainder: bool = False,
-        rank: int = 0,
-        world: int = 1,
-        prefetch: int = 8,
-        start: tuple[int, int] = (0, 0),
-    ) -> Any:
-        """A `tf.data.Dataset` of the batches of `to_numpy_batches`; each iteration is an epoch.
-
-        dtype=None gives dicts of tensors by column, text as tf.string. prefetch: batches ahead.
-        start: an epoch, and how many batches of it were taken before: there it goes on. Dates
-        and timestamps are int64 days and ticks.
-        """
-        from bigdata_cli.loaders.stream import StreamOptions
-        from bigdata_cli.loaders.tensorflow import tf_dataset
-
-        options = StreamOptions(
-            batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
-            drop_remainder=drop_remainder, rank=rank, world=world,
-        )  # fmt: skip
-        return tf_dataset(
-            self, options, label=label, columns=columns, dtype=dtype, prefetch=prefetch, start=start
-        )
-
-    def to_torch(
-        self,
-        batch_size: int,
-        *,
-        label: str | None = None,
-        shuffle: bool = False,
-        seed: int = 0,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        dtype: str | None = "float32",
-        drop_remainder: bool = False,
-        rank: int | None = None,
-        world: int | None = None,
-    ) -> Any:
-        """A torch `IterableDataset` of whole batches of tensors; see `loaders.torch.TorchBatches`.
-
-        For `DataLoader(…, batch_size=None, num_workers=…, pin_memory=…)`, whose workers share the
-        rows. rank, world: those of `torch.distributed` by default, where it is initialised.
-        """
-        from bigdata_cli.loaders.stream import StreamOptions
-        from bigdata_cli.loaders.torch import rank_and_world, torch_batches
-
-        rank, world = rank_and_world(rank, world)
-        options = StreamOptions(
-            batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
-            drop_remainder=drop_remainder, rank=rank, world=world,
-        )  # fmt: skip
-        return torch_batches(self, options, label=label, columns=columns, dtype=dtype)
-
-    def to_torch_map(
-        self,
-        *,
-        label: str | None = None,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        dtype: str | None = "float32",
-    ) -> Any:
-        """A map-style torch dataset of npy or HDF5 rows; see `loaders.torch.TorchRows`.
-
-        Raises UsageError for the other formats, whose rows cannot be had one by one.
-        """
-        from bigdata_cli.loaders.torch import torch_rows
-
-        return torch_rows(self, label=label, split=split, columns=columns, dtype=dtype)
-
-    def memmap(self) -> list[dict[str, np.ndarray] | tuple[np.ndarray, np.ndarray | None]]:
-        """The arrays of an npy dataset, one entry per shard, mapped into memory and not copied.
-
-        Layout columns: a dict of arrays (rows,) by column as they are stored, with "COL.valid"
-        where a shard has nulls, and "COL.offsets" and "COL.bytes" for text. Layout matrix: (X, y),
-        y None without a label. Read-only. Raises UsageError for other formats.
-        """
-        from bigdata_cli.loaders.access import memmaps
-
-        return memmaps(self)
+        return {name: self.of_split(name) for name in self.splits_here}
 
 
-_MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY)
-"""The kinds that have no value of their own for a null."""
+_SHOWN_COLUMNS = 100

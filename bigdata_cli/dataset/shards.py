@@ -24,12 +24,20 @@ if TYPE_CHECKING:
 class ShardReader:
     """The manifest of a dataset, and its rows shard by shard. Holds no open file.
 
-    split: the one that the manifest is of, None for all of the dataset.
+    split: the one that the manifest is of, None for all of the dataset. whole_manifest: that of the
+    dataset with all of its splits.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, split: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        split: str | None = None,
+        whole_manifest: Manifest | None = None,
+    ) -> None:
         self.path = path
         self.split = split
+        self.whole_manifest = whole_manifest or manifest
         self.store = open_store(path)
         self.manifest = manifest
 

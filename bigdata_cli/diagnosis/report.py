@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from bigdata_cli.printable import ShortRepr
+
 Status = Literal["ok", "note", "failed"]
 
 
@@ -27,9 +29,11 @@ class Check:
     hint: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class DoctorReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DoctorReport(ShortRepr):
     """All checks, in the order in which they are shown."""
+
+    shown = ("passed", "checks")
 
     checks: tuple[Check, ...]
 

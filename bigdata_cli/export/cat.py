@@ -17,6 +17,7 @@ from bigdata_cli.export.select import columns_read, selected_rows
 from bigdata_cli.export.writers import open_writer, with_whole_dictionaries
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.io.whole_file import open_whole_file
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.sources.typed_rows import TypedRows, open_typed_rows
 
 BATCH_BYTES = 4 << 20
@@ -24,8 +25,8 @@ _BATCHES_AHEAD = 2
 _BINARY = ("arrow", "parquet")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CatReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CatReport(ShortRepr):
     """What was written.
 
     Attributes:
@@ -34,6 +35,8 @@ class CatReport:
         lost_values: Values that the format does not carry: NaN of CSV, which is read as null, and
             NaN and infinities of JSON lines, which are null there.
     """
+
+    shown = ("rows", "rejected_rows", "lost_values")
 
     rows: int
     rejected_rows: int

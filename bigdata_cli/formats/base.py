@@ -184,6 +184,15 @@ class Format(ABC):
         same = self.physical(old, options) == self.physical(new, options)
         return Change.SAME if same else Change.VALUES
 
+    def feature_spec(self, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """What a parser of the records needs to know; see `formats/tfrecord/layout.py`.
+
+        Raises UsageError where the format has no records to parse.
+        """
+        raise UsageError(
+            f"{self.name} has no records of features to parse", hint="to_tf() reads every format"
+        )
+
     def stores_codes(self, name: str, options: StorageOptions) -> bool:
         """Whether a category of that name is stored as codes of a vocabulary, not as texts."""
         one, other = (Column(name=name, dtype="category", vocabulary=(text,)) for text in "ab")

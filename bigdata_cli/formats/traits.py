@@ -39,6 +39,8 @@ class FormatTraits:
     same_bytes: whether the same rows give the same bytes each time, and not only the same values.
     stores_category_texts: whether a category is stored as its texts, with the bytes of a column of
     text, and counts as that where rows are cut into tables.
+    holds_examples: whether records are `tf.train.Example`, which have a `Format.feature_spec`.
+    arrow_name: what pyarrow.dataset calls the format, where it reads the files as tables.
     has_row_access: whether single rows can be read (`Format.open_rows`). is_mappable: whether the
     files are arrays that can be mapped into memory. page_rows: the most rows that are decoded
     together where a block (`Format.block_rows`) is read on from its start; None: all of a block.
@@ -62,6 +64,8 @@ class FormatTraits:
     to_table: str = ""
     same_bytes: bool = True
     stores_category_texts: bool = False
+    holds_examples: bool = False
+    arrow_name: str | None = None
     has_row_access: bool = False
     is_mappable: bool = False
     page_rows: int | None = None

@@ -128,7 +128,7 @@ def loader_lines(dataset: Dataset) -> dict[str, str]:
     else:
         arguments, names = f"{_BATCH_ROWS}, shuffle=True, dtype=None", "batch"
         shown = "a dict by column"
-    return {
+    lines = {
         "NumPy": f"{opened}for {names} in dataset.to_numpy_batches({arguments}):\n"
         f"    ...  # {shown}",
         "pandas": f"{opened}for frame in dataset.iter_pandas({_BATCH_ROWS}):\n"
@@ -140,3 +140,6 @@ def loader_lines(dataset: Dataset) -> dict[str, str]:
         f"for {names} in loader:\n"
         f"    ...  # {shown}",
     }
+    if dataset.format.traits.holds_examples:
+        lines["tf.io"] = f"{opened}spec = dataset.feature_spec()  # for tf.io.parse_example"
+    return lines

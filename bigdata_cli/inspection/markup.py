@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bigdata_cli.inspection.facts import Histogram
 from bigdata_cli.inspection.summary import number_text
-from bigdata_cli.printable import sanitize
+from bigdata_cli.printable import html_text as text
 
 _HEIGHT, _WIDTH, _GAP = 64, 288, 0.15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_SECONDS = 86_400
-
-
-def text(value: object) -> str:
-    """Text as it can stand anywhere in a page, in attributes too.
-
-    Control characters and marks that reorder text are written as escapes.
-
-    >>> text("<b>\\u202e")
-    '&lt;b&gt;\\\\u202e'
-    """
-    return html.escape(sanitize(value), quote=True)
 
 
 def named(value: object) -> str:

@@ -9,13 +9,25 @@ from typing import Any
 
 from bigdata_cli.inspection.facts import DatasetFacts, SourceFacts
 from bigdata_cli.inspection.page import dataset_page, embedded, source_page
+from bigdata_cli.printable import ShortRepr
 
 REPORT_VERSION = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class CsvReport(SourceFacts):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CsvReport(ShortRepr, SourceFacts):
     """The report of a source."""
+
+    shown = (
+        "path",
+        "source_bytes",
+        "rows",
+        "exact",
+        "columns",
+        "confidence",
+        "next_command",
+        "notes",
+    )
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -30,9 +42,22 @@ class CsvReport(SourceFacts):
         return embedded(self.to_html())
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetReport(DatasetFacts):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DatasetReport(ShortRepr, DatasetFacts):
     """The report of a dataset."""
+
+    shown = (
+        "path",
+        "format",
+        "layout",
+        "label",
+        "rows",
+        "bytes",
+        "shards",
+        "columns",
+        "next_command",
+        "notes",
+    )
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values."""

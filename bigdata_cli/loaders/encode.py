@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bigdata_cli.arrays.columns import CategoryCodes, column_values, numbers
 from bigdata_cli.arrays.table import TableArrays
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
+from bigdata_cli.loaders.target import Task, task_of
 from bigdata_cli.types.dtype import (
     VALIDITY_SUFFIX,
     Column,
@@ -29,6 +31,26 @@ _MASKED = (Kind.NULL, Kind.BOOL, Kind.INT, Kind.CATEGORY, Kind.TEXT)
 _DATETIMES = (Kind.DATE, Kind.TIMESTAMP)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """Which arrays a loader makes of rows.
+
+    Attributes:
+        label: The label; None for the dataset's or, with dtype=None, for no label.
+        columns: The columns to read, None for all.
+        dtype: The dtype of X, "float32" or "float64"; None for a dict with each column's own.
+        normalize: Whether X is what a model takes, as `train` makes it; the name of a split: by the
+            statistics of that split.
+        label_dtype: The dtype of y; None for the label's own.
+    """
+
+    label: str | None = None
+    columns: Sequence[str] | None = None
+    dtype: str | None = "float32"
+    normalize: bool | str = False
+    label_dtype: str | None = None
+
+
 class XyEncoder(Encoder):
     """(X, y): X float32 or float64 (rows, features), y of the label's dtype (rows,).
 
@@ -43,12 +65,11 @@ class XyEncoder(Encoder):
         label: Column,
         *,
         dtype: str = "float32",
+        label_dtype: str | None = None,
         plain: bool = False,
     ) -> None:
         x_dtype = float_dtype(dtype)
-        y_dtype = dataset.label_dtype(label.name)
-        if plain and y_dtype.kind == "M":
-            y_dtype = np.dtype("float64" if may_be_null(dataset, label) else "int64")
+        y_dtype = y_dtype_of(dataset, label, label_dtype=label_dtype, plain=plain)
         self.columns = (*features, label)
         self.specs = (
             ArraySpec(name="X", dtype=x_dtype, row_shape=(len(features),)),
@@ -85,13 +106,26 @@ class XyEncoder(Encoder):
     def _plain(self, y: np.ndarray) -> np.ndarray:
         wanted = self.specs[1].dtype
         if y.dtype.kind != "M" or wanted.kind == "M":
-            return y.astype(wanted, copy=False)
+            return self._as_integers(y) if wanted.kind in "iu" else y.astype(wanted, copy=False)
         ticks = y.view(np.int64)
         if wanted.kind == "f":
             return np.where(np.isnat(y), np.nan, ticks)
         if np.isnat(y).any():
             raise _null_unknown(self._label)
         return ticks
+
+    def _as_integers(self, y: np.ndarray) -> np.ndarray:
+        """Return a label as the integers that were asked for; none of them may change."""
+        with np.errstate(invalid="ignore"):
+            whole = y.astype(self.specs[1].dtype, copy=False)
+        if not np.can_cast(y.dtype, whole.dtype) and not (whole == y).all():
+            name, dtype = self._label.name, self.specs[1].dtype
+            raise UsageError(
+                f'the label "{name}" has values that {dtype} does not hold, such as '
+                f"{y[whole != y][0]:g}",
+                hint='label_dtype="float32"',
+            )
+        return whole
 
     def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
         coded = self._codes.apply(batch)
@@ -131,13 +165,16 @@ class ColumnsEncoder(Encoder):
         columns: Sequence[Column],
         *,
         label: Column | None = None,
+        label_dtype: str | None = None,
         plain: bool = False,
     ) -> None:
         self.columns = (*columns, label) if label is not None else tuple(columns)
         self._features = tuple(columns)
         self._plain = plain
         self._codes = CategoryCodes(Schema(self.columns))
-        self._label = XyEncoder(dataset, (), label, plain=plain) if label is not None else None
+        self._label = None
+        if label is not None:
+            self._label = XyEncoder(dataset, (), label, label_dtype=label_dtype, plain=plain)
         read = _as_read(dataset, columns)
         self._dtypes = {
             column.name: np.dtype(np.int64)
@@ -201,15 +238,28 @@ def _as_read(dataset: ReadableDataset, columns: Sequence[Column]) -> Schema:
 
     The features of a stored matrix are floats, whatever they were.
     """
-    storage = dataset.storage
 
     def dtype(column: Column) -> str:
         if column.kind is Kind.CATEGORY:
             return code_dtype(column.n_values)
-        is_feature = storage.layout == "matrix" and column.name != storage.label
-        return storage.matrix_dtype if is_feature else column.dtype
+        return column.dtype
 
-    return Schema(tuple(Column(name=column.name, dtype=dtype(column)) for column in columns))
+    read = as_read(dataset, columns)
+    return Schema(tuple(Column(name=column.name, dtype=dtype(column)) for column in read))
+
+
+def as_read(dataset: ReadableDataset, columns: Iterable[Column]) -> Schema:
+    """Return the columns as `read_shard` gives them: numbers of a matrix are floats."""
+    storage = dataset.storage
+    is_matrix = storage.layout == "matrix"
+    return Schema(
+        tuple(
+            Column(name=column.name, dtype=storage.matrix_dtype)
+            if is_matrix and column.name != storage.label and column.kind is not Kind.CATEGORY
+            else column
+            for column in columns
+        )
+    )
 
 
 def _own_dtype(column: Column) -> np.dtype:
@@ -268,37 +318,85 @@ def _null_unknown(column: Column) -> VerificationError:
     )
 
 
-def make_encoder(
-    dataset: ReadableDataset,
-    *,
-    label: str | None,
-    columns: Sequence[str] | None,
-    dtype: str | None,
-    plain: bool = False,
-) -> Encoder:
+def y_dtype_of(
+    dataset: ReadableDataset, label: Column, *, label_dtype: str | None, plain: bool
+) -> np.dtype:
+    """Return the dtype of y: that asked for, or the label's own.
+
+    Raises:
+        UsageError: It is no number, or no integer where some labels are null.
+    """
+    own = dataset.label_dtype(label.name)
+    if label_dtype is None:
+        if plain and own.kind == "M":
+            return np.dtype("float64" if may_be_null(dataset, label) else "int64")
+        return own
+    try:
+        wanted = np.dtype(label_dtype)
+    except TypeError:
+        wanted = np.dtype(object)
+    if wanted.kind not in "iufb":
+        raise UsageError(
+            f"label_dtype is {label_dtype!r}; a label is a number",
+            hint='label_dtype="int64", or "float32"',
+        )
+    if wanted.kind != "f" and may_be_null(dataset, label):
+        n_nulls = dataset.statistics(label.name).nulls
+        raise UsageError(
+            f'the label "{label.name}" is null in {n_nulls:,} rows, and {wanted} has no value for '
+            "them",
+            hint=f'label_dtype="float32" has NaN; or convert with --where "{label.name} IS NOT '
+            'NULL"',
+        )
+    return wanted
+
+
+def learned_dtype(dataset: ReadableDataset, encoding: Encoding) -> str | None:
+    """Return the dtype of y that the losses of torch take; None where there is none of them.
+
+    Classes are int64; two values and numbers are float32. Where classes are null in some rows they
+    are float32 with NaN. Dates and timestamps stay what they are.
+    """
+    if encoding.label_dtype is not None or (encoding.dtype is None and encoding.label is None):
+        return encoding.label_dtype
+    label = dataset.label(encoding.label)
+    if label.kind in (*_DATETIMES, Kind.TEXT, Kind.NULL):
+        return None
+    task = task_of(label, dataset.statistics(label.name))
+    is_classes = task is Task.CLASSES and not may_be_null(dataset, label)
+    return "int64" if is_classes else "float32"
+
+
+def make_encoder(dataset: ReadableDataset, encoding: Encoding, *, plain: bool = False) -> Encoder:
     """Make the encoder of (X, y), or of columns where `dtype` is None.
 
     Args:
         dataset: The dataset to read.
-        label: The label; None for the dataset's or, with dtype=None, for no label.
-        columns: The columns to read, None for all.
-        dtype: The dtype of X, "float32" or "float64"; None for each column's own.
+        encoding: The arrays that are wanted.
         plain: Whether dates and timestamps are integers.
 
     Raises:
         UsageError: The dataset has no such columns or label, or they are text.
     """
+    label, dtype, label_dtype = encoding.label, encoding.dtype, encoding.label_dtype
+    if encoding.normalize:
+        from bigdata_cli.loaders.normalized import normalized_encoder
+
+        return normalized_encoder(dataset, encoding)
     if dtype is not None:
         target = dataset.label(label)
+        features = dataset.features(target.name, encoding.columns)
         return XyEncoder(
-            dataset, dataset.features(target.name, columns), target, dtype=dtype, plain=plain
+            dataset, features, target, dtype=dtype, label_dtype=label_dtype, plain=plain
         )
-    chosen = dataset.select(columns)
+    chosen = dataset.select(encoding.columns)
     check_mask_names(chosen)
     if label is None:
+        if label_dtype is not None:
+            raise UsageError("label_dtype is of a label, and none is named", hint="label=COL")
         return ColumnsEncoder(dataset, chosen, plain=plain)
     target = dataset.schema[label]
-    features = tuple(column for column in chosen if column.name != label)
-    if not features:
+    columns = tuple(column for column in chosen if column.name != label)
+    if not columns:
         raise UsageError(f'there is no column besides the label "{label}"')
-    return ColumnsEncoder(dataset, features, label=target, plain=plain)
+    return ColumnsEncoder(dataset, columns, label=target, label_dtype=label_dtype, plain=plain)

@@ -12,7 +12,7 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ReadableDataset
-from bigdata_cli.loaders.encode import ColumnsEncoder, make_encoder
+from bigdata_cli.loaders.encode import ColumnsEncoder, Encoding, make_encoder
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Kind
 
@@ -130,12 +130,11 @@ def shuffle_score(
     encoder = ColumnsEncoder(dataset, [column], plain=True)
     bins = _Bins(_known_labels(dataset, encoder, column.name))
     n_features = sum(other.name != column.name for other in dataset.schema)
-    whole = make_encoder(
-        dataset,
+    encoding = Encoding(
         label=column.name if n_features else None,
-        columns=None,
         dtype="float32" if n_features and _are_numbers(dataset, column.name) else None,
     )
+    whole = make_encoder(dataset, encoding)
     options = StreamOptions(batch_size=batch_size, shuffle=True, seed=seed)
     # The order of the batches that a loader gives, of which only the labels are read.
     stream = BatchStream(dataset, whole, options).with_encoder(encoder)

@@ -132,6 +132,12 @@ class BatchStream:
         whole, rest = divmod(self.pieces(epoch).n_rows, self.options.batch_size)
         return whole + (rest > 0 and not self.options.drop_remainder)
 
+    @property
+    def batches_of_every_epoch(self) -> int | None:
+        """The number of batches of each epoch; None where they differ, as readers change shards."""
+        has_whole_shards = self._cut.block_rows == WHOLE_SHARD and self.options.world > 1
+        return None if self.options.shuffle and has_whole_shards else self.batches_in(0)
+
     def __len__(self) -> int:
         """The number of batches of the next iteration, from the start of its epoch."""
         return self.batches_in(self._epoch)

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from bigdata_cli.errors import MissingDependencyError
 from bigdata_cli.loaders.base import ArraySpec, ReadableDataset
-from bigdata_cli.loaders.encode import make_encoder
+from bigdata_cli.loaders.encode import Encoding, make_encoder
 from bigdata_cli.loaders.order import check_count
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 
@@ -77,10 +77,8 @@ def _without_notices() -> Iterator[None]:
 def tf_dataset(
     dataset: ReadableDataset,
     options: StreamOptions,
+    encoding: Encoding,
     *,
-    label: str | None,
-    columns: Sequence[str] | None,
-    dtype: str | None,
     prefetch: int,
     start: tuple[int, int],
 ) -> Any:
@@ -91,7 +89,7 @@ def tf_dataset(
     """
     tf = import_tensorflow(purpose="to_tf")
     check_count("prefetch", prefetch)
-    encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
+    encoder = make_encoder(dataset, encoding, plain=True)
     stream = BatchStream(dataset, encoder, options)
     stream.load_state_dict(stream.state_at(*start))
     rows = options.batch_size if options.drop_remainder else None
@@ -105,6 +103,23 @@ def tf_dataset(
     stacked = tf.data.Dataset.from_generator(
         lambda: stream.stacked(HANDOVER_BYTES), output_signature=encoder.structure(signature)
     )
-    return stacked.flat_map(
+    batches = stacked.flat_map(
         lambda *parts: tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0])
-    ).prefetch(prefetch)
+    )
+    n_batches = stream.batches_of_every_epoch
+    if n_batches is not None and start[1] == 0:
+        batches = batches.apply(tf.data.experimental.assert_cardinality(n_batches))
+    return batches.prefetch(prefetch)
+
+
+def tf_feature_spec(dataset: ReadableDataset) -> dict[str, Any]:
+    """Return the spec that `tf.io.parse_example` takes; see `Dataset.feature_spec`."""
+    entries = dataset.format.feature_spec(dataset.manifest.to_json())
+    tf = import_tensorflow(purpose="feature_spec")
+    types = {"int64": tf.int64, "float": tf.float32, "bytes": tf.string}
+    return {
+        name: tf.io.VarLenFeature(types[entry["type"]])
+        if entry["shape"] == "ragged"
+        else tf.io.FixedLenFeature(entry["shape"], types[entry["type"]], entry["default"])
+        for name, entry in entries.items()
+    }

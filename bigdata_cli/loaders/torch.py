@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
-from bigdata_cli.loaders.encode import make_encoder
+from bigdata_cli.loaders.encode import Encoding, learned_dtype, make_encoder
 from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
 
@@ -53,14 +54,15 @@ def _tensors(value: Any) -> Any:
 def torch_batches(
     dataset: ReadableDataset,
     options: StreamOptions,
-    *,
-    label: str | None,
-    columns: Sequence[str] | None,
-    dtype: str | None,
+    encoding: Encoding,
 ) -> TorchBatches:
     """See `Dataset.to_torch`."""
-    encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
-    return TorchBatches(BatchStream(dataset, encoder, options))
+    return TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
+
+
+def _torch_encoder(dataset: ReadableDataset, encoding: Encoding) -> Encoder:
+    label_dtype = learned_dtype(dataset, encoding)
+    return make_encoder(dataset, replace(encoding, label_dtype=label_dtype), plain=True)
 
 
 def rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
@@ -206,16 +208,9 @@ class TorchBatches(IterableDataset):
         self._shared[_GIVEN], self._shared[_WORKERS] = batches, workers
 
 
-def torch_rows(
-    dataset: ReadableDataset,
-    *,
-    label: str | None,
-    split: str | None,
-    columns: Sequence[str] | None,
-    dtype: str | None,
-) -> TorchRows:
+def torch_rows(dataset: ReadableDataset, encoding: Encoding, *, split: str | None) -> TorchRows:
     """See `Dataset.to_torch_map`."""
-    encoder = make_encoder(dataset, label=label, columns=columns, dtype=dtype, plain=True)
+    encoder = _torch_encoder(dataset, encoding)
     return TorchRows(dataset, encoder, split_rows(split, dataset.rows))
 
 

@@ -103,6 +103,17 @@ class ParseOutcome(ctypes.Structure):
     )
 
 
+class Division(ctypes.Structure):
+    """`bd_division`: the rows of a block, divided among splits."""
+
+    _fields_ = (
+        ("n_splits", c_int64),
+        ("splits", c_void_p),
+        ("batches", c_void_p),
+        ("results", c_void_p),
+    )
+
+
 class SampleFields(ctypes.Structure):
     """`bd_sample`: how the fields of sample data are rendered."""
 
@@ -228,9 +239,12 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_undecided_fields": (c_void_p, [c_void_p]),
     "bd_copy_integers": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
     "bd_copy_distinct": (None, [c_void_p, c_void_p, c_int64, c_void_p]),
-    # hash_fields.c
+    # hash_columns.c
+    "bd_hash_rows": (c_int32, [c_void_p, ctypes.POINTER(ParserInput), c_int64]),
     "bd_copy_hashes": (None, [c_void_p, c_int64, c_void_p]),
-    "bd_add_hashes": (None, [c_int64, c_void_p, c_void_p, c_uint64, c_void_p]),
+    "bd_add_number_hashes": (None, [c_int64, c_void_p, c_void_p, c_uint64, c_void_p]),
+    "bd_add_time_hashes": (None, [c_int64, c_void_p, c_int32, c_void_p, c_uint64, c_void_p]),
+    "bd_add_text_hashes": (None, [c_int64, c_void_p, c_void_p, _RULES, c_uint64, c_void_p]),
     "bd_assign_splits": (None, [c_int64, c_void_p, c_uint64, c_void_p, c_int64, c_void_p]),
     # results.c
     "bd_measure_cells": (None, [c_int32, c_void_p, c_void_p, c_int64, c_void_p]),
@@ -239,6 +253,11 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_finish_moments": (None, [c_void_p, c_int64, c_void_p, c_void_p]),
     # export.c
     "bd_export": (c_int32, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    # divide.c
+    "bd_divide": (
+        c_int32,
+        [c_void_p, c_void_p, c_int64, c_int64, ctypes.POINTER(Division)],
+    ),
     # vocabulary.c
     "bd_vocabulary_new": (c_void_p, [c_int64]),
     "bd_vocabulary_free": (None, [c_void_p]),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.native.library import ParseOutcome, ParserInput, address, lib
+from bigdata_cli.native.library import Division, ParseOutcome, ParserInput, address, lib
 
 NO_MEMORY = 100
 
@@ -202,6 +202,11 @@ class Parser:
         lib.bd_copy_integers(self._handle, column, address(values), address(valid))
         return values, valid.view(bool)
 
+    def hash_again(self, records: ParserInput, n_rows: int) -> None:
+        """Hash the rows by the columns as they are now; records: with salts. Raises MemoryError."""
+        if lib.bd_hash_rows(self._handle, records, n_rows):
+            raise MemoryError
+
     def hashes(self, n_rows: int) -> np.ndarray:
         """The sums of the hashes of the values of each row: uint64 (n,); of a parse with salts."""
         hashes = np.empty(n_rows, np.uint64)
@@ -215,6 +220,34 @@ class Parser:
         if lib.bd_export(self._handle, address(storage), len(storage), n_rows, place):
             raise MemoryError
         return pa.RecordBatch._import_from_c(place, schema)  # noqa: SLF001
+
+    def divided(
+        self, storage: np.ndarray, schema: pa.Schema, splits: np.ndarray, *, n_splits: int
+    ) -> tuple[list[pa.RecordBatch], np.ndarray]:
+        """The rows of each split as a record batch of its own, and their statistics.
+
+        Args:
+            storage: int32 (columns,), values of STORAGES.
+            schema: Of the batches.
+            splits: uint8 (rows,).
+            n_splits: How many there are.
+
+        Returns:
+            The batches, and RESULT (n_splits, columns), without evidence of types.
+        """
+        arrays = (ctypes.c_uint64 * (10 * n_splits))()  # struct ArrowArray each
+        place = ctypes.addressof(arrays)
+        results = np.empty((n_splits, len(storage)), RESULT)
+        division = Division(
+            n_splits=n_splits,
+            splits=address(splits),
+            batches=place,
+            results=address(results),
+        )
+        if lib.bd_divide(self._handle, address(storage), len(storage), len(splits), division):
+            raise MemoryError
+        imported = pa.RecordBatch._import_from_c  # noqa: SLF001
+        return [imported(place + 80 * k, schema) for k in range(n_splits)], results
 
     def distinct(self, results: np.ndarray) -> DistinctTexts | None:
         """The distinct texts of the columns that counted them; None where there are none."""

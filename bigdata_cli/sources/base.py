@@ -58,6 +58,10 @@ class FedRows(Protocol):
         """The record that starts at a position, as `rejects.csv` has it."""
         ...
 
+    def end_of(self, position: int, plan: ParsePlan) -> int:
+        """Where the record that starts at a position ends, as `RowSource.until` takes it."""
+        ...
+
 
 class RowFeed(Protocol):
     """The rows of a source in order, read in threads of its own; a context manager."""
@@ -177,6 +181,13 @@ class RowSource(Protocol):
 
     def check_output(self, output: Path) -> None:
         """Raise UsageError where writing there would harm the source."""
+        ...
+
+    def until(self, file: int, end: int) -> Self:
+        """The rows up to a position of a file; those after it are not read.
+
+        end: of text where a record ends, of a table the number of rows.
+        """
         ...
 
     def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,9 @@ class WrappedSource:
     @property
     def stem(self) -> str:
         return self.inner.stem
+
+    def until(self, file: int, end: int) -> Self:
+        return replace(self, inner=self.inner.until(file, end))
 
     def check_output(self, output: Path) -> None:
         self.inner.check_output(output)

@@ -24,12 +24,12 @@ from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.io.whole_file import write_whole_file
+from bigdata_cli.loaders.examples import Examples, FeatureEncoder
+from bigdata_cli.loaders.features import FeaturePlan
+from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.strict_json import Count, JsonError, decode
-from bigdata_cli.training.encode import Examples, FeatureEncoder
-from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.options import MAX_MEMBERS
 from bigdata_cli.training.saved import TrainedModel, load_model, predict_examples
-from bigdata_cli.training.target import Target, Task
 from bigdata_cli.types.dtype import Schema
 
 BAG_NAME = "bag.json"

@@ -15,6 +15,7 @@ import numpy as np
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.stores import open_store
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.training.bag import BAG_NAME, average, member_name, write_bag
 from bigdata_cli.training.evaluate import Evaluation, HoldOutResult
 from bigdata_cli.training.loop import ProgressListener
@@ -22,7 +23,6 @@ from bigdata_cli.training.metrics import measure
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import MODEL_SUFFIX
-from bigdata_cli.training.target import Target
 from bigdata_cli.training.training import Training
 from bigdata_cli.training.verdict import Verdict, judge
 

@@ -10,12 +10,12 @@ import msgspec
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
+from bigdata_cli.loaders.features import FeaturePlan
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.strict_json import Count, JsonError, convert
-from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.model import set_dropout_steps
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.saved import TrainedModel, check_new_model, load_model, save_model
-from bigdata_cli.training.target import Target
 from bigdata_cli.types.dtype import Schema
 
 

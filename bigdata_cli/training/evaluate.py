@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.examples import Examples, FeatureEncoder
 from bigdata_cli.loaders.order import rows_by_shard, split_rows
+from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.training.backends.base import Backend, Trainer
-from bigdata_cli.training.encode import Examples, FeatureEncoder
 from bigdata_cli.training.metrics import TaskMetrics, measure, row_losses
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import HOLD_OUT_BYTES, ExampleStream
-from bigdata_cli.training.target import Target, Task
 
 BLOCK_ROWS = 16_384
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigdata_cli.io.prefetch import Prefetch
+from bigdata_cli.loaders.examples import Examples
+from bigdata_cli.loaders.target import Task
 from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.training.backends.base import Backend, Trainer, Worker
-from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.metrics import row_losses
 from bigdata_cli.training.stream import ExampleStream
-from bigdata_cli.training.target import Task
 
 PREFETCH_WINDOWS = 2
 

@@ -16,7 +16,7 @@ from operator import mul
 
 import numpy as np
 
-from bigdata_cli.training.target import Task
+from bigdata_cli.loaders.target import Task
 
 MAX_BINS = 1 << 17
 """Of 40 bytes each."""

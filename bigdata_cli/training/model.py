@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bigdata_cli.training.features import EMBEDDING_WIDTH, CodeFeature, FeaturePlan
+from bigdata_cli.loaders.features import EMBEDDING_WIDTH, CodeFeature, FeaturePlan
+from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.training.options import DROPOUT, HIDDEN_UNITS
-from bigdata_cli.training.target import Target, Task
 
 LEARNING_RATE = 2e-3
 EMBEDDING_LIMIT = 0.05

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from bigdata_cli import DISTRIBUTION, __version__
+from bigdata_cli.loaders.features import MAX_BUCKETS, FeaturePlan
+from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.strict_json import Count, JsonError, decode
-from bigdata_cli.training.features import MAX_BUCKETS, FeaturePlan
-from bigdata_cli.training.target import Target, Task
 from bigdata_cli.types.column_entry import ColumnEntry, column_entries, schema_of
 from bigdata_cli.types.dtype import Column, Kind, Schema
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.whole_file import open_whole_file
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.resources.recorder import MemoryRecord, record_memory
@@ -48,8 +49,8 @@ class PredictProgress:
 ProgressListener = Callable[[PredictProgress], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PredictReport(ShortRepr):
     """The report of a prediction.
 
     Attributes:
@@ -62,6 +63,8 @@ class PredictReport:
         evaluation: Against the label of the dataset; None where it has none.
         memory: Over time, with its phases.
     """
+
+    shown = ("model", "dataset", "output", "label", "rows", "not_finite", "seconds", "notes")
 
     model: Path | None
     dataset: Path

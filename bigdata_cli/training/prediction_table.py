@@ -9,7 +9,7 @@ from typing import IO, Any, Self
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.training.target import Target, Task
+from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.types.dtype import Kind, arrow_type
 
 ROW_GROUP_ROWS = 1 << 17

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.loaders.target import Target, Task
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.training.backends.base import Backend
 from bigdata_cli.training.evaluate import HoldOutResult
 from bigdata_cli.training.loop import LoopResult
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
-from bigdata_cli.training.target import Target, Task
 from bigdata_cli.training.throughput import Throughput
 from bigdata_cli.training.verdict import Verdict, best_constant, judge
 
@@ -26,8 +27,8 @@ UNEVEN = 1.1
 """A note says where one worker has so many times the rows of another."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrainReport(ShortRepr):
     """The report of a training, with the verdict whether the model learned (training/verdict.py).
 
     All workers have the same report but for what is measured. With balanced classes losses are
@@ -56,6 +57,23 @@ class TrainReport:
             those of their average; everything else is a sum or a mean.
         memory: Over time, with its phases.
     """
+
+    shown = (
+        "dataset",
+        "label",
+        "task",
+        "passed",
+        "reason",
+        "metric",
+        "metric_value",
+        "held_out_loss",
+        "constant_loss",
+        "epochs",
+        "trained_rows",
+        "seconds",
+        "saved",
+        "notes",
+    )
 
     dataset: Path
     label: str

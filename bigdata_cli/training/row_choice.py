@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.training.sampling import HoldOut, RowChooser, RowSample
-from bigdata_cli.training.target import Target
 
 
 class RowChoice:

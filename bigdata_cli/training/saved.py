@@ -24,6 +24,9 @@ import numpy as np
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.whole_file import whole_file
+from bigdata_cli.loaders.examples import Examples, FeatureEncoder
+from bigdata_cli.loaders.features import FeaturePlan
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.tensorflow import import_tensorflow
 from bigdata_cli.strict_json import JsonError
 from bigdata_cli.training.archive import BIGDATA_MEMBER, ArchiveError, check_config, read_archive
@@ -34,11 +37,8 @@ from bigdata_cli.training.backends.registry import (
     import_keras,
     is_installed,
 )
-from bigdata_cli.training.encode import Examples, FeatureEncoder
-from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.model_json import from_json, to_json
 from bigdata_cli.training.options import BACKENDS
-from bigdata_cli.training.target import Target
 from bigdata_cli.types.dtype import Schema
 
 MODEL_SUFFIX = ".keras"

@@ -32,5 +32,5 @@ def training_split(dataset: Dataset, options: TrainOptions) -> tuple[Dataset, Tr
                 f"--eval {on}: the model would learn from the rows that it is measured on",
                 hint="--split NAME names the split to train on",
             )
-        options = replace(options, evaluate_on=dataset[str(on)])
-    return dataset if name is None else dataset[name], options
+        options = replace(options, evaluate_on=dataset.of_split(str(on)))
+    return dataset if name is None else dataset.of_split(name), options

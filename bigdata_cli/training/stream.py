@@ -11,16 +11,16 @@ import numpy as np
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
+from bigdata_cli.loaders.examples import Examples, FeatureEncoder, join
+from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.loaders.order import rows_by_shard, window_order
 from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces, Piece, first_rows, whole_shards
 from bigdata_cli.loaders.read import PieceReader, by_piece
 from bigdata_cli.loaders.shuffle_score import MAX_BATCHES, ShuffleScore, score_of
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.windows import fill_windows
-from bigdata_cli.training.encode import Examples, FeatureEncoder, join
-from bigdata_cli.training.features import FeaturePlan
 from bigdata_cli.training.row_choice import RowChoice, ShardCounts, choice_of
 from bigdata_cli.training.sampling import RowSample
-from bigdata_cli.training.target import Target
 
 HOLD_OUT_EVERY = 5
 """One row in so many is held out; fewer where they would exceed HOLD_OUT_BYTES."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from bigdata_cli.loaders.examples import Examples
 from bigdata_cli.training.backends.base import Backend, Trainer
-from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.loop import LoopResult
 
 REPEATED_STEPS = 16

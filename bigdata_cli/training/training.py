@@ -12,20 +12,20 @@ import numpy as np
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, WorkerLostError
+from bigdata_cli.loaders.examples import FeatureEncoder
+from bigdata_cli.loaders.features import plan_features
 from bigdata_cli.loaders.order import split_rows
+from bigdata_cli.loaders.target import Target, Task, plan_target
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.backends.registry import open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
-from bigdata_cli.training.encode import FeatureEncoder
 from bigdata_cli.training.evaluate import as_dataset, evaluate_hold_out
-from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.loop import ProgressListener, Schedule, TrainingLoop
 from bigdata_cli.training.model import build_network, set_dropout_steps
 from bigdata_cli.training.options import BATCH_SIZE, TrainOptions
 from bigdata_cli.training.report import Totals, TrainingResult, TrainReport
 from bigdata_cli.training.stream import ExampleStream, Reading
-from bigdata_cli.training.target import Target, Task, plan_target
 from bigdata_cli.training.throughput import measure_throughput
 from bigdata_cli.training.verdict import balanced_weights
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bigdata_cli.loaders.target import Task
 from bigdata_cli.training.metrics import row_losses
-from bigdata_cli.training.target import Task
 
 CHANCE_DEVIATIONS = 2.6
 """One in 200 models that predict nothing exceeds this by chance."""

@@ -132,6 +132,7 @@ def _source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
         float_mode="64",
         wants_places=plan.wants_places or shaping.wants_places,
         split=_source_split(shaping, plan),
+        divides=False,
     )
 
 
@@ -163,9 +164,7 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     _check_kinds(shaping, chunk, plan)
     arrays = {name: chunk.batch.column(shaping.source_names.index(name)) for name in shaping.inputs}
     if shaping.wants_places:
-        assert chunk.places is not None
-        places = chunk.places + (np.int64(file) << _PLACE_BITS)
-        arrays[PLACE] = array_of(places)
+        arrays[PLACE] = array_of(places_of(chunk, file))
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
     evaluation.count_unmatched()
@@ -178,6 +177,12 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
         raise
     counted = Tally(filtered=chunk.rows - kept.rows, unmatched=evaluation.unmatched)
     return replace(joined, tally=chunk.tally + counted)
+
+
+def places_of(chunk: Chunk, file: int) -> np.ndarray:
+    """Where in the source the rows of a chunk stand, int64 (rows,); file: the index of its file."""
+    assert chunk.places is not None
+    return chunk.places + (np.int64(file) << _PLACE_BITS)
 
 
 def _check_kinds(shaping: Shaping, chunk: Chunk, plan: ParsePlan) -> None:

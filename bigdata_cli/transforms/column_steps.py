@@ -67,7 +67,7 @@ class ColumnSteps:
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource(inner=self._source, steps=steps) if steps else self._source
+        return ShapedSource.of(self._source, steps) if steps else self._source
 
     def _add(self, steps: Iterable[AnyColumnStep]) -> None:
         for step in steps:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.engines.ordered import ordered_map
-from bigdata_cli.errors import UsageError
-from bigdata_cli.resources.memory import available_cpus
-from bigdata_cli.sources.base import FedRows, RowSource, all_in_one
-from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
+from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.evidence import Evidence
-from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
-from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.quantiles import QuantileSketch
 from bigdata_cli.types.buffers import numbers_of
 from bigdata_cli.types.lattice import TypeOptions
@@ -72,47 +66,27 @@ def fit(
         UsageError: It comes once.
         DataError: A record cannot be kept.
     """
-    if source.comes_once:
-        raise UsageError(
-            "statistics of all rows take a pass over the source before, and a pipe is read once",
-            hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
-        )
-    sample = source.sample(
-        TypeOptions(float_mode="64", fixed=types.fixed),
-        keep=columns,
-        max_bytes=SAMPLE_BYTES,
+    first_pass = FirstPass.of(
+        source,
+        types,
+        columns,
+        why="statistics of all rows take",
+        hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
         skip_bad_rows=skip_bad_rows,
-        max_record_bytes=MAX_RECORD_BYTES,
     )
-    plan, fields = sample.plan, source.fields_of(columns)
+    plan = first_pass.plan
     evidence = Evidence(plan.columns)
     fitted = {state.name: Fitted(state.dtype) for state in plan.columns}
-
-    def parse(fed: FedRows) -> Unit:
-        return fed.parse(fields[fed.file], plan)
-
-    feed = source.feed(
-        all_in_one,
-        keep=columns,
-        unit_bytes=UNIT_BYTES,
-        max_record_bytes=MAX_RECORD_BYTES,
-        strict=not skip_bad_rows,
-    )
-    jobs = available_cpus()
-    with feed, ThreadPoolExecutor(jobs, thread_name_prefix="fit") as pool:
-        for fed, unit in ordered_map(pool, parse, feed, max_in_flight=jobs + 1):
-            if unit.chunk is None:
-                assert unit.error is not None
-                raise source.located(fed.file, unit.error) from unit.error
-            evidence.join(unit.chunk)
-            for place, state in enumerate(unit.chunk.columns):
-                one = fitted[state.name]
-                one.dtype = state.dtype
-                one.add(
-                    unit.chunk.batch.column(place),
-                    counts=state.name in counts,
-                    quantiles=state.name in quantiles,
-                )
+    for _, chunk in first_pass.chunks():
+        evidence.join(chunk)
+        for place, state in enumerate(chunk.columns):
+            one = fitted[state.name]
+            one.dtype = state.dtype
+            one.add(
+                chunk.batch.column(place),
+                counts=state.name in counts,
+                quantiles=state.name in quantiles,
+            )
     for name, statistics in zip(fitted, evidence.statistics(), strict=True):
         fitted[name].statistics = statistics
     return fitted

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from bigdata_cli.arrays.splitmix import GAMMA
+from bigdata_cli.arrays.splitmix import GAMMA, mix
+from bigdata_cli.arrays.value_hashes import value_hashes
 from bigdata_cli.errors import BudgetError, DataError, UsageError, did_you_mean
 from bigdata_cli.resources.sizes import format_size
-from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.typed_rows import TypedRows, open_typed_rows
 from bigdata_cli.transforms.rows_of_columns import Rows
 from bigdata_cli.types.buffers import array_of, booleans_of
@@ -59,10 +59,8 @@ class JoinTable:
         """A checksum of names, kinds and values, whatever files they are in."""
         found = xxhash.xxh3_128()
         for name, array in self.columns.items():
-            hashes = np.zeros(self.n_rows, np.uint64)
-            add_hashes(hashes, array, name, int(GAMMA))
             found.update(f"{name}\0{self.dtypes[name]}\0".encode())
-            found.update(hashes)
+            found.update(np.ascontiguousarray(value_hashes(array)))
             found.update(np.packbits(_has_key([array], self.n_rows)))
         return found.hexdigest()
 
@@ -76,7 +74,7 @@ class JoinTable:
         keys = [self.columns[name] for name in self.on]
         rows = np.flatnonzero(_has_key(keys, self.n_rows))
         for salt in range(_SALTS):
-            hashes = _hashes(keys, self.on, self.n_rows, salt)[rows]
+            hashes = _hashes(keys, self.n_rows, salt)[rows]
             order = np.argsort(hashes, kind="stable")
             index = _Index.of(hashes[order], rows[order], salt)
             same = np.flatnonzero(index.hashes[1:] == index.hashes[:-1])
@@ -118,7 +116,7 @@ class JoinTable:
         if not len(index.rows):
             return found
         hits = np.flatnonzero(_has_key(keys, n_rows))
-        hashes = _hashes(keys, self.on, n_rows, index.salt)
+        hashes = _hashes(keys, n_rows, index.salt)
         hits, rows = index.find(hashes if len(hits) == n_rows else hashes[hits], hits)
         own = [self.columns[name] for name in self.on]
         same = _equal(keys, hits, own, rows)
@@ -166,10 +164,13 @@ class _Index(NamedTuple):
         return np.concatenate(found_labels), np.concatenate(found_rows)
 
 
-def _hashes(keys: Sequence[pa.Array], names: Sequence[str], n_rows: int, salt: int) -> np.ndarray:
-    hashes = np.zeros(n_rows, np.uint64)
-    for place, (array, name) in enumerate(zip(keys, names, strict=True)):
-        add_hashes(hashes, array, name, (2 * (place + _SALTS * salt) + 1) * int(GAMMA) % 2**64)
+def _hashes(keys: Sequence[pa.Array], n_rows: int, salt: int) -> np.ndarray:
+    """Hashes of keys: uint64 (n_rows,); of one with a null any."""
+    hashes = np.full(n_rows, salt, np.uint64)
+    for array in keys:
+        # 0 and -0 are equal, and have one hash.
+        own = pc.add(array, 0.0) if pa.types.is_floating(array.type) else array
+        hashes = mix(hashes * GAMMA + value_hashes(own))
     return hashes
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import (
     ALL_NAMES,
+    COUNT,
     NATURAL,
-    Bounds,
     Kind,
     accept_integer,
     accept_mapping,
@@ -20,7 +20,6 @@ from bigdata_cli.option_kinds import (
     accept_text,
     accept_texts,
     choice,
-    number,
     parse_names,
     parse_pair,
     unique_pairs,
@@ -223,7 +222,52 @@ BUCKETS = Kind(
     collect=unique_pairs,
     note="; repeatable",
 )
-SHARE = number(Bounds(0, 1, min_open=True))
+_ROWS = re.compile(r"([\d_]+)([kMG]?) ?rows?", re.ASCII)
+_TIMES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+
+
+def sample_rows(sample: float | str | None) -> int | None:
+    """The number of rows of Nrows; None for a share of them, and for none. Raises UsageError."""
+    if not isinstance(sample, str):
+        return None
+    match = _ROWS.fullmatch(sample.strip())
+    try:
+        count = 0 if match is None else int(match[1]) * _TIMES[match[2]]
+    except ValueError:  # underscores that stand wrong
+        count = 0
+    if not count:
+        raise UsageError(f'--sample: "{sample}" is no number of rows', hint="--sample 1000rows")
+    return count
+
+
+def _parse_sample(text: str) -> float | str:
+    if text.strip().endswith(("row", "rows")):
+        sample_rows(text)
+        return text.strip()
+    try:
+        return _accept_sample(float(text))
+    except ValueError:
+        raise UsageError(
+            f'"{text}" is neither a share, such as 0.05, nor a number of rows, such as 1000rows'
+        ) from None
+
+
+def _accept_sample(sample: Any) -> float | str:
+    if isinstance(sample, str):
+        sample_rows(sample)
+        return sample
+    if isinstance(sample, bool | bytes):
+        raise TypeError("not a number")
+    share = float(sample)
+    if not 0 < share <= 1:
+        hint = "--sample 0.05 keeps 5 %"
+        if share > 1 and share == int(share):
+            hint = f"--sample {int(share)}rows keeps so many rows; {hint}"
+        raise UsageError(f"--sample {sample} is not a share of the rows", hint=hint)
+    return share
+
+
+SAMPLE = Kind("SHARE|Nrows", "float | str", _parse_sample, _accept_sample)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,9 +299,28 @@ class ShapeOptions:
     where: tuple[str, ...] = option(
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
     )
-    sample: float | None = option("Keep each row with this probability.", SHARE, default=None)
+    balance: str | None = option(
+        "Keep the same number of rows of each class in this column, that of the smallest one.",
+        metavar="COL",
+        default=None,
+    )
+    sample: float | str | None = option(
+        "Keep each row with this probability, such as 0.05, or exactly so many rows, such as "
+        "1000rows or 2Mrows.",
+        SAMPLE,
+        default=None,
+    )
+    stratify: str | None = option(
+        "With --sample: each class in this column has its share of the rows, exact within one row.",
+        metavar="COL",
+        default=None,
+    )
+    limit: int | None = option(
+        "Keep the first rows that are left, and read no further.", COUNT, default=None
+    )
     seed: int = option(
-        "Of --sample, --split and --shuffle: another one takes other rows, in another order.",
+        "Of --sample, --balance, --split and --shuffle: another one takes other rows, in another "
+        "order.",
         NATURAL,
         default=0,
     )
@@ -293,7 +356,7 @@ class ShapeOptions:
 
 
 def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
-    """The steps on rows that options ask for, in their order: names, new columns, filters.
+    """The steps on rows that follow from options alone, in order: names, new columns, filters.
 
     What a condition reads is computed of all rows, everything else of those that are kept.
 
@@ -301,7 +364,7 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
         options: What is asked for.
         joins: The steps of `--join`, which need the columns of the source and of the tables.
     """
-    from bigdata_cli.transforms.steps import Derive, Rename, Sample, Where
+    from bigdata_cli.transforms.steps import Derive, Rename, Where
 
     steps: list[Any] = []
     if options.rename:
@@ -309,10 +372,9 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
-    if options.sample is not None and not 0 < options.sample <= 1:
+    if options.stratify is not None and options.sample is None:
         raise UsageError(
-            f"--sample {options.sample} is not a share of the rows", hint="--sample 0.05 keeps 5 %"
+            "--stratify goes with --sample",
+            hint=f"--sample 0.1 --stratify '{options.stratify}'",
         )
-    if options.sample is not None:
-        steps.append(Sample(share=options.sample, seed=options.seed))
     return tuple(steps)

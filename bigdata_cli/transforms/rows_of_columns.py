@@ -29,7 +29,7 @@ class Rows:
         """
         found = self._wide.get(name)
         if found is None:
-            found = self._wide[name] = _widened(self.arrays[name])
+            found = self._wide[name] = widened(self.arrays[name])
         return found
 
     def wide(self, names: Sequence[str]) -> dict[str, pa.Array]:
@@ -51,7 +51,12 @@ class Rows:
         return pa.repeat(datum, self.n_rows) if isinstance(datum, pa.Scalar) else datum
 
 
-def _widened(array: pa.Array) -> pa.Array:
+def widened(array: pa.Array) -> pa.Array:
+    """An array in the type that expressions compute with.
+
+    Raises:
+        pa.ArrowInvalid: An integer is beyond int64.
+    """
     kind = array.type
     if pa.types.is_dictionary(kind):
         return array.dictionary_decode()

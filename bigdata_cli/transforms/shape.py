@@ -46,15 +46,16 @@ def shaped(
         return source
     steps = row_steps(options, _joins(options, source, memory_limit))
     from bigdata_cli.transforms.column_steps import ColumnSteps
+    from bigdata_cli.transforms.row_selections import RowSelections
     from bigdata_cli.transforms.source import ShapedSource
 
-    asked = ColumnSteps(
-        source, steps, types or TypeOptions(), label=label, skip_bad_rows=skip_bad_rows
-    )
+    types = types or TypeOptions()
+    steps = RowSelections(source, steps, types, skip_bad_rows=skip_bad_rows).steps_of(options)
+    asked = ColumnSteps(source, steps, types, label=label, skip_bad_rows=skip_bad_rows)
     steps = asked.steps_of(options)
     if not steps:
         return source
-    made = ShapedSource(inner=source, steps=steps)
+    made = ShapedSource.of(source, steps)
     _ = made.names  # which resolves the steps
     return made
 

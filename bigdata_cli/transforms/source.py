@@ -16,6 +16,7 @@ from bigdata_cli.sources.base import (
     Portions,
     RowFeed,
     RowsInPieces,
+    RowSource,
     SourcePart,
 )
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -26,10 +27,14 @@ from bigdata_cli.sources.wrapped import WrappedSource
 from bigdata_cli.transforms.chunks import Shaping, dataset_states, shaping_of, source_plan
 from bigdata_cli.transforms.entry import transforms_entry
 from bigdata_cli.transforms.program import Outline, outline
+from bigdata_cli.transforms.selections.limit import Limit
 from bigdata_cli.transforms.shaper import Shaper
 from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.state import ColumnState
+
+_FEW_ROWS = 1_000
+"""Of a sample: fewer show little of the values of a dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,14 @@ class ShapedSource(WrappedSource):
     """
 
     steps: Steps
+
+    @classmethod
+    def of(cls, inner: RowSource, steps: Steps) -> Self:
+        """The rows of a source after steps; read as far as these say."""
+        for step in steps:
+            if isinstance(step, Limit) and step.file is not None and step.end is not None:
+                inner = inner.until(step.file, step.end)
+        return cls(inner=inner, steps=steps)
 
     @cached_property
     def outline(self) -> Outline:
@@ -129,17 +142,52 @@ class ShapedSource(WrappedSource):
         plan = replace(inner.plan, columns=columns, inputs=inputs, float_mode=types.float_mode)
         taker = SampleTaker(plan)
         n_read = 0
-        for unit in self.sample_units(plan, keep, max_bytes):
+        for unit in self._shaped_units(plan, keep, max_bytes):
             # What is wrong with one that cannot be taken the conversion will say, and where.
             if taker.take(unit) and unit.chunk is not None:
                 n_read += unit.chunk.rows + unit.chunk.tally.filtered
-        share = taker.rows / n_read if n_read else 1.0
         exact = inner.exact and n_read == inner.rows
+        if not exact and taker.rows < _FEW_ROWS and self._unselected is not self:
+            every = self._unselected.sample(
+                types,
+                keep=keep,
+                max_bytes=max_bytes,
+                skip_bad_rows=skip_bad_rows,
+                max_record_bytes=max_record_bytes,
+            )
+            shown = replace(every.plan, inputs=inputs)
+            return replace(every, plan=shown, estimated_rows=self._selected(every.estimated_rows))
+        share = taker.rows / n_read if n_read else 1.0
         estimated = taker.rows if exact else round(inner.estimated_rows * share)
-        found = taker.summarise(exact, estimated, size_known=inner.size_known)
+        found = taker.summarise(
+            exact, estimated if exact else self._selected(estimated), size_known=inner.size_known
+        )
         return replace(found, bytes=inner.bytes, ranges=inner.ranges)
 
+    @cached_property
+    def _unselected(self) -> ShapedSource:
+        """The source without selections of rows that do not look at their values.
+
+        What these leave of a sample may be too few rows to show anything.
+        """
+        steps = tuple(step for step in self.steps if not (step.filters and step.is_of_source))
+        return self if steps == self.steps else replace(self, steps=steps)
+
+    def _selected(self, n_rows: int) -> int:
+        """How many rows the selections leave of so many."""
+        for step in self.steps:
+            n_rows = step.rows_left(n_rows)
+        return n_rows
+
     def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
+        n_rows = 0
+        for unit in self._shaped_units(plan, keep, max_bytes):
+            n_rows += 0 if unit.chunk is None else unit.chunk.rows
+            yield unit
+        if n_rows < _FEW_ROWS and self._unselected is not self:
+            yield from self._unselected.sample_units(plan, keep, max_bytes)
+
+    def _shaped_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
         shaping = self._shaping(keep, plan.inputs)
         parsed = source_plan(shaping, plan)
         for unit in self.inner.sample_units(parsed, self._source_names(keep), max_bytes):
@@ -304,6 +352,9 @@ class ShapedRows:
 
     def record(self, position: int, plan: ParsePlan) -> bytes:
         return self.inner.record(position, plan)
+
+    def end_of(self, position: int, plan: ParsePlan) -> int:
+        return self.inner.end_of(position, plan)
 
 
 def _fixed(types: TypeOptions, state: ColumnState) -> frozenset[str] | None:

@@ -18,11 +18,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.
         filters: It makes no column, but says which rows are kept.
         reads_places: It reads where in the source a row stands.
         counts_unmatched: It says which rows it has found something for, and the others are counted.
+        is_of_source: It says which rows of one source are kept, and nothing of those of another.
     """
 
     filters: ClassVar[bool] = False
     reads_places: ClassVar[bool] = False
     counts_unmatched: ClassVar[bool] = False
+    is_of_source: ClassVar[bool] = False
 
     def reads(self, names: Sequence[str]) -> frozenset[str]:
         """Which of the columns it reads; raises UsageError for one that is not there."""
@@ -36,6 +38,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.
         """The columns after it; raises UsageError where it cannot make them."""
         made = self.makes(names)
         return (*names, *(name for name in made if name not in names))
+
+    def rows_left(self, n_rows: int) -> int:
+        """About how many of so many rows it leaves, as far as that does not follow from values."""
+        return n_rows
 
     def computed(self, types: Mapping[str, str]) -> tuple[Computed, ...]:
         """How each column that it makes is computed, or, of a filter, which rows are kept.

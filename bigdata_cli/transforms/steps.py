@@ -11,6 +11,7 @@ from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.computed import PLACE, Computed
 from bigdata_cli.transforms.join import Join
+from bigdata_cli.transforms.selections.registry import AnySelection
 from bigdata_cli.transforms.step import Step
 
 
@@ -88,11 +89,15 @@ class Sample(Step, frozen=True, kw_only=True):
 
     filters: ClassVar[bool] = True
     reads_places: ClassVar[bool] = True
+    is_of_source: ClassVar[bool] = True
     share: Annotated[float, Meta(gt=0, le=1)]
     seed: Annotated[int, Meta(ge=0)]
 
     def reads(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset([PLACE])
+
+    def rows_left(self, n_rows: int) -> int:
+        return round(n_rows * self.share)
 
     def computed(self, types: Mapping[str, str]) -> tuple[Computed, ...]:
         from bigdata_cli.transforms.sampling import sampler
@@ -100,5 +105,5 @@ class Sample(Step, frozen=True, kw_only=True):
         return (Computed("--sample", "bool", sampler(self.share, self.seed)),)
 
 
-AnyStep = Where | Derive | Rename | Sample | Join | AnyColumnStep
+AnyStep = Where | Derive | Rename | Sample | Join | AnySelection | AnyColumnStep
 Steps = tuple[AnyStep, ...]

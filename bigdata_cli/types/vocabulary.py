@@ -55,7 +55,7 @@ def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozens
     """Distinct texts of both, None where there are more than a vocabulary holds."""
     if a is None or b is None:
         return None
-    joined = a | b if not b <= a else a
+    joined = a if a is b or b <= a else a | b
     return joined if len(joined) <= MAX_CATEGORIES else None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.progress import ProgressState
 
 
@@ -25,8 +26,8 @@ class Finding:
         return f"{self.file}: {self.what} is {self.found}, {self.told_by} says {self.expected}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifyReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class VerifyReport(ShortRepr):
     """What was checked, and every difference that was found.
 
     rows: as counted in the shards that could be read; bytes: read for checksums. compared_rows: of
@@ -34,6 +35,17 @@ class VerifyReport:
     the source may stand anywhere, as the dataset has an order of its own. other_files: in the
     folder, and no part of the dataset.
     """
+
+    shown = (
+        "path",
+        "format",
+        "passed",
+        "rows",
+        "n_shards",
+        "compared_rows",
+        "findings",
+        "other_files",
+    )
 
     path: Path
     format: str

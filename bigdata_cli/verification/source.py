@@ -87,7 +87,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             for step in entry.steps:
                 if isinstance(step, Join):
                     step.check_table()
-            rows = ShapedSource(inner=rows, steps=entry.steps)
+            rows = ShapedSource.of(rows, entry.steps)
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(

@@ -23,7 +23,7 @@ from benchmarks.cells import (
 )
 from benchmarks.commands import layouts_of
 from benchmarks.shapes import SHAPES, write_shape
-from benchmarks.suites import CSV_SHAPES, WIDE
+from benchmarks.suites import CSV_SHAPES, DOMAIN_SHAPES, WIDE
 
 SIZE = 300_000
 
@@ -37,7 +37,8 @@ def made(name: str, **options) -> bytes:
 def records(name: str, text: bytes) -> list[list[str]]:
     before = csv.field_size_limit(1 << 30)
     try:
-        return list(csv.reader(io.StringIO(text.decode(), newline="")))
+        delimiter = SHAPES[name].delimiter
+        return list(csv.reader(io.StringIO(text.decode(), newline=""), delimiter=delimiter))
     finally:
         csv.field_size_limit(before)
 
@@ -127,5 +128,5 @@ def test_small_numbers_are_far_more_frequent():
 
 
 def test_every_shape_is_measured():
-    assert {*CSV_SHAPES, *(kind for kind, _, _ in WIDE), "log"} == set(SHAPES)
+    assert {*CSV_SHAPES, *DOMAIN_SHAPES, *(kind for kind, _, _ in WIDE), "log"} == set(SHAPES)
     assert all(layouts_of(name) for name in SHAPES)

@@ -13,7 +13,7 @@ from benchmarks.commands import LAYOUTS, Comparison, Group, Target, convert, pee
 from benchmarks.figures import figures, geometric_mean, parquet_means
 from benchmarks.report import summary, write_report
 from benchmarks.speed import SpeedOptions, main, measure
-from benchmarks.suites import CSV_SHAPES, groups
+from benchmarks.suites import CSV_SHAPES, DOMAIN_SHAPES, groups
 
 TINY = 200_000
 GROUPS = list(groups(sizes=(1_000_000, 2_000_000)))
@@ -185,6 +185,16 @@ def test_every_shape_and_format_is_measured():
     for kind in CSV_SHAPES:
         expected = {f"parquet-{kind}-1000000", f"parquet-{kind}-2000000", f"parse-{kind}"}
         assert expected | {f"formats-{kind}"} <= names
+    assert {f"parquet-{kind}-1000000" for kind in DOMAIN_SHAPES} <= names
+
+
+def test_peers_are_told_of_other_delimiters_and_decimal_marks():
+    found = {group.kind: group.commands for group in GROUPS if group.name.startswith("parquet-")}
+    ours, *peers = found["european"]
+    assert ours.arguments[4:6] == ("--decimal", ",")
+    for command in peers:
+        assert {"--delimiter", ";", "--decimal", ","} < set(command.arguments)
+    assert all("--delimiter" not in command.arguments for command in found["quotes"])
 
 
 def test_shapes_can_be_chosen(capsys):

@@ -176,6 +176,21 @@ def test_a_category_with_too_many_values_is_text(tmp_path, monkeypatch):
     assert column(dataset) == values
 
 
+def test_where_texts_are_stored_a_category_that_is_none_does_no_shard_again(tmp_path, monkeypatch):
+    """Row groups are cut by their bytes here: a text counts as many, whatever its column is."""
+    monkeypatch.setattr("bigdata_cli.formats.parquet.write.ROW_GROUP_BYTES", 5000)
+    values = [f"a value of some length {i % 20}" for i in range(ROWS)]
+    values[-40] = "too long for a category" * 200
+    dataset, report = converted(tmp_path, values, shards=1)
+    assert dataset.schema["x"].dtype == "text"
+    assert column(dataset) == values
+    assert report.redone_shards == 0
+    (tmp_path / "told").mkdir()
+    told, _ = converted(tmp_path / "told", values, shards=1, types={"x": "text"})
+    [written], [expected] = ([*one.path.glob("*.parquet")] for one in (dataset, told))
+    assert written.read_bytes() == expected.read_bytes()
+
+
 def test_only_shards_that_would_differ_are_done_again(tmp_path):
     early, report = converted(tmp_path, with_value("70000", 0.1), shards=20, to="npy")
     assert early.schema["x"].dtype == "int32"

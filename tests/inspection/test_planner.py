@@ -285,16 +285,19 @@ def test_options_of_files_are_none_of_datasets(source, tmp_path):
     assert report.ratio == pytest.approx(source.stat().st_size / report.bytes)
 
 
-@pytest.mark.parametrize("label", ["y", None])
-def test_loader_lines_run(tmp_path, label):
+@pytest.mark.parametrize(
+    ("to", "layout", "label"),
+    [("npy", "matrix", "y"), ("npy", "columns", None), ("tfrecord", "rows", "y")],
+)
+def test_loader_lines_run(tmp_path, to, layout, label):
     from bigdata_cli import convert
 
     path = tmp_path / "n.csv"
     path.write_text("a,b,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(50)))
-    layout = "columns" if label is None else "matrix"
-    convert(path, to="npy", layout=layout, label=label, output=tmp_path / "set")
+    convert(path, to=to, layout=layout, label=label, output=tmp_path / "set")
     report = inspect(tmp_path / "set")
-    assert set(report.loaders) == {"NumPy", "pandas", "tf.data", "torch"}
+    records = {"tf.io"} if to == "tfrecord" else set()
+    assert set(report.loaders) == {"NumPy", "pandas", "tf.data", "torch"} | records
     for library, lines in report.loaders.items():
         pasted = f"{lines}\nassert len(dataset) == 50"
         if library != "torch":

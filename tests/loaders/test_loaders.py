@@ -27,6 +27,8 @@ class LoaderContract:
 
     readers = 1
     """How many share the rows: each has a batch with what remains."""
+    y_dtype = np.int8
+    """Of the label, which is 0 and 1."""
 
     @abstractmethod
     def make(self, dataset: Dataset, batch_size: int, **options: Any) -> Any:
@@ -54,7 +56,7 @@ class LoaderContract:
         ids = X[:, 0].astype(np.int64)
         np.testing.assert_array_equal(X, expected_x(ids))
         np.testing.assert_array_equal(y, ids % 2)
-        assert (X.dtype, y.dtype) == (np.float32, np.int8)
+        assert (X.dtype, y.dtype) == (np.float32, self.y_dtype)
         return ids
 
     # The contract.
@@ -187,6 +189,7 @@ class TestTensorflow(LoaderContract):
 class TestTorch(LoaderContract):
     few_cases = True
     workers = 0
+    y_dtype = np.float32
 
     def make(self, dataset: Dataset, batch_size: int, **options: Any) -> Any:
         from torch.utils.data import DataLoader

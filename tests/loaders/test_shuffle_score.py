@@ -16,11 +16,11 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.run import run
 from bigdata_cli.loaders import cut, stream
+from bigdata_cli.loaders.features import plan_features
 from bigdata_cli.loaders.shuffle_score import score_of
+from bigdata_cli.loaders.target import plan_target
 from bigdata_cli.training import stream as training_stream
-from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.stream import ExampleStream, Reading
-from bigdata_cli.training.target import plan_target
 from tests.datasets import LAYOUTS, write_dataset
 
 N_ROWS = 60_000

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset, open_dataset
-from bigdata_cli.training.features import plan_features
+from bigdata_cli.loaders.features import plan_features
+from bigdata_cli.loaders.target import Task, plan_target
 from bigdata_cli.training.saved import TrainedModel
-from bigdata_cli.training.target import Task, plan_target
 from bigdata_cli.types.dtype import Schema
 
 N_ROWS = 3001

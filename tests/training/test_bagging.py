@@ -14,14 +14,14 @@ import pytest
 from bigdata_cli import predict, train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.examples import join
+from bigdata_cli.loaders.features import plan_features
+from bigdata_cli.loaders.target import Task, plan_target
 from bigdata_cli.training.bag import average, load_bag
-from bigdata_cli.training.encode import join
-from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.metrics import auc
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.sampling import HoldOut, RowSample
 from bigdata_cli.training.stream import ExampleStream, Reading
-from bigdata_cli.training.target import Task, plan_target
 from tests.datasets import write_dataset
 from tests.training.models import example_table
 

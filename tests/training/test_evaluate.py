@@ -11,7 +11,7 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.training.encode import Examples, join
+from bigdata_cli.loaders.examples import Examples, join
 from bigdata_cli.training.evaluate import Evaluation, blocks, evaluate
 from bigdata_cli.training.metrics import measure, row_losses
 from bigdata_cli.training.saved import TrainedModel

@@ -10,9 +10,9 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.training.encode import FeatureEncoder, join
-from bigdata_cli.training.features import FeaturePlan, normalisation, plan_features
-from bigdata_cli.training.target import plan_target
+from bigdata_cli.loaders.examples import FeatureEncoder, join
+from bigdata_cli.loaders.features import FeaturePlan, normalisation, plan_features
+from bigdata_cli.loaders.target import plan_target
 from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.statistics import ColumnStatistics
 from tests.datasets import LAYOUTS, write_dataset

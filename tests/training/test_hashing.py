@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigdata_cli.training.encode import hash_buckets
+from bigdata_cli.loaders.feature_arrays import hash_buckets
 
 MASK = 2**64 - 1
 
@@ -51,7 +51,7 @@ def test_values_are_spread_evenly() -> None:
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_another_process_gives_the_same(seed: str) -> None:
     code = (
-        "import pyarrow as pa; from bigdata_cli.training.encode import hash_buckets; "
+        "import pyarrow as pa; from bigdata_cli.loaders.feature_arrays import hash_buckets; "
         "print(hash_buckets(pa.array(['a', 'ö', '']), 1000).tolist())"
     )
     done = subprocess.run(

@@ -11,14 +11,14 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError, VerificationError
+from bigdata_cli.loaders.examples import Examples
+from bigdata_cli.loaders.features import plan_features
+from bigdata_cli.loaders.target import plan_target
 from bigdata_cli.training import stream as stream_module
 from bigdata_cli.training.backends.base import Worker
-from bigdata_cli.training.encode import Examples
-from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.loop import LoopResult, Schedule, TrainingLoop
 from bigdata_cli.training.metrics import row_losses
 from bigdata_cli.training.stream import ExampleStream, Reading
-from bigdata_cli.training.target import plan_target
 from tests.datasets import write_dataset
 
 N_ROWS = 1003

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bigdata_cli.loaders.target import Task
 from bigdata_cli.training.metrics import (
     RocAuc,
     TaskMetrics,
@@ -18,7 +19,6 @@ from bigdata_cli.training.metrics import (
     row_losses,
     score_keys,
 )
-from bigdata_cli.training.target import Task
 from bigdata_cli.training.verdict import ranks
 
 SCORES = st.one_of(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bigdata_cli.training.encode import normalise
-from bigdata_cli.training.features import FeaturePlan, NumberFeature
+from bigdata_cli.loaders.feature_arrays import normalise
+from bigdata_cli.loaders.features import FeaturePlan, NumberFeature
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 255, 256, 257, 1000])

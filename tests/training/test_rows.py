@@ -12,9 +12,9 @@ from bigdata_cli import train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.order import split_rows
+from bigdata_cli.loaders.target import Task
 from bigdata_cli.training.metrics import auc
 from bigdata_cli.training.sampling import RowSample
-from bigdata_cli.training.target import Task
 from bigdata_cli.training.verdict import balanced_weights, best_constant
 from tests.datasets import write_dataset
 from tests.training.test_stream import ids, stream_of

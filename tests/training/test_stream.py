@@ -12,12 +12,12 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.loaders import cut
+from bigdata_cli.loaders.examples import Examples, join
+from bigdata_cli.loaders.features import plan_features
+from bigdata_cli.loaders.target import plan_target
 from bigdata_cli.training import stream as stream_module
-from bigdata_cli.training.encode import Examples, join
-from bigdata_cli.training.features import plan_features
 from bigdata_cli.training.sampling import HoldOut
 from bigdata_cli.training.stream import ExampleStream, Reading
-from bigdata_cli.training.target import plan_target
 from tests.datasets import LAYOUTS, write_dataset
 
 N_ROWS = 2003

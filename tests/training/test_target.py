@@ -10,7 +10,7 @@ import pytest
 
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.training.target import Target, Task, plan_target
+from bigdata_cli.loaders.target import Target, Task, plan_target
 from tests.datasets import write_dataset
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bigdata_cli.loaders.target import Task
 from bigdata_cli.training.metrics import auc, measure, row_losses
-from bigdata_cli.training.target import Task
 from bigdata_cli.training.verdict import deviations_beyond_chance, judge, ranks
 
 FELL = (0.7, 0.5)

@@ -264,8 +264,8 @@ def test_rows_are_found_by_their_keys(data):
 def test_hashes_that_collide_are_told_apart(monkeypatch):
     hashes = join_table._hashes
 
-    def alike(keys: Any, names: Any, n_rows: int, salt: int) -> np.ndarray:
-        return hashes(keys, names, n_rows, salt) & np.uint64(255 if salt else 3)
+    def alike(keys: Any, n_rows: int, salt: int) -> np.ndarray:
+        return hashes(keys, n_rows, salt) & np.uint64(255 if salt else 3)
 
     monkeypatch.setattr(join_table, "_hashes", alike)
     keys = ["a", "b", "c", "d", "e"]

@@ -9,6 +9,7 @@ TRAITS = FormatTraits(
     extensions=(".arrow",),
     magic=b"ARROW1",
     to_table="python -c \"import pandas; pandas.read_feather('FILE').to_parquet('OUT.parquet')\"",
+    arrow_name="ipc",
     layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
     # Files that are not compressed can be mapped into memory and used without a copy, which is why
     # one takes this format; pyarrow, Polars and datasets write them so too.

@@ -8,6 +8,7 @@ TRAITS = FormatTraits(
     name="parquet",
     extensions=(".parquet",),
     magic=b"PAR1",
+    arrow_name="parquet",
     layouts=(LayoutTraits(name="rows", open_column_bytes=500),),
     compressions=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
     stores_category_texts=True,

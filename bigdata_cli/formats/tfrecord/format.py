@@ -35,6 +35,7 @@ from bigdata_cli.formats.tfrecord.layout import (
     BYTES,
     FLOAT,
     check_layout,
+    feature_spec,
     stored_kind,
 )
 from bigdata_cli.formats.tfrecord.traits import TRAITS
@@ -87,6 +88,10 @@ class TfrecordFormat(Format):
             words = old.vocabulary or ()
             return Change.SAME if words == (new.vocabulary or ())[: len(words)] else change
         return change
+
+    def feature_spec(self, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """See `layout.feature_spec`."""
+        return feature_spec(manifest)
 
     def kept_dtype(self, column: Column, options: StorageOptions) -> str:
         return "float32" if column.kind is Kind.FLOAT else column.dtype

@@ -13,6 +13,7 @@ TRAITS = FormatTraits(
         LayoutTraits(name="block"),
     ),
     compressions=("none", "gzip"),
+    holds_examples=True,
     page_rows=16_384,
     candidates=("none", "gzip"),
     smaller_compressions=("gzip",),

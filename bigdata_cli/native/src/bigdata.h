@@ -244,7 +244,7 @@ BD_API void bd_parser_free(bd_parser *parser);
  * file. targets: per field of a record its column, -1 for none; each column is that of one field at
  * most. max_bad: so many wrong records are listed in `bad`; with 0 the first one ends the parse.
  * record_starts: null, or filled with where the record of each row starts, up to max_starts. salts:
- * null, or per field what its values are hashed with, 0 for a field that takes no part. */
+ * null, or per column what its values are hashed with, 0 for one that takes no part. */
 typedef struct {
     int64_t start, stop, status, n_seen;
 } bd_bad_record;
@@ -339,13 +339,21 @@ BD_API void bd_copy_integers(const bd_parser *parser, int64_t column, int64_t *v
 BD_API void bd_copy_distinct(const bd_parser *parser, const bd_column_result *results,
                              int64_t n_columns, uint8_t *to);
 
-/* hash_fields.c: the sums of the hashes of the values of each row, of the last parse with salts. */
+/* hash_columns.c: hash the rows of the block again, by the columns as they are now; input: that of
+ * its parse, with salts. Returns 0, or BD_NO_MEMORY. Then, or after a parse with salts: the sums of
+ * the hashes of the values of each row. */
+BD_API int32_t bd_hash_rows(bd_parser *parser, const bd_input *input, int64_t n_rows);
 BD_API void bd_copy_hashes(const bd_parser *parser, int64_t n, uint64_t *hashes);
 
-/* Add the hashes of n values of a column to those of their rows; values of which valid[i] is 0
- * count as 0. valid may be null. */
-BD_API void bd_add_hashes(int64_t n, const uint64_t *values, const uint8_t *valid, uint64_t salt,
-                          uint64_t *hashes);
+/* Add the hashes of n values of a column to those of their rows: numbers; dates and timestamps as
+ * they are parsed in this mode; texts, with 8 readable bytes after them, null as empty. valid: null
+ * where all are valid; what is not counts as 0. */
+BD_API void bd_add_number_hashes(int64_t n, const double *values, const uint8_t *valid,
+                                 uint64_t salt, uint64_t *hashes);
+BD_API void bd_add_time_hashes(int64_t n, const int64_t *times, int32_t mode, const uint8_t *valid,
+                               uint64_t salt, uint64_t *hashes);
+BD_API void bd_add_text_hashes(int64_t n, const int32_t *offsets, const uint8_t *texts,
+                               const bd_rules *rules, uint64_t salt, uint64_t *hashes);
 
 /* The split of each of n rows: how many of the cuts its hash, mixed with the seed, reaches. */
 BD_API void bd_assign_splits(int64_t n, const uint64_t *hashes, uint64_t seed, const uint64_t *cuts,
@@ -371,6 +379,17 @@ BD_API void bd_finish_moments(const bd_column_result *results, int64_t n_columns
  * BD_NO_MEMORY. */
 BD_API int32_t bd_export(bd_parser *parser, const int32_t *storage, int64_t n_columns,
                          int64_t n_rows, struct ArrowArray *batch);
+
+/* divide.c: the same for each of up to 256 splits. splits: per row its split; batches: one for each
+ * split; results: per split and column the statistics of its rows, without evidence of types. */
+typedef struct {
+    int64_t n_splits;
+    const uint8_t *splits;
+    struct ArrowArray *batches;
+    bd_column_result *results;
+} bd_division;
+BD_API int32_t bd_divide(bd_parser *parser, const int32_t *storage, int64_t n_columns,
+                         int64_t n_rows, const bd_division *division);
 
 /* vocabulary.c: a set of texts that grows, up to max_values. It is freed with bd_vocabulary_free.
  */

@@ -6,14 +6,6 @@
 #include "classify.h"
 #include "parser.h"
 
-/* Copy n bytes, 16 at a time; up to 15 more are read and written. */
-static inline void copy_text(uint8_t *to, const uint8_t *from, int64_t n)
-{
-    bd_move16(to, from);
-    for (int64_t i = 16; i < n; i += 16)
-        bd_move16(to + i, from + i);
-}
-
 /* Copy n bytes with the second of each two quotes left out; up to 15 more are written, and 63 more
  * read. All quotes are doubled. kept: see bd_parser. Returns how many bytes are written. */
 #if defined(__AVX2__) || defined(__ARM_NEON)
@@ -29,7 +21,7 @@ static int64_t copy_doubled(uint8_t *to, const uint8_t *from, int64_t n, uint8_t
         const uint64_t dropped = quotes & ~first;
         is_second = (uint64_t)((int64_t)first >> 63);
         if (dropped == 0) {
-            copy_text(to + written, from + i, left);
+            bd_move_text(to + written, from + i, left);
             written += left;
             continue;
         }
@@ -250,7 +242,7 @@ static void copy_texts(bd_run *run, const uint8_t **texts)
         if (is_escaped(run, i))
             sizes[i] = (uint32_t)unescape(run, i, to);
         else
-            copy_text(to, block + starts[i], sizes[i]);
+            bd_move_text(to, block + starts[i], sizes[i]);
         texts[i] = to;
         offsets[i] = (int32_t)total;
         to += sizes[i];

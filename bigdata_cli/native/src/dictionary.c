@@ -144,7 +144,7 @@ static int64_t add(bd_dictionary *dictionary, uint64_t at, uint64_t hash, const 
     }
     if (!bd_reserve(&dictionary->offsets, 4 * (code + 2)) ||
         !bd_reserve(&dictionary->hashes, 8 * (code + 1)) ||
-        !bd_reserve(&dictionary->texts, dictionary->text_bytes + n + 8))
+        !bd_reserve(&dictionary->texts, dictionary->text_bytes + n + 16))
         return -2;
     memcpy(dictionary->texts.data + dictionary->text_bytes, text, (size_t)n);
     dictionary->text_bytes += n;
@@ -210,6 +210,22 @@ int64_t bd_dictionary_number(bd_dictionary *dictionary, const bd_texts *texts, i
         codes[i] = (int32_t)code;
     }
     return n;
+}
+
+void bd_dictionary_fetch(const bd_dictionary *dictionary, const uint64_t *hashes, int64_t n)
+{
+    enum { SLOTS_AHEAD = 16, TEXTS_AHEAD = 8 };
+    const uint64_t mask = (uint64_t)(dictionary->n_slots - 1);
+    const slot *slots = (const slot *)dictionary->slots.data;
+    if (n > SLOTS_AHEAD)
+        __builtin_prefetch(slots + (hashes[SLOTS_AHEAD] & mask));
+    if (n > TEXTS_AHEAD) {
+        const slot *place = slots + (hashes[TEXTS_AHEAD] & mask);
+        if (place->size > 8 && place->size != NO_TEXT) {
+            const int32_t *offsets = (const int32_t *)dictionary->offsets.data;
+            __builtin_prefetch(dictionary->texts.data + offsets[place->code]);
+        }
+    }
 }
 
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,

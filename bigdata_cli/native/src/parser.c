@@ -23,6 +23,7 @@ static void free_column(bd_column *column)
     free(column->valid.data);
     free(column->text.data);
     free(column->codes.data);
+    free(column->code_hashes.data);
     bd_dictionary_free(&column->dictionary);
 }
 
@@ -44,6 +45,8 @@ void bd_parser_free(bd_parser *parser)
     free(parser->undecided.data);
     free(parser->scratch.data);
     free(parser->hashes.data);
+    free(parser->rows.data);
+    free(parser->places.data);
     free(parser);
 }
 
@@ -201,6 +204,7 @@ static bool begin_column(bd_column *column, const bd_column_plan *plan, bool emp
     column->counts_distinct = plan->wants_codes;
     column->saw_text = !plan->observes;
     column->n_rows = column->n_nulls = column->text_bytes = column->max_text_bytes = 0;
+    column->n_code_hashes = 0;
     column->not_ascii = false;
     column->forms = 0;
     column->magnitudes[0] = column->magnitudes[1] = 0;
@@ -251,8 +255,6 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
                               .has_doubled = strip->has_doubled,
                               .not_ascii = strip->not_ascii,
                               .adjusts = adjusts};
-    if (input->salts != NULL && !bd_hash_strip(parser, &fields, n_before))
-        return false;
     for (int64_t field = 0; field < input->n_fields; field++) {
         const int64_t index = input->targets[field];
         if (index < 0 || !active[index])
@@ -267,7 +269,7 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
                 return false;
         }
     }
-    return true;
+    return input->salts == NULL || bd_hash_columns(parser, input, n_before, strip->n_rows);
 }
 
 static void note_starts(const bd_parser *parser, const bd_input *input, int64_t n_rows)

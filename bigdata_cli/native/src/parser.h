@@ -3,10 +3,11 @@
  *   parser.c      the loop over strips, and what Python calls
  *   structure.c   stage 1: where fields end, for whole records (a strip)
  *   column_*.c    stage 2: the fields of one column of a strip into the column's arrays
- *   hash_fields.c hashes of the values of each row
+ *   hash_columns.c  hashes of the values of each row
  *   statistics.c  minima, maxima, means of values that were just parsed
  *   dictionary.c  distinct texts
  *   export.c      the columns of a block as Arrow arrays
+ *   divide.c      the same of the rows of each split
  *
  * A strip is some 64 kB of whole records. Its field ends, and the bytes themselves, stay in the
  * cache while all columns go through them. */
@@ -93,9 +94,20 @@ typedef struct {
 int64_t bd_dictionary_number(bd_dictionary *dictionary, const bd_texts *texts, int64_t n,
                              int32_t *codes);
 
+/* Have what the look-ups of some of the next `n` hashes need on its way into the cache. */
+void bd_dictionary_fetch(const bd_dictionary *dictionary, const uint64_t *hashes, int64_t n);
+
 /* The number of a text, -1 where it is not among the values. */
 int64_t bd_dictionary_find(const bd_dictionary *dictionary, uint64_t hash, const uint8_t *text,
                            int64_t n);
+
+/* Copy n bytes of text, 16 at a time; up to 15 more are read and written. */
+static inline void bd_move_text(uint8_t *to, const uint8_t *from, int64_t n)
+{
+    bd_move16(to, from);
+    for (int64_t i = 16; i < n; i += 16)
+        bd_move16(to + i, from + i);
+}
 
 /* What values showed. */
 typedef struct {
@@ -154,6 +166,8 @@ typedef struct {
     bd_buffer text;   /* bytes of text */
     bd_buffer codes;  /* int32 per row, -1 for null */
     bd_dictionary dictionary;
+    bd_buffer code_hashes; /* of the first n_code_hashes texts of the dictionary, uint64 */
+    int64_t n_code_hashes;
     int64_t n_rows, n_nulls, text_bytes, max_text_bytes;
     bool not_ascii;
     bool empty_is_null; /* of text: one of the null tokens is empty */
@@ -197,6 +211,8 @@ struct bd_parser {
     uint8_t quoted[BD_RUN_ROWS];
     bd_buffer scratch; /* texts that are not kept */
     bd_buffer hashes;  /* of the rows, where they are asked for */
+    bd_buffer rows;    /* by split, uint32 */
+    bd_buffer places;  /* see put_some_codes */
     /* By its first byte and size: whether a text may be a null token. Bit 7 of the sizes stands for
      * all from 7 on. */
     uint8_t null_sizes[256];
@@ -286,8 +302,9 @@ static inline void bd_note_null(const bd_run *run, bd_place place)
  * after them are filled too, with fields that can be read. */
 void bd_find_places(bd_run *run);
 
-/* hash_fields.c: the hashes of the strip's rows, after those of n_before rows. */
-bool bd_hash_strip(struct bd_parser *parser, const bd_fields *fields, int64_t n_before);
+/* hash_columns.c: the hashes of rows [row, row + n) of the block, by all columns. Returns false
+ * without memory. */
+bool bd_hash_columns(struct bd_parser *parser, const bd_input *input, int64_t row, int64_t n);
 
 bool bd_parse_integers(bd_run *run);
 bool bd_parse_floats(bd_run *run);

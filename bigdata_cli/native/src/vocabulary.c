@@ -30,6 +30,7 @@ int64_t bd_vocabulary_add(bd_vocabulary *vocabulary, int64_t n, const uint64_t *
                           const int32_t *offsets, const uint8_t *texts)
 {
     for (int64_t i = 0; i < n; i++) {
+        bd_dictionary_fetch(&vocabulary->texts, hashes + i, n - i);
         const int64_t code = bd_dictionary_code_hashed(
             &vocabulary->texts, hashes[i], texts + offsets[i], offsets[i + 1] - offsets[i]);
         if (code < 0)
@@ -41,10 +42,12 @@ int64_t bd_vocabulary_add(bd_vocabulary *vocabulary, int64_t n, const uint64_t *
 int32_t bd_vocabulary_holds(const bd_vocabulary *vocabulary, int64_t n, const uint64_t *hashes,
                             const int32_t *offsets, const uint8_t *texts)
 {
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
+        bd_dictionary_fetch(&vocabulary->texts, hashes + i, n - i);
         if (bd_dictionary_find(&vocabulary->texts, hashes[i], texts + offsets[i],
                                offsets[i + 1] - offsets[i]) < 0)
             return 0;
+    }
     return 1;
 }
 

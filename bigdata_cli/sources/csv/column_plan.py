@@ -166,11 +166,23 @@ class Parsed:
 
     def batch(self) -> pa.RecordBatch:
         """The values under the final states of the columns."""
-        storage, schema = self.plan.storage, self.plan.schema
-        if self.columns is not self.plan.columns:
-            storage = np.array([storage_of(state.dtype) for state in self.columns], np.int32)
-            schema = arrow_schema(self.columns)
+        storage, schema = self._stored()
         return self.parser.batch(storage, self.rows, schema)
+
+    def divided(
+        self, splits: np.ndarray, n_splits: int
+    ) -> tuple[tuple[pa.RecordBatch, np.ndarray], ...]:
+        """The rows of each split, with their statistics: see `Parser.divided`."""
+        storage, schema = self._stored()
+        batches, results = self.parser.divided(storage, schema, splits, n_splits=n_splits)
+        return tuple(zip(batches, results, strict=True))
+
+    def _stored(self) -> tuple[np.ndarray, pa.Schema]:
+        """How the columns are stored, int32 (columns,), and their Arrow schema."""
+        if self.columns is self.plan.columns:
+            return self.plan.storage, self.plan.schema
+        storage = np.array([storage_of(state.dtype) for state in self.columns], np.int32)
+        return storage, arrow_schema(self.columns)
 
     def hashes(self) -> np.ndarray:
         """The sums of the hashes of the values of each row, where salts were given: uint64 (n,)."""

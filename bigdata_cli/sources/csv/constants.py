@@ -39,7 +39,7 @@ def parse_block_of_file(
         start,
         limit,
         [place.get(field, -1) for field in fields],
-        replace(plan, columns=columns),
+        replace(plan, columns=columns, divides=False),
     )
     row = _MARK + _MARK.join(texts.values()) + "\n"  # with a first field, so that none is blank
     size = found.rows * len(row.encode())
@@ -56,6 +56,7 @@ def parse_block_of_file(
             columns=tuple(plan.columns[index] for index in texts),
             skip_bad_rows=False,
             split=None,
+            divides=False,
         ),
     )
     if plan.split is not None and found.hashes is not None:

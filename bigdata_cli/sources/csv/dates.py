@@ -114,7 +114,7 @@ def fitting_formats(values: pa.Array, formats: Sequence[str]) -> list[str]:
     first = _first_values(values)
     if not len(first) or not _MAY_BE_DATE.match(first[0].as_py()):
         return []
-    left = [one for one in formats if _moments(first, one) is not None]
+    left = _fitting(first, formats)
     if not left:
         return []
     import pyarrow.compute as pc  # it takes longer than all of the above
@@ -142,21 +142,33 @@ def _first_values(values: pa.Array) -> pa.Array:
     return text_array(found)
 
 
+class _Matched:
+    """Values as the library takes them; micros: what it found of each, int64 (n,)."""
+
+    def __init__(self, values: pa.Array) -> None:
+        offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset :][: len(values) + 1]
+        self._places = offsets.astype(np.int64)
+        self._data = np.frombuffer(values.buffers()[2], np.uint8)
+        self.micros = np.empty(len(values), np.int64)
+        starts, stops = address(self._places), address(self._places[1:])
+        self._texts = address(self._data), starts, stops, len(values), address(self.micros)
+
+    def have(self, text: str) -> bool:
+        """Whether all values have a format."""
+        lib.bd_match_format(text.encode(), *self._texts)
+        return not (self.micros == _NO_MOMENT).any()
+
+
+def _fitting(values: pa.Array, formats: Sequence[str]) -> list[str]:
+    """The formats that all values have. Most fail at the first value, which is tried alone."""
+    one, all_values = _Matched(values[:1]), _Matched(values)
+    return [text for text in formats if one.have(text) and all_values.have(text)]
+
+
 def _moments(values: pa.Array, text: str) -> np.ndarray | None:
     """Microseconds of all values in a format, int64 (n,); None where one has it not."""
-    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset :][: len(values) + 1]
-    places = offsets.astype(np.int64)
-    data = np.frombuffer(values.buffers()[2], np.uint8)
-    micros = np.empty(len(values), np.int64)
-    lib.bd_match_format(
-        text.encode(),
-        address(data),
-        address(places),
-        address(places[1:]),
-        len(values),
-        address(micros),
-    )
-    return None if (micros == _NO_MOMENT).any() else micros
+    matched = _Matched(values)
+    return matched.micros if matched.have(text) else None
 
 
 def typed(dialect: Dialect, fixed: Mapping[str, str]) -> dict[str, str]:

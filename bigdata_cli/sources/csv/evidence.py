@@ -17,18 +17,72 @@ from bigdata_cli.types.summary import Summary
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 
 
-class Evidence:
-    """Evidence of types, statistics and distinct texts of all columns of some chunks."""
+class TextEvidence:
+    """The distinct texts of all columns of some chunks; those of one may be joined twice."""
 
     def __init__(self, columns: Sequence[ColumnState]) -> None:
+        self._untracked = {i for i, state in enumerate(columns) if state.distinct is None}
+        self._vocabularies: dict[int, Vocabulary] = {}
+        self._last: tuple[object, bool] = None, False
+        self._known: dict[int, frozenset[str]] = {}
+
+    @property
+    def n_distinct(self) -> dict[int, int]:
+        """How many distinct texts were seen, by column."""
+        return {index: texts.n_values for index, texts in self._vocabularies.items()}
+
+    def is_tracked(self, index: int) -> bool:
+        """Whether the distinct texts of a column are still collected."""
+        return index not in self._untracked
+
+    def of(self, index: int) -> frozenset[str] | None:
+        """The distinct texts of a column, None where there are too many, or untracked."""
+        if index in self._untracked:
+            return None
+        texts = self._vocabularies.get(index)
+        if texts is None:
+            return frozenset()
+        known = self._known.get(index)
+        if known is None or len(known) < texts.n_values:
+            known = self._known[index] = texts.values()
+        return known
+
+    def join(self, chunk: Chunk) -> bool:
+        """Take the texts of a chunk; whether a column has too many of them from here on."""
+        if chunk.texts is None or chunk.texts is not self._last[0]:
+            self._last = chunk.texts, self._join(chunk)
+        return self._last[1]
+
+    def _join(self, chunk: Chunk) -> bool:
+        counted = {} if chunk.texts is None else chunk.texts.parts
+        overflowed = False
+        for index in np.flatnonzero(chunk.summary.modes == TEXT).tolist():
+            if index in self._untracked:
+                continue
+            texts = self._vocabularies.get(index)
+            if texts is None:
+                texts = self._vocabularies[index] = Vocabulary(MAX_CATEGORIES)
+            if chunk.texts is None or index not in counted or not texts.add(chunk.texts, index):
+                self._untracked.add(index)
+                del self._vocabularies[index]
+                overflowed = True
+        return overflowed
+
+
+class Evidence:
+    """Evidence of types, statistics and distinct texts of all columns of some chunks.
+
+    texts: the distinct texts, which others may join too.
+    """
+
+    def __init__(self, columns: Sequence[ColumnState], texts: TextEvidence | None = None) -> None:
         n = len(columns)
+        self.texts = texts or TextEvidence(columns)
         self._forms = np.zeros(n, np.int64)
         self._negative, self._positive = np.zeros(n, np.uint64), np.zeros(n, np.uint64)
         self._statistics: tuple[ColumnStatistics, ...] | None = None
         self._summary: Summary | None = None
         self._dtypes: list[str] = []
-        self._untracked = {i for i, state in enumerate(columns) if state.distinct is None}
-        self._vocabularies: dict[int, Vocabulary] = {}
 
     def join(self, chunk: Chunk) -> bool:
         """Take what a chunk showed; whether a column has too many distinct texts from here on."""
@@ -37,12 +91,7 @@ class Evidence:
         np.maximum(self._negative, results["negative"], out=self._negative)
         np.maximum(self._positive, results["positive"], out=self._positive)
         self._join_statistics(chunk)
-        return self._join_texts(chunk)
-
-    @property
-    def n_distinct(self) -> dict[int, int]:
-        """How many distinct texts were seen, by column."""
-        return {index: texts.n_values for index, texts in self._vocabularies.items()}
+        return self.texts.join(chunk)
 
     def observed(self) -> tuple[Observed, ...]:
         """The evidence of each column."""
@@ -60,18 +109,7 @@ class Evidence:
 
     def distinct(self) -> tuple[frozenset[str] | None, ...]:
         """The distinct texts of each column, None where there are too many, or untracked."""
-        return tuple(self.distinct_of(index) for index in range(len(self._forms)))
-
-    def distinct_of(self, index: int) -> frozenset[str] | None:
-        """The distinct texts of a column, None where there are too many, or untracked."""
-        if index in self._untracked:
-            return None
-        texts = self._vocabularies.get(index)
-        return frozenset() if texts is None else texts.values()
-
-    def is_tracked(self, index: int) -> bool:
-        """Whether the distinct texts of a column are still collected."""
-        return index not in self._untracked
+        return tuple(self.texts.of(index) for index in range(len(self._forms)))
 
     def _join_statistics(self, chunk: Chunk) -> None:
         if self._summary is None:
@@ -85,21 +123,6 @@ class Evidence:
                 sums[name] = self._summary.results[name]
             self._summary = Summary(sums, chunk.summary.modes, 0).merged(chunk.summary)
         self._dtypes = [state.dtype for state in chunk.columns]
-
-    def _join_texts(self, chunk: Chunk) -> bool:
-        counted = {} if chunk.texts is None else chunk.texts.parts
-        overflowed = False
-        for index in np.flatnonzero(chunk.summary.modes == TEXT).tolist():
-            if index in self._untracked:
-                continue
-            texts = self._vocabularies.get(index)
-            if texts is None:
-                texts = self._vocabularies[index] = Vocabulary(MAX_CATEGORIES)
-            if chunk.texts is None or index not in counted or not texts.add(chunk.texts, index):
-                self._untracked.add(index)
-                del self._vocabularies[index]
-                overflowed = True
-        return overflowed
 
 
 def _continued(before: ColumnStatistics, after: ColumnStatistics) -> ColumnStatistics:

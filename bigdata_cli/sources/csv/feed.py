@@ -64,6 +64,9 @@ class FedBlock(NamedTuple):
     def record(self, position: int, plan: ParsePlan) -> bytes:
         return record_bytes(self.block, position, plan.dialect)
 
+    def end_of(self, position: int, plan: ParsePlan) -> int:
+        return position + len(self.record(position, plan))
+
 
 class _Piece(NamedTuple):
     data: bytes
@@ -122,6 +125,8 @@ class Feed:
         """The blocks of all files."""
         base = consumed = 0
         for index, file in enumerate(self._source.files):
+            if file.end is not None and file.end <= file.data_start:
+                continue
             pieces = Prefetch(self._pieces(index, file), depth=_PIECES_AHEAD, name="read")
             cutter = _Cutter(
                 self._source, index, pieces, base, self._unit_bytes, self._max_record_bytes
@@ -196,10 +201,13 @@ class _Cutter:
     def blocks(self, portions: Portions) -> Iterator[tuple[int, Block, int]]:
         """(shard, block, line of its first byte), in order."""
         self._skip_header()
-        while self._fill(1):
+        end = self._file.end
+        while (end is None or self._offset < end) and self._fill(1):
             position = self._base + self.data_bytes
             shard, stop = portions(position)
             limit = self._unit_bytes if stop is None else min(self._unit_bytes, stop - position)
+            if end is not None:
+                limit = min(limit, end - self._offset)
             with stage("split"):
                 size = self._find_end(limit)
             if self._failure is not None and size == self._size:
@@ -310,9 +318,13 @@ def read_head(
     left = max_bytes
     consumed = data_bytes = 0
     for index, file in enumerate(source.files):
+        if file.end is not None and file.end <= file.data_start:
+            continue
         text, n_read = file.origin.head(left + 1, strict=strict)
         is_whole = len(text) <= left
-        if is_whole and source.dialect.skip_footer:
+        if file.end is not None and len(text) >= file.end:
+            text, is_whole = text[: file.end], True
+        elif is_whole and source.dialect.skip_footer:
             text = text[: footer_start(text, source.dialect.skip_footer)]
         left -= len(text)
         consumed += n_read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +36,8 @@ class SourceFile:
     size: bytes to be read of it, 0 where that is not known. data_start: of the text as UTF-8.
     fields: for each field of a record, which column of the source it is, -1 for none. constants:
     (column, text) of columns with one value in the whole file. file_bytes: of the whole file;
-    digest: sha256 of the size, the first and the last 64 KiB.
+    digest: sha256 of the size, the first and the last 64 KiB. end: where the text as UTF-8 that is
+    read ends, after a record; None for all of it.
     """
 
     name: str
@@ -49,10 +50,17 @@ class SourceFile:
     file_bytes: int
     origin: Origin
     constants: tuple[tuple[int, str], ...] = ()
+    end: int | None = None
 
     @property
     def data_bytes(self) -> int:
         return self.size - self.data_start
+
+    def until(self, end: int) -> SourceFile:
+        """The file up to a position of its text, where a record ends."""
+        if self.origin.is_stream:  # its size is not counted in text
+            return replace(self, end=end)
+        return replace(self, end=end, size=min(self.size, end))
 
     def entry(self) -> SourceEntry:
         return SourceEntry(

@@ -145,6 +145,7 @@ def parse_records(
         n_columns=n_columns,
         max_bad=_BAD_AT_FIRST if collect_bad else 0,
     )
+    is_hashed = False
     one_pass.records.salts = None if salts is None else address(salts)
     parser = thread_parser()
     results = np.zeros(n_columns, native.RESULT)
@@ -158,6 +159,7 @@ def parse_records(
     plan = column_plan(columns, **how)
     while True:
         outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
+        is_hashed = one_pass.records.salts is not None
         one_pass.records.salts = None
         if outcome.n_bad:
             break
@@ -188,7 +190,10 @@ def parse_records(
         bad=one_pass.bad[: outcome.n_bad],
     )
     if not outcome.n_bad:
-        _settle(parsed, one_pass, undecided)
+        is_hashed = not _settle(parsed, one_pass, undecided) and is_hashed
+        if salts is not None and not is_hashed:  # a column became another after it was hashed
+            one_pass.records.salts = address(salts)
+            parser.hash_again(one_pass.records, outcome.n_rows)
     return parsed
 
 
@@ -198,8 +203,11 @@ def _observe_lines(results: np.ndarray, n_rows: int) -> None:
     results["negative"] = results["positive"] = 0
 
 
-def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:
-    """Decide what the parser could not; raises InvalidValue, of the first column that has one."""
+def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> bool:
+    """Decide what the parser could not; whether there was something.
+
+    Raises InvalidValue, of the first column that has a value which cannot be.
+    """
     flagged = flagged_columns(parsed, undecided)
     decisions = [
         check_column(parsed, one_pass.block, index, undecided, one_pass.grammar.rules)
@@ -211,6 +219,7 @@ def _settle(parsed: Parsed, one_pass: _Pass, undecided: np.ndarray) -> None:
         for decision in decided:
             active[decision["column"]] = 1
         one_pass.run(parsed.plan, active, np.concatenate(decided), parsed.results)
+    return bool(decided)
 
 
 def record_starts(

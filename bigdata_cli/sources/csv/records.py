@@ -40,7 +40,8 @@ class ParsePlan:
     skip_bad_rows: records that cannot be kept are set aside and do not end the parse.
     max_record_bytes: a record that does not end within them is an error. wants_places: chunks have
     the places of their rows. inputs: columns that transforms read, with the types that these go by.
-    split: how rows are assigned to splits.
+    split: how rows are assigned to splits; divides: whether chunks have the rows of each apart,
+    where their source can do that at once.
     """
 
     dialect: Dialect
@@ -51,6 +52,7 @@ class ParsePlan:
     skip_bad_rows: bool = False
     max_record_bytes: int = MAX_RECORD_BYTES
     split: HashSplit | None = None
+    divides: bool = False
 
     def schema(self) -> Schema:
         return Schema(tuple(state.column() for state in self.columns))
@@ -79,8 +81,9 @@ class Chunk:
     order of the file; left_out: records that are the header again. places: where the record of each
     row starts in the file, int64 (rows,), as `position` counts; None where nobody asked for them.
     hashes: of the rows, uint64 (rows,), by which they are assigned to splits; None where there are
-    none. splits: uint8 (rows,), the place of each row's split, and parts: the rows of each of them,
-    when they are divided.
+    none. splits: of the rows, uint8 (rows,), by their places; divided: the rows of each split and
+    their statistics, native.RESULT (columns,), so that `batch` is empty; parts: these as chunks of
+    their own, once they are divided.
     """
 
     batch: pa.RecordBatch
@@ -95,6 +98,7 @@ class Chunk:
     places: np.ndarray | None = None
     hashes: np.ndarray | None = None
     splits: np.ndarray | None = None
+    divided: tuple[tuple[pa.RecordBatch, np.ndarray], ...] | None = None
     parts: tuple[Chunk, ...] = ()
 
     @property
@@ -145,7 +149,7 @@ def _parse_block(
     grammar = compile_grammar(plan.dialect, fields, plan.columns)
     salts = None
     if plan.split is not None:
-        salts = _salts(fields, plan.split.salts([state.name for state in plan.columns]))
+        salts = plan.split.salts([state.name for state in plan.columns])
     n_fields = len(fields) - grammar.rules.drops_last
     rejected: list[tuple[int, int, str]] = []
     original = block.data
@@ -196,8 +200,13 @@ def _parse_block(
         min(stop, ended) - begin for begin, stop, _ in (*rejected, *repeated)
     )
     ended = max([ended, *(stop for _, stop, _ in (*rejected, *repeated))])
+    hashes = None if plan.split is None else parsed.hashes()
+    splits = divided = None
+    if plan.divides and plan.split is not None and hashes is not None:
+        splits = plan.split.assign(hashes)
+        divided = parsed.divided(splits, len(plan.split.names))
     return Chunk(
-        batch=parsed.batch(),
+        batch=parsed.batch() if divided is None else pa.RecordBatch.from_arrays([], names=[]),
         columns=parsed.columns,
         summary=parsed.summary(),
         texts=parsed.parser.distinct(parsed.results),
@@ -207,13 +216,10 @@ def _parse_block(
         tally=replace(parsed.tally, blank_lines=blank, repeated_headers=len(repeated)),
         rejects=_rejects(original, block.offset, rejected),
         left_out=_rejects(original, block.offset, repeated),
-        hashes=None if plan.split is None else parsed.hashes(),
+        hashes=hashes,
+        splits=splits,
+        divided=divided,
     )
-
-
-def _salts(fields: Sequence[int], salts: np.ndarray) -> np.ndarray:
-    """Per field of a record the salt of its column, 0 for none: uint64 (fields,)."""
-    return np.append(salts, np.uint64(0))[np.array(fields, np.int64)]
 
 
 def _records_of(

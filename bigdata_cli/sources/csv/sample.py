@@ -174,7 +174,7 @@ class SampleTaker:
         columns = chunk.columns
         if overflowed:
             columns = tuple(
-                state if self._evidence.is_tracked(i) else replace(state, distinct=None)
+                state if self._evidence.texts.is_tracked(i) else replace(state, distinct=None)
                 for i, state in enumerate(columns)
             )
         self.plan = replace(self.plan, columns=columns)

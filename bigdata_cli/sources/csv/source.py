@@ -62,6 +62,11 @@ class Source(TextFiles):
     def layers(self) -> frozenset[str]:
         return frozenset(layer for file in self.files for layer in file.origin.layers)
 
+    def until(self, file: int, end: int) -> Self:
+        before, last, after = self.files[:file], self.files[file], self.files[file + 1 :]
+        unread = (one.until(one.data_start) for one in after)
+        return replace(self, files=(*before, last.until(end), *unread))
+
     def check_output(self, output: Path) -> None:
         """Text files are in no folder that is written into."""
 

@@ -30,7 +30,7 @@ class DatasetTable(Table):
 
     def of_split(self, name: str) -> DatasetTable:
         """The rows of a split; raises UsageError where there is none of that name."""
-        split = self.dataset[name]
+        split = self.dataset.of_split(name)
         return replace(self, dataset=split, parts=tuple(shard.rows for shard in split.shards))
 
     def check_unchanged(self) -> None:

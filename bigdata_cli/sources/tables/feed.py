@@ -40,6 +40,9 @@ class FedBatch(NamedTuple):
     def record(self, position: int, plan: ParsePlan) -> bytes:
         return row_text(self.batch, position - self.first_row)
 
+    def end_of(self, position: int, plan: ParsePlan) -> int:
+        return position + 1
+
 
 class TableFeed:
     """The rows of tables in order; a `RowFeed`.
@@ -73,7 +76,10 @@ class TableFeed:
         base = consumed = 0
         for index, table in enumerate(self._tables):
             row = 0
-            for batch in table.read(self._keep, batch_bytes=self._unit_bytes):
+            for whole in table.read(self._keep, batch_bytes=self._unit_bytes):
+                if row >= table.rows:
+                    break
+                batch = whole.slice(0, table.rows - row)
                 while batch.num_rows:
                     shard, stop = self._portions(base + row)
                     n_rows = batch.num_rows if stop is None else stop - base - row

@@ -76,6 +76,9 @@ class ReorderedRows(NamedTuple):
         rows = self.order[position - self.first_row : position - self.first_row + 1]
         return row_text(self.rows.take(pa.array(rows)), 0)
 
+    def end_of(self, position: int, plan: ParsePlan) -> int:
+        return position + 1
+
 
 class ReorderedFeed:
     """The rows in their new order; a `RowFeed`."""

@@ -59,7 +59,7 @@ def read_parts(
         (file, part, sum(table.parts[:part]))
         for file, table in enumerate(source.files)
         for part in range(len(table.parts))
-        if table.parts[part]
+        if table.parts[part] and sum(table.parts[:part]) < table.rows
     ]
     n_parts = min(len(parts), _MAX_PARTS)
     last = max(1, n_parts - 1)
@@ -67,7 +67,10 @@ def read_parts(
         file, part, row = parts[(len(parts) - 1) * place // last]
         left = max_bytes // n_parts
         batches = source.files[file].read(keep, batch_bytes=max(1, left // 4), part=part)
-        for batch in batches:
+        for whole in batches:
+            batch = whole.slice(0, source.files[file].rows - row)
+            if not batch.num_rows:
+                break
             yield file, row, batch
             row += batch.num_rows
             left -= batch.nbytes

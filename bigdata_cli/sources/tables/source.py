@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -91,6 +91,11 @@ class TableSource:
                     f"{output} would be written into, and {table.name} is read from it",
                     hint="-o OTHER names another folder",
                 )
+
+    def until(self, file: int, end: int) -> Self:
+        before, last, after = self.files[:file], self.files[file], self.files[file + 1 :]
+        unread = (replace(table, max_rows=0) for table in after)
+        return replace(self, files=(*before, replace(last, max_rows=end), *unread))
 
     def fields_of(self, keep: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         return tuple(tuple(range(len(keep))) for _ in self.files)

@@ -18,8 +18,9 @@ class Table(ABC):
     """A Parquet file, or a dataset of ours.
 
     name: as the user gave it; stem: what a dataset made of it is called. types: the columns, in
-    order. parts: rows of each part. dtypes: of columns whose dtype is settled, of all rows;
-    vocabularies: of the categories among them. bytes, mtime_ns, digest: as in the manifest.
+    order. parts: rows of each part. max_rows: the first ones that are read, None for all. dtypes:
+    of columns whose dtype is settled, of all rows; vocabularies: of the categories among them.
+    bytes, mtime_ns, digest: as in the manifest.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Table(ABC):
     path: Path
     types: Mapping[str, pa.DataType]
     parts: tuple[int, ...]
+    max_rows: int | None = None
     dtypes: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     bytes: int
@@ -35,7 +37,8 @@ class Table(ABC):
 
     @property
     def rows(self) -> int:
-        return sum(self.parts)
+        rows = sum(self.parts)
+        return rows if self.max_rows is None else min(rows, self.max_rows)
 
     def entry(self) -> SourceEntry:
         return SourceEntry(

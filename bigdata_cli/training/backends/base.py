@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from bigdata_cli.training.encode import Examples
-from bigdata_cli.training.target import Target
+from bigdata_cli.loaders.examples import Examples
+from bigdata_cli.loaders.target import Target
 
 PREDICT_ROWS = 8192
 """At most the rows of a prediction: the activations of the layers are of so many."""

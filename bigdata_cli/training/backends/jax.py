@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.examples import Examples
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.training.backends.base import PREDICT_ROWS, Backend, Trainer
 from bigdata_cli.training.backends.registry import import_framework, import_keras
-from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.model import network_row_losses
 from bigdata_cli.training.options import DeviceOptions
-from bigdata_cli.training.target import Target
 
 
 class JaxBackend(Backend):

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.examples import Examples
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.tensorflow import import_tensorflow
 from bigdata_cli.training.backends.base import Backend, Trainer, Worker
 from bigdata_cli.training.backends.registry import import_keras
-from bigdata_cli.training.encode import Examples
 from bigdata_cli.training.model import network_row_losses
 from bigdata_cli.training.options import DeviceOptions
-from bigdata_cli.training.target import Target
 
 _TF_CONFIG_HINT = (
     'TF_CONFIG=\'{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '

@@ -6,13 +6,13 @@ The normalisation comes from the statistics of the manifest, without a pass over
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -49,15 +49,21 @@ class CodeFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturePlan:
-    """The features of a dataset, and a note for each column that is left out."""
+    """The features of a dataset, and a note for each column that is left out.
+
+    Numbers that are not normalised have no null indicators, but NaN: trees take them as they are.
+    """
 
     numbers: tuple[NumberFeature, ...]
     codes: tuple[CodeFeature, ...]
     notes: tuple[str, ...]
+    is_normalized: bool = True
 
     @property
     def width(self) -> int:
         """The width of the dense array: the numbers, then the null indicators."""
+        if not self.is_normalized:
+            return len(self.numbers)
         return len(self.numbers) + sum(feature.has_nulls for feature in self.numbers)
 
     @property
@@ -73,9 +79,14 @@ class FeaturePlan:
 
 
 def plan_features(
-    dataset: Dataset, label: str, *, hashed: Mapping[str, int] | None = None
+    dataset: ReadableDataset,
+    label: str,
+    *,
+    hashed: Mapping[str, int] | None = None,
+    columns: Sequence[str] | None = None,
+    is_normalized: bool = True,
 ) -> FeaturePlan:
-    """Plan the features of a dataset: all columns but the label.
+    """Plan the features of a dataset: the columns but the label.
 
     Text that is not hashed, columns without values, and categories with few rows per value are
     left out with a note.
@@ -84,6 +95,8 @@ def plan_features(
         dataset: The dataset.
         label: The name of the label.
         hashed: Columns of text or categories to hash, with their number of buckets.
+        columns: The columns to learn from, None for all.
+        is_normalized: Whether numbers are; see `FeaturePlan`.
 
     Raises:
         UsageError: No column remains, or one cannot be hashed.
@@ -93,7 +106,7 @@ def plan_features(
     number_features: list[NumberFeature] = []
     code_features: list[CodeFeature] = []
     notes: list[str] = []
-    for column in dataset.schema:
+    for column in dataset.select(columns):
         if column.name == label:
             continue
         known = dataset.statistics(column.name)
@@ -121,11 +134,14 @@ def plan_features(
             hint="--hash COL=1024 learns from text",
         )
     return FeaturePlan(
-        numbers=tuple(number_features), codes=tuple(code_features), notes=tuple(notes)
+        numbers=tuple(number_features),
+        codes=tuple(code_features),
+        notes=tuple(notes),
+        is_normalized=is_normalized,
     )
 
 
-def _check_hashed(dataset: Dataset, label: str, hashed: Mapping[str, int]) -> None:
+def _check_hashed(dataset: ReadableDataset, label: str, hashed: Mapping[str, int]) -> None:
     for name, n_buckets in hashed.items():
         if name not in dataset.schema.names:
             raise UsageError(

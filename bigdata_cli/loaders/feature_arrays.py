@@ -1,22 +1,18 @@
-"""Rows as the examples of a model: normalised numbers, codes of categories, and the label."""
+"""The features of rows: normalised numbers, or numbers as they are, and codes of categories."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bigdata_cli.arrays.columns import numbers
-from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError, did_you_mean
-from bigdata_cli.loaders.base import ArraySpec, Encoder
+from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.native.library import NUMBER_COLUMN, address, lib
-from bigdata_cli.training.features import FeaturePlan
-from bigdata_cli.training.target import Target
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
 MAX_DEVIATIONS = 10.0
@@ -35,144 +31,81 @@ _STANDS_FOR = {
 from the rows that a dataset happens to have."""
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Encoded rows: dense float32 (rows, width), codes int32 (rows, categories), y (rows,)."""
-
-    dense: np.ndarray
-    codes: np.ndarray
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def take(self, rows: np.ndarray | slice) -> Examples:
-        """Return the examples at these places."""
-        return Examples(self.dense[rows], self.codes[rows], self.y[rows])
-
-
-def join(parts: Sequence[Examples]) -> Examples:
-    """Return the examples of all parts, in order; a single part is not copied."""
-    if len(parts) == 1:
-        return parts[0]
-    return Examples(
-        np.concatenate([part.dense for part in parts]),
-        np.concatenate([part.codes for part in parts]),
-        np.concatenate([part.y for part in parts]),
-    )
-
-
-class FeatureEncoder(Encoder):
-    """Makes examples of the batches of a dataset, and counts what the model does not know.
+class FeatureArrays:
+    """Makes the arrays of features of a dataset's batches, and counts what is new in them.
 
     Categories are encoded by value, so that the dataset may be another than the one that the model
     was trained on. A value that the model has not seen counts as null.
 
     Attributes:
-        features: The features of the model.
-        target: What the model learns.
-        label_problem: Why the dataset has no label for the model; None where it has one.
+        features: The features.
+        feature_columns: The columns of the dataset that they are made of.
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        features: FeaturePlan,
-        target: Target,
-        schema: Schema | None = None,
+        self, dataset: ReadableDataset, features: FeaturePlan, schema: Schema | None = None
     ) -> None:
-        """Make an encoder.
+        """Make the encoder of some features.
 
         Args:
             dataset: The dataset to encode.
-            features: The features of the model.
-            target: The target of the model.
-            schema: The columns of both as they were in training. None for those of the dataset;
-                then a value that its manifest does not list is an error, not a null.
+            features: The features.
+            schema: The columns as they were in training. None for those of the dataset; then a
+                value that its manifest does not list is an error, not a null.
 
         Raises:
             UsageError: A column of a feature is missing or of another kind.
         """
-        self.target = target
         self.features = features
         self._strict = schema is None
         self._schema = trained = schema or dataset.schema
-        found = _matching(dataset, [trained[name] for name in features.column_names])
-        self.label_problem = _label_problem(dataset, target)
-        if self.has_label:
-            found.append(dataset.schema[target.column.name])
-        self.columns = tuple(found)
-        self.specs = (
-            ArraySpec(name="dense", dtype=np.dtype("f4"), row_shape=(features.width,)),
-            ArraySpec(name="codes", dtype=np.dtype("i4"), row_shape=(len(features.codes),)),
-            ArraySpec(name="y", dtype=np.dtype("f4")),
+        self.feature_columns = tuple(
+            matching_columns(dataset, [trained[name] for name in features.column_names])
         )
-        self.row_bytes = sum(spec.row_bytes for spec in self.specs)
-        self._vocabularies = {
-            column.name: pa.array(trained[column.name].vocabulary or (), pa.string())
-            for column in found
-            if trained[column.name].kind is Kind.CATEGORY
-            and column.name not in features.hashed_names
-        }
+        self._vocabularies: dict[str, pa.Array] = {}
+        for column in self.feature_columns:
+            if column.name not in features.hashed_names:
+                self.know_categories(column)
         self._without_nulls = {f.name for f in features.numbers if not f.has_nulls}
         self._unknown: dict[str, int] = {}
         self._shown: dict[str, list[str]] = {}
         self._new_nulls: dict[str, int] = {}
 
-    def for_dataset(self, other: Dataset) -> FeatureEncoder:
-        """Return an encoder of another dataset, or of this one, for the same model."""
-        return FeatureEncoder(other, self.features, self.target, self._schema)
+    def know_categories(self, column: Column) -> None:
+        """Keep the values of a category, of which `coded` gives the codes."""
+        trained = self._schema[column.name]
+        if trained.kind is Kind.CATEGORY:
+            self._vocabularies[column.name] = pa.array(trained.vocabulary or (), pa.string())
 
-    @property
-    def has_label(self) -> bool:
-        return self.label_problem is None
+    def arrays(self, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+        """Return dense float32 (rows, features.width) and codes int32 (rows, codes), -1 for null.
 
-    def batch(self, arrays: Sequence[Any]) -> Examples:
-        return Examples(*arrays)
-
-    def examples(self, batch: pa.RecordBatch) -> Examples:
-        """Return the examples of a batch; y is NaN where there is no label."""
-        return Examples(*self.encode(batch))
-
-    def encode(self, batch: pa.RecordBatch) -> list[np.ndarray]:
+        Numbers that are not normalised are NaN where they are null.
+        """
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        for name in self._without_nulls & columns.keys():
-            if columns[name].null_count:
-                self._new_nulls[name] = self._new_nulls.get(name, 0) + columns[name].null_count
         features, n_rows = self.features, batch.num_rows
         dense = np.empty((n_rows, features.width), np.float32)
         codes = np.empty((n_rows, len(features.codes)), np.int32)
-        normalise(
-            [_numbers(columns[feature.name]) for feature in features.numbers], features, dense
-        )
+        values = [_numbers(columns[feature.name]) for feature in features.numbers]
+        if features.is_normalized:
+            for name in self._without_nulls & columns.keys():
+                if columns[name].null_count:
+                    n_nulls = self._new_nulls.get(name, 0) + columns[name].null_count
+                    self._new_nulls[name] = n_nulls
+            normalise(values, features, dense)
+        else:
+            for place, column in enumerate(values):
+                dense[:, place] = column
         for place, feature in enumerate(features.codes):
             column = columns[feature.name]
             if feature.hashed:
                 codes[:, place] = hash_buckets(column, feature.n_values)
             else:
-                values = self._coded(feature.name, column).fill_null(-1)
-                codes[:, place] = values.to_numpy(zero_copy_only=False)
-        return [dense, codes, self.labels(batch)]
+                coded = self.coded(feature.name, column).fill_null(-1)
+                codes[:, place] = coded.to_numpy(zero_copy_only=False)
+        return dense, codes
 
-    def labels(self, batch: pa.RecordBatch) -> np.ndarray:
-        """Return the label as the model learns it: float32 (rows,), NaN where it is unknown.
-
-        Raises:
-            VerificationError: The manifest excludes a value of the training dataset.
-        """
-        if not self.has_label:
-            return np.full(batch.num_rows, np.nan, np.float32)
-        target, name = self.target, self.target.column.name
-        y = target.encode(self._coded(name, batch.column(name)), strict=self._strict)
-        if target.n_classes and not self._strict:
-            known = np.isin(y, np.arange(target.n_classes))
-            n_unknown = int((~known & ~np.isnan(y)).sum())
-            if n_unknown:
-                self._unknown[name] = self._unknown.get(name, 0) + n_unknown
-                y[~known] = np.nan
-        return y.astype(np.float32)
-
-    def _coded(self, name: str, array: pa.Array) -> pa.Array:
+    def coded(self, name: str, array: pa.Array) -> pa.Array:
         """Return a category as int32 codes of the model's vocabulary, null where it is unknown."""
         values = self._vocabularies.get(name)
         if values is None:
@@ -285,7 +218,7 @@ def hash_buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
     return found
 
 
-def _matching(dataset: Dataset, wanted: Sequence[Column]) -> list[Column]:
+def matching_columns(dataset: ReadableDataset, wanted: Sequence[Column]) -> list[Column]:
     """Return the dataset's columns with the names of the wanted ones.
 
     Raises:
@@ -302,7 +235,7 @@ def _matching(dataset: Dataset, wanted: Sequence[Column]) -> list[Column]:
         )
     for column in wanted:
         found = dataset.schema[column.name]
-        if not _stands_for(found, column):
+        if not stands_for(found, column):
             raise UsageError(
                 f'{dataset.path} does not fit the model: column "{column.name}" is {found.dtype}, '
                 f"and the model was trained on {column.dtype}",
@@ -311,17 +244,8 @@ def _matching(dataset: Dataset, wanted: Sequence[Column]) -> list[Column]:
     return [dataset.schema[column.name] for column in wanted]
 
 
-def _stands_for(found: Column, wanted: Column) -> bool:
+def stands_for(found: Column, wanted: Column) -> bool:
+    """Whether a column of a dataset can be read in place of one that a model was trained on."""
     if found.kind is Kind.NULL:
         return True
     return found.kind in _STANDS_FOR and _STANDS_FOR[found.kind] == _STANDS_FOR.get(wanted.kind)
-
-
-def _label_problem(dataset: Dataset, target: Target) -> str | None:
-    name = target.column.name
-    if name not in dataset.schema.names:
-        return f'{dataset.path} has no column "{name}"'
-    found = dataset.schema[name]
-    if _stands_for(found, target.column):
-        return None
-    return f'column "{name}" is {found.dtype}, and the model was trained on {target.column.dtype}'

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.arrays.columns import CategoryCodes, numbers
-from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.training.features import normalisation
+from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.features import normalisation
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 
@@ -76,7 +76,7 @@ class Target:
         return y.astype(np.int16)
 
 
-def plan_target(dataset: Dataset, label: str | None) -> Target:
+def plan_target(dataset: ReadableDataset, label: str | None) -> Target:
     """Plan the target: binary for a bool or 0 and 1, classes for few values, else regression.
 
     Raises:
@@ -85,6 +85,7 @@ def plan_target(dataset: Dataset, label: str | None) -> Target:
     column = dataset.label(label)
     known = dataset.statistics(column.name)
     _check_label(column, known)
+    task = task_of(column, known)
     if column.kind is Kind.CATEGORY:
         return _classes(dataset, column, column.n_values, lowest=0)
     if column.kind is Kind.BOOL or _is_zero_or_one(column, known):
@@ -98,13 +99,25 @@ def plan_target(dataset: Dataset, label: str | None) -> Target:
             scale=1.0,
             start=(math.log(share / (1 - share)),),
         )
-    if column.kind is Kind.INT and known.maximum - known.minimum < MAX_CLASSES:
+    if task is not Task.REGRESSION:
         n_classes = known.maximum - known.minimum + 1
         return _classes(dataset, column, n_classes, lowest=known.minimum)
     center, scale = normalisation(column, known)
     return Target(
         column=column, task=Task.REGRESSION, n_classes=0, center=center, scale=scale, start=(0.0,)
     )
+
+
+def task_of(column: Column, known: ColumnStatistics) -> Task:
+    """Return what a label is learned as: two values, few classes, or a number."""
+    if column.kind is Kind.CATEGORY:
+        return Task.BINARY if column.n_values == 2 else Task.CLASSES
+    if column.kind is Kind.BOOL or _is_zero_or_one(column, known):
+        return Task.BINARY
+    if column.kind is Kind.INT and known.minimum is not None and known.maximum is not None:
+        if known.maximum - known.minimum < MAX_CLASSES:
+            return Task.BINARY if known.maximum - known.minimum == 1 else Task.CLASSES
+    return Task.REGRESSION
 
 
 def _check_label(column: Column, known: ColumnStatistics) -> None:
@@ -157,7 +170,7 @@ def _is_zero_or_one(column: Column, known: ColumnStatistics) -> bool:
     return column.kind is Kind.FLOAT and abs(most - known.m2) <= 1e-9 * most
 
 
-def _classes(dataset: Dataset, column: Column, n_classes: int, *, lowest: int) -> Target:
+def _classes(dataset: ReadableDataset, column: Column, n_classes: int, *, lowest: int) -> Target:
     """Return a target of classes; two classes are a binary task, and the second one is 1."""
     codes = CategoryCodes(Schema((column,)))
     counts = np.ones(n_classes)

@@ -1,0 +1,99 @@
+"""A pass over the rows of a source before the conversion, of just the columns that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from bigdata_cli.engines.ordered import ordered_map
+from bigdata_cli.errors import UsageError
+from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.sources.base import FedRows, RowSource, all_in_one
+from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
+from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
+from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.types.lattice import TypeOptions
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """Reads some columns of a source in order, as often as it is asked to.
+
+    Attributes:
+        source: Its rows as they are before the steps that follow from the pass.
+        plan: How they are parsed.
+    """
+
+    source: RowSource
+    plan: ParsePlan
+
+    @classmethod
+    def of(
+        cls,
+        source: RowSource,
+        types: TypeOptions,
+        columns: Sequence[str],
+        *,
+        why: str,
+        hint: str,
+        skip_bad_rows: bool = False,
+        wants_places: bool = False,
+    ) -> FirstPass:
+        """The pass over some columns, at least one of them.
+
+        Args:
+            source: Any that can be read again.
+            types: The dtypes that the user fixed; all other decimals are float64.
+            columns: Those to read.
+            why: What takes the pass, for the error where the source comes once.
+            hint: And what to do then.
+            skip_bad_rows: Whether records that cannot be kept are left out.
+            wants_places: Whether the places of the rows are read.
+
+        Raises:
+            UsageError: The source comes once.
+            DataError: The sample cannot be parsed.
+        """
+        if source.comes_once:
+            raise UsageError(
+                f"{why} a pass over the source before, and a pipe is read once", hint=hint
+            )
+        sample = source.sample(
+            TypeOptions(float_mode="64", fixed=types.fixed),
+            keep=columns,
+            max_bytes=SAMPLE_BYTES,
+            skip_bad_rows=skip_bad_rows,
+            max_record_bytes=MAX_RECORD_BYTES,
+        )
+        return cls(source, replace(sample.plan, wants_places=wants_places))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(state.name for state in self.plan.columns)
+
+    def chunks(self) -> Iterator[tuple[FedRows, Chunk]]:
+        """What was read and parsed, in the order of the source; it may be ended early.
+
+        Raises DataError for a record that cannot be kept.
+        """
+        fields = self.source.fields_of(self.columns)
+
+        def parse(fed: FedRows) -> Unit:
+            return fed.parse(fields[fed.file], self.plan)
+
+        feed = self.source.feed(
+            all_in_one,
+            keep=self.columns,
+            unit_bytes=UNIT_BYTES,
+            max_record_bytes=MAX_RECORD_BYTES,
+            strict=not self.plan.skip_bad_rows,
+        )
+        jobs = available_cpus()
+        with feed, ThreadPoolExecutor(jobs, thread_name_prefix="fit") as pool:
+            for fed, unit in ordered_map(pool, parse, feed, max_in_flight=jobs + 1):
+                if unit.chunk is None:
+                    assert unit.error is not None
+                    raise self.source.located(fed.file, unit.error) from unit.error
+                yield fed, unit.chunk

@@ -1,0 +1,1 @@
+"""Selections of rows that follow from a pass over all of them."""
