@@ -147,8 +147,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def __post_init__(self) -> None:
         if not is_file_name(f"{self.name}-"):
             raise ValueError(f"name: {self.name[:255]!r} is not the beginning of a file name")
-        if any(file.name == MANIFEST_NAME or "/" in file.name for file in self.sidecars):
-            raise ValueError("sidecars: the manifest itself, or a file in another folder")
+        if any(file.name == MANIFEST_NAME for file in self.sidecars):
+            raise ValueError(f"sidecars: {MANIFEST_NAME!r} is the manifest itself")
+        if any("/" in file.name for file in self.sidecars):
+            raise ValueError("sidecars: a file that is not in the folder of the dataset")
         if set(self.partition_by) - {entry.name for entry in self.columns}:
             raise ValueError("partition_by: a column that is not there")
         if self.label is not None and self.label not in {entry.name for entry in self.columns}:
