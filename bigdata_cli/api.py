@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 def convert(
     sources: str | Path | Sequence[str | Path],
     *,
-    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"],
+    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"] | None = None,
+    like: str | Path | None = None,
     output: str | Path | None = None,
     shards: int | None = None,
     shard_size: int | str | None = None,
@@ -75,6 +76,7 @@ def convert(
     minmax: Sequence[str] = (),
     one_hot: Sequence[str] = (),
     hash: Mapping[str, int] | None = None,
+    stats_from: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -125,7 +127,9 @@ def convert(
         sources: Files, patterns such as "data/*.csv", folders of files, or folders of datasets,
             whose types are kept. Several with the same columns become one dataset, in the order
             given.
-        to: Format of the dataset.
+        to: Format of the dataset. Default: that of like; to be given without it.
+        like: A dataset: the source becomes another one like it, with its columns, types, categories
+            and steps.
         output: Folder of the dataset. Default: STEM-FORMAT.
         shards: Number of shards.
         shard_size: Size of one shard's files, such as 512MB or 1GiB. Default: 256MB.
@@ -169,6 +173,7 @@ def convert(
         minmax: Columns that are scaled to 0 … 1; * for all numbers.
         one_hot: Columns that become a column of true and false for each value.
         hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -256,6 +261,29 @@ def inspect(
     disk: int | str | None = None,
     shuffle_score: bool = False,
     html: str | Path | None = None,
+    split: Mapping[str, float] | None = None,
+    split_by: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    join: str | Path | Sequence[str | Path] = (),
+    on: str | Sequence[str] | Sequence[Sequence[str]] = (),
+    how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
+    derive: Mapping[str, str] | None = None,
+    where: str | Sequence[str] = (),
+    balance: str | None = None,
+    sample: float | str | None = None,
+    stratify: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    flag_null: Sequence[str] = (),
+    fill: Mapping[str, str] | None = None,
+    clip: Mapping[str, str] | None = None,
+    log1p: Sequence[str] = (),
+    bin: Mapping[str, str] | None = None,
+    standardize: Sequence[str] = (),
+    minmax: Sequence[str] = (),
+    one_hot: Sequence[str] = (),
+    hash: Mapping[str, int] | None = None,
+    stats_from: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -282,6 +310,9 @@ def inspect(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    shuffle: bool = False,
+    sort_by: str | Sequence[str] = (),
+    partition_by: str | Sequence[str] = (),
     on_bad_row: Literal["error", "skip"] = "error",
     progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
@@ -300,6 +331,34 @@ def inspect(
         shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
             label; reads the label.
         html: Write the report as a page that needs nothing else.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
+        rename: Another name for a column; all other options use it.
+        join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
+        on: The columns of the keys of join, in the rows and in the table.
+        how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
+        derive: A column made of others, in SQL; each may use those before it.
+        where: Keep the rows for which this is true, in SQL.
+        balance: Keep the same number of rows of each class in this column, that of the smallest
+            one.
+        sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
+            1000rows or 2Mrows.
+        stratify: With sample: each class in this column has its share of the rows, exact within one
+            row.
+        limit: Keep the first rows that are left, and read no further.
+        seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
+            another order.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -336,6 +395,12 @@ def inspect(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
+        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
+            nulls last; COL:desc has the largest first.
+        partition_by: Put the rows of each value of these columns into a folder of its own,
+            COL=VALUE, as Hive does; of Parquet.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         progress: True shows a bar; a function is called with what is done, now and then, where all
             of a source is read.
@@ -766,11 +831,38 @@ def predict(
     batch_size: int = 16_384,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     force: bool = False,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
+    encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
     progress: "bool | Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
-    """Write what a model says of every row of a dataset, in the dataset's order.
+    r"""Write what a model says of every row of a dataset, or of a file, in its order.
 
     The file holds first the columns that were asked for, and then, by the label that the model
     learned: of two values `probability` (float64), that of the second one; of classes `prediction`,
@@ -780,13 +872,52 @@ def predict(
     Args:
         model: A `.keras` file that `train` saved, or the folder of a bag, whose members'
             probabilities (or numbers) are averaged.
-        dataset: The dataset, or its folder.
+        dataset: The dataset, or its folder; or a file (CSV, JSON lines, Parquet), whose rows become
+            such of the dataset that the model was trained on first.
         output: A .parquet or .csv file, or - for CSV on standard output.
-        columns: Columns of the dataset to write before the predictions.
+        columns: Columns of the dataset, or of the file, to write before the predictions.
         probabilities: Also write the probability of every value of the label.
         batch_size: Rows that are in memory at a time.
         backend: What Keras runs on. Default: what the model was trained on.
         force: Replace the output where it exists.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        on_bad_row: A record of a file that cannot be kept is an error, or gets no prediction and is
+            counted.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         progress: True shows a bar; a function is called with the number of rows that are predicted,

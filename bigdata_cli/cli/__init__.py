@@ -54,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "predict": (
         "bigdata_cli.cli.predict:predict_command",
-        "Predict every row of a dataset with a saved model.",
+        "Predict every row of a dataset, or of a file, with a saved model.",
     ),
     "verify": (
         "bigdata_cli.cli.verify:verify_command",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +156,7 @@ def print_report(report: ConvertReport) -> None:
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
+            "unknown values": _counted(report.manifest.unknown_values),
             "shards": f"{report.n_shards:,}"
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
             "shards done before": f"{report.resumed_shards:,}" if report.resumed_shards else None,
@@ -178,6 +180,13 @@ def print_report(report: ConvertReport) -> None:
     click.echo("\nNext:")
     for command in next_commands(report.output, report.manifest.storage.label):
         click.echo(f"  {sanitize(command)}")
+
+
+def _counted(by_column: Mapping[str, int]) -> str | None:
+    """How many there are together, and of how many columns."""
+    total = f"{sum(by_column.values()):,}"
+    n_columns = len(by_column)
+    return f"{total} in {n_columns:,} column{'s' * (n_columns != 1)}" if by_column else None
 
 
 def _memory_limit(budget: MemoryBudget | None) -> str | None:

@@ -70,7 +70,20 @@ SCHEMA = Kind("FILE", "str | Path | Mapping[str, Any]", Path, _accept_schema)
 class ConvertOptions:
     """How to convert. None leaves the choice to the format or the data."""
 
-    to: str = option("Format of the dataset.", choice(FORMATS), group="Output")
+    to: str | None = option(
+        "Format of the dataset.",
+        choice(FORMATS),
+        group="Output",
+        default_text="that of --like; to be given without it",
+        default=None,
+    )
+    like: Path | None = option(
+        "A dataset: the source becomes another one like it, with its columns, types, categories "
+        "and steps.",
+        metavar="DIR",
+        no_trace=True,
+        default=None,
+    )
     output: Path | None = option(
         "Folder of the dataset.",
         short="-o",

@@ -90,6 +90,7 @@ class ConvertReport(ShortRepr):
             "rejected_rows": self.rejected_rows,
             "filtered_rows": self.filtered_rows,
             "unmatched_rows": dict(self.manifest.unmatched_rows),
+            "unknown_values": dict(self.manifest.unknown_values),
             "shards": self.n_shards,
             "files": self.n_files,
             "bytes_in": self.bytes_in,
@@ -119,7 +120,7 @@ def build_report(
     tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
+    notes = [*plan.source.notes, *plan.notes, *_notes(tally or _tally_of(manifest), plan)]
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(
@@ -156,6 +157,7 @@ def _tally_of(manifest: Manifest) -> Tally:
         long_rows=manifest.long_rows,
         repeated_headers=manifest.repeated_headers,
         unmatched=manifest.unmatched_rows,
+        unknown=manifest.unknown_values,
     )
 
 
@@ -172,6 +174,9 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f"{tally.repeated_headers:,} rows were the header again and were left out"
     for path, n_rows in sorted(tally.unmatched.items()):
         yield f"--join {path}: {n_rows:,} row{'s' * (n_rows != 1)} with a key that it does not have"
+    for name, n_values in sorted(tally.unknown.items()):
+        plural = "values that are" if n_values > 1 else "value that is"
+        yield f'column "{name}": {n_values:,} {plural} not in {plan.options.like}, and null now'
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

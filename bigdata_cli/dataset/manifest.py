@@ -97,8 +97,7 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 _RARE_KEYS = (
     *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
-    *("unmatched_rows", "partition_by"),
-    "splits",
+    *("unmatched_rows", "unknown_values", "partition_by", "splits"),
 )
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
@@ -113,8 +112,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     dataset beside its shards: the format's own metadata, rejected records. filtered_rows: that were
     read, and that a filter took away. short_rows, long_rows: records that had too few or too many
     fields and were kept; repeated_headers: that were left out. unmatched_rows: by table of a join,
-    those whose key it does not have. splits: in the order of their shards; none where the dataset
-    is not split.
+    those whose key it does not have. unknown_values: by column, those that are null as the dataset
+    that was the model for this one has no such category. splits: in the order of their shards; none
+    where the dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -134,6 +134,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     long_rows: Count = 0
     repeated_headers: Count = 0
     unmatched_rows: dict[str, Count] = {}
+    unknown_values: dict[str, Count] = {}
     order: Literal["source", "within shards", "shuffled", "sorted"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]

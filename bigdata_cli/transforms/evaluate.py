@@ -35,6 +35,7 @@ class Evaluation:
     Attributes:
         mask: Which rows of the chunk are left, bool (rows,).
         unmatched: For how many rows a join has found nothing, by its table.
+        unknown: How many values became null as they are not known, by column.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Evaluation:
     ) -> None:
         self.mask = np.ones(n_rows, bool)
         self.unmatched: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
         self._resolved = resolved
         self._computed = computed
         self._source = arrays
@@ -96,7 +98,7 @@ class Evaluation:
         rows = Rows({name: self.column(ref) for name, ref in made.reads}, self._n_rows)
         computed = self._computed[number]
         try:
-            return computed.compute(rows)
+            found = computed.compute(rows)
         except pa.ArrowInvalid as error:
             failing, problem = failing_rows(computed.compute, rows)
             if not len(failing):  # no row alone is wrong
@@ -104,3 +106,7 @@ class Evaluation:
             raise StepError(
                 np.flatnonzero(self.mask)[failing], computed.option, problem or str(error)
             ) from error
+        if made.step.counts_unknown:
+            for name, ref in made.reads:
+                self.unknown[name] += found.null_count - self.column(ref).null_count
+        return found
