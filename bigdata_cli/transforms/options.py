@@ -24,6 +24,7 @@ from bigdata_cli.option_kinds import (
     parse_names,
     parse_pair,
     unique_pairs,
+    write_names,
 )
 from bigdata_cli.options import option
 
@@ -98,6 +99,7 @@ KEYS = Kind(
     "str | Sequence[str] | Sequence[Sequence[str]]",
     parse_names,
     _accept_keys,
+    write_names,
     collect=tuple,
     note=", separated by commas; once for each --join, or once for all",
 )

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from bigdata_cli import convert, open_dataset, verify
+from bigdata_cli import convert, inspect, open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
@@ -202,6 +202,37 @@ def test_what_is_refused(folder, tmp_path):
         ({"join": tmp_path / "integers.csv", "on": "zip"}, "such keys are never equal"),
     ):
         assert words in refused(folder, tmp_path, **options)
+
+
+def test_inspect_plans_with_it(folder):
+    table = str(folder / "visits.csv")
+    report = inspect(folder / "rows.csv", join=table, on=["store", "day"], how="inner")
+    assert "visits" in [column.name for column in report.columns]
+    words = f"--join {table} --on store,day --how inner"
+    assert all(words in cost.command for cost in report.costs)
+
+
+def test_rows_are_split_by_what_is_joined(folder, tmp_path):
+    convert(
+        folder / "rows.csv", to="parquet", output=tmp_path / "out", join=folder / "zips.csv",
+        on="zip", split={"train": 0.5, "test": 0.5}, split_by=["city"], standardize=["rate"],
+    )  # fmt: skip
+    dataset = open_dataset(tmp_path / "out")
+    cities = [
+        {city for batch in dataset[name].read(columns=["city"]) for city in batch[0].to_pylist()}
+        for name in ("train", "test")
+    ]
+    assert not cities[0] & cities[1]
+    assert verify(tmp_path / "out", source=folder / "rows.csv").passed
+
+
+def test_another_dataset_like_it(folder, tmp_path):
+    convert(
+        folder / "rows.csv", to="parquet", output=tmp_path / "a", join=folder / "zips.csv",
+        on="zip", how="inner",
+    )  # fmt: skip
+    convert(folder / "rows.parquet", to="parquet", output=tmp_path / "b", like=tmp_path / "a")
+    assert_frame_equal(values(tmp_path / "a"), values(tmp_path / "b"))
 
 
 def test_a_table_that_is_too_large(folder, tmp_path, monkeypatch):
