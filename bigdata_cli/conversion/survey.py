@@ -25,6 +25,7 @@ from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import joined_tables, only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.url import Place, is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Survey:
     fields: tuple[tuple[int, ...], ...]
     form: Format
     storage: StorageOptions
-    output: Path
+    output: Place
     hints: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -69,7 +70,12 @@ def survey(
     form = get_format(options.to)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(open_store(output), force=options.force, repair=options.repair)
+    check_output(
+        open_store(output),
+        force=options.force,
+        repair=options.repair,
+        is_task=options.workers.task is not None,
+    )
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
@@ -152,6 +158,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
@@ -177,16 +184,13 @@ def _check(options: ConvertOptions) -> None:
             hint="--shard-size says how large files are at the most, about",
         )
     for flag in options.order.changes:
-        if options.splits.split is not None:
-            raise UsageError(
-                f"{flag} and --split exclude each other",
-                hint=f"convert with {flag} first, and then that dataset with --split",
-            )
         if options.repair:
             raise UsageError(
                 f"--repair: with {flag} a shard has rows from all over the source",
                 hint="--force makes the dataset anew",
             )
+        if options.workers.task is not None:
+            raise UsageError(f"--task does not go with {flag}")
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"
@@ -194,15 +198,19 @@ def _check(options: ConvertOptions) -> None:
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     check_order(options.order, options.splits)
+    options.workers.check()
+    if options.workers.task is not None and options.repair:
+        raise UsageError("--task does not go with --repair")
 
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:
     """Raise UsageError for splits that cannot be, or not in this order of rows."""
-    if order.shuffle and splits.split is not None:
-        raise UsageError(
-            "--shuffle and --split exclude each other",
-            hint="convert with --shuffle first, and then that dataset with --split",
-        )
+    for flag in order.changes:
+        if splits.split is not None:
+            raise UsageError(
+                f"{flag} and --split exclude each other",
+                hint=f"convert with {flag} first, and then that dataset with --split",
+            )
     splits.check()
 
 

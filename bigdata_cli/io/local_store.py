@@ -54,6 +54,10 @@ class LocalStore:
     def __str__(self) -> str:
         return str(self.path)
 
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        """A process that it is sent to may be in another folder."""
+        return type(self), (self.path.absolute(),)
+
     def where(self, name: str) -> str:
         return self._place(name)
 
@@ -118,6 +122,17 @@ class LocalStore:
         for folder in folders:
             sync_path(self.path / folder)
         self.sync()
+
+    def publish(self, old: str, new: str) -> bool:
+        """The lock is held by the kernel: there is no other writer."""
+        self.rename({old: new})
+        return os.path.exists(self._place(new))
+
+    def n_unfinished(self) -> int:
+        return 0
+
+    def discard_unfinished(self) -> None:
+        """What is written has a name."""
 
     def remove(self, names: Iterable[str]) -> None:
         folders: set[str] = set()

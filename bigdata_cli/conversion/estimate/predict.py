@@ -92,7 +92,7 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
         temporary_bytes=temporary_bytes + scattered,
         seconds=_seconds(rows, encoding * rows.all_rows, total + scattered, options.jobs),
         memory_bytes=_memory_bytes(rows, form, storage),
-        exact=rows.exact and shards * len(shares) == 1 and not options.order.shuffle,
+        exact=rows.exact and shards * len(shares) == 1 and not options.order.changes,
     )
 
 

@@ -1,7 +1,7 @@
 """Bucket files: the rows of a part of a source, scattered by random keys, or sorted.
 
 They are no format of datasets. A conversion that changes the order of all rows writes them, reads
-them bucket by bucket, and removes them (`conversion/shuffle.py`). A file has tables of about 16 MB,
+them bucket by bucket, and removes them (`conversion/reorder.py`). A file has tables of about 16 MB,
 each with its own schema, and of each table the rows of bucket 0, of bucket 1, …; each as a
 compressed message of Arrow. So one file is open at a time, however many buckets there are.
 """
