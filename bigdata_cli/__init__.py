@@ -18,7 +18,8 @@ DISTRIBUTION = "bigdata-shards"
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "cat", "commit", "convert", "diff", "doctor", "head", "inspect", "open_dataset", "predict",
+        "cat", "clean", "commit", "convert", "diff", "doctor", "head", "inspect", "open_dataset",
+        "predict",
         "sample", "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
@@ -40,6 +41,7 @@ __all__ = [
     "UsageError",
     "VerificationError",
     "cat",
+    "clean",
     "commit",
     "convert",
     "diff",
@@ -69,6 +71,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from bigdata_cli.api import (
         cat,
+        clean,
         commit,
         convert,
         diff,

@@ -69,7 +69,7 @@ def test_a_function_has_each_option_of_its_command_once(name):
 
 def test_help_shows_the_arguments_and_what_they_do():
     shown = pydoc.render_doc(bigdata_cli.convert, renderer=pydoc.plaintext)
-    assert f"to: Literal[{', '.join(map(repr, FORMATS))}]" in shown
+    assert f"to: Optional[Literal[{', '.join(map(repr, FORMATS))}]]" in shown
     assert "shard_size: int | str | None = None" in shown
     assert "on_bad_row: A record that cannot be kept stops the run" in shown
     assert "--" not in shown.replace("--dry-run --json", "")
@@ -89,7 +89,7 @@ reveal_type(Dataset.schema)
 reveal_type(open_dataset("d").rows)
 convert("a.csv", to="parquet", shards="3")
 convert("a.csv", to="parkett")
-convert("a.csv")
+convert(to="parquet")
 train("d", epoch=2)
 inspect("a.csv", label=5)
 verify("d", jobs="all")

@@ -58,11 +58,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "predict": (
         "bigdata_cli.cli.predict:predict_command",
-        "Predict every row of a dataset with a saved model.",
+        "Predict every row of a dataset, or of a file, with a saved model.",
     ),
     "verify": (
         "bigdata_cli.cli.verify:verify_command",
         "Check every file of a dataset, and its values against its source.",
+    ),
+    "clean": (
+        "bigdata_cli.cli.clean:clean_command",
+        "Remove what conversions that do not go on have left.",
     ),
     "doctor": (
         "bigdata_cli.cli.doctor:doctor_command",

@@ -89,10 +89,15 @@ def _check_replaced(store: Store, *, force: bool, repair: bool) -> None:
 
 
 class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
-    """The line of a commit in the journal: the SHA-256 of its manifest, and its renames."""
+    """The line of a commit in the journal: the SHA-256 of its manifest, and its renames.
+
+    replaced: the SHA-256 of the manifest of the dataset that goes; "" where there is none, None
+    where an earlier version did not write it.
+    """
 
     manifest: str
     renames: tuple[tuple[str, str], ...]
+    replaced: str | None = None
 
     def __post_init__(self) -> None:
         for name in (name for pair in self.renames for name in pair):
@@ -120,6 +125,8 @@ class OutputFolder:
         self._parts = parts
         self._lock = self.place.lock()
         self._made = 0
+        self._replaced = ""
+        """The SHA-256 of the manifest that was there when the lock was taken."""
         self._is_committing = False
 
     def open(self) -> None:
@@ -135,6 +142,7 @@ class OutputFolder:
             if written is not None and mark is not None:
                 self._finish(convert(mark, _CommitMark))
                 self.finished = written.identity()
+            self._replaced = self._digest(MANIFEST_NAME) or ""
         except OSError as error:
             self.close()
             raise UsageError(f"{self.store} cannot be written: {error.strerror}") from error
@@ -176,6 +184,7 @@ class OutputFolder:
         if self._parts is not None:
             partial = [name for name in partial if part_of(name) in self._parts]
         self.store.remove(name for name in partial if name not in keep)
+        self.store.discard_unfinished()
 
     def discard_inner(self) -> None:
         """Remove the inner store, where there is one."""
@@ -225,6 +234,7 @@ class OutputFolder:
         mark = _CommitMark(
             manifest=hashlib.sha256(text.encode()).hexdigest(),
             renames=tuple({**renames, **extra}.items()),
+            replaced=self._replaced,
         )
         self.journal.append("commit", lambda: mark)
         self.journal.flush()
@@ -269,20 +279,38 @@ class OutputFolder:
                     f"finished, and {missing[0]} is not there any more",
                     hint="remove the folder yourself, or -o OTHER",
                 )
+            self._check_alone(mark)
             self._remove_replaced()
             self.store.rename(renames)
-            self.store.rename({partial: MANIFEST_NAME})
+            if not self.store.publish(partial, MANIFEST_NAME):
+                raise self._other_writer()
         discard_tasks(self.store)
         self.discard_partial()
         self.discard_inner()
         self.journal.remove()
 
+    def _check_alone(self, mark: _CommitMark) -> None:
+        """Raise UsageError where another conversion is at it, or has made a dataset meanwhile."""
+        self._lock.confirm()
+        there = self._digest(MANIFEST_NAME)
+        if mark.replaced is not None and there not in (None, mark.replaced):
+            raise self._other_writer()
+
+    def _other_writer(self) -> UsageError:
+        return UsageError(
+            f"another conversion has made a dataset in {self.store} meanwhile",
+            hint="-o OTHER, or --force to replace it",
+        )
+
     def _has_digest(self, name: str, sha256: str) -> bool:
+        return self._digest(name) == sha256
+
+    def _digest(self, name: str) -> str | None:
         try:
             with self.store.open(name) as file:
-                return hashlib.sha256(file.read()).hexdigest() == sha256
+                return hashlib.sha256(file.read()).hexdigest()
         except FileNotFoundError:
-            return False
+            return None
 
     def _remove_replaced(self) -> None:
         """Remove the dataset that is replaced, all of it before the first file of the new one.

@@ -10,7 +10,6 @@ import numpy as np
 from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.parts import Place
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardResult
@@ -91,6 +90,7 @@ def row_counts(ledger: Ledger) -> dict[str, Any]:
         "short_rows": tally.short_rows,
         "long_rows": tally.long_rows,
         "repeated_headers": tally.repeated_headers,
+        "unknown_values": dict(sorted(tally.unknown.items())),
     }
 
 
@@ -102,17 +102,23 @@ def options_entry(plan: Plan) -> dict[str, Any]:
         "types": {state.name: state.dtype for state in columns if state.fixed},
         "columns": list(plan.keep),
         "table_bytes": plan.table_bytes,
-        **({} if plan.options.splits.split is None else _split_options(plan.options)),
+        **_split_options(plan),
     }
 
 
-def _split_options(options: ConvertOptions) -> dict[str, Any]:
+def _split_options(plan: Plan) -> dict[str, Any]:
     """Not in the manifests of datasets without splits, which so are as they were before."""
-    return {
-        "split": [[name, share] for name, share in (options.splits.split or {}).items()],
+    options, rule = plan.options, plan.sample.plan.split
+    if options.splits.split is None or rule is None:
+        return {}
+    values = {
+        "split": [[name, share] for name, share in options.splits.split.items()],
         "split_by": list(options.splits.split_by),
         "seed": options.shape.seed,
     }
+    if rule.n_steps is not None:
+        values |= {"split_columns": [name for name, _ in rule.keys], "split_steps": rule.n_steps}
+    return values
 
 
 def _splits(

@@ -23,11 +23,13 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.transforms.options import ShapeOptions
+from bigdata_cli.url import Place
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
@@ -71,8 +73,21 @@ SCHEMA = Kind("FILE", "str | Path | Mapping[str, Any]", Path, _accept_schema)
 class ConvertOptions:
     """How to convert. None leaves the choice to the format or the data."""
 
-    to: str = option("Format of the dataset.", choice(FORMATS), group="Output")
-    output: Path | None = option(
+    to: str | None = option(
+        "Format of the dataset.",
+        choice(FORMATS),
+        group="Output",
+        default_text="that of --like; to be given without it",
+        default=None,
+    )
+    like: Place | None = option(
+        "A dataset: the source becomes another one like it, with its columns, types, categories "
+        "and steps.",
+        metavar="DIR",
+        no_trace=True,
+        default=None,
+    )
+    output: Place | None = option(
         "Folder of the dataset.",
         short="-o",
         metavar="DIR",
@@ -187,6 +202,7 @@ class ConvertOptions:
         default=None,
     )
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
     profile: bool = option(
         "Show which stages the processor time has gone into.",
         no_trace=True,

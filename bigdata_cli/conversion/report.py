@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.plan import Plan
@@ -17,6 +16,7 @@ from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class ConvertReport(ShortRepr):
         "notes",
     )
 
-    output: Path
+    output: Place
     format: str
     layout: str
     rows: int
@@ -91,6 +91,7 @@ class ConvertReport(ShortRepr):
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
             "filtered_rows": self.filtered_rows,
+            "unknown_values": dict(self.manifest.unknown_values),
             "shards": self.n_shards,
             "files": self.n_files,
             "bytes_in": self.bytes_in,
@@ -120,7 +121,7 @@ def build_report(
     tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
+    notes = [*plan.source.notes, *plan.notes, *_notes(tally or _tally_of(manifest), plan)]
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(
@@ -158,6 +159,7 @@ def _tally_of(manifest: Manifest) -> Tally:
         short_rows=manifest.short_rows,
         long_rows=manifest.long_rows,
         repeated_headers=manifest.repeated_headers,
+        unknown=manifest.unknown_values,
     )
 
 
@@ -172,6 +174,9 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
     if tally.repeated_headers:
         yield f"{tally.repeated_headers:,} rows were the header again and were left out"
+    for name, n_values in sorted(tally.unknown.items()):
+        plural = "values that are" if n_values > 1 else "value that is"
+        yield f'column "{name}": {n_values:,} {plural} not in {plan.options.like}, and null now'
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

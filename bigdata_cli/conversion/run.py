@@ -63,7 +63,7 @@ def run(
     with (
         record_memory(
             options.record,
-            title=f"bigdata convert, {options.to}",
+            title=f"bigdata convert, {options.to or options.like}",
             limit_bytes=options.memory_limit,
             relieve=drop_idle_pages,
         ) as recorder,
