@@ -203,9 +203,10 @@ class OutputFolder:
             manifest=hashlib.sha256(text.encode()).hexdigest(),
             renames=tuple({**renames, **extra}.items()),
         )
+        # From here on nothing is removed: the line may be on the disk although writing it failed.
+        self._is_committing = True
         self.journal.append("commit", lambda: mark)
         self.journal.flush()
-        self._is_committing = True
         self._finish(mark)
         self._is_committing = False
 
