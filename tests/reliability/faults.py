@@ -128,6 +128,12 @@ class Sweep:
         call = self.calls[at - 1]
         return [fault for fault in FAULTS if not fault.calls or call in fault.calls]
 
+    def run_with(self, at: int, fault: Fault) -> dict[str, Any]:
+        """What a conversion from the beginning says, where one call fails."""
+        self._begin()
+        what = {"at": at, "error": fault.error, "kind": fault.kind, "log": ""}
+        return self._run(fault=what, **self.request)
+
     def check(self, at: int, fault: Fault) -> None:
         """Have one call fail, and run the same command again.
 
@@ -135,9 +141,7 @@ class Sweep:
             AssertionError: A reader sees half a dataset, or the second run ends otherwise than one
                 that nothing disturbed.
         """
-        self._begin()
-        what = {"at": at, "error": fault.error, "kind": fault.kind, "log": ""}
-        answer = self._run(fault=what, **self.request)
+        answer = self.run_with(at, fault)
         assert answer["status"] in (0, KILLED if fault.kind == KILL else 0)
         self._check_reader()
         again = self._run(verify=True, **self.request)
