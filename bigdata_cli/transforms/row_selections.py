@@ -13,8 +13,9 @@ from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.deduplicate import find_repeated
 from bigdata_cli.transforms.first_pass import FirstPass
-from bigdata_cli.transforms.options import ALL, ShapeOptions, sample_rows
+from bigdata_cli.transforms.options import ALL, ShapeOptions
 from bigdata_cli.transforms.repeated.places import Places
+from bigdata_cli.transforms.sample_option import sample_rows
 from bigdata_cli.transforms.sampling import balance_seed, class_codes, mixed
 from bigdata_cli.transforms.selections.keys import ClassKeys, Keys, apportioned
 from bigdata_cli.transforms.selections.limit import Limit
