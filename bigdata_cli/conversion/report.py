@@ -123,6 +123,10 @@ def build_report(
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
     notes = [*plan.source.notes, *plan.notes, *_notes(tally or _tally_of(manifest), plan)]
+    if manifest.transforms:
+        from bigdata_cli.transforms.selections.notes import selection_notes
+
+        notes += selection_notes(manifest.transforms, plan.options.shape)
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import weakref
 from collections.abc import Sequence
@@ -56,6 +57,20 @@ def find_repeated(
     Raises:
         BudgetError: The keys of the rows do not fit on the disk.
     """
+    try:
+        return _found(first_pass, columns, keep, disk_limit_bytes)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BudgetError(f"--dedup: the temporary disk is full ({error})", hint=_HINT) from error
+
+
+def _found(
+    first_pass: FirstPass,
+    columns: Sequence[str],
+    keep: Literal["first", "last"],
+    disk_limit_bytes: int | None,
+) -> Repeated:
     states = tuple(map(_uncounted, first_pass.plan.columns))
     first_pass = replace(first_pass, plan=replace(first_pass.plan, columns=states))
     with ExitStack() as stack:

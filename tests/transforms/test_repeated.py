@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gc
 import gzip
 import os
@@ -305,6 +306,29 @@ def test_what_does_not_fit_the_disk_is_refused_before_any_work(folder, tmp_path,
         convert(folder / "rows.csv", to="arrow", output=tmp_path / "o", dedup=["i"],
                 disk_limit=100_000)  # fmt: skip
     assert not (tmp_path / "o").exists()
+
+
+def test_a_disk_that_is_full_is_no_traceback(folder, tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(BudgetError, match="the temporary disk is full"):
+        convert(folder / "rows.csv", to="arrow", output=tmp_path / "o", dedup=["i"])
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({"dedup": ["city"]}, "--dedup: 4,997 rows left out that repeat one before in city"),
+        ({"balance": "city"}, "--balance: 1,666 rows of each of 3 classes"),
+        ({"limit": 6_000}, "--limit: 5,000 rows, and no more, were left to take"),
+        ({"sample": "1Mrows"}, "--sample: 5,000 rows, and no more, were left to take"),
+    ],
+)
+def test_the_report_says_what_was_left_out(folder, tmp_path, options, note) -> None:
+    report = convert(folder / "rows.csv", to="arrow", output=tmp_path / "o", **options)
+    assert note in report.notes
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ A run is what fits in memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -66,11 +67,14 @@ class KeyRuns:
         self._folder = folder
         self._rows = NumbersFile(folder / "rows", np.uint64, width=_ROW_WORDS)
         self._repeated = NumbersFile(folder / "repeated", np.uint8)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="spill")
+        self._written: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._writer.shutdown()
         self._rows.__exit__(*error)
         self._repeated.__exit__(*error)
         remove_folder(self._folder)
@@ -89,16 +93,24 @@ class KeyRuns:
 
     def _end_run(self) -> None:
         """Divide the rows that wait by the parts of their keys, and write them."""
-        n, start = self._n_waiting, self._rows.rows
+        n = self._n_waiting
         if not n:
             return
+        start = self._runs[-1].start + self._runs[-1].rows if self._runs else 0
+        self._wait()  # for the array that the run before is written from
         bounds = np.empty(_N_PARTS + 1, np.int64)
         lib.bd_divide_rows(n, address(self._waiting), address(bounds), address(self._divided))
         self._on_write((start + n) * ROW_BYTES)
-        self._rows.append(self._divided[:n])
+        self._written = self._writer.submit(self._rows.append, self._divided[:n])
         self._repeated.extend(n)
         self._runs.append(_Run(start, bounds))
         self._n_waiting = 0
+
+    def _wait(self) -> None:
+        """Wait until all runs are written; raises OSError where they cannot be."""
+        if self._written is not None:
+            self._written.result()
+            self._written = None
 
     def repeated(self, *, keep_last: bool, take: Callable[[np.ndarray], None]) -> int:
         """Find the rows that repeat one before them, or after them where the last one is kept.
@@ -107,6 +119,7 @@ class KeyRuns:
         Returns how many there are.
         """
         self._end_run()
+        self._wait()
         for part in range(_N_PARTS):
             self._mark(part, keep_last)
         n_repeated = 0
