@@ -19,6 +19,7 @@ from bigdata_cli.option_kinds import (
     accept_paths,
     accept_several,
     accept_text,
+    accept_text_or_texts,
     accept_texts,
     choice,
     parse_names,
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 _DEFINITION = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^"=]+?))\s*=(?!=)(.*)', re.DOTALL)
 
 
-def _accept_expressions(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else accept_texts(given)
-
-
 def _parse_definition(text: str) -> tuple[str, str]:
     """The sides of NAME = EXPRESSION; a name with an equals sign stands in double quotes."""
     match = _DEFINITION.fullmatch(text)
@@ -51,7 +48,7 @@ _LEFT_OR_INNER = choice(("left", "inner"))
 EXPRESSIONS = Kind(
     "EXPR",
     "str | Sequence[str]",
-    accept=_accept_expressions,
+    accept=accept_text_or_texts,
     collect=tuple,
     note="; repeatable",
 )
@@ -79,12 +76,12 @@ def _accept_keys(given: Any) -> tuple[tuple[str, ...], ...]:
     try:
         keys = accept_texts(given)
     except TypeError:
-        return tuple(map(_accept_expressions, accept_several(given)))
+        return tuple(map(accept_text_or_texts, accept_several(given)))
     return (keys,) if keys else ()
 
 
 def _accept_how(given: Any) -> tuple[str, ...]:
-    ways = _accept_expressions(given)
+    ways = accept_text_or_texts(given)
     if not set(ways) <= set(_LEFT_OR_INNER.choices):
         raise TypeError("neither left nor inner")
     return ways
