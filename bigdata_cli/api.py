@@ -6,11 +6,12 @@ given for them. The libraries that a function needs are loaded when it is called
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import PATH, SOURCES
+from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bigdata_cli.comparison.report import DiffReport
+    from bigdata_cli.conversion.clean import CleanReport
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
@@ -105,10 +107,15 @@ def convert(
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
     jobs: int | None = None,
+    engine: Literal["local", "processes", "dask", "ray"] | Executor = "local",
+    scheduler: str | None = None,
+    task: str | None = None,
     spool: bool = True,
     memory_limit: int | str | None = None,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     profile: bool = False,
     progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "ConvertReport":
@@ -208,13 +215,22 @@ def convert(
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
-        jobs: Threads. Default: all processors.
+        jobs: Threads, or processes where engine starts them. Default: all processors.
+        engine: What makes the shards: threads of this process, processes, or the workers of a
+            cluster. The dataset is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
+        task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
+            makes the dataset of all of them.
         spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
             changes late may be an error.
-        memory_limit: What the process and its children stay below, such as 512MB. Default: a
-            quarter of what is available, at most 2GB.
+        memory_limit: What the process and its children stay below, such as 512MB; and each worker
+            of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         profile: Show which stages the processor time has gone into.
         progress: True shows a bar; a function is called with the phase, the bytes and the rows that
             are done, now and then.
@@ -226,6 +242,7 @@ def convert(
         UsageError: An argument, a path or a combination of them cannot work.
         DataError: The source holds something that cannot be kept as asked.
         BudgetError: Memory or disk does not suffice.
+        EngineError: Workers are not there, are gone, or are of another version.
     """
     given = locals()
     from bigdata_cli.conversion.options import ConvertOptions
@@ -236,6 +253,46 @@ def convert(
         paths = accepted("sources", sources, SOURCES)
         with progress_listener(progress) as listener:
             return run(paths, options, progress=listener)
+
+
+def commit(
+    output: str | Path,
+    *,
+    here: bool = False,
+    jobs: int | None = None,
+    memory_limit: int | str | None = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
+) -> "ConvertReport":
+    """Make one dataset of what the tasks of a job array have written.
+
+    Each task is a `convert` with the same sources and options, and its own `task`. Nothing is
+    visible before.
+
+    Args:
+        output: The folder that the tasks wrote into.
+        here: Do in this process what tasks have left, or would have to do again.
+        jobs: Threads. Default: all processors.
+        memory_limit: What the process and its children stay below, such as 512MB. Default: a
+            quarter of what is available, at most 2GB.
+        progress: True shows a bar; a function is called with the phase, the bytes and the rows that
+            are done, now and then.
+
+    Returns:
+        What became of the rows and columns, with the manifest of the dataset.
+
+    Raises:
+        UsageError: There are no tasks in the folder, or one is still running.
+        EngineError: Tasks are not done, or have to do shards again: the message names them.
+    """
+    given = locals()
+    from bigdata_cli.conversion.commit_options import CommitOptions
+    from bigdata_cli.conversion.job_array import commit as run
+
+    with errors_name_arguments("commit"):
+        path = accepted("output", output, PLACE)
+        options = request_of(CommitOptions, given)
+        with progress_listener(progress) as listener:
+            return run(path, options, progress=listener)
 
 
 @understands_synonyms
@@ -297,6 +354,8 @@ def inspect(
     encoding: str | None = None,
     shuffle: bool = False,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
@@ -378,6 +437,8 @@ def inspect(
         shuffle: Store the rows in random order, each order as likely as any other; seed chooses
             one.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with what is done, now and then, where all
             of a source is read.
 
@@ -395,14 +456,21 @@ def inspect(
     with errors_name_arguments("inspect"):
         options = request_of(InspectOptions, given)
         with progress_listener(progress) as listener:
-            return run(accepted("path", path, PATH), options, progress=listener)
+            return run(accepted("path", path, PLACE), options, progress=listener)
 
 
-def open_dataset(path: str | Path) -> "Dataset":
+def open_dataset(
+    path: str | Path,
+    *,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
+) -> "Dataset":
     """Open a dataset by its folder or its `_manifest.json`.
 
     Args:
-        path: The folder or the manifest.
+        path: The folder or the manifest; an address, too.
+        cache: Keep the files of an address in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes.
 
     Returns:
         The dataset; its rows are read when they are asked for.
@@ -411,10 +479,12 @@ def open_dataset(path: str | Path) -> "Dataset":
         UsageError: There is no dataset.
         DataError: The manifest is damaged.
     """
+    given = locals()
     from bigdata_cli.dataset import open_dataset as open_
+    from bigdata_cli.resources.cache_options import CacheOptions
 
     with errors_name_arguments("convert"):  # its hints say how to make a dataset
-        return open_(accepted("path", path, PATH))
+        return open_(request_of(CacheOptions, given).place(accepted("path", path, PLACE)))
 
 
 @understands_synonyms
@@ -452,6 +522,8 @@ def head(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "pa.Table":
     r"""Read the first rows of a dataset, or of a file, as an Arrow table.
 
@@ -500,6 +572,8 @@ def head(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         A `pyarrow.Table`, whose columns have the types of the dataset.
@@ -513,7 +587,7 @@ def head(
     from bigdata_cli.export.options import HeadOptions
 
     with errors_name_arguments("head"):
-        return run(accepted("path", path, PATH), request_of(HeadOptions, given)).table
+        return run(accepted("path", path, PLACE), request_of(HeadOptions, given)).table
 
 
 @understands_synonyms
@@ -553,6 +627,8 @@ def cat(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "CatReport":
     r"""Write the rows of a dataset, or of a file, as CSV, JSON lines, an Arrow stream or Parquet.
 
@@ -601,6 +677,8 @@ def cat(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         How many rows were written, and how many values the format does not carry.
@@ -614,7 +692,7 @@ def cat(
     from bigdata_cli.export.options import CatOptions
 
     with errors_name_arguments("cat"):
-        return run(accepted("path", path, PATH), request_of(CatOptions, given))
+        return run(accepted("path", path, PLACE), request_of(CatOptions, given))
 
 
 @understands_synonyms
@@ -651,6 +729,8 @@ def diff(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "DiffReport":
     r"""Compare two datasets or files: columns, rows, statistics, drift.
 
@@ -699,6 +779,8 @@ def diff(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         What differs; `is_equal` where nothing does.
@@ -713,7 +795,7 @@ def diff(
 
     with errors_name_arguments("diff"):
         options = request_of(DiffOptions, given)
-        return run(accepted("a", a, PATH), accepted("b", b, PATH), options)
+        return run(accepted("a", a, PLACE), accepted("b", b, PLACE), options)
 
 
 @understands_synonyms
@@ -742,6 +824,8 @@ def train(
     require_gpu: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[TrainProgress], None] | None" = None,
 ) -> "TrainReport":
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
@@ -776,6 +860,8 @@ def train(
         require_gpu: Fail where there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with the step and the loss, now and then.
 
     Returns:
@@ -836,6 +922,8 @@ def predict(
     on_bad_row: Literal["error", "skip"] = "error",
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
     r"""Write what a model says of every row of a dataset, or of a file, in its order.
@@ -896,6 +984,8 @@ def predict(
             counted.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with the number of rows that are predicted,
             now and then.
 
@@ -922,6 +1012,8 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[VerifyProgress], None] | None" = None,
 ) -> "VerifyReport":
     """Check every file of a dataset, and its values against its source.
@@ -935,6 +1027,8 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with the bytes and rows that are checked,
             now and then.
 
@@ -950,7 +1044,7 @@ def verify(
     from bigdata_cli.verification.run import run
 
     with errors_name_arguments("verify"):
-        path = accepted("path", path, PATH)
+        path = accepted("path", path, PLACE)
         options = request_of(VerifyOptions, given)
         with progress_listener(progress) as listener:
             return run(path, options, progress=listener)
@@ -968,6 +1062,26 @@ def doctor() -> "DoctorReport":
     from bigdata_cli.diagnosis.run import run
 
     return run()
+
+
+def clean(path: str | Path, *, dry_run: bool = False) -> "CleanReport":
+    """Remove what conversions that do not go on have left in a folder, or at an address.
+
+    A dataset stays as it is; one that was nearly finished is finished.
+
+    Args:
+        path: The output of these conversions.
+        dry_run: Show what would be removed; remove nothing.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        UsageError: Nothing is there that a conversion wrote, or one is at work there.
+    """
+    from bigdata_cli.conversion.clean import run
+
+    return run(accepted("path", path, PLACE), dry_run=accepted("dry_run", dry_run, FLAG))
 
 
 @understands_synonyms

@@ -20,6 +20,7 @@ from bigdata_cli.options import Option, options_of, python_literal, python_type
 
 REQUESTS = {
     "convert": "bigdata_cli.conversion.options:ConvertOptions",
+    "commit": "bigdata_cli.conversion.commit_options:CommitOptions",
     "inspect": "bigdata_cli.inspection.options:InspectOptions",
     "head": "bigdata_cli.export.options:HeadOptions",
     "cat": "bigdata_cli.export.options:CatOptions",

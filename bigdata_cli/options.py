@@ -18,7 +18,7 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from bigdata_cli.errors import UsageError, closest
-from bigdata_cli.option_kinds import FLAG, INTEGER, NUMBER, PATH, TEXT, Kind, unique_pairs
+from bigdata_cli.option_kinds import FLAG, INTEGER, NUMBER, PATH, PLACE, TEXT, Kind, unique_pairs
 
 Request = TypeVar("Request")
 
@@ -200,7 +200,7 @@ def accepted(argument: str, value: Any, kind: Kind, type_: str = "") -> Any:
             f"{argument} is {value!r}; its type is {type_ or kind.annotation}",
             hint=None if meant is None else f"{argument}={python_literal(meant)}",
         ) from error
-    if kind.choices and given not in kind.choices:
+    if kind.choices and isinstance(given, str) and given not in kind.choices:
         close = closest(given, kind.choices)
         raise UsageError(
             f"{argument} is {python_literal(given)}, which is none of "
@@ -238,5 +238,6 @@ def python_type(one: Option) -> str:
 
 
 def _kind_of(type_: str) -> Kind:
-    kinds = {"bool": FLAG, "int": INTEGER, "float": NUMBER, "str": TEXT, "Path": PATH}
+    places = {"Path": PATH, "Place": PLACE}
+    kinds = {"bool": FLAG, "int": INTEGER, "float": NUMBER, "str": TEXT, **places}
     return kinds[type_.removesuffix(" | None")]

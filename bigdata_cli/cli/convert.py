@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from bigdata_cli.cli.options import (
 )
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.plan import Plan
@@ -153,6 +153,7 @@ def print_report(report: ConvertReport) -> None:
     print_pairs(
         {
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
+            "task": None if report.task is None else f"{report.task}, of a dataset that is not yet",
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
@@ -178,7 +179,10 @@ def print_report(report: ConvertReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
-    for command in next_commands(report.output, report.manifest.storage.label):
+    commands = next_commands(report.output, report.manifest.storage.label)
+    if report.task is not None:
+        commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
+    for command in commands:
         click.echo(f"  {sanitize(command)}")
 
 
@@ -267,7 +271,7 @@ def saved_percent(before: int, after: int) -> str | None:
     return f"{100 * (1 - after / before):.0f} %" if before else None
 
 
-def next_commands(output: Path, label: str | None) -> list[str]:
+def next_commands(output: Place, label: str | None) -> list[str]:
     """The commands that make sense after a conversion, ready to paste."""
     name = str(output)
     folder = shlex.quote(f"./{name}" if name.startswith("-") else name)

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    quiet_option,
+    request_options,
+)
 from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.predict import PredictReport
@@ -19,12 +26,12 @@ if TYPE_CHECKING:
 
 @click.command("predict", cls=RequestCommand)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
-@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET|FILE")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET|FILE")
 @request_options(PredictOptions)
 @json_option
 @quiet_option
 def predict_command(
-    model: Path, dataset: Path, *, as_json: bool, quiet: bool, **given: Any
+    model: Path, dataset: Place, *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Predict every row of a dataset, or of a file, with a saved model.
 

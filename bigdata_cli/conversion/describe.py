@@ -46,8 +46,12 @@ def manifest_of(
     schema: Schema,
     entries: Sequence[SourceEntry],
     order: str,
+    is_part: bool = False,
 ) -> Manifest:
-    """The manifest of a conversion whose shards are all done."""
+    """The manifest of a conversion whose shards are all done.
+
+    is_part: they are some of those of a dataset, so that nothing is known of its columns yet.
+    """
     from bigdata_cli import __version__
 
     entries_by_part = {
@@ -63,12 +67,18 @@ def manifest_of(
         transforms=plan.source.steps_entry(plan.sample.plan),
         options=options_entry(plan),
         schema=schema,
-        statistics=settled_statistics(ledger.statistics(schema), schema),
+        statistics=_no_statistics(schema)
+        if is_part
+        else settled_statistics(ledger.statistics(schema), schema),
         shards=tuple(entries_by_part.values()),
-        splits=_splits(ledger, entries_by_part, schema),
+        splits=() if is_part else _splits(ledger, entries_by_part, schema),
         order=order,
         **row_counts(ledger),
     )
+
+
+def _no_statistics(schema: Schema) -> dict[str, ColumnStatistics]:
+    return {column.name: ColumnStatistics() for column in schema}
 
 
 def row_counts(ledger: Ledger) -> dict[str, Any]:

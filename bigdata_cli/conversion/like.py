@@ -18,6 +18,7 @@ from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.transforms.steps import Sample
 from bigdata_cli.types.dtype import parse_dtype
+from bigdata_cli.url import Place
 
 _DECIDED = ("all_text", "schema", "drop", "columns", "float_mode")
 _CHOSEN_ANEW = ("sample", "seed")
@@ -95,7 +96,7 @@ def _taken_over(options: ConvertOptions, manifest: Manifest, prepared: Prepared)
     )
 
 
-def like_notes(like: Path, prepared: Prepared) -> Iterator[str]:
+def like_notes(like: Place, prepared: Prepared) -> Iterator[str]:
     """What of the source is not as in the dataset."""
     for name in prepared.missing:
         yield f'the label "{name}" is not in the source, and left out'

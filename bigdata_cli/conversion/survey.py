@@ -25,6 +25,7 @@ from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.url import Place, is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Survey:
     fields: tuple[tuple[int, ...], ...]
     form: Format
     storage: StorageOptions
-    output: Path
+    output: Place
     hints: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -69,7 +70,12 @@ def survey(
     form = get_format(options.to)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(open_store(output), force=options.force, repair=options.repair)
+    check_output(
+        open_store(output),
+        force=options.force,
+        repair=options.repair,
+        is_task=options.workers.task is not None,
+    )
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
@@ -144,6 +150,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
@@ -175,6 +182,9 @@ def _check(options: ConvertOptions) -> None:
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     check_order(options.order, options.splits)
+    options.workers.check()
+    if options.workers.task is not None and (options.repair or options.order.shuffle):
+        raise UsageError("--task goes neither with --repair nor with --shuffle")
 
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:

@@ -59,7 +59,7 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
     rejected: list[int] = []
     chosen = options.selection
     rows = open_typed_rows(
-        path,
+        options.cached.place(path),
         options.source,
         columns=lambda names: columns_read(names, chosen.columns, chosen.where),
         split=chosen.split,

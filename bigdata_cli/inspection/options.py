@@ -9,6 +9,7 @@ from typing import Literal
 from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.option_kinds import choice
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.splits.options import SplitOptions
@@ -63,3 +64,4 @@ class InspectOptions:
         group="Bad rows",
         default="error",
     )
+    cached: CacheOptions = field(default_factory=CacheOptions)

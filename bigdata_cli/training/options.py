@@ -27,6 +27,7 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.sources.csv.options import SourceOptions
 
@@ -195,6 +196,7 @@ class TrainOptions:
     )
     devices: DeviceOptions = field(default_factory=DeviceOptions)
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         _check_count("batch_size", self.batch_size, BATCH_SIZE)
@@ -317,6 +319,7 @@ class PredictOptions:
         default="error",
     )
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         if not _is_count(self.batch_size):

@@ -29,6 +29,7 @@ from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.training.predict_rows import RowsToPredict, rows_to_predict
 from bigdata_cli.training.prediction_table import PredictionColumns, TableWriter, decoded_column
 from bigdata_cli.training.saved import TrainedModel
+from bigdata_cli.url import Place
 
 STDOUT = "-"
 SUFFIXES = (".parquet", ".csv")
@@ -69,7 +70,7 @@ class PredictReport(ShortRepr):
     shown = ("model", "dataset", "output", "label", "rows", "not_finite", "seconds", "notes")
 
     model: Path | None
-    dataset: Path
+    dataset: Place
     output: Path | None
     label: str
     task: str

@@ -13,6 +13,7 @@ from msgspec import structs
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.places import is_there
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
@@ -23,6 +24,7 @@ from bigdata_cli.training.evaluate import as_dataset
 from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.types.dtype import Column, Schema
+from bigdata_cli.url import Place, as_place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.bag import Bag
@@ -42,7 +44,7 @@ class RowsToPredict(Protocol):
     """
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Place: ...
     @property
     def schema(self) -> Schema: ...
     @property
@@ -66,7 +68,7 @@ def rows_to_predict(
         DataError: The file cannot be read.
     """
     if _is_dataset(given):
-        dataset = as_dataset(given)
+        dataset = as_dataset(given, options.cached)
         if options.columns:
             dataset.select(options.columns)
         return DatasetRows(dataset)
@@ -94,14 +96,14 @@ def rows_to_predict(
         )
     except JsonError as error:
         raise DataError(f"the model does not say how its dataset was made: {error}") from error
-    return _raw_rows(Path(given), prepared, done.schema, options)
+    return _raw_rows(as_place(given), prepared, done.schema, options)
 
 
 def _is_dataset(given: str | Path | Dataset) -> bool:
     if isinstance(given, Dataset):
         return True
-    path = Path(given)
-    return path.name == MANIFEST_NAME or (path / MANIFEST_NAME).exists()
+    place = as_place(given)
+    return place.name == MANIFEST_NAME or is_there(place / MANIFEST_NAME)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class DatasetRows:
     notes: tuple[str, ...] = ()
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         return self.dataset.path
 
     @property
@@ -128,7 +130,7 @@ class DatasetRows:
         return self.dataset.read(names, max_rows=min(max_rows, at_once))
 
 
-def _raw_rows(path: Path, prepared: Prepared, known: Schema, options: PredictOptions) -> RawRows:
+def _raw_rows(path: Place, prepared: Prepared, known: Schema, options: PredictOptions) -> RawRows:
     source = prepared.source
     sample = source.sample(
         prepared.types,
@@ -157,7 +159,7 @@ def _schema(prepared: Prepared, known: Schema) -> Schema:
 class RawRows:
     """The rows of files, as if they had been converted `--like` a dataset; read once."""
 
-    path: Path
+    path: Place
     prepared: Prepared
     schema: Schema
     total_rows: int | None = None
