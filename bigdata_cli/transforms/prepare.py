@@ -126,7 +126,7 @@ def prepare(
                 hint=did_you_mean(name, [*schema.names, *rows.names]),
             )
     needed = tuple(dict.fromkeys([*wanted.needed, *also]))
-    fixed = {name: schema[name].dtype for name in wanted.keep} | dict(types)
+    fixed = {name: types.get(name, schema[name].dtype) for name in wanted.keep}
     known = {
         name: schema[name].vocabulary or ()
         for name in wanted.keep
