@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.native.parser import RESULT, TEXT, DistinctTexts
-from bigdata_cli.sources.bad_values import InvalidValue
+from bigdata_cli.sources.bad_values import InvalidValue, check_float32
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
@@ -22,7 +22,7 @@ from bigdata_cli.transforms.evaluate import Evaluation
 from bigdata_cli.transforms.program import Outline, Ref, compiled, outline
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
-from bigdata_cli.types.buffers import array_of
+from bigdata_cli.types.buffers import array_of, numbers_of
 from bigdata_cli.types.dtype import Kind, arrow_type, kind_of
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.summary import Summary, modes_of
@@ -281,7 +281,7 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         if state.dtype == "category" and not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         elif array.type != arrow_type(state.dtype):
-            array = array.cast(arrow_type(state.dtype), safe=False)
+            array = _cast(array, state)
         arrays[place], results[place] = array, result
         if own in known:
             parts[place] = known[own]
@@ -301,6 +301,15 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
     )
+
+
+def _cast(array: pa.Array, state: ColumnState) -> pa.Array:
+    """An array in the dtype of its column; raises InvalidValue for what that does not hold."""
+    found = array.cast(arrow_type(state.dtype), safe=False)
+    if state.fixed and state.dtype == "float32":
+        before, after = (numbers_of(one.fill_null(0.0)) for one in (array, found))
+        check_float32(after, np.isinf(before), state)
+    return found
 
 
 def _state(before: ColumnState, kept: Chunk, own: int, float_mode: str) -> ColumnState:
