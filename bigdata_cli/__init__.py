@@ -18,13 +18,14 @@ DISTRIBUTION = "bigdata-shards"
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "cat", "clean", "convert", "diff", "doctor", "head", "inspect", "open_dataset", "predict",
+        "cat", "clean", "commit", "convert", "diff", "doctor", "head", "inspect", "open_dataset",
+        "predict",
         "sample", "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
     "bigdata_cli.errors": (
-        "BigdataError", "BudgetError", "DataError", "MissingDependencyError", "SmokeTestError",
-        "UsageError", "VerificationError",
+        "BigdataError", "BudgetError", "DataError", "EngineError", "MissingDependencyError",
+        "SmokeTestError", "UsageError", "VerificationError",
     ),
 }  # fmt: skip
 """Where the public names are; each module is imported when one of its names is first used."""
@@ -34,12 +35,14 @@ __all__ = [
     "BudgetError",
     "DataError",
     "Dataset",
+    "EngineError",
     "MissingDependencyError",
     "SmokeTestError",
     "UsageError",
     "VerificationError",
     "cat",
     "clean",
+    "commit",
     "convert",
     "diff",
     "doctor",
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from bigdata_cli.api import (
         cat,
         clean,
+        commit,
         convert,
         diff,
         doctor,
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
         BigdataError,
         BudgetError,
         DataError,
+        EngineError,
         MissingDependencyError,
         SmokeTestError,
         UsageError,

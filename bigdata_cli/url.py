@@ -200,9 +200,8 @@ def shown(text: str) -> str:
     ('--source=https://host/a.csv', 'a.csv')
     """
     found = _BEGINNING.search(text)
-    return (
-        text if found is None else text[: found.start()] + _without_secrets(text[found.start() :])
-    )
+    start = len(text) if found is None else found.start()
+    return text[:start] + _without_secrets(text[start:])
 
 
 def _without_secrets(address: str) -> str:

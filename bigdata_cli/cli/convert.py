@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -152,9 +153,11 @@ def print_report(report: ConvertReport) -> None:
     print_pairs(
         {
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
+            "task": None if report.task is None else f"{report.task}, of a dataset that is not yet",
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
+            "unknown values": _counted(report.manifest.unknown_values),
             "shards": f"{report.n_shards:,}"
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
             "shards done before": f"{report.resumed_shards:,}" if report.resumed_shards else None,
@@ -176,8 +179,18 @@ def print_report(report: ConvertReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
-    for command in next_commands(report.output, report.manifest.storage.label):
+    commands = next_commands(report.output, report.manifest.storage.label)
+    if report.task is not None:
+        commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
+    for command in commands:
         click.echo(f"  {sanitize(command)}")
+
+
+def _counted(by_column: Mapping[str, int]) -> str | None:
+    """How many there are together, and of how many columns."""
+    total = f"{sum(by_column.values()):,}"
+    n_columns = len(by_column)
+    return f"{total} in {n_columns:,} column{'s' * (n_columns != 1)}" if by_column else None
 
 
 def _memory_limit(budget: MemoryBudget | None) -> str | None:

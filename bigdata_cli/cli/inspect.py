@@ -8,7 +8,7 @@ import click
 
 from bigdata_cli.cli.options import PlaceOf, RequestCommand, json_option, request_options
 from bigdata_cli.inspection.options import InspectOptions
-from bigdata_cli.options import request_of
+from bigdata_cli.options import given_options, request_of
 from bigdata_cli.url import Place
 
 
@@ -73,13 +73,15 @@ def _compare(a: Place, b: Place, options: InspectOptions, *, as_json: bool) -> N
     from bigdata_cli.comparison.options import DiffOptions
     from bigdata_cli.comparison.run import compare_samples, run
 
-    given = {
+    given: dict[str, Any] = {
         "--label": options.label,
         "--memory": options.memory_bytes,
         "--disk": options.disk_bytes,
         "--html": options.html,
         "--shuffle-score": options.shuffle_score or None,
     }
+    for part in (options.shape, options.splits, options.order):
+        given |= {one.flag: value for one, value in given_options(part)}
     for flag, value in given.items():
         if value is not None:
             raise click.UsageError(f"{flag} does not go with --compare")

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from bigdata_cli.checksum import is_file_name
 from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_journal
+from bigdata_cli.conversion.task_files import discard_tasks, is_task_folder, part_of, read_request
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
 from bigdata_cli.errors import BudgetError, DataError, UsageError
@@ -30,12 +31,12 @@ _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""
 
 
-def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
+def check_output(store: Store, *, force: bool, repair: bool = False, is_task: bool = False) -> None:
     """Raise UsageError where writing into the store could harm what is there.
 
     A store that does not exist, is empty, or holds nothing but what a conversion left unfinished
     is free. One that bears a manifest is replaced with `force` and mended with `repair`; any other
-    is never touched.
+    is never touched. is_task: what is there may be of other tasks of the same conversion.
     """
     try:
         names = store.names()
@@ -44,6 +45,16 @@ def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
     written = read_journal(store)
     if written is not None and written.first("commit") is not None:
         return  # it is finished before anything else, and what it makes is looked at again
+    if not is_task and not force and read_request(store) is not None:
+        raise UsageError(
+            f"{store} holds the tasks of a job array",
+            hint=f"bigdata commit {store} makes the dataset of them; --force starts over",
+        )
+    if is_task and written is not None and read_request(store) is None:
+        raise UsageError(
+            f"{store} holds an unfinished conversion without tasks",
+            hint="the same command without --task goes on with it; -o OTHER",
+        )
     if MANIFEST_NAME in names:
         _check_replaced(store, force=force, repair=repair)
         return
@@ -53,6 +64,7 @@ def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
         )
     if written is None:
         left = (JOURNAL_NAME, LOCK_NAME, INNER_NAME)
+        names = [name for name in names if not is_task_folder(name)]
         if any(name not in left and not name.endswith(PARTIAL_SUFFIX) for name in names):
             raise UsageError(
                 f"{store} exists, is not empty, and is not a dataset of ours",
@@ -96,15 +108,22 @@ class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
 class OutputFolder:
     """The store of a conversion: locked, with a journal; `close` ends it.
 
+    parts: the parts of shards that it may remove; None for all files that are not visible yet.
+    place: where journal and lock are, if not in the store itself.
+
     finished: the identity of a conversion whose commit was interrupted, and that `open` has
     finished.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, *, place: Store | None = None, parts: range | None = None
+    ) -> None:
         self.store = store
-        self.journal = Journal(store)
+        self.place = place or store
+        self.journal = Journal(self.place)
         self.finished: Identity | None = None
-        self._lock = store.lock()
+        self._parts = parts
+        self._lock = self.place.lock()
         self._made = 0
         self._replaced = ""
         """The SHA-256 of the manifest that was there when the lock was taken."""
@@ -116,9 +135,9 @@ class OutputFolder:
         Raises UsageError where it cannot be written, or where another conversion is at it.
         """
         try:
-            self._made = self.store.make()
+            self._made = self.place.make()
             self._lock.acquire()
-            written = read_journal(self.store)
+            written = read_journal(self.place)
             mark = None if written is None else written.first("commit")
             if written is not None and mark is not None:
                 self._finish(convert(mark, _CommitMark))
@@ -139,10 +158,12 @@ class OutputFolder:
 
     def begin(self, header: Identity) -> None:
         """Start from nothing: what an unfinished conversion left is removed."""
-        before = read_journal(self.store)
+        before = read_journal(self.place)
         if before is not None:
             self._remember_made(before)
         self.journal.remove()
+        if self._parts is None:
+            discard_tasks(self.store)
         self.discard_partial()
         self.journal.start(replace(header, made=self._made))
 
@@ -159,7 +180,9 @@ class OutputFolder:
 
     def discard_partial(self, keep: Collection[str] = ()) -> None:
         """Remove all files that are not visible yet, but for those of these names."""
-        partial = (name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX))
+        partial = [name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX)]
+        if self._parts is not None:
+            partial = [name for name in partial if part_of(name) in self._parts]
         self.store.remove(name for name in partial if name not in keep)
         self.store.discard_unfinished()
 
@@ -190,7 +213,7 @@ class OutputFolder:
         self.journal.remove()
         self.discard_partial()
         self.close()
-        self.store.unmake(self._made)
+        self.place.unmake(self._made)
         return False
 
     def close(self) -> None:
@@ -261,6 +284,7 @@ class OutputFolder:
             self.store.rename(renames)
             if not self.store.publish(partial, MANIFEST_NAME):
                 raise self._other_writer()
+        discard_tasks(self.store)
         self.discard_partial()
         self.discard_inner()
         self.journal.remove()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.conversion.estimate.costs import Room
+from bigdata_cli.conversion.survey import check_order
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.inspection.options import InspectOptions
@@ -16,6 +17,7 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.places import is_file, is_folder
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.io.whole_file import write_whole_file
+from bigdata_cli.options import given_options
 from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def _check(options: InspectOptions) -> None:
     for name, n_bytes in (("--disk", options.disk_bytes), ("--memory", options.memory_bytes)):
         if n_bytes is not None and n_bytes < 1:
             raise UsageError(f"{name} {n_bytes} is not positive", hint=f"{name} 16GB")
+    check_order(options.order, options.splits)
     if options.full and options.sample_bytes is not None:
         raise UsageError("--full reads everything: it takes no --sample-size")
     if options.sample_bytes is not None and options.sample_bytes < MIN_SAMPLE_BYTES:
@@ -88,11 +91,13 @@ def _check(options: InspectOptions) -> None:
 
 def _check_of_source(options: InspectOptions, path: Place) -> None:
     """Raise UsageError for options that a dataset has no use for: its manifest has it all."""
-    given = {
+    given: dict[str, Any] = {
         "--full": options.full,
         "--sample-size": options.sample_bytes,
         "--label": options.label if not options.shuffle_score else None,
     }
+    for part in (options.shape, options.splits, options.order):
+        given |= {one.flag: value for one, value in given_options(part)}
     for option, value in given.items():
         if value:
             raise UsageError(f"{option} is for files: of the dataset {path} everything is known")

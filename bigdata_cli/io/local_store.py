@@ -36,6 +36,10 @@ class LocalStore:
     def __str__(self) -> str:
         return str(self.path)
 
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        """A process that it is sent to may be in another folder."""
+        return type(self), (self.path.absolute(),)
+
     def where(self, name: str) -> str:
         return self._place(name)
 

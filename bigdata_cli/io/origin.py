@@ -66,6 +66,11 @@ class Origin:
         """Whether it can only be read from its start."""
         return bool(self.held is not None or self.member or self.layers or self.encoding != UTF8)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A process that it is sent to may be in another folder."""
+        path = self.path.absolute() if isinstance(self.path, Path) else self.path
+        return vars(self) | {"path": path}
+
     @property
     def stem(self) -> str:
         """Its name without folders and extensions.

@@ -24,6 +24,15 @@ _MAPPED_BYTES = 1 << 20
 """Arrays of at least this size do not come from the heap."""
 
 
+class ColumnsOfRows(Protocol):
+    """Rows to encode, of a dataset or of another source: what messages call them, their columns."""
+
+    @property
+    def path(self) -> Place: ...
+    @property
+    def schema(self) -> Schema: ...
+
+
 class ReadableDataset(Protocol):
     """What loaders need of a dataset; `bigdata_cli.dataset.Dataset` documents each member."""
 

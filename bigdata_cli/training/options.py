@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import (
@@ -29,6 +29,7 @@ from bigdata_cli.option_kinds import (
 from bigdata_cli.options import option
 from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
+from bigdata_cli.sources.csv.options import SourceOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
@@ -293,7 +294,7 @@ class PredictOptions:
         short="-o",
     )
     columns: tuple[str, ...] = option(
-        "Columns of the dataset to write before the predictions.",
+        "Columns of the dataset, or of the file, to write before the predictions.",
         ALL_NAMES,
         default=(),
     )
@@ -310,6 +311,13 @@ class PredictOptions:
         default=None,
     )
     force: bool = option("Replace the output where it exists.", default=False)
+    source: SourceOptions = field(default_factory=SourceOptions)
+    on_bad_row: Literal["error", "skip"] = option(
+        "A record of a file that cannot be kept is an error, or gets no prediction and is counted.",
+        choice(("error", "skip")),
+        group="Bad rows",
+        default="error",
+    )
     record: RecordFiles = field(default_factory=RecordFiles)
     cached: CacheOptions = field(default_factory=CacheOptions)
 

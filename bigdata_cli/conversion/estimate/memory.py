@@ -59,7 +59,14 @@ def budget_of(survey: Survey, batch_sizes: Sequence[int | None] = BATCH_SIZES) -
     """
     options = survey.options
     jobs = options.jobs or available_cpus()
-    return budget_within(options.memory_limit, work_of(survey), jobs=jobs, batch_sizes=batch_sizes)
+    are_processes = options.workers.starts_processes and survey.source.in_pieces is not None
+    return budget_within(
+        options.memory_limit,
+        work_of(survey),
+        jobs=jobs,
+        batch_sizes=batch_sizes,
+        are_processes=are_processes,
+    )
 
 
 def work_of(survey: Survey) -> Work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
@@ -52,6 +52,11 @@ class SourceFile:
     origin: Origin
     constants: tuple[tuple[int, str], ...] = ()
     end: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A process that it is sent to may be in another folder."""
+        path = self.path if isinstance(self.path, Url) else self.path.absolute()
+        return vars(self) | {"path": path}
 
     @property
     def data_bytes(self) -> int:
