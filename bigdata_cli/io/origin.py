@@ -26,7 +26,7 @@ from bigdata_cli.io.encoding import (
     marked_encoding,
 )
 from bigdata_cli.io.paths import COMPRESSED_EXTENSIONS
-from bigdata_cli.io.places import look_at, open_file, read_all
+from bigdata_cli.io.places import absolute, look_at, open_file, read_all
 from bigdata_cli.io.remote.web import WebStream
 from bigdata_cli.io.streams import (
     STDIN,
@@ -68,8 +68,7 @@ class Origin:
 
     def __getstate__(self) -> dict[str, Any]:
         """A process that it is sent to may be in another folder."""
-        path = self.path.absolute() if isinstance(self.path, Path) else self.path
-        return vars(self) | {"path": path}
+        return vars(self) | {"path": None if self.path is None else absolute(self.path)}
 
     @property
     def stem(self) -> str:

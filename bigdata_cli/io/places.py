@@ -76,6 +76,11 @@ def is_inside(place: Place, folder: Place) -> bool:
     return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder))
 
 
+def absolute(place: Place) -> Place:
+    """The place as another folder's process names it."""
+    return place if isinstance(place, Url) else place.absolute()
+
+
 def join(place: Place | str, name: str) -> str | Url:
     """The place of a name in a folder."""
     return place / name if isinstance(place, Url) else os.path.join(place, name)

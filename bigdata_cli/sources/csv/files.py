@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
+from bigdata_cli.io.places import absolute
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.url import Place, Url
 
@@ -55,8 +56,7 @@ class SourceFile:
 
     def __getstate__(self) -> dict[str, Any]:
         """A process that it is sent to may be in another folder."""
-        path = self.path if isinstance(self.path, Url) else self.path.absolute()
-        return vars(self) | {"path": path}
+        return vars(self) | {"path": absolute(self.path)}
 
     @property
     def data_bytes(self) -> int:
