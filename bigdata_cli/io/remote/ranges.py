@@ -8,6 +8,7 @@ import os
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.errors import DataError, SourceLostError
@@ -41,6 +42,12 @@ SCATTERED = Blocks(1 << 19, 4, 64, 1 << 18)
 """For what is read here and there, as the columns of a row group."""
 READ_AHEAD_BYTES = STREAMED.block_bytes * STREAMED.n_kept
 """The most memory that one file takes."""
+
+
+@lru_cache(32)
+def _small_range(url: Url, snapshot: Snapshot, start: int, stop: int) -> bytes:
+    """The beginning and the end of a file are looked at again and again before it is read."""
+    return read_range(url, start, stop)
 
 
 class RangeReader:
@@ -97,18 +104,25 @@ class RangeReader:
     def _read_alone(self, view: memoryview, offset: int) -> None:
         """Fill a view by one request; where that is small, more is fetched and kept."""
         stop = offset + len(view)
+        if len(view) > self._how.min_bytes:
+            view[:] = read_range(self._url, offset, stop)
+            return
         with self._lock:
             kept = list(self._kept)
         for start, data in kept:
             if start <= offset and stop <= start + len(data):
                 view[:] = memoryview(data)[offset - start : stop - start]
                 return
-        end = min(max(stop, offset + self._how.min_bytes), self._size)
-        data = read_range(self._url, offset, end)
-        view[:] = memoryview(data)[: len(view)]
-        if len(data) <= self._how.min_bytes:
-            with self._lock:
-                self._kept.append((offset, data))
+        start = max(0, min(offset, self._size - self._how.min_bytes))  # all of the end is asked for
+        end = min(start + self._how.min_bytes, self._size)
+        known = self._url.snapshot
+        if known is not None and known.version:
+            data = _small_range(self._url, known, start, end)
+        else:  # nothing would tell another file from this one
+            data = read_range(self._url, start, end)
+        view[:] = memoryview(data)[offset - start : stop - start]
+        with self._lock:
+            self._kept.append((start, data))
 
     def _content(self, index: int, n_ahead: int) -> bytes:
         """The bytes of a block."""
