@@ -123,6 +123,7 @@ class _Rows(NamedTuple):
 
 
 def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     if options.like is not None:
         from bigdata_cli.conversion.like import like_dataset, like_notes
 
@@ -158,7 +159,6 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
-    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:

@@ -14,7 +14,7 @@ from msgspec import structs
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.places import is_there
+from bigdata_cli.io.places import is_file
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
@@ -25,7 +25,7 @@ from bigdata_cli.training.evaluate import as_dataset
 from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.types.dtype import Column, Kind, Schema, kind_of
-from bigdata_cli.url import Place, as_place
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.bag import Bag
@@ -68,6 +68,8 @@ def rows_to_predict(
             how its dataset was made.
         DataError: The file cannot be read.
     """
+    if not isinstance(given, Dataset):
+        given = options.cached.place(given)
     if _is_dataset(given):
         dataset = as_dataset(given, options.cached)
         if options.columns:
@@ -104,14 +106,13 @@ def rows_to_predict(
         )
     except JsonError as error:
         raise DataError(f"the model does not say how its dataset was made: {error}") from error
-    return _raw_rows(as_place(given), prepared, done.schema, options)
+    return _raw_rows(given, prepared, done.schema, options)
 
 
-def _is_dataset(given: str | Path | Dataset) -> bool:
+def _is_dataset(given: Place | Dataset) -> bool:
     if isinstance(given, Dataset):
         return True
-    place = as_place(given)
-    return place.name == MANIFEST_NAME or is_there(place / MANIFEST_NAME)
+    return given.name == MANIFEST_NAME or is_file(given / MANIFEST_NAME)
 
 
 @dataclass(frozen=True)
