@@ -10,7 +10,6 @@ import numpy as np
 from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.parts import Place
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardResult
@@ -22,6 +21,8 @@ from bigdata_cli.dataset.manifest import (
     make_manifest,
 )
 from bigdata_cli.options import manifest_entry
+from bigdata_cli.splits.cuts import CutSplit
+from bigdata_cli.splits.entry import cuts_entry
 from bigdata_cli.types.column_entry import statistics_entries
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -92,17 +93,19 @@ def options_entry(plan: Plan) -> dict[str, Any]:
         "types": {state.name: state.dtype for state in columns if state.fixed},
         "columns": list(plan.keep),
         "table_bytes": plan.table_bytes,
-        **({} if plan.options.splits.split is None else _split_options(plan.options)),
+        **({} if plan.sample.plan.split is None else _split_options(plan)),
     }
 
 
-def _split_options(options: ConvertOptions) -> dict[str, Any]:
+def _split_options(plan: Plan) -> dict[str, Any]:
     """Not in the manifests of datasets without splits, which so are as they were before."""
-    return {
+    options, rule = plan.options, plan.sample.plan.split
+    entry = {
         "split": [[name, share] for name, share in (options.splits.split or {}).items()],
         "split_by": list(options.splits.split_by),
         "seed": options.shape.seed,
     }
+    return {**entry, "split_cuts": cuts_entry(rule)} if isinstance(rule, CutSplit) else entry
 
 
 def _splits(

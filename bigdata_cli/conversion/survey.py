@@ -9,6 +9,7 @@ from pathlib import Path
 from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.split_cuts import split_rule
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
@@ -18,7 +19,6 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
-from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
 
 
@@ -73,9 +73,6 @@ def survey(
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
-    for name in options.splits.split_by:
-        if name not in keep:
-            raise _no_column("--split-by", name, keep)
     sample = source.sample(
         types,
         keep=keep,
@@ -84,7 +81,15 @@ def survey(
         max_record_bytes=options.max_line_bytes,
     )
     form.check(sample.schema, storage)
-    split = HashSplit.of(options.splits, keep, seed=options.shape.seed)
+    split = split_rule(
+        options.splits,
+        source,
+        keep,
+        types,
+        stratify=options.shape.stratify,
+        seed=options.shape.seed,
+        skip_bad_rows=options.on_bad_row == "skip",
+    )
     sample = replace(sample, plan=replace(sample.plan, split=split))
     return Survey(
         options=options,
@@ -137,6 +142,26 @@ def _check(options: ConvertOptions) -> None:
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     options.splits.check()
+    _check_stratify(options)
+
+
+def _check_stratify(options: ConvertOptions) -> None:
+    column, splits = options.shape.stratify, options.splits
+    if column is None:
+        return
+    if options.shape.sample is None and splits.split is None:
+        raise UsageError(
+            "--stratify goes with --sample or --split", hint=f"--sample 0.1 --stratify '{column}'"
+        )
+    if splits.split is None:
+        return
+    for flag, is_given in (
+        ("--split-by", bool(splits.split_by)),
+        ("--split-order", splits.split_order),
+        ("--split-time", splits.split_time is not None),
+    ):
+        if is_given:
+            raise UsageError(f"{flag} and --stratify exclude each other")
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:

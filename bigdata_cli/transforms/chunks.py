@@ -137,9 +137,11 @@ def _source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
 
 def _source_split(shaping: Shaping, plan: ParsePlan) -> HashSplit | None:
     """By which columns of the source rows are split; those that are made are added later."""
-    if plan.split is None:
+    if plan.hash_split is None:
         return None
-    return plan.split.of_columns({name: plan.columns[place].name for place, name in shaping.passed})
+    return plan.hash_split.of_columns(
+        {name: plan.columns[place].name for place, name in shaping.passed}
+    )
 
 
 def _in_float64(state: ColumnState) -> ColumnState:
@@ -242,9 +244,10 @@ def _joined(
         states[place], arrays[place] = column.state, column.array
         results[place], texts[place] = column.result, column.distinct
     hashes = kept.hashes
-    if plan.split is not None and hashes is not None:
+    if plan.hash_split is not None and hashes is not None:
         hashes = hashes.copy()
-        for place, salt in enumerate(plan.split.salts([s.name for s in plan.columns]).tolist()):
+        salts = plan.hash_split.salts([state.name for state in plan.columns])
+        for place, salt in enumerate(salts.tolist()):
             if salt and place in made:
                 add_hashes(hashes, made[place], plan.columns[place].name, salt)
     of_made = DistinctTexts.of(texts)

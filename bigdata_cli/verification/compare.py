@@ -199,7 +199,7 @@ class _Comparer:
     def _compare_block(self, fed: FedRows, unit: Unit, *, takes_turns: bool) -> None:
         """Compare the rows of a block with the next ones of their shards."""
         assert unit.chunk is not None
-        for split, rows in rows_by_split(unit.chunk, self._source.plan.split):
+        for split, rows in rows_by_split(unit.chunk, fed.file, self._source.plan.split):
             if takes_turns:
                 self._compare(self._shard_at.get((fed.shard, split), _NO_SHARD), fed, unit, rows)
             else:
