@@ -216,7 +216,8 @@ class _Rows:
             _value_of(ranked, rank, keys, dtype) if rank < n_rows else math.inf
             for rank in self._ends(n_rows)
         ]
-        if not n_rows or math.inf in cuts or len(set(cuts)) < len(cuts):
+        lowest = ranked.range_of(0)[0] if n_rows else math.inf
+        if lowest in cuts or math.inf in cuts or len(set(cuts)) < len(cuts):
             raise DataError(
                 f"{option}: {n_rows:,} rows have too few values for {len(self._names)} splits"
             )

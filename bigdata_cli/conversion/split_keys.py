@@ -44,8 +44,8 @@ def _column(chunk: Chunk, rule: CutSplit) -> pa.Array:
 def order_keys(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
     """Values as keys of their order, (rows,), and which are not null, None where none is.
 
-    Dates and timestamps are int64, in microseconds; numbers are float64, a float32 as its shortest
-    decimal, so that a column that widens keeps its order.
+    Dates and timestamps are int64, in microseconds; numbers are float64, but for float32, which is
+    compared with the cuts as such: rounding keeps the order.
     """
     valid = validity_of(array)
     kind = array.type
@@ -57,6 +57,5 @@ def order_keys(array: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
         elif kind.unit == "ns":
             times //= 1000
         return times, valid
-    if pat.is_float32(kind):
-        array = array.cast(pa.string()).cast(pa.float64())
-    return array.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64), valid
+    numbers = array.fill_null(0).to_numpy(zero_copy_only=False)
+    return numbers if pat.is_float32(kind) else numbers.astype(np.float64), valid
