@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.url import as_place
 
 
 class Bounds(NamedTuple):
@@ -106,7 +107,7 @@ def accept_paths(paths: Any) -> tuple[str, ...]:
     """One path or several."""
     if isinstance(paths, str | PathLike):
         return (accept_path(paths),)
-    return tuple(map(accept_path, _several(paths)))
+    return tuple(map(accept_path, accept_several(paths)))
 
 
 def accept_mapping(accept: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
@@ -122,10 +123,10 @@ def accept_mapping(accept: Callable[[Any], Any]) -> Callable[[Any], dict[str, An
 
 def accept_integers(numbers: Any) -> tuple[int, ...]:
     """Several integers."""
-    return tuple(map(accept_integer, _several(numbers)))
+    return tuple(map(accept_integer, accept_several(numbers)))
 
 
-def _several(values: Any) -> Iterable[Any]:
+def accept_several(values: Any) -> Iterable[Any]:
     """The elements of what has an order; letters of a text and keys of a mapping are none."""
     if isinstance(values, str | bytes | bytearray | Mapping | AbstractSet):
         raise TypeError("no list")
@@ -155,7 +156,7 @@ def write_names(names: Iterable[str]) -> str:
 
 def accept_texts(texts: Any) -> tuple[str, ...]:
     """Several texts in an order."""
-    return tuple(map(accept_text, _several(texts)))
+    return tuple(map(accept_text, accept_several(texts)))
 
 
 def accept_all_texts(texts: Any) -> tuple[str, ...]:
@@ -192,6 +193,8 @@ COUNT = integer(1)
 NATURAL = integer(0)
 NUMBER = number(Bounds())
 PATH = Kind("FILE", "str | Path", Path, lambda path: Path(accept_path(path)))
+PLACE = Kind("FILE", "str | Path", as_place, lambda place: as_place(accept_path(place)))
+"""A path, or an address."""
 SOURCES = Kind("FILE...", "str | Path | Sequence[str | Path]", accept=accept_paths, collect=tuple)
 TEXTS = Kind("TEXT", "Sequence[str]", accept=accept_all_texts, collect=tuple, note="; repeatable")
 NAMES = Kind(

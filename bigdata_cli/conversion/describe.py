@@ -48,8 +48,12 @@ def manifest_of(
     schema: Schema,
     entries: Sequence[SourceEntry],
     order: str,
+    is_part: bool = False,
 ) -> Manifest:
-    """The manifest of a conversion whose shards are all done."""
+    """The manifest of a conversion whose shards are all done.
+
+    is_part: they are some of those of a dataset, so that nothing is known of its columns yet.
+    """
     from bigdata_cli import __version__
 
     entries_by_part = {
@@ -65,12 +69,18 @@ def manifest_of(
         transforms=plan.source.steps_entry(plan.sample.plan),
         options=options_entry(plan),
         schema=schema,
-        statistics=settled_statistics(ledger.statistics(schema), schema),
+        statistics=_no_statistics(schema)
+        if is_part
+        else settled_statistics(ledger.statistics(schema), schema),
         shards=tuple(entries_by_part.values()),
-        splits=_splits(ledger, entries_by_part, schema),
+        splits=() if is_part else _splits(ledger, entries_by_part, schema),
         order=order,
         **row_counts(ledger),
     )
+
+
+def _no_statistics(schema: Schema) -> dict[str, ColumnStatistics]:
+    return {column.name: ColumnStatistics() for column in schema}
 
 
 def row_counts(ledger: Ledger) -> dict[str, Any]:
@@ -82,6 +92,8 @@ def row_counts(ledger: Ledger) -> dict[str, Any]:
         "short_rows": tally.short_rows,
         "long_rows": tally.long_rows,
         "repeated_headers": tally.repeated_headers,
+        "unmatched_rows": dict(sorted(tally.unmatched.items())),
+        "unknown_values": dict(sorted(tally.unknown.items())),
     }
 
 
@@ -93,19 +105,25 @@ def options_entry(plan: Plan) -> dict[str, Any]:
         "types": {state.name: state.dtype for state in columns if state.fixed},
         "columns": list(plan.keep),
         "table_bytes": plan.table_bytes,
-        **({} if plan.sample.plan.split is None else _split_options(plan)),
+        **_split_options(plan),
     }
 
 
 def _split_options(plan: Plan) -> dict[str, Any]:
     """Not in the manifests of datasets without splits, which so are as they were before."""
     options, rule = plan.options, plan.sample.plan.split
-    entry = {
-        "split": [[name, share] for name, share in (options.splits.split or {}).items()],
+    if options.splits.split is None or rule is None:
+        return {}
+    values: dict[str, Any] = {
+        "split": [[name, share] for name, share in options.splits.split.items()],
         "split_by": list(options.splits.split_by),
         "seed": options.shape.seed,
     }
-    return {**entry, "split_cuts": cuts_entry(rule)} if isinstance(rule, CutSplit) else entry
+    if isinstance(rule, CutSplit):
+        values["split_cuts"] = cuts_entry(rule)
+    elif rule.n_steps is not None:
+        values |= {"split_columns": [name for name, _ in rule.keys], "split_steps": rule.n_steps}
+    return values
 
 
 def _splits(

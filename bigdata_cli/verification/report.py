@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.progress import ProgressState
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class VerifyReport(ShortRepr):
 
     rows: as counted in the shards that could be read; bytes: read for checksums. compared_rows: of
     the dataset, with those of its source; None where they were not compared. in_any_order: rows of
-    the source may stand anywhere, as the dataset is shuffled. other_files: in the folder, and no
-    part of the dataset.
+    the source may stand anywhere, as the dataset has an order of its own. other_files: in the
+    folder, and no part of the dataset.
     """
 
     shown = (
@@ -47,7 +47,7 @@ class VerifyReport(ShortRepr):
         "other_files",
     )
 
-    path: Path
+    path: Place
     format: str
     layout: str
     n_shards: int

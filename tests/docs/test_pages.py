@@ -51,12 +51,20 @@ def test_every_block_of_the_page_on_shuffles_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "shuffle.md", tmp_path) == {"sh"}
 
 
+def test_every_block_of_the_page_on_order_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "order.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_splits_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "splits.md", tmp_path) == {"sh", "python"}
 
 
 def test_every_block_of_the_page_on_rows_out_again_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "out.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_addresses_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "urls.md", tmp_path) == {"sh", "python"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
