@@ -215,12 +215,11 @@ def _check(options: ConvertOptions) -> None:
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:
     """Raise UsageError for splits that cannot be, or not in this order of rows."""
-    for flag in order.changes:
-        if splits.split is not None:
-            raise UsageError(
-                f"{flag} and --split exclude each other",
-                hint=f"convert with {flag} first, and then that dataset with --split",
-            )
+    if order.partition_by and splits.split is not None:
+        raise UsageError(
+            "--partition-by and --split exclude each other",
+            hint="convert with --split first, and then each split with --partition-by",
+        )
     splits.check()
 
 
