@@ -152,10 +152,12 @@ def _source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
 
 def _source_split(shaping: Shaping, plan: ParsePlan) -> HashSplit | None:
     """By which columns of the source rows are split; those that are made are added later."""
-    if plan.split is None:
+    if plan.hash_split is None:
         return None
-    refs = shaping.values_split_by(plan.split)
-    return plan.split.of_columns({ref: name for name, ref in refs.items() if isinstance(ref, str)})
+    refs = shaping.values_split_by(plan.hash_split)
+    return plan.hash_split.of_columns(
+        {ref: name for name, ref in refs.items() if isinstance(ref, str)}
+    )
 
 
 def _in_float64(state: ColumnState) -> ColumnState:
@@ -188,8 +190,8 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     kept = select_rows(_passed(shaping, chunk, plan), evaluation.mask)
     try:
         joined = _joined(shaping, kept, made, plan)
-        if plan.split is not None and joined.hashes is not None and to_hash:
-            joined = replace(joined, hashes=_hashed(joined.hashes, to_hash, plan.split))
+        if plan.hash_split is not None and joined.hashes is not None and to_hash:
+            joined = replace(joined, hashes=_hashed(joined.hashes, to_hash, plan.hash_split))
     except InvalidValue as error:
         error.rows = np.flatnonzero(evaluation.mask)[error.rows]
         raise
@@ -205,10 +207,10 @@ def _made_to_split_by(
     shaping: Shaping, plan: ParsePlan, evaluation: Evaluation
 ) -> dict[str, pa.Array]:
     """The columns that steps make, and that rows are split by."""
-    if plan.split is None:
+    if plan.hash_split is None:
         return {}
-    keys = dict(plan.split.keys)
-    refs = shaping.values_split_by(plan.split)
+    keys = dict(plan.hash_split.keys)
+    refs = shaping.values_split_by(plan.hash_split)
     return {
         name: evaluation.column(ref)
         for name, ref in refs.items()

@@ -311,7 +311,8 @@ class ShapeOptions:
         default=None,
     )
     stratify: str | None = option(
-        "With --sample: each class in this column has its share of the rows, exact within one row.",
+        "With --sample or --split: each class in this column has its share of the rows, exact "
+        "within one row.",
         metavar="COL",
         default=None,
     )
@@ -389,9 +390,4 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
-    if options.stratify is not None and options.sample is None:
-        raise UsageError(
-            "--stratify goes with --sample",
-            hint=f"--sample 0.1 --stratify '{options.stratify}'",
-        )
     return tuple(steps)
