@@ -66,6 +66,8 @@ def convert(
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -168,6 +170,9 @@ def convert(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
@@ -334,6 +339,8 @@ def inspect(
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -411,6 +418,9 @@ def inspect(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as

@@ -17,9 +17,10 @@ from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.rule import HashSplit
-from bigdata_cli.transforms.computed import PLACE, Computed
+from bigdata_cli.transforms.computed import PLACE, REPEATED, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
 from bigdata_cli.transforms.program import Outline, Ref, compiled, outline
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.buffers import array_of, numbers_of
@@ -164,7 +165,9 @@ def _in_float64(state: ColumnState) -> ColumnState:
     return replace(state, dtype="float64") if state.dtype == "float32" else state
 
 
-def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> Chunk:
+def shape_chunk(
+    shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan, repeated: Places | None = None
+) -> Chunk:
     """The rows of a chunk after all steps, as the plan of the dataset has them.
 
     Args:
@@ -172,6 +175,7 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
         chunk: Of the source, parsed with the `source_plan` of the plan.
         file: The index of its file.
         plan: Of the dataset.
+        repeated: The places of the rows that repeat others, where a step asks for them.
 
     Raises:
         StepError: A step has no value for some rows.
@@ -181,7 +185,10 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     _check_kinds(shaping, chunk, plan)
     arrays = {name: chunk.batch.column(shaping.source_names.index(name)) for name in shaping.inputs}
     if shaping.wants_places:
-        arrays[PLACE] = array_of(places_of(chunk, file))
+        places = places_of(chunk, file)
+        arrays[PLACE] = array_of(places)
+        if repeated is not None:
+            arrays[REPEATED] = array_of(repeated.among(places))
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
     evaluation.count_unmatched()
