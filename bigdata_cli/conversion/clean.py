@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder
-from bigdata_cli.conversion.journal import JOURNAL_NAME, read_journal
+from bigdata_cli.conversion.journal import JOURNAL_NAME, read_marks
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store
@@ -88,7 +88,7 @@ def _check_ours(store: Store, names: list[str]) -> None:
 def _left(store: Store) -> tuple[str, ...]:
     """What is there of conversions that have not ended."""
     names = [name for name in store.names() if name.endswith(PARTIAL_SUFFIX)]
-    if read_journal(store) is not None or JOURNAL_NAME in store.names():
+    if read_marks(store) is not None or JOURNAL_NAME in store.names():
         names.append(JOURNAL_NAME)
     inner = store.inside(INNER_NAME)
     own = [name for name in inner.names() if name == JOURNAL_NAME or name.endswith(PARTIAL_SUFFIX)]

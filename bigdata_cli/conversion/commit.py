@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from bigdata_cli.checksum import is_file_name
+from bigdata_cli.checksum import is_stored_name
 from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_marks
 from bigdata_cli.conversion.task_files import discard_tasks, is_task_folder, part_of, read_request
 from bigdata_cli.dataset.manifest import Manifest
@@ -25,7 +25,7 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile, partial_name
 from bigdata_cli.strict_json import convert
 
-INNER_NAME = "_shuffle"
+INNER_NAME = "_scattered"
 """The store, within that of the dataset, where rows are kept until they are in another order."""
 _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""
@@ -101,7 +101,7 @@ class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in (name for pair in self.renames for name in pair):
-            if not is_file_name(name) or name == MANIFEST_NAME:
+            if not is_stored_name(name) or name == MANIFEST_NAME:
                 raise ValueError(f"{name!r} is not the name of a file of a dataset")
 
 

@@ -56,6 +56,10 @@ def test_every_block_of_the_page_on_scale_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "scale.md", tmp_path) == {"sh", "python"}
 
 
+def test_every_block_of_the_page_on_order_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "order.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_splits_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "splits.md", tmp_path) == {"sh", "python"}
 

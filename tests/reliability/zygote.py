@@ -97,7 +97,11 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     options = {**request["options"], "output": Path(request["options"]["output"])}
     scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
     shape = ShapeOptions(seed=options.pop("seed", 0))
-    order = OrderOptions(shuffle=options.pop("shuffle", False))
+    order = OrderOptions(
+        shuffle=options.pop("shuffle", False),
+        sort_by=tuple(options.pop("sort_by", ())),
+        partition_by=tuple(options.pop("partition_by", ())),
+    )
     splits = SplitOptions(split=options.pop("split", None))
     said: list[str] = []
     try:
