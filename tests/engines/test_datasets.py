@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -21,6 +22,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.report import ConvertReport
 from bigdata_cli.conversion.run import run
 from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.engines.executor import ExecutorEngine
 from bigdata_cli.engines.options import EngineOptions
 from bigdata_cli.errors import BigdataError, DataError, EngineError
 from bigdata_cli.formats.registry import get_traits
@@ -192,6 +194,9 @@ def client() -> Iterator[Any]:
 
 
 class TestDask(DatasetContract):
+    def test_all_workers_are_kept_busy(self) -> None:
+        assert ExecutorEngine(self.executor, jobs=7).n_workers == 2
+
     @pytest.fixture(autouse=True)
     def _executor(self, client: Any) -> None:
         self.executor = client.get_executor(pure=False)
@@ -253,3 +258,26 @@ def test_files_that_are_not_here_are_an_error(
     with pytest.raises(EngineError, match="does not have it here") as raised:
         convert(source, to="parquet", shards=2, output=output, engine=WritesElsewhere(output))
     assert "on a file system that all machines share" in (raised.value.hint or "")
+
+
+class SeesAnotherFile(Executor):
+    """A worker that has another source under the same name."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+
+    def submit(self, work: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        stat = self.source.stat()
+        os.utime(self.source, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+        future: Future[Any] = Future()
+        future.set_result(work(*args, **options))
+        os.utime(self.source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        return future
+
+
+def test_a_source_that_is_another_one_on_a_worker_is_an_error(tmp_path: Path) -> None:
+    source, output = tmp_path / "rows.csv", tmp_path / "there"
+    source.write_text(rows_text(300))
+    with pytest.raises(DataError, match=r"rows\.csv changed while it was read"):
+        convert(source, to="parquet", shards=2, output=output, engine=SeesAnotherFile(source))
+    assert not output.exists()
