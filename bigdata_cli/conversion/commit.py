@@ -245,9 +245,10 @@ class OutputFolder:
             renames=tuple({**renames, **extra}.items()),
             replaced=self._replaced,
         )
+        # From here on nothing is removed: the line may be on the disk although writing it failed.
+        self._is_committing = True
         self.journal.append("commit", lambda: mark)
         self.journal.flush()
-        self._is_committing = True
         self._finish(mark)
         self._is_committing = False
 

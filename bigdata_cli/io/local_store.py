@@ -20,6 +20,8 @@ from bigdata_cli.io.written_file import MeasuredFile, WrittenFile
 
 _MAX_SINGLE_FLUSHES = 64
 """With more files the whole file system is flushed, by one call."""
+_NOT_OURS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.EACCES, errno.EPERM)
+"""Why a folder is not removed that is somebody else's by now."""
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -182,8 +184,11 @@ class LocalStore:
 
     def unmake(self, n_folders: int) -> None:
         for folder in [self.path, *self.path.parents][:n_folders]:
-            with contextlib.suppress(OSError):  # of somebody else by now
+            try:
                 folder.rmdir()
+            except OSError as error:
+                if error.errno not in _NOT_OURS:
+                    raise
 
 
 class MeasuringStore(LocalStore):
