@@ -18,13 +18,14 @@ DISTRIBUTION = "bigdata-shards"
 
 _EXPORTS = {
     "bigdata_cli.api": (
-        "cat", "convert", "diff", "doctor", "head", "inspect", "open_dataset", "predict", "sample",
-        "train", "verify",
+        "cat", "clean", "commit", "convert", "diff", "doctor", "head", "inspect", "open_dataset",
+        "predict",
+        "sample", "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset",),
     "bigdata_cli.errors": (
-        "BigdataError", "BudgetError", "DataError", "MissingDependencyError", "SmokeTestError",
-        "UsageError", "VerificationError",
+        "BigdataError", "BudgetError", "DataError", "EngineError", "MissingDependencyError",
+        "SmokeTestError", "UsageError", "VerificationError",
     ),
 }  # fmt: skip
 """Where the public names are; each module is imported when one of its names is first used."""
@@ -34,11 +35,14 @@ __all__ = [
     "BudgetError",
     "DataError",
     "Dataset",
+    "EngineError",
     "MissingDependencyError",
     "SmokeTestError",
     "UsageError",
     "VerificationError",
     "cat",
+    "clean",
+    "commit",
     "convert",
     "diff",
     "doctor",
@@ -67,6 +71,8 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from bigdata_cli.api import (
         cat,
+        clean,
+        commit,
         convert,
         diff,
         doctor,
@@ -83,6 +89,7 @@ if TYPE_CHECKING:
         BigdataError,
         BudgetError,
         DataError,
+        EngineError,
         MissingDependencyError,
         SmokeTestError,
         UsageError,

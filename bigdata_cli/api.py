@@ -6,11 +6,12 @@ given for them. The libraries that a function needs are loaded when it is called
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import PATH, SOURCES
+from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bigdata_cli.comparison.report import DiffReport
+    from bigdata_cli.conversion.clean import CleanReport
     from bigdata_cli.conversion.progress import Progress
     from bigdata_cli.conversion.report import ConvertReport
     from bigdata_cli.dataset import Dataset
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 def convert(
     sources: str | Path | Sequence[str | Path],
     *,
-    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"],
+    to: Literal["parquet", "hdf5", "npy", "tfrecord", "arrow"] | None = None,
+    like: str | Path | None = None,
     output: str | Path | None = None,
     shards: int | None = None,
     shard_size: int | str | None = None,
@@ -72,6 +75,7 @@ def convert(
     minmax: Sequence[str] = (),
     one_hot: Sequence[str] = (),
     hash: Mapping[str, int] | None = None,
+    stats_from: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -103,10 +107,15 @@ def convert(
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
     jobs: int | None = None,
+    engine: Literal["local", "processes", "dask", "ray"] | Executor = "local",
+    scheduler: str | None = None,
+    task: str | None = None,
     spool: bool = True,
     memory_limit: int | str | None = None,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     profile: bool = False,
     progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "ConvertReport":
@@ -120,7 +129,9 @@ def convert(
         sources: Files, patterns such as "data/*.csv", folders of files, or folders of datasets,
             whose types are kept. Several with the same columns become one dataset, in the order
             given.
-        to: Format of the dataset.
+        to: Format of the dataset. Default: that of like; to be given without it.
+        like: A dataset: the source becomes another one like it, with its columns, types, categories
+            and steps.
         output: Folder of the dataset. Default: STEM-FORMAT.
         shards: Number of shards.
         shard_size: Size of one shard's files, such as 512MB or 1GiB. Default: 256MB.
@@ -161,6 +172,7 @@ def convert(
         minmax: Columns that are scaled to 0 … 1; * for all numbers.
         one_hot: Columns that become a column of true and false for each value.
         hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -203,13 +215,22 @@ def convert(
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
-        jobs: Threads. Default: all processors.
+        jobs: Threads, or processes where engine starts them. Default: all processors.
+        engine: What makes the shards: threads of this process, processes, or the workers of a
+            cluster. The dataset is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
+        task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
+            makes the dataset of all of them.
         spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
             changes late may be an error.
-        memory_limit: What the process and its children stay below, such as 512MB. Default: a
-            quarter of what is available, at most 2GB.
+        memory_limit: What the process and its children stay below, such as 512MB; and each worker
+            of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         profile: Show which stages the processor time has gone into.
         progress: True shows a bar; a function is called with the phase, the bytes and the rows that
             are done, now and then.
@@ -221,6 +242,7 @@ def convert(
         UsageError: An argument, a path or a combination of them cannot work.
         DataError: The source holds something that cannot be kept as asked.
         BudgetError: Memory or disk does not suffice.
+        EngineError: Workers are not there, are gone, or are of another version.
     """
     given = locals()
     from bigdata_cli.conversion.options import ConvertOptions
@@ -231,6 +253,46 @@ def convert(
         paths = accepted("sources", sources, SOURCES)
         with progress_listener(progress) as listener:
             return run(paths, options, progress=listener)
+
+
+def commit(
+    output: str | Path,
+    *,
+    here: bool = False,
+    jobs: int | None = None,
+    memory_limit: int | str | None = None,
+    progress: "bool | Callable[[Progress], None] | None" = None,
+) -> "ConvertReport":
+    """Make one dataset of what the tasks of a job array have written.
+
+    Each task is a `convert` with the same sources and options, and its own `task`. Nothing is
+    visible before.
+
+    Args:
+        output: The folder that the tasks wrote into.
+        here: Do in this process what tasks have left, or would have to do again.
+        jobs: Threads. Default: all processors.
+        memory_limit: What the process and its children stay below, such as 512MB. Default: a
+            quarter of what is available, at most 2GB.
+        progress: True shows a bar; a function is called with the phase, the bytes and the rows that
+            are done, now and then.
+
+    Returns:
+        What became of the rows and columns, with the manifest of the dataset.
+
+    Raises:
+        UsageError: There are no tasks in the folder, or one is still running.
+        EngineError: Tasks are not done, or have to do shards again: the message names them.
+    """
+    given = locals()
+    from bigdata_cli.conversion.commit_options import CommitOptions
+    from bigdata_cli.conversion.job_array import commit as run
+
+    with errors_name_arguments("commit"):
+        path = accepted("output", output, PLACE)
+        options = request_of(CommitOptions, given)
+        with progress_listener(progress) as listener:
+            return run(path, options, progress=listener)
 
 
 @understands_synonyms
@@ -244,6 +306,26 @@ def inspect(
     disk: int | str | None = None,
     shuffle_score: bool = False,
     html: str | Path | None = None,
+    split: Mapping[str, float] | None = None,
+    split_by: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    derive: Mapping[str, str] | None = None,
+    where: str | Sequence[str] = (),
+    balance: str | None = None,
+    sample: float | str | None = None,
+    stratify: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    flag_null: Sequence[str] = (),
+    fill: Mapping[str, str] | None = None,
+    clip: Mapping[str, str] | None = None,
+    log1p: Sequence[str] = (),
+    bin: Mapping[str, str] | None = None,
+    standardize: Sequence[str] = (),
+    minmax: Sequence[str] = (),
+    one_hot: Sequence[str] = (),
+    hash: Mapping[str, int] | None = None,
+    stats_from: str | Path | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -270,7 +352,10 @@ def inspect(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    shuffle: bool = False,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[Progress], None] | None" = None,
 ) -> "InspectReport":
     r"""Show what is in a CSV, text or Parquet file, or in a dataset, and what it costs.
@@ -288,6 +373,31 @@ def inspect(
         shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
             label; reads the label.
         html: Write the report as a page that needs nothing else.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
+        rename: Another name for a column; all other options use it.
+        derive: A column made of others, in SQL; each may use those before it.
+        where: Keep the rows for which this is true, in SQL.
+        balance: Keep the same number of rows of each class in this column, that of the smallest
+            one.
+        sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
+            1000rows or 2Mrows.
+        stratify: With sample: each class in this column has its share of the rows, exact within one
+            row.
+        limit: Keep the first rows that are left, and read no further.
+        seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
+            another order.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: found.
         quote: Around fields; none: no quoting. Default: ", or found.
@@ -324,7 +434,11 @@ def inspect(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with what is done, now and then, where all
             of a source is read.
 
@@ -342,14 +456,21 @@ def inspect(
     with errors_name_arguments("inspect"):
         options = request_of(InspectOptions, given)
         with progress_listener(progress) as listener:
-            return run(accepted("path", path, PATH), options, progress=listener)
+            return run(accepted("path", path, PLACE), options, progress=listener)
 
 
-def open_dataset(path: str | Path) -> "Dataset":
+def open_dataset(
+    path: str | Path,
+    *,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
+) -> "Dataset":
     """Open a dataset by its folder or its `_manifest.json`.
 
     Args:
-        path: The folder or the manifest.
+        path: The folder or the manifest; an address, too.
+        cache: Keep the files of an address in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes.
 
     Returns:
         The dataset; its rows are read when they are asked for.
@@ -358,10 +479,12 @@ def open_dataset(path: str | Path) -> "Dataset":
         UsageError: There is no dataset.
         DataError: The manifest is damaged.
     """
+    given = locals()
     from bigdata_cli.dataset import open_dataset as open_
+    from bigdata_cli.resources.cache_options import CacheOptions
 
     with errors_name_arguments("convert"):  # its hints say how to make a dataset
-        return open_(accepted("path", path, PATH))
+        return open_(request_of(CacheOptions, given).place(accepted("path", path, PLACE)))
 
 
 @understands_synonyms
@@ -399,6 +522,8 @@ def head(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "pa.Table":
     r"""Read the first rows of a dataset, or of a file, as an Arrow table.
 
@@ -447,6 +572,8 @@ def head(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         A `pyarrow.Table`, whose columns have the types of the dataset.
@@ -460,7 +587,7 @@ def head(
     from bigdata_cli.export.options import HeadOptions
 
     with errors_name_arguments("head"):
-        return run(accepted("path", path, PATH), request_of(HeadOptions, given)).table
+        return run(accepted("path", path, PLACE), request_of(HeadOptions, given)).table
 
 
 @understands_synonyms
@@ -500,6 +627,8 @@ def cat(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "CatReport":
     r"""Write the rows of a dataset, or of a file, as CSV, JSON lines, an Arrow stream or Parquet.
 
@@ -548,6 +677,8 @@ def cat(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         How many rows were written, and how many values the format does not carry.
@@ -561,7 +692,7 @@ def cat(
     from bigdata_cli.export.options import CatOptions
 
     with errors_name_arguments("cat"):
-        return run(accepted("path", path, PATH), request_of(CatOptions, given))
+        return run(accepted("path", path, PLACE), request_of(CatOptions, given))
 
 
 @understands_synonyms
@@ -598,6 +729,8 @@ def diff(
     jsonl: bool | None = None,
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
 ) -> "DiffReport":
     r"""Compare two datasets or files: columns, rows, statistics, drift.
 
@@ -646,6 +779,8 @@ def diff(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
 
     Returns:
         What differs; `is_equal` where nothing does.
@@ -660,7 +795,7 @@ def diff(
 
     with errors_name_arguments("diff"):
         options = request_of(DiffOptions, given)
-        return run(accepted("a", a, PATH), accepted("b", b, PATH), options)
+        return run(accepted("a", a, PLACE), accepted("b", b, PLACE), options)
 
 
 @understands_synonyms
@@ -689,6 +824,8 @@ def train(
     require_gpu: bool = False,
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[TrainProgress], None] | None" = None,
 ) -> "TrainReport":
     """Train a small perceptron on a dataset, streamed from its shards, and judge it.
@@ -723,6 +860,8 @@ def train(
         require_gpu: Fail where there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with the step and the loss, now and then.
 
     Returns:
@@ -754,11 +893,40 @@ def predict(
     batch_size: int = 16_384,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     force: bool = False,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int | None = None,
+    skip_footer: int | None = None,
+    trailing_delimiter: bool | None = None,
+    row_names: bool | None = None,
+    short_rows: Literal["error", "null"] = "error",
+    long_rows: Literal["error", "cut", "join"] = "error",
+    repeated_header: Literal["keep", "drop"] = "keep",
+    comment: str | None = None,
+    trim: bool | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Sequence[str] | None = None,
+    true: Sequence[str] | None = None,
+    false: Sequence[str] | None = None,
+    strip: str | None = None,
+    date_format: Sequence[str] | None = None,
+    text: bool | None = None,
+    keep_blank_lines: bool = False,
+    jsonl: bool | None = None,
+    nested: Literal["refuse", "text"] = "refuse",
+    encoding: str | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
     memory_plot: str | Path | None = None,
     memory_log: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[PredictProgress], None] | None" = None,
 ) -> "PredictReport":
-    """Write what a model says of every row of a dataset, in the dataset's order.
+    r"""Write what a model says of every row of a dataset, or of a file, in its order.
 
     The file holds first the columns that were asked for, and then, by the label that the model
     learned: of two values `probability` (float64), that of the second one; of classes `prediction`,
@@ -768,15 +936,56 @@ def predict(
     Args:
         model: A `.keras` file that `train` saved, or the folder of a bag, whose members'
             probabilities (or numbers) are averaged.
-        dataset: The dataset, or its folder.
+        dataset: The dataset, or its folder; or a file (CSV, JSON lines, Parquet), whose rows become
+            such of the dataset that the model was trained on first.
         output: A .parquet or .csv file, or - for CSV on standard output.
-        columns: Columns of the dataset to write before the predictions.
+        columns: Columns of the dataset, or of the file, to write before the predictions.
         probabilities: Also write the probability of every value of the label.
         batch_size: Rows that are in memory at a time.
         backend: What Keras runs on. Default: what the model was trained on.
         force: Replace the output where it exists.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        on_bad_row: A record of a file that cannot be kept is an error, or gets no prediction and is
+            counted.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with the number of rows that are predicted,
             now and then.
 
@@ -803,6 +1012,8 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
+    cache: str | Path | None = None,
+    cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[VerifyProgress], None] | None" = None,
 ) -> "VerifyReport":
     """Check every file of a dataset, and its values against its source.
@@ -816,6 +1027,8 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
         progress: True shows a bar; a function is called with the bytes and rows that are checked,
             now and then.
 
@@ -831,7 +1044,7 @@ def verify(
     from bigdata_cli.verification.run import run
 
     with errors_name_arguments("verify"):
-        path = accepted("path", path, PATH)
+        path = accepted("path", path, PLACE)
         options = request_of(VerifyOptions, given)
         with progress_listener(progress) as listener:
             return run(path, options, progress=listener)
@@ -849,6 +1062,26 @@ def doctor() -> "DoctorReport":
     from bigdata_cli.diagnosis.run import run
 
     return run()
+
+
+def clean(path: str | Path, *, dry_run: bool = False) -> "CleanReport":
+    """Remove what conversions that do not go on have left in a folder, or at an address.
+
+    A dataset stays as it is; one that was nearly finished is finished.
+
+    Args:
+        path: The output of these conversions.
+        dry_run: Show what would be removed; remove nothing.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        UsageError: Nothing is there that a conversion wrote, or one is at work there.
+    """
+    from bigdata_cli.conversion.clean import run
+
+    return run(accepted("path", path, PLACE), dry_run=accepted("dry_run", dry_run, FLAG))
 
 
 @understands_synonyms

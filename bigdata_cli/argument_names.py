@@ -20,6 +20,7 @@ from bigdata_cli.options import Option, options_of, python_literal, python_type
 
 REQUESTS = {
     "convert": "bigdata_cli.conversion.options:ConvertOptions",
+    "commit": "bigdata_cli.conversion.commit_options:CommitOptions",
     "inspect": "bigdata_cli.inspection.options:InspectOptions",
     "head": "bigdata_cli.export.options:HeadOptions",
     "cat": "bigdata_cli.export.options:CatOptions",
@@ -32,7 +33,7 @@ REQUESTS = {
 """The public functions, which are commands too, and what each is asked for."""
 
 _VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s,;:()`]+(?:[:][^\s,;:()`]+)*)"""
-_FLAG = re.compile(rf"""(?<![\w'"-])(?P<flag>--[a-z][a-z-]*|-o)\b(?:[ =](?P<value>{_VALUE}))?""")
+_FLAG = re.compile(rf"""(?<![\w'"-])(?P<flag>--[a-z][a-z0-9-]*|-o)\b(?:[ =](?P<value>{_VALUE}))?""")
 _COMMAND = re.compile(rf"bigdata (?P<name>{'|'.join(REQUESTS)})(?P<words>(?: {_VALUE})+)")
 _NUMBER = re.compile(r"-?[\d.]+")
 _PLACEHOLDER = re.compile(r"[A-Z]+|…")

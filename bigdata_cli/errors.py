@@ -8,6 +8,7 @@
     ├── VerificationError       5   a dataset is not what its manifest says
     ├── MissingDependencyError  6   an extra is not installed
     ├── LibraryError            6   the C library of the package is missing or damaged
+    ├── EngineError             7   workers are gone, or tasks not done: the command goes on
     ├── SmokeTestError          1   a model did not learn from the data
     └── WorkerLostError         1   another of the processes that train together has ended
 
@@ -104,6 +105,12 @@ class LibraryError(BigdataError):
     """The package's own machine code is missing, damaged, or not that of its Python modules."""
 
     exit_code = 6
+
+
+class EngineError(BigdataError):
+    """Workers are not there, are gone or have another version, or tasks of others are not done."""
+
+    exit_code = 7
 
 
 class SmokeTestError(BigdataError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.url import as_place
 
 
 class Bounds(NamedTuple):
@@ -192,6 +193,8 @@ COUNT = integer(1)
 NATURAL = integer(0)
 NUMBER = number(Bounds())
 PATH = Kind("FILE", "str | Path", Path, lambda path: Path(accept_path(path)))
+PLACE = Kind("FILE", "str | Path", as_place, lambda place: as_place(accept_path(place)))
+"""A path, or an address."""
 SOURCES = Kind("FILE...", "str | Path | Sequence[str | Path]", accept=accept_paths, collect=tuple)
 TEXTS = Kind("TEXT", "Sequence[str]", accept=accept_all_texts, collect=tuple, note="; repeatable")
 NAMES = Kind(

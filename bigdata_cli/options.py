@@ -18,7 +18,7 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from bigdata_cli.errors import UsageError, closest
-from bigdata_cli.option_kinds import FLAG, INTEGER, NUMBER, PATH, TEXT, TEXTS, Kind
+from bigdata_cli.option_kinds import FLAG, INTEGER, NUMBER, PATH, PLACE, TEXT, Kind, unique_pairs
 
 Request = TypeVar("Request")
 
@@ -81,9 +81,17 @@ class Option(NamedTuple):
         """
         if not self.takes_value:
             return [self.flag_of(value)]
-        if self.values is TEXTS:
+        if self.values.collect is tuple:  # it is repeated
             return [word for one in value for word in (self.flag, one)]
+        if self.values.collect is unique_pairs:
+            pairs = (f"{_name_in_pair(key)}={one}" for key, one in value.items())
+            return [word for pair in pairs for word in (self.flag, pair)]
         return [self.flag, self.values.write(value)]
+
+
+def _name_in_pair(name: str) -> str:
+    """A name before an equals sign, in quotes where it has one itself."""
+    return '"' + name.replace('"', '""') + '"' if "=" in name else name
 
 
 def option(help: str, kind: Kind | None = None, *, default: Any = MISSING, **about: Any) -> Any:
@@ -192,7 +200,7 @@ def accepted(argument: str, value: Any, kind: Kind, type_: str = "") -> Any:
             f"{argument} is {value!r}; its type is {type_ or kind.annotation}",
             hint=None if meant is None else f"{argument}={python_literal(meant)}",
         ) from error
-    if kind.choices and given not in kind.choices:
+    if kind.choices and isinstance(given, str) and given not in kind.choices:
         close = closest(given, kind.choices)
         raise UsageError(
             f"{argument} is {python_literal(given)}, which is none of "
@@ -230,5 +238,6 @@ def python_type(one: Option) -> str:
 
 
 def _kind_of(type_: str) -> Kind:
-    kinds = {"bool": FLAG, "int": INTEGER, "float": NUMBER, "str": TEXT, "Path": PATH}
+    places = {"Path": PATH, "Place": PLACE}
+    kinds = {"bool": FLAG, "int": INTEGER, "float": NUMBER, "str": TEXT, **places}
     return kinds[type_.removesuffix(" | None")]

@@ -19,6 +19,7 @@ import bigdata_cli
 from bigdata_cli import (
     UsageError,
     cat,
+    commit,
     convert,
     diff,
     head,
@@ -39,8 +40,8 @@ from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, 
 PACKAGE = Path(bigdata_cli.__file__).parent
 FLAG = re.compile(r"(?<![\w'\"-])--([a-z][a-z-]*[a-z])(?![\w-])")
 FLAGS_OF_COMMANDS_ALONE = {"dry-run", "json", "quiet", "help", "help-all", "version", "compare"}
-FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable"}
-"""Of torchrun, zstd and pip."""
+FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable", "head"}
+"""Of torchrun, zstd, pip and Ray."""
 
 
 def test_signatures_and_tables_are_up_to_date():
@@ -68,7 +69,7 @@ def test_a_function_has_each_option_of_its_command_once(name):
 
 def test_help_shows_the_arguments_and_what_they_do():
     shown = pydoc.render_doc(bigdata_cli.convert, renderer=pydoc.plaintext)
-    assert f"to: Literal[{', '.join(map(repr, FORMATS))}]" in shown
+    assert f"to: Optional[Literal[{', '.join(map(repr, FORMATS))}]]" in shown
     assert "shard_size: int | str | None = None" in shown
     assert "on_bad_row: A record that cannot be kept stops the run" in shown
     assert "--" not in shown.replace("--dry-run --json", "")
@@ -88,7 +89,7 @@ reveal_type(Dataset.schema)
 reveal_type(open_dataset("d").rows)
 convert("a.csv", to="parquet", shards="3")
 convert("a.csv", to="parkett")
-convert("a.csv")
+convert(to="parquet")
 train("d", epoch=2)
 inspect("a.csv", label=5)
 verify("d", jobs="all")
@@ -226,6 +227,7 @@ NOT_OF_TYPE = [
 """Values, and the types of arguments that they are of."""
 CALLS = {
     "convert": lambda **given: convert("x.csv", **{"to": "npy"} | given),
+    "commit": lambda **given: commit("d", **given),
     "inspect": lambda **given: inspect("x.csv", **given),
     "head": lambda **given: head("d", **given),
     "cat": lambda **given: cat("d", **given),

@@ -62,7 +62,7 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_calling_a_public_function(tmp_path):
     with pytest.raises(bigdata_cli.UsageError, match="missing"):
         bigdata_cli.convert(tmp_path / "missing.csv", to="parquet", output=tmp_path / "out")
-    assert stdlib_inspect.signature(bigdata_cli.convert).parameters["to"].default is not None
+    assert stdlib_inspect.signature(bigdata_cli.convert).parameters["shards"].default is None
 
 
 def test_a_conversion_to_parquet_loads_nothing_slow(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.fraud.features import COLUMNS, FEATURES, KIND, LABEL, array_features
 from benchmarks.fraud.scores import write_scores
 from bigdata_cli import open_dataset
-from bigdata_cli.cli.process import return_freed_memory
+from bigdata_cli.resources.heap import return_freed_memory
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset

@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bigdata_cli.cli.convert:convert_command",
         "Convert CSV, text or Parquet files, or a dataset, into a dataset.",
     ),
+    "commit": (
+        "bigdata_cli.cli.commit:commit_command",
+        "Make one dataset of what the tasks of a job array have written.",
+    ),
     "inspect": (
         "bigdata_cli.cli.inspect:inspect_command",
         "Show what is in a file or a dataset, and what it costs.",
@@ -54,11 +58,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "predict": (
         "bigdata_cli.cli.predict:predict_command",
-        "Predict every row of a dataset with a saved model.",
+        "Predict every row of a dataset, or of a file, with a saved model.",
     ),
     "verify": (
         "bigdata_cli.cli.verify:verify_command",
         "Check every file of a dataset, and its values against its source.",
+    ),
+    "clean": (
+        "bigdata_cli.cli.clean:clean_command",
+        "Remove what conversions that do not go on have left.",
     ),
     "doctor": (
         "bigdata_cli.cli.doctor:doctor_command",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, request_options
 from bigdata_cli.export.options import CatOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 
 @click.command("cat", cls=RequestCommand)
-@click.argument("path", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("path", type=PlaceOf(), metavar="DATASET")
 @request_options(CatOptions)
-def cat_command(path: Path, **given: Any) -> None:
+def cat_command(path: Place, **given: Any) -> None:
     """Write the rows of a dataset to standard output, for other programs.
 
     DATASET is a dataset of any format and layout, or whatever `bigdata convert` takes. CSV is read

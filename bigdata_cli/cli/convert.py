@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +18,7 @@ from bigdata_cli.cli.options import (
 )
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.plan import Plan
@@ -152,9 +153,11 @@ def print_report(report: ConvertReport) -> None:
     print_pairs(
         {
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
+            "task": None if report.task is None else f"{report.task}, of a dataset that is not yet",
             "rows": f"{report.rows:,}",
             "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
+            "unknown values": _counted(report.manifest.unknown_values),
             "shards": f"{report.n_shards:,}"
             + (f" in {report.n_files:,} files" if report.n_files != report.n_shards else ""),
             "shards done before": f"{report.resumed_shards:,}" if report.resumed_shards else None,
@@ -176,8 +179,18 @@ def print_report(report: ConvertReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
-    for command in next_commands(report.output, report.manifest.storage.label):
+    commands = next_commands(report.output, report.manifest.storage.label)
+    if report.task is not None:
+        commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
+    for command in commands:
         click.echo(f"  {sanitize(command)}")
+
+
+def _counted(by_column: Mapping[str, int]) -> str | None:
+    """How many there are together, and of how many columns."""
+    total = f"{sum(by_column.values()):,}"
+    n_columns = len(by_column)
+    return f"{total} in {n_columns:,} column{'s' * (n_columns != 1)}" if by_column else None
 
 
 def _memory_limit(budget: MemoryBudget | None) -> str | None:
@@ -258,7 +271,7 @@ def saved_percent(before: int, after: int) -> str | None:
     return f"{100 * (1 - after / before):.0f} %" if before else None
 
 
-def next_commands(output: Path, label: str | None) -> list[str]:
+def next_commands(output: Place, label: str | None) -> list[str]:
     """The commands that make sense after a conversion, ready to paste."""
     name = str(output)
     folder = shlex.quote(f"./{name}" if name.startswith("-") else name)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    quiet_option,
+    request_options,
+)
 from bigdata_cli.comparison.options import DiffOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 DIFFERENT = 1
 """The exit status where the two differ, as that of `diff` and `cmp`."""
 
 
 @click.command("diff", cls=RequestCommand)
-@click.argument("a", type=click.Path(path_type=Path), metavar="A")
-@click.argument("b", type=click.Path(path_type=Path), metavar="B")
+@click.argument("a", type=PlaceOf(), metavar="A")
+@click.argument("b", type=PlaceOf(), metavar="B")
 @request_options(DiffOptions)
 @json_option
 @quiet_option
 @click.pass_context
 def diff_command(
-    ctx: click.Context, a: Path, b: Path, *, as_json: bool, quiet: bool, **given: Any
+    ctx: click.Context, a: Place, b: Place, *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Compare two datasets or files: columns, rows, statistics, drift.
 

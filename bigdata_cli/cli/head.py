@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, request_options
 from bigdata_cli.export.options import HeadOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 _MAX_WIDTH = 40
 
 
 @click.command("head", cls=RequestCommand)
-@click.argument("path", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("path", type=PlaceOf(), metavar="DATASET")
 @request_options(HeadOptions)
-def head_command(path: Path, **given: Any) -> None:
+def head_command(path: Place, **given: Any) -> None:
     """Show the first rows of a dataset or a file, as a table with types.
 
     DATASET is a dataset of any format and layout, or whatever `bigdata convert` takes. The types of

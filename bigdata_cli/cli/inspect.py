@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, json_option, request_options
 from bigdata_cli.inspection.options import InspectOptions
-from bigdata_cli.options import request_of
+from bigdata_cli.options import given_options, request_of
+from bigdata_cli.url import Place
 
 
 @click.command("inspect", cls=RequestCommand)
-@click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
-@click.argument(
-    "other", type=click.Path(path_type=Path), metavar="[OTHER --compare]", required=False
-)
+@click.argument("path", type=PlaceOf(), metavar="PATH")
+@click.argument("other", type=PlaceOf(), metavar="[OTHER --compare]", required=False)
 @request_options(InspectOptions)
 @click.option(
     "--compare", is_flag=True, help="Show how the columns of two files or datasets drift."
 )
 @json_option
 def inspect_command(
-    path: Path, other: Path | None, *, compare: bool, as_json: bool, **given: Any
+    path: Place, other: Place | None, *, compare: bool, as_json: bool, **given: Any
 ) -> None:
     """Show what is in a file or a dataset, and what it costs.
 
@@ -68,20 +66,22 @@ def inspect_command(
         click.echo(f"\nWritten: {sanitize(options.html)}")
 
 
-def _compare(a: Path, b: Path, options: InspectOptions, *, as_json: bool) -> None:
+def _compare(a: Place, b: Place, options: InspectOptions, *, as_json: bool) -> None:
     """Show how two files or datasets differ, by samples or all of their rows."""
     from bigdata_cli.cli.diff_text import print_diff
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.comparison.options import DiffOptions
     from bigdata_cli.comparison.run import compare_samples, run
 
-    given = {
+    given: dict[str, Any] = {
         "--label": options.label,
         "--memory": options.memory_bytes,
         "--disk": options.disk_bytes,
         "--html": options.html,
         "--shuffle-score": options.shuffle_score or None,
     }
+    for part in (options.shape, options.splits, options.order):
+        given |= {one.flag: value for one, value in given_options(part)}
     for flag, value in given.items():
         if value is not None:
             raise click.UsageError(f"{flag} does not go with --compare")

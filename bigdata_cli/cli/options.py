@@ -13,9 +13,10 @@ from click.shell_completion import CompletionItem
 
 from bigdata_cli.cli.complete import complete_choice, complete_columns
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import PATH, Kind
+from bigdata_cli.option_kinds import PATH, PLACE, Kind
 from bigdata_cli.options import Option, options_of
 from bigdata_cli.synonyms import no_such_option, synonyms_of
+from bigdata_cli.url import as_place, is_address
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout instead of tables."
@@ -131,6 +132,22 @@ class RequestOption(click.Option):
         return super(RequestOption, shown).get_error_hint(ctx)
 
 
+class PlaceOf(click.Path):
+    """A path or an address."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The place of a text."""
+        if not is_address(value):
+            return super().convert(value, param, ctx)
+        try:
+            return as_place(value)
+        except UsageError as error:
+            self.fail(_one_line(error), param, ctx)
+
+
 class ValueOf(click.ParamType):
     """The values of a kind; what it refuses is a usage error."""
 
@@ -225,6 +242,8 @@ def _click_option(one: Option, synonyms: Sequence[str]) -> Callable[[Any], Any]:
 def _click_type(kind: Kind) -> click.ParamType:
     if kind is PATH:
         return click.Path(path_type=Path)
+    if kind is PLACE:
+        return PlaceOf()
     if kind.bounds is not None:
         bounds = kind.bounds._asdict()
         low, high = bounds.pop("minimum"), bounds.pop("maximum")

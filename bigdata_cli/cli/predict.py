@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    quiet_option,
+    request_options,
+)
 from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.predict import PredictReport
@@ -19,14 +26,17 @@ if TYPE_CHECKING:
 
 @click.command("predict", cls=RequestCommand)
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
-@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET|FILE")
 @request_options(PredictOptions)
 @json_option
 @quiet_option
 def predict_command(
-    model: Path, dataset: Path, *, as_json: bool, quiet: bool, **given: Any
+    model: Path, dataset: Place, *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """Predict every row of a dataset with a saved model.
+    """Predict every row of a dataset, or of a file, with a saved model.
+
+    The rows of a file (CSV, JSON lines, Parquet) become such of the dataset that the model was
+    trained on first: by the same steps, statistics, types and categories.
 
     MODEL is a file that `bigdata train --save` wrote, or the folder of a bag (`--bag`), whose
     members' predictions are averaged. Written are, for a label of two values, the probability of
@@ -35,6 +45,7 @@ def predict_command(
 
     \b
     bigdata predict model.keras trips-tfrecord -o tips.parquet --columns id
+    bigdata predict model.keras july.csv -o tips.csv
     """
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.training.predict import STDOUT, run

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    quiet_option,
+    request_options,
+)
 from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
 from bigdata_cli.training.options import TrainOptions
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.report import TrainReport
 
 
 @click.command("train", cls=RequestCommand)
-@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET")
 @request_options(TrainOptions)
 @json_option
 @quiet_option
-def train_command(dataset: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
+def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Train a small model on a dataset, to prove that it works.
 
     A perceptron, streamed from the shards and normalised by the manifest's statistics. A fifth of

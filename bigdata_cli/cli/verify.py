@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    quiet_option,
+    request_options,
+)
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 from bigdata_cli.verification.options import VerifyOptions
 
 if TYPE_CHECKING:
@@ -21,13 +27,13 @@ SHOWN_OTHER_FILES = 5
 
 
 @click.command("verify", cls=RequestCommand)
-@click.argument("dataset", type=click.Path(path_type=Path), metavar="DATASET")
+@click.argument("dataset", type=PlaceOf(), metavar="DATASET")
 @click.argument("more_sources", nargs=-1, metavar="")
 @request_options(VerifyOptions)
 @json_option
 @quiet_option
 def verify_command(
-    dataset: Path, more_sources: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any
+    dataset: Place, more_sources: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Check every file of a dataset, and its values against its source.
 

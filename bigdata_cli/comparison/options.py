@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bigdata_cli.option_kinds import ALL_NAMES, NATURAL
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.sources.csv.options import SourceOptions
 
 
@@ -28,3 +29,4 @@ class DiffOptions:
         default=False,
     )
     source: SourceOptions = field(default_factory=SourceOptions)
+    cached: CacheOptions = field(default_factory=CacheOptions)

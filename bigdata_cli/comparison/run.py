@@ -26,6 +26,7 @@ _BATCHES_AHEAD = 2
 
 def run(a: str | Path, b: str | Path, options: DiffOptions) -> DiffReport:
     """Compare two datasets or files: all rows, or samples."""
+    a, b = options.cached.place(a), options.cached.place(b)
     if options.sample:
         return compare_samples(a, b, options.source, columns=options.columns)
     sides = (

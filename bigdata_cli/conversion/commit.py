@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from bigdata_cli.checksum import is_file_name
 from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_journal
+from bigdata_cli.conversion.task_files import discard_tasks, is_task_folder, part_of, read_request
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
 from bigdata_cli.errors import BudgetError, DataError, UsageError
@@ -30,12 +31,12 @@ _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""
 
 
-def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
+def check_output(store: Store, *, force: bool, repair: bool = False, is_task: bool = False) -> None:
     """Raise UsageError where writing into the store could harm what is there.
 
     A store that does not exist, is empty, or holds nothing but what a conversion left unfinished
     is free. One that bears a manifest is replaced with `force` and mended with `repair`; any other
-    is never touched.
+    is never touched. is_task: what is there may be of other tasks of the same conversion.
     """
     try:
         names = store.names()
@@ -44,6 +45,16 @@ def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
     written = read_journal(store)
     if written is not None and written.first("commit") is not None:
         return  # it is finished before anything else, and what it makes is looked at again
+    if not is_task and not force and read_request(store) is not None:
+        raise UsageError(
+            f"{store} holds the tasks of a job array",
+            hint=f"bigdata commit {store} makes the dataset of them; --force starts over",
+        )
+    if is_task and written is not None and read_request(store) is None:
+        raise UsageError(
+            f"{store} holds an unfinished conversion without tasks",
+            hint="the same command without --task goes on with it; -o OTHER",
+        )
     if MANIFEST_NAME in names:
         _check_replaced(store, force=force, repair=repair)
         return
@@ -53,6 +64,7 @@ def check_output(store: Store, *, force: bool, repair: bool = False) -> None:
         )
     if written is None:
         left = (JOURNAL_NAME, LOCK_NAME, INNER_NAME)
+        names = [name for name in names if not is_task_folder(name)]
         if any(name not in left and not name.endswith(PARTIAL_SUFFIX) for name in names):
             raise UsageError(
                 f"{store} exists, is not empty, and is not a dataset of ours",
@@ -77,10 +89,15 @@ def _check_replaced(store: Store, *, force: bool, repair: bool) -> None:
 
 
 class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
-    """The line of a commit in the journal: the SHA-256 of its manifest, and its renames."""
+    """The line of a commit in the journal: the SHA-256 of its manifest, and its renames.
+
+    replaced: the SHA-256 of the manifest of the dataset that goes; "" where there is none, None
+    where an earlier version did not write it.
+    """
 
     manifest: str
     renames: tuple[tuple[str, str], ...]
+    replaced: str | None = None
 
     def __post_init__(self) -> None:
         for name in (name for pair in self.renames for name in pair):
@@ -91,16 +108,25 @@ class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
 class OutputFolder:
     """The store of a conversion: locked, with a journal; `close` ends it.
 
+    parts: the parts of shards that it may remove; None for all files that are not visible yet.
+    place: where journal and lock are, if not in the store itself.
+
     finished: the identity of a conversion whose commit was interrupted, and that `open` has
     finished.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, *, place: Store | None = None, parts: range | None = None
+    ) -> None:
         self.store = store
-        self.journal = Journal(store)
+        self.place = place or store
+        self.journal = Journal(self.place)
         self.finished: Identity | None = None
-        self._lock = store.lock()
+        self._parts = parts
+        self._lock = self.place.lock()
         self._made = 0
+        self._replaced = ""
+        """The SHA-256 of the manifest that was there when the lock was taken."""
         self._is_committing = False
 
     def open(self) -> None:
@@ -109,13 +135,14 @@ class OutputFolder:
         Raises UsageError where it cannot be written, or where another conversion is at it.
         """
         try:
-            self._made = self.store.make()
+            self._made = self.place.make()
             self._lock.acquire()
-            written = read_journal(self.store)
+            written = read_journal(self.place)
             mark = None if written is None else written.first("commit")
             if written is not None and mark is not None:
                 self._finish(convert(mark, _CommitMark))
                 self.finished = written.identity()
+            self._replaced = self._digest(MANIFEST_NAME) or ""
         except OSError as error:
             self.close()
             raise UsageError(f"{self.store} cannot be written: {error.strerror}") from error
@@ -131,10 +158,12 @@ class OutputFolder:
 
     def begin(self, header: Identity) -> None:
         """Start from nothing: what an unfinished conversion left is removed."""
-        before = read_journal(self.store)
+        before = read_journal(self.place)
         if before is not None:
             self._remember_made(before)
         self.journal.remove()
+        if self._parts is None:
+            discard_tasks(self.store)
         self.discard_partial()
         self.journal.start(replace(header, made=self._made))
 
@@ -151,8 +180,11 @@ class OutputFolder:
 
     def discard_partial(self, keep: Collection[str] = ()) -> None:
         """Remove all files that are not visible yet, but for those of these names."""
-        partial = (name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX))
+        partial = [name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX)]
+        if self._parts is not None:
+            partial = [name for name in partial if part_of(name) in self._parts]
         self.store.remove(name for name in partial if name not in keep)
+        self.store.discard_unfinished()
 
     def discard_inner(self) -> None:
         """Remove the inner store, where there is one."""
@@ -181,7 +213,7 @@ class OutputFolder:
         self.journal.remove()
         self.discard_partial()
         self.close()
-        self.store.unmake(self._made)
+        self.place.unmake(self._made)
         return False
 
     def close(self) -> None:
@@ -202,6 +234,7 @@ class OutputFolder:
         mark = _CommitMark(
             manifest=hashlib.sha256(text.encode()).hexdigest(),
             renames=tuple({**renames, **extra}.items()),
+            replaced=self._replaced,
         )
         self.journal.append("commit", lambda: mark)
         self.journal.flush()
@@ -246,19 +279,38 @@ class OutputFolder:
                     f"finished, and {missing[0]} is not there any more",
                     hint="remove the folder yourself, or -o OTHER",
                 )
+            self._check_alone(mark)
             self._remove_replaced()
             self.store.rename(renames)
-            self.store.rename({partial: MANIFEST_NAME})
+            if not self.store.publish(partial, MANIFEST_NAME):
+                raise self._other_writer()
+        discard_tasks(self.store)
         self.discard_partial()
         self.discard_inner()
         self.journal.remove()
 
+    def _check_alone(self, mark: _CommitMark) -> None:
+        """Raise UsageError where another conversion is at it, or has made a dataset meanwhile."""
+        self._lock.confirm()
+        there = self._digest(MANIFEST_NAME)
+        if mark.replaced is not None and there not in (None, mark.replaced):
+            raise self._other_writer()
+
+    def _other_writer(self) -> UsageError:
+        return UsageError(
+            f"another conversion has made a dataset in {self.store} meanwhile",
+            hint="-o OTHER, or --force to replace it",
+        )
+
     def _has_digest(self, name: str, sha256: str) -> bool:
+        return self._digest(name) == sha256
+
+    def _digest(self, name: str) -> str | None:
         try:
             with self.store.open(name) as file:
-                return hashlib.sha256(file.read()).hexdigest() == sha256
+                return hashlib.sha256(file.read()).hexdigest()
         except FileNotFoundError:
-            return False
+            return None
 
     def _remove_replaced(self) -> None:
         """Remove the dataset that is replaced, all of it before the first file of the new one.

@@ -23,9 +23,9 @@ from bigdata_cli.conversion.shard import ShardEvent, convert_shard
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
 from bigdata_cli.conversion.specs import SpecMaker
 from bigdata_cli.conversion.stream import StreamWork, convert_stream
+from bigdata_cli.conversion.workers import check_here, engine_for, start_is_guessed
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.engines.base import Engine, Task
-from bigdata_cli.engines.registry import LOCAL, make_engine
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.store import StoredFile, partial_name
 from bigdata_cli.resources.stages import begin_phase
@@ -49,15 +49,22 @@ class Coordinator:
         watch: DiskWatch | None = None,
         *,
         phase: str = "convert",
+        shards: range | None = None,
+        start: int | None = None,
     ) -> None:
-        """phase: what the progress is said to be of."""
+        """phase: what the progress is said to be of. shards: None for all; of others, start is
+        where the first record of the first one starts, as far as that is known."""
         self.plan = plan
         self._phase = phase
         self.memory = plan.memory
         self.partition: Partition = plan.shards.partition
         self.specs = SpecMaker(plan)
         self.parts = plan.parts
-        self.ledger = Ledger(plan.sample.plan, self.ranges, self._record, self.parts)
+        self._shards = range(len(self.ranges)) if shards is None else shards
+        first = self.parts.of_shard(self._shards.start).start
+        self.ledger = Ledger(
+            plan.sample.plan, self.ranges, self._record, self.parts, first=first, start=start
+        )
         self.redone: set[int] = set()
         self.n_resumed = 0
         self.meter = Meter(self._total_bytes(), progress, phase=phase)
@@ -97,7 +104,7 @@ class Coordinator:
 
     def engine(self) -> Engine:
         """A new engine for the shards; a context manager."""
-        return make_engine(LOCAL, self.jobs)
+        return engine_for(self.plan, self.meter)
 
     @property
     def n_finished(self) -> int:
@@ -121,7 +128,8 @@ class Coordinator:
 
     def state_text(self) -> str:
         """What is done, for a user."""
-        of = f" of {self.n_shards:,}" if self.counts_shards else ""
+        n_shards = len(self._shards) if self.ranges else self.n_shards
+        of = f" of {n_shards:,}" if self.counts_shards else ""
         return f"{self.n_finished:,}{of} shards are done"
 
     def restore(self, folder: OutputFolder, state: ResumeState) -> None:
@@ -132,7 +140,8 @@ class Coordinator:
             self._vocabularies.changes(result.schema)
         # Of a shard of which not all parts are there, none is.
         n_whole = kept_whole(self.parts, {result.index for result in state.results})
-        self.ledger.restore([result for result in state.results if result.index < n_whole])
+        end = self.ledger.next + n_whole
+        self.ledger.restore([result for result in state.results if result.index < end])
         known = self.ledger.in_order
         self.meter.begin("check", sum(file.bytes for one in known for file in one.files))
         checked = check_files(folder.store, known, jobs=self.jobs, on_progress=self.meter.advance)
@@ -198,7 +207,7 @@ class Coordinator:
         """The events of all shards that are not done yet."""
         n_known = self._n_accepted
         if isinstance(self.partition, FileRanges):
-            shards = range(n_known, self.n_shards)
+            shards = self._shards[n_known:]
             yield from self._map(engine, (self._task(index) for index in shards))
             return
         n_shards = self.partition.n_shards
@@ -282,15 +291,25 @@ class Coordinator:
 
     def _accept(self, result: ShardResult, engine: Engine) -> None:
         """Enter a result; shards that started at a wrong guess are done again at once."""
+        if engine.in_other_processes:
+            check_here(self.plan.store, result)
         again, failed = self.ledger.add(result)
         while again:
             (index,) = again
             self.redone.update(self.parts.of_shard(index))
             for result in self._results(self._map(engine, iter([self._task(index)]))):
+                if engine.in_other_processes:
+                    check_here(self.plan.store, result)
                 again, failed = self.ledger.add(result)
         if failed is not None and failed.error is not None:
             file, error = failed.error
+            if self.ledger.is_guessed(self.parts.shard(failed.index)):
+                raise start_is_guessed(self.plan, file, error)
             raise self.plan.source.located(file, error) from error
+        self.check_rejected()
+
+    def check_rejected(self) -> None:
+        """Raise DataError where more records are rejected than may be."""
         most = self.plan.options.max_bad_rows
         if most is not None and self.ledger.rejected > most:
             raise DataError(
@@ -330,7 +349,7 @@ class Coordinator:
     def _total_bytes(self, after: int = 0) -> int:
         """The bytes to be read for the shards from that one on; 0: not known."""
         if isinstance(self.partition, FileRanges):
-            return sum(self._range_bytes(index) for index in range(after, self.n_shards))
+            return sum(self._range_bytes(index) for index in self._shards[after:])
         source = self.plan.source
         return 0 if source.comes_once else source.bytes
 
@@ -376,4 +395,5 @@ class Coordinator:
             schema=schema,
             entries=self.entries(),
             order=self.order,
+            is_part=self.plan.options.workers.is_task,
         )

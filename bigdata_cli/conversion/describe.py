@@ -10,7 +10,6 @@ import numpy as np
 from msgspec import structs
 
 from bigdata_cli.conversion.ledger import Ledger
-from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.parts import Place
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.shard_spec import ShardResult
@@ -47,8 +46,12 @@ def manifest_of(
     schema: Schema,
     entries: Sequence[SourceEntry],
     order: str,
+    is_part: bool = False,
 ) -> Manifest:
-    """The manifest of a conversion whose shards are all done."""
+    """The manifest of a conversion whose shards are all done.
+
+    is_part: they are some of those of a dataset, so that nothing is known of its columns yet.
+    """
     from bigdata_cli import __version__
 
     entries_by_part = {
@@ -64,12 +67,18 @@ def manifest_of(
         transforms=plan.source.steps_entry(plan.sample.plan),
         options=options_entry(plan),
         schema=schema,
-        statistics=settled_statistics(ledger.statistics(schema), schema),
+        statistics=_no_statistics(schema)
+        if is_part
+        else settled_statistics(ledger.statistics(schema), schema),
         shards=tuple(entries_by_part.values()),
-        splits=_splits(ledger, entries_by_part, schema),
+        splits=() if is_part else _splits(ledger, entries_by_part, schema),
         order=order,
         **row_counts(ledger),
     )
+
+
+def _no_statistics(schema: Schema) -> dict[str, ColumnStatistics]:
+    return {column.name: ColumnStatistics() for column in schema}
 
 
 def row_counts(ledger: Ledger) -> dict[str, Any]:
@@ -81,6 +90,7 @@ def row_counts(ledger: Ledger) -> dict[str, Any]:
         "short_rows": tally.short_rows,
         "long_rows": tally.long_rows,
         "repeated_headers": tally.repeated_headers,
+        "unknown_values": dict(sorted(tally.unknown.items())),
     }
 
 
@@ -92,17 +102,23 @@ def options_entry(plan: Plan) -> dict[str, Any]:
         "types": {state.name: state.dtype for state in columns if state.fixed},
         "columns": list(plan.keep),
         "table_bytes": plan.table_bytes,
-        **({} if plan.options.splits.split is None else _split_options(plan.options)),
+        **_split_options(plan),
     }
 
 
-def _split_options(options: ConvertOptions) -> dict[str, Any]:
+def _split_options(plan: Plan) -> dict[str, Any]:
     """Not in the manifests of datasets without splits, which so are as they were before."""
-    return {
-        "split": [[name, share] for name, share in (options.splits.split or {}).items()],
+    options, rule = plan.options, plan.sample.plan.split
+    if options.splits.split is None or rule is None:
+        return {}
+    values = {
+        "split": [[name, share] for name, share in options.splits.split.items()],
         "split_by": list(options.splits.split_by),
         "seed": options.shape.seed,
     }
+    if rule.n_steps is not None:
+        values |= {"split_columns": [name for name, _ in rule.keys], "split_steps": rule.n_steps}
+    return values
 
 
 def _splits(

@@ -30,6 +30,8 @@ class Ledger:
     there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
     ranges: of the source, per shard; empty for a stream, whose shards start where they must.
     on_result: told each result that counts, of its distinct texts those that were not known before.
+    first: the part that comes first, where others are made elsewhere; start: where the first record
+    of its shard starts, as far as that is known.
     """
 
     def __init__(
@@ -38,8 +40,15 @@ class Ledger:
         ranges: Sequence[tuple[ByteRange, ...]],
         on_result: Callable[[ShardResult], None] | None = None,
         parts: Parts = ONE_PART,
+        *,
+        first: int = 0,
+        start: int | None = None,
     ) -> None:
         self.plan = plan
+        self._first = first
+        self._start = start
+        self.settled: tuple[ColumnState, ...] | None = None
+        """The columns that all shards ask for, where this has only some of them."""
         self.parts = parts
         self._on_result = on_result
         self.ranges = ranges
@@ -78,20 +87,48 @@ class Ledger:
             if self.ranges[before]:
                 if self.ranges[before][-1].file != first.file:
                     return None  # a file's first record: known from its header
+                if index == self.parts.shard(self._first):
+                    return self._start
                 known = self.results.get(self.parts.of_shard(before)[0])
                 return known.stops[-1] if known is not None and known.stops else None
         return None
+
+    def starts_right(self, shard: int) -> bool:
+        """Whether a shard that is accepted starts where the one before ends."""
+        expected = self.expected_start(shard)
+        starts = self.results[self.parts.of_shard(shard)[0]].starts
+        return expected is None or not starts or starts[0] == expected
+
+    def is_guessed(self, shard: int) -> bool:
+        """Whether the start of a shard is a guess that nothing here can prove."""
+        return (
+            shard == self.parts.shard(self._first)
+            and self._start is None
+            and self.follows_in_file(shard)
+        )
+
+    def follows_in_file(self, shard: int) -> bool:
+        """Whether the file of a shard begins in one before, so that its start is not that of it."""
+        if not self.ranges or not self.ranges[shard]:
+            return False
+        before = next((ranges for ranges in self.ranges[:shard][::-1] if ranges), ())
+        return bool(before) and before[-1].file == self.ranges[shard][0].file
+
+    @property
+    def next(self) -> int:
+        """The part that is accepted next."""
+        return self._first + len(self.results)
 
     def add(self, result: ShardResult) -> tuple[list[int], ShardResult | None]:
         """Take a result; returns the shards to do again from another start, and the first failed.
 
         A shard to be done again is no longer waited for until it is added again.
         """
-        if result.index < len(self.results):
+        if result.index < self.next:
             return [], None  # its shard was done again meanwhile
         self._waiting[result.index] = result
-        while len(self.results) in self._waiting:
-            index = len(self.results)
+        while self.next in self._waiting:
+            index = self.next
             candidate = self._waiting.pop(index)
             shard = self.parts.shard(index)
             expected = self.expected_start(shard)
@@ -140,6 +177,8 @@ class Ledger:
 
     def final_columns(self) -> tuple[ColumnState, ...]:
         """The settled columns, once all shards are accepted."""
+        if self.settled is not None:
+            return self.settled
         settled = []
         for state, observed, distinct in zip(
             self.plan.columns, self._observed, self._distinct, strict=True

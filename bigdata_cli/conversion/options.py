@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.order_options import OrderOptions
+from bigdata_cli.engines.options import EngineOptions
 from bigdata_cli.formats.registry import FORMATS, all_traits
 from bigdata_cli.option_kinds import (
     ALL_NAMES,
@@ -22,11 +23,13 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import MAX_RECORD_BYTES, SourceOptions
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.transforms.options import ShapeOptions
+from bigdata_cli.url import Place
 
 DEFAULT_SHARD_BYTES = 256_000_000
 
@@ -70,8 +73,21 @@ SCHEMA = Kind("FILE", "str | Path | Mapping[str, Any]", Path, _accept_schema)
 class ConvertOptions:
     """How to convert. None leaves the choice to the format or the data."""
 
-    to: str = option("Format of the dataset.", choice(FORMATS), group="Output")
-    output: Path | None = option(
+    to: str | None = option(
+        "Format of the dataset.",
+        choice(FORMATS),
+        group="Output",
+        default_text="that of --like; to be given without it",
+        default=None,
+    )
+    like: Place | None = option(
+        "A dataset: the source becomes another one like it, with its columns, types, categories "
+        "and steps.",
+        metavar="DIR",
+        no_trace=True,
+        default=None,
+    )
+    output: Place | None = option(
         "Folder of the dataset.",
         short="-o",
         metavar="DIR",
@@ -161,7 +177,7 @@ class ConvertOptions:
         is_rare=True,
     )
     jobs: int | None = option(
-        "Threads.",
+        "Threads, or processes where --engine starts them.",
         COUNT,
         short="-j",
         group="Resources",
@@ -169,6 +185,7 @@ class ConvertOptions:
         no_trace=True,
         default=None,
     )
+    workers: EngineOptions = field(default_factory=EngineOptions)
     spool: bool = option(
         "Keep the text of a pipe on the disk meanwhile; without it, a column whose type changes "
         "late may be an error.",
@@ -177,13 +194,15 @@ class ConvertOptions:
         is_rare=True,
     )
     memory_limit: int | None = option(
-        "What the process and its children stay below, such as 512MB.",
+        "What the process and its children stay below, such as 512MB; and each worker of a "
+        "cluster.",
         SIZE,
         default_text="a quarter of what is available, at most 2GB",
         no_trace=True,
         default=None,
     )
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
     profile: bool = option(
         "Show which stages the processor time has gone into.",
         no_trace=True,

@@ -21,6 +21,7 @@ from bigdata_cli.conversion.rewrite import (
 )
 from bigdata_cli.conversion.shard_files import FileOptions
 from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.conversion.workers import check_here
 from bigdata_cli.engines.base import Engine, Task, Worker
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.base import Change, ShardName, StorageOptions
@@ -50,6 +51,11 @@ def reconcile(conversion: Coordinator, engine: Engine, folder: OutputFolder) -> 
         if _Round(conversion, engine, folder).is_done():
             return
     raise AssertionError("shards that were written again do not fit")
+
+
+def reconcile_part(conversion: Coordinator, engine: Engine, folder: OutputFolder) -> None:
+    """Do what can be done of that for some of the shards, with types that others have settled."""
+    _Round(conversion, engine, folder).is_done()
 
 
 class _Round:
@@ -135,6 +141,8 @@ class _Round:
         tasks = (self._task(index, only_headers=only) for index, only in shards.items())
         with closing(self._engine.map(_rewrite, tasks, units_per_shard=_MANY_UNITS)) as done:
             for result in done:
+                if self._engine.in_other_processes:
+                    check_here(self._plan.store, result)
                 conversion.replace(result, self._folder)
                 conversion.meter.advance(sizes[result.index], result.rows)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.plan import Plan
@@ -17,6 +16,7 @@ from bigdata_cli.sources.tally import Tally
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.types.footprint import pandas_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class ConvertReport(ShortRepr):
     resumed_shards: taken over from a run that was interrupted. confidence, reasons: of what was
     detected of the dialect, as `Source` has them. stages: the processor seconds of each, where they
     were measured. memory: over time, with its phases and its limit; budget: how the work was cut
-    for that.
+    for that. task: of which this is the part, K/N, where it is not a whole dataset.
     """
 
     shown = (
@@ -57,7 +57,7 @@ class ConvertReport(ShortRepr):
         "notes",
     )
 
-    output: Path
+    output: Place
     format: str
     layout: str
     rows: int
@@ -79,16 +79,19 @@ class ConvertReport(ShortRepr):
     stages: Mapping[str, float] | None = None
     memory: MemoryRecord | None = None
     budget: MemoryBudget | None = None
+    task: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON values, without the manifest."""
         return {
             "output": str(self.output),
+            "task": self.task,
             "format": self.format,
             "layout": self.layout,
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
             "filtered_rows": self.filtered_rows,
+            "unknown_values": dict(self.manifest.unknown_values),
             "shards": self.n_shards,
             "files": self.n_files,
             "bytes_in": self.bytes_in,
@@ -118,11 +121,13 @@ def build_report(
     tally: Tally | None = None,
 ) -> ConvertReport:
     """The report of a conversion that has been committed; n_resumed: None for all its shards."""
-    notes = [*plan.source.notes, *_notes(tally or _tally_of(manifest), plan)]
+    notes = [*plan.source.notes, *plan.notes, *_notes(tally or _tally_of(manifest), plan)]
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
     columns = tuple(
-        _column_report(column, manifest.statistics[column.name], plan) for column in manifest.schema
+        _column_report(column, manifest.statistics[column.name], plan)
+        for column in manifest.schema
+        if not plan.options.workers.is_task
     )
     return ConvertReport(
         output=plan.output,
@@ -154,6 +159,7 @@ def _tally_of(manifest: Manifest) -> Tally:
         short_rows=manifest.short_rows,
         long_rows=manifest.long_rows,
         repeated_headers=manifest.repeated_headers,
+        unknown=manifest.unknown_values,
     )
 
 
@@ -168,6 +174,9 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
     if tally.repeated_headers:
         yield f"{tally.repeated_headers:,} rows were the header again and were left out"
+    for name, n_values in sorted(tally.unknown.items()):
+        plural = "values that are" if n_values > 1 else "value that is"
+        yield f'column "{name}": {n_values:,} {plural} not in {plan.options.like}, and null now'
 
 
 def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:

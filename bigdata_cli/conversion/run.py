@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from bigdata_cli.checksum import entry_of_bytes
-from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder, check_output, disk_error
+from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder, check_output
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.estimate.disk import DiskWatch, check_disk
+from bigdata_cli.conversion.finish import cause_of, clean_up, publish
 from bigdata_cli.conversion.identity import differences, identity
 from bigdata_cli.conversion.journal import Identity
 from bigdata_cli.conversion.options import ConvertOptions
-from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.plan import Plan, make_plan, plan_as_begun
 from bigdata_cli.conversion.progress import ProgressListener
 from bigdata_cli.conversion.reconcile import reconcile
-from bigdata_cli.conversion.rejects import merge_rejects
 from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import read_manifest
-from bigdata_cli.errors import BigdataError, BudgetError, DataError, SourceLostError
 from bigdata_cli.resources.budget import MemoryBudget, check_limit, memory_errors
 from bigdata_cli.resources.idle_pages import drop_idle_pages
 from bigdata_cli.resources.recorder import MemoryRecorder, record_memory
@@ -67,7 +63,7 @@ def run(
     with (
         record_memory(
             options.record,
-            title=f"bigdata convert, {options.to}",
+            title=f"bigdata convert, {options.to or options.like}",
             limit_bytes=options.memory_limit,
             relieve=drop_idle_pages,
         ) as recorder,
@@ -103,6 +99,8 @@ class _Run:
         with stage("sample"):
             plan = make_plan(paths, options, **sizes)
             watch = None if options.repair else check_disk(plan)
+        if options.workers.task is not None:
+            return self._task(paths, plan, watch)
         self._keep_within(plan.memory)
         begin_phase("converting")
         folder = OutputFolder(plan.store)
@@ -123,18 +121,18 @@ class _Run:
                 find_resume_state(inner, current, plan.keep, force=options.force)
             else:
                 scatter = self._scatter(plan, folder, watch, is_begun=state is not None)
-                with _clean_up(scatter.conversion, folder, has_inner=True):
+                with clean_up(scatter.conversion, folder, has_inner=True):
                     plan = scatter.plan
                 begin_phase("converting")
             self._keep_within(plan.memory)
             conversion = Coordinator(plan, self.progress, watch)
-            with _clean_up(conversion, folder, has_inner=scatter is not None):
+            with clean_up(conversion, folder, has_inner=scatter is not None):
                 if state is None:
                     folder.begin(current)
                 else:
                     conversion.restore(folder, state)
                 _make_shards(conversion, folder)
-                manifest = _commit(conversion, folder, scatter)
+                manifest = publish(conversion, folder, scatter)
         finally:
             folder.close()
         read = conversion if scatter is None else scatter.conversion
@@ -145,6 +143,29 @@ class _Run:
             n_resumed=conversion.n_resumed,
             tally=read.ledger.tally,
         )
+
+    def _task(
+        self, paths: Sequence[str | Path], plan: Plan, watch: DiskWatch | None
+    ) -> ConvertReport:
+        """Do the part of a task of a job array; the report is of that part."""
+        from bigdata_cli.conversion.task import run_task, with_usual_tables
+
+        begin_phase("converting")
+        conversion = run_task(
+            paths,
+            with_usual_tables(plan),
+            progress=self.progress,
+            watch=watch,
+            keep_within=self._keep_within,
+        )
+        report = self._built(
+            conversion.plan,
+            conversion.manifest(),
+            n_redone=len(conversion.redone),
+            n_resumed=conversion.n_resumed,
+            tally=conversion.ledger.tally,
+        )
+        return replace(report, task=str(self.options.workers.task))
 
     def _scatter(
         self, plan: Plan, folder: OutputFolder, watch: DiskWatch | None, *, is_begun: bool
@@ -167,7 +188,7 @@ class _Run:
                 current = structs.replace(identity(plan), table_bytes=buckets.table_bytes)
                 force = self.options.force
                 state = find_resume_state(inner.store, current, plan.keep, force=force)
-                with _clean_up(conversion, inner):
+                with clean_up(conversion, inner):
                     if state is None:
                         inner.begin(current)
                     else:
@@ -191,7 +212,7 @@ class _Run:
             manifest = repair(conversion, folder)
         except BaseException as raised:
             folder.discard_partial()
-            error = _cause_of(raised, conversion, folder)
+            error = cause_of(raised, conversion, folder)
             if error is raised:
                 raise
             raise error from raised
@@ -230,76 +251,3 @@ def _is_finished(folder: OutputFolder, now: Identity) -> bool:
     """Whether all that was left of this very conversion was its commit, which is done by now."""
     before = folder.finished
     return before is not None and before.force == now.force and not differences(before, now)
-
-
-def _commit(conversion: Coordinator, folder: OutputFolder, scatter: Scatter | None) -> Manifest:
-    """Make the dataset visible; returns its manifest."""
-    begin_phase("committing")
-    plan = conversion.plan
-    manifest = conversion.manifest()
-    read = conversion
-    if scatter is not None:
-        manifest, read = scatter.manifest(manifest), scatter.conversion
-    sidecars = plan.form.sidecars(manifest.to_json())
-    entries = [entry_of_bytes(name, text.encode()) for name, text in sidecars.items()]
-    if manifest.rejected_rows:
-        entries.append(
-            merge_rejects(
-                read.plan.source,
-                folder.store,
-                read.reject_pieces(),
-                interleaved=read.order != "source",
-            )
-        )
-    manifest = structs.replace(manifest, sidecars=tuple(entries))
-    folder.commit(manifest, sidecars, conversion.renames())
-    return manifest
-
-
-@contextmanager
-def _clean_up(
-    conversion: Coordinator, folder: OutputFolder, *, has_inner: bool = False
-) -> Iterator[None]:
-    """Where a conversion fails, keep what the same command can go on with, or nothing at all.
-
-    has_inner: the inner store holds its rows.
-
-    It can where the cause may go away by itself: an interrupt, a full disk, a source that is gone.
-    What is wrong with the data or the options is so for good.
-    """
-    try:
-        yield
-    except BaseException as raised:
-        error = _cause_of(raised, conversion, folder)
-        passes = not isinstance(error, BigdataError) or isinstance(
-            error, BudgetError | SourceLostError
-        )
-        can_go_on = passes or isinstance(raised, OSError)
-        if has_inner and not can_go_on:
-            folder.discard_inner()
-        if isinstance(error, SurpriseError):
-            kept = conversion.whole_files()
-            folder.abandon(keep=kept)
-            if kept:
-                error.add_note(
-                    f"{conversion.n_finished:,} shards are finished and stay in {folder.store}, as "
-                    "files that end in .partial; the next conversion into it removes them"
-                )
-        elif folder.abandon(keep=conversion.finished_files() if can_go_on else ()):
-            error.add_note(f"{conversion.state_text()}; the same command goes on from there")
-        elif has_inner and can_go_on:
-            error.add_note("all rows are scattered; the same command goes on from there")
-        if error is raised:
-            raise
-        raise error from raised
-
-
-def _cause_of(error: BaseException, conversion: Coordinator, folder: OutputFolder) -> BaseException:
-    """What to say of an error: where the source was changed or lost meanwhile, that is why."""
-    if isinstance(error, DataError) and not isinstance(error, SourceLostError):
-        try:
-            for file in conversion.plan.source.files:
-                file.check_unchanged()
-        except DataError as why:
-            return why
-    return disk_error(error, folder.store) if isinstance(error, OSError) else error

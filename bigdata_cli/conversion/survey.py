@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
@@ -18,8 +20,12 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import only_read, shaped
+from bigdata_cli.transforms.split_values import check_split, split_before_fit
+from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.url import Place, is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,7 @@ class Survey:
         fields: For each file and field of a record its column, -1 where it is left out.
         output: The folder of the dataset.
         hints: What to say of columns, by their names, if they stay text.
+        notes: What of the source is not as it was asked for.
     """
 
     options: ConvertOptions
@@ -40,8 +47,9 @@ class Survey:
     fields: tuple[tuple[int, ...], ...]
     form: Format
     storage: StorageOptions
-    output: Path
+    output: Place
     hints: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -56,25 +64,23 @@ def survey(
 
     Raises UsageError and DataError; writes nothing.
     """
-    form = get_format(options.to)
     _check(options)
-    source = shaped(
-        _open(paths, options),
-        options.shape,
-        types=named_types(options),
-        label=options.label,
-        skip_bad_rows=options.on_bad_row == "skip",
-    )
+    rows = _rows(paths, options)
+    options, source, keep, types = rows.options, rows.source, rows.keep, rows.types
+    form = get_format(options.to)
     output = options.output or Path(f"{source.stem}-{form.name}")
     source.check_output(output)
-    check_output(open_store(output), force=options.force, repair=options.repair)
-    keep = selected_columns(source.names, options)
-    types = asked_types(source, (*keep, *only_read(source, keep)), options)
+    check_output(
+        open_store(output),
+        force=options.force,
+        repair=options.repair,
+        is_task=options.workers.task is not None,
+    )
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
     for name in options.splits.split_by:
-        if name not in keep:
+        if rows.split is None and name not in keep:
             raise _no_column("--split-by", name, keep)
     sample = source.sample(
         types,
@@ -84,7 +90,7 @@ def survey(
         max_record_bytes=options.max_line_bytes,
     )
     form.check(sample.schema, storage)
-    split = HashSplit.of(options.splits, keep, seed=options.shape.seed)
+    split = rows.split or HashSplit.of(options.splits, keep, seed=options.shape.seed)
     sample = replace(sample, plan=replace(sample.plan, split=split))
     return Survey(
         options=options,
@@ -96,11 +102,55 @@ def survey(
         storage=storage,
         output=output,
         hints=source.hints(sample.plan),
+        notes=rows.notes,
     )
+
+
+class _Rows(NamedTuple):
+    """The rows of a conversion, the columns that are kept, and the dtypes that are fixed.
+
+    options: with what the dataset of `--like` decides. split: the rule of the splits, where it does
+    not follow from the columns of the dataset.
+    """
+
+    options: ConvertOptions
+    source: RowSource
+    keep: tuple[str, ...]
+    types: TypeOptions
+    notes: tuple[str, ...] = ()
+    split: HashSplit | None = None
+
+
+def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
+    if options.like is not None:
+        from bigdata_cli.conversion.like import like_dataset, like_notes
+
+        taken_over, like = like_dataset(paths, options)
+        notes = tuple(like_notes(options.like, like))
+        return _Rows(taken_over, like.source, like.keep, like.types, notes)
+    get_format(options.to)  # which tells at once that there is none
+    rows = _open(paths, options)
+    split = split_before_fit(
+        options.splits, options.shape, rows.names, columns=options.columns, drop=options.drop
+    )
+    source = shaped(
+        rows,
+        options.shape,
+        split=split,
+        types=named_types(options),
+        label=options.label,
+        skip_bad_rows=options.on_bad_row == "skip",
+    )
+    keep = selected_columns(source.names, options)
+    types = asked_types(source, (*keep, *only_read(source, keep)), options)
+    if split is not None:
+        check_split(split, source, keep)
+    return _Rows(options, source, keep, types, split=split)
 
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
@@ -120,11 +170,6 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
-    if options.order.shuffle and options.splits.split is not None:
-        raise UsageError(
-            "--shuffle and --split exclude each other",
-            hint="convert with --shuffle first, and then that dataset with --split",
-        )
     if options.repair and options.order.shuffle:
         raise UsageError(
             "--repair: a shard of a shuffled dataset has rows from all over the source",
@@ -136,7 +181,20 @@ def _check(options: ConvertOptions) -> None:
         )
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
-    options.splits.check()
+    check_order(options.order, options.splits)
+    options.workers.check()
+    if options.workers.task is not None and (options.repair or options.order.shuffle):
+        raise UsageError("--task goes neither with --repair nor with --shuffle")
+
+
+def check_order(order: OrderOptions, splits: SplitOptions) -> None:
+    """Raise UsageError for splits that cannot be, or not in this order of rows."""
+    if order.shuffle and splits.split is not None:
+        raise UsageError(
+            "--shuffle and --split exclude each other",
+            hint="convert with --shuffle first, and then that dataset with --split",
+        )
+    splits.check()
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:

@@ -6,11 +6,17 @@ from pathlib import Path
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.url import Place, Url, as_place
 
 
-def dataset_folder(path: str | Path) -> Path:
-    """The folder of a dataset, given that folder or its `_manifest.json`; raises UsageError."""
-    folder = Path(path)
+def dataset_folder(path: str | Path) -> Place:
+    """The folder of a dataset, given that folder or its `_manifest.json`; raises UsageError.
+
+    Whether an address is one says its manifest.
+    """
+    folder = as_place(path)
+    if isinstance(folder, Url):
+        return folder.parent if folder.name == MANIFEST_NAME else folder
     if folder.name == MANIFEST_NAME and not folder.is_dir():
         folder = folder.parent
     if not folder.exists():

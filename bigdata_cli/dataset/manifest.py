@@ -97,7 +97,7 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 _RARE_KEYS = (
     *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
-    "splits",
+    *("unknown_values", "splits"),
 )
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
@@ -110,8 +110,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     random order of a seed. sidecars: files that belong to the dataset beside its shards: the
     format's own metadata, rejected records. filtered_rows: that were read, and that a filter took
     away. short_rows, long_rows: records that had too few or too many fields and were kept;
-    repeated_headers: that were left out. splits: in the order of their shards; none where the
-    dataset is not split.
+    repeated_headers: that were left out. unknown_values: by column, those that are null as the
+    dataset that was the model for this one has no such category. splits: in the order of their
+    shards; none where the dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -129,6 +130,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0
+    unknown_values: dict[str, Count] = {}
     order: Literal["source", "within shards", "shuffled"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]

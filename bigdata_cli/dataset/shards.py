@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
@@ -16,6 +15,7 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ class ShardReader:
 
     def __init__(
         self,
-        path: Path,
+        path: Place,
         manifest: Manifest,
         split: str | None = None,
         whole_manifest: Manifest | None = None,

@@ -20,6 +20,13 @@ class Stopped(Exception):
     """The work was stopped from outside."""
 
 
+class StopSignal(Protocol):
+    """What says that work is to end."""
+
+    def is_set(self) -> bool: ...
+    def set(self) -> None: ...
+
+
 class AllSubmitted:
     """The event of a shard whose units are all under way: another one can begin."""
 
@@ -34,7 +41,7 @@ class Worker:
 
     pool: Executor
     max_in_flight: int
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: StopSignal = field(default_factory=threading.Event)
 
     def check(self) -> None:
         """Raise Stopped when the work is to end."""
@@ -62,10 +69,12 @@ Work = Callable[[Any, Any, Worker], Iterator[Event]]
 class Engine(Protocol):
     """Runs work on workers; a context manager.
 
-    worker: of this process, for what can only be read here, as pipes are.
+    worker: of this process, for what can only be read here, as pipes are. in_other_processes: work
+    does not run here, and perhaps on another machine.
     """
 
     worker: Worker
+    in_other_processes: bool
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...

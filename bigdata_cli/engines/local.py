@@ -21,6 +21,8 @@ from bigdata_cli.engines.base import AllSubmitted, Event, Stopped, Task, Work, W
 class LocalEngine:
     """Runs work on `jobs` threads; a context manager."""
 
+    in_other_processes = False
+
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="unit")

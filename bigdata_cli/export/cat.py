@@ -59,12 +59,12 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
     rejected: list[int] = []
     chosen = options.selection
     rows = open_typed_rows(
-        path,
+        options.cached.place(path),
         options.source,
         columns=lambda names: columns_read(names, chosen.columns, chosen.where),
         split=chosen.split,
         skip_bad_rows=options.on_bad_row == "skip",
-        on_reject=rejected.append,
+        on_chunk=lambda chunk: rejected.append(len(chunk.rejects)),
     )
     with _output(options.output) if sink is None else nullcontext(sink) as stream:
         n_rows, lost = _write(rows, options, stream)

@@ -31,7 +31,7 @@ def run(path: str | Path, options: HeadOptions) -> FirstRows:
     """The first rows of what `path` names."""
     chosen = options.selection
     rows = open_typed_rows(
-        path,
+        options.cached.place(path),
         options.source,
         columns=lambda names: columns_read(names, chosen.columns, chosen.where),
         split=chosen.split,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from bigdata_cli.option_kinds import ALL_NAMES, NATURAL, choice
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.transforms.options import EXPRESSIONS
 
@@ -58,6 +59,7 @@ class CatOptions:
         group="Bad rows",
         default="error",
     )
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +75,4 @@ class HeadOptions:
         group="Bad rows",
         default="error",
     )
+    cached: CacheOptions = field(default_factory=CacheOptions)

@@ -19,12 +19,12 @@ INTERNAL_FORMATS = ("buckets",)
 """The same, of files that a conversion removes before its end: no dataset has such a format."""
 
 
-def get_format(name: str) -> Format:
-    """The format of that name; raises UsageError with a suggestion."""
+def get_format(name: str | None) -> Format:
+    """The format of that name; raises UsageError with a suggestion, and where none is given."""
     return _module(name, "format").FORMAT
 
 
-def get_traits(name: str) -> FormatTraits:
+def get_traits(name: str | None) -> FormatTraits:
     """The facts of a format, without loading it; raises UsageError with a suggestion."""
     return _module(name, "traits").TRAITS
 
@@ -61,7 +61,12 @@ def formats_that(holds: Callable[[FormatTraits], bool]) -> str:
     return ", or ".join(f"--to {traits.name}" for traits in all_traits() if holds(traits))
 
 
-def _module(name: str, part: str) -> Any:
+def _module(name: str | None, part: str) -> Any:
+    if name is None:
+        raise UsageError(
+            "there is no format to write",
+            hint=f"--to {FORMATS[0]}, or {', '.join(FORMATS[1:])}; --like DIR takes that of DIR",
+        )
     if name not in FORMATS + INTERNAL_FORMATS:
         raise UsageError(f'there is no format "{name}"', hint=did_you_mean(name, FORMATS))
     return import_module(f"bigdata_cli.formats.{name}.{part}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
@@ -18,12 +17,13 @@ from bigdata_cli.inspection.facts import (
 from bigdata_cli.inspection.report import DatasetReport
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes
+from bigdata_cli.url import Place
 
 _BATCH_ROWS = 8192
 
 
 def inspect_dataset(
-    path: Path, room: Room, *, label: str | None = None, with_shuffle_score: bool = False
+    path: Place, room: Room, *, label: str | None = None, with_shuffle_score: bool = False
 ) -> DatasetReport:
     """What is in a dataset, and how it is loaded: from the manifest, and rows of the label.
 

@@ -88,6 +88,14 @@ def table_columns(
     return tuple(found), tuple(shown)
 
 
+def values_of(batches: Sequence[pa.RecordBatch], n_columns: int) -> tuple[tuple[str, ...], ...]:
+    """Up to three values of each column of some rows."""
+    if not batches:
+        return ((),) * n_columns
+    first = batches[0].slice(0, EXAMPLE_ROWS)
+    return tuple(_some_values(column) for column in first.columns)
+
+
 def _some_values(column: pa.Array) -> tuple[str, ...]:
     values = map(str, column.drop_null().to_pylist())
     return tuple(dict.fromkeys(value for value in values if value.strip()))[:MAX_EXAMPLES]

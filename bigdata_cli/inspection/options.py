@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.option_kinds import choice
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.sizes import SIZE
 from bigdata_cli.sources.csv.options import SourceOptions
+from bigdata_cli.splits.options import SplitOptions
+from bigdata_cli.transforms.options import ShapeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +54,14 @@ class InspectOptions:
         default=False,
     )
     html: Path | None = option("Write the report as a page that needs nothing else.", default=None)
+    splits: SplitOptions = field(default_factory=SplitOptions)
+    shape: ShapeOptions = field(default_factory=ShapeOptions)
     source: SourceOptions = field(default_factory=SourceOptions)
+    order: OrderOptions = field(default_factory=OrderOptions)
     on_bad_row: Literal["error", "skip"] = option(
         "A record that cannot be kept is an error, or is left out and counted.",
         choice(("error", "skip")),
         group="Bad rows",
         default="error",
     )
+    cached: CacheOptions = field(default_factory=CacheOptions)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import shlex
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.conversion.estimate.costs import Room
+from bigdata_cli.conversion.survey import check_order
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.places import is_file, is_folder
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.io.whole_file import write_whole_file
+from bigdata_cli.options import given_options
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.progress import ProgressListener
@@ -27,7 +31,7 @@ def run(
 ) -> InspectReport:
     """What is in a source or a dataset; `progress` is called while all of a source is read."""
     _check(options)
-    report = _report(path, options, progress)
+    report = _report(options.cached.place(path), options, progress)
     if options.html is not None:
         try:
             write_whole_file(options.html, report.to_html())
@@ -39,9 +43,8 @@ def run(
 
 
 def _report(
-    path: str | Path, options: InspectOptions, progress: ProgressListener | None
+    place: Place, options: InspectOptions, progress: ProgressListener | None
 ) -> InspectReport:
-    place = Path(path)
     if place.name == MANIFEST_NAME or _is_dataset(place):
         from bigdata_cli.inspection.dataset import inspect_dataset
 
@@ -52,17 +55,18 @@ def _report(
         )
     if options.shuffle_score:
         raise UsageError(
-            f"--shuffle-score is for datasets, and {path} is none",
-            hint=f"bigdata convert {shlex.quote(str(path))} --to parquet",
+            f"--shuffle-score is for datasets, and {place} is none",
+            hint=f"bigdata convert {shlex.quote(str(place))} --to parquet",
         )
-    if place.is_file() and place.name.endswith(shard_extensions()) and not _is_foreign(place):
+    is_shard = place.name.endswith(shard_extensions()) and is_file(place)
+    if is_shard and not _is_foreign(place):
         raise UsageError(
-            f"{path} is a file of a dataset, not a CSV",
+            f"{place} is a file of a dataset, not a CSV",
             hint=f"bigdata inspect {shlex.quote(str(place.parent))}",
         )
     from bigdata_cli.inspection.source import inspect_source
 
-    return inspect_source(fspath(path), options, _room(options), progress)
+    return inspect_source(fspath(place), options, _room(options), progress)
 
 
 def _check(options: InspectOptions) -> None:
@@ -70,6 +74,7 @@ def _check(options: InspectOptions) -> None:
     for name, n_bytes in (("--disk", options.disk_bytes), ("--memory", options.memory_bytes)):
         if n_bytes is not None and n_bytes < 1:
             raise UsageError(f"{name} {n_bytes} is not positive", hint=f"{name} 16GB")
+    check_order(options.order, options.splits)
     if options.full and options.sample_bytes is not None:
         raise UsageError("--full reads everything: it takes no --sample-size")
     if options.sample_bytes is not None and options.sample_bytes < MIN_SAMPLE_BYTES:
@@ -84,13 +89,15 @@ def _check(options: InspectOptions) -> None:
         raise UsageError(f"--html {html}: there is no folder {html.parent}")
 
 
-def _check_of_source(options: InspectOptions, path: Path) -> None:
+def _check_of_source(options: InspectOptions, path: Place) -> None:
     """Raise UsageError for options that a dataset has no use for: its manifest has it all."""
-    given = {
+    given: dict[str, Any] = {
         "--full": options.full,
         "--sample-size": options.sample_bytes,
         "--label": options.label if not options.shuffle_score else None,
     }
+    for part in (options.shape, options.splits, options.order):
+        given |= {one.flag: value for one, value in given_options(part)}
     for option, value in given.items():
         if value:
             raise UsageError(f"{option} is for files: of the dataset {path} everything is known")
@@ -110,18 +117,18 @@ def _room(options: InspectOptions) -> Room:
     )
 
 
-def _is_foreign(place: Path) -> bool:
+def _is_foreign(place: Place) -> bool:
     """Whether it is a Parquet file, and none of a dataset of ours."""
     from bigdata_cli.io.paths import is_parquet_name
 
-    return is_parquet_name(place.name) and not (place.parent / MANIFEST_NAME).exists()
+    return is_parquet_name(place.name) and not is_file(place.parent / MANIFEST_NAME)
 
 
-def _is_dataset(place: Path) -> bool:
+def _is_dataset(place: Place) -> bool:
     """Whether it is a folder that has a manifest, or nothing that could be read as a source."""
     from bigdata_cli.io.paths import expand_paths
 
-    if not place.is_dir():
+    if not is_folder(place):
         return False
     names = open_store(place).names()
     if MANIFEST_NAME in names:

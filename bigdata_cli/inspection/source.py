@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from bigdata_cli.inspection.footprint import (
     examples,
     pandas_column,
     table_columns,
+    values_of,
 )
 from bigdata_cli.inspection.full import Full, read_all
 from bigdata_cli.inspection.relations import correlated_pairs, duplicate_rows, label_ties
@@ -35,6 +36,8 @@ from bigdata_cli.sources.csv.detect import CERTAIN
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.transforms.shape import shaped
+from bigdata_cli.transforms.split_values import split_before_fit
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes
@@ -53,7 +56,7 @@ def inspect_source(
     path: str, options: InspectOptions, room: Room, progress: ProgressListener | None = None
 ) -> CsvReport:
     """The report of CSV or text files, or of tables, from a sample of them or from all rows."""
-    source = open_rows([path], options.source)
+    source = _shaped(open_rows([path], options.source), options)
     if options.label is not None and options.label not in source.names:
         raise UsageError(
             f'--label: there is no column "{options.label}"',
@@ -67,6 +70,8 @@ def inspect_source(
         skip_bad_rows=options.full or options.on_bad_row == "skip",
         max_record_bytes=MAX_RECORD_BYTES,
     )
+    if not sample.rows and source.is_shaped:
+        raise DataError(f"{path}: no row of the sample is left after --where and --sample")
     if not sample.rows:
         raise DataError(
             f"{path} has no rows",
@@ -76,6 +81,20 @@ def inspect_source(
         )
     rows = draw_rows(source, sample, source.names, max_bytes=max_bytes)
     return _Inspection(path, options, room, source, sample, rows, max_bytes, progress).report()
+
+
+def _shaped(rows: RowSource, options: InspectOptions) -> RowSource:
+    """The rows after the steps that were asked for; statistics are those of a sample, but for
+    `--full`."""
+    split = split_before_fit(options.splits, options.shape, rows.names, columns=None, drop=())
+    return shaped(
+        rows,
+        options.shape,
+        label=options.label,
+        skip_bad_rows=options.full or options.on_bad_row == "skip",
+        split=split,
+        from_sample=not options.full or rows.comes_once,
+    )
 
 
 @dataclass
@@ -97,7 +116,11 @@ class _Inspection:
         source, sample = self.source, self.sample
         # Before all is read: a pipe is used up then.
         stored = source.arrow_batches(TABLE_BYTES)
-        values = examples(source, sample.plan) if stored is None else ()
+        values: Sequence[tuple[str, ...]] = ()
+        if source.is_shaped:
+            values = values_of(self.rows.batches, len(source.names))
+        elif stored is None:
+            values = examples(source, sample.plan)
         self.notes = (*source.notes, *source.hints(sample.plan).values())
         profiled = source.names[:_PROFILED_COLUMNS]
         bins = {name: self._bins(name) for name in profiled}
@@ -116,7 +139,15 @@ class _Inspection:
             self._column(one, in_pandas[place], values[place], known.get(one.column.name))
             for place, one in enumerate(seen)
         )
-        wish = Wish(path=self.path, flags=self._repeated_flags(), label=self.options.label)
+        options = self.options
+        wish = Wish(
+            path=self.path,
+            flags=self._repeated_flags(),
+            label=options.label,
+            shape=options.shape,
+            splits=options.splits,
+            order=options.order,
+        )
         costs = predict_costs(self.rows, wish, self.room)
         low, high = self._interval()
         batches, label = self.rows.batches, self.options.label
@@ -276,7 +307,7 @@ class _Inspection:
         return self.sample.rejected if self.options.on_bad_row == "skip" else None
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [*self.notes]
+        notes = [*self.notes, *self._shape_notes()]
         hidden = len(self.source.names) - _PROFILED_COLUMNS
         if hidden > 0:
             notes.append(
@@ -301,3 +332,13 @@ class _Inspection:
         if texts and len(texts) == len(self.source.names):
             notes.append("all columns are text: matrix and packed hold numbers only")
         return tuple(notes)
+
+    def _shape_notes(self) -> Iterator[str]:
+        """What becomes of the rows."""
+        rows, splits = self.rows, self.options.splits.split
+        if rows.filtered:
+            share = rows.rows / (rows.rows + rows.filtered)
+            yield f"--where and --sample keep {100 * share:.3g} % of the rows that were looked at"
+        if splits:
+            parts = (f"{name} {round(rows.all_rows * x):,}" for name, x in splits.items())
+            yield f"rows of the splits, about: {', '.join(parts)}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, cast
 
 from bigdata_cli.errors import DataError, UsageError, closest, lost
 from bigdata_cli.io.decompress import (
@@ -15,6 +16,8 @@ from bigdata_cli.io.decompress import (
     dictionary_error,
 )
 from bigdata_cli.io.paths import is_csv_name, is_text_name
+from bigdata_cli.io.places import open_file, read_all
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     import zipfile  # which few runs need, and all would wait for
@@ -26,7 +29,7 @@ _ENCRYPTED = 0x1
 _SHOWN_MEMBERS = 12
 
 
-def find_member(path: Path, name: str, wanted: str | None) -> zipfile.ZipInfo:
+def find_member(path: Place, name: str, wanted: str | None) -> zipfile.ZipInfo:
     """The member that is meant: the one named, or the only CSV (or text file, or file) in it.
 
     Raises UsageError, with the members, where the choice is not clear; DataError for a damaged
@@ -52,12 +55,12 @@ def find_member(path: Path, name: str, wanted: str | None) -> zipfile.ZipInfo:
     return member
 
 
-def _members(path: Path, name: str) -> list[zipfile.ZipInfo]:
+def _members(path: Place, name: str) -> list[zipfile.ZipInfo]:
     """The files in the archive, without folders and what file managers put there."""
     import zipfile
 
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _buffered(path) as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
         raise DataError(
@@ -67,6 +70,10 @@ def _members(path: Path, name: str) -> list[zipfile.ZipInfo]:
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         raise DataError(f"{name} is an Office document", hint="save it as CSV first")
     return [entry for entry in entries if not entry.is_dir() and not _is_hidden(entry.filename)]
+
+
+def _buffered(path: Place) -> io.BufferedReader:
+    return io.BufferedReader(cast("io.RawIOBase", open_file(path)))
 
 
 def _is_hidden(filename: str) -> bool:
@@ -97,11 +104,11 @@ def _listing(archive: str, members: Sequence[zipfile.ZipInfo]) -> str:
     return f"one of {shown}" + (f", … and {more:,} more" if more > 0 else "")
 
 
-def member_start(path: Path, member: zipfile.ZipInfo, name: str) -> int:
+def member_start(path: Place, member: zipfile.ZipInfo, name: str) -> int:
     """The offset in the archive where the data of a member begin."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         file.seek(member.header_offset)
-        header = file.read(_LOCAL_HEADER.size)
+        header = read_all(file, _LOCAL_HEADER.size)
     if len(header) == _LOCAL_HEADER.size:
         signature, n_name, n_extra = _LOCAL_HEADER.unpack(header)
         if signature == ZIP_SIGNATURES[0]:
@@ -109,7 +116,7 @@ def member_start(path: Path, member: zipfile.ZipInfo, name: str) -> int:
     raise DataError(f"{name}: the zip archive is damaged: the member is not where it should be")
 
 
-def open_member(path: Path, member: zipfile.ZipInfo, raw: ByteStream, name: str) -> ByteStream:
+def open_member(path: Place, member: zipfile.ZipInfo, raw: ByteStream, name: str) -> ByteStream:
     """The data of a member. raw: its bytes in the archive."""
     import zipfile
 
@@ -172,17 +179,19 @@ class _CheckedStream:
 class _ZipfileStream:
     """A member in a compression that few archives have: what the standard library reads."""
 
-    def __init__(self, path: Path, member: zipfile.ZipInfo, name: str) -> None:
+    def __init__(self, path: Place, member: zipfile.ZipInfo, name: str) -> None:
         import zipfile
 
         self._member = member
         self._name = name
         self._produced = 0
-        self._archive = zipfile.ZipFile(path)
+        self._opened = _buffered(path)
+        self._archive = zipfile.ZipFile(self._opened)
         try:
             self._file = self._archive.open(member)
         except (NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
             self._archive.close()
+            self._opened.close()
             raise DataError(
                 f"{name}: the member cannot be read: {error}", hint="unzip it first"
             ) from error
@@ -207,3 +216,4 @@ class _ZipfileStream:
     def close(self) -> None:
         self._file.close()
         self._archive.close()
+        self._opened.close()

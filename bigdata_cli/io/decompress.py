@@ -32,6 +32,10 @@ _MAY_BE_PADDED = ("gzip", "xz")
 _TOOLS = {"gzip": "gzip -t", "bzip2": "bzip2 -t", "xz": "xz -t", "zstd": "zstd -t"}
 
 
+class Cancelled(Exception):
+    """Reading was stopped from outside."""
+
+
 class ByteStream(Protocol):
     """Bytes, in order."""
 

@@ -36,6 +36,10 @@ class LocalStore:
     def __str__(self) -> str:
         return str(self.path)
 
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        """A process that it is sent to may be in another folder."""
+        return type(self), (self.path.absolute(),)
+
     def where(self, name: str) -> str:
         return self._place(name)
 
@@ -94,6 +98,17 @@ class LocalStore:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self._place(old), self._place(new))
         self.sync()
+
+    def publish(self, old: str, new: str) -> bool:
+        """The lock is held by the kernel: there is no other writer."""
+        self.rename({old: new})
+        return os.path.exists(self._place(new))
+
+    def n_unfinished(self) -> int:
+        return 0
+
+    def discard_unfinished(self) -> None:
+        """What is written has a name."""
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:

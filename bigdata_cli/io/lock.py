@@ -21,7 +21,7 @@ _SECONDS_BETWEEN = 0.05
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
-class _Holder(msgspec.Struct, frozen=True, kw_only=True):
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """The process that holds a lock, as its file has it. boot: see `_boot_id`."""
 
     pid: int
@@ -65,6 +65,9 @@ class FolderLock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def confirm(self) -> None:
+        """The kernel keeps it for us."""
+
     def _take(self, descriptor: int) -> bool:
         """Whether the lock is ours now; False where its holder has just removed it."""
         by_kernel = True
@@ -85,22 +88,36 @@ class FolderLock:
         if holder is not None and _may_live(holder, by_kernel=by_kernel):
             raise self._held(holder)
         os.ftruncate(descriptor, 0)
-        ours = _Holder(
-            pid=os.getpid(),
-            host=os.uname().nodename,
-            boot=_boot_id(),
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        os.pwrite(descriptor, msgspec.json.encode(ours), 0)
+        os.pwrite(descriptor, msgspec.json.encode(this_process()), 0)
         return True
 
-    def _held(self, holder: _Holder | None) -> UsageError:
+    def _held(self, holder: Holder | None) -> UsageError:
         who, hint = "another conversion", "wait for it, or -o OTHER"
         if holder is not None:
             who = f"process {holder.pid} on {holder.host}, since {holder.started},"
             if holder.host != os.uname().nodename:
                 hint = f"wait for it, or rm {self.path} where that process is gone"
         return UsageError(f"{who} is writing into {self.path.parent}", hint=hint)
+
+
+def this_process() -> Holder:
+    """This process as a holder of a lock."""
+    return Holder(
+        pid=os.getpid(),
+        host=os.uname().nodename,
+        boot=_boot_id(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def is_gone(holder: Holder) -> bool:
+    """Whether a holder was a process of this machine, and has ended.
+
+    Of one on another machine, or before the last restart of this one, nothing is known.
+    """
+    boot = _boot_id()
+    is_here = bool(boot) and (holder.boot, holder.host) == (boot, os.uname().nodename)
+    return is_here and not _is_alive(holder.pid)
 
 
 def _boot_id() -> str:
@@ -111,15 +128,15 @@ def _boot_id() -> str:
         return ""
 
 
-def _read(descriptor: int) -> _Holder | None:
+def _read(descriptor: int) -> Holder | None:
     """The holder in a lock file; None where there is none, as in one that is being written."""
     try:
-        return msgspec.json.decode(os.pread(descriptor, _MAX_BYTES, 0), type=_Holder)
+        return msgspec.json.decode(os.pread(descriptor, _MAX_BYTES, 0), type=Holder)
     except (ValueError, RecursionError):
         return None
 
 
-def _may_live(holder: _Holder, *, by_kernel: bool) -> bool:
+def _may_live(holder: Holder, *, by_kernel: bool) -> bool:
     """Whether the holder may still be running, although the kernel gave us the lock (or has none).
 
     The same boot is the same kernel, whatever a container calls its host.

@@ -26,6 +26,8 @@ from bigdata_cli.io.encoding import (
     marked_encoding,
 )
 from bigdata_cli.io.paths import COMPRESSED_EXTENSIONS
+from bigdata_cli.io.places import absolute, look_at, open_file, read_all
+from bigdata_cli.io.remote.web import WebStream
 from bigdata_cli.io.streams import (
     STDIN,
     FileStream,
@@ -34,6 +36,7 @@ from bigdata_cli.io.streams import (
     PipeStream,
     open_stdin,
 )
+from bigdata_cli.url import Place, Snapshot, Url
 
 _DIGEST_BYTES = 1 << 16
 _SNIFFED_BYTES = 4096
@@ -44,14 +47,14 @@ _MAX_LAYERS = 3
 class Origin:
     """Where bytes come from.
 
-    name: as the user gave it. path: of the file; None: stdin. member: of a zip archive. layers:
-    compressions, the outermost first. encoding: as Python calls it. size: bytes to be read of the
-    file or the member, before they are decompressed; 0: not known. held: what cannot be opened
-    again, opened.
+    name: as the user gave it, without secrets. path: where the file is; None: stdin. member: of a
+    zip archive. layers: compressions, the outermost first. encoding: as Python calls it. size:
+    bytes to be read of the file or the member, before they are decompressed; 0: not known. held:
+    what cannot be opened again, opened.
     """
 
     name: str
-    path: Path | None
+    path: Place | None
     member: str | None = None
     layers: tuple[str, ...] = ()
     encoding: str = UTF8
@@ -63,6 +66,10 @@ class Origin:
         """Whether it can only be read from its start."""
         return bool(self.held is not None or self.member or self.layers or self.encoding != UTF8)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A process that it is sent to may be in another folder."""
+        return vars(self) | {"path": None if self.path is None else absolute(self.path)}
+
     @property
     def stem(self) -> str:
         """Its name without folders and extensions.
@@ -70,10 +77,10 @@ class Origin:
         >>> Origin(name="data/trips.csv.gz", path=Path("data/trips.csv.gz"), layers=("gzip",)).stem
         'trips'
         """
-        if self.path is None or (self.held is not None and self.path.is_relative_to("/dev")):
+        if self.path is None or (self.held is not None and _is_device(self.path)):
             return "stdin"
         named = self.name.endswith(f"::{self.member}") and self.member
-        place = PurePosixPath(named) if named else self.path
+        place = PurePosixPath(named or self.path.name)
         if self.layers and place.suffix.lower() in COMPRESSED_EXTENSIONS:
             place = place.with_suffix("")
         # What is no Unicode, or a path on another system, is no name for a file.
@@ -115,12 +122,13 @@ class Origin:
         """(bytes of the file, mtime in ns, sha256 of its size and its first and last 64 KiB)."""
         if self.held is not None or self.path is None:
             return 0, 0, ""
-        with self.path.open("rb") as file:
-            stat = os.fstat(file.fileno())
-            digest = hashlib.sha256(str(stat.st_size).encode() + file.read(_DIGEST_BYTES))
-            file.seek(max(0, stat.st_size - _DIGEST_BYTES))
-            digest.update(file.read(_DIGEST_BYTES))
-        return stat.st_size, stat.st_mtime_ns, digest.hexdigest()
+        found = snapshot_of(self.path)
+        size = found.bytes or 0
+        with open_file(self.path) as file:
+            digest = hashlib.sha256(str(size).encode() + read_all(file, _DIGEST_BYTES))
+            file.seek(max(0, size - _DIGEST_BYTES))
+            digest.update(read_all(file, _DIGEST_BYTES))
+        return size, found.mtime_ns, digest.hexdigest()
 
 
 def find_origin(
@@ -140,8 +148,10 @@ def find_origin(
     """
     encoding = None if encoding is None else check_encoding(encoding)
     expected = Expected(
-        name=name, encoding=encoding, tables=tables or {}, may_be_empty=may_be_empty
+        name=str(name), encoding=encoding, tables=tables or {}, may_be_empty=may_be_empty
     )
+    if isinstance(name, Url):
+        return _find_at_address(expected, name, n_bytes)
     path, member = _split_member(name)
     if name == STDIN:
         return _find_pipe(expected, None, open_stdin(), n_bytes)
@@ -152,17 +162,39 @@ def find_origin(
         except OSError as error:
             raise UsageError(f"{name} cannot be read: {error.strerror}") from error
         return _find_pipe(expected, path, pipe, n_bytes)
-    return _find_file(expected, path, member, n_bytes)
+    return _find_file(expected, Path(os.path.abspath(path)), member, n_bytes)
+
+
+def _find_at_address(expected: Expected, given: Url, n_bytes: int) -> tuple[Origin, bytes]:
+    """`find_origin` of a file at an address; a pipe where its server has no ranges."""
+    url, member = given, None
+    if given.snapshot is None:
+        archive, separator, wanted = given.address.partition("::")
+        url, member = Url(archive), wanted if separator else None
+    try:
+        url = url if url.snapshot is not None else url.with_snapshot(look_at(url))
+        assert url.snapshot is not None
+        if not url.snapshot.has_ranges:
+            if member is not None:
+                raise UsageError(
+                    f"{given}: a member of an archive is not read from a server without ranges",
+                    hint="save the archive to a file first",
+                )
+            return _find_pipe(expected, url, WebStream(url, expected.name), n_bytes)
+    except FileNotFoundError as error:
+        raise UsageError(f"{given} does not exist: {error.strerror}") from error
+    except OSError as error:
+        raise UsageError(f"{given} cannot be read: {error.strerror}") from error
+    return _find_file(expected, url, member, n_bytes)
 
 
 def _find_file(
-    expected: Expected, path: Path, member: str | None, n_bytes: int
+    expected: Expected, path: Place, member: str | None, n_bytes: int
 ) -> tuple[Origin, bytes]:
     """`find_origin` of a regular file, or of a member where it is an archive."""
     name = expected.name
-    path = Path(os.path.abspath(path))
     try:
-        origin = Origin(name=name, path=path, size=os.path.getsize(path))
+        origin = Origin(name=name, path=path, size=snapshot_of(path).bytes or 0)
         raw = PeekedStream(_open_raw(origin))
         if member is not None or raw.peek(4) in ZIP_SIGNATURES:
             raw.close()
@@ -216,22 +248,39 @@ def _open_raw(origin: Origin) -> ByteStream:
     return open_member(origin.path, info, raw, origin.name)
 
 
-def check_unchanged(name: str, path: Path, file_bytes: int | None, mtime_ns: int) -> None:
+def _is_device(path: Place) -> bool:
+    return isinstance(path, Path) and path.is_relative_to("/dev")
+
+
+def snapshot_of(path: Place) -> Snapshot:
+    """A file as it was when it was found: at an address then, else now; raises OSError."""
+    known = path.snapshot if isinstance(path, Url) else None
+    return look_at(path) if known is None else known
+
+
+def with_snapshot(path: Place) -> Place:
+    """A place that knows what was found there, where it is an address; raises OSError."""
+    return path.with_snapshot(snapshot_of(path)) if isinstance(path, Url) else path
+
+
+def check_unchanged(name: str, path: Place, file_bytes: int | None, mtime_ns: int) -> None:
     """Raise SourceLostError where a file is gone, DataError where it was written to.
 
     file_bytes: None where only its time counts.
     """
     try:
-        stat = os.stat(path)
+        now = look_at(path)
     except OSError as error:
         raise SourceLostError(
             f"{name} vanished while it was read: {error.strerror}", hint="bring it back"
         ) from error
-    if stat.st_mtime_ns == mtime_ns and file_bytes in (None, stat.st_size):
+    then = path.snapshot if isinstance(path, Url) else None
+    is_same_version = then is None or now.version == then.version
+    if now.mtime_ns == mtime_ns and file_bytes in (None, now.bytes) and is_same_version:
         return
     change = "it was written to"
-    if file_bytes is not None and stat.st_size != file_bytes:
-        change = f"it had {file_bytes:,} bytes, and has {stat.st_size:,} now"
+    if file_bytes is not None and now.bytes != file_bytes:
+        change = f"it had {file_bytes:,} bytes, and has {now.bytes or 0:,} now"
     raise DataError(
         f"{name} changed while it was read: {change}",
         hint="convert it when nothing writes to it any more, or convert a copy",
@@ -273,7 +322,7 @@ class _Sniffed:
 class Held:
     """A stream that comes once: its beginning is kept until it is read from its start."""
 
-    def __init__(self, found: _Sniffed, pipe: PipeStream | ObjectStream) -> None:
+    def __init__(self, found: _Sniffed, pipe: PipeStream | ObjectStream | WebStream) -> None:
         self._stream = found.stream
         self._decoder = found.decoder
         self._pipe = pipe
@@ -301,7 +350,7 @@ class Held:
 
 
 def _find_pipe(
-    expected: Expected, path: Path | None, pipe: Any, n_bytes: int
+    expected: Expected, path: Place | None, pipe: Any, n_bytes: int
 ) -> tuple[Origin, bytes]:
     name = expected.name
     found = _Sniffed(PeekedStream(pipe), expected)

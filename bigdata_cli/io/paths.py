@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
+import posixpath
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.io.places import is_there, join, list_folder, look_at
+from bigdata_cli.io.remote.files import matches
+from bigdata_cli.url import Url, as_place, is_address
 
 CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
@@ -26,14 +30,19 @@ def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
 
     A path that exists is itself, whatever characters it has, and so is a dataset of ours. Another
     folder is its CSV files by name, or its Parquet files or JSON lines, or else its text files.
-    Else `*`, `?`, `[…]` and `**` (any folders) are a pattern. What is neither is left to whoever
+    Else `*`, `?`, `[…]` and `**` (any folders) are a pattern. All of this goes for addresses too,
+    but for folders and `?` of web servers. What is neither is left to whoever
     opens it. Raises UsageError where nothing is meant, and where a file is meant twice.
     """
     if not paths:
         raise UsageError("no source was given", hint="bigdata convert FILE.csv --to parquet")
     names: list[str] = []
     for path in paths:
-        name = os.fspath(path)
+        place = as_place(path) if is_address(path) else path
+        if isinstance(place, Url):
+            names += _at_address(place)
+            continue
+        name = os.fspath(place)
         if os.path.isdir(name) and not os.path.exists(os.path.join(name, MANIFEST_NAME)):
             names += _files_of_folder(name)
         elif os.path.lexists(name) or not glob.has_magic(name) or _is_inside(name):
@@ -45,9 +54,48 @@ def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
 
 
 def _is_inside(name: str) -> bool:
-    """Whether it names a member of an archive, or an address: no pattern of files."""
+    """Whether it names a member of an archive: no pattern of files."""
     archive, separator, _ = name.partition("::")
-    return "://" in name or bool(separator and os.path.isfile(archive))
+    return bool(separator and os.path.isfile(archive))
+
+
+def _at_address(url: Url) -> list[str]:
+    """The files that an address means; those that were found have what is known of them."""
+    if url.snapshot is not None or "::" in url.name:
+        return [url]
+    try:
+        return [url.with_snapshot(look_at(url, is_first=True))]
+    except IsADirectoryError:
+        names = [listed.name for listed in list_folder(url)]
+        return [url] if MANIFEST_NAME in names else _files_of_folder(url)
+    except FileNotFoundError:
+        pattern = url.address.replace("?", "") if url.is_web else url.address
+        return _matches_at_address(url) if glob.has_magic(pattern) else [url]
+    except OSError as error:
+        raise UsageError(f"{url} cannot be read: {error.strerror}") from error
+
+
+def _matches_at_address(pattern: Url) -> list[str]:
+    """The files that a pattern of addresses means, without those of our own datasets."""
+    try:
+        found = matches(pattern)
+    except OSError as error:
+        raise UsageError(f"{pattern} cannot be read: {error.strerror}") from error
+    ours = {url.parent for url in found if url.name == MANIFEST_NAME}
+    ours |= {
+        folder
+        for folder in {url.parent for url in found} - ours
+        if not folder.is_web and is_there(folder / MANIFEST_NAME)
+    }
+    kept: list[str] = [url for url in found if url.parent not in ours]
+    if kept:
+        return kept
+    if found:
+        raise UsageError(
+            f"{pattern} matches files of a dataset only, such as {found[0]}",
+            hint="name the files that the dataset was made of",
+        )
+    raise UsageError(f"{pattern} matches no file")
 
 
 def is_csv_name(name: str) -> bool:
@@ -76,14 +124,10 @@ def _endings(extensions: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _files_of_folder(folder: str) -> list[str]:
+def _files_of_folder(folder: str | Url) -> list[str]:
     """The CSV or Parquet files of a folder, or else its text, by name; hidden ones are left out."""
-    with os.scandir(folder) as entries:
-        files = sorted(
-            entry.name
-            for entry in entries
-            if not entry.name.startswith((".", "_")) and entry.is_file()
-        )
+    listed = [one for one in list_folder(folder) if not one.name.startswith((".", "_"))]
+    files = [one.name for one in listed if not one.is_folder]
     kinds = {
         "CSV": [name for name in files if is_csv_name(name)],
         "Parquet": [name for name in files if is_parquet_name(name)],
@@ -101,8 +145,8 @@ def _files_of_folder(folder: str) -> list[str]:
     found += [("text", [name for name in files if is_text_name(name)])]
     for _, wanted in found:
         if wanted:
-            return [os.path.join(folder, name) for name in wanted]
-    partitions = _partitions(folder)
+            return [join(folder, name) for name in wanted]
+    partitions = _partitions(folder, [one.name for one in listed if one.is_folder])
     if partitions and not files:
         return [name for one in partitions for name in _files_of_folder(one)]
     extensions = (CSV_EXTENSIONS, TEXT_EXTENSIONS, JSON_LINES_EXTENSIONS, PARQUET_EXTENSIONS)
@@ -114,16 +158,10 @@ def _files_of_folder(folder: str) -> list[str]:
     )
 
 
-def _partitions(folder: str) -> list[str]:
-    """The folders in a folder that are called KEY=VALUE, by name; none where others are there."""
-    with os.scandir(folder) as entries:
-        names = sorted(
-            entry.name
-            for entry in entries
-            if entry.is_dir() and not entry.name.startswith((".", "_"))
-        )
+def _partitions(folder: str | Url, names: Sequence[str]) -> list[str | Url]:
+    """The folders in a folder that are called KEY=VALUE; none where others are there."""
     is_partitioned = all(name.partition("=")[0] and "=" in name for name in names)
-    return [os.path.join(folder, name) for name in names] if is_partitioned else []
+    return [join(folder, name) for name in names] if is_partitioned else []
 
 
 def partition_keys(
@@ -133,11 +171,11 @@ def partition_keys(
 
     Raises UsageError where files have different keys.
     """
-    folders = [os.path.join(os.fspath(path), "") for path in paths if os.path.isdir(path)]
+    folders = [_with_slash(path) for path in paths if _is_folder_of(path, names)]
     keys: dict[str, tuple[tuple[str, str], ...]] = {}
     for name in names:
         folder = next((one for one in folders if name.startswith(one)), None)
-        parts = [] if folder is None else os.path.dirname(name[len(folder) :]).split(os.sep)
+        parts = [] if folder is None else posixpath.dirname(name[len(folder) :]).split("/")
         pairs = [part.partition("=") for part in parts if "=" in part]
         keys[name] = tuple((unquote(key), unquote(value)) for key, _, value in pairs)
     found = {tuple(key for key, _ in pairs): name for name, pairs in keys.items()}
@@ -149,6 +187,21 @@ def partition_keys(
             hint=f"'{os.path.dirname(first)}/*' names the files of one folder, without such keys",
         )
     return keys
+
+
+def _is_folder_of(path: str | Path, names: Sequence[str]) -> bool:
+    """Whether a path that was given is a folder, and some names are those of its files."""
+    if not is_address(path):
+        return os.path.isdir(path)
+    place = as_place(path)
+    return not isinstance(place, Url) or (
+        place not in names and any(name.startswith(_with_slash(place)) for name in names)
+    )
+
+
+def _with_slash(path: str | Path) -> str:
+    place = as_place(path) if is_address(path) else path
+    return os.path.join(os.fspath(place), "")
 
 
 def _matches(pattern: str) -> list[str]:
@@ -196,7 +249,7 @@ def _suggestion(pattern: str) -> str:
 def _check_unique(names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
-        place = os.path.abspath(name)
+        place = name.address if isinstance(name, Url) else os.path.abspath(name)
         if place in seen:
             raise UsageError(
                 f"{name} is named twice: its rows would be in the dataset twice",

@@ -58,7 +58,7 @@ class ByteSink(Protocol):
         """Close the file; returns its entry, under its final name."""
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
+        """Close the file; safe to call twice. One that is not finished need not be there."""
 
 
 class FileStat(NamedTuple):
@@ -90,6 +90,9 @@ class Lock(Protocol):
     def acquire(self) -> None:
         """Raise UsageError, with who holds it, where that is another conversion."""
 
+    def confirm(self) -> None:
+        """Raise UsageError where another conversion has taken it over meanwhile."""
+
     def release(self) -> None:
         """Give it back; safe to call twice."""
 
@@ -116,7 +119,10 @@ class Store(Files, Protocol):
         """Take over a file that is whole at its `create_path`."""
 
     def put(self, name: str, data: bytes, *, at: int = 0) -> None:
-        """Write bytes at the end of a file, which is cut to `at` bytes before."""
+        """Write bytes at the end of a file, which is cut to `at` bytes before.
+
+        Files that grow in this way are lines of JSON, `NAME.jsonl`.
+        """
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Give files other names, in place of those that have them; all are on the disk then.
@@ -124,8 +130,20 @@ class Store(Files, Protocol):
         One that is not there has got its name before.
         """
 
+    def publish(self, old: str, new: str) -> bool:
+        """Give a file its name, if no other content has it; whether it has it now.
+
+        Of several writers one is told so. As with `rename` it may be done twice.
+        """
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, those that there are."""
+
+    def n_unfinished(self) -> int:
+        """How many files writers have begun that have no name yet."""
+
+    def discard_unfinished(self) -> None:
+        """Remove what killed writers have left that has no name yet; the lock is held."""
 
     def sync(self, names: Iterable[str] = (), pool: Executor | None = None) -> None:
         """Wait until the bytes of files are on the disk; of none, the names of all files."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.store import Store
+from bigdata_cli.url import Place, Url
 
 
-def open_store(place: Path) -> Store:
-    """The store at a place: a folder. It need not be there."""
-    return LocalStore(place)
+def open_store(place: Place) -> Store:
+    """The store at a place: a folder, or the objects below an address. It need not be there."""
+    if not isinstance(place, Url):
+        return LocalStore(place)
+    from bigdata_cli.io.object_store import ObjectStore
+
+    return ObjectStore(place)

@@ -6,30 +6,27 @@ import os
 import select
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.errors import DataError, SourceLostError, UsageError
-from bigdata_cli.io.decompress import ByteStream
+from bigdata_cli.io.decompress import ByteStream, Cancelled
+from bigdata_cli.io.places import open_file
+from bigdata_cli.url import Place
 
 STDIN = "-"
 _READ_BYTES = 1 << 20
 _MILLISECONDS_BETWEEN_LOOKS = 200
 
 
-class Cancelled(Exception):
-    """Reading was stopped from outside."""
-
-
 class FileStream:
     """A piece of a file; a `ByteStream`."""
 
-    def __init__(self, path: Path, name: str, start: int, size: int) -> None:
+    def __init__(self, path: Place, name: str, start: int, size: int) -> None:
         self._name = name
         self._size = size
         self.consumed = 0
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = open_file(path, from_start=True)
             self._file.seek(start)
         except OSError as error:
             raise SourceLostError(f"{name} cannot be opened again: {error.strerror}") from error

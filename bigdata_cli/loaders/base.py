@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -16,6 +15,7 @@ from bigdata_cli.io.store import Store
 from bigdata_cli.resources.pages import pages
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset.manifest import Manifest, ShardEntry
@@ -24,10 +24,19 @@ _MAPPED_BYTES = 1 << 20
 """Arrays of at least this size do not come from the heap."""
 
 
+class ColumnsOfRows(Protocol):
+    """Rows to encode, of a dataset or of another source: what messages call them, their columns."""
+
+    @property
+    def path(self) -> Place: ...
+    @property
+    def schema(self) -> Schema: ...
+
+
 class ReadableDataset(Protocol):
     """What loaders need of a dataset; `bigdata_cli.dataset.Dataset` documents each member."""
 
-    path: Path
+    path: Place
     store: Store
     manifest: Manifest
 

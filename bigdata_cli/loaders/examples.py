@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
+from bigdata_cli.loaders.base import ArraySpec, ColumnsOfRows, Encoder
 from bigdata_cli.loaders.feature_arrays import FeatureArrays, stands_for
 from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.loaders.target import Target
@@ -53,7 +53,7 @@ class FeatureEncoder(FeatureArrays, Encoder):
 
     def __init__(
         self,
-        dataset: ReadableDataset,
+        dataset: ColumnsOfRows,
         features: FeaturePlan,
         target: Target,
         schema: Schema | None = None,
@@ -84,7 +84,7 @@ class FeatureEncoder(FeatureArrays, Encoder):
         )
         self.row_bytes = sum(spec.row_bytes for spec in self.specs)
 
-    def for_dataset(self, other: ReadableDataset) -> FeatureEncoder:
+    def for_dataset(self, other: ColumnsOfRows) -> FeatureEncoder:
         """Return an encoder of another dataset, or of this one, for the same model."""
         return FeatureEncoder(other, self.features, self.target, self._schema)
 
@@ -121,7 +121,7 @@ class FeatureEncoder(FeatureArrays, Encoder):
         return y.astype(np.float32)
 
 
-def _label_problem(dataset: ReadableDataset, target: Target) -> str | None:
+def _label_problem(dataset: ColumnsOfRows, target: Target) -> str | None:
     name = target.column.name
     if name not in dataset.schema.names:
         return f'{dataset.path} has no column "{name}"'

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from bigdata_cli.arrays.columns import numbers
 from bigdata_cli.errors import UsageError, VerificationError, did_you_mean
-from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.base import ColumnsOfRows
 from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.native.library import NUMBER_COLUMN, address, lib
 from bigdata_cli.types.dtype import Column, Kind, Schema
@@ -43,7 +43,7 @@ class FeatureArrays:
     """
 
     def __init__(
-        self, dataset: ReadableDataset, features: FeaturePlan, schema: Schema | None = None
+        self, dataset: ColumnsOfRows, features: FeaturePlan, schema: Schema | None = None
     ) -> None:
         """Make the encoder of some features.
 
@@ -218,7 +218,7 @@ def hash_buckets(column: pa.Array, n_buckets: int) -> np.ndarray:
     return found
 
 
-def matching_columns(dataset: ReadableDataset, wanted: Sequence[Column]) -> list[Column]:
+def matching_columns(dataset: ColumnsOfRows, wanted: Sequence[Column]) -> list[Column]:
     """Return the dataset's columns with the names of the wanted ones.
 
     Raises:

@@ -192,13 +192,15 @@ def budget_within(
     *,
     jobs: int,
     batch_sizes: Sequence[int | None] = BATCH_SIZES,
+    are_processes: bool = False,
 ) -> MemoryBudget:
     """The budget of a conversion in this process: its limit is what was given, or the default.
 
     It is never more than what there is. Where nothing was given, what the process takes already is
     added to the default, which is raised to what tables of the usual size need. batch_sizes: of
-    `MemoryBudget.batch_bytes`, the largest that fits is taken. Raises BudgetError where that is not
-    there.
+    `MemoryBudget.batch_bytes`, the largest that fits is taken. are_processes: the jobs are
+    processes, which this one starts; the default has room for all of them where half of what there
+    is suffices. Raises BudgetError where that is not there.
     """
     program_bytes = tree_memory_bytes()
     reach = program_bytes + available_memory_bytes(new_threads=jobs + _OTHER_THREADS)
@@ -207,6 +209,9 @@ def budget_within(
         # depends neither on that nor on the default.
         limit = default_limit(reach) + max(0, program_bytes - START_BYTES)
         limit = max(limit, smallest_limit(work, program_bytes, batch_sizes[:1]))
+        if are_processes:
+            wanted = max(START_BYTES, program_bytes) + jobs * _usual_process(work, limit)
+            limit = max(limit, min(wanted, reach // 2))
     else:
         limit = given_bytes
     limit = min(reach, limit)
@@ -215,7 +220,8 @@ def budget_within(
         # The next process may be a little larger than this one.
         named = smallest_limit(work, program_bytes + 2 * _ROUNDING_BYTES, batch_sizes)
         raise too_small(limit, named, is_given=limit == given_bytes)
-    return plan_budget(limit, work, jobs=jobs, program_bytes=program_bytes, batch_sizes=batch_sizes)
+    plan = plan_processes if are_processes else plan_budget
+    return plan(limit, work, jobs=jobs, program_bytes=program_bytes, batch_sizes=batch_sizes)
 
 
 def plan_budget(
@@ -250,6 +256,49 @@ def plan_budget(
             )
     smallest = smallest_limit(work, program_bytes, batch_sizes)
     raise too_small(limit_bytes, smallest, is_given=True)
+
+
+def plan_processes(
+    limit_bytes: int,
+    work: Work,
+    *,
+    jobs: int,
+    program_bytes: int = 0,
+    batch_sizes: Sequence[int | None] = BATCH_SIZES,
+) -> MemoryBudget:
+    """The largest cut for processes of one job each, which stay below the limit together.
+
+    Tables are those of `plan_budget`, so that the files are the same. Raises BudgetError where not
+    even one process fits beside this one.
+    """
+    record_bytes = work.record_within(limit_bytes)
+    batch_bytes = _batch_bytes(limit_bytes, work, program_bytes, batch_sizes)
+    here = max(START_BYTES, program_bytes)
+    smallest = 0
+    for n_jobs in range(jobs, 0, -1):
+        for returns_memory, _, unit_bytes in _cuts(work, 1):
+            cut = Cut(1, unit_bytes, batch_bytes, record_bytes)
+            expected = here + n_jobs * _expected(work.bytes(cut), returns_memory, 0)
+            smallest = expected if not smallest else min(smallest, expected)
+            if expected <= limit_bytes:
+                return MemoryBudget(
+                    limit_bytes=limit_bytes,
+                    expected_bytes=expected,
+                    jobs=n_jobs,
+                    unit_bytes=unit_bytes,
+                    batch_bytes=batch_bytes,
+                    max_record_bytes=record_bytes,
+                    returns_memory=returns_memory,
+                )
+    smallest = -(-smallest // _ROUNDING_BYTES) * _ROUNDING_BYTES
+    error = too_small(limit_bytes, smallest, is_given=True)
+    raise BudgetError(error.message, hint=f"{error.hint}; --engine local takes less")
+
+
+def _usual_process(work: Work, limit_bytes: int) -> int:
+    """What a process of one job takes where memory is no matter."""
+    cut = Cut(1, work.unit_bytes, None, work.record_within(limit_bytes))
+    return _expected(work.bytes(cut), work.returns_memory, 0)
 
 
 def smallest_limit(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from bigdata_cli.url import Place
 
+if TYPE_CHECKING:
     import pyarrow as pa
 
     from bigdata_cli.dataset.manifest import SourceEntry
@@ -113,6 +113,11 @@ class SourcePart(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is at an address, and not on this machine."""
+        ...
+
     def entry(self) -> SourceEntry: ...
 
     def check_unchanged(self) -> None:
@@ -179,7 +184,7 @@ class RowSource(Protocol):
         """Rows of all columns as they are stored, of about `max_bytes`; None for text."""
         ...
 
-    def check_output(self, output: Path) -> None:
+    def check_output(self, output: Place) -> None:
         """Raise UsageError where writing there would harm the source."""
         ...
 

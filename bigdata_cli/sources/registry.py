@@ -16,12 +16,14 @@ from bigdata_cli.io.paths import (
     is_parquet_name,
     partition_keys,
 )
+from bigdata_cli.io.places import is_folder, open_file
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source, open_source
 from bigdata_cli.sources.jsonl.dialect import RECORDS, JsonDialect
 from bigdata_cli.sources.jsonl.source import is_json_lines, open_json_lines
 from bigdata_cli.sources.partitioned import with_partition_keys
+from bigdata_cli.url import Url
 
 if TYPE_CHECKING:
     from bigdata_cli.sources.tables.source import TableSource
@@ -73,6 +75,8 @@ def dialect_kind(entry: Mapping[str, Any]) -> type[Dialect]:
 
 def is_table(name: str, options: SourceOptions | None = None) -> bool:
     """Whether it is a dataset of ours or a Parquet file, or called as one."""
+    if isinstance(name, Url):
+        return _is_table_at(name)
     if os.path.isdir(name):
         return os.path.exists(os.path.join(name, MANIFEST_NAME))
     if not os.path.isfile(name):
@@ -84,6 +88,21 @@ def is_table(name: str, options: SourceOptions | None = None) -> bool:
             return file.read(4) in (PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC)
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def _is_table_at(url: Url) -> bool:
+    """`is_table` of an address that `expand_paths` gave."""
+    if url.snapshot is None:  # a folder, a member of an archive, or nothing
+        return "::" not in url.name and is_folder(url)
+    if url.name == MANIFEST_NAME or is_parquet_name(url.name):
+        return True
+    if not url.snapshot.has_ranges or not url.snapshot.bytes:
+        return False
+    try:
+        with open_file(url) as file:
+            return file.read(4) in (PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC)
+    except OSError as error:
+        raise UsageError(f"{url} cannot be read: {error.strerror}") from error
 
 
 def _open_tables(names: Sequence[str], options: SourceOptions) -> TableSource:

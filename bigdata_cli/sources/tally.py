@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +13,7 @@ class Tally:
 
     blank_lines: left out. short_rows: filled up with nulls. long_rows: cut, or joined.
     repeated_headers: records that are the header again, left out. filtered: rows that were read,
-    and that a filter took away.
+    and that a filter took away. unknown: by column, values that are null as no category is theirs.
     """
 
     blank_lines: int = 0
@@ -19,7 +21,13 @@ class Tally:
     long_rows: int = 0
     repeated_headers: int = 0
     filtered: int = 0
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Tally) -> Tally:
-        both = (a + b for a, b in zip(astuple(self), astuple(other), strict=True))
-        return Tally(**dict(zip(self.__dataclass_fields__, both, strict=True)))
+        counts = {
+            one.name: getattr(self, one.name) + getattr(other, one.name)
+            for one in fields(self)
+            if one.name != "unknown"
+        }
+        both = Counter(self.unknown) + Counter(other.unknown)
+        return Tally(**counts, unknown=dict(both))

@@ -11,7 +11,7 @@ from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource, all_in_one
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
 from bigdata_cli.sources.csv.options import SourceOptions
-from bigdata_cli.sources.csv.records import ParsePlan
+from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.types.dtype import Column, Kind, Schema, kind_of
@@ -67,7 +67,7 @@ def open_typed_rows(
     columns: Callable[[Sequence[str]], Sequence[str]] = tuple,
     split: str | None = None,
     skip_bad_rows: bool = False,
-    on_reject: Callable[[int], None] | None = None,
+    on_chunk: Callable[[Chunk], None] | None = None,
 ) -> TypedRows:
     """Open what `path` names: a dataset, or whatever a conversion takes.
 
@@ -77,7 +77,7 @@ def open_typed_rows(
         columns: Says which columns to read of all that there are, and in which order.
         split: The only split to read of a dataset.
         skip_bad_rows: Whether records that cannot be kept are left out.
-        on_reject: Is called with how many records were left out.
+        on_chunk: Is called with each chunk of a source that is no dataset, before its rows come.
 
     Raises:
         UsageError: There is no such file, column or split.
@@ -107,7 +107,7 @@ def open_typed_rows(
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=MAX_RECORD_BYTES,
     )
-    rows = source_rows(str(path), source, _fixed(sample), exact=sample.exact, on_reject=on_reject)
+    rows = source_rows(str(path), source, _fixed(sample), exact=sample.exact, on_chunk=on_chunk)
     return replace(rows, dtypes=tuple(state.dtype for state in sample.plan.columns))
 
 
@@ -160,7 +160,7 @@ def source_rows(
     plan: ParsePlan,
     *,
     exact: bool,
-    on_reject: Callable[[int], None] | None = None,
+    on_chunk: Callable[[Chunk], None] | None = None,
 ) -> TypedRows:
     """The rows of a source under a plan whose columns are fixed."""
     keep = [state.name for state in plan.columns]
@@ -180,8 +180,8 @@ def source_rows(
                     assert unit.error is not None
                     error = source.located(fed.file, unit.error)
                     raise error if exact else _of_sample(error, name)
-                if on_reject is not None and unit.chunk.rejects:
-                    on_reject(len(unit.chunk.rejects))
+                if on_chunk is not None:
+                    on_chunk(unit.chunk)
                 if unit.chunk.rows:
                     yield unit.chunk.batch
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from bigdata_cli.url import Place
 
+if TYPE_CHECKING:
     from bigdata_cli.sources.base import HowWritten, RowSource
 
 
@@ -47,5 +47,5 @@ class WrappedSource:
     def until(self, file: int, end: int) -> Self:
         return replace(self, inner=self.inner.until(file, end))
 
-    def check_output(self, output: Path) -> None:
+    def check_output(self, output: Place) -> None:
         self.inner.check_output(output)

@@ -23,21 +23,32 @@ class HashSplit:
         cuts: The first hash of each split but the first one, as integers of 64 bits.
         keys: The columns that count, each with what its values are hashed with.
         seed: Mixed into the hash.
+        n_steps: After how many steps of a source whose rows go through some the values count; None
+            for all of them.
     """
 
     names: tuple[str, ...]
     cuts: tuple[int, ...]
     keys: tuple[tuple[str, int], ...]
     seed: int = 0
+    n_steps: int | None = None
 
     @classmethod
-    def of(cls, options: SplitOptions, columns: Sequence[str], *, seed: int) -> HashSplit | None:
+    def of(
+        cls,
+        options: SplitOptions,
+        columns: Sequence[str],
+        *,
+        seed: int,
+        n_steps: int | None = None,
+    ) -> HashSplit | None:
         """The rule that options ask for; None where they ask for none.
 
         Args:
             options: Names and shares, and the columns that count; all where it has none.
             columns: Of the dataset.
             seed: Of the draw.
+            n_steps: See the attribute.
         """
         if options.split is None:
             return None
@@ -54,6 +65,7 @@ class HashSplit:
             cuts=tuple(min(int(share * 2**64), 2**64 - 1) for share in sums),
             keys=keys,
             seed=_hash_of(str(seed)),
+            n_steps=n_steps,
         )
 
     @property

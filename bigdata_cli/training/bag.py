@@ -20,16 +20,17 @@ import msgspec
 import numpy as np
 
 from bigdata_cli import __version__
-from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.io.whole_file import write_whole_file
+from bigdata_cli.loaders.base import ColumnsOfRows
 from bigdata_cli.loaders.examples import Examples, FeatureEncoder
 from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.strict_json import Count, JsonError, decode
 from bigdata_cli.training.options import MAX_MEMBERS
 from bigdata_cli.training.saved import TrainedModel, load_model, predict_examples
+from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.dtype import Schema
 
 BAG_NAME = "bag.json"
@@ -67,7 +68,11 @@ class Bag:
     def schema(self) -> Schema:
         return self.members[0].schema
 
-    def encoder(self, dataset: Dataset) -> FeatureEncoder:
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        return self.members[0].preprocessing
+
+    def encoder(self, dataset: ColumnsOfRows) -> FeatureEncoder:
         """Return what makes examples of a dataset's batches; see `TrainedModel.encoder`."""
         return self.members[0].encoder(dataset)
 

@@ -16,6 +16,7 @@ from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.training.model import set_dropout_steps
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.saved import TrainedModel, check_new_model, load_model, save_model
+from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.dtype import Schema
 
 
@@ -79,6 +80,7 @@ class Checkpoint:
             target=self._target,
             schema=self._schema,
             state=msgspec.structs.asdict(state),
+            preprocessing=preprocessing_of(self._dataset),
         )
         save_model(self.path, model)
         self.saved_epochs = epochs
@@ -153,6 +155,14 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "on" if value else "off"
     return str(value)
+
+
+def preprocessing_of(dataset: Dataset) -> Preprocessing | None:
+    """Return how the rows of a dataset were made; None where its manifest does not say it."""
+    try:
+        return Preprocessing.of(dataset.manifest)
+    except JsonError:
+        return None
 
 
 def _fingerprint(dataset: Dataset) -> str:

@@ -16,6 +16,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.examples import Examples, FeatureEncoder
 from bigdata_cli.loaders.order import rows_by_shard, split_rows
 from bigdata_cli.loaders.target import Target, Task
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.metrics import TaskMetrics, measure, row_losses
 from bigdata_cli.training.options import TrainOptions
@@ -168,7 +169,7 @@ def evaluate_hold_out(
     else:
         other, split = stream.dataset, None
         if options.split is None:
-            other = as_dataset(options.evaluate_on)
+            other = as_dataset(options.evaluate_on, options.cached)
         else:
             split = split_rows(options.split, other.rows)
         encoder = stream.encoder.for_dataset(other)
@@ -211,6 +212,6 @@ class _Recorder:
         return logits
 
 
-def as_dataset(dataset: str | Path | Dataset) -> Dataset:
-    """Return the dataset itself, or open the one in a folder."""
-    return dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+def as_dataset(dataset: str | Path | Dataset, cached: CacheOptions) -> Dataset:
+    """Return the dataset itself, or open the one at a place."""
+    return dataset if isinstance(dataset, Dataset) else open_dataset(cached.place(dataset))

@@ -6,11 +6,13 @@ import json
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bigdata_cli import DISTRIBUTION, __version__
 from bigdata_cli.loaders.features import MAX_BUCKETS, FeaturePlan
 from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.strict_json import Count, JsonError, decode
+from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.column_entry import ColumnEntry, column_entries, schema_of
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
@@ -47,6 +49,8 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
         target: What it learned.
         columns: The columns of both, as the training dataset has them.
         state: Plain JSON of its training.
+        preprocessing: How the rows of the training dataset were made; models that were saved before
+            do not have it.
     """
 
     model_version: Count = MODEL_VERSION
@@ -56,6 +60,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
     target: _Target
     columns: tuple[ColumnEntry, ...]
     state: dict[str, Any]
+    preprocessing: Preprocessing | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         columns = {column.name: column for column in self.schema()}
@@ -85,7 +90,12 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_json(
-    features: FeaturePlan, target: Target, schema: Schema, state: dict[str, Any], backend: Any
+    features: FeaturePlan,
+    target: Target,
+    schema: Schema,
+    state: dict[str, Any],
+    preprocessing: Preprocessing | None,
+    backend: Any,
 ) -> str:
     """Return the text of the member."""
     document = ModelDocument(
@@ -94,6 +104,7 @@ def to_json(
         target=_Target(**{**vars(target), "column": target.column.name}),
         columns=column_entries(schema),
         state=state,
+        preprocessing=UNSET if preprocessing is None else preprocessing,
     )
     return json.dumps(msgspec.to_builtins(document), ensure_ascii=False, allow_nan=False)
 

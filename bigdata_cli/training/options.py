@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import (
@@ -27,7 +27,9 @@ from bigdata_cli.option_kinds import (
     unique_pairs,
 )
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.resources.record_files import RecordFiles
+from bigdata_cli.sources.csv.options import SourceOptions
 
 if TYPE_CHECKING:
     from bigdata_cli.dataset import Dataset
@@ -194,6 +196,7 @@ class TrainOptions:
     )
     devices: DeviceOptions = field(default_factory=DeviceOptions)
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         _check_count("batch_size", self.batch_size, BATCH_SIZE)
@@ -291,7 +294,7 @@ class PredictOptions:
         short="-o",
     )
     columns: tuple[str, ...] = option(
-        "Columns of the dataset to write before the predictions.",
+        "Columns of the dataset, or of the file, to write before the predictions.",
         ALL_NAMES,
         default=(),
     )
@@ -308,7 +311,15 @@ class PredictOptions:
         default=None,
     )
     force: bool = option("Replace the output where it exists.", default=False)
+    source: SourceOptions = field(default_factory=SourceOptions)
+    on_bad_row: Literal["error", "skip"] = option(
+        "A record of a file that cannot be kept is an error, or gets no prediction and is counted.",
+        choice(("error", "skip")),
+        group="Bad rows",
+        default="error",
+    )
     record: RecordFiles = field(default_factory=RecordFiles)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         if not _is_count(self.batch_size):

@@ -1,4 +1,4 @@
-"""`predict`: the predictions of a model, or of a bag, for each row of a dataset, into a file."""
+"""`predict`: the predictions of a model, or of a bag, for each row of a dataset or of a file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.resources.recorder import MemoryRecord, record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.bag import Bag, load_predictor
-from bigdata_cli.training.evaluate import Evaluation, as_dataset, blocks
+from bigdata_cli.training.evaluate import Evaluation
 from bigdata_cli.training.metrics import TaskMetrics
 from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.training.predict_rows import RowsToPredict, rows_to_predict
 from bigdata_cli.training.prediction_table import PredictionColumns, TableWriter, decoded_column
 from bigdata_cli.training.saved import TrainedModel
+from bigdata_cli.url import Place
 
 STDOUT = "-"
 SUFFIXES = (".parquet", ".csv")
@@ -35,15 +37,16 @@ SUFFIXES = (".parquet", ".csv")
 
 @dataclass(frozen=True, kw_only=True)
 class PredictProgress:
-    """How many rows are predicted, of how many."""
+    """How many rows are predicted, of how many: about, of files; None where nobody knows."""
 
     rows: int
-    total_rows: int
+    total_rows: int | None
 
     @property
     def state(self) -> ProgressState:
         """The same in the form of all progress."""
-        return ProgressState("predicting", self.rows, self.total_rows, "rows", "")
+        total = 0 if self.total_rows is None else max(self.total_rows, self.rows)
+        return ProgressState("predicting", self.rows, total, "rows", "")
 
 
 ProgressListener = Callable[[PredictProgress], None]
@@ -67,7 +70,7 @@ class PredictReport(ShortRepr):
     shown = ("model", "dataset", "output", "label", "rows", "not_finite", "seconds", "notes")
 
     model: Path | None
-    dataset: Path
+    dataset: Place
     output: Path | None
     label: str
     task: str
@@ -107,14 +110,11 @@ def run(
     target = check_output(options.output, force=options.force)
     with record_memory(options.record, title="bigdata predict") as recorder, memory_errors():
         begin_phase("loading")
-        opened = as_dataset(dataset)
-        names: tuple[str, ...] = ()
-        if options.columns:
-            names = tuple(column.name for column in opened.select(options.columns))
         path = Path(model) if isinstance(model, str | Path) else None
         if isinstance(model, str | Path):
             model = load_predictor(model, backend=options.backend)
-        predictions = _Predictions(model, opened, names, probabilities=options.probabilities)
+        rows = rows_to_predict(dataset, model, options)
+        predictions = _Predictions(model, rows, options)
         begin_phase("predicting")
         began = time.perf_counter()
         with _sink(target) as sink:
@@ -163,17 +163,15 @@ class _Predictions:
     def __init__(
         self,
         model: TrainedModel | Bag,
-        dataset: Dataset,
-        names: tuple[str, ...],
-        *,
-        probabilities: bool,
+        rows: RowsToPredict,
+        options: PredictOptions,
     ) -> None:
         self._model = model
-        self._dataset = dataset
-        self._names = names
-        self._encoder = model.encoder(dataset)
-        self._columns = PredictionColumns(model.target, probabilities=probabilities)
-        repeated = set(names) & set(self._columns.names)
+        self._rows = rows
+        self._names = options.columns
+        self._encoder = model.encoder(rows)
+        self._columns = PredictionColumns(model.target, probabilities=options.probabilities)
+        repeated = set(self._names) & set(self._columns.names)
         if repeated:
             raise UsageError(
                 f'the column "{min(repeated)}" would be there twice: in the dataset and predicted',
@@ -189,18 +187,21 @@ class _Predictions:
         progress: ProgressListener | None,
     ) -> None:
         """Predict and write block after block."""
+        own = (column.name for column in self._encoder.columns)
+        names = tuple(dict.fromkeys((*own, *self._names)))
+        total_rows = self._rows.total_rows
         with writer:
-            for batch in blocks(self._dataset, self._encoder, batch_size, columns=self._names):
+            for batch in self._rows.blocks(names, batch_size):
                 examples = self._encoder.examples(batch)
                 logits = self._model.predict(examples)
                 self._metrics.add(logits, examples.y)
                 self._write_block(writer, batch, logits)
                 self._n_rows += batch.num_rows
                 if progress is not None:
-                    progress(PredictProgress(rows=self._n_rows, total_rows=self._dataset.rows))
+                    progress(PredictProgress(rows=self._n_rows, total_rows=total_rows))
             if not self._n_rows:
                 no_logits = np.empty((0, max(1, len(self._model.target.start))))
-                self._write_block(writer, self._dataset.schema.arrow().empty_table(), no_logits)
+                self._write_block(writer, self._rows.schema.arrow().empty_table(), no_logits)
 
     def _write_block(
         self, writer: TableWriter, rows: pa.RecordBatch | pa.Table, logits: np.ndarray
@@ -213,7 +214,7 @@ class _Predictions:
         import keras
 
         target = self._model.target
-        notes = list(self._encoder.notes)
+        notes = [*self._rows.notes, *self._encoder.notes]
         evaluation = None
         if self._encoder.has_label:
             evaluation = Evaluation.of(self._metrics, target)
@@ -224,7 +225,7 @@ class _Predictions:
             notes.append(f"{not_finite:,} rows have no prediction, as it is not finite")
         return PredictReport(
             model=model,
-            dataset=self._dataset.path,
+            dataset=self._rows.path,
             output=output,
             label=target.column.name,
             task=str(target.task),

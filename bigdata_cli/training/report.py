@@ -21,6 +21,7 @@ from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.throughput import Throughput
 from bigdata_cli.training.verdict import Verdict, best_constant, judge
+from bigdata_cli.url import Place, as_place
 
 MIN_LAST_STEPS = 64
 UNEVEN = 1.1
@@ -75,7 +76,7 @@ class TrainReport(ShortRepr):
         "notes",
     )
 
-    dataset: Path
+    dataset: Place
     label: str
     task: str
     features: tuple[str, ...]
@@ -106,7 +107,7 @@ class TrainReport(ShortRepr):
     metric: str
     metric_value: float | None
     metric_error_bound: float
-    evaluated_on: Path | None
+    evaluated_on: Place | None
     evaluated_rows: int
     saved: Path | None
     notes: tuple[str, ...]
@@ -309,7 +310,7 @@ def _resume_notes(options: TrainOptions, first_epoch: int) -> tuple[str, ...]:
     return ()
 
 
-def _path_of(dataset: str | Path | Dataset | None) -> Path | None:
+def _path_of(dataset: str | Path | Dataset | None) -> Place | None:
     if dataset is None:
         return None
-    return dataset.path if isinstance(dataset, Dataset) else Path(dataset)
+    return dataset.path if isinstance(dataset, Dataset) else as_place(dataset)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bigdata_cli.dataset import Dataset, open_dataset
+from bigdata_cli.dataset import Dataset
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.recorder import record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.bagging import train_bag
+from bigdata_cli.training.evaluate import as_dataset
 from bigdata_cli.training.loop import ProgressListener
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainReport
@@ -23,7 +24,7 @@ def run(
     """Train a model, or a bag of them, and judge it."""
     with record_memory(options.record, title="bigdata train") as recorder, memory_errors():
         begin_phase("loading")
-        opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+        opened = as_dataset(dataset, options.cached)
         opened, options = training_split(opened, options)
         if options.bag is None:
             _, report = Training(opened, options).run(progress)

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
-from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.whole_file import whole_file
+from bigdata_cli.loaders.base import ColumnsOfRows
 from bigdata_cli.loaders.examples import Examples, FeatureEncoder
 from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.loaders.target import Target
@@ -39,6 +40,7 @@ from bigdata_cli.training.backends.registry import (
 )
 from bigdata_cli.training.model_json import from_json, to_json
 from bigdata_cli.training.options import BACKENDS
+from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.dtype import Schema
 
 MODEL_SUFFIX = ".keras"
@@ -57,6 +59,7 @@ class TrainedModel:
         target: The target.
         schema: The columns of both, as the training dataset has them.
         state: Plain JSON of the training, such as the epoch.
+        preprocessing: How the rows of the training dataset were made; None where it is not known.
     """
 
     keras_model: Any
@@ -64,8 +67,9 @@ class TrainedModel:
     target: Target
     schema: Schema
     state: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
-    def encoder(self, dataset: Dataset) -> FeatureEncoder:
+    def encoder(self, dataset: ColumnsOfRows) -> FeatureEncoder:
         """Return what makes examples for this model of a dataset's batches.
 
         Raises:
@@ -107,7 +111,14 @@ def save_model(path: str | Path, model: TrainedModel) -> None:
     import keras
 
     backend = keras.backend.backend()
-    text = to_json(model.features, model.target, model.schema, dict(model.state), backend)
+    text = to_json(
+        model.features,
+        model.target,
+        model.schema,
+        dict(model.state),
+        model.preprocessing,
+        backend,
+    )
     with whole_file(path) as partial:
         keras.saving.save_model(model.keras_model, partial)
         with zipfile.ZipFile(partial, "a") as archive:
@@ -161,6 +172,7 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
         target=target,
         schema=document.schema(),
         state=document.state,
+        preprocessing=None if document.preprocessing is UNSET else document.preprocessing,
     )
 
 

@@ -56,7 +56,7 @@ class Training:
         if options.split is not None:
             self._held_rows = _held_rows(options.split, dataset)
         elif options.evaluate_on is not None:
-            self._check_other(as_dataset(options.evaluate_on))
+            self._check_other(as_dataset(options.evaluate_on, options.cached))
         self._checkpoint = None
         if options.save is not None:
             self._checkpoint = Checkpoint(

@@ -15,10 +15,11 @@ from bigdata_cli.sources.bad_values import InvalidValue
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
+from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.computed import PLACE, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
-from bigdata_cli.transforms.program import Outline, compiled, outline
+from bigdata_cli.transforms.program import Outline, Ref, compiled, outline
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.buffers import array_of
@@ -46,6 +47,8 @@ def shaping_of(
     made = tuple((place, ref) for place, ref in enumerate(columns) if isinstance(ref, int))
     read = resolved.inputs(keep)
     return Shaping(
+        steps=steps,
+        names=names,
         outline=resolved,
         computed=compiled(steps, names, resolved.needed(keep), inputs),
         passed=passed,
@@ -69,6 +72,7 @@ class Shaping:
     """The steps of a source, for some columns of the dataset.
 
     Attributes:
+        steps, names: Themselves, and the columns of the source.
         outline: The steps, resolved.
         computed: What is computed.
         passed: The columns of the dataset that are columns of the source: place in the dataset, and
@@ -78,6 +82,8 @@ class Shaping:
         inputs: Those of them that steps read.
     """
 
+    steps: Steps
+    names: tuple[str, ...]
     outline: Outline
     computed: Mapping[int, Computed]
     passed: tuple[tuple[int, str], ...]
@@ -88,6 +94,15 @@ class Shaping:
     @property
     def wants_places(self) -> bool:
         return any(made.step.reads_places for made in self.outline.made)
+
+    def values_split_by(self, split: HashSplit) -> Mapping[str, Ref]:
+        """What the columns are that rows are split by, by name."""
+        if split.n_steps is None:
+            columns = (*self.passed, *self.made)
+            every = dict(self.outline.columns)
+            refs = {ref for _, ref in columns}
+            return {name: ref for name, ref in every.items() if ref in refs}
+        return dict(outline(self.steps[: split.n_steps], self.names).columns)
 
 
 class _Recent(local):
@@ -139,7 +154,8 @@ def _source_split(shaping: Shaping, plan: ParsePlan) -> HashSplit | None:
     """By which columns of the source rows are split; those that are made are added later."""
     if plan.split is None:
         return None
-    return plan.split.of_columns({name: plan.columns[place].name for place, name in shaping.passed})
+    refs = shaping.values_split_by(plan.split)
+    return plan.split.of_columns({ref: name for name, ref in refs.items() if isinstance(ref, str)})
 
 
 def _in_float64(state: ColumnState) -> ColumnState:
@@ -167,12 +183,42 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
     made = {place: evaluation.column(number) for place, number in shaping.made}
+    to_hash = _made_to_split_by(shaping, plan, evaluation)
     kept = select_rows(_passed(shaping, chunk, plan), evaluation.mask)
     try:
-        return _joined(shaping, kept, chunk, made, plan)
+        joined = _joined(shaping, kept, made, plan)
+        if plan.split is not None and joined.hashes is not None and to_hash:
+            joined = replace(joined, hashes=_hashed(joined.hashes, to_hash, plan.split))
     except InvalidValue as error:
         error.rows = np.flatnonzero(evaluation.mask)[error.rows]
         raise
+    counted = Tally(filtered=chunk.rows - kept.rows, unknown=+evaluation.unknown)
+    return replace(joined, tally=chunk.tally + counted)
+
+
+def _made_to_split_by(
+    shaping: Shaping, plan: ParsePlan, evaluation: Evaluation
+) -> dict[str, pa.Array]:
+    """The columns that steps make, and that rows are split by."""
+    if plan.split is None:
+        return {}
+    keys = dict(plan.split.keys)
+    refs = shaping.values_split_by(plan.split)
+    return {
+        name: evaluation.column(ref)
+        for name, ref in refs.items()
+        if isinstance(ref, int) and name in keys
+    }
+
+
+def _hashed(hashes: np.ndarray, columns: Mapping[str, pa.Array], split: HashSplit) -> np.ndarray:
+    """The hashes of rows with those of more columns: uint64 (rows,)."""
+    hashes = hashes.copy()
+    for (name, array), salt in zip(
+        columns.items(), split.salts(list(columns)).tolist(), strict=True
+    ):
+        add_hashes(hashes, array, name, salt)
+    return hashes
 
 
 def places_of(chunk: Chunk, file: int) -> np.ndarray:
@@ -217,9 +263,7 @@ def _passed(shaping: Shaping, chunk: Chunk, plan: ParsePlan) -> Chunk:
     )
 
 
-def _joined(
-    shaping: Shaping, kept: Chunk, chunk: Chunk, made: Mapping[int, pa.Array], plan: ParsePlan
-) -> Chunk:
+def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: ParsePlan) -> Chunk:
     """The columns that were passed on and those that were made, in the order of the plan."""
     n = len(plan.columns)
     states, arrays = list(plan.columns), [pa.nulls(0)] * n
@@ -241,12 +285,6 @@ def _joined(
         column = parse_column(values, plan.columns[place], plan.float_mode)
         states[place], arrays[place] = column.state, column.array
         results[place], texts[place] = column.result, column.distinct
-    hashes = kept.hashes
-    if plan.split is not None and hashes is not None:
-        hashes = hashes.copy()
-        for place, salt in enumerate(plan.split.salts([s.name for s in plan.columns]).tolist()):
-            if salt and place in made:
-                add_hashes(hashes, made[place], plan.columns[place].name, salt)
     of_made = DistinctTexts.of(texts)
     parts |= of_made.parts
     is_same = all(a is b for a, b in zip(states, plan.columns, strict=True))
@@ -255,10 +293,8 @@ def _joined(
         kept,
         batch=pa.RecordBatch.from_arrays(arrays, names=[state.name for state in columns]),
         columns=columns,
-        hashes=hashes,
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
-        tally=replace(chunk.tally, filtered=chunk.tally.filtered + chunk.rows - kept.rows),
     )
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import UNSET, structs
+
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.columns.bin import Bin
+from bigdata_cli.transforms.columns.categories import Categories
 from bigdata_cli.transforms.columns.clip import Clip
-from bigdata_cli.transforms.columns.fill import FROM_ALL, Fill
+from bigdata_cli.transforms.columns.fill import Fill
 from bigdata_cli.transforms.columns.flag_null import FlagNull
 from bigdata_cli.transforms.columns.hash_buckets import Hash
 from bigdata_cli.transforms.columns.log1p import Log1p
@@ -18,10 +22,13 @@ from bigdata_cli.transforms.columns.numbers import is_number
 from bigdata_cli.transforms.columns.one_hot import MAX_VALUES, OneHot
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
-from bigdata_cli.transforms.fit import Fitted, fit, is_finite
-from bigdata_cli.transforms.options import ShapeOptions, bin_edges, clip_bounds
+from bigdata_cli.transforms.fit import Fitted, TrainingRows, fit, is_finite
+from bigdata_cli.transforms.options import FROM_ALL, ShapeOptions, bin_edges, clip_bounds
 from bigdata_cli.transforms.program import outline
 from bigdata_cli.transforms.source import ShapedSource
+from bigdata_cli.transforms.split_values import columns_to_read
+from bigdata_cli.transforms.stats_from import KnownStatistics, training_split
+from bigdata_cli.transforms.step import ColumnStep
 from bigdata_cli.transforms.steps import AnyStep, Steps
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.lattice import TypeOptions
@@ -40,7 +47,29 @@ class ColumnSteps:
         *,
         label: str | None,
         skip_bad_rows: bool,
+        known: KnownStatistics | None = None,
+        split: HashSplit | None = None,
+        from_sample: bool = False,
     ) -> None:
+        """Begin with steps on rows.
+
+        Args:
+            source: Any source.
+            steps: On its rows.
+            types: The dtypes that the user fixed.
+            label: The column that a model learns.
+            skip_bad_rows: Whether records that cannot be kept are left out.
+            known: The statistics of another dataset, in place of those of the source.
+            split: The rule by which rows are split: those of the split for training alone count.
+            from_sample: Statistics are those of a sample.
+
+        Attributes:
+            pass_seconds: Processor seconds of all passes for a byte of the source, from a sample.
+        """
+        self.pass_seconds = 0.0
+        self._from_sample = from_sample
+        self._split = split
+        self._known_statistics = known
         self._source = source
         self._steps: list[AnyStep] = list(steps)
         self._types = types
@@ -85,14 +114,25 @@ class ColumnSteps:
                 )
         if not columns:
             return {}
-        return fit(
+        found = fit(
             self._so_far,
             self._types,
             columns,
             counts=counts,
             quantiles=quantiles,
             skip_bad_rows=self._skip_bad_rows,
+            training=None if self._split is None else self._training(self._split, columns),
+            from_sample=self._from_sample,
         )
+        self.pass_seconds += max(one.seconds for one in found.values())
+        return found
+
+    def _training(self, rule: HashSplit, columns: Sequence[str]) -> TrainingRows:
+        names = self._source.names
+        before = outline(tuple(self._steps[: rule.n_steps]), names)
+        read = columns_to_read(rule, outline(tuple(self._steps), names), before, columns)
+        place = rule.names.index(training_split(rule.names))
+        return TrainingRows(rule, place, read)
 
     def _sample(self, columns: Sequence[str]) -> Sample:
         return self._so_far.sample(
@@ -108,23 +148,45 @@ class ColumnSteps:
             return
         for name in fills:
             self._known("--fill", name)
+        sampled = self._sample(list(fills)).schema
+        if self._known_statistics is not None:
+            for name, value in fills.items():
+                _check_filling(name, value, sampled[name].kind)
+                self._add([self._known_filling(name, value, sampled[name].kind)])
+            return
         found = self._fit(
             [name for name, value in fills.items() if value in FROM_ALL],
             counts=[name for name, value in fills.items() if value == "mode"],
             quantiles=[name for name, value in fills.items() if value == "median"],
         )
-        sampled = self._sample(list(fills)).schema
         self._add(
-            Fill(
-                column=name,
-                value=_filling(name, value, found.get(name), sampled[name].kind),
-            )
+            _filling(name, value, found.get(name), sampled[name].kind)
             for name, value in fills.items()
         )
+
+    def _known_filling(self, name: str, value: str, kind: Kind) -> Fill:
+        assert self._known_statistics is not None
+        if value not in FROM_ALL:
+            return _filling(name, value, None, kind)
+        return self._known_statistics.fill(name, value, self._before(name))
+
+    def _before(self, column: str) -> list[ColumnStep]:
+        """The steps on a column so far."""
+        return [
+            step for step in self._steps if isinstance(step, ColumnStep) and step.column == column
+        ]
 
     def _bin(self, bins: Mapping[str, tuple[float, ...] | int]) -> None:
         for name in bins:
             self._known("--bin", name)
+        if self._known_statistics is not None:
+            for name, one in bins.items():
+                self._add(
+                    [self._known_statistics.bin(name, one, self._before(name))]
+                    if isinstance(one, int)
+                    else [Bin(column=name, edges=one)]
+                )
+            return
         by_quantile = [name for name, one in bins.items() if isinstance(one, int)]
         found = self._fit(by_quantile, quantiles=by_quantile)
         for name, one in bins.items():
@@ -137,7 +199,8 @@ class ColumnSteps:
                 shares = [place / one for place in range(1, one)]
                 edges = tuple(sorted(set(found[name].quantiles.quantiles(shares))))
             assert isinstance(edges, tuple)
-            self._add([Bin(column=name, edges=edges)])
+            quantiles = one if isinstance(one, int) else UNSET
+            self._add([Bin(column=name, edges=edges, quantiles=quantiles)])
 
     def _scale(self, standardize: Sequence[str], minmax: Sequence[str]) -> None:
         standardize = self._numbers("--standardize", standardize)
@@ -145,6 +208,11 @@ class ColumnSteps:
         both = set(standardize) & set(minmax)
         if both:
             raise UsageError(f'--standardize and --minmax both name "{min(both)}"')
+        if self._known_statistics is not None:
+            elsewhere = self._known_statistics
+            self._add(elsewhere.standardize(name, self._before(name)) for name in standardize)
+            self._add(elsewhere.minmax(name, self._before(name)) for name in minmax)
+            return
         found = self._fit([*standardize, *minmax])
         for name, one in found.items():
             option = "--standardize" if name in standardize else "--minmax"
@@ -173,6 +241,11 @@ class ColumnSteps:
     def _one_hot(self, names: Sequence[str]) -> None:
         for name in names:
             self._known("--one-hot", name)
+        if self._known_statistics is not None:
+            for name in names:
+                step = self._known_statistics.one_hot(name, self._before(name))
+                self._add([Categories(column=name, values=step.values), step])
+            return
         for name, one in self._fit(names, counts=names).items():
             values = None if one.counts is None else sorted(map(_text, one.counts))
             if values is None or len(values) > MAX_VALUES:
@@ -182,7 +255,10 @@ class ColumnSteps:
                 )
             if not values:
                 raise DataError(f'--one-hot: column "{name}" has no values')
-            self._add([OneHot(column=name, values=tuple(values))])
+            step = OneHot(column=name, values=tuple(values))
+            # Other splits may have values that the one for training does not have.
+            check = Categories(column=name, values=step.values)
+            self._add([step] if self._split is None else [check, step])
 
     def _known(self, option: str, name: str) -> None:
         if name not in self._so_far.names:
@@ -197,17 +273,21 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _filling(name: str, asked: str, found: Fitted | None, kind: Kind) -> bool | int | float | str:
-    """The value that nulls get."""
-    numbers = (Kind.INT, Kind.FLOAT)
+def _check_filling(name: str, asked: str, kind: Kind) -> None:
+    """Raise UsageError where a column of that kind cannot be filled with this."""
+    if asked in ("mean", "median", "zero") and kind not in (Kind.INT, Kind.FLOAT):
+        raise UsageError(f'--fill {name}={asked}: column "{name}" is {kind}, and not a number')
+
+
+def _filling(name: str, asked: str, found: Fitted | None, kind: Kind) -> Fill:
+    """The step that fills the nulls of a column."""
     if found is not None:
         kind = kind_of(found.dtype)
-    if asked in ("mean", "median", "zero") and kind not in numbers:
-        raise UsageError(f'--fill {name}={asked}: column "{name}" is {kind}, and not a number')
+    _check_filling(name, asked, kind)
     if asked == "zero":
-        return 0
+        return Fill(column=name, value=0)
     if found is None:
-        return _parsed(name, asked, kind)
+        return Fill(column=name, value=_parsed(name, asked, kind))
     value: bool | int | float | str | None = None
     if asked == "mean":
         value = found.statistics.mean
@@ -222,7 +302,7 @@ def _filling(name: str, asked: str, found: Fitted | None, kind: Kind) -> bool | 
         value = best[0] if isinstance(best[0], bool | int | float) else str(best[0])
     if value is None:
         raise DataError(f'--fill {name}={asked}: column "{name}" has no values')
-    return value
+    return structs.replace(Fill(column=name, value=value), statistic=asked)
 
 
 def _parsed(name: str, text: str, kind: Kind) -> bool | int | float | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -31,6 +32,7 @@ class Evaluation:
 
     Attributes:
         mask: Which rows of the chunk are left, bool (rows,).
+        unknown: How many values became null as they are not known, by column.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Evaluation:
         n_rows: int,
     ) -> None:
         self.mask = np.ones(n_rows, bool)
+        self.unknown: Counter[str] = Counter()
         self._resolved = resolved
         self._computed = computed
         self._source = arrays
@@ -77,7 +80,7 @@ class Evaluation:
         rows = Rows({name: self.column(ref) for name, ref in made.reads}, self._n_rows)
         computed = self._computed[number]
         try:
-            return computed.compute(rows)
+            found = computed.compute(rows)
         except pa.ArrowInvalid as error:
             failing, problem = failing_rows(computed.compute, rows)
             if not len(failing):  # no row alone is wrong
@@ -85,3 +88,7 @@ class Evaluation:
             raise StepError(
                 np.flatnonzero(self.mask)[failing], computed.option, problem or str(error)
             ) from error
+        if made.step.counts_unknown:
+            for name, ref in made.reads:
+                self.unknown[name] += found.null_count - self.column(ref).null_count
+        return found

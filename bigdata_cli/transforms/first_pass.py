@@ -14,6 +14,7 @@ from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES, UNIT_BYTES
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 from bigdata_cli.sources.csv.units import Unit
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.lattice import TypeOptions
 
 
@@ -40,6 +41,8 @@ class FirstPass:
         hint: str,
         skip_bad_rows: bool = False,
         wants_places: bool = False,
+        split: HashSplit | None = None,
+        from_sample: bool = False,
     ) -> FirstPass:
         """The pass over some columns, at least one of them.
 
@@ -51,12 +54,14 @@ class FirstPass:
             hint: And what to do then.
             skip_bad_rows: Whether records that cannot be kept are left out.
             wants_places: Whether the places of the rows are read.
+            split: By which rule rows are hashed; None for no hashes.
+            from_sample: Whether a sample of the rows is enough.
 
         Raises:
             UsageError: The source comes once.
             DataError: The sample cannot be parsed.
         """
-        if source.comes_once:
+        if source.comes_once and not from_sample:
             raise UsageError(
                 f"{why} a pass over the source before, and a pipe is read once", hint=hint
             )
@@ -67,7 +72,8 @@ class FirstPass:
             skip_bad_rows=skip_bad_rows,
             max_record_bytes=MAX_RECORD_BYTES,
         )
-        return cls(source, replace(sample.plan, wants_places=wants_places))
+        plan = replace(sample.plan, wants_places=wants_places, split=split)
+        return cls(source, plan)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -97,3 +103,9 @@ class FirstPass:
                     assert unit.error is not None
                     raise self.source.located(fed.file, unit.error) from unit.error
                 yield fed, unit.chunk
+
+    def sampled(self) -> Iterator[Unit]:
+        """Rows from all over the source; of those that cannot be kept the conversion will tell."""
+        for unit in self.source.sample_units(self.plan, self.columns, SAMPLE_BYTES):
+            if unit.chunk is not None:
+                yield unit

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +13,11 @@ import pyarrow.compute as pc
 
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.evidence import Evidence
+from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.quantiles import QuantileSketch
+from bigdata_cli.transforms.rows import filter_rows
 from bigdata_cli.types.buffers import numbers_of
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -22,7 +27,8 @@ from bigdata_cli.types.vocabulary import MAX_CATEGORIES
 class Fitted:
     """What all rows showed of a column.
 
-    counts: how often each value is there; None where there are too many.
+    counts: how often each value is there; None where there are too many. seconds: of a processor
+    that a byte of the source took, where a sample was read.
     """
 
     def __init__(self, dtype: str) -> None:
@@ -30,6 +36,7 @@ class Fitted:
         self.statistics = ColumnStatistics()
         self.counts: Counter[object] | None = Counter()
         self.quantiles = QuantileSketch()
+        self.seconds = 0.0
 
     def add(self, array: pa.Array, *, counts: bool, quantiles: bool) -> None:
         """Take values, in the order of the source."""
@@ -44,6 +51,26 @@ class Fitted:
             self.quantiles.add(numbers_of(numbers))
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of the split for training.
+
+    Attributes:
+        rule: By which rows are split.
+        place: That of the split.
+        columns: To read, so that rows can be split.
+    """
+
+    rule: HashSplit
+    place: int
+    columns: tuple[str, ...]
+
+    def of(self, chunk: Chunk) -> Chunk:
+        """These rows of a chunk."""
+        assert chunk.hashes is not None
+        return filter_rows(chunk, self.rule.assign(chunk.hashes) == self.place)
+
+
 def fit(
     source: RowSource,
     types: TypeOptions,
@@ -52,6 +79,8 @@ def fit(
     counts: Sequence[str] = (),
     quantiles: Sequence[str] = (),
     skip_bad_rows: bool = False,
+    training: TrainingRows | None = None,
+    from_sample: bool = False,
 ) -> dict[str, Fitted]:
     """Read some columns of a source once.
 
@@ -61,6 +90,8 @@ def fit(
         columns: Those to read.
         counts, quantiles: Those whose values are counted, or sketched.
         skip_bad_rows: Whether records that cannot be kept are left out.
+        training: Which rows count; None for all.
+        from_sample: Look at a sample of the rows only, as an estimate.
 
     Raises:
         UsageError: It comes once.
@@ -69,15 +100,20 @@ def fit(
     first_pass = FirstPass.of(
         source,
         types,
-        columns,
+        columns if training is None else training.columns,
         why="statistics of all rows take",
         hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100",
+        split=None if training is None else training.rule,
+        from_sample=from_sample,
         skip_bad_rows=skip_bad_rows,
     )
     plan = first_pass.plan
     evidence = Evidence(plan.columns)
     fitted = {state.name: Fitted(state.dtype) for state in plan.columns}
-    for _, chunk in first_pass.chunks():
+    started, n_bytes = time.thread_time(), 0
+    for found, n_read in _chunks(first_pass, from_sample=from_sample):
+        n_bytes += n_read
+        chunk = found if training is None else training.of(found)
         evidence.join(chunk)
         for place, state in enumerate(chunk.columns):
             one = fitted[state.name]
@@ -87,9 +123,22 @@ def fit(
                 counts=state.name in counts,
                 quantiles=state.name in quantiles,
             )
+    seconds = (time.thread_time() - started) / max(n_bytes, 1)
     for name, statistics in zip(fitted, evidence.statistics(), strict=True):
         fitted[name].statistics = statistics
-    return fitted
+        fitted[name].seconds = seconds
+    return {name: fitted[name] for name in columns}
+
+
+def _chunks(first_pass: FirstPass, *, from_sample: bool) -> Iterator[tuple[Chunk, int]]:
+    """The rows of a pass, or a sample of them, each chunk with the bytes of a sample it is of."""
+    if not from_sample:
+        for _, chunk in first_pass.chunks():
+            yield chunk, 0
+        return
+    for unit in first_pass.sampled():
+        assert unit.chunk is not None
+        yield unit.chunk, unit.chunk.position - unit.start
 
 
 def is_finite(*numbers: float | None) -> bool:

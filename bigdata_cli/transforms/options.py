@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import UsageError
@@ -296,6 +297,23 @@ class ShapeOptions:
     hash: Mapping[str, int] = option(
         "Number of buckets that the values of a column are hashed into.", BUCKETS, default={}
     )
+    stats_from: Path | None = option(
+        "Take what steps need of all rows (mean, median, values …) from this dataset.",
+        metavar="DIR",
+        no_trace=True,
+        default=None,
+    )
+
+
+FROM_ALL = ("mean", "median", "mode")
+"""Fillings that follow from all rows."""
+
+
+def needs_statistics(options: ShapeOptions) -> bool:
+    """Whether any step follows from all rows."""
+    fills = any(value in FROM_ALL for value in options.fill.values())
+    bins = any(isinstance(bin_edges(text), int) for text in options.bin.values())
+    return bool(fills or bins or options.standardize or options.minmax or options.one_hot)
 
 
 def row_steps(options: ShapeOptions) -> Steps:

@@ -48,15 +48,25 @@ class Outline:
 
     def needed(self, keep: Sequence[str]) -> tuple[int, ...]:
         """What has to be computed for these columns of the dataset, and which rows are kept."""
+        return tuple(sorted(ref for ref in self.behind(keep) if isinstance(ref, int)))
+
+    def made_of(self, keep: Sequence[str]) -> frozenset[Ref]:
+        """All that these columns of the dataset are made of, themselves included."""
         columns = dict(self.columns)
-        waiting: list[Ref] = [*self.filters, *(columns[name] for name in keep)]
-        found: set[int] = set()
+        return self._with_reads([columns[name] for name in keep])
+
+    def behind(self, keep: Sequence[str]) -> frozenset[Ref]:
+        """All that these columns of the dataset follow from, and which rows are kept."""
+        return self.made_of(keep) | self._with_reads(self.filters)
+
+    def _with_reads(self, refs: Sequence[Ref]) -> frozenset[Ref]:
+        waiting, found = list(refs), set[Ref]()
         while waiting:
             one = waiting.pop()
-            if isinstance(one, int) and one not in found:
+            if one not in found:
                 found.add(one)
-                waiting += [ref for _, ref in self.made[one].reads]
-        return tuple(sorted(found))
+                waiting += [ref for _, ref in self.made[one].reads] if isinstance(one, int) else []
+        return frozenset(found)
 
     def inputs(self, keep: Sequence[str]) -> tuple[str, ...]:
         """The columns of the source that are read to compute these columns of the dataset."""

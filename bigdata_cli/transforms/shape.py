@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.base import RowSource
-from bigdata_cli.transforms.options import ShapeOptions, row_steps
+from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
 from bigdata_cli.types.lattice import TypeOptions
 
 
@@ -17,6 +20,8 @@ def shaped(
     types: TypeOptions | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    split: HashSplit | None = None,
+    from_sample: bool = False,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -28,6 +33,8 @@ def shaped(
         types: The dtypes that the user fixed, for those passes.
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
+        split: Statistics are those of the split for training by this rule; None for all rows.
+        from_sample: Statistics are those of a sample: an estimate, in place of passes.
 
     Raises:
         UsageError: A step does not fit the columns.
@@ -35,18 +42,36 @@ def shaped(
     """
     if not given_options(options):
         return source
+    if options.stats_from is not None and not needs_statistics(options):
+        raise UsageError(
+            "--stats-from: no step needs statistics of all rows",
+            hint="--fill COL=mean, --standardize, --minmax, --one-hot, --bin COL=quantiles:N do",
+        )
     steps = row_steps(options)
     from bigdata_cli.transforms.column_steps import ColumnSteps
     from bigdata_cli.transforms.row_selections import RowSelections
     from bigdata_cli.transforms.source import ShapedSource
+    from bigdata_cli.transforms.stats_from import KnownStatistics
 
     types = types or TypeOptions()
     steps = RowSelections(source, steps, types, skip_bad_rows=skip_bad_rows).steps_of(options)
-    asked = ColumnSteps(source, steps, types, label=label, skip_bad_rows=skip_bad_rows)
+    known = None if options.stats_from is None else KnownStatistics(options.stats_from)
+    asked = ColumnSteps(
+        source,
+        steps,
+        types,
+        label=label,
+        skip_bad_rows=skip_bad_rows,
+        known=known,
+        split=split,
+        from_sample=from_sample,
+    )
     steps = asked.steps_of(options)
     if not steps:
         return source
     made = ShapedSource.of(source, steps)
+    if from_sample:
+        made = replace(made, pass_seconds=asked.pass_seconds)
     _ = made.names  # which resolves the steps
     return made
 
@@ -59,3 +84,13 @@ def only_read(source: RowSource, keep: Sequence[str]) -> tuple[str, ...]:
 
     assert isinstance(source, ShapedSource)
     return source.only_read(keep)
+
+
+def pass_seconds(source: RowSource) -> float:
+    """Processor seconds for a byte of a source that passes for statistics are expected to take."""
+    if not source.is_shaped:
+        return 0.0
+    from bigdata_cli.transforms.source import ShapedSource
+
+    assert isinstance(source, ShapedSource)
+    return source.pass_seconds

@@ -29,6 +29,8 @@ from bigdata_cli.transforms.entry import transforms_entry
 from bigdata_cli.transforms.program import Outline, outline
 from bigdata_cli.transforms.selections.limit import Limit
 from bigdata_cli.transforms.shaper import Shaper
+from bigdata_cli.transforms.step import Step
+from bigdata_cli.transforms.steps import Sample as DrawShare
 from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.state import ColumnState
@@ -45,6 +47,10 @@ class ShapedSource(WrappedSource):
     """
 
     steps: Steps
+    columns: tuple[str, ...] | None = None
+    """The columns of the other source that there are for the steps; None for all."""
+    pass_seconds: float = 0.0
+    """Processor seconds for a byte of it that passes for statistics are expected to take."""
 
     @classmethod
     def of(cls, inner: RowSource, steps: Steps) -> Self:
@@ -56,7 +62,11 @@ class ShapedSource(WrappedSource):
 
     @cached_property
     def outline(self) -> Outline:
-        return outline(self.steps, self.inner.names)
+        return outline(self.steps, self._inner_names)
+
+    @property
+    def _inner_names(self) -> tuple[str, ...]:
+        return self.inner.names if self.columns is None else self.columns
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,10 +119,12 @@ class ShapedSource(WrappedSource):
         passed = {ref: name for name, ref in self.outline.columns if name in keep}
         fixed = {}
         for name in self._source_names(keep):
-            outer = passed.get(name, name)
-            if outer in types.fixed:
-                fixed[name] = types.fixed[outer]
-        return replace(types, fixed=fixed)
+            dtype = types.fixed.get(passed.get(name, name))
+            if name not in passed:
+                dtype = types.inputs.get(name, dtype)
+            if dtype is not None:
+                fixed[name] = dtype
+        return TypeOptions(float_mode=types.float_mode, fixed=fixed)
 
     def sample(
         self,
@@ -159,9 +171,10 @@ class ShapedSource(WrappedSource):
             return replace(every, plan=shown, estimated_rows=self._selected(every.estimated_rows))
         share = taker.rows / n_read if n_read else 1.0
         estimated = taker.rows if exact else round(inner.estimated_rows * share)
-        found = taker.summarise(
-            exact, estimated if exact else self._selected(estimated), size_known=inner.size_known
-        )
+        if not exact:
+            # A share of the rows is one of the sample too; a number of rows is not.
+            estimated = self._selected(estimated, but=DrawShare)
+        found = taker.summarise(exact, estimated, size_known=inner.size_known)
         return replace(found, bytes=inner.bytes, ranges=inner.ranges)
 
     @cached_property
@@ -173,10 +186,11 @@ class ShapedSource(WrappedSource):
         steps = tuple(step for step in self.steps if not (step.filters and step.is_of_source))
         return self if steps == self.steps else replace(self, steps=steps)
 
-    def _selected(self, n_rows: int) -> int:
-        """How many rows the selections leave of so many."""
+    def _selected(self, n_rows: int, *, but: type[Step] | None = None) -> int:
+        """How many rows the selections leave of so many; `but`: those that are left out."""
         for step in self.steps:
-            n_rows = step.rows_left(n_rows)
+            if but is None or not isinstance(step, but):
+                n_rows = step.rows_left(n_rows)
         return n_rows
 
     def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
@@ -238,7 +252,7 @@ class ShapedSource(WrappedSource):
     def _shaping(self, keep: Sequence[str], inputs: tuple[ColumnState, ...]) -> Shaping:
         return shaping_of(
             self.steps,
-            self.inner.names,
+            self._inner_names,
             tuple(keep),
             tuple((state.name, state.dtype) for state in inputs),
         )
@@ -358,7 +372,9 @@ class ShapedRows:
 
 
 def _fixed(types: TypeOptions, state: ColumnState) -> frozenset[str] | None:
-    return frozenset() if types.fixed[state.name] == "category" else None
+    if types.fixed[state.name] != "category":
+        return None
+    return frozenset(types.vocabularies.get(state.name, ()))
 
 
 def _input(state: ColumnState) -> ColumnState:

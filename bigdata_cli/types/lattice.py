@@ -83,10 +83,16 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, kw_only=True)
 class TypeOptions:
-    """What the user said about types: the float mode and the columns whose dtype is fixed."""
+    """What the user said about types: the float mode and the columns whose dtype is fixed.
+
+    inputs: the dtypes of columns that steps read, where these are not those of `fixed` of the same
+    name. vocabularies: the values of categories that are fixed, as far as they are known.
+    """
 
     float_mode: str = "auto"
     fixed: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.float_mode not in ("auto", "32", "64"):

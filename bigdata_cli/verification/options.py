@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import COUNT, SOURCES
 from bigdata_cli.options import option
+from bigdata_cli.resources.cache_options import CacheOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class VerifyOptions:
         default=None,
     )
     jobs: int | None = option("Threads.", COUNT, default_text="all processors", default=None)
+    cached: CacheOptions = field(default_factory=CacheOptions)
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:

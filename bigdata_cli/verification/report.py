@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.progress import ProgressState
+from bigdata_cli.url import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class VerifyReport(ShortRepr):
         "other_files",
     )
 
-    path: Path
+    path: Place
     format: str
     layout: str
     n_shards: int

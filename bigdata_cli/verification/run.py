@@ -13,6 +13,7 @@ from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.url import Place
 from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
 from bigdata_cli.verification.options import VerifyOptions
 from bigdata_cli.verification.report import Finding, VerifyProgress, VerifyReport
@@ -26,7 +27,7 @@ def run(
 ) -> VerifyReport:
     """All checks of the dataset at `path`."""
     jobs = options.jobs or available_cpus()
-    folder = dataset_folder(path)
+    folder = dataset_folder(options.cached.place(path))
     store = open_store(folder)
     data = read_manifest_bytes(store)
     manifest, seal = _manifest(folder, data)
@@ -78,7 +79,7 @@ def run(
     )
 
 
-def _manifest(folder: Path, data: bytes) -> tuple[Manifest, Seal]:
+def _manifest(folder: Place, data: bytes) -> tuple[Manifest, Seal]:
     """The manifest, whether it is the one that was written or not."""
     try:
         manifest, seal = load_manifest(open_store(folder), data)

@@ -24,7 +24,9 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.transforms.entry import read_entry
+from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.transforms.source import ShapedSource
+from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.dtype import Column, Kind
 from bigdata_cli.types.lattice import Observed, observed_as
 from bigdata_cli.types.state import ColumnState
@@ -83,7 +85,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
         plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
         if manifest.transforms:
             entry = read_entry(manifest.transforms)
-            rows = ShapedSource.of(rows, entry.steps)
+            rows = _shaped(rows, manifest, entry.steps)
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(
@@ -96,6 +98,19 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
                 f'{rows.files[0].name} has no column "{name}": {dataset.path} was not made of it'
             )
     return OpenedSource(rows=rows, plan=plan, findings=tuple(_fingerprints(dataset, rows)))
+
+
+def _shaped(rows: RowSource, manifest: Manifest, steps: Steps) -> RowSource:
+    """The rows after the steps of the dataset, which know its own columns only: files that were
+    converted `--like` another dataset may have more."""
+    columns = Preprocessing.of(manifest).recipe().columns
+    found = ShapedSource.of(rows, steps)
+    own = replace(found, columns=tuple(name for name in columns if name in rows.names))
+    try:
+        _ = own.names
+    except UsageError:  # a step on a column that was left out afterwards
+        return found
+    return own
 
 
 def _check_kind(dataset: Dataset, rows: Source | TableSource) -> None:
@@ -189,6 +204,8 @@ class _SplitEntry(msgspec.Struct):
     split: tuple[tuple[str, float], ...]
     split_by: tuple[str, ...]
     seed: Count
+    split_columns: tuple[str, ...] | None = None
+    split_steps: Count | None = None
 
     def options(self) -> SplitOptions:
         return SplitOptions(split=dict(self.split), split_by=self.split_by)
@@ -206,7 +223,8 @@ def _split_of(manifest: Manifest) -> HashSplit | None:
         raise JsonError(f"options: {error.message}") from error
     if list(options.split or ()) != [entry.name for entry in manifest.splits]:
         raise JsonError("options: split has other names than splits")
-    return HashSplit.of(options, manifest.schema.names, seed=entry.seed)
+    columns = manifest.schema.names if entry.split_columns is None else entry.split_columns
+    return HashSplit.of(options, columns, seed=entry.seed, n_steps=entry.split_steps)
 
 
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:

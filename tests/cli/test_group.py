@@ -58,7 +58,7 @@ def test_no_command_shows_the_help_and_is_a_usage_error():
     [
         (["convret"], 'No such command "convret". Did you mean "convert"?', "bigdata --help"),
         (["convert", "a.csv", "--too", "npy"], "Did you mean", "bigdata convert --help"),
-        (["convert", "a.csv"], "Missing option '--to'", "bigdata convert --help"),
+        (["predict", "m.keras", "a.csv"], "Missing option '-o'", "bigdata predict --help"),
         (["--colour"], "No such option '--colour'", "bigdata --help"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from bigdata_cli.engines.base import Event, Task, Work, Worker
 from bigdata_cli.engines.local import LocalEngine
-from tests.engines.engine_contract import EngineContract
+from tests.engines.engine_contract import ThreadEngineContract
 
 
 class PickledEngine(LocalEngine):
@@ -33,7 +33,7 @@ class PickledEngine(LocalEngine):
         )
 
 
-class TestPickledEngine(EngineContract):
+class TestPickledEngine(ThreadEngineContract):
     n_workers = 2
 
     def engine(self) -> PickledEngine:

@@ -61,6 +61,9 @@ class MemoryLock:
             raise UsageError(f"another conversion is writing into {self._store}")
         self._store.holder = self
 
+    def confirm(self) -> None:
+        assert self._store.holder is self
+
     def release(self) -> None:
         if self._store.holder is self:
             self._store.holder = None
@@ -121,6 +124,19 @@ class MemoryStore:
         for old, new in names.items():
             if old in self._files:
                 self._files[new] = self._files.pop(old)
+
+    def publish(self, old: str, new: str) -> bool:
+        data = self._files.get(old, self._files.get(new, (b"", 0)))[0]
+        if new in self._files and self._files[new][0] != data:
+            return False
+        self.rename({old: new})
+        return new in self._files
+
+    def n_unfinished(self) -> int:
+        return 0
+
+    def discard_unfinished(self) -> None:
+        """What is not finished is nowhere."""
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,14 @@ LARGE = bytes(range(256)) * 1024
 
 
 class StoreContract(ABC):
-    """A subclass says which store it is."""
+    """A subclass says which store it is.
+
+    is_shared: what writes there without the lock does not harm what others have published.
+    can_travel: it may be pickled.
+    """
+
+    is_shared = True
+    can_travel = True
 
     @abstractmethod
     def new_store(self, folder: Path) -> Store:
@@ -47,9 +55,19 @@ class StoreContract(ABC):
         store.put("a", LARGE)
         sink = store.create("a")
         sink.write(b"short")
+        sink.finish("a")
         sink.close()
         sink.close()
         assert self.content(store, "a") == b"short"
+
+    def test_a_file_that_is_not_finished_may_be_removed(self, store: Store) -> None:
+        sink = store.create("a")
+        sink.write(b"short")
+        sink.close()
+        sink.close()
+        store.remove(["a"])
+        store.discard_unfinished()
+        assert store.names() == []
 
     def test_the_start_of_a_file_is_written_over(self, store: Store) -> None:
         for rest in (b"", LARGE):
@@ -75,13 +93,39 @@ class StoreContract(ABC):
             assert file.tell() == 1010
 
     def test_bytes_are_put_at_the_end_and_what_followed_is_cut_off(self, store: Store) -> None:
-        store.put("a", b"one\n")
-        store.put("a", b"two and more", at=4)
-        store.sync(["a"])
-        store.put("a", b"three\n", at=4)
-        assert self.content(store, "a") == b"one\nthree\n"
-        store.put("a", b"anew")
-        assert self.content(store, "a") == b"anew"
+        store.put("a.jsonl", b"one\n")
+        store.put("a.jsonl", b"two and more", at=4)
+        store.sync(["a.jsonl"])
+        store.put("a.jsonl", b"three\n", at=4)
+        assert self.content(store, "a.jsonl") == b"one\nthree\n"
+        assert store.names() == ["a.jsonl"]
+        store.put("a.jsonl", b"anew")
+        assert self.content(store, "a.jsonl") == b"anew"
+
+    def test_what_grows_for_long_is_read_and_gone_on_with_by_another_store(
+        self, store: Store
+    ) -> None:
+        line = b"x" * 99_999 + b"\n"
+        for number in range(8):
+            store.put("a.jsonl", line, at=number * len(line))
+        other = pickle.loads(pickle.dumps(store)) if self.can_travel else store
+        assert self.content(other, "a.jsonl") == 8 * line
+        assert other.stat("a.jsonl").bytes == 8 * len(line)
+        other.put("a.jsonl", b"end\n", at=6 * len(line))
+        assert self.content(other, "a.jsonl") == 6 * line + b"end\n"
+        assert other.names() == ["a.jsonl"]
+        other.remove(["a.jsonl"])
+        assert other.names() == []
+
+    def test_of_two_contents_one_is_published(self, store: Store) -> None:
+        store.put("x", b"1")
+        store.put("y", b"2")
+        assert store.publish("x", "new")
+        assert store.publish("x", "new")  # it may be done twice
+        assert self.content(store, "new") == b"1"
+        if self.is_shared:
+            assert not store.publish("y", "new")
+            assert self.content(store, "new") == b"1"
 
     def test_files_are_renamed_and_it_may_be_done_twice(self, store: Store) -> None:
         for name in ("x", "y", "new"):
@@ -167,6 +211,7 @@ class StoreContract(ABC):
         first.release()
         first.release()
         second.acquire()
+        second.confirm()
         second.release()
 
     def test_there_is_room(self, store: Store) -> None:

@@ -30,11 +30,15 @@ N_ROWS = 5_000
 
 
 class TestLocalStore(StoreContract):
+    is_shared = False  # the kernel keeps others out
+
     def new_store(self, folder: Path) -> Store:
         return LocalStore(folder)
 
 
 class TestMemoryStore(StoreContract):
+    can_travel = False
+
     def new_store(self, folder: Path) -> Store:
         return MemoryStore()
 

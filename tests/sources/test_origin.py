@@ -19,10 +19,9 @@ from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
-from bigdata_cli.io.decompress import compression_of
+from bigdata_cli.io.decompress import Cancelled, compression_of
 from bigdata_cli.io.encoding import DecodedStream, check_encoding, likely_encodings
 from bigdata_cli.io.origin import find_origin
-from bigdata_cli.io.streams import Cancelled
 
 try:
     from compression import zstd

@@ -304,7 +304,7 @@ def test_a_split_is_a_dataset(source, tmp_path):
     with pytest.raises(UsageError) as caught:
         dataset["vall"]
     assert caught.value.hint == 'Did you mean "val"?'
-    with pytest.raises(UsageError, match="has no splits"):
+    with pytest.raises(UsageError, match="has no column"):
         dataset["val"]["train"]
 
 

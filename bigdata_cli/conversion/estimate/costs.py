@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from bigdata_cli.conversion.estimate.predict import predict
 from bigdata_cli.conversion.estimate.rows import SampledRows
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import all_traits, get_traits
 from bigdata_cli.options import values_of
 from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.splits.options import SplitOptions
+from bigdata_cli.transforms.options import ShapeOptions
 from bigdata_cli.types.dtype import Kind
 
 _FEW_BYTES, _FEW_SECONDS = 1_000_000, 1.0
@@ -60,11 +63,15 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What all commands have in common: the source, the flags that read it, the label."""
+    """What all commands have in common: the source, the flags that read it, the label, and what
+    becomes of its rows."""
 
     path: str
     flags: tuple[str, ...] = ()
     label: str | None = None
+    shape: ShapeOptions = ShapeOptions()
+    splits: SplitOptions = SplitOptions()
+    order: OrderOptions = OrderOptions()
 
 
 def candidates(*, has_many_columns: bool = False) -> Iterator[tuple[str, str, str]]:
@@ -101,7 +108,14 @@ def _cost(
     if not names or (layout == "matrix" and names == [wish.label]):
         return None
     options = ConvertOptions(
-        to=form, layout=layout, compression=compression, label=wish.label, drop=dropped
+        to=form,
+        layout=layout,
+        compression=compression,
+        label=wish.label,
+        drop=dropped,
+        shape=wish.shape,
+        splits=wish.splits,
+        order=wish.order,
     )
     try:
         prediction = predict(rows, options)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdata_cli.conversion.commit import INNER_NAME
@@ -20,6 +19,7 @@ from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import Store, StoredFile, partial_bytes
 from bigdata_cli.io.stores import open_store
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ConvertOptions
@@ -42,7 +42,7 @@ class DiskBudget:
     told: the user set the limit; else it is what is free, less a twentieth.
     """
 
-    folder: Path
+    folder: Place
     limit_bytes: int
     held_bytes: int
     told: bool
@@ -58,7 +58,7 @@ class DiskBudget:
         return f"{self.left_bytes:,} bytes can be used on that disk (what is free, less 5 %)"
 
 
-def disk_budget(output: Path, options: ConvertOptions) -> DiskBudget:
+def disk_budget(output: Place, options: ConvertOptions) -> DiskBudget:
     """The budget of a conversion into a folder; raises UsageError for a limit that is none."""
     limit = options.disk_limit_bytes
     if limit is not None and limit < 1:

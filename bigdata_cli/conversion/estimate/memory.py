@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 
 from bigdata_cli.conversion.estimate.scatter import SHARE_BYTES
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
+from bigdata_cli.io.remote.ranges import READ_AHEAD_BYTES
 from bigdata_cli.resources.budget import BATCH_SIZES, MemoryBudget, Work, budget_within
 from bigdata_cli.resources.memory import available_cpus
-from bigdata_cli.sources.csv.blocks import LOOKAHEAD_BYTES, MAX_RECORD_BYTES, UNIT_BYTES
+from bigdata_cli.sources.csv.blocks import (
+    LOOKAHEAD_BYTES,
+    MAX_READ_AHEAD_FILES,
+    MAX_RECORD_BYTES,
+    UNIT_BYTES,
+)
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
+from bigdata_cli.url import Url
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.survey import Survey
@@ -35,6 +42,10 @@ _DISTINCT_BYTES = 150
 _FEED_BYTES, _FED_UNITS = 8 << 20, 4
 _WINDOW_BYTES = {"xz": 70_000_000, "zstd": 10_000_000, "bzip2": 5_000_000}
 """Of decompressors that look back further than gzip does."""
+_REMOTE_LIBRARY_BYTES = 55_000_000
+"""Of fsspec and what speaks to a service, and their buffers."""
+_UPLOAD_BYTES = 50_000_000
+"""Of the parts of a file that are sent at a time."""
 _SHARES = 4
 """Of rows that are put into order: two copies of the one that is read, and those before it."""
 _SHARD_TABLES = 3
@@ -48,7 +59,14 @@ def budget_of(survey: Survey, batch_sizes: Sequence[int | None] = BATCH_SIZES) -
     """
     options = survey.options
     jobs = options.jobs or available_cpus()
-    return budget_within(options.memory_limit, work_of(survey), jobs=jobs, batch_sizes=batch_sizes)
+    are_processes = options.workers.starts_processes and survey.source.in_pieces is not None
+    return budget_within(
+        options.memory_limit,
+        work_of(survey),
+        jobs=jobs,
+        batch_sizes=batch_sizes,
+        are_processes=are_processes,
+    )
 
 
 def work_of(survey: Survey) -> Work:
@@ -89,6 +107,7 @@ def work_of(survey: Survey) -> Work:
         fixed_bytes=n_columns * of_column
         + _vocabulary_bytes(survey)
         + _stream_bytes(survey)
+        + _remote_bytes(survey)
         + (_SHARES * SHARE_BYTES if shuffles else 0),
     )
 
@@ -119,3 +138,14 @@ def _stream_bytes(survey: Survey) -> int:
     if not survey.source.is_stream:
         return 0
     return _FEED_BYTES + sum(_WINDOW_BYTES.get(layer, 0) for layer in survey.source.layers)
+
+
+def _remote_bytes(survey: Survey) -> int:
+    """Of what is read ahead from addresses, and sent to one."""
+    is_read = any(file.is_remote for file in survey.source.files)
+    is_written = isinstance(survey.output, Url)
+    return (
+        (_REMOTE_LIBRARY_BYTES if is_read or is_written else 0)
+        + (MAX_READ_AHEAD_FILES * READ_AHEAD_BYTES if is_read else 0)
+        + (_UPLOAD_BYTES if is_written else 0)
+    )

@@ -66,13 +66,17 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
     """
     form = get_format(options.to)
     rows = rows.under(options)
+    if options.order.shuffle:
+        rows = rows.shuffled()
     storage = storage_options(form, options)
     form.check(rows.schema, storage)
     growth = _Growth(form, storage, rows)
     total = growth.bytes_of(rows.all_rows, 1)
     shards = options.shards or count_shards(total, options)
-    if shards > 1:
-        total = growth.bytes_of(rows.all_rows, shards)
+    shares = tuple((options.splits.split or {"": 1.0}).values())
+    if shards > 1 or len(shares) > 1:
+        of_splits = (round(rows.all_rows * share) for share in shares)
+        total = sum(growth.bytes_of(n_rows, shards) for n_rows in of_splits)
     encoding, scattered = growth.seconds, 0
     if options.order.shuffle:
         of_buckets = _scattering(rows)
@@ -81,13 +85,13 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
     return Prediction(
         options=options,
         rows=rows.all_rows,
-        shards=shards,
+        shards=shards * len(shares),
         bytes=total,
         scattered_bytes=scattered,
         temporary_bytes=temporary_bytes + scattered,
         seconds=_seconds(rows, encoding * rows.all_rows, total + scattered, options.jobs),
         memory_bytes=_memory_bytes(rows, form, storage),
-        exact=rows.exact and shards == 1,
+        exact=rows.exact and shards * len(shares) == 1 and not options.order.shuffle,
     )
 
 

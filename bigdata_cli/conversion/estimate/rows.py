@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.conversion.estimate.size import fitting_units
@@ -14,6 +15,7 @@ from bigdata_cli.conversion.survey import storage_options
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import Sample, settle
+from bigdata_cli.transforms.shape import pass_seconds
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -33,6 +35,7 @@ class SampledRows:
     tables their number. parse_seconds: processor seconds for a byte of it; read_seconds: seconds
     for a byte of what can be read from its start only, else 0. exact: these are all rows.
     pieces: (rows, bytes of text) of each piece. fixed: columns whose dtype the user chose.
+    filtered: rows that were read with these, and that filters leave out.
     """
 
     schema: Schema
@@ -47,6 +50,7 @@ class SampledRows:
     exact: bool
     pieces: tuple[tuple[int, int], ...] = ()
     fixed: frozenset[str] = frozenset()
+    filtered: int = 0
 
     @property
     def all_bytes(self) -> float:
@@ -71,6 +75,17 @@ class SampledRows:
             batch = self.batches[place].slice(0, left)
             left -= batch.num_rows
             yield batch
+
+    def shuffled(self) -> SampledRows:
+        """The same rows in random order, in as many pieces: what rows of a shuffled dataset are."""
+        if not self.rows:
+            return self
+        table = pa.Table.from_batches(self.batches).unify_dictionaries()
+        order = np.random.default_rng(0).permutation(self.rows)
+        mixed = table.take(pa.array(order)).combine_chunks().to_batches()[0]
+        size = -(-self.rows // len(self.batches))
+        batches = tuple(mixed.slice(start, size) for start in range(0, self.rows, size))
+        return replace(self, batches=batches)
 
     def under(self, options: ConvertOptions) -> SampledRows:
         """The same rows without dropped columns, their floats narrowed by a float mode of "32"."""
@@ -161,11 +176,12 @@ def draw_rows(
         rows=rows,
         text_bytes=text_bytes,
         all_rows=all_rows,
-        parse_seconds=seconds / max(text_bytes, 1),
+        parse_seconds=seconds / max(text_bytes, 1) + pass_seconds(source),
         read_seconds=source.read_seconds(),
         exact=exact,
         fixed=frozenset(state.name for state in plan.columns if state.fixed),
         pieces=tuple((chunk.rows, chunk.position - unit.start) for unit, chunk in parsed),
+        filtered=sum(chunk.tally.filtered for chunk in chunks),
     )
 
 

@@ -173,7 +173,7 @@ def _mapped(path: StoredFile) -> np.memmap:
     if local is None:
         raise UsageError(
             f"{path}: npy files are mapped into memory, and that needs them on this machine",
-            hint="copy the dataset to a folder of this machine",
+            hint="--cache DIR keeps them in a folder here",
         )
     with _header_lock:
         return np.load(local, mmap_mode="r", allow_pickle=False)

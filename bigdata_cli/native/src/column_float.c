@@ -3,6 +3,7 @@
  * careful path. */
 
 #include "classify.h"
+#include "eight_empty.h"
 #include "eight_longs.h"
 #include "parser.h"
 
@@ -120,8 +121,8 @@ static bool parse_other(bd_run *run, int64_t i, double *value)
     return has_value;
 }
 
-/* Take the numbers of a run. Returns how many rows are left, which are listed; eight empty fields
- * in a row are not, but counted as nulls.
+/* Take the numbers of a run, and its empty fields, which are counted as nulls. Returns how many
+ * rows are left, which are listed.
  *
  * Short decimals come first, as most columns have nothing else. Where eight fields had none of them
  * but longer numbers, the next ones are taken as such at once; now and then it is tried again. */
@@ -137,12 +138,13 @@ static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, 
     bool are_long = !BD_SHUFFLES;
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
-        uint32_t left = 0xffu >> (8 - n);
+        const uint32_t empty = bd_find_empty(parser, i), wanted = 0xffu >> (8 - n) & ~empty;
+        uint32_t left = wanted;
         are_long &= !BD_SHUFFLES || (i & 127) != 0;
-        if (!run->fields->has_quotes && bd_longer_than(parser->sizes + i, 0) == 0) {
+        *n_nulls += __builtin_popcount(empty & 0xffu >> (8 - n));
+        if (wanted == 0) {
             memset(values + i, 0, 64);
             memset(parser->valid + i, 0, 8);
-            *n_nulls += n;
             continue;
         }
         if (!are_long) {
@@ -156,9 +158,11 @@ static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, 
             left & bd_longer_than(parser->sizes + i, are_long ? 0 : MIN_LONG_BYTES - 1);
         if (longs) {
             const uint32_t taken = take_longs(run, i, longs, seen, values + i);
-            are_long |= taken == 0xff;
+            are_long |= taken == wanted;
             left &= ~taken;
         }
+        if (empty)
+            bd_put_empty(empty, values + i, parser->valid + i);
         for (; left; left &= left - 1)
             others[n_others++] = (uint32_t)i + (uint32_t)__builtin_ctz(left);
     }
@@ -168,10 +172,8 @@ static int64_t parse_numbers(const bd_run *run, evidence *seen, double *values, 
 bool bd_parse_floats(bd_run *run)
 {
     bd_column *column = run->column;
-    const bd_parser *parser = run->parser;
     uint8_t *valid = run->parser->valid;
     const bool careful = run->fields->input->nulls->numeric[run->index];
-    const bool has_quotes = run->fields->has_quotes;
     uint32_t others[BD_RUN_ROWS];
     int64_t n_others = run->n, n_nulls = 0;
 
@@ -186,12 +188,7 @@ bool bd_parse_floats(bd_run *run)
         n_others = parse_numbers(run, &seen, values, others, &n_nulls);
     for (int64_t k = 0; k < n_others; k++) {
         const int64_t i = careful ? k : (int64_t)others[k];
-        if (parser->sizes[i] == 0 && !has_quotes) {
-            values[i] = 0.0;
-            valid[i] = 0;
-        } else {
-            valid[i] = parse_other(run, i, values + i);
-        }
+        valid[i] = parse_other(run, i, values + i);
         n_nulls += !valid[i];
     }
     column->forms |= seen.forms;

@@ -2,6 +2,7 @@
  * careful path, field by field. */
 
 #include "classify.h"
+#include "eight_empty.h"
 #include "eight_longs.h"
 #include "parser.h"
 
@@ -104,37 +105,34 @@ bool bd_parse_integers(bd_run *run)
     uint8_t *valid = parser->valid;
     const bool is_signed = column->mode == BD_MODE_INT64;
     const bool careful = run->fields->input->nulls->numeric[run->index];
-    const bool has_quotes = run->fields->has_quotes;
     bool are_long = false; /* the eight before were, and so they are taken as such first */
     int64_t n_nulls = 0;
 
     bd_find_places(run);
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
-        const uint32_t all = 0xffu >> (8 - n);
-        if (!has_quotes && bd_longer_than(parser->sizes + i, 0) == 0) {
+        const uint32_t empty = bd_find_empty(parser, i), wanted = 0xffu >> (8 - n) & ~empty;
+        n_nulls += __builtin_popcount(empty & 0xffu >> (8 - n));
+        if (wanted == 0) {
             memset(numbers + i, 0, 64);
             memset(valid + i, 0, 8);
-            n_nulls += n;
             continue;
         }
-        memset(valid + i, 1, 8);
-        uint32_t good = are_long && !careful ? take_longs(run, i, all, is_signed) : 0;
-        if (good != all) {
+        uint32_t good = are_long && !careful ? take_longs(run, i, wanted, is_signed) : 0;
+        if (good != wanted) {
             good = bd_eight_integers(run->fields->block, parser->starts + i, parser->sizes + i,
                                      is_signed, numbers + i);
-            const uint32_t longs = careful ? 0 : take_longs(run, i, all & ~good, is_signed);
-            are_long = longs == all;
+            const uint32_t longs = careful ? 0 : take_longs(run, i, wanted & ~good, is_signed);
+            are_long = longs == wanted;
             good = careful ? 0 : good | longs;
         }
-        for (uint32_t left = all & ~good; left; left &= left - 1) {
+        if (empty)
+            bd_put_empty(empty, numbers + i, valid + i);
+        else
+            memset(valid + i, 1, 8);
+        for (uint32_t left = wanted & ~good; left; left &= left - 1) {
             const int64_t k = i + __builtin_ctz(left);
-            if (parser->sizes[k] == 0 && !has_quotes) {
-                numbers[k] = 0;
-                valid[k] = 0;
-            } else {
-                valid[k] = parse_other(run, k, careful, is_signed);
-            }
+            valid[k] = parse_other(run, k, careful, is_signed);
             n_nulls += !valid[k];
         }
     }

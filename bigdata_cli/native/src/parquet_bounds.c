@@ -134,20 +134,33 @@ bool bd_float_range(const void *values, int width, int64_t n, uint64_t *min, uin
 }
 
 /* The first 8 bytes of a text, big-endian, zeros after its end. */
-static inline uint64_t prefix_of(const uint8_t *text, int32_t length)
+static inline uint64_t prefix_of(const uint8_t *text, int64_t length)
 {
     uint64_t word = 0;
-    if (length >= 8)
+    if (length >= 8) {
         word = bd_load64(text);
-    else
-        memcpy(&word, text, (size_t)length);
+    } else if (length >= 4) {
+        uint32_t first, last;
+        memcpy(&first, text, 4);
+        memcpy(&last, text + length - 4, 4);
+        word = first | (uint64_t)last << 8 * (length - 4);
+    } else if (length > 0) {
+        const int64_t middle = length >> 1, end = length - 1;
+        word = text[0] | (uint64_t)text[middle] << 8 * middle | (uint64_t)text[end] << 8 * end;
+    }
     return __builtin_bswap64(word);
 }
 
-static bool is_less(const uint8_t *a, int32_t n_a, const uint8_t *b, int32_t n_b)
+static inline bool is_less(const uint8_t *a, int64_t n_a, const uint8_t *b, int64_t n_b)
 {
-    const int order = memcmp(a, b, (size_t)(n_a < n_b ? n_a : n_b));
-    return order ? order < 0 : n_a < n_b;
+    const int64_t common = n_a < n_b ? n_a : n_b;
+    for (int64_t i = 0; i <= common; i += 8) {
+        /* Where one of them ends they differ, or it is the beginning of the other one. */
+        const uint64_t left = prefix_of(a + i, n_a - i), right = prefix_of(b + i, n_b - i);
+        if (left != right)
+            return left < right;
+    }
+    return n_a < n_b;
 }
 
 /* Which of `n` (at least 1) texts are the smallest and the largest. `chosen`: only those that it

@@ -59,8 +59,45 @@ static void put_dictionary(struct work *work, int64_t column, const struct bd_en
     end_page(work, page, out);
 }
 
-/* The bounds of `n` values from `first`; `marks`: a number for each distinct text of a dictionary,
- * all 0, and so when this returns. */
+/* The bounds of texts at two places. */
+static void put_text_range(struct work *work, const struct bd_gathered *gathered, int64_t low,
+                           int64_t high, struct bd_parquet_bounds *bounds)
+{
+    bd_put_text_bounds(&work->bounds, gathered->texts[low], gathered->lengths[low],
+                       gathered->texts[high], gathered->lengths[high], bounds);
+}
+
+/* The smallest and the largest of texts that have no dictionary: of the pages so far, -1 for none.
+ */
+struct text_range {
+    int64_t low, high;
+};
+
+/* The bounds of `n` (at least 1) texts from `first` that have no dictionary, as a page. `all` takes
+ * them in, so that the bounds of all pages need no second look at the texts. */
+static void put_page_texts(struct work *work, const struct bd_gathered *gathered, int64_t first,
+                           int64_t n, struct text_range *all, struct bd_parquet_bounds *bounds)
+{
+    int64_t low, high, smaller, larger;
+    bd_text_range(gathered->texts + first, gathered->lengths + first, NULL, n, &low, &high);
+    low += first;
+    high += first;
+    put_text_range(work, gathered, low, high, bounds);
+    if (all->low < 0)
+        *all = (struct text_range){low, high};
+    const int64_t places[4] = {all->low, low, all->high, high};
+    const uint8_t *texts[4];
+    int32_t lengths[4];
+    for (int i = 0; i < 4; i++) {
+        texts[i] = gathered->texts[places[i]];
+        lengths[i] = gathered->lengths[places[i]];
+    }
+    bd_text_range(texts, lengths, NULL, 4, &smaller, &larger);
+    *all = (struct text_range){places[smaller], places[larger]};
+}
+
+/* The bounds of `n` values from `first`, but of texts without a dictionary; `marks`: a number for
+ * each distinct text of a dictionary, all 0, and so when this returns. */
 static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t first, int64_t n,
                        uint32_t *marks, struct bd_parquet_bounds *bounds)
 {
@@ -72,11 +109,7 @@ static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t f
     if (gathered->texts) {
         int64_t low, high;
         const int64_t n_distinct = gathered->distinct;
-        if (e->encoding != BD_RLE_DICTIONARY) {
-            bd_text_range(gathered->texts + first, gathered->lengths + first, NULL, n, &low, &high);
-            low += first;
-            high += first;
-        } else if (!marks || n == gathered->values) {
+        if (!marks || n == gathered->values) {
             bd_text_range(gathered->texts, gathered->lengths, NULL, n_distinct, &low, &high);
         } else {
             for (int64_t i = 0; i < n; i++)
@@ -84,8 +117,7 @@ static void put_bounds(struct work *work, const struct bd_encoding *e, int64_t f
             bd_text_range(gathered->texts, gathered->lengths, marks, n_distinct, &low, &high);
             memset(marks, 0, (size_t)n_distinct * 4);
         }
-        bd_put_text_bounds(&work->bounds, gathered->texts[low], gathered->lengths[low],
-                           gathered->texts[high], gathered->lengths[high], bounds);
+        put_text_range(work, gathered, low, high, bounds);
         return;
     }
     uint64_t min, max;
@@ -150,6 +182,8 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
     chunk->first_page = work->n_pages;
     if (e.encoding == BD_RLE_DICTIONARY)
         put_dictionary(work, child, &e);
+    const bool are_plain_texts = e.gathered.texts && n_distinct < 0;
+    struct text_range range = {-1, -1};
     int64_t row = 0, value = 0;
     while (row < e.gathered.rows) {
         const int64_t rows = page_rows(&e, row, value);
@@ -163,13 +197,18 @@ static bool encode_column(struct work *work, struct bd_arrow_array *const *batch
         uint8_t *out = bd_put_levels(e.gathered.validity, row, rows, work->out.next);
         page->levels = out - work->out.next;
         end_page(work, page, bd_put_values(&e, value, values, out));
-        put_bounds(work, &e, value, values, marks, &page->bounds);
+        if (are_plain_texts && values > 0)
+            put_page_texts(work, &e.gathered, value, values, &range, &page->bounds);
+        else
+            put_bounds(work, &e, value, values, marks, &page->bounds);
         row += rows;
         value += values;
     }
     chunk->n_pages = work->n_pages - chunk->first_page;
     if (chunk->n_pages - (n_distinct >= 0) == 1)
         chunk->bounds = work->pages[work->n_pages - 1].bounds;
+    else if (range.low >= 0)
+        put_text_range(work, &e.gathered, range.low, range.high, &chunk->bounds);
     else
         put_bounds(work, &e, 0, e.gathered.values, marks, &chunk->bounds);
     return true;

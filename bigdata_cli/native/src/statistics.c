@@ -64,6 +64,22 @@ static inline double worse(double error, double value)
     return found > error ? found : error;
 }
 
+/* The larger of `error` and what float32 is off the values; a quotient is computed only where it
+ * may be larger than the largest. */
+static double worst_error(double error, const double *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += LANES) {
+        const int64_t stop = i + LANES < n ? i + LANES : n;
+        bool any = false;
+        for (int64_t k = i; k < stop; k++)
+            any |= fabs((double)(float)values[k] - values[k]) > NEARLY * error * fabs(values[k]);
+        if (any)
+            for (int64_t k = i; k < stop; k++)
+                error = worse(error, values[k]);
+    }
+    return error;
+}
+
 static int64_t count_valid(const uint8_t *valid, int64_t n)
 {
     int64_t count = 0;
@@ -81,9 +97,6 @@ void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t 
     note_range(moments, low, high);
     const int64_t count = valid == NULL ? n : count_valid(valid, n);
     moments->n_finite += count;
-    if (low < -(1 << 24) || high > 1 << 24) /* else float32 holds all of them */
-        for (int64_t i = 0; i < n; i++)
-            moments->float32_error = worse(moments->float32_error, (double)values[i]);
     if (low > -BD_SMALL && high < BD_SMALL) {
         if (low < 0 || high > 0)
             bd_add_small(&moments->sums, values, n);
@@ -92,6 +105,8 @@ void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t 
     double numbers[BD_RUN_ROWS];
     for (int64_t i = 0; i < n; i++)
         numbers[i] = (double)values[i];
+    if (low < -(1 << 24) || high > 1 << 24) /* else float32 holds all of them */
+        moments->float32_error = worst_error(moments->float32_error, numbers, n);
     bd_add_numbers(&moments->sums, numbers, n, larger(-(double)low, (double)high));
 }
 
@@ -124,22 +139,6 @@ static void note_float_range(bd_moments *moments, double low, double high)
     if (!moments->any || high > moments->high_float)
         moments->high_float = high;
     moments->any = true;
-}
-
-/* The larger of `error` and what float32 is off the values; a quotient is computed only where it
- * may be larger than the largest. */
-static double worst_error(double error, const double *values, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += LANES) {
-        const int64_t stop = i + LANES < n ? i + LANES : n;
-        bool any = false;
-        for (int64_t k = i; k < stop; k++)
-            any |= fabs((double)(float)values[k] - values[k]) > NEARLY * error * fabs(values[k]);
-        if (any)
-            for (int64_t k = i; k < stop; k++)
-                error = worse(error, values[k]);
-    }
-    return error;
 }
 
 static void measure_finite(bd_moments *moments, const double *values, int64_t n)
@@ -186,13 +185,12 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
     }
     double kept[BD_RUN_ROWS];
     int64_t n_kept = 0;
+    /* Without a branch: which of them are there cannot be foreseen. */
     for (int64_t i = 0; i < n; i++) {
-        if (valid != NULL && !valid[i])
-            continue;
-        if (isfinite(values[i]))
-            kept[n_kept++] = values[i];
-        else
-            moments->n_infinite++;
+        const bool is_there = valid == NULL || valid[i], is_finite = isfinite(values[i]);
+        kept[n_kept] = values[i];
+        n_kept += is_there & is_finite;
+        moments->n_infinite += is_there & !is_finite;
     }
     if (n_kept > 0)
         measure_finite(moments, kept, n_kept);

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Self
@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from bigdata_cli.errors import DataError, SourceLostError
+from bigdata_cli.io.places import PlacedFile, open_placed
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles
@@ -21,6 +22,8 @@ from bigdata_cli.sources.csv.rules import compile_rules
 UNIT_BYTES = 4 << 20
 """Bytes of a source parsed at a time: they and their cells stay in the cache of a core."""
 LOOKAHEAD_BYTES = 1 << 16
+MAX_READ_AHEAD_FILES = 2
+"""Files at addresses that hold bytes which were read ahead."""
 _KEPT_OPEN = 64
 """Files that a reader keeps open; of more it opens each for every block."""
 PADDING_BYTES = 64
@@ -78,7 +81,9 @@ class BlockReader:
 
     def __init__(self, source: TextFiles) -> None:
         self.source = source
-        self._descriptors: dict[int, int] = {}
+        self._open_files: dict[int, PlacedFile] = {}
+        self._ahead: deque[PlacedFile] = deque()
+        """The files at addresses that may hold bytes which were read ahead."""
         self._lock = threading.Lock()
         self._buffers = threading.local()
 
@@ -86,25 +91,29 @@ class BlockReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
+        for opened in self._open_files.values():
+            opened.close()
+        self._open_files.clear()
 
     @contextmanager
-    def _opened(self, index: int) -> Iterator[int]:
-        """A descriptor of a file."""
+    def _opened(self, index: int) -> Iterator[PlacedFile]:
+        """A file, open."""
         file = self.source.files[index]
         if len(self.source.files) > _KEPT_OPEN:
-            descriptor = _open(file)
+            opened = _open(file)
             try:
-                yield descriptor
+                yield opened
             finally:
-                os.close(descriptor)
+                opened.close()
             return
         with self._lock:
-            if index not in self._descriptors:
-                self._descriptors[index] = _open(file)
-        yield self._descriptors[index]
+            if index not in self._open_files:
+                opened = self._open_files[index] = _open(file)
+                if file.is_remote:
+                    self._ahead.append(opened)
+                    if len(self._ahead) > MAX_READ_AHEAD_FILES:
+                        self._ahead.popleft().forget()
+        yield self._open_files[index]
 
     def read(self, file: int, start: int, stop: int) -> Block:
         """The bytes [start, stop) of a file, less where it ends before.
@@ -115,8 +124,8 @@ class BlockReader:
         stop = min(stop, size)
         wanted = max(0, stop - start)
         data = self._buffer(wanted + PADDING_BYTES)
-        with stage("read"), self._opened(file) as descriptor:
-            self._fill(memoryview(data)[:wanted], descriptor, file, start)
+        with stage("read"), self._opened(file) as opened:
+            self._fill(memoryview(data)[:wanted], opened, file, start)
         data[wanted:] = 10
         return Block(data, start, wanted, stop >= size)
 
@@ -126,13 +135,13 @@ class BlockReader:
             buffer = self._buffers.data = np.empty(size, np.uint8)
         return buffer[:size]
 
-    def _fill(self, view: memoryview, descriptor: int, file: int, start: int) -> None:
+    def _fill(self, view: memoryview, opened: PlacedFile, file: int, start: int) -> None:
         """Read as many bytes as the view has."""
         size = self.source.files[file].size
         done = 0
         while done < len(view):
             try:
-                n = os.preadv(descriptor, [view[done:]], start + done)
+                n = opened.read_into(view[done:], start + done)
             except OSError as error:
                 name = self.source.files[file].name
                 raise SourceLostError(f"{name}: reading byte {start + done:,}: {error}") from error
@@ -145,9 +154,9 @@ class BlockReader:
             done += n
 
 
-def _open(file: SourceFile) -> int:
+def _open(file: SourceFile) -> PlacedFile:
     try:
-        return os.open(file.path, os.O_RDONLY)
+        return open_placed(file.path)
     except OSError as error:
         raise SourceLostError(f"{file.name} cannot be opened again: {error.strerror}") from error
 

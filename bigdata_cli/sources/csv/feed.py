@@ -15,9 +15,8 @@ import numpy as np
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.errors import DataError
-from bigdata_cli.io.decompress import ByteStream
+from bigdata_cli.io.decompress import ByteStream, Cancelled
 from bigdata_cli.io.prefetch import Prefetch
-from bigdata_cli.io.streams import Cancelled
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.bad_values import UNCLOSED_HINT, RecordError
 from bigdata_cli.sources.base import Portions, all_in_one

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import Origin, check_unchanged
+from bigdata_cli.io.places import absolute
 from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.url import Place, Url
 
 
 class FileFields(tuple[int, ...]):
@@ -41,7 +43,7 @@ class SourceFile:
     """
 
     name: str
-    path: Path
+    path: Place
     size: int
     data_start: int
     mtime_ns: int
@@ -52,9 +54,17 @@ class SourceFile:
     constants: tuple[tuple[int, str], ...] = ()
     end: int | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A process that it is sent to may be in another folder."""
+        return vars(self) | {"path": absolute(self.path)}
+
     @property
     def data_bytes(self) -> int:
         return self.size - self.data_start
+
+    @property
+    def is_remote(self) -> bool:
+        return isinstance(self.path, Url)
 
     def until(self, end: int) -> SourceFile:
         """The file up to a position of its text, where a record ends."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from bigdata_cli.io.decompress import ByteStream
+from bigdata_cli.io.places import open_file, read_all
+from bigdata_cli.url import Place
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _TAIL_BYTES = 1 << 16
@@ -23,7 +24,7 @@ def footer_start(data: bytes, n_lines: int) -> int:
     return ends[-n_lines - 1] if n_lines < len(ends) else 0
 
 
-def data_end(path: Path, size: int, n_lines: int) -> int:
+def data_end(path: Place, size: int, n_lines: int) -> int:
     """Where the last lines of a file begin."""
     n_bytes = _TAIL_BYTES
     while True:
@@ -35,11 +36,11 @@ def data_end(path: Path, size: int, n_lines: int) -> int:
         n_bytes *= 4
 
 
-def tail_of(path: Path, size: int, n_bytes: int) -> bytes:
+def tail_of(path: Place, size: int, n_bytes: int) -> bytes:
     """The last bytes of a file of that size."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         file.seek(max(0, size - n_bytes))
-        return file.read(min(n_bytes, size))
+        return read_all(file, min(n_bytes, size))
 
 
 class WithoutFooter:

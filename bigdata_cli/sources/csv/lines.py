@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from bigdata_cli.io.places import open_file
+from bigdata_cli.url import Place
 
 _PIECE_BYTES = 1 << 24
 
@@ -10,7 +11,7 @@ _PIECE_BYTES = 1 << 24
 class LineCounter:
     """Line numbers (from 1) of growing byte offsets of a file, in one pass over it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self._path = path
         self._done = 0
         self._line = 1
@@ -18,7 +19,7 @@ class LineCounter:
 
     def line_of(self, offset: int) -> int:
         """The line of the byte; offsets must not go back."""
-        with self._path.open("rb") as stream:
+        with open_file(self._path, from_start=True) as stream:
             stream.seek(self._done)
             while self._done < offset:
                 piece = stream.read(min(_PIECE_BYTES, offset - self._done))
@@ -32,9 +33,9 @@ class LineCounter:
         return self._line
 
 
-def beginning_of(path: Path, offset: int) -> str:
+def beginning_of(path: Place, offset: int) -> str:
     """The first characters at a byte of a file, up to the end of the line."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         stream.seek(offset)
         return first_line_of(stream.read(60))
 

@@ -40,6 +40,7 @@ from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample, sample_units, take_sample
 from bigdata_cli.sources.csv.units import Unit, UnitReader, located
 from bigdata_cli.types.lattice import TypeOptions
+from bigdata_cli.url import Place
 
 _HEAD_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 14
@@ -67,7 +68,7 @@ class Source(TextFiles):
         unread = (one.until(one.data_start) for one in after)
         return replace(self, files=(*before, last.until(end), *unread))
 
-    def check_output(self, output: Path) -> None:
+    def check_output(self, output: Place) -> None:
         """Text files are in no folder that is written into."""
 
     def split(self, n_shards: int) -> tuple[tuple[ByteRange, ...], ...]:

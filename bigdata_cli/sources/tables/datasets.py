@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, VerificationError, lost
-from bigdata_cli.io.origin import check_unchanged
+from bigdata_cli.io.origin import check_unchanged, snapshot_of, with_snapshot
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.places import open_file
 from bigdata_cli.sources.tables.table import Table
 from bigdata_cli.types.dtype import Column, Kind, arrow_type, item_bytes
+from bigdata_cli.url import Place
 
 _EXACT = {"float32": 2**24, "float64": 2**53}
 """Integers up to these are exact in a feature matrix."""
@@ -27,6 +29,7 @@ class DatasetTable(Table):
     """A dataset of ours; its parts are its shards."""
 
     dataset: Dataset
+    manifest: Place
 
     def of_split(self, name: str) -> DatasetTable:
         """The rows of a split; raises UsageError where there is none of that name."""
@@ -35,7 +38,7 @@ class DatasetTable(Table):
 
     def check_unchanged(self) -> None:
         # Its shards are what its manifest says, or reading them fails.
-        check_unchanged(self.name, self.path / MANIFEST_NAME, None, self.mtime_ns)
+        check_unchanged(self.name, self.manifest, None, self.mtime_ns)
 
     def read(
         self, columns: Sequence[str], *, batch_bytes: int, part: int | None = None
@@ -91,9 +94,13 @@ class DatasetTable(Table):
 def open_own(name: str) -> DatasetTable:
     """The dataset in a folder, or beside its manifest, as a table."""
     dataset = open_dataset(name)
-    manifest = dataset.path / MANIFEST_NAME
-    with manifest.open("rb") as file:
-        stat, digest = os.fstat(file.fileno()), hashlib.file_digest(file, "sha256")
+    folder = dataset.path
+    if isinstance(folder, Path):
+        folder = Path(os.path.abspath(folder))
+    manifest = with_snapshot(folder / MANIFEST_NAME)
+    written = snapshot_of(manifest).mtime_ns
+    with open_file(manifest) as file:
+        digest = hashlib.sha256(file.read())
     dtypes, types = {}, {}
     for column in dataset.schema:
         dtype = _dtype(dataset, column)
@@ -101,9 +108,10 @@ def open_own(name: str) -> DatasetTable:
         if dtype != "null":
             dtypes[column.name] = dtype
     return DatasetTable(
-        name=name,
+        name=str(name),
         stem=dataset.manifest.name,
-        path=Path(os.path.abspath(dataset.path)),
+        path=manifest.parent,
+        manifest=manifest,
         types=types,
         parts=tuple(shard.rows for shard in dataset.shards),
         dtypes=dtypes,
@@ -113,7 +121,7 @@ def open_own(name: str) -> DatasetTable:
             if column.kind is Kind.CATEGORY
         },
         bytes=dataset.manifest.bytes,
-        mtime_ns=stat.st_mtime_ns,
+        mtime_ns=written,
         digest=digest.hexdigest(),
         dataset=dataset,
     )

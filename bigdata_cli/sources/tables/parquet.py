@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +14,12 @@ import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from bigdata_cli.errors import DataError, lost
-from bigdata_cli.io.origin import Origin
+from bigdata_cli.io.origin import Origin, with_snapshot
 from bigdata_cli.io.paths import ENCRYPTED_PARQUET_MAGIC, PARQUET_MAGIC
+from bigdata_cli.io.places import open_file
 from bigdata_cli.sources.tables.table import Table
 from bigdata_cli.types.lattice import NANOSECOND_RANGE_US
+from bigdata_cli.url import Place, Url
 
 _BUFFER_BYTES = 1 << 18
 """Of a column read at a time: without it a column of a whole row group is held compressed."""
@@ -53,7 +56,7 @@ class ParquetTable(Table):
 
     def _open(self, **options: str) -> pq.ParquetFile:
         return pq.ParquetFile(
-            self.path,
+            _opened(self.path),
             buffer_size=_BUFFER_BYTES,
             pre_buffer=False,
             page_checksum_verification=True,
@@ -153,12 +156,14 @@ def damaged(name: str, problem: str) -> DataError:
 
 def open_parquet(name: str) -> ParquetTable:
     """Look at a Parquet file; raises DataError where it is none, damaged, or encrypted."""
-    path = Path(name).absolute()
+    place = name if isinstance(name, Url) else Path(name).absolute()
+    path = with_snapshot(place)
+    name = str(name)
     _check_magic(path, name)
     origin = Origin(name=name, path=path)
     file_bytes, mtime_ns, digest = origin.fingerprint()
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(_opened(path)) as file:
             schema, metadata = file.schema_arrow, file.metadata
             parts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
             physical = [metadata.schema.column(i) for i in range(metadata.num_columns)]
@@ -187,8 +192,13 @@ def open_parquet(name: str) -> ParquetTable:
     )
 
 
-def _check_magic(path: Path, name: str) -> None:
-    with path.open("rb") as file:
+def _opened(path: Place) -> Any:
+    """What pyarrow reads: a path, or the file at an address, which it then closes."""
+    return path if isinstance(path, Path) else open_file(path)
+
+
+def _check_magic(path: Place, name: str) -> None:
+    with open_file(path) as file:
         magic = file.read(4)
     if magic == ENCRYPTED_PARQUET_MAGIC:
         raise DataError(f"{name} is an encrypted Parquet file", hint="decrypt it first")

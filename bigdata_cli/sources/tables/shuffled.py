@@ -195,6 +195,10 @@ class ReadFile(NamedTuple):
     def name(self) -> str:
         return self.source.name
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
     def entry(self) -> SourceEntry:
         return self.source
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.places import is_inside
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
@@ -32,6 +32,7 @@ from bigdata_cli.types.dtype import FLOAT_DTYPES
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.vocabulary import MAX_CATEGORIES
+from bigdata_cli.url import Place, Url
 
 _NO_DIALECT = Dialect(delimiter=None)
 """Tables have none; what parses their rows does not look at it."""
@@ -83,10 +84,9 @@ class TableSource:
     def arrow_batches(self, max_bytes: int) -> Iterator[pa.RecordBatch]:
         return (batch for _, _, batch in read_parts(self, self.names, max_bytes))
 
-    def check_output(self, output: Path) -> None:
-        target = Path(os.path.realpath(output))
+    def check_output(self, output: Place) -> None:
         for table in self.files:
-            if Path(os.path.realpath(table.path)).is_relative_to(target):
+            if is_inside(table.path, output):
                 raise UsageError(
                     f"{output} would be written into, and {table.name} is read from it",
                     hint="-o OTHER names another folder",
@@ -203,7 +203,8 @@ def open_tables(names: Sequence[str], options: SourceOptions | None = None) -> T
 
 def _open(name: str) -> Table:
     try:
-        if os.path.isdir(name) or os.path.basename(name) == MANIFEST_NAME:
+        is_dataset = name.snapshot is None if isinstance(name, Url) else os.path.isdir(name)
+        if is_dataset or os.path.basename(name) == MANIFEST_NAME:
             return open_own(name)
         return open_parquet(name)
     except OSError as error:

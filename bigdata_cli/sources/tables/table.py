@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.origin import check_unchanged
+from bigdata_cli.url import Place, Url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Table(ABC):
 
     name: str
     stem: str
-    path: Path
+    path: Place
     types: Mapping[str, pa.DataType]
     parts: tuple[int, ...]
     max_rows: int | None = None
@@ -39,6 +39,10 @@ class Table(ABC):
     def rows(self) -> int:
         rows = sum(self.parts)
         return rows if self.max_rows is None else min(rows, self.max_rows)
+
+    @property
+    def is_remote(self) -> bool:
+        return isinstance(self.path, Url)
 
     def entry(self) -> SourceEntry:
         return SourceEntry(

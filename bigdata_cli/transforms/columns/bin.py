@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from msgspec import UNSET, UnsetType
+
 from bigdata_cli.transforms.columns.numbers import floats, is_number
 from bigdata_cli.transforms.computed import Computed
 from bigdata_cli.transforms.rows_of_columns import Rows
@@ -12,10 +14,14 @@ from bigdata_cli.transforms.step import ColumnStep
 
 
 class Bin(ColumnStep, frozen=True, kw_only=True):
-    """Makes each number the number of edges that are not above it: 0 to len(edges)."""
+    """Makes each number the number of edges that are not above it: 0 to len(edges).
+
+    quantiles: the number of bins of equal size that the edges were chosen for, if they were.
+    """
 
     option: ClassVar[str] = "--bin"
     edges: tuple[float, ...]
+    quantiles: int | UnsetType = UNSET
 
     def computed(self, types: Mapping[str, str]) -> tuple[Computed, ...]:
         import numpy as np

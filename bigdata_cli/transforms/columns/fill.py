@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from msgspec import UNSET, UnsetType
 
 from bigdata_cli.transforms.computed import Computed
 from bigdata_cli.transforms.expressions.nodes import type_of
@@ -12,15 +14,16 @@ from bigdata_cli.transforms.step import ColumnStep
 from bigdata_cli.types.buffers import scalar_of
 from bigdata_cli.types.dtype import Kind, kind_of
 
-FROM_ALL = ("mean", "median", "mode")
-"""Values that follow from all rows."""
-
 
 class Fill(ColumnStep, frozen=True, kw_only=True):
-    """Puts a value in the place of nulls. value: dates and timestamps as ISO 8601."""
+    """Puts a value in the place of nulls. value: dates and timestamps as ISO 8601.
+
+    statistic: which one of all rows it is, where it is one.
+    """
 
     option: ClassVar[str] = "--fill"
     value: bool | int | float | str
+    statistic: Literal["mean", "median", "mode"] | UnsetType = UNSET
 
     def computed(self, types: Mapping[str, str]) -> tuple[Computed, ...]:
         import pyarrow as pa

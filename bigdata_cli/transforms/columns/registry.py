@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bigdata_cli.transforms.columns.bin import Bin
+from bigdata_cli.transforms.columns.categories import Categories
 from bigdata_cli.transforms.columns.clip import Clip
 from bigdata_cli.transforms.columns.fill import Fill
 from bigdata_cli.transforms.columns.flag_null import FlagNull
@@ -11,4 +12,6 @@ from bigdata_cli.transforms.columns.log1p import Log1p
 from bigdata_cli.transforms.columns.one_hot import OneHot
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
 
-AnyColumnStep = FlagNull | Fill | Clip | Log1p | Bin | Standardize | Minmax | OneHot | Hash
+AnyColumnStep = (
+    FlagNull | Fill | Clip | Log1p | Bin | Standardize | Minmax | Categories | OneHot | Hash
+)

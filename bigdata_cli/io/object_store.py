@@ -1,0 +1,212 @@
+"""A store at an address: objects of S3 or of Google Cloud Storage, files of a web server.
+
+An object has its name when all of it is there, and is never changed but as a whole. So nothing has
+to be synchronised, and to rename is to copy. What grows line by line is a row of objects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote
+
+import xxhash
+
+from bigdata_cli.checksum import FileEntry
+from bigdata_cli.io.cache import cached_path
+from bigdata_cli.io.growing_object import GrowingObject, is_growing, is_piece
+from bigdata_cli.io.object_lock import ObjectLock
+from bigdata_cli.io.places import look_at, open_file
+from bigdata_cli.io.remote import files, writing
+from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.io.store import ByteSink, ByteSource, FileStat
+from bigdata_cli.io.written_file import WrittenFile
+from bigdata_cli.url import Url
+
+_THREADS = 16
+"""Of requests that wait for a server most of the time."""
+
+
+class ObjectStore:
+    """The objects below an address; equal to another one of that address."""
+
+    def __init__(self, url: Url) -> None:
+        self.url = url
+        self._growing: dict[str, GrowingObject] = {}
+        self._scratch: AbstractContextManager[Path] | None = None
+        self._scratch_path: Path | None = None
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[ObjectStore], tuple[Url]]:
+        return ObjectStore, (self.url,)  # another process opens it anew
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectStore) and other.url == self.url
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
+    def __str__(self) -> str:
+        return str(self.url)
+
+    def where(self, name: str) -> str:
+        return str(self.url / name)
+
+    def open(self, name: str) -> ByteSource:
+        if is_growing(name):
+            return cast("ByteSource", io.BytesIO(self._grown(name).read()))
+        path = self.local_path(name)
+        return FileIO(path) if path is not None else cast("ByteSource", open_file(self.url / name))
+
+    def stat(self, name: str) -> FileStat:
+        if is_growing(name):
+            data = self._grown(name).read()
+            return FileStat(len(data), xxhash.xxh3_64_intdigest(data))
+        found = look_at(self.url / name)
+        return FileStat(found.bytes or 0, xxhash.xxh3_64_intdigest(repr(found).encode()))
+
+    def local_path(self, name: str) -> Path | None:
+        """Its path in the cache, where there is one."""
+        return None if self.url.cache is None else cached_path(self.url / name, self.url.cache)
+
+    def names(self) -> list[str]:
+        """Those of web servers are not known: none."""
+        try:
+            listed = [one.name for one in files.list_folder(self.url)]
+        except FileNotFoundError:
+            return []
+        return [name for name in listed if not is_piece(name)]
+
+    def problem(self, name: str) -> str | None:
+        try:
+            look_at(self.url / name)
+        except FileNotFoundError:
+            return "the file is missing"
+        except OSError as error:
+            return f"the file cannot be examined: {error.strerror}"
+        return None
+
+    def create(self, name: str) -> ByteSink:
+        return _Upload(self.create_path(name), partial(self.adopt, name))
+
+    def create_path(self, name: str) -> Path:
+        """In a folder of this machine, which is removed with the store."""
+        with self._lock:
+            if self._scratch_path is None:
+                self._scratch = scratch_folder()
+                self._scratch_path = self._scratch.__enter__()
+        return self._scratch_path / quote(name, safe="")
+
+    def adopt(self, name: str) -> None:
+        path = self.create_path(name)
+        try:
+            writing.upload(path, self.url / name)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def put(self, name: str, data: bytes, *, at: int = 0) -> None:
+        if is_growing(name):
+            self._grown(name).put(data, at)
+        elif at:
+            raise OSError(errno.EINVAL, "objects do not grow")
+        else:
+            writing.put(self.url / name, data)
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        _each(self._rename, names.items())
+
+    def _rename(self, old: str, new: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            writing.copy(self.url / old, self.url / new)
+            writing.remove(self.url / old)
+
+    def publish(self, old: str, new: str) -> bool:
+        try:
+            data = self._content(old)
+        except FileNotFoundError:
+            return look_at(self.url / new).bytes is not None
+        is_ours = writing.put_new(self.url / new, data) or self._content(new) == data
+        if is_ours:
+            writing.remove(self.url / old)
+        return is_ours
+
+    def _content(self, name: str) -> bytes:
+        with open_file(self.url / name) as file:
+            return file.read()
+
+    def remove(self, names: Iterable[str]) -> None:
+        _each(self._remove, ((name,) for name in names))
+
+    def _remove(self, name: str) -> None:
+        if is_growing(name):
+            self._grown(name).remove()
+        else:
+            writing.remove(self.url / name)
+
+    def n_unfinished(self) -> int:
+        return len(writing.unfinished_uploads(self.url))
+
+    def discard_unfinished(self) -> None:
+        writing.abort_uploads(self.url)
+
+    def sync(self, names: Iterable[str] = (), pool: Executor | None = None) -> None:
+        """What was put is there."""
+
+    def lock(self) -> ObjectLock:
+        return ObjectLock(self.url)
+
+    def free_bytes(self) -> int:
+        """There is no end of it."""
+        return sys.maxsize
+
+    def inside(self, name: str) -> ObjectStore:
+        return ObjectStore(self.url / name)
+
+    def make(self) -> int:
+        """There are no folders to be made."""
+        return 0
+
+    def unmake(self, n_folders: int) -> None:
+        """Folders are gone with what was in them."""
+
+    def _grown(self, name: str) -> GrowingObject:
+        with self._lock:
+            return self._growing.setdefault(name, GrowingObject(self.url, name))
+
+
+def _each(work: Callable[..., object], items: Iterable[tuple[str, ...]]) -> None:
+    """Do the same with all items, some at a time."""
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="objects") as pool:
+        for _ in pool.map(lambda item: work(*item), items):
+            pass
+
+
+class _Upload:
+    """A new object, written into a file of this machine, and sent when it is whole."""
+
+    def __init__(self, path: Path, send: Callable[[], None]) -> None:
+        self._path = path
+        self._file = WrittenFile(path)
+        self._send = send
+        self.write = self._file.write
+        self.write_over_start = self._file.write_over_start
+
+    def finish(self, name: str) -> FileEntry:
+        entry = self._file.finish(name)
+        self._send()
+        return entry
+
+    def close(self) -> None:
+        """Where it is not finished, nothing of it is sent."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)

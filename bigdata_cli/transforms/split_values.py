@@ -1,0 +1,94 @@
+"""By which values rows are split where steps learn from the split for training.
+
+What a step is fitted to follows from the split then, so the split cannot follow from what the step
+makes: rows are split by the values before all steps on columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.sources.base import RowSource
+from bigdata_cli.splits.options import SplitOptions
+from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
+
+if TYPE_CHECKING:
+    from bigdata_cli.transforms.program import Outline
+
+
+def split_before_fit(
+    splits: SplitOptions,
+    shape: ShapeOptions,
+    names: tuple[str, ...],
+    *,
+    columns: Collection[str] | None,
+    drop: Collection[str],
+) -> HashSplit | None:
+    """The rule by the values before steps on columns; None where no step learns from a split.
+
+    Args:
+        splits: The splits.
+        shape: The steps.
+        names: The columns of the source.
+        columns, drop: Those of the dataset that are kept, and left out.
+
+    Raises:
+        UsageError: A column of `--split-by` is not there then.
+    """
+    if splits.split is None or not needs_statistics(shape) or shape.stats_from is not None:
+        return None
+    from bigdata_cli.transforms.program import outline  # which loads what a plain one does not need
+
+    steps = row_steps(shape)
+    before = outline(steps, names).names if steps else names
+    for name in splits.split_by:
+        if name not in before:
+            raise UsageError(
+                f'--split-by: there is no column "{name}"', hint=did_you_mean(name, before)
+            )
+    counting = [name for name in before if _is_kept(name, shape, columns, drop)]
+    return HashSplit.of(splits, counting, seed=shape.seed, n_steps=len(steps))
+
+
+def _is_kept(
+    name: str, shape: ShapeOptions, columns: Collection[str] | None, drop: Collection[str]
+) -> bool:
+    """Whether a column, or one that a step makes of it, is in the dataset."""
+    if name in drop:
+        return False
+    if columns is None or name in columns:
+        return True
+    if name in shape.flag_null and f"{name}_is_null" in columns:
+        return True
+    return name in shape.one_hot and any(one.startswith(f"{name}_") for one in columns)
+
+
+def check_split(rule: HashSplit, source: RowSource, keep: Sequence[str]) -> None:
+    """Raise UsageError where rows would be split by a column that no kept one follows from."""
+    from bigdata_cli.transforms.program import outline
+    from bigdata_cli.transforms.source import ShapedSource
+
+    assert isinstance(source, ShapedSource)
+    known = source.outline.behind(keep)
+    keys = dict(rule.keys)
+    for name, ref in outline(source.steps[: rule.n_steps], source.inner.names).columns:
+        if name in keys and ref not in known:
+            raise UsageError(
+                f'--split: rows are split by "{name}" too, of which no column is kept',
+                hint=f"--split-by COL says which columns count; or keep one that is made of {name}",
+            )
+
+
+def columns_to_read(
+    rule: HashSplit, resolved: Outline, before: Outline, columns: Sequence[str]
+) -> tuple[str, ...]:
+    """The columns to read of a source so that its rows can be split, after those given."""
+    keys = dict(rule.keys)
+    counting = {ref for name, ref in before.columns if name in keys}
+    more = [
+        name for name, _ in resolved.columns if not counting.isdisjoint(resolved.made_of([name]))
+    ]
+    return tuple(dict.fromkeys([*columns, *more]))
