@@ -803,6 +803,9 @@ def train(
     dataset: "str | Path | Dataset",
     *,
     label: str | None = None,
+    model: Literal["mlp", "linear", "xgboost", "lightgbm"] = "mlp",
+    trees: int = 200,
+    lr: float | None = None,
     epochs: int | None = None,
     batch_size: int = 512,
     seed: int = 0,
@@ -838,6 +841,9 @@ def train(
     Args:
         dataset: The dataset, or its folder.
         label: The column to learn. Default: the dataset's.
+        model: A perceptron, the same without hidden layers, or boosted trees.
+        trees: Rounds of boosting.
+        lr: The size of a step. Default: 0.002, of trees 0.1.
         epochs: Passes over the rows. Default: enough for about 2,000 steps.
         batch_size: Rows of a step, of all devices together.
         seed: Of all that is random.

@@ -27,6 +27,7 @@ def build_network(
     hidden: Sequence[int] = HIDDEN_UNITS,
     dropout: float = DROPOUT,
     seed: int = 0,
+    learning_rate: float = LEARNING_RATE,
 ) -> Any:
     """Build a perceptron on normalised features, compiled with its optimizer.
 
@@ -41,6 +42,7 @@ def build_network(
         hidden: The units of each hidden layer.
         dropout: The share of the units that a step drops.
         seed: Of the weights and of dropout; no global state changes.
+        learning_rate: Of the optimizer, Adam.
     """
     import keras
 
@@ -67,7 +69,7 @@ def build_network(
     outputs = keras.layers.Dense(len(target.start), kernel_initializer="zeros", name="label")(x)
     network = keras.Model(inputs, outputs, name="perceptron")
     network.set_weights(_initial_weights(network, target, random))
-    network.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE))
+    network.compile(optimizer=keras.optimizers.Adam(learning_rate))
     network.optimizer.build(network.trainable_variables)
     return network
 

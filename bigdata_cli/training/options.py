@@ -42,6 +42,8 @@ BATCH_SIZE = 512
 PREDICT_BATCH_SIZE = 16_384
 HIDDEN_UNITS = (16, 16, 16)
 DROPOUT = 0.25
+MODELS = ("mlp", "linear", "xgboost", "lightgbm")
+N_TREES = 200
 MAX_UNITS = 65_536
 MAX_MEMBERS = 100
 
@@ -129,6 +131,20 @@ class TrainOptions:
         group="Model",
         metavar="COL",
         default_text="the dataset's",
+        default=None,
+    )
+    model: str = option(
+        "A perceptron, the same without hidden layers, or boosted trees.",
+        choice(MODELS),
+        default="mlp",
+    )
+    trees: int = option("Rounds of boosting.", COUNT, default=N_TREES)
+    learning_rate: float | None = option(
+        "The size of a step.",
+        number(Bounds(0, 10, min_open=True)),
+        flag="--lr",
+        argument="lr",
+        default_text="0.002, of trees 0.1",
         default=None,
     )
     epochs: int | None = option(
@@ -223,6 +239,45 @@ class TrainOptions:
         if self.stratify and self.sample_share is None:
             raise UsageError("--stratify is of --sample", hint="--sample 0.05")
         _ = self.sample  # is checked where it is made
+        self._check_model()
+
+    @property
+    def is_trees(self) -> bool:
+        """Whether the model is boosted trees, and not a network."""
+        return self.model not in ("mlp", "linear")
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The units of the hidden layers of the model."""
+        return self.hidden if self.model == "mlp" else ()
+
+    def _check_model(self) -> None:
+        """Raise UsageError where an option is not of the model."""
+        of_networks = {
+            "--epochs": self.epochs is not None,
+            "--batch-size": self.batch_size != BATCH_SIZE,
+            "--resume": self.resume,
+            "--backend": self.backend is not None,
+            "--strategy": self.devices.strategy not in ("auto", "none"),
+            "--devices": self.devices.devices is not None,
+            "--require-gpu": self.devices.require_gpu,
+        }
+        of_layers = {
+            "--hidden": self.hidden != HIDDEN_UNITS,
+            "--dropout": self.dropout != DROPOUT,
+        }
+        wrong = of_layers if self.model == "linear" else {}
+        if self.is_trees:
+            wrong = {**of_networks, **of_layers}
+        for flag, is_given in wrong.items():
+            if is_given:
+                raise UsageError(
+                    f"{flag}: --model {self.model} has none", hint=f"without {flag}, or --model mlp"
+                )
+        if self.trees != N_TREES and not self.is_trees:
+            raise UsageError(
+                f"--trees: --model {self.model} has none", hint="--model xgboost, or lightgbm"
+            )
 
     def _check_bag(self, bag: int) -> None:
         if not 2 <= bag <= MAX_MEMBERS:
@@ -262,7 +317,9 @@ class TrainOptions:
         return {
             "batch-size": self.batch_size,
             "seed": self.seed,
-            "hidden": list(self.hidden),
+            "model": self.model,
+            "hidden": list(self.layers),
+            "lr": self.learning_rate,
             "dropout": self.dropout,
             "hash": dict(self.hashed),
             "balanced": self.balanced,
