@@ -16,7 +16,7 @@ import numpy as np
 from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.loaders.tree_memory import TreeMemory, lightgbm_memory, xgboost_memory
 from bigdata_cli.loaders.tree_rows import TreeBlock, TreeRows
-from bigdata_cli.resources.memory import available_cpus, tree_memory_bytes
+from bigdata_cli.resources.memory import available_cpus, peak_memory_bytes, tree_memory_bytes
 from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.backends.base import Backend, Trainer
@@ -25,7 +25,7 @@ from bigdata_cli.training.evaluate import evaluate_hold_out
 from bigdata_cli.training.loop import LoopResult, ProgressListener, TrainProgress
 from bigdata_cli.training.metrics import row_losses
 from bigdata_cli.training.report import Totals, TrainingResult, TrainReport
-from bigdata_cli.training.stream import HOLD_OUT_BYTES, MIXED_BYTES, WINDOW_BYTES, ExampleStream
+from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.training import Training
 from bigdata_cli.training.tree_model import (
     TreeModel,
@@ -97,7 +97,9 @@ class TreeTraining(Training):
         if options.balanced:
             class_weights = balanced_weights(stream.class_counts)
         rows = _rows(stream, class_weights)
-        predicted = self._memory(rows)
+        needed = self._memory(rows)
+        # The library reads the rows as this pass did, and has its own beside that.
+        predicted_bytes = max(peak_memory_bytes(), before) + needed.memory_bytes
         begin_phase("training")
         began = time.perf_counter()
         booster = self._boost(rows, progress) if rows.n_rows else None
@@ -120,8 +122,8 @@ class TreeTraining(Training):
         report = replace(
             result.report(backend),
             trees=0 if booster is None else n_trees(booster, options.model),
-            predicted_memory_bytes=before + predicted.memory_bytes + _reading_bytes(stream),
-            predicted_disk_bytes=predicted.disk_bytes,
+            predicted_memory_bytes=predicted_bytes,
+            predicted_disk_bytes=needed.disk_bytes,
         )
         return result, report
 
@@ -198,14 +200,6 @@ def _rows(stream: ExampleStream, class_weights: np.ndarray | None) -> TreeRows:
         has_nulls=any(stream.dataset.statistics(name).nulls for name in features.column_names),
         blocks=blocks,
     )
-
-
-def _reading_bytes(stream: ExampleStream) -> int:
-    """Return what the stream holds: two mixtures of rows, a window, and the rows held out."""
-    row_bytes = stream.encoder.row_bytes
-    mixed = min(MIXED_BYTES, stream.dataset.rows * row_bytes)
-    held_out = min(HOLD_OUT_BYTES, len(stream.held_out()) * row_bytes)
-    return int(2 * mixed + min(WINDOW_BYTES, mixed) + held_out)
 
 
 def _losses(

@@ -51,6 +51,9 @@ class TestTrees:
         assert (report.model, report.metric, report.trees) == (model, LABELS[label], 20)
         assert report.held_out_loss < report.constant_loss
         assert report.trained_rows + report.held_out_rows == 3_001
+        assert report.predicted_memory_bytes is not None
+        assert report.predicted_memory_bytes > 30e6
+        assert bool(report.predicted_disk_bytes) == (model == "xgboost")
         assert json.loads(json.dumps(report.to_json()))["pace"] is None
 
     def test_the_auc_is_that_of_the_rows_in_memory(self, folder: Path, model: str) -> None:
