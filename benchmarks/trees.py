@@ -111,9 +111,9 @@ def trained() -> None:
         convert(source, to="parquet", shards=4, label="label", output=dataset)
         print("| model | peak, MB | predicted | of peak |\n|---|---|---|---|")
         for model in ("xgboost", "lightgbm"):
+            options = ["--model", model, "--trees", "3", "--json", "--quiet"]
             done = subprocess.run(
-                [sys.executable, "-m", "bigdata_cli", "train", str(dataset), "--model", model]
-                + ["--trees", "3", "--json", "--quiet"],
+                [sys.executable, "-m", "bigdata_cli", "train", str(dataset), *options],
                 capture_output=True,
                 text=True,
                 check=True,

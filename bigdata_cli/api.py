@@ -59,6 +59,9 @@ def convert(
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
+    join: str | Path | Sequence[str | Path] = (),
+    on: str | Sequence[str] | Sequence[Sequence[str]] = (),
+    how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
     balance: str | None = None,
@@ -103,6 +106,8 @@ def convert(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     shuffle: bool = False,
+    sort_by: str | Sequence[str] = (),
+    partition_by: str | Sequence[str] = (),
     on_bad_row: Literal["error", "skip"] = "error",
     max_bad_rows: int | None = None,
     max_line_size: int | str = 16_000_000,
@@ -152,6 +157,9 @@ def convert(
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
         rename: Another name for a column; all other options use it.
+        join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
+        on: The columns of the keys of join, in the rows and in the table.
+        how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         balance: Keep the same number of rows of each class in this column, that of the smallest
@@ -211,6 +219,10 @@ def convert(
             a byte order mark.
         shuffle: Store the rows in random order, each order as likely as any other; seed chooses
             one.
+        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
+            nulls last; COL:desc has the largest first.
+        partition_by: Put the rows of each value of these columns into a folder of its own,
+            COL=VALUE, as Hive does; of Parquet.
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A record that is longer is an error: a quote that is never closed. Default:
@@ -309,6 +321,9 @@ def inspect(
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
+    join: str | Path | Sequence[str | Path] = (),
+    on: str | Sequence[str] | Sequence[Sequence[str]] = (),
+    how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
     balance: str | None = None,
@@ -353,6 +368,8 @@ def inspect(
     nested: Literal["refuse", "text"] = "refuse",
     encoding: str | None = None,
     shuffle: bool = False,
+    sort_by: str | Sequence[str] = (),
+    partition_by: str | Sequence[str] = (),
     on_bad_row: Literal["error", "skip"] = "error",
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
@@ -377,6 +394,9 @@ def inspect(
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
         rename: Another name for a column; all other options use it.
+        join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
+        on: The columns of the keys of join, in the rows and in the table.
+        how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
         balance: Keep the same number of rows of each class in this column, that of the smallest
@@ -436,6 +456,10 @@ def inspect(
             a byte order mark.
         shuffle: Store the rows in random order, each order as likely as any other; seed chooses
             one.
+        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
+            nulls last; COL:desc has the largest first.
+        partition_by: Put the rows of each value of these columns into a folder of its own,
+            COL=VALUE, as Hive does; of Parquet.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.

@@ -26,6 +26,7 @@ ChecksumText = Annotated[
 ]
 _XXH3, _SHA256 = "xxh3-128-pieces", "sha256"
 _READ_BYTES = 1 << 18
+_MAX_FOLDERS = 16
 _MAX_NAME_BYTES = 255
 """What file systems allow for the name of a file."""
 
@@ -85,7 +86,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     checksum: ChecksumText
 
     def __post_init__(self) -> None:
-        if not is_file_name(self.name):
+        if not is_stored_name(self.name):
             raise ValueError(f"{self.name[:_MAX_NAME_BYTES]!r} is not a file name")
 
 
@@ -96,6 +97,16 @@ def is_file_name(text: str) -> bool:
         and not any(mark in text for mark in "/\\\0")
         and not PureWindowsPath(text).drive
         and len(text.encode(errors="replace")) <= _MAX_NAME_BYTES
+    )
+
+
+def is_stored_name(text: str) -> bool:
+    """Whether a text is the name of a file of a dataset: in its folder, or in folders KEY=VALUE."""
+    *folders, name = text.split("/")
+    return (
+        len(folders) <= _MAX_FOLDERS
+        and all(is_file_name(folder) and "=" in folder for folder in folders)
+        and is_file_name(name)
     )
 
 

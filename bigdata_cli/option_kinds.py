@@ -107,7 +107,7 @@ def accept_paths(paths: Any) -> tuple[str, ...]:
     """One path or several."""
     if isinstance(paths, str | PathLike):
         return (accept_path(paths),)
-    return tuple(map(accept_path, _several(paths)))
+    return tuple(map(accept_path, accept_several(paths)))
 
 
 def accept_mapping(accept: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
@@ -123,10 +123,10 @@ def accept_mapping(accept: Callable[[Any], Any]) -> Callable[[Any], dict[str, An
 
 def accept_integers(numbers: Any) -> tuple[int, ...]:
     """Several integers."""
-    return tuple(map(accept_integer, _several(numbers)))
+    return tuple(map(accept_integer, accept_several(numbers)))
 
 
-def _several(values: Any) -> Iterable[Any]:
+def accept_several(values: Any) -> Iterable[Any]:
     """The elements of what has an order; letters of a text and keys of a mapping are none."""
     if isinstance(values, str | bytes | bytearray | Mapping | AbstractSet):
         raise TypeError("no list")
@@ -156,7 +156,7 @@ def write_names(names: Iterable[str]) -> str:
 
 def accept_texts(texts: Any) -> tuple[str, ...]:
     """Several texts in an order."""
-    return tuple(map(accept_text, _several(texts)))
+    return tuple(map(accept_text, accept_several(texts)))
 
 
 def accept_all_texts(texts: Any) -> tuple[str, ...]:

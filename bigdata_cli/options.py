@@ -82,7 +82,7 @@ class Option(NamedTuple):
         if not self.takes_value:
             return [self.flag_of(value)]
         if self.values.collect is tuple:  # it is repeated
-            return [word for one in value for word in (self.flag, one)]
+            return [word for one in value for word in (self.flag, self.values.write(one))]
         if self.values.collect is unique_pairs:
             pairs = (f"{_name_in_pair(key)}={one}" for key, one in value.items())
             return [word for pair in pairs for word in (self.flag, pair)]

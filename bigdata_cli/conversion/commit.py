@@ -14,8 +14,14 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from bigdata_cli.checksum import is_file_name
-from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_journal
+from bigdata_cli.checksum import is_stored_name
+from bigdata_cli.conversion.journal import (
+    JOURNAL_NAME,
+    Identity,
+    Journal,
+    Written,
+    read_marks,
+)
 from bigdata_cli.conversion.task_files import discard_tasks, is_task_folder, part_of, read_request
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
@@ -25,7 +31,7 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile, partial_name
 from bigdata_cli.strict_json import convert
 
-INNER_NAME = "_shuffle"
+INNER_NAME = "_scattered"
 """The store, within that of the dataset, where rows are kept until they are in another order."""
 _REPLACED_NAME = "_replaced.json"
 """What the manifest of a dataset is called while its files are removed."""
@@ -42,7 +48,7 @@ def check_output(store: Store, *, force: bool, repair: bool = False, is_task: bo
         names = store.names()
     except NotADirectoryError as error:
         raise UsageError(f"{store} is a file", hint="-o OTHER names another folder") from error
-    written = read_journal(store)
+    written = read_marks(store)
     if written is not None and written.first("commit") is not None:
         return  # it is finished before anything else, and what it makes is looked at again
     if not is_task and not force and read_request(store) is not None:
@@ -101,7 +107,7 @@ class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in (name for pair in self.renames for name in pair):
-            if not is_file_name(name) or name == MANIFEST_NAME:
+            if not is_stored_name(name) or name == MANIFEST_NAME:
                 raise ValueError(f"{name!r} is not the name of a file of a dataset")
 
 
@@ -137,7 +143,7 @@ class OutputFolder:
         try:
             self._made = self.place.make()
             self._lock.acquire()
-            written = read_journal(self.place)
+            written = read_marks(self.place)
             mark = None if written is None else written.first("commit")
             if written is not None and mark is not None:
                 self._finish(convert(mark, _CommitMark))
@@ -158,7 +164,7 @@ class OutputFolder:
 
     def begin(self, header: Identity) -> None:
         """Start from nothing: what an unfinished conversion left is removed."""
-        before = read_journal(self.place)
+        before = read_marks(self.place)
         if before is not None:
             self._remember_made(before)
         self.journal.remove()
@@ -236,9 +242,10 @@ class OutputFolder:
             renames=tuple({**renames, **extra}.items()),
             replaced=self._replaced,
         )
+        # From here on nothing is removed: the line may be on the disk although writing it failed.
+        self._is_committing = True
         self.journal.append("commit", lambda: mark)
         self.journal.flush()
-        self._is_committing = True
         self._finish(mark)
         self._is_committing = False
 

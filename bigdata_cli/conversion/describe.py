@@ -90,6 +90,7 @@ def row_counts(ledger: Ledger) -> dict[str, Any]:
         "short_rows": tally.short_rows,
         "long_rows": tally.long_rows,
         "repeated_headers": tally.repeated_headers,
+        "unmatched_rows": dict(sorted(tally.unmatched.items())),
         "unknown_values": dict(sorted(tally.unknown.items())),
     }
 

@@ -18,7 +18,7 @@ from bigdata_cli.errors import BigdataError, BudgetError, DataError, EngineError
 from bigdata_cli.resources.stages import begin_phase
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.shuffle import Scatter
+    from bigdata_cli.conversion.reorder import Scatter
 
 
 def publish(conversion: Coordinator, folder: OutputFolder, scatter: Scatter | None) -> Manifest:

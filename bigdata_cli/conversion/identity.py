@@ -58,6 +58,7 @@ def differences(before: Identity, now: Identity) -> list[str]:
         f"{flag} is {_shown(new)}, and was {_shown(old)}"
         for flag, old, new in _changed(before.options, now.options)
     ]
+    changed += _changed_tables(before.plan, now.plan)
     if not changed and before.plan != now.plan:
         parts = ", ".join(name for name, _, _ in _changed(before.plan, now.plan))
         changed.append(f"what the sample shows is different ({parts})")
@@ -69,6 +70,17 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tupl
     for key in {**before, **now}:
         if before.get(key) != now.get(key):
             yield key, before.get(key), now.get(key)
+
+
+def _changed_tables(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """The tables of joins that have another content."""
+    digests = [
+        {step["path"]: step["digest"] for step in plan.get("transforms", ()) if "digest" in step}
+        for plan in (before, now)
+    ]
+    for path in digests[0].keys() & digests[1].keys():
+        if digests[0][path] != digests[1][path]:
+            yield f"the table {path} of --join has another content"
 
 
 def _options(options: ConvertOptions) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from io import BufferedReader, RawIOBase
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -24,7 +25,9 @@ from bigdata_cli.strict_json import Count, JsonError, convert
 JOURNAL_NAME = "_journal.jsonl"
 _CHECK_DIGITS = 16
 _LINE = re.compile(rb'\{"check": "([0-9a-f]{16})", (.+\n)', re.DOTALL)
-_MAX_BYTES = 1 << 30
+_SHARD = b'"shard": '
+_READ_BYTES = 1 << 20
+_MAX_BYTES = 1 << 33
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,34 +153,47 @@ class Journal:
             self._store.sync()
 
 
-def read_journal(store: Store) -> Written | None:
-    """The lines of the journal in a store whose checks are right; None where the first is not."""
+def read_journal(store: Store, on_shard: Callable[[bytes], None] | None = None) -> Written | None:
+    """The lines of the journal in a store whose checks are right; None where the first is not.
+
+    on_shard: is given each line of a shard, for `parse_line`, which then is no entry; there may be
+    100,000 of them.
+    """
     try:
         if store.problem(JOURNAL_NAME) or store.stat(JOURNAL_NAME).bytes > _MAX_BYTES:
             return None
         with store.open(JOURNAL_NAME) as file:
-            data = file.read()
+            return _whole_lines(BufferedReader(cast("RawIOBase", file), _READ_BYTES), on_shard)
     except OSError:
         return None
-    return _whole_lines(data.splitlines(keepends=True))
 
 
-def _whole_lines(lines: Iterable[bytes]) -> Written | None:
+def read_marks(store: Store) -> Written | None:
+    """`read_journal`, without the lines of shards."""
+    return read_journal(store, lambda line: None)
+
+
+def _whole_lines(
+    lines: Iterable[bytes], on_shard: Callable[[bytes], None] | None
+) -> Written | None:
     entries: list[Entry] = []
     n_bytes, check = 0, b""
     for line in lines:
         match = _LINE.fullmatch(line)
-        entry = None
-        if match is not None and match[1] == _digest(check, match[2]):
-            entry = _parse(match[2])
-        if match is None or entry is None or (entry.kind == "begin") != (not entries):
+        if match is None or match[1] != _digest(check, match[2]):
             break
-        entries.append(entry)
+        if on_shard is not None and entries and match[2].startswith(_SHARD):
+            on_shard(match[2])
+        else:
+            entry = parse_line(match[2])
+            if entry is None or (entry.kind == "begin") != (not entries):
+                break
+            entries.append(entry)
         n_bytes, check = n_bytes + len(line), match[1]
     return Written(tuple(entries), n_bytes, check) if entries else None
 
 
-def _parse(rest: bytes) -> Entry | None:
+def parse_line(rest: bytes) -> Entry | None:
     """The content of a line; None where it is of another form, though its check is right."""
     try:
         ((kind, value),) = json.loads(b"{" + rest).items()

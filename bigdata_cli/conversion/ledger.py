@@ -47,6 +47,8 @@ class Ledger:
         self.plan = plan
         self._first = first
         self._start = start
+        self._schema = Schema(())
+        self._rejected = 0
         self.settled: tuple[ColumnState, ...] | None = None
         """The columns that all shards ask for, where this has only some of them."""
         self.parts = parts
@@ -76,7 +78,8 @@ class Ledger:
 
     @property
     def rejected(self) -> int:
-        return sum(result.rejected for result in self.results.values())
+        """Records; asked after each shard."""
+        return self._rejected
 
     def expected_start(self, index: int) -> int | None:
         """Where the first record of a shard must start; None while that is not known."""
@@ -166,7 +169,18 @@ class Ledger:
         self.columns = join_all(
             self.columns, result.observed, result.distinct, self.plan.float_mode
         )
-        self.results[result.index] = replace(result, distinct=())
+        self._rejected += result.rejected
+        self.results[result.index] = self._compact(result)
+
+    def _compact(self, result: ShardResult) -> ShardResult:
+        """The result with what others have too as the same objects: there may be 100,000."""
+        if result.schema is not self._schema and result.schema != self._schema:
+            self._schema = result.schema
+        observed = tuple(
+            known if known == one else one
+            for one, known in zip(result.observed, self._observed, strict=True)
+        )
+        return replace(result, distinct=(), schema=self._schema, observed=observed)
 
     def columns_with(self, builders: Sequence[ShardParts]) -> tuple[ColumnState, ...]:
         """`columns`, widened by what shards showed that are not done yet."""
@@ -205,6 +219,7 @@ class Ledger:
             self._distinct = [
                 join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
             ]
+        self._rejected += result.rejected - self.results[result.index].rejected
         self.results[result.index] = replace(result, distinct=())
 
     def statistics(self, schema: Schema, split: int | None = None) -> dict[str, ColumnStatistics]:

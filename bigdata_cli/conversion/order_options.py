@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from bigdata_cli.errors import UsageError, did_you_mean
+from bigdata_cli.option_kinds import NAMES, accept_texts, join_names
 from bigdata_cli.options import option
+
+if TYPE_CHECKING:
+    from bigdata_cli.formats.buckets.sort_keys import SortColumn
+
+_DESCENDING, _ASCENDING = ":desc", ":asc"
+
+
+def _accept_columns(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else accept_texts(given)
+
+
+COLUMNS = NAMES._replace(
+    annotation="str | Sequence[str]",
+    accept=_accept_columns,
+    collect=join_names,
+    note=", separated by commas; repeatable",
+)
+SORT_COLUMNS = COLUMNS._replace(metavar="COL[:desc],...")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,3 +38,54 @@ class OrderOptions:
         group="Order of rows",
         default=False,
     )
+    sort_by: tuple[str, ...] = option(
+        "Store the rows sorted by these columns, equal ones in the order of the source, nulls "
+        "last; COL:desc has the largest first.",
+        SORT_COLUMNS,
+        default=(),
+    )
+
+    partition_by: tuple[str, ...] = option(
+        "Put the rows of each value of these columns into a folder of its own, COL=VALUE, as Hive "
+        "does; of Parquet.",
+        COLUMNS,
+        default=(),
+    )
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The options given that change the order of the source."""
+        given = {
+            "--shuffle": self.shuffle,
+            "--sort-by": self.sort_by,
+            "--partition-by": self.partition_by,
+        }
+        return tuple(flag for flag, value in given.items() if value)
+
+    def sort_columns(self) -> tuple[SortColumn, ...]:
+        """What rows are sorted by, first by their folders; empty where they are not."""
+        from bigdata_cli.formats.buckets.sort_keys import SortColumn
+
+        folders = tuple(map(SortColumn, self.partition_by))
+        return folders + tuple(
+            SortColumn(
+                text.removesuffix(_DESCENDING if is_descending else _ASCENDING), is_descending
+            )
+            for text in self.sort_by
+            for is_descending in (text.endswith(_DESCENDING),)
+        )
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise UsageError where a dataset of these columns cannot be in that order."""
+        if self.shuffle and len(self.changes) > 1:
+            raise UsageError(f"{' and '.join(self.changes)} exclude each other")
+        columns = [column.name for column in self.sort_columns()]
+        for place, name in enumerate(columns):
+            flag = "--partition-by" if place < len(self.partition_by) else "--sort-by"
+            if name not in names:
+                raise UsageError(
+                    f'{flag}: there is no column "{name}" in the dataset',
+                    hint=did_you_mean(name, names),
+                )
+            if name in columns[:place]:
+                raise UsageError(f'{flag} names "{name}", which rows are sorted by already')

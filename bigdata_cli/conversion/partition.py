@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.sources.base import Portions
@@ -103,5 +104,25 @@ class Dealt:
         return portion
 
 
-StreamCuts = Evenly | BySize | Dealt
+@dataclass(frozen=True)
+class ByRows:
+    """Shards of so many rows each, of a stream whose rows are known."""
+
+    rows: tuple[int, ...]
+
+    @property
+    def n_shards(self) -> int:
+        return len(self.rows)
+
+    def portions(self) -> Portions:
+        stops = list(accumulate(self.rows))
+
+        def portion(position: int) -> tuple[int, int | None]:
+            shard = bisect_right(stops, position)
+            return shard, stops[shard] if shard < len(stops) - 1 else None
+
+        return portion
+
+
+StreamCuts = Evenly | BySize | Dealt | ByRows
 Partition = FileRanges | StreamCuts

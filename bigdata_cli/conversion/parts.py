@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Parts:
-    """How parts are numbered. names: of the splits; empty where a shard is one part."""
+    """How parts are numbered. names: of the splits; empty where a shard is one part.
+
+    folders: of the files of each shard; empty where they are in that of the dataset.
+    """
 
     names: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     @property
     def per_shard(self) -> int:
@@ -47,7 +51,11 @@ class Parts:
             rows: Of each part, by its number.
         """
         if not self.names:
-            return {part: Place("", index, len(rows)) for index, part in enumerate(sorted(rows))}
+            folders = self.folders or ("",) * len(rows)
+            return {
+                part: Place("", index, len(rows), folder)
+                for (index, part), folder in zip(enumerate(sorted(rows)), folders, strict=True)
+            }
         places: dict[int, Place] = {}
         for split, name in enumerate(self.names):
             own = [part for part in sorted(rows) if self.split(part) == split]
@@ -62,15 +70,20 @@ ONE_PART = Parts()
 
 @dataclass(frozen=True)
 class Place:
-    """A shard of the dataset: its split, "" for none, its place in that, and how many it has."""
+    """A shard of the dataset: its split, "" for none, its place in that, and how many it has.
+
+    folder: in which its files are, with a slash at the end; "" for that of the dataset.
+    """
 
     split: str
     index: int
     count: int
+    folder: str = ""
 
     def file_name(self, stem: str) -> tuple[str, str]:
         """What a file name begins with, and what stands before its extension."""
-        return self.split or stem, f"-{self.index:05d}-of-{self.count:05d}."
+        before = self.folder + (self.split or stem)
+        return before, f"-{self.index:05d}-of-{self.count:05d}."
 
 
 def kept_whole(parts: Parts, known: Collection[int]) -> int:

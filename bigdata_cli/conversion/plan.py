@@ -35,11 +35,13 @@ class Shards:
         count: How many there are; an estimate where a stream is cut by size.
         predicted_bytes: Of the dataset, from few rows; None where the user gave the number of
             shards, so that nothing was encoded.
+        folders: Of the files of each shard; empty where they are in that of the dataset.
     """
 
     partition: Partition
     count: int
     predicted_bytes: int | None = None
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Plan(Survey):
     def parts(self) -> Parts:
         """How the parts of shards are numbered."""
         split = self.sample.plan.split
-        return Parts(() if split is None else split.names)
+        return Parts(() if split is None else split.names, self.shards.folders)
 
     @property
     def counts_shards(self) -> bool:

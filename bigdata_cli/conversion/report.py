@@ -91,6 +91,7 @@ class ConvertReport(ShortRepr):
             "rows": self.rows,
             "rejected_rows": self.rejected_rows,
             "filtered_rows": self.filtered_rows,
+            "unmatched_rows": dict(self.manifest.unmatched_rows),
             "unknown_values": dict(self.manifest.unknown_values),
             "shards": self.n_shards,
             "files": self.n_files,
@@ -159,6 +160,7 @@ def _tally_of(manifest: Manifest) -> Tally:
         short_rows=manifest.short_rows,
         long_rows=manifest.long_rows,
         repeated_headers=manifest.repeated_headers,
+        unmatched=manifest.unmatched_rows,
         unknown=manifest.unknown_values,
     )
 
@@ -174,6 +176,8 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
     if tally.repeated_headers:
         yield f"{tally.repeated_headers:,} rows were the header again and were left out"
+    for path, n_rows in sorted(tally.unmatched.items()):
+        yield f"--join {path}: {n_rows:,} row{'s' * (n_rows != 1)} with a key that it does not have"
     for name, n_values in sorted(tally.unknown.items()):
         plural = "values that are" if n_values > 1 else "value that is"
         yield f'column "{name}": {n_values:,} {plural} not in {plan.options.like}, and null now'

@@ -11,7 +11,7 @@ import msgspec
 from bigdata_cli.checksum import FileEntry, read_checksum
 from bigdata_cli.conversion import shard_record
 from bigdata_cli.conversion.identity import differences
-from bigdata_cli.conversion.journal import Identity, Written, read_journal
+from bigdata_cli.conversion.journal import Identity, Written, parse_line, read_journal
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.store import Store, partial_name
@@ -48,7 +48,20 @@ def find_resume_state(
     Raises:
         UsageError: Another conversion is unfinished in the folder; the message says what differs.
     """
-    written = read_journal(store)
+    results: list[ShardResult] = []
+    vocabularies = shard_record.Vocabularies()
+    is_readable = True
+
+    def take(line: bytes) -> None:
+        nonlocal is_readable
+        entry = parse_line(line) if is_readable else None
+        try:
+            value = None if entry is None else entry.value
+            results.append(shard_record.from_json(value, names, vocabularies))
+        except ValueError:
+            is_readable = False
+
+    written = read_journal(store, take)
     before = None if written is None else written.identity()
     if written is None or before is None or (force and not before.force):
         return None
@@ -60,19 +73,16 @@ def find_resume_state(
             + "; ".join(changed),
             hint="--force starts over, -o OTHER leaves it as it is",
         )
-    vocabularies = shard_record.Vocabularies()
     try:
-        results = tuple(
-            shard_record.from_json(entry.value, names, vocabularies)
-            for entry in written.entries
-            if entry.kind == "shard"
-        )
         end = written.first("end")
         n_shards = None if end is None else convert(end, Count)
     except ValueError:
+        is_readable = False
+        n_shards = None
+    if not is_readable:
         return None
     return ResumeState(
-        written=written, results=results, n_shards=n_shards, table_bytes=before.table_bytes
+        written=written, results=tuple(results), n_shards=n_shards, table_bytes=before.table_bytes
     )
 
 

@@ -31,7 +31,7 @@ from bigdata_cli.resources.stages import StageTimes, begin_phase, measure_stages
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 
 if TYPE_CHECKING:
-    from bigdata_cli.conversion.shuffle import Scatter
+    from bigdata_cli.conversion.reorder import Scatter
 
 BudgetListener = Callable[[MemoryBudget], None]
 
@@ -116,7 +116,7 @@ class _Run:
             if state is not None:
                 plan = plan_as_begun(plan, state.table_bytes)
             scatter = None
-            if not options.order.shuffle:  # one that is begun is not taken for this
+            if not options.order.changes:  # one that is begun is not taken for this
                 inner = folder.store.inside(INNER_NAME)
                 find_resume_state(inner, current, plan.keep, force=options.force)
             else:
@@ -174,7 +174,7 @@ class _Run:
 
         is_begun: the second one has been; what it has made is kept if this one fails.
         """
-        from bigdata_cli.conversion.shuffle import Scatter, scatter_plan
+        from bigdata_cli.conversion.reorder import Scatter, scatter_plan
 
         begin_phase("scattering")
         try:

@@ -34,6 +34,7 @@ class Vocabularies:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, ...]] = {}
+        self._schema: Schema | None = None
 
     def changes(self, schema: Schema) -> tuple[Change, ...]:
         """How the vocabulary of each column differs from that of the line before."""
@@ -57,7 +58,11 @@ class Vocabularies:
             if column.dtype == "category":
                 column = replace(column, vocabulary=self._known.get(column.name, ()))
             columns.append(column)
-        return Schema(tuple(columns))
+        restored = Schema(tuple(columns))
+        if restored != self._schema:  # 100,000 lines say the same
+            self._schema = restored
+        assert self._schema is not None
+        return self._schema
 
 
 def to_json(result: ShardResult, vocabularies: tuple[Change, ...]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
-from bigdata_cli.transforms.shape import only_read, shaped
+from bigdata_cli.transforms.shape import joined_tables, only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.url import Place, is_address
@@ -82,6 +82,7 @@ def survey(
     for name in options.splits.split_by:
         if rows.split is None and name not in keep:
             raise _no_column("--split-by", name, keep)
+    options.order.check(keep)
     sample = source.sample(
         types,
         keep=keep,
@@ -130,8 +131,14 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         return _Rows(taken_over, like.source, like.keep, like.types, notes)
     get_format(options.to)  # which tells at once that there is none
     rows = _open(paths, options)
+    joins = joined_tables(options.shape, rows, options.memory_limit)
     split = split_before_fit(
-        options.splits, options.shape, rows.names, columns=options.columns, drop=options.drop
+        options.splits,
+        options.shape,
+        rows.names,
+        joins=joins,
+        columns=options.columns,
+        drop=options.drop,
     )
     source = shaped(
         rows,
@@ -140,6 +147,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         types=named_types(options),
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
+        joins=joins,
     )
     keep = selected_columns(source.names, options)
     types = asked_types(source, (*keep, *only_read(source, keep)), options)
@@ -170,11 +178,19 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError(f"--jobs {options.jobs} is not positive")
     if options.force and options.repair:
         raise UsageError("--force and --repair exclude each other")
-    if options.repair and options.order.shuffle:
+    if options.order.partition_by and options.shards is not None:
         raise UsageError(
-            "--repair: a shard of a shuffled dataset has rows from all over the source",
-            hint="--force makes the dataset anew",
+            "--partition-by and --shards exclude each other: each value has files of its own",
+            hint="--shard-size says how large files are at the most, about",
         )
+    for flag in options.order.changes:
+        if options.repair:
+            raise UsageError(
+                f"--repair: with {flag} a shard has rows from all over the source",
+                hint="--force makes the dataset anew",
+            )
+        if options.workers.task is not None:
+            raise UsageError(f"--task does not go with {flag}")
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"
@@ -183,17 +199,18 @@ def _check(options: ConvertOptions) -> None:
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     check_order(options.order, options.splits)
     options.workers.check()
-    if options.workers.task is not None and (options.repair or options.order.shuffle):
-        raise UsageError("--task goes neither with --repair nor with --shuffle")
+    if options.workers.task is not None and options.repair:
+        raise UsageError("--task does not go with --repair")
 
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:
     """Raise UsageError for splits that cannot be, or not in this order of rows."""
-    if order.shuffle and splits.split is not None:
-        raise UsageError(
-            "--shuffle and --split exclude each other",
-            hint="convert with --shuffle first, and then that dataset with --split",
-        )
+    for flag in order.changes:
+        if splits.split is not None:
+            raise UsageError(
+                f"{flag} and --split exclude each other",
+                hint=f"convert with {flag} first, and then that dataset with --split",
+            )
     splits.check()
 
 
@@ -208,6 +225,7 @@ def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
         label=options.label,
         compression=options.compression,
         matrix_dtype="float64" if options.float_mode == "64" else "float32",
+        partition_by=options.order.partition_by,
     )
 
 

@@ -66,7 +66,7 @@ class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for file in self.files:
-            if not SHARD_FILE.fullmatch(file.name):
+            if not SHARD_FILE.fullmatch(file.name.rpartition("/")[2]):
                 raise ValueError(f"{file.name[:255]!r} is not the name of a shard's file")
         if any(start > stop for _, start, stop in self.source_ranges):
             raise ValueError("a piece of a source ends before it begins")
@@ -97,7 +97,7 @@ class SplitEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 _RARE_KEYS = (
     *("transforms", "filtered_rows", "short_rows", "long_rows", "repeated_headers"),
-    *("unknown_values", "splits"),
+    *("unmatched_rows", "unknown_values", "partition_by", "splits"),
 )
 """Not in the file where they are 0 or empty: so most manifests are as those of earlier versions."""
 
@@ -107,12 +107,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     order: "source" where the rows of the shards, one after the other, are those of the source in
     order; "within shards" where only the rows of each shard are; "shuffled" where they are in the
-    random order of a seed. sidecars: files that belong to the dataset beside its shards: the
-    format's own metadata, rejected records. filtered_rows: that were read, and that a filter took
-    away. short_rows, long_rows: records that had too few or too many fields and were kept;
-    repeated_headers: that were left out. unknown_values: by column, those that are null as the
-    dataset that was the model for this one has no such category. splits: in the order of their
-    shards; none where the dataset is not split.
+    random order of a seed, "sorted" where they are sorted by columns. partition_by: columns whose
+    values are in the names of folders, and not in the files. sidecars: files that belong to the
+    dataset beside its shards: the format's own metadata, rejected records. filtered_rows: that were
+    read, and that a filter took away. short_rows, long_rows: records that had too few or too many
+    fields and were kept; repeated_headers: that were left out. unmatched_rows: by table of a join,
+    those whose key it does not have. unknown_values: by column, those that are null as the dataset
+    that was the model for this one has no such category. splits: in the order of their shards; none
+    where the dataset is not split.
     """
 
     manifest_version: int = PLAIN_VERSION
@@ -123,6 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     label: str | None
     compression: str | None
     matrix_dtype: Literal["float32", "float64"]
+    partition_by: tuple[str, ...] = ()
     written_rows: Count = msgspec.field(name="rows")
     """As the file has it; `rows` is the sum of the shards."""
     rejected_rows: Count
@@ -130,8 +133,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     short_rows: Count = 0
     long_rows: Count = 0
     repeated_headers: Count = 0
+    unmatched_rows: dict[str, Count] = {}
     unknown_values: dict[str, Count] = {}
-    order: Literal["source", "within shards", "shuffled"]
+    order: Literal["source", "within shards", "shuffled", "sorted"]
     sources: tuple[SourceEntry, ...]
     dialect: dict[str, Any]
     transforms: tuple[dict[str, Any], ...] = ()
@@ -146,6 +150,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             raise ValueError(f"name: {self.name[:255]!r} is not the beginning of a file name")
         if any(file.name == MANIFEST_NAME for file in self.sidecars):
             raise ValueError(f"sidecars: {MANIFEST_NAME!r} is the manifest itself")
+        if any("/" in file.name for file in self.sidecars):
+            raise ValueError("sidecars: a file that is not in the folder of the dataset")
+        if set(self.partition_by) - {entry.name for entry in self.columns}:
+            raise ValueError("partition_by: a column that is not there")
         if self.label is not None and self.label not in {entry.name for entry in self.columns}:
             raise ValueError(f'label: there is no column "{self.label}"')
         if max(self.rows, self.bytes) >= 2**63:
@@ -180,6 +188,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def statistics(self) -> Mapping[str, ColumnStatistics]:
         """The statistics of columns by name, of those that have any."""
         return statistics_of(self.columns)
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether the rows are in an order of their own."""
+        return self.order in ("shuffled", "sorted")
 
     def shards_of(self, split: str) -> range:
         """The places of the shards of a split in `shards`; raises KeyError where there is none."""

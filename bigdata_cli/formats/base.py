@@ -50,12 +50,14 @@ class StorageOptions:
     layout: one of the format's layouts. label: the column that a model learns, or None.
     compression: a name the format knows, "none", or None for the format's default; a level
     may follow a colon ("zstd:9"). matrix_dtype: float32 or float64, of feature matrices.
+    partition_by: columns whose values are in the names of folders, and not in the files.
     """
 
     layout: str
     label: str | None = None
     compression: str | None = None
     matrix_dtype: str = "float32"
+    partition_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -386,6 +388,15 @@ def check_options(form: Format, schema: Schema, options: StorageOptions) -> None
             )
     if options.label is not None:
         schema[options.label]
+    if options.partition_by:
+        if not form.traits.has_partitions:
+            able = formats_that(lambda one: one.has_partitions)
+            raise UsageError(
+                f"--partition-by: {form.name} has no folders for values", hint=f"--to {able}"
+            )
+        from bigdata_cli.formats.hive import check_partitions
+
+        check_partitions(schema, options.partition_by)
 
 
 def feature_columns(schema: Schema, options: StorageOptions) -> tuple[Column, ...]:

@@ -44,6 +44,7 @@ class FormatTraits:
     has_row_access: whether single rows can be read (`Format.open_rows`). is_mappable: whether the
     files are arrays that can be mapped into memory. page_rows: the most rows that are decoded
     together where a block (`Format.block_rows`) is read on from its start; None: all of a block.
+    has_partitions: whether values may be in the names of folders, in place of columns.
 
     candidates: compressions to compare when costs are predicted; what is larger and slower than
     another one is left out. smaller_compressions: to suggest where a dataset does not fit the disk,
@@ -68,6 +69,7 @@ class FormatTraits:
     has_row_access: bool = False
     is_mappable: bool = False
     page_rows: int | None = None
+    has_partitions: bool = False
     candidates: tuple[str, ...] = ("none",)
     smaller_compressions: tuple[str, ...] = ()
     smallest: tuple[str, str] | None = None

@@ -36,7 +36,7 @@ from bigdata_cli.sources.csv.detect import CERTAIN
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.registry import open_rows
-from bigdata_cli.transforms.shape import shaped
+from bigdata_cli.transforms.shape import joined_tables, shaped
 from bigdata_cli.transforms.split_values import split_before_fit
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Kind
@@ -86,15 +86,21 @@ def inspect_source(
 def _shaped(rows: RowSource, options: InspectOptions) -> RowSource:
     """The rows after the steps that were asked for; statistics are those of a sample, but for
     `--full`."""
-    split = split_before_fit(options.splits, options.shape, rows.names, columns=None, drop=())
-    return shaped(
+    joins = joined_tables(options.shape, rows, None)
+    split = split_before_fit(
+        options.splits, options.shape, rows.names, joins=joins, columns=None, drop=()
+    )
+    found = shaped(
         rows,
         options.shape,
+        joins=joins,
         label=options.label,
         skip_bad_rows=options.full or options.on_bad_row == "skip",
         split=split,
         from_sample=not options.full or rows.comes_once,
     )
+    options.order.check(found.names)
+    return found
 
 
 @dataclass

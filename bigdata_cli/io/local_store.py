@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import FileIO
@@ -20,11 +20,31 @@ from bigdata_cli.io.written_file import MeasuredFile, WrittenFile
 
 _MAX_SINGLE_FLUSHES = 64
 """With more files the whole file system is flushed, by one call."""
+_NOT_OURS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.EACCES, errno.EPERM)
+"""Why a folder is not removed that is somebody else's by now."""
 
 
 def _open_at_once(path: str, flags: int) -> int:
     """A pipe would be waited for."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _folders_of(name: str) -> Iterator[str]:
+    """The folders in the name of a file, the innermost first."""
+    folder = os.path.dirname(name)
+    while folder:
+        yield folder
+        folder = os.path.dirname(folder)
+
+
+def _names_in(folder: Path, before: str = "") -> Iterator[str]:
+    """The names of what is in a folder, and in those of its folders that are called KEY=VALUE."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            inner = None
+            if "=" in entry.name and entry.is_dir(follow_symlinks=False):
+                inner = list(_names_in(folder / entry.name, f"{before}{entry.name}/"))
+            yield from inner or [before + entry.name]
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,7 @@ class LocalStore:
 
     def names(self) -> list[str]:
         try:
-            return os.listdir(self.path)
+            return list(_names_in(self.path))
         except FileNotFoundError:
             return []
 
@@ -70,7 +90,8 @@ class LocalStore:
         """It must be a regular file in the folder: no link that leads out of it, no pipe."""
         path = self.path / name
         try:
-            if path.is_symlink() and not path.resolve().is_relative_to(self.path.resolve()):
+            is_linked = "/" in name or path.is_symlink()
+            if is_linked and not path.resolve().is_relative_to(self.path.resolve()):
                 return "the file is a link that leads out of the dataset's folder"
             if not path.exists():
                 return "the file is missing"
@@ -94,9 +115,14 @@ class LocalStore:
             file.write(data)
 
     def rename(self, names: Mapping[str, str]) -> None:
+        folders = {folder for new in names.values() for folder in _folders_of(new)}
+        for folder in folders:
+            os.makedirs(self._place(folder), exist_ok=True)
         for old, new in names.items():
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self._place(old), self._place(new))
+        for folder in folders:
+            sync_path(self.path / folder)
         self.sync()
 
     def publish(self, old: str, new: str) -> bool:
@@ -111,8 +137,14 @@ class LocalStore:
         """What is written has a name."""
 
     def remove(self, names: Iterable[str]) -> None:
+        folders: set[str] = set()
         for name in names:
-            Path(self._place(name)).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(self._place(name))
+            folders.update(_folders_of(name))
+        for folder in sorted(folders, reverse=True):  # those within others first
+            with contextlib.suppress(OSError):  # it holds files, or is gone
+                os.rmdir(self._place(folder))
 
     def sync(self, names: Iterable[str] = (), pool: Executor | None = None) -> None:
         paths = [self.path / name for name in names]
@@ -152,8 +184,11 @@ class LocalStore:
 
     def unmake(self, n_folders: int) -> None:
         for folder in [self.path, *self.path.parents][:n_folders]:
-            with contextlib.suppress(OSError):  # of somebody else by now
+            try:
                 folder.rmdir()
+            except OSError as error:
+                if error.errno not in _NOT_OURS:
+                    raise
 
 
 class MeasuringStore(LocalStore):

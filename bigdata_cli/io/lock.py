@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -61,7 +62,8 @@ class FolderLock:
     def release(self) -> None:
         """Give it back; safe to call twice."""
         if self._descriptor is not None:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the kernel's lock ends; a file alone holds none
+                self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
 

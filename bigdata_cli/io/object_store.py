@@ -11,7 +11,7 @@ import errno
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -81,11 +81,7 @@ class ObjectStore:
 
     def names(self) -> list[str]:
         """Those of web servers are not known: none."""
-        try:
-            listed = [one.name for one in files.list_folder(self.url)]
-        except FileNotFoundError:
-            return []
-        return [name for name in listed if not is_piece(name)]
+        return [name for name in _names_below(self.url) if not is_piece(name)]
 
     def problem(self, name: str) -> str | None:
         try:
@@ -182,6 +178,19 @@ class ObjectStore:
     def _grown(self, name: str) -> GrowingObject:
         with self._lock:
             return self._growing.setdefault(name, GrowingObject(self.url, name))
+
+
+def _names_below(folder: Url, before: str = "") -> Iterator[str]:
+    """The names below an address, and those of its folders that are called KEY=VALUE."""
+    try:
+        listed = files.list_folder(folder)
+    except FileNotFoundError:
+        return
+    for one in listed:
+        if one.is_folder and "=" in one.name:
+            yield from _names_below(folder / one.name, f"{before}{one.name}/")
+        else:
+            yield before + one.name
 
 
 def _each(work: Callable[..., object], items: Iterable[tuple[str, ...]]) -> None:

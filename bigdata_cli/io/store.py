@@ -1,9 +1,10 @@
 """Where the files of a dataset are: the interface that formats, conversions and readers use.
 
-A store holds files under flat names. A file that is being written, or belongs to a dataset that is
-not finished, has a *partial* name; readers skip those. `rename` gives files their final names. The
-manifest gets its name last, and only that makes a dataset: a store need not rename many files at
-once, and one whose objects cannot be renamed may copy them.
+A store holds files under flat names, but for those in folders KEY=VALUE/, which are part of their
+names; a folder is there as long as it holds a file. A file that is being written, or belongs to a
+dataset that is not finished, has a *partial* name; readers skip those. `rename` gives files their
+final names. The manifest gets its name last, and only that makes a dataset: a store need not rename
+many files at once, and one whose objects cannot be renamed may copy them.
 
 A name is asked for as a value (`StoredFile`), so that a reader need not know of what store it is.
 """

@@ -15,7 +15,7 @@ STAGES = {
     "split": "records found in a stream",
     "parse": "fields into typed cells",
     "types": "what the values show, columns, statistics",
-    "shuffle": "rows of a bucket, put into their order",
+    "reorder": "rows of a bucket, put into their order",
     "encode": "row groups, chunks and records, compressed",
     "write": "into the files",
     "hash": "checksums of the files, flushed to the disk",

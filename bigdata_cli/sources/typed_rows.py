@@ -68,6 +68,8 @@ def open_typed_rows(
     split: str | None = None,
     skip_bad_rows: bool = False,
     on_chunk: Callable[[Chunk], None] | None = None,
+    types: TypeOptions | None = None,
+    sample_bytes: int = SAMPLE_BYTES,
 ) -> TypedRows:
     """Open what `path` names: a dataset, or whatever a conversion takes.
 
@@ -78,6 +80,8 @@ def open_typed_rows(
         split: The only split to read of a dataset.
         skip_bad_rows: Whether records that cannot be kept are left out.
         on_chunk: Is called with each chunk of a source that is no dataset, before its rows come.
+        types: How dtypes are chosen, of what is no dataset.
+        sample_bytes: How much of it is read to choose them.
 
     Raises:
         UsageError: There is no such file, column or split.
@@ -101,9 +105,9 @@ def open_typed_rows(
             hint=f"bigdata convert {path} --to parquet --split train=0.8,test=0.2 makes them",
         )
     sample = source.sample(
-        TypeOptions(),
+        types or TypeOptions(),
         keep=names,
-        max_bytes=SAMPLE_BYTES,
+        max_bytes=sample_bytes,
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=MAX_RECORD_BYTES,
     )

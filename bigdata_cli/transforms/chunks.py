@@ -182,6 +182,7 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
         arrays[PLACE] = array_of(places_of(chunk, file))
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
+    evaluation.count_unmatched()
     made = {place: evaluation.column(number) for place, number in shaping.made}
     to_hash = _made_to_split_by(shaping, plan, evaluation)
     kept = select_rows(_passed(shaping, chunk, plan), evaluation.mask)
@@ -192,7 +193,11 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     except InvalidValue as error:
         error.rows = np.flatnonzero(evaluation.mask)[error.rows]
         raise
-    counted = Tally(filtered=chunk.rows - kept.rows, unknown=+evaluation.unknown)
+    counted = Tally(
+        filtered=chunk.rows - kept.rows,
+        unmatched=evaluation.unmatched,
+        unknown=+evaluation.unknown,
+    )
     return replace(joined, tally=chunk.tally + counted)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bigdata_cli.transforms.computed import Computed
+from bigdata_cli.transforms.join import Join
 from bigdata_cli.transforms.program import Outline, Ref
 from bigdata_cli.transforms.rows_of_columns import Rows, failing_rows
 from bigdata_cli.types.buffers import array_of, booleans_of, scalar_of
@@ -32,6 +34,7 @@ class Evaluation:
 
     Attributes:
         mask: Which rows of the chunk are left, bool (rows,).
+        unmatched: For how many rows a join has found nothing, by its table.
         unknown: How many values became null as they are not known, by column.
     """
 
@@ -43,6 +46,7 @@ class Evaluation:
         n_rows: int,
     ) -> None:
         self.mask = np.ones(n_rows, bool)
+        self.unmatched: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
         self._resolved = resolved
         self._computed = computed
@@ -61,11 +65,25 @@ class Evaluation:
             kept = booleans_of(truth) if is_known else np.zeros(self._n_rows, bool)
             if kept.all():
                 continue
+            if number in self._resolved.counted:
+                self._count(number, len(kept) - int(np.count_nonzero(kept)))
             self.mask[np.flatnonzero(self.mask)] = kept
             self._n_rows = int(np.count_nonzero(kept))
             chosen = array_of(kept)
             del self._known[number]
             self._known = {ref: array.filter(chosen) for ref, array in self._known.items()}
+
+    def count_unmatched(self) -> None:
+        """Count the rows that are left and that joins have found nothing for."""
+        for number in self._resolved.counted:
+            if number not in self._resolved.filters:
+                self._count(number, self._n_rows - (pc.sum(self.column(number)).as_py() or 0))
+
+    def _count(self, number: int, n_rows: int) -> None:
+        step = self._resolved.made[number].step
+        assert isinstance(step, Join)
+        if n_rows:
+            self.unmatched[step.path] += n_rows
 
     def column(self, ref: Ref) -> pa.Array:
         """A column of the rows that are left; raises StepError for rows without a value."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.option_kinds import (
@@ -16,10 +16,15 @@ from bigdata_cli.option_kinds import (
     Kind,
     accept_integer,
     accept_mapping,
+    accept_paths,
+    accept_several,
     accept_text,
     accept_texts,
+    choice,
+    parse_names,
     parse_pair,
     unique_pairs,
+    write_names,
 )
 from bigdata_cli.options import option
 
@@ -42,6 +47,7 @@ def _parse_definition(text: str) -> tuple[str, str]:
     return name, match[3].strip()
 
 
+_LEFT_OR_INNER = choice(("left", "inner"))
 EXPRESSIONS = Kind(
     "EXPR",
     "str | Sequence[str]",
@@ -64,6 +70,46 @@ NEW_NAMES = Kind(
     accept_mapping(accept_text),
     collect=unique_pairs,
     note="; repeatable",
+)
+
+
+def _accept_keys(given: Any) -> tuple[tuple[str, ...], ...]:
+    if isinstance(given, str):
+        return ((given,),)
+    try:
+        keys = accept_texts(given)
+    except TypeError:
+        return tuple(map(_accept_expressions, accept_several(given)))
+    return (keys,) if keys else ()
+
+
+def _accept_how(given: Any) -> tuple[str, ...]:
+    ways = _accept_expressions(given)
+    if not set(ways) <= set(_LEFT_OR_INNER.choices):
+        raise TypeError("neither left nor inner")
+    return ways
+
+
+TABLES = Kind(
+    "TABLE", "str | Path | Sequence[str | Path]", accept=accept_paths, collect=tuple,
+    note="; repeatable",
+)  # fmt: skip
+KEYS = Kind(
+    "COLS",
+    "str | Sequence[str] | Sequence[Sequence[str]]",
+    parse_names,
+    _accept_keys,
+    write_names,
+    collect=tuple,
+    note=", separated by commas; once for each --join, or once for all",
+)
+HOW = Kind(
+    "left|inner",
+    'Literal["left", "inner"] | Sequence[Literal["left", "inner"]]',
+    _LEFT_OR_INNER.parse,
+    _accept_how,
+    collect=tuple,
+    note="; once for each --join, or once for all",
 )
 
 
@@ -237,6 +283,19 @@ class ShapeOptions:
         group="Rows and columns",
         default={},
     )
+    join: tuple[str, ...] = option(
+        "A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …",
+        TABLES,
+        default=(),
+    )
+    on: tuple[tuple[str, ...], ...] = option(
+        "The columns of the keys of --join, in the rows and in the table.", KEYS, default=()
+    )
+    how: tuple[Literal["left", "inner"], ...] = option(
+        "left keeps rows whose key --join does not have, with nulls; inner leaves them out.",
+        HOW,
+        default=(),
+    )
     derive: Mapping[str, str] = option(
         "A column made of others, in SQL; each may use those before it.", DEFINITIONS, default={}
     )
@@ -316,16 +375,21 @@ def needs_statistics(options: ShapeOptions) -> bool:
     return bool(fills or bins or options.standardize or options.minmax or options.one_hot)
 
 
-def row_steps(options: ShapeOptions) -> Steps:
+def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     """The steps on rows that follow from options alone, in order: names, new columns, filters.
 
     What a condition reads is computed of all rows, everything else of those that are kept.
+
+    Args:
+        options: What is asked for.
+        joins: The steps of `--join`, which need the columns of the source and of the tables.
     """
     from bigdata_cli.transforms.steps import Derive, Rename, Where
 
     steps: list[Any] = []
     if options.rename:
         steps.append(Rename(names=dict(options.rename)))
+    steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
     if options.stratify is not None and options.sample is None:

@@ -35,11 +35,13 @@ class Outline:
     Attributes:
         made: The columns that are made, in order; each reads only those before it.
         filters: Which of them say what rows are kept.
+        counted: Which of them say what rows something was found for.
         columns: The columns after all steps, by name, in order.
     """
 
     made: tuple[Made, ...]
     filters: tuple[int, ...]
+    counted: tuple[int, ...]
     columns: tuple[tuple[str, Ref], ...]
 
     @property
@@ -57,7 +59,7 @@ class Outline:
 
     def behind(self, keep: Sequence[str]) -> frozenset[Ref]:
         """All that these columns of the dataset follow from, and which rows are kept."""
-        return self.made_of(keep) | self._with_reads(self.filters)
+        return self.made_of(keep) | self._with_reads((*self.filters, *self.counted))
 
     def _with_reads(self, refs: Sequence[Ref]) -> frozenset[Ref]:
         waiting, found = list(refs), set[Ref]()
@@ -80,6 +82,7 @@ def outline(steps: Steps, names: tuple[str, ...]) -> Outline:
     scope: dict[str, Ref] = {name: name for name in names}
     made: list[Made] = []
     filters: list[int] = []
+    counted: list[int] = []
     for step in steps:
         before = tuple(scope)
         after = step.names_after(before)
@@ -88,14 +91,18 @@ def outline(steps: Steps, names: tuple[str, ...]) -> Outline:
             continue
         refs: dict[str, Ref] = {**scope, PLACE: PLACE}
         reads = tuple((name, refs[name]) for name in sorted(step.reads(before)))
+        says_which = step.filters or step.counts_unmatched
         if step.filters:
             filters.append(len(made))
+        if step.counts_unmatched:
+            counted.append(len(made))
+        if says_which:
             made.append(Made(step, 0, reads))
-        for index, name in enumerate(step.makes(before)):
+        for index, name in enumerate(step.makes(before), start=int(says_which)):
             scope[name] = len(made)
             made.append(Made(step, index, reads))
         scope = {name: scope[name] for name in after}
-    return Outline(tuple(made), tuple(filters), tuple(scope.items()))
+    return Outline(tuple(made), tuple(filters), tuple(counted), tuple(scope.items()))
 
 
 @lru_cache(_KEPT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,10 @@ class Rows:
         if found is None:
             found = self._wide[name] = widened(self.arrays[name])
         return found
+
+    def wide(self, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns in the types that expressions compute with."""
+        return {name: self.column(name) for name in names}
 
     def where(self, mask: pa.Array) -> Rows:
         """The rows where a mask holds; not those where it is null."""

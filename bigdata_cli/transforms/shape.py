@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
+from bigdata_cli.resources.budget import default_limit
+from bigdata_cli.resources.memory import available_memory_bytes
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
 from bigdata_cli.types.lattice import TypeOptions
+
+if TYPE_CHECKING:
+    from bigdata_cli.transforms.steps import Steps
 
 
 def shaped(
@@ -20,6 +26,7 @@ def shaped(
     types: TypeOptions | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    joins: Steps = (),
     split: HashSplit | None = None,
     from_sample: bool = False,
 ) -> RowSource:
@@ -33,6 +40,7 @@ def shaped(
         types: The dtypes that the user fixed, for those passes.
         label: The column that a model learns: `*` does not mean it.
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
+        joins: Their steps of `--join`, as `joined_tables` gives them.
         split: Statistics are those of the split for training by this rule; None for all rows.
         from_sample: Statistics are those of a sample: an estimate, in place of passes.
 
@@ -47,7 +55,7 @@ def shaped(
             "--stats-from: no step needs statistics of all rows",
             hint="--fill COL=mean, --standardize, --minmax, --one-hot, --bin COL=quantiles:N do",
         )
-    steps = row_steps(options)
+    steps = row_steps(options, joins)
     from bigdata_cli.transforms.column_steps import ColumnSteps
     from bigdata_cli.transforms.row_selections import RowSelections
     from bigdata_cli.transforms.source import ShapedSource
@@ -74,6 +82,42 @@ def shaped(
         made = replace(made, pass_seconds=asked.pass_seconds)
     _ = made.names  # which resolves the steps
     return made
+
+
+def joined_tables(options: ShapeOptions, source: RowSource, memory_limit: int | None) -> Steps:
+    """The steps of `--join`; the tables are read.
+
+    Args:
+        options: What becomes of the rows.
+        source: Any source.
+        memory_limit: Of the conversion; None for the default. A table may take half of it.
+
+    Raises:
+        UsageError: A table or a column is not there, or keys are of different kinds.
+        DataError: A table cannot be read, or its keys are not unique.
+        BudgetError: A table is too large.
+    """
+    if not (options.join or options.on or options.how):
+        return ()
+    from bigdata_cli.transforms.join import joins
+    from bigdata_cli.transforms.program import outline
+    from bigdata_cli.transforms.steps import Rename
+
+    renamed = (Rename(names=dict(options.rename)),) if options.rename else ()
+    names = outline(renamed, source.names).names
+    limit = default_limit(available_memory_bytes()) if memory_limit is None else memory_limit
+    return joins(options.join, options.on, options.how, names, max_bytes=limit // 2)
+
+
+def tables_bytes(source: RowSource) -> int:
+    """Bytes in memory of the tables that are joined to the rows of a source."""
+    if not source.is_shaped:
+        return 0
+    from bigdata_cli.transforms.join import Join
+    from bigdata_cli.transforms.source import ShapedSource
+
+    assert isinstance(source, ShapedSource)
+    return sum(step.table_bytes for step in source.steps if isinstance(step, Join))
 
 
 def only_read(source: RowSource, keep: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_s
 
 if TYPE_CHECKING:
     from bigdata_cli.transforms.program import Outline
+    from bigdata_cli.transforms.steps import Steps
 
 
 def split_before_fit(
@@ -24,6 +25,7 @@ def split_before_fit(
     shape: ShapeOptions,
     names: tuple[str, ...],
     *,
+    joins: Steps = (),
     columns: Collection[str] | None,
     drop: Collection[str],
 ) -> HashSplit | None:
@@ -33,6 +35,7 @@ def split_before_fit(
         splits: The splits.
         shape: The steps.
         names: The columns of the source.
+        joins: The steps of `--join`.
         columns, drop: Those of the dataset that are kept, and left out.
 
     Raises:
@@ -42,7 +45,7 @@ def split_before_fit(
         return None
     from bigdata_cli.transforms.program import outline  # which loads what a plain one does not need
 
-    steps = row_steps(shape)
+    steps = row_steps(shape, joins)
     before = outline(steps, names).names if steps else names
     for name in splits.split_by:
         if name not in before:

@@ -17,12 +17,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.
     Attributes:
         filters: It makes no column, but says which rows are kept.
         reads_places: It reads where in the source a row stands.
+        counts_unmatched: It says which rows it has found something for, and the others are counted.
         counts_unknown: Values that it makes null are counted, as they are not known.
         is_of_source: It says which rows of one source are kept, and nothing of those of another.
     """
 
     filters: ClassVar[bool] = False
     reads_places: ClassVar[bool] = False
+    counts_unmatched: ClassVar[bool] = False
     counts_unknown: ClassVar[bool] = False
     is_of_source: ClassVar[bool] = False
 

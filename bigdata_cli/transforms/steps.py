@@ -10,6 +10,7 @@ from msgspec import Meta
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.computed import PLACE, Computed
+from bigdata_cli.transforms.join import Join
 from bigdata_cli.transforms.selections.registry import AnySelection
 from bigdata_cli.transforms.step import Step
 
@@ -104,5 +105,5 @@ class Sample(Step, frozen=True, kw_only=True):
         return (Computed("--sample", "bool", sampler(self.share, self.seed)),)
 
 
-AnyStep = Where | Derive | Rename | Sample | AnySelection | AnyColumnStep
+AnyStep = Where | Derive | Rename | Sample | Join | AnySelection | AnyColumnStep
 Steps = tuple[AnyStep, ...]

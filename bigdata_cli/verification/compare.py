@@ -35,6 +35,7 @@ from bigdata_cli.verification.manifest import read_rejects
 from bigdata_cli.verification.multiset import RowSums
 from bigdata_cli.verification.places import place_of
 from bigdata_cli.verification.report import Finding, VerifyProgress
+from bigdata_cli.verification.sortedness import SortedRows, sorted_rows_of
 from bigdata_cli.verification.source import OpenedSource, compare_fingerprint
 from bigdata_cli.verification.values import as_text, differing_rows, shown
 
@@ -63,17 +64,17 @@ def compare_values(
 ) -> Comparison:
     """Compare every value, the rejected records, and the dtypes that the values ask for.
 
-    The rows of a shuffled dataset are compared whatever their order (`RowSums`), and not at all
-    where a shard is damaged.
+    The rows of a shuffled or sorted dataset are compared whatever their order (`RowSums`), and not
+    at all where a shard is damaged.
     damaged: shards that are left out, as their files are not those that were written.
     The first few differences of each column are listed with their places, and how many there are.
     Raises UsageError for a pipe that would have to be read several times.
     """
     comparer = _Comparer(dataset, source, damaged, jobs, progress)
     n_shards = n_source_shards(dataset.manifest)
-    if dataset.manifest.order in ("source", "shuffled"):
+    if dataset.manifest.order != "within shards":
         comparer.read(all_in_one, None)
-        if dataset.manifest.order == "shuffled":
+        if dataset.manifest.is_reordered:
             comparer.compare_sums()
     elif source.rows.comes_once and n_shards > _SHARDS_AT_ONCE:
         raise UsageError(
@@ -115,7 +116,7 @@ class _Comparer:
         self._readers: dict[int, _ShardReader] = {}
         self._is_whole = True
         self._sums: RowSums | None = None
-        if dataset.manifest.order == "shuffled":
+        if dataset.manifest.is_reordered:
             self._sums = RowSums(dataset.schema.columns)
         self._lanes = lanes_of(dataset.manifest)
         self._places = [0] * len(self._lanes)
@@ -292,14 +293,21 @@ class _Comparer:
         dataset, expected = self._dataset, self._sums
         if self._damaged or not self._is_whole or expected is None:
             return
-        found = RowSums(dataset.schema.columns)
+        found, in_order = RowSums(dataset.schema.columns), sorted_rows_of(dataset.manifest)
         try:
             for batch in dataset.read(max_rows=dataset.read_rows(dataset.schema)):
                 found.add(batch.columns)
+                if isinstance(in_order, SortedRows):
+                    in_order.add(batch)
         except BigdataError as error:
             self._findings.append(Finding(file=MANIFEST_NAME, what=error.message))
             return
         self.compared = found.rows
+        if isinstance(in_order, Finding):
+            self._findings.append(in_order)
+        elif in_order is not None and in_order.wrong_row is not None:
+            what = f"row {in_order.wrong_row + 1:,} is not where the order of sort_by has it"
+            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
         names = list(found.differing_columns(expected))
         for name in names:
             what = f'column "{name}" has values that are not those of the source, in any order'

@@ -125,7 +125,7 @@ def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
     listed = {name for shard in dataset.shards for name in shard.file_names}
     stems = {dataset.manifest.name}
     for name in listed:
-        if match := SHARD_FILE.fullmatch(name):
+        if match := SHARD_FILE.fullmatch(name.rpartition("/")[2]):
             stems.add(match["stem"])
     listed |= {MANIFEST_NAME, *(file.name for file in dataset.manifest.sidecars)}
     findings, others = [], []
@@ -134,7 +134,9 @@ def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
             continue
         if name.endswith(PARTIAL_SUFFIX):
             findings.append(Finding(file=name, what="is unfinished and not in the manifest"))
-        elif (match := SHARD_FILE.fullmatch(name)) and _is_ours(match["stem"], stems):
+        elif (match := SHARD_FILE.fullmatch(name.rpartition("/")[2])) and _is_ours(
+            match["stem"], stems
+        ):
             findings.append(Finding(file=name, what="is not in the manifest"))
         else:
             others.append(name)

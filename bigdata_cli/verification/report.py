@@ -32,8 +32,8 @@ class VerifyReport(ShortRepr):
 
     rows: as counted in the shards that could be read; bytes: read for checksums. compared_rows: of
     the dataset, with those of its source; None where they were not compared. in_any_order: rows of
-    the source may stand anywhere, as the dataset is shuffled. other_files: in the folder, and no
-    part of the dataset.
+    the source may stand anywhere, as the dataset has an order of its own. other_files: in the
+    folder, and no part of the dataset.
     """
 
     shown = (

@@ -74,7 +74,7 @@ def run(
         bytes=n_bytes,
         findings=tuple(dict.fromkeys(findings)),
         compared_rows=compared_rows,
-        in_any_order=manifest.order == "shuffled",
+        in_any_order=manifest.is_reordered,
         other_files=others,
     )
 

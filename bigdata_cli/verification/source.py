@@ -24,6 +24,7 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
 from bigdata_cli.transforms.entry import read_entry
+from bigdata_cli.transforms.join import Join
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.steps import Steps
@@ -85,6 +86,9 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
         plan = _plan(dataset, reading.options, dialect or _NO_DIALECT)
         if manifest.transforms:
             entry = read_entry(manifest.transforms)
+            for step in entry.steps:
+                if isinstance(step, Join):
+                    step.check_table()
             rows = _shaped(rows, manifest, entry.steps)
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:

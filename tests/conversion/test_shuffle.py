@@ -219,23 +219,23 @@ def test_an_unfinished_shuffle_is_not_taken_for_another(source, tmp_path, monkey
     monkeypatch.setattr(scatter, "PART_BYTES", 20_000)
     with monkeypatch.context() as patch:
         patch.setattr(
-            "bigdata_cli.conversion.shuffle.Scatter.plan",
+            "bigdata_cli.conversion.reorder.Scatter.plan",
             property(lambda self: (_ for _ in ()).throw(KeyboardInterrupt)),
         )
         with pytest.raises(KeyboardInterrupt) as raised:
             shuffled(source, output, on_bad_row="skip")
     assert "the same command goes on" in "".join(raised.value.__notes__)
-    assert [path.name for path in output.iterdir()] == ["_shuffle"]
+    assert [path.name for path in output.iterdir()] == ["_scattered"]
     with pytest.raises(UsageError, match="--seed is 1, and was 0"):
         shuffled(source, output, seed=1, on_bad_row="skip")
     with pytest.raises(UsageError, match="shuffle=True is not given, and was True"):
         convert(source, to="parquet", output=output, on_bad_row="skip")
     convert(source, to="parquet", output=output, on_bad_row="skip", force=True)
-    assert not (output / "_shuffle").exists()
+    assert not (output / "_scattered").exists()
 
 
 def test_options_that_do_not_go_together(source, tmp_path):
-    with pytest.raises(UsageError, match="a shuffled dataset has rows from all over"):
+    with pytest.raises(UsageError, match="with shuffle=True a shard has rows from all over"):
         convert(source, to="parquet", output=tmp_path / "out", shuffle=True, repair=True)
 
 

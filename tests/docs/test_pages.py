@@ -55,6 +55,15 @@ def test_every_block_of_the_page_on_shuffles_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "shuffle.md", tmp_path) == {"sh"}
 
 
+def test_every_block_of_the_page_on_order_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "order.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_scale_runs(tmp_path):
+    pytest.importorskip("distributed")
+    assert run_blocks(ROOT / "docs" / "scale.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_splits_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "splits.md", tmp_path) == {"sh", "python"}
 

@@ -26,7 +26,7 @@ def test_the_reference_is_up_to_date():
 
 
 def test_the_page_on_input_names_every_option_of_a_source():
-    names = ("input.md", "inspect.md", "shape.md", "splits.md", "shuffle.md")
+    names = ("input.md", "inspect.md", "shape.md", "splits.md", "shuffle.md", "order.md")
     pages = (ROOT / "docs" / name for name in names)
     text = "".join(page.read_text(encoding="utf-8") for page in pages)
     command, context = COMMANDS["bigdata inspect"]

@@ -51,6 +51,22 @@ class StoreContract(ABC):
         assert store.stat("a").bytes == entry.bytes == 4 + len(LARGE)
         assert store.names() == ["a"]
 
+    def test_names_may_have_folders_of_values(self, store: Store) -> None:
+        store.put("b", LARGE)
+        store.put("a", b"a")
+        final = "x=1/y=%2F/b-0.parquet"
+        store.rename({"b": final, "a": "x=2/a"})
+        store.rename({"b": final})
+        assert sorted(store.names()) == [final, "x=2/a"]
+        assert self.content(store, final) == LARGE
+        assert store.stat(final).bytes == len(LARGE)
+        assert store.problem(final) is None
+        assert store.problem("x=1/y=2/b-0.parquet") is not None
+        store.remove([final, "x=3/none"])
+        assert store.names() == ["x=2/a"]
+        store.remove(["x=2/a"])
+        assert store.names() == []
+
     def test_a_new_file_takes_the_place_of_another(self, store: Store) -> None:
         store.put("a", LARGE)
         sink = store.create("a")

@@ -23,13 +23,16 @@ UNIT_BYTES = 1 << 12
 class Zygote:
     """The process that forks the children."""
 
-    def __init__(self) -> None:
+    def __init__(self, preload: Path | None = None) -> None:
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+        if preload is not None:
+            environment["LD_PRELOAD"] = str(preload)
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests/reliability/zygote.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+            env=environment,
         )
 
     def run(
@@ -40,7 +43,7 @@ class Zygote:
         die_at: the number of a step, or its name. What is no part of a request is an option of
         the conversion.
         """
-        parts = ("die_after_s", "sample_bytes", "part_bytes", "verify")
+        parts = ("die_after_s", "sample_bytes", "part_bytes", "verify", "fault")
         asked = {key: request.pop(key) for key in parts if key in request}
         options = {"to": "parquet", "jobs": 2, **request, "output": str(output)}
         line = {"sources": [str(source)], "options": options, "unit_bytes": UNIT_BYTES, **asked}
@@ -59,8 +62,9 @@ class Zygote:
 
 
 @contextmanager
-def zygote() -> Iterator[Zygote]:
-    process = Zygote()
+def zygote(preload: Path | None = None) -> Iterator[Zygote]:
+    """A process that forks children; preload: a library that is loaded into it first."""
+    process = Zygote(preload)
     try:
         yield process
     finally:
@@ -124,6 +128,8 @@ def contents(folder: Path) -> dict[str, Any]:
             found[path.name] = _values(path)
         elif path.name == "_manifest.json":
             found[path.name] = _manifest(path)
+        elif path.is_dir() and "=" in path.name:
+            assert any(path.iterdir())  # its files have their own names
         elif path.name != "_lock":  # of a process that died when all was done
             found[path.name] = path.read_bytes()
     return found

@@ -165,14 +165,22 @@ SHUFFLED: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", ["file", "stream"])
-def test_killed_while_rows_are_shuffled(form, children, source, tmp_path):
+SORTED: dict[str, Any] = {
+    "on_bad_row": "skip", "partition_by": ["kind"], "sort_by": ["late", "id:desc"],
+    "part_bytes": 20_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("order", "form"), [(SHUFFLED, "file"), (SHUFFLED, "stream"), (SORTED, "file")]
+)
+def test_killed_while_rows_are_reordered(order, form, children, source, tmp_path):
     source = compressed(source) if form == "stream" else source
-    expected, steps = straight_run(children, source, tmp_path / "straight", SHUFFLED)
-    assert expected["_manifest.json"]["order"] == "shuffled"
+    expected, steps = straight_run(children, source, tmp_path / "straight", order)
+    assert expected["_manifest.json"]["order"] == ("sorted" if order is SORTED else "shuffled")
     for step in chosen_steps(steps, 2 * KILLS, form):
         output = tmp_path / "out"
-        kill_and_go_on(children, source, output, SHUFFLED, die_at=step)
+        kill_and_go_on(children, source, output, order, die_at=step)
         assert contents(output) == expected, f"killed {steps[step - 1]}, step {step}"
         shutil.rmtree(output)
 

@@ -8,6 +8,7 @@ change what is on the disk or what is known. They are wrapped here, in the child
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
@@ -87,6 +88,11 @@ class Steps:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def arm(folder: str, *, at: int, log: str, error: int = 0, kind: int = 0) -> None:
+    """Have the call of that number fail that changes the folder; see faults.c."""
+    ctypes.CDLL(None).faults_arm(folder.encode(), ctypes.c_long(at), error, kind, log.encode())
+
+
 def convert(request: dict[str, Any]) -> dict[str, Any]:
     """Convert as asked; what became of it."""
     steps = Steps(request.get("die_at"))
@@ -94,10 +100,16 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         timer = threading.Timer(request["die_after_s"], os.kill, (os.getpid(), signal.SIGKILL))
         timer.daemon = True
         timer.start()
+    if "fault" in request:
+        arm(request["options"]["output"], **request["fault"])
     options = {**request["options"], "output": Path(request["options"]["output"])}
     scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
     shape = ShapeOptions(seed=options.pop("seed", 0))
-    order = OrderOptions(shuffle=options.pop("shuffle", False))
+    order = OrderOptions(
+        shuffle=options.pop("shuffle", False),
+        sort_by=tuple(options.pop("sort_by", ())),
+        partition_by=tuple(options.pop("partition_by", ())),
+    )
     splits = SplitOptions(split=options.pop("split", None))
     said: list[str] = []
     try:

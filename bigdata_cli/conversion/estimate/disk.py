@@ -84,7 +84,7 @@ def check_disk(plan: Plan) -> DiskWatch | None:
     if is_known and _upper_bound(plan) <= budget.left_bytes:
         return None
     predicted = _SURE * (plan.shards.predicted_bytes or budget.limit_bytes)
-    if is_known and (plan.options.order.shuffle or predicted > budget.left_bytes):
+    if is_known and (plan.options.order.changes or predicted > budget.left_bytes):
         from bigdata_cli.conversion.estimate.fit import refuse_what_does_not_fit
 
         refuse_what_does_not_fit(plan, budget)
@@ -113,7 +113,7 @@ def _upper_bound(plan: Plan) -> int:
     sample = plan.sample
     text_bytes = sample.estimated_rows * sample.bytes / max(sample.rows, 1)
     of_row = sum(len(name.encode("utf-8", "replace")) + _VALUE_BYTES for name in plan.keep)
-    copies = 2 if plan.options.order.shuffle else 1  # the buckets, and what is made of them
+    copies = 2 if plan.options.order.changes else 1  # the buckets, and what is made of them
     fixed = copies * plan.shards.count * len(plan.keep) * _COLUMN_BYTES
     return round(copies * (sample.estimated_rows * of_row + _TEXT_FACTOR * text_bytes)) + fixed
 

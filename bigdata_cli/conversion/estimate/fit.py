@@ -54,7 +54,7 @@ def refuse_what_does_not_fit(plan: Plan, budget: DiskBudget) -> None:
     if predicted.scattered_bytes:
         held += (
             f", beside {predicted.scattered_bytes:,} bytes of its rows on their way into another "
-            "order (--shuffle)"
+            f"order ({given.order.changes[0]})"
         )
     hint = (
         f"the least that was tried takes about {least:,} bytes, and may take {MARGIN - 1:.0%} "

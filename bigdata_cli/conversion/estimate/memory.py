@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bigdata_cli.conversion.estimate.scatter import SHARE_BYTES
+from bigdata_cli.conversion.estimate.scatter import gather_bytes
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
 from bigdata_cli.io.remote.ranges import READ_AHEAD_BYTES
 from bigdata_cli.resources.budget import BATCH_SIZES, MemoryBudget, Work, budget_within
@@ -20,6 +20,7 @@ from bigdata_cli.sources.csv.blocks import (
     MAX_RECORD_BYTES,
     UNIT_BYTES,
 )
+from bigdata_cli.transforms.shape import tables_bytes
 from bigdata_cli.types.dtype import Column, Kind, item_bytes
 from bigdata_cli.url import Url
 
@@ -46,8 +47,6 @@ _REMOTE_LIBRARY_BYTES = 55_000_000
 """Of fsspec and what speaks to a service, and their buffers."""
 _UPLOAD_BYTES = 50_000_000
 """Of the parts of a file that are sent at a time."""
-_SHARES = 4
-"""Of rows that are put into order: two copies of the one that is read, and those before it."""
 _SHARD_TABLES = 3
 """Bytes of a shard's tables in memory against those of its files, which may be compressed."""
 
@@ -81,7 +80,7 @@ def work_of(survey: Survey) -> Work:
     form, storage = survey.form, survey.storage
     traits, layout = form.traits, form.traits.layout(storage.layout)
     of_column = _STATE_COLUMN_BYTES + layout.open_column_bytes
-    shuffles = options.order.shuffle
+    n_rows = sample.estimated_rows if sample.size_known else None
     transcriber = sample.plan.dialect.transcriber
     scratch_row = _CELL_BYTES * n_columns
     if transcriber is not None:
@@ -97,7 +96,7 @@ def work_of(survey: Survey) -> Work:
         encode_bytes=n_columns * traits.encode_column_bytes,
         kept_bytes=n_columns * traits.kept_column_bytes,
         shard_bytes=_SHARD_TABLES * (options.shard_bytes or DEFAULT_SHARD_BYTES),
-        fed_units=_FED_UNITS if survey.source.is_stream or shuffles else 0,
+        fed_units=_FED_UNITS if survey.source.is_stream or options.order.changes else 0,
         record_bytes=options.max_line_bytes,
         longest_bytes=max(longest, LOOKAHEAD_BYTES),
         record_is_given=options.max_line_bytes != MAX_RECORD_BYTES,
@@ -108,7 +107,8 @@ def work_of(survey: Survey) -> Work:
         + _vocabulary_bytes(survey)
         + _stream_bytes(survey)
         + _remote_bytes(survey)
-        + (_SHARES * SHARE_BYTES if shuffles else 0),
+        + tables_bytes(survey.source)
+        + gather_bytes(sample.schema, sample.statistics, n_rows, options.order),
     )
 
 

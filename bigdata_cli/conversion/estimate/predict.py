@@ -78,8 +78,9 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
         of_splits = (round(rows.all_rows * share) for share in shares)
         total = sum(growth.bytes_of(n_rows, shards) for n_rows in of_splits)
     encoding, scattered = growth.seconds, 0
-    if options.order.shuffle:
-        of_buckets = _scattering(rows)
+    if options.order.changes:
+        options.order.check(rows.schema.names)
+        of_buckets = _scattering(rows, options)
         scattered = of_buckets.bytes_of(rows.all_rows, 1)
         encoding += (1 + GATHER_SHARE) * of_buckets.seconds
     return Prediction(
@@ -91,14 +92,14 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
         temporary_bytes=temporary_bytes + scattered,
         seconds=_seconds(rows, encoding * rows.all_rows, total + scattered, options.jobs),
         memory_bytes=_memory_bytes(rows, form, storage),
-        exact=rows.exact and shards * len(shares) == 1 and not options.order.shuffle,
+        exact=rows.exact and shards * len(shares) == 1 and not options.order.changes,
     )
 
 
-def _scattering(rows: SampledRows) -> _Growth:
+def _scattering(rows: SampledRows, options: ConvertOptions) -> _Growth:
     """How the files grow in which rows are until they are in another order."""
-    options = bucket_options(rows.schema, rows.statistics, rows.all_rows)
-    return _Growth(bucket_format(), options, rows)
+    buckets = bucket_options(rows.schema, rows.statistics, rows.all_rows, options.order)
+    return _Growth(bucket_format(), buckets, rows)
 
 
 class _Growth:

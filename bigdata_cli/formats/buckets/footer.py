@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -20,8 +21,10 @@ _MAX_BITS = 20
 class TableEntry(msgspec.Struct, frozen=True, array_like=True):
     """A table that was scattered.
 
-    first_row, rows: of the part. schema: its number among those of the file. is_wide: positions are
-    32 bits and not 16. start: its first byte in the file.
+    first_row, rows: of the part. schema: its number among those of the file. is_wide: steps from
+    position to position are int32, and not uint16. start: its first byte in the file. buckets: how
+    many it has. firsts: of a sorted table the keys of the first row of each bucket that has any, as
+    a message of Arrow: the positions of these rows, and the columns that it is sorted by.
     """
 
     first_row: Count
@@ -29,27 +32,32 @@ class TableEntry(msgspec.Struct, frozen=True, array_like=True):
     schema: Count
     is_wide: bool
     start: Count
+    buckets: Count
+    firsts: bytes
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """What stands at the end of a file.
 
-    part: of the source. seed, bits: of the keys and buckets. schemas: serialised, in Arrow's form.
-    sizes: for each table and bucket the bytes that are stored, those that they decompress to, and
-    the rows: uint32 (tables, 2**bits, 3).
+    part: of the source. seed, bits: of random keys and their buckets. by: the columns that tables
+    are sorted by instead. schemas: serialised, in
+    Arrow's form. sizes: for each table and each of its buckets the bytes that are stored, those
+    that they decompress to, and the rows: uint32 (buckets of all tables, 3).
     """
 
     part: Count
     seed: Count
     bits: Count
+    by: tuple[str, ...]
     schemas: tuple[bytes, ...]
     tables: tuple[TableEntry, ...]
     sizes: bytes
 
-    def size_array(self) -> np.ndarray:
-        """`sizes` as an array: int64 (tables, 2**bits, 3)."""
-        shape = (len(self.tables), 1 << self.bits, 3)
-        return np.frombuffer(self.sizes, np.uint32).reshape(shape).astype(np.int64)
+    def table_sizes(self) -> list[np.ndarray]:
+        """`sizes` of each table: int64 (buckets, 3)."""
+        whole = np.frombuffer(self.sizes, np.uint32).reshape(-1, 3).astype(np.int64)
+        ends = np.cumsum([0, *(table.buckets for table in self.tables)]).tolist()
+        return [whole[start:end] for start, end in pairwise(ends)]
 
     def arrow_schemas(self) -> list[pa.Schema]:
         return [pa.ipc.read_schema(pa.py_buffer(schema)) for schema in self.schemas]
@@ -60,15 +68,17 @@ def encode_footer(
     part: int,
     seed: int,
     bits: int,
+    by: Sequence[str],
     schemas: Sequence[pa.Schema],
     tables: Sequence[TableEntry],
     sizes: Sequence[np.ndarray],
 ) -> bytes:
-    """The footer of a file as bytes, which end it. sizes: of each table, (2**bits, 3)."""
+    """The footer of a file as bytes, which end it. sizes: of each table, (buckets, 3)."""
     footer = Footer(
         part=part,
         seed=seed,
         bits=bits,
+        by=tuple(by),
         schemas=tuple(schema.serialize().to_pybytes() for schema in schemas),
         tables=tuple(tables),
         sizes=b"".join(one.astype(np.uint32).tobytes() for one in sizes),
@@ -92,15 +102,13 @@ def read_footer(file: ByteSource, n_bytes: int, place: str) -> Footer:
         footer = msgspec.msgpack.decode(_read(file, length), type=Footer)
         if footer.bits > _MAX_BITS:
             raise ValueError("it has too many buckets")
-        if len(footer.sizes) != 12 * len(footer.tables) << footer.bits:
+        if len(footer.sizes) != 12 * sum(table.buckets for table in footer.tables):
             raise ValueError("its footer lacks sizes")
         if any(table.schema >= len(footer.schemas) for table in footer.tables):
             raise ValueError("a table has no schema")
-        sizes = footer.size_array()
-        starts = np.array([table.start for table in footer.tables], np.int64)
-        stops = starts + sizes[:, :, 0].sum(axis=1)
-        if len(stops) and int(stops.max()) > tail - length:
-            raise ValueError("its tables lie beyond its end")
+        for table, sizes in zip(footer.tables, footer.table_sizes(), strict=True):
+            if table.start + int(sizes[:, 0].sum()) > tail - length:
+                raise ValueError("its tables lie beyond its end")
     except (ValueError, EOFError) as error:  # msgspec's errors are such
         raise VerificationError(f"{place} is no file of buckets: {error}") from error
     return footer

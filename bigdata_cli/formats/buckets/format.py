@@ -1,7 +1,7 @@
-"""Bucket files: the rows of a part of a source, scattered by random keys.
+"""Bucket files: the rows of a part of a source, scattered by random keys, or sorted.
 
 They are no format of datasets. A conversion that changes the order of all rows writes them, reads
-them bucket by bucket, and removes them (`conversion/shuffle.py`). A file has tables of about 16 MB,
+them bucket by bucket, and removes them (`conversion/reorder.py`). A file has tables of about 16 MB,
 each with its own schema, and of each table the rows of bucket 0, of bucket 1, …; each as a
 compressed message of Arrow. So one file is open at a time, however many buckets there are.
 """
@@ -31,6 +31,9 @@ from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
+_KEY_BYTES = 24
+"""Of a value to sort by: as a key, the same while it is compared."""
+
 
 class BucketFormat(Format):
     """`NAME-00000-of-00003.buckets`."""
@@ -52,8 +55,9 @@ class BucketFormat(Format):
         return int(min(TABLE_BYTES, TABLE_ROWS * row_bytes))
 
     def encoded_row_bytes(self, schema: Schema, options: StorageOptions, row_bytes: float) -> float:
-        # The chunks of a table as one, its rows sorted, the same compressed.
-        return 3.2 * row_bytes + 32
+        # The chunks of a table as one, its rows sorted, the same compressed; keys and their order.
+        assert isinstance(options, BucketOptions)
+        return 3.2 * row_bytes + 32 + _KEY_BYTES * len(options.by)
 
     def writer(
         self, store: Store, name: ShardName, schema: Schema, options: StorageOptions

@@ -27,13 +27,16 @@ class BucketFile:
         except BaseException:
             self._file.close()
             raise
-        self.sizes = self.footer.size_array()
+        self.sizes = self.footer.table_sizes()
         self._schemas = self.footer.arrow_schemas()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
 
     @property
@@ -47,9 +50,8 @@ class BucketFile:
 
     def tables(self, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Its tables one after the other, their rows as they were before they were scattered."""
-        n_buckets = 1 << self.footer.bits
         for number, table in enumerate(self.footer.tables):
-            parts = list(self._parts(number, range(n_buckets), columns))
+            parts = list(self.parts(number, range(table.buckets), columns))
             if not parts:
                 continue
             positions = np.concatenate([part[0] for part in parts])
@@ -80,7 +82,7 @@ class BucketFile:
         else:
             buckets = range(number >> (bits - own), (number >> (bits - own)) + 1)
         for index, table in enumerate(self.footer.tables):
-            for positions, batch in self._parts(index, buckets, columns):
+            for positions, batch in self.parts(index, buckets, columns):
                 rows = positions.astype(np.uint64) + np.uint64(table.first_row)
                 keys = row_keys(self.footer.seed, self.footer.part, rows)
                 if bits > own:
@@ -88,7 +90,24 @@ class BucketFile:
                     keys, batch = keys[kept], batch.filter(pa.array(kept))
                 yield keys, batch
 
-    def _parts(
+    def firsts(self, number: int, columns: Sequence[Column]) -> tuple[np.ndarray, list[pa.Array]]:
+        """(positions: int64 (n,), columns) of the first row of each bucket of a sorted table.
+
+        columns: of those that it is sorted by.
+        """
+        table = self.footer.tables[number]
+        fields = [self._schemas[table.schema].field(name) for name in self.footer.by]
+        try:
+            schema = pa.schema([_steps(table), *fields])
+            batch = pa.ipc.read_record_batch(pa.py_buffer(table.firsts), schema)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damage(str(error)) from error
+        if batch.num_rows != np.count_nonzero(self.sizes[number][:, 2]):
+            raise self._damage(f"table {number} has {batch.num_rows:,} first rows")
+        arrays = [_as_type(batch.column(1 + self.footer.by.index(c.name)), c) for c in columns]
+        return batch.column(0).to_numpy().astype(np.int64), arrays
+
+    def parts(
         self, number: int, buckets: range, columns: Sequence[Column]
     ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
         """The rows of neighbouring buckets of a table, and their positions in it: int64 (n,)."""
@@ -119,8 +138,7 @@ class BucketFile:
             yield positions, pa.RecordBatch.from_arrays(arrays, names=names)
 
     def _decoded(self, table: TableEntry, data: memoryview, plain_bytes: int) -> pa.RecordBatch:
-        gap = pa.field("", pa.uint32() if table.is_wide else pa.uint16())
-        schema = pa.schema([gap, *self._schemas[table.schema]])
+        schema = pa.schema([_steps(table), *self._schemas[table.schema]])
         try:
             plain = pa.Codec(CODEC).decompress(data, plain_bytes)
             return pa.ipc.read_record_batch(pa.py_buffer(plain), schema)
@@ -131,9 +149,18 @@ class BucketFile:
         return VerificationError(f"{self._place} is damaged: {what}")
 
 
+def _steps(table: TableEntry) -> pa.Field:
+    return pa.field("", pa.int32() if table.is_wide else pa.uint16())
+
+
+def held_type(column: Column) -> pa.DataType:
+    """The type in which the values of a column are read; of a category its texts."""
+    return pa.string() if column.dtype == "category" else arrow_type(column.dtype)
+
+
 def _as_type(array: pa.Array, column: Column) -> pa.Array:
-    """Values in the type of a column, which may be wider by now; of a category its texts."""
-    wanted = pa.string() if column.dtype == "category" else arrow_type(column.dtype)
+    """Values in the type of a column, which may be wider by now."""
+    wanted = held_type(column)
     if array.type == wanted:
         return array
     if array.null_count == len(array):

@@ -1,4 +1,8 @@
-"""Writing a bucket file: the rows of each table, bucket after bucket."""
+"""Writing a bucket file: the rows of each table, bucket after bucket.
+
+Buckets of random keys are the same for all tables. Those of a sorted table are parts of it, each of
+about as many rows.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
+from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions
 from bigdata_cli.formats.buckets.footer import TableEntry, encode_footer
 from bigdata_cli.formats.buckets.keys import buckets_of, row_keys
+from bigdata_cli.formats.buckets.sort_keys import Keys, SortColumn
+from bigdata_cli.formats.hive import MAX_PARTITIONS
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.types.dtype import Schema
 
@@ -19,18 +26,24 @@ TABLE_BYTES = 16 << 20
 TABLE_ROWS = 1 << 20
 CODEC = "lz4_raw"
 _MAX_GAP = (1 << 16) - 1
+_LEAST_ROWS = 16
+"""Of a bucket of a sorted table: the keys of first rows take little beside the rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BucketOptions(StorageOptions):
     """How rows are scattered.
 
-    seed: of their keys. bits: the first of a key, that are the number of its bucket.
+    bits: 2**bits is the number of buckets. seed: of random keys, whose first bits are the number of
+    the bucket. by: the columns that tables are sorted by instead; of a sorted table no bucket has
+    rows that differ in the first n_grouped of them, so that there may be more buckets.
     """
 
     layout: str = "rows"
-    seed: int
     bits: int
+    seed: int = 0
+    by: tuple[SortColumn, ...] = ()
+    n_grouped: int = 0
 
 
 class PlacedTable(NamedTuple):
@@ -44,6 +57,7 @@ class ScatteredTable(NamedTuple):
     """The rows of a table as they are written.
 
     pieces: compressed, of each bucket that has rows. sizes: int64 (buckets, 3), see `Footer`.
+    firsts: see `TableEntry`.
     """
 
     first_row: int
@@ -52,26 +66,76 @@ class ScatteredTable(NamedTuple):
     is_wide: bool
     pieces: list[pa.Buffer]
     sizes: np.ndarray
+    firsts: bytes
 
 
 def scatter(placed: PlacedTable, options: BucketOptions, part: int) -> ScatteredTable:
     """The rows of a table bucket after bucket, within each in their order; pure."""
     first_row, table = placed
-    rows = np.arange(first_row, first_row + table.num_rows, dtype=np.uint64)
-    buckets = buckets_of(row_keys(options.seed, part, rows), options.bits)
-    order = np.argsort(buckets, kind="stable")  # a radix sort, of 16 bits
-    counts = np.bincount(buckets, minlength=1 << options.bits)
+    if options.by:
+        order, counts = _sorted_buckets(table, options)
+    else:
+        order, counts = _random_buckets(placed, options, part)
     columns, names = _sorted_columns(table, order)
     gaps = np.diff(order, prepend=0)
     starts = np.concatenate(([0], np.cumsum(counts)))
     firsts = starts[:-1][counts > 0]
     gaps[firsts] = order[firsts]
-    is_wide = bool(len(gaps)) and int(gaps.max()) > _MAX_GAP
-    positions = pa.array(gaps.astype(np.uint32 if is_wide else np.uint16))
+    is_wide = bool(options.by) or (bool(len(gaps)) and int(gaps.max()) > _MAX_GAP)
+    positions = pa.array(gaps.astype(np.int32 if is_wide else np.uint16))
     batch = pa.RecordBatch.from_arrays([positions, *columns], names=["", *names])
     pieces, sizes = _compressed(batch, starts, counts)
     schema = pa.schema(list(batch.schema)[1:])
-    return ScatteredTable(first_row, table.num_rows, schema, is_wide, pieces, sizes)
+    heads = b""
+    if options.by:
+        keys = batch.select(["", *(one.name for one in options.by)])
+        heads = keys.take(pa.array(firsts)).serialize().to_pybytes()
+    return ScatteredTable(first_row, table.num_rows, schema, is_wide, pieces, sizes, heads)
+
+
+def _random_buckets(
+    placed: PlacedTable, options: BucketOptions, part: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows of a table in the order of their buckets: int64 (n,), rows of each: int64 (2**bits,)),
+    by random keys."""
+    first_row, table = placed
+    rows = np.arange(first_row, first_row + table.num_rows, dtype=np.uint64)
+    buckets = buckets_of(row_keys(options.seed, part, rows), options.bits)
+    order = np.argsort(buckets, kind="stable")  # a radix sort, of 16 bits
+    return order, np.bincount(buckets, minlength=1 << options.bits)
+
+
+def _sorted_buckets(table: pa.Table, options: BucketOptions) -> tuple[np.ndarray, np.ndarray]:
+    """(rows of a table in the order of their keys: int64 (n,), rows of each bucket: int64 (k,))."""
+    keys = Keys.of([_whole(table.column(one.name)) for one in options.by], options.by)
+    order = keys.order()
+    n_rows = len(order)
+    n_parts = max(1, min(1 << options.bits, n_rows // _LEAST_ROWS))
+    cuts = np.linspace(0, n_rows, n_parts + 1).astype(np.int64)
+    if options.n_grouped:
+        changes = keys.changes(order, options.n_grouped)
+        check_groups(len(changes) + 1)
+        cuts = np.union1d(cuts, changes)
+    return order, np.diff(cuts)
+
+
+def check_groups(n_groups: int) -> None:
+    """Raise DataError where rows have too many values for a folder each."""
+    if n_groups > MAX_PARTITIONS:
+        raise DataError(
+            f"--partition-by: there are more than {MAX_PARTITIONS:,} different values, and each "
+            "would be a folder",
+            hint="a column of fewer values, such as --derive 'part = substring(id, 1, 2)'; or "
+            "--sort-by, by which readers skip row groups",
+        )
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # of no rows, in some versions of pyarrow
+        return pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    return array
 
 
 def _sorted_columns(table: pa.Table, order: np.ndarray) -> tuple[list[pa.Array], list[str]]:
@@ -79,10 +143,7 @@ def _sorted_columns(table: pa.Table, order: np.ndarray) -> tuple[list[pa.Array],
     indices = pa.array(order)
     columns = []
     for column in table.columns:
-        array = column.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):  # of no rows, in some versions of pyarrow
-            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-        array = array.take(indices)
+        array = _whole(column).take(indices)
         if pa.types.is_dictionary(array.type):
             array = array.dictionary.take(
                 array.indices
@@ -140,6 +201,8 @@ class BucketWriter(ShardWriter):
                 self._schemas.index(encoded.schema),
                 encoded.is_wide,
                 self._bytes,
+                len(encoded.sizes),
+                encoded.firsts,
             )
         )
         self._sizes.append(encoded.sizes)
@@ -155,6 +218,7 @@ class BucketWriter(ShardWriter):
             part=self._part,
             seed=options.seed,
             bits=options.bits,
+            by=[one.name for one in options.by],
             schemas=self._schemas,
             tables=self._tables,
             sizes=self._sizes,

@@ -78,7 +78,8 @@ class ParquetFormat(Format):
     def writer(
         self, store: Store, name: ShardName, schema: Schema, options: StorageOptions
     ) -> ParquetWriter:
-        return ParquetWriter(store, name, schema, parse_codec(self, options))
+        codec = parse_codec(self, options)
+        return ParquetWriter(store, name, schema, codec, left_out=options.partition_by)
 
     def read(
         self,
@@ -91,7 +92,10 @@ class ParquetFormat(Format):
         max_rows: int = 65_536,
         rows: range | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        return read_rows(store, files, schema, columns=columns, max_rows=max_rows, rows=rows)
+        wanted = [schema[name] for name in (schema.names if columns is None else columns)]
+        return read_rows(
+            store, files, wanted, constants=options.partition_by, max_rows=max_rows, rows=rows
+        )
 
     def block_rows(self, schema: Schema, options: StorageOptions) -> int:
         """Those of a row group, as a conversion without a memory limit makes them."""
@@ -100,7 +104,7 @@ class ParquetFormat(Format):
     def check_schema(
         self, store: Files, files: Sequence[str], schema: Schema, options: StorageOptions
     ) -> int:
-        return check_schema(store, files, schema)
+        return check_schema(store, files, schema, constants=options.partition_by)
 
     def count_rows(self, store: Files, files: Sequence[str], options: StorageOptions) -> int:
         return count_rows(store, files)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.base import clipped, rows_of_file
+from bigdata_cli.formats.hive import constant
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
@@ -26,15 +27,17 @@ _BUFFER_BYTES = 1 << 18
 def read_rows(
     store: Files,
     files: Sequence[str],
-    schema: Schema,
+    columns: Sequence[Column],
     *,
-    columns: Sequence[str] | None,
+    constants: Sequence[str],
     max_rows: int,
     rows: range | None,
 ) -> Iterator[pa.RecordBatch]:
-    """Record batches of at most `max_rows` rows, as `Format.read` gives them."""
-    names = list(schema.names if columns is None else columns)
-    wanted = [schema[name] for name in names]
+    """Record batches of at most `max_rows` rows, as `Format.read` gives them.
+
+    constants: columns whose values are in the names of the files.
+    """
+    wanted = [column for column in columns if column.name not in constants]
     categories = [column.name for column in wanted if column.kind is Kind.CATEGORY]
     before = 0
     for file_name in files:
@@ -43,23 +46,37 @@ def read_rows(
             _check_columns(path, file, wanted)
             part = rows_of_file(rows, before)
             before += file.metadata.num_rows
-            for batch in _batches(path, file, names, max_rows, part):
-                arrays = [_logical(batch.column(c.name), c, path) for c in wanted]
-                whole = pa.RecordBatch.from_arrays(arrays, names=names)
+            for batch in _batches(path, file, [c.name for c in wanted], max_rows, part):
+                arrays = [
+                    constant(c, file_name, batch.num_rows)
+                    if c.name in constants
+                    else _logical(batch.column(c.name), c, path)
+                    for c in columns
+                ]
+                whole = pa.RecordBatch.from_arrays(arrays, names=[c.name for c in columns])
                 for start in range(0, whole.num_rows, max_rows):
                     yield whole.slice(start, max_rows)
 
 
-def check_schema(store: Files, files: Sequence[str], schema: Schema) -> int:
-    """The rows of the files, by their footers; raises VerificationError for other columns."""
+def check_schema(
+    store: Files, files: Sequence[str], schema: Schema, *, constants: Sequence[str] = ()
+) -> int:
+    """The rows of the files, by their footers; raises VerificationError for other columns.
+
+    constants: columns whose values are in the names of the files.
+    """
     rows = 0
+    columns = [column for column in schema if column.name not in constants]
+    names = tuple(column.name for column in columns)
     for file_name in files:
         path = StoredFile(store, file_name)
         with _opened(path) as file:
-            _check_columns(path, file, schema.columns)
+            for name in constants:
+                constant(schema[name], file_name, 0)
+            _check_columns(path, file, columns)
             found = tuple(file.schema_arrow.names)
-            if found != schema.names:
-                other = next((n for n in found if n not in schema.names), None)
+            if found != names:
+                other = next((n for n in found if n not in names), None)
                 what = "the columns in another order" if other is None else f'a column "{other}"'
                 raise VerificationError(f"{path} has {what}")
             rows += file.metadata.num_rows

@@ -13,6 +13,7 @@ TRAITS = FormatTraits(
     compressions=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
     stores_category_texts=True,
     page_rows=65_536,
+    has_partitions=True,
     candidates=("zstd", "snappy"),
     smaller_compressions=("zstd", "zstd:9"),
     smallest=("rows", "zstd"),

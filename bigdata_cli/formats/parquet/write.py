@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -40,14 +41,21 @@ class ParquetWriter(ShardWriter):
     batch_bytes = MAX_ROW_GROUP_BYTES
 
     def __init__(
-        self, store: Store, name: ShardName, schema: Schema, compression: tuple[str, int | None]
+        self,
+        store: Store,
+        name: ShardName,
+        schema: Schema,
+        compression: tuple[str, int | None],
+        *,
+        left_out: Sequence[str] = (),
     ) -> None:
+        """left_out: columns of the tables that are not in the file."""
         self.batch_rows = row_group_rows(schema)
         if len(schema) < _WIDE_COLUMNS:
             self.batch_bytes = ROW_GROUP_BYTES
-        self._schema = schema
+        self._left_out = left_out
         self._compression = compression
-        self._encoder = PageEncoder(schema, *compression)
+        self.widen(schema)
         self._file_name = name.file("parquet")
         self._store = store
         self._file: ByteSink | None = store.create(partial_name(self._file_name))
@@ -58,7 +66,9 @@ class ParquetWriter(ShardWriter):
 
     def encode(self, table: pa.Table) -> RowGroup | None:
         """The table as a row group; None for one without rows."""
-        return self._encoder.encode(table) if table.num_rows else None
+        if not table.num_rows:
+            return None
+        return self._encoder.encode(table.drop_columns(self._left_out) if self._left_out else table)
 
     def append(self, encoded: RowGroup | None) -> None:
         if encoded is None:
@@ -83,8 +93,8 @@ class ParquetWriter(ShardWriter):
         )
 
     def widen(self, schema: Schema) -> None:
-        self._schema = schema
-        self._encoder = PageEncoder(schema, *self._compression)
+        self._schema = Schema(tuple(one for one in schema if one.name not in self._left_out))
+        self._encoder = PageEncoder(self._schema, *self._compression)
 
     def close(self) -> tuple[FileEntry, ...]:
         assert self._file is not None

@@ -55,52 +55,6 @@ const bd_undecided *bd_undecided_fields(const bd_parser *parser)
     return (const bd_undecided *)parser->undecided.data;
 }
 
-void bd_adjust_field(const bd_fields *fields, int64_t field, int64_t *start, int64_t *stop)
-{
-    const bd_rules *rules = fields->input->rules;
-    const uint8_t *block = fields->block;
-    int64_t first = *start, end = *stop;
-    if (field > 0)
-        first += rules->tail_size;
-    else if (!rules->keep_blank)
-        while (first < end && (block[first] == '\n' || block[first] == '\r' ||
-                               (rules->runs && bd_is_space(block[first]))))
-            first++; /* blank lines */
-    if (field == fields->n_fields - 1 && rules->escape < 0 && end > first && block[end] == '\n' &&
-        block[end - 1] == '\r')
-        end--;
-    if (rules->trim)
-        bd_trim_field(block, rules, &first, &end);
-    *start = first < end ? first : end; /* beyond it where the record has no such field */
-    *stop = end;
-}
-
-void bd_find_places(bd_run *run)
-{
-    const bd_fields *fields = run->fields;
-    uint32_t *starts = run->parser->starts, *sizes = run->parser->sizes;
-    if (fields->has_quotes || fields->adjusts) {
-        for (int64_t i = 0; i < run->n; i++) {
-            const bd_place place = bd_field_at(fields, run->row + i, run->field);
-            starts[i] = (uint32_t)place.start;
-            sizes[i] = (uint32_t)(place.stop - place.start);
-            run->parser->quoted[i] = place.quoted;
-        }
-    } else {
-        const uint32_t *ends = fields->ends + run->row * fields->n_fields + run->field;
-        for (int64_t i = 0; i < run->n; i++) {
-            const uint32_t *end = ends + i * fields->n_fields;
-            starts[i] = end[-1] + 1u;
-            sizes[i] = end[0] - starts[i];
-        }
-        memset(run->parser->quoted, 0, (size_t)run->n);
-    }
-    for (int64_t i = run->n; i % 8; i++) {
-        starts[i] = starts[0];
-        sizes[i] = 0;
-    }
-}
-
 bool bd_append_valid(bd_column *column, const uint8_t *valid, int64_t n, int64_t n_nulls)
 {
     if (column->n_nulls > 0 || n_nulls > 0) {
@@ -245,8 +199,10 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
                         int64_t n_before)
 {
     const bd_strip *strip = &parser->strip;
-    const bool adjusts = strip->has_returns || strip->has_blanks || strip->has_missing ||
-                         input->rules->trim || input->rules->tail_size > 0;
+    /* Blank lines stand before the first field of a record, CR LF after the last one. */
+    const bool adjusts_inner =
+        strip->has_missing || input->rules->trim || input->rules->tail_size > 0;
+    const bool adjusts = adjusts_inner || strip->has_returns || strip->has_blanks;
     const bd_fields fields = {.input = input,
                               .block = input->block,
                               .ends = strip->ends,
@@ -254,7 +210,8 @@ static bool parse_strip(bd_parser *parser, const bd_input *input, const uint8_t 
                               .has_quotes = strip->has_quotes,
                               .has_doubled = strip->has_doubled,
                               .not_ascii = strip->not_ascii,
-                              .adjusts = adjusts};
+                              .adjusts = adjusts,
+                              .adjusts_inner = adjusts_inner};
     for (int64_t field = 0; field < input->n_fields; field++) {
         const int64_t index = input->targets[field];
         if (index < 0 || !active[index])

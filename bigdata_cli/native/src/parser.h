@@ -2,6 +2,7 @@
  *
  *   parser.c      the loop over strips, and what Python calls
  *   structure.c   stage 1: where fields end, for whole records (a strip)
+ *   places.c      where the fields of a column are
  *   column_*.c    stage 2: the fields of one column of a strip into the column's arrays
  *   hash_columns.c  hashes of the values of each row
  *   statistics.c  minima, maxima, means of values that were just parsed
@@ -226,7 +227,8 @@ typedef struct {
     const uint32_t *ends;
     int64_t n_fields;
     bool has_quotes, has_doubled, not_ascii; /* see bd_strip */
-    bool adjusts; /* CR LF, blank lines, spaces, long delimiters: see bd_adjust_field */
+    bool adjusts;       /* CR LF, blank lines, spaces, long delimiters: see bd_adjust_field */
+    bool adjusts_inner; /* not only the first field of a record, and the last one */
 } bd_fields;
 
 /* The place of a field: bytes [start, stop) of the block, without its quotes. */
@@ -298,8 +300,8 @@ static inline void bd_note_null(const bd_run *run, bd_place place)
     run->column->null_size = size;
 }
 
-/* The places of the fields of a run into `starts`, `sizes` and `quoted` of the parser. Up to seven
- * after them are filled too, with fields that can be read. */
+/* places.c: the places of the fields of a run into `starts`, `sizes` and `quoted` of the parser. Up
+ * to seven after them are filled too, with fields that can be read. */
 void bd_find_places(bd_run *run);
 
 /* hash_columns.c: the hashes of rows [row, row + n) of the block, by all columns. Returns false

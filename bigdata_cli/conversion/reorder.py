@@ -1,4 +1,4 @@
-"""A conversion whose rows are stored in random order, in two steps.
+"""A conversion whose rows are stored in another order, random or sorted, in two steps.
 
 Scatter: the source is converted to files of buckets, as to any format, in a store within that of
 the dataset. What it shows of dtypes, statistics and rejected records holds for the dataset.
@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 from msgspec import structs
 
@@ -19,13 +21,18 @@ from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.describe import options_entry, row_counts, settled_statistics
 from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.estimate.memory import budget_of
-from bigdata_cli.conversion.partition import BySize, Evenly, FileRanges, Partition
+from bigdata_cli.conversion.partition import ByRows, BySize, Evenly, FileRanges, Partition
 from bigdata_cli.conversion.plan import Plan, Shards
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError
+from bigdata_cli.formats.buckets.write import check_groups
+from bigdata_cli.formats.hive import folder_of
 from bigdata_cli.io.store import PartialFiles
-from bigdata_cli.sources.tables.shuffled import Scattered, ShuffledSource
+from bigdata_cli.sources.tables.reordered import ReorderedSource, RowsInOrder
+from bigdata_cli.sources.tables.scattered import Scattered
+from bigdata_cli.sources.tables.sorted_runs import Group, SortedRuns
 from bigdata_cli.types.column_entry import column_entries
+from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState
 
 
@@ -39,6 +46,7 @@ def scatter_plan(plan: Plan) -> Plan:
         sample.schema,
         sample.statistics,
         sample.estimated_rows if sample.size_known else None,
+        plan.options.order,
         seed=plan.options.shape.seed,
     )
     output = plan.output / INNER_NAME
@@ -79,31 +87,54 @@ class Scatter:
         columns = tuple(_fixed(state) for state in ledger.final_columns())
         schema = conversion.specs.schema(columns)
         plan.form.check(schema, plan.storage)
-        sample = plan.sample
-        scattered = Scattered(
-            store=PartialFiles(conversion.plan.store),
-            names=tuple(file.name for result in ledger.in_order for file in result.files),
-            schema=schema,
-            rows=ledger.rows,
-            share_bytes=scatter.SHARE_BYTES,
-        )
-        source = ShuffledSource(
+        sample, rows = plan.sample, self._rows_in_order(schema)
+        source = ReorderedSource(
             inner=plan.source,
-            scattered=scattered,
+            scattered=rows,
             entries=conversion.entries(),
             row_bytes=max(1.0, sample.bytes / max(sample.rows, 1)),
         )
-        count = self._count()
         return replace(
             plan,
             source=source,
             sample=replace(sample, plan=replace(sample.plan, columns=columns), schema=schema),
             fields=source.fields_of(plan.keep),
-            shards=replace(plan.shards, partition=Evenly(ledger.rows, count), count=count),
+            shards=self._shards(rows),
         )
 
+    def _shards(self, rows: RowsInOrder) -> Shards:
+        """As many as in the order of the source; with folders, some for each of them."""
+        shards, count = self.asked.shards, self._count()
+        names = self.asked.options.order.partition_by
+        if not names:
+            return replace(shards, partition=Evenly(rows.rows, count), count=count)
+        assert isinstance(rows, SortedRuns)
+        groups = rows.groups(len(names)) or [Group((None,) * len(names), 0)]
+        check_groups(len(groups))
+        sizes: list[int] = []
+        folders: list[str] = []
+        for group in groups:
+            n_shards = max(1, math.ceil(group.rows * count / max(rows.rows, 1)))
+            ends = [group.rows * i // n_shards for i in range(n_shards + 1)]
+            sizes += [stop - start for start, stop in pairwise(ends)]
+            folders += [folder_of(names, group.values)] * n_shards
+        return replace(
+            shards, partition=ByRows(tuple(sizes)), count=len(sizes), folders=tuple(folders)
+        )
+
+    def _rows_in_order(self, schema: Schema) -> RowsInOrder:
+        conversion, by = self.conversion, self.asked.options.order.sort_columns()
+        files: dict[str, Any] = {
+            "store": PartialFiles(conversion.plan.store),
+            "names": tuple(f.name for one in conversion.ledger.in_order for f in one.files),
+            "schema": schema,
+            "rows": conversion.ledger.rows,
+            "share_bytes": scatter.SHARE_BYTES,
+        }
+        return SortedRuns(**files, by=by) if by else Scattered(**files)
+
     def _count(self) -> int:
-        """The shards of the dataset: as many as without a shuffle."""
+        """The shards of the dataset: as many as in the order of the source."""
         cut = self.asked.shards.partition
         if not isinstance(cut, BySize):
             return self.asked.shards.count
@@ -122,15 +153,15 @@ class Scatter:
         schema = gathered.schema
         statistics = settled_statistics(ledger.statistics(schema), schema)
         table_bytes = gathered.options["table_bytes"]
+        order = plan.options.order
+        how: dict[str, Any] = {"sort_by": list(order.sort_by)}
+        if order.shuffle:
+            how = {"seed": plan.options.shape.seed}
         return structs.replace(
             gathered,
-            order="shuffled",
+            order="shuffled" if order.shuffle else "sorted",
             **row_counts(ledger),
-            options={
-                **options_entry(plan),
-                "table_bytes": table_bytes,
-                "seed": plan.options.shape.seed,
-            },
+            options={**options_entry(plan), "table_bytes": table_bytes, **how},
             columns=column_entries(schema, statistics),
             shards=tuple(structs.replace(one, source_ranges=()) for one in gathered.shards),
         )

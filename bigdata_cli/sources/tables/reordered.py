@@ -1,19 +1,17 @@
-"""The rows of a source in random order, from the files that they were scattered to."""
+"""The rows of a source in another order, from the files that they were scattered to."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.errors import DataError, VerificationError
-from bigdata_cli.formats.buckets.read import BucketFile
 from bigdata_cli.io.prefetch import Prefetch
-from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import Portions
@@ -22,87 +20,37 @@ from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.rows import parse_rows, row_text
 from bigdata_cli.sources.wrapped import WrappedSource
-from bigdata_cli.types.dtype import Column, Schema, arrow_type
+from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.lattice import TypeOptions
 
-_MAX_BITS = 40
 _PIECES_AHEAD = 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scattered:
-    """Files of buckets, in the order of the parts of the source.
+class RowsInOrder(Protocol):
+    """Rows that were scattered, as they are read in their new order.
 
-    schema: the columns, in their final dtypes. rows: of all files. share_bytes: of rows in memory
-    that are put into order at a time, about.
+    order: what manifests call it. schema: the columns, in their final dtypes. rows: how many.
     """
 
-    store: Files
-    names: tuple[str, ...]
-    schema: Schema
-    rows: int
-    share_bytes: int
+    @property
+    def order(self) -> str: ...
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def rows(self) -> int: ...
 
-    def shares(self, share_bytes: int) -> Iterator[tuple[int, int]]:
-        """(first bits, how many) of the keys of rows that are put into order together, ascending.
+    def shares(
+        self, columns: Sequence[Column], share_bytes: int | None = None
+    ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+        """(order, rows): some rows of these columns, and their order: int64 (n,).
 
-        The order of the rows does not depend on where they are cut.
-
-        Args:
-            share_bytes: Of a share in memory, at most, about.
+        share_bytes: of these rows in memory, about; None for what conversions take. The order of
+        all rows does not depend on it. Raises VerificationError where a file is damaged.
         """
-        sizes = self._bucket_bytes()
-        yield from _cut(sizes, share_bytes, number=0, bits=0)
-
-    def read(
-        self, number: int, bits: int, columns: Sequence[Column]
-    ) -> tuple[np.ndarray, pa.RecordBatch]:
-        """(order, rows): the rows whose keys begin with these bits, and the order of their keys."""
-        keys, batches = [], []
-        for name in self.names:
-            with BucketFile(StoredFile(self.store, name)) as file:
-                for some, batch in file.share(number, bits, columns):
-                    keys.append(some)
-                    batches.append(batch)
-        types = [(c.name, _held_type(c)) for c in columns]
-        rows = pa.Table.from_batches(batches, pa.schema(types)).combine_chunks()
-        order = np.argsort(np.concatenate(keys)) if keys else np.empty(0, np.int64)
-        whole = rows.to_batches()
-        if not whole:
-            return order, pa.RecordBatch.from_pylist([], schema=rows.schema)
-        return order, whole[0]
-
-    def _bucket_bytes(self) -> np.ndarray:
-        """Bytes in memory of each bucket, of as many as the file with most has: float64 (2**n,)."""
-        known = []
-        for name in self.names:
-            with BucketFile(StoredFile(self.store, name)) as file:
-                known.append(file.sizes[:, :, 1].sum(axis=0, dtype=np.float64))
-        most = max((len(one) for one in known), default=1)
-        total = np.zeros(most)
-        for one in known:
-            total += np.repeat(one * len(one) / most, most // len(one))
-        return total
+        ...
 
 
-def _cut(sizes: np.ndarray, most: int, *, number: int, bits: int) -> Iterator[tuple[int, int]]:
-    """The shares of the keys that begin with these bits; sizes: of their buckets."""
-    total = float(sizes.sum())
-    if total <= most or bits >= _MAX_BITS:
-        yield number, bits
-        return
-    if len(sizes) == 1:
-        sizes = np.repeat(sizes / 2, 2)
-    half = len(sizes) // 2
-    yield from _cut(sizes[:half], most, number=2 * number, bits=bits + 1)
-    yield from _cut(sizes[half:], most, number=2 * number + 1, bits=bits + 1)
-
-
-def _held_type(column: Column) -> pa.DataType:
-    return pa.string() if column.dtype == "category" else arrow_type(column.dtype)
-
-
-class ShuffledRows(NamedTuple):
+class ReorderedRows(NamedTuple):
     """Some rows of one shard; first_row: of all rows, from 0. consumed: see `FedRows`.
 
     rows, order: of the share that they are of, order of them alone.
@@ -116,7 +64,7 @@ class ShuffledRows(NamedTuple):
     consumed: int
 
     def parse(self, fields: Sequence[int], plan: ParsePlan) -> Unit:
-        with stage("shuffle"):
+        with stage("reorder"):
             batch = self.rows.take(pa.array(self.order))
         with stage("types"):
             return parse_rows(batch, self.file, self.first_row, plan)
@@ -132,12 +80,12 @@ class ShuffledRows(NamedTuple):
         return position + 1
 
 
-class ShuffledFeed:
-    """The rows of buckets in the order of their keys; a `RowFeed`."""
+class ReorderedFeed:
+    """The rows in their new order; a `RowFeed`."""
 
     def __init__(
         self,
-        source: ShuffledSource,
+        source: ReorderedSource,
         portions: Portions,
         *,
         columns: Sequence[Column],
@@ -149,7 +97,7 @@ class ShuffledFeed:
         self._batch_rows = batch_rows
         self._pieces = Prefetch(self._cut(), depth=_PIECES_AHEAD, name="feed")
 
-    def __iter__(self) -> Iterator[ShuffledRows]:
+    def __iter__(self) -> Iterator[ReorderedRows]:
         return self._pieces
 
     def __enter__(self) -> Self:
@@ -161,13 +109,11 @@ class ShuffledFeed:
     def entries(self) -> tuple[SourceEntry, ...]:
         return self._source.entries
 
-    def _cut(self) -> Generator[ShuffledRows]:
+    def _cut(self) -> Generator[ReorderedRows]:
         scattered, total_bytes = self._source.scattered, self._source.bytes
         row = 0
         try:
-            for number, bits in scattered.shares(scattered.share_bytes):
-                with stage("shuffle"):
-                    order, rows = scattered.read(number, bits, self._columns)
+            for order, rows in _staged(scattered.shares(self._columns)):
                 place = 0
                 while place < len(order):
                     shard, stop = self._portions(row)
@@ -176,7 +122,7 @@ class ShuffledFeed:
                     piece = order[place : place + n_rows]
                     place, first_row, row = place + n_rows, row, row + n_rows
                     consumed = total_bytes * row // max(scattered.rows, 1)
-                    yield ShuffledRows(shard, 0, rows, piece, first_row, consumed)
+                    yield ReorderedRows(shard, 0, rows, piece, first_row, consumed)
         except VerificationError as error:
             raise DataError(error.message, hint="--force starts over") from error
         if row != scattered.rows:
@@ -184,6 +130,18 @@ class ShuffledFeed:
                 f"{scattered.rows:,} rows were scattered, and {row:,} are there",
                 hint="--force starts over",
             )
+
+
+def _staged(
+    shares: Iterator[tuple[np.ndarray, pa.RecordBatch]],
+) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    """The same, and the time that they take."""
+    while True:
+        with stage("reorder"):
+            share = next(shares, None)
+        if share is None:
+            return
+        yield share
 
 
 class ReadFile(NamedTuple):
@@ -207,14 +165,14 @@ class ReadFile(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShuffledSource(WrappedSource):
-    """A source whose rows are read in random order; a `RowSource`.
+class ReorderedSource(WrappedSource):
+    """A source whose rows are read in another order; a `RowSource`.
 
     entries: the files of the source itself, as they were read. row_bytes: of a row of it, on
     average.
     """
 
-    scattered: Scattered
+    scattered: RowsInOrder
     entries: tuple[SourceEntry, ...]
     row_bytes: float
     is_stream: bool = True
@@ -254,10 +212,10 @@ class ShuffledSource(WrappedSource):
 
     def sample_units(self, plan: ParsePlan, keep: Sequence[str], max_bytes: int) -> Iterator[Unit]:
         """Rows of the first share."""
-        number, bits = next(self.scattered.shares(max_bytes))
         columns = [self.scattered.schema[name] for name in keep]
-        order, rows = self.scattered.read(number, bits, columns)
-        yield ShuffledRows(0, 0, rows, order, 0, 0).parse((), plan)
+        for order, rows in self.scattered.shares(columns, max_bytes):
+            yield ReorderedRows(0, 0, rows, order, 0, 0).parse((), plan)
+            return
 
     def feed(
         self,
@@ -267,10 +225,10 @@ class ShuffledSource(WrappedSource):
         unit_bytes: int,
         max_record_bytes: int,
         strict: bool,
-    ) -> ShuffledFeed:
+    ) -> ReorderedFeed:
         columns = [self.scattered.schema[name] for name in keep]
         batch_rows = max(1, int(unit_bytes / self.row_bytes))
-        return ShuffledFeed(self, portions, columns=columns, batch_rows=batch_rows)
+        return ReorderedFeed(self, portions, columns=columns, batch_rows=batch_rows)
 
     def hints(self, plan: ParsePlan) -> dict[str, str]:
         return {}
@@ -281,5 +239,6 @@ class ShuffledSource(WrappedSource):
     def located(self, file: int, error: RecordError) -> DataError:
         """An error of a row, which was kept when it was scattered."""
         return DataError(
-            f"row {error.offset + 1:,} of the shuffled rows: {error.problem}", hint=error.hint
+            f"row {error.offset + 1:,} of the {self.scattered.order} rows: {error.problem}",
+            hint=error.hint,
         )
