@@ -43,7 +43,9 @@ PREDICT_BATCH_SIZE = 16_384
 HIDDEN_UNITS = (16, 16, 16)
 DROPOUT = 0.25
 MODELS = ("mlp", "linear", "xgboost", "lightgbm")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 N_TREES = 200
+MAX_LEARNING_RATE = 10
 MAX_UNITS = 65_536
 MAX_MEMBERS = 100
 
@@ -141,12 +143,13 @@ class TrainOptions:
     trees: int = option("Rounds of boosting.", COUNT, default=N_TREES)
     learning_rate: float | None = option(
         "The size of a step.",
-        number(Bounds(0, 10, min_open=True)),
+        number(Bounds(0, MAX_LEARNING_RATE, min_open=True)),
         flag="--lr",
         argument="lr",
         default_text="0.002, of trees 0.1",
         default=None,
     )
+    optimizer: str = option("What turns gradients into steps.", choice(OPTIMIZERS), default="adam")
     epochs: int | None = option(
         "Passes over the rows.", COUNT, default_text="enough for about 2,000 steps", default=None
     )
@@ -203,6 +206,9 @@ class TrainOptions:
     )
     resume: bool = option("Go on from the file of --save, where it is there.", default=False)
     force: bool = option("Replace the file of --save.", default=False)
+    history: Path | None = option(
+        "Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.", default=None
+    )
     backend: str | None = option(
         "What Keras runs on.",
         choice(BACKENDS),
@@ -252,10 +258,18 @@ class TrainOptions:
         return self.hidden if self.model == "mlp" else ()
 
     def _check_model(self) -> None:
-        """Raise UsageError where an option is not of the model."""
+        """Raise UsageError where an option is not of the model, or has no sense for any."""
+        _check_count("trees", self.trees, N_TREES)
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and 0 < rate <= MAX_LEARNING_RATE):
+            raise UsageError(
+                f"--lr {rate}: it is above 0, up to {MAX_LEARNING_RATE}", hint="--lr 0.002"
+            )
         of_networks = {
             "--epochs": self.epochs is not None,
             "--batch-size": self.batch_size != BATCH_SIZE,
+            "--optimizer": self.optimizer != OPTIMIZERS[0],
+            "--history": self.history is not None,
             "--resume": self.resume,
             "--backend": self.backend is not None,
             "--strategy": self.devices.strategy not in ("auto", "none"),
@@ -286,6 +300,10 @@ class TrainOptions:
             raise UsageError(
                 "--bag trains each model on a sample of its own, and there is none",
                 hint="--sample 0.05",
+            )
+        if self.history is not None:
+            raise UsageError(
+                "--history is of one model, and --bag trains several", hint="without --history"
             )
         workers = "TF_CONFIG" in os.environ or os.environ.get("WORLD_SIZE", "1") != "1"
         strategy = self.devices.strategy
@@ -320,6 +338,7 @@ class TrainOptions:
             "model": self.model,
             "hidden": list(self.layers),
             "lr": self.learning_rate,
+            "optimizer": self.optimizer,
             "dropout": self.dropout,
             "hash": dict(self.hashed),
             "balanced": self.balanced,

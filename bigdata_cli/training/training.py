@@ -21,6 +21,7 @@ from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.backends.registry import open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
 from bigdata_cli.training.evaluate import as_dataset, evaluate_hold_out
+from bigdata_cli.training.history import check_history, write_history
 from bigdata_cli.training.loop import ProgressListener, Schedule, TrainingLoop
 from bigdata_cli.training.model import LEARNING_RATE, build_network, set_dropout_steps
 from bigdata_cli.training.options import BATCH_SIZE, TrainOptions
@@ -65,6 +66,8 @@ class Training:
             self._held_rows = _held_rows(options.split, dataset)
         elif options.evaluate_on is not None:
             self._check_other(as_dataset(options.evaluate_on, options.cached))
+        if options.history is not None:
+            check_history(options.history)
         self._checkpoint: Checkpoint | None = None
         self._check_save()
 
@@ -137,6 +140,8 @@ class Training:
         )
         with self._resume_hint():
             result = loop.run()
+        if options.history is not None and backend.worker.rank == 0:
+            write_history(options.history, result, first_epoch)
         begin_phase("evaluating")
         return TrainingResult(
             options=options,
@@ -181,6 +186,7 @@ class Training:
                 dropout=options.dropout,
                 seed=options.seed,
                 learning_rate=options.learning_rate or LEARNING_RATE,
+                optimizer=options.optimizer,
             )
             set_dropout_steps(network, 0, worker=backend.worker.rank)
             return network, 0
