@@ -849,6 +849,10 @@ def train(
     dataset: "str | Path | Dataset",
     *,
     label: str | None = None,
+    model: Literal["mlp", "linear", "xgboost", "lightgbm"] = "mlp",
+    trees: int = 200,
+    lr: float | None = None,
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam",
     epochs: int | None = None,
     batch_size: int = 512,
     seed: int = 0,
@@ -864,6 +868,7 @@ def train(
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
+    history: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -884,6 +889,10 @@ def train(
     Args:
         dataset: The dataset, or its folder.
         label: The column to learn. Default: the dataset's.
+        model: A perceptron, the same without hidden layers, or boosted trees.
+        trees: Rounds of boosting.
+        lr: The size of a step. Default: 0.002, of trees 0.1.
+        optimizer: What turns gradients into steps.
         epochs: Passes over the rows. Default: enough for about 2,000 steps.
         batch_size: Rows of a step, of all devices together.
         seed: Of all that is random.
@@ -900,6 +909,7 @@ def train(
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.
+        history: Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.

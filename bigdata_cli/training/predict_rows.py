@@ -30,6 +30,7 @@ from bigdata_cli.url import Place
 if TYPE_CHECKING:
     from bigdata_cli.training.bag import Bag
     from bigdata_cli.training.saved import TrainedModel
+    from bigdata_cli.training.tree_model import TreeModel
 
 _BATCH_BYTES = 1 << 20
 """Of a source, parsed at a time."""
@@ -59,7 +60,7 @@ class RowsToPredict(Protocol):
 
 
 def rows_to_predict(
-    given: str | Path | Dataset, model: TrainedModel | Bag, options: PredictOptions
+    given: str | Path | Dataset, model: TrainedModel | TreeModel | Bag, options: PredictOptions
 ) -> RowsToPredict:
     """The rows of a dataset as they are; those of other files as the model's dataset was made.
 
