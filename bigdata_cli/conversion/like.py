@@ -36,7 +36,7 @@ def like_dataset(
     """
     assert options.like is not None
     _check(options)
-    dataset = open_dataset(options.like)
+    dataset = open_dataset(options.cached.place(options.like))
     try:
         prepared = open_like(
             paths,

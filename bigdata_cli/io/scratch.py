@@ -16,14 +16,16 @@ _LOCK_NAME = "_lock"
 
 
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """An empty folder, removed at the end; those that killed processes left are removed first.
 
-    A lock that the kernel drops with its process tells which they are.
+    It is in `parent`, by default where the system has temporary files. A lock that the kernel drops
+    with its process tells which folders were left.
     """
-    _remove_stale(Path(tempfile.gettempdir()))
+    parent = Path(tempfile.gettempdir()) if parent is None else parent
+    _remove_stale(parent)
     with (
-        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name,
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as name,
         Path(name, f"{_LOCK_NAME}.new").open("w") as lock,
     ):
         with contextlib.suppress(OSError):

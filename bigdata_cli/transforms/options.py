@@ -19,6 +19,7 @@ from bigdata_cli.option_kinds import (
     accept_paths,
     accept_several,
     accept_text,
+    accept_text_or_texts,
     accept_texts,
     choice,
     parse_names,
@@ -36,10 +37,6 @@ ALL = "*"
 _DEFINITION = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^"=]+?))\s*=(?!=)(.*)', re.DOTALL)
 
 
-def _accept_expressions(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else accept_texts(given)
-
-
 def _parse_definition(text: str) -> tuple[str, str]:
     """The sides of NAME = EXPRESSION; a name with an equals sign stands in double quotes."""
     match = _DEFINITION.fullmatch(text)
@@ -53,7 +50,7 @@ _LEFT_OR_INNER = choice(("left", "inner"))
 EXPRESSIONS = Kind(
     "EXPR",
     "str | Sequence[str]",
-    accept=_accept_expressions,
+    accept=accept_text_or_texts,
     collect=tuple,
     note="; repeatable",
 )
@@ -81,12 +78,12 @@ def _accept_keys(given: Any) -> tuple[tuple[str, ...], ...]:
     try:
         keys = accept_texts(given)
     except TypeError:
-        return tuple(map(_accept_expressions, accept_several(given)))
+        return tuple(map(accept_text_or_texts, accept_several(given)))
     return (keys,) if keys else ()
 
 
 def _accept_how(given: Any) -> tuple[str, ...]:
-    ways = _accept_expressions(given)
+    ways = accept_text_or_texts(given)
     if not set(ways) <= set(_LEFT_OR_INNER.choices):
         raise TypeError("neither left nor inner")
     return ways
@@ -279,7 +276,8 @@ class ShapeOptions:
         default=None,
     )
     stratify: str | None = option(
-        "With --sample: each class in this column has its share of the rows, exact within one row.",
+        "With --sample or --split: each class in this column has its share of the rows, exact "
+        "within one row.",
         metavar="COL",
         default=None,
     )
@@ -359,9 +357,4 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += [Where(expression=text) for text in options.where]
     if options.keep != "first" and not options.dedup:
         raise UsageError("--keep goes with --dedup", hint=f"--dedup '*' --keep {options.keep}")
-    if options.stratify is not None and options.sample is None:
-        raise UsageError(
-            "--stratify goes with --sample",
-            hint=f"--sample 0.1 --stratify '{options.stratify}'",
-        )
     return tuple(steps)

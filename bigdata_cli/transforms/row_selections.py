@@ -72,7 +72,7 @@ class RowSelections:
             self._deduplicate(options)
         if options.balance is not None:
             self._steps.append(self._balanced(options.balance, options.seed))
-        if options.stratify is not None:
+        if options.stratify is not None and options.sample is not None:
             self._steps.append(self._stratified(options.stratify, options.sample, options.seed))
         elif n_rows is not None:
             self._steps.append(self._sampled(n_rows, options.seed))

@@ -20,6 +20,8 @@ from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.source import Source
 from bigdata_cli.sources.registry import dialect_kind, open_rows
 from bigdata_cli.sources.tables.source import TableSource
+from bigdata_cli.splits.cuts import CutSplit
+from bigdata_cli.splits.entry import CutsEntry, rule_of
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
@@ -221,12 +223,13 @@ class _SplitEntry(msgspec.Struct):
     seed: Count
     split_columns: tuple[str, ...] | None = None
     split_steps: Count | None = None
+    split_cuts: CutsEntry | None = None
 
     def options(self) -> SplitOptions:
         return SplitOptions(split=dict(self.split), split_by=self.split_by)
 
 
-def _split_of(manifest: Manifest) -> HashSplit | None:
+def _split_of(manifest: Manifest) -> HashSplit | CutSplit | None:
     """How rows were assigned to splits; raises JsonError where the manifest does not say it."""
     if not manifest.splits:
         return None
@@ -238,13 +241,17 @@ def _split_of(manifest: Manifest) -> HashSplit | None:
         raise JsonError(f"options: {error.message}") from error
     if list(options.split or ()) != [entry.name for entry in manifest.splits]:
         raise JsonError("options: split has other names than splits")
+    if entry.split_cuts is not None:
+        return rule_of(entry.split_cuts, tuple(options.split or ()))
     columns = manifest.schema.names if entry.split_columns is None else entry.split_columns
     return HashSplit.of(options, columns, seed=entry.seed, n_steps=entry.split_steps)
 
 
 def _plan(dataset: Dataset, options: _Options, dialect: Dialect) -> ParsePlan:
+    rule = _split_of(dataset.manifest)
     return ParsePlan(
-        split=_split_of(dataset.manifest),
+        split=rule,
+        wants_places=isinstance(rule, CutSplit) and rule.reads_places,
         dialect=dialect,
         columns=tuple(_state(column, column.name in options.types) for column in dataset.schema),
         float_mode=options.float,
