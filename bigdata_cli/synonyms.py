@@ -38,6 +38,7 @@ SAME = {
     "--sort-by": "order-by sort orderby",
     "--partition-by": "partition-cols partition-columns partitionby",
     "--on": "left-on",
+    "--dedup": "drop-duplicates unique distinct",
     "--delimiter": "sep delim separator field-delimiter",
     "--quote": "quotechar quote-char",
     "--escape": "escapechar escape-char",
