@@ -28,7 +28,7 @@ HDF5_CHUNK_ROWS = 32_768
 class Task:
     """source: the file. output: an empty folder. drop: columns that are not read.
 
-    delimiter, decimal: of the file.
+    delimiter, decimal: of the file. sort: the column that rows are sorted by, "" for none.
     """
 
     source: Path
@@ -38,6 +38,7 @@ class Task:
     threads: int = 2
     delimiter: str = ","
     decimal: str = "."
+    sort: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ def polars_parquet(task: Task) -> Done:
     started = clocks()
     file = task.output / "data.parquet"
     read = pl.scan_csv(task.source, separator=task.delimiter, decimal_comma=task.decimal == ",")
+    if task.sort:
+        read = read.sort(task.sort, maintain_order=True, nulls_last=True)
     read.sink_parquet(file, compression="zstd")
     written = pl.scan_parquet(file)
     rows = written.select(pl.len()).collect().item()
@@ -75,12 +78,13 @@ def duckdb_parquet(task: Task) -> Done:
 
     started = clocks()
     file = task.output / "data.parquet"
+    order = f'ORDER BY "{task.sort}"' if task.sort else ""
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {task.threads}")
         connection.execute("SET enable_progress_bar = false")
         (rows,) = connection.execute(
             f"COPY (FROM read_csv('{task.source}', delim = '{task.delimiter}', "
-            f"decimal_separator = '{task.decimal}')) "
+            f"decimal_separator = '{task.decimal}') {order}) "
             f"TO '{file}' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone() or (0,)
         names = connection.execute(f"DESCRIBE FROM read_parquet('{file}')").fetchall()
@@ -420,6 +424,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--delimiter", default=",")
     parser.add_argument("--decimal", default=".", help="the mark before decimals")
+    parser.add_argument("--sort", default="", help="the column that rows are sorted by")
     options = parser.parse_args(arguments)
     os.environ["POLARS_MAX_THREADS"] = str(options.threads)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -432,6 +437,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             threads=options.threads,
             delimiter=options.delimiter,
             decimal=options.decimal,
+            sort=options.sort,
         )
     )
     wall, cpu = (now - then for now, then in zip(clocks(), done.started, strict=True))

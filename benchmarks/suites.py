@@ -69,6 +69,37 @@ def _parquet(kind: str, size: int, cycles: int | None) -> Group:
     )
 
 
+def _order(kind: str, column: str, size: int) -> Group:
+    """Rows in another order: against the conversion in theirs, and against sorts of others."""
+    plain = conversion(kind, "parquet", "rows")
+    sorts = [
+        peer(f"{name}, sorted", f"{name.lower()}-parquet", "--sort", column)
+        for name in ("Polars", "DuckDB")
+    ]
+    return Group(
+        section="Sorted and shuffled rows",
+        name=f"order-{kind}",
+        kind=kind,
+        size=size,
+        commands=(
+            convert("bigdata", plain),
+            convert("--sort-by", (*plain, "--sort-by", column)),
+            convert("--shuffle", (*plain, "--shuffle")),
+            *sorts,
+        ),
+        comparisons=(
+            *(
+                Comparison(work=f"CSV → sorted Parquet, {column}", ours="--sort-by", theirs=s.label)
+                for s in sorts
+            ),
+            *(
+                Comparison(work=f"CSV → Parquet, {flag}", ours=flag, theirs="bigdata")
+                for flag in ("--sort-by", "--shuffle")
+            ),
+        ),
+    )
+
+
 def _parse(kind: str, size: int) -> Group:
     asked = PARSED.get(kind)
     return Group(
@@ -358,6 +389,7 @@ def groups(*, sizes: tuple[int, ...], shapes: tuple[str, ...] = ()) -> Iterator[
     if shapes:
         return
     yield _text(size)
+    yield _order("transactions", "nameOrig", size)
     yield _hdf5_gzip("sensors", size)
     yield _gzip(size)
     yield _surprises(size)

@@ -44,6 +44,18 @@ def test_parquet_of_a_peer_has_our_values(name, kind, folder, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["polars-parquet", "duckdb-parquet"])
+def test_sorted_parquet_of_a_peer_has_our_rows(name, folder, tmp_path):
+    work(name, "transactions", folder, tmp_path / "theirs", sort="nameOrig")
+    source = sample_file("transactions", SIZE, folder=folder)
+    convert(source, to="parquet", output=tmp_path / "ours", sort_by="nameOrig")
+    found = [
+        pq.read_table(tmp_path / folder, columns=["nameOrig"]).column(0).to_pylist()
+        for folder in ("theirs", "ours")
+    ]
+    assert found[0] == found[1]
+
+
 def test_reading_leaves_out_what_a_matrix_cannot_hold(folder, tmp_path):
     dropped = SHAPES["transactions"].others
     done = work("polars-read", "transactions", folder, tmp_path / "a", drop=dropped)
