@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.commit import OutputFolder
@@ -43,13 +42,14 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import StoredFile, partial_name
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 _MAX_ROUNDS = 12
 _SHOWN_TASKS = 20
 
 
 def commit(
-    output: Path, options: CommitOptions, *, progress: ProgressListener | None = None, **sizes: Any
+    output: Place, options: CommitOptions, *, progress: ProgressListener | None = None, **sizes: Any
 ) -> ConvertReport:
     """Make the dataset of all tasks visible.
 
@@ -82,7 +82,7 @@ def commit(
     raise AssertionError("tasks that were done again are not right")
 
 
-def _asked(request: Request, output: Path, options: CommitOptions) -> ConvertOptions:
+def _asked(request: Request, output: Place, options: CommitOptions) -> ConvertOptions:
     """The options of the tasks, with what is of this process."""
     own = {"output": output, "jobs": options.jobs, "memory_limit": options.memory_limit}
     return request_of(ConvertOptions, {**request.options, **own})
@@ -95,7 +95,7 @@ class _Left:
     tasks: Sequence[int]
     why: str
 
-    def error(self, output: Path, request: Request) -> EngineError:
+    def error(self, output: Place, request: Request) -> EngineError:
         shown = ", ".join(map(str, self.tasks[:_SHOWN_TASKS]))
         more = len(self.tasks) - _SHOWN_TASKS
         shown += f" and {more:,} more" if more > 0 else ""
