@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
 from bigdata_cli.resources.budget import MemoryBudget
 
-_NOT_OF_THE_REQUEST = ("task", "jobs", "memory_limit", "disk_limit", "engine", "scheduler",
-                       "profile", "memory_plot", "memory_log", "output")  # fmt: skip
+_NOT_OF_THE_REQUEST = frozenset(
+    ("task", "jobs", "memory_limit", "disk_limit", "engine", "scheduler", "cache", "cache_size",
+     "profile", "memory_plot", "memory_log", "output")
+)  # fmt: skip
 """Options that may differ from task to task, as machines do."""
 
 
@@ -52,7 +54,7 @@ def run_task(
     task = plan.options.workers.task
     assert task is not None
     _check(plan)
-    request = _request(paths, plan.options, task.n_tasks)
+    request = request_for(paths, plan.options, task.n_tasks)
     check_same(plan.store, request)
     folder = task_folder(plan, task)
     folder.open()
@@ -151,7 +153,7 @@ def _check(plan: Plan) -> None:
         )
 
 
-def _request(paths: Sequence[str | Path], options: ConvertOptions, n_tasks: int) -> Request:
+def request_for(paths: Sequence[str | Path], options: ConvertOptions, n_tasks: int) -> Request:
     given = {
         one.argument: _plain(value)
         for one, value in given_options(options)
@@ -161,9 +163,11 @@ def _request(paths: Sequence[str | Path], options: ConvertOptions, n_tasks: int)
 
 
 def _plain(value: Any) -> Any:
-    """The value of an option as JSON."""
-    if isinstance(value, Path):
-        return str(value)
+    """The value of an option as JSON; a path or URL is its text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
-    return dict(value) if isinstance(value, dict) else value
+    return str(value)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,11 +20,13 @@ from bigdata_cli.conversion.commit_options import CommitOptions
 from bigdata_cli.conversion.job_array import commit as commit_with
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
-from bigdata_cli.conversion.task_files import task_store
+from bigdata_cli.conversion.task import request_for
+from bigdata_cli.conversion.task_files import Request, task_store
 from bigdata_cli.engines.options import EngineOptions, TaskNumber
 from bigdata_cli.errors import BigdataError, DataError, EngineError, UsageError
 from bigdata_cli.formats.registry import get_traits
 from bigdata_cli.io.local_store import LocalStore
+from bigdata_cli.options import request_of
 from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_widening import SAMPLE_BYTES, UNIT_BYTES, contents, sources, statistics
 from tests.datasets import LAYOUTS
@@ -302,3 +305,23 @@ def test_what_tasks_left_can_be_cleaned(source: Path) -> None:
     report = clean.run(output)
     assert "_task-00001-of-00003/_journal.jsonl" in report.files
     assert not output.exists() or not list(output.iterdir())
+
+
+def test_a_request_reads_back_as_the_options_it_was_made_of(tmp_path: Path) -> None:
+    asked = request_of(
+        ConvertOptions,
+        {
+            "to": "npy", "label": "a", "shard_size": "20MB", "split": {"b": 0.5, "a": 0.5},
+            "split_by": ["a"], "types": {"a": "text", "b*": "int8"}, "columns": ["b", "a"],
+            "schema": tmp_path / "schema.json", "float_mode": "32", "rename": {"x": "b"},
+            "derive": {"c": "a + 1"}, "where": ["a > 1", "b is not null"], "sample": "100rows",
+            "fill": {"a": "mean"}, "hash": {"b": 7}, "null": ["-", "?"], "header": False,
+            "names": ["a", "b"], "date_format": ["d=%d %b, %Y"], "on_bad_row": "skip",
+            "max_bad_rows": 3, "join": [tmp_path / "other.csv"], "on": [["a", "b"]],
+            "how": ["inner"], "memory_limit": "1GB", "jobs": 2, "seed": 5,
+        },
+    )  # fmt: skip
+    sent = msgspec.json.decode(msgspec.json.encode(request_for(["x.csv"], asked, 3)), type=Request)
+    back = request_of(ConvertOptions, sent.options)
+    assert back == replace(asked, memory_limit=None, jobs=None)
+    assert (sent.sources, sent.n_tasks) == (("x.csv",), 3)
