@@ -58,12 +58,16 @@ def convert(
     columns: Sequence[str] | None = None,
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
+    split_order: bool = False,
+    split_time: str | None = None,
     rename: Mapping[str, str] | None = None,
     join: str | Path | Sequence[str | Path] = (),
     on: str | Sequence[str] | Sequence[Sequence[str]] = (),
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -156,18 +160,25 @@ def convert(
         split: Split the dataset: the names, and the share of the rows that each gets; equal rows
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
+        split_order: With split: by the order of the rows, so that the last ones are those of the
+            last split
+        split_time: With split: by the order of a column's values, such as times; equal ones are in
+            the same split
         rename: Another name for a column; all other options use it.
         join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
         on: The columns of the keys of join, in the rows and in the table.
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
-        stratify: With sample: each class in this column has its share of the rows, exact within one
-            row.
+        stratify: With sample or split: each class in this column has its share of the rows, exact
+            within one row.
         limit: Keep the first rows that are left, and read no further.
         seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
             another order.
@@ -320,12 +331,16 @@ def inspect(
     html: str | Path | None = None,
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
+    split_order: bool = False,
+    split_time: str | None = None,
     rename: Mapping[str, str] | None = None,
     join: str | Path | Sequence[str | Path] = (),
     on: str | Sequence[str] | Sequence[Sequence[str]] = (),
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -393,18 +408,25 @@ def inspect(
         split: Split the dataset: the names, and the share of the rows that each gets; equal rows
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
+        split_order: With split: by the order of the rows, so that the last ones are those of the
+            last split
+        split_time: With split: by the order of a column's values, such as times; equal ones are in
+            the same split
         rename: Another name for a column; all other options use it.
         join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
         on: The columns of the keys of join, in the rows and in the table.
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
-        stratify: With sample: each class in this column has its share of the rows, exact within one
-            row.
+        stratify: With sample or split: each class in this column has its share of the rows, exact
+            within one row.
         limit: Keep the first rows that are left, and read no further.
         seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
             another order.
@@ -827,6 +849,10 @@ def train(
     dataset: "str | Path | Dataset",
     *,
     label: str | None = None,
+    model: Literal["mlp", "linear", "xgboost", "lightgbm"] = "mlp",
+    trees: int = 200,
+    lr: float | None = None,
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam",
     epochs: int | None = None,
     batch_size: int = 512,
     seed: int = 0,
@@ -842,6 +868,7 @@ def train(
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
+    history: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -862,6 +889,10 @@ def train(
     Args:
         dataset: The dataset, or its folder.
         label: The column to learn. Default: the dataset's.
+        model: A perceptron, the same without hidden layers, or boosted trees.
+        trees: Rounds of boosting.
+        lr: The size of a step. Default: 0.002, of trees 0.1.
+        optimizer: What turns gradients into steps.
         epochs: Passes over the rows. Default: enough for about 2,000 steps.
         batch_size: Rows of a step, of all devices together.
         seed: Of all that is random.
@@ -878,6 +909,7 @@ def train(
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.
+        history: Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
