@@ -58,12 +58,16 @@ def convert(
     columns: Sequence[str] | None = None,
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
+    split_order: bool = False,
+    split_time: str | None = None,
     rename: Mapping[str, str] | None = None,
     join: str | Path | Sequence[str | Path] = (),
     on: str | Sequence[str] | Sequence[Sequence[str]] = (),
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -156,18 +160,25 @@ def convert(
         split: Split the dataset: the names, and the share of the rows that each gets; equal rows
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
+        split_order: With split: by the order of the rows, so that the last ones are those of the
+            last split
+        split_time: With split: by the order of a column's values, such as times; equal ones are in
+            the same split
         rename: Another name for a column; all other options use it.
         join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
         on: The columns of the keys of join, in the rows and in the table.
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
-        stratify: With sample: each class in this column has its share of the rows, exact within one
-            row.
+        stratify: With sample or split: each class in this column has its share of the rows, exact
+            within one row.
         limit: Keep the first rows that are left, and read no further.
         seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
             another order.
@@ -320,12 +331,16 @@ def inspect(
     html: str | Path | None = None,
     split: Mapping[str, float] | None = None,
     split_by: Sequence[str] = (),
+    split_order: bool = False,
+    split_time: str | None = None,
     rename: Mapping[str, str] | None = None,
     join: str | Path | Sequence[str | Path] = (),
     on: str | Sequence[str] | Sequence[Sequence[str]] = (),
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -393,18 +408,25 @@ def inspect(
         split: Split the dataset: the names, and the share of the rows that each gets; equal rows
             are in the same one
         split_by: With split: rows that are equal in these columns are in the same one
+        split_order: With split: by the order of the rows, so that the last ones are those of the
+            last split
+        split_time: With split: by the order of a column's values, such as times; equal ones are in
+            the same split
         rename: Another name for a column; all other options use it.
         join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
         on: The columns of the keys of join, in the rows and in the table.
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
-        stratify: With sample: each class in this column has its share of the rows, exact within one
-            row.
+        stratify: With sample or split: each class in this column has its share of the rows, exact
+            within one row.
         limit: Keep the first rows that are left, and read no further.
         seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
             another order.

@@ -21,6 +21,8 @@ from bigdata_cli.dataset.manifest import (
     make_manifest,
 )
 from bigdata_cli.options import manifest_entry
+from bigdata_cli.splits.cuts import CutSplit
+from bigdata_cli.splits.entry import cuts_entry
 from bigdata_cli.types.column_entry import statistics_entries
 from bigdata_cli.types.dtype import Kind, Schema, numpy_dtype
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -112,12 +114,14 @@ def _split_options(plan: Plan) -> dict[str, Any]:
     options, rule = plan.options, plan.sample.plan.split
     if options.splits.split is None or rule is None:
         return {}
-    values = {
+    values: dict[str, Any] = {
         "split": [[name, share] for name, share in options.splits.split.items()],
         "split_by": list(options.splits.split_by),
         "seed": options.shape.seed,
     }
-    if rule.n_steps is not None:
+    if isinstance(rule, CutSplit):
+        values["split_cuts"] = cuts_entry(rule)
+    elif rule.n_steps is not None:
         values |= {"split_columns": [name for name, _ in rule.keys], "split_steps": rule.n_steps}
     return values
 

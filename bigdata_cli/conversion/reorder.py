@@ -8,10 +8,10 @@ in memory. Either step resumes as any conversion does.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from msgspec import structs
@@ -23,15 +23,17 @@ from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.conversion.estimate.memory import budget_of
 from bigdata_cli.conversion.partition import ByRows, BySize, Evenly, FileRanges, Partition
 from bigdata_cli.conversion.plan import Plan, Shards
+from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.buckets.write import check_groups
 from bigdata_cli.formats.hive import folder_of
 from bigdata_cli.io.store import PartialFiles
-from bigdata_cli.sources.tables.reordered import ReorderedSource, RowsInOrder
+from bigdata_cli.sources.tables.reordered import ReorderedSource, RowsInOrder, SplitsInOrder
 from bigdata_cli.sources.tables.scattered import Scattered
 from bigdata_cli.sources.tables.sorted_runs import Group, SortedRuns
-from bigdata_cli.types.column_entry import column_entries
+from bigdata_cli.splits.cuts import PLACE, CutSplit
+from bigdata_cli.types.column_entry import column_entries, statistics_entries
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.state import ColumnState
 
@@ -97,7 +99,11 @@ class Scatter:
         return replace(
             plan,
             source=source,
-            sample=replace(sample, plan=replace(sample.plan, columns=columns), schema=schema),
+            sample=replace(
+                sample,
+                plan=replace(sample.plan, columns=columns, split=self._split()),
+                schema=schema,
+            ),
             fields=source.fields_of(plan.keep),
             shards=self._shards(rows),
         )
@@ -116,22 +122,44 @@ class Scatter:
         for group in groups:
             n_shards = max(1, math.ceil(group.rows * count / max(rows.rows, 1)))
             ends = [group.rows * i // n_shards for i in range(n_shards + 1)]
-            sizes += [stop - start for start, stop in pairwise(ends)]
+            sizes += [stop - start for start, stop in itertools.pairwise(ends)]
             folders += [folder_of(names, group.values)] * n_shards
         return replace(
             shards, partition=ByRows(tuple(sizes)), count=len(sizes), folders=tuple(folders)
         )
 
     def _rows_in_order(self, schema: Schema) -> RowsInOrder:
+        splits = tuple(
+            self._split_in_order(schema, split) for split in range(self.conversion.parts.per_shard)
+        )
+        return splits[0] if len(splits) == 1 else SplitsInOrder(splits=splits)
+
+    def _split_in_order(self, schema: Schema, split: int) -> RowsInOrder:
         conversion, by = self.conversion, self.asked.options.order.sort_columns()
+        results = self._results_of(split)
         files: dict[str, Any] = {
             "store": PartialFiles(conversion.plan.store),
-            "names": tuple(f.name for one in conversion.ledger.in_order for f in one.files),
+            "names": tuple(file.name for one in results for file in one.files),
             "schema": schema,
-            "rows": conversion.ledger.rows,
+            "rows": sum(one.rows for one in results),
             "share_bytes": scatter.SHARE_BYTES,
         }
         return SortedRuns(**files, by=by) if by else Scattered(**files)
+
+    def _results_of(self, split: int) -> list[ShardResult]:
+        parts = self.conversion.parts
+        return [one for one in self.conversion.ledger.in_order if parts.split(one.index) == split]
+
+    def _split(self) -> CutSplit | None:
+        """Which of the rows in their new order are of which split: one comes after the other."""
+        rule = self.asked.sample.plan.split
+        if rule is None:
+            return None
+        rows = [sum(one.rows for one in self._results_of(k)) for k in range(len(rule.names))]
+        cuts = tuple(itertools.accumulate(rows[:-1]))
+        return CutSplit(
+            names=rule.names, by=PLACE, cuts={None: cuts}, largest=rows.index(max(rows))
+        )
 
     def _count(self) -> int:
         """The shards of the dataset: as many as in the order of the source."""
@@ -163,6 +191,15 @@ class Scatter:
             **row_counts(ledger),
             options={**options_entry(plan), "table_bytes": table_bytes, **how},
             columns=column_entries(schema, statistics),
+            splits=tuple(
+                structs.replace(
+                    one,
+                    statistics=statistics_entries(
+                        settled_statistics(ledger.statistics(schema, split), schema)
+                    ),
+                )
+                for split, one in enumerate(gathered.splits)
+            ),
             shards=tuple(structs.replace(one, source_ranges=()) for one in gathered.shards),
         )
 

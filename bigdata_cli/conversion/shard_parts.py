@@ -53,7 +53,8 @@ class ShardParts:
         if unit.chunk is None or rule is None:
             return unit
         mode = self.shared.plan.float_mode
-        return unit._replace(chunk=split_rows(unit.chunk, rule, float_mode=mode))
+        chunk = split_rows(unit.chunk, unit.piece.file, rule, float_mode=mode)
+        return unit._replace(chunk=chunk)
 
     def can_take(self, chunk: Chunk) -> bool:
         """`ShardBuilder.can_take`, for all parts."""

@@ -10,6 +10,8 @@ from bigdata_cli.conversion.shard_spec import ShardSpec, SharedSpec
 from bigdata_cli.engines.base import Task
 from bigdata_cli.formats.base import ShardName
 from bigdata_cli.sources.csv.blocks import ByteRange
+from bigdata_cli.splits.cuts import CutSplit
+from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.state import ColumnState, as_categories
 
@@ -76,6 +78,7 @@ class SpecMaker:
         if not self._holds_text:
             columns = as_categories(columns)
             plan.form.check(self.schema(columns), plan.storage)
+        rule = plan.sample.plan.split
         return SharedSpec(
             source=plan.source,
             fields=plan.fields,
@@ -83,7 +86,8 @@ class SpecMaker:
                 plan.sample.plan,
                 columns=columns,
                 max_record_bytes=plan.memory.max_record_bytes,
-                divides=plan.sample.plan.split is not None,
+                divides=isinstance(rule, HashSplit),
+                wants_places=isinstance(rule, CutSplit) and rule.reads_places,
             ),
             schema=self.schema(columns),
             format=plan.form.name,

@@ -9,22 +9,24 @@ import pyarrow as pa
 
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.tally import Tally
+from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.summary import Summary
 
 _EVIDENCE = ("forms", "negative", "positive")
 
 
-def split_rows(chunk: Chunk, rule: HashSplit, *, float_mode: str) -> Chunk:
+def split_rows(chunk: Chunk, file: int, rule: HashSplit | CutSplit, *, float_mode: str) -> Chunk:
     """The chunk with the rows of each split as its parts, with their statistics.
 
     What tells the types of columns (`observed`, distinct texts) is that of all rows: a dataset has
-    one schema. What was set aside is with the first split.
+    one schema. What was set aside is with the first split. file: The index of its file.
     """
     splits, divided = chunk.splits, chunk.divided
     if splits is None or divided is None:
-        assert chunk.hashes is not None
-        splits = rule.assign(chunk.hashes)
+        from bigdata_cli.conversion.split_keys import splits_of  # loads pyarrow.compute
+
+        splits = splits_of(chunk, file, rule)
         divided = _filtered(chunk, splits, len(rule.names), float_mode=float_mode)
     own = replace(chunk, splits=None, divided=None, hashes=None)
     others = replace(own, tally=Tally(), rejects=(), left_out=())
@@ -55,6 +57,9 @@ def _filtered(
     divided = []
     for split in range(n_splits):
         mask = splits == split
+        if not mask.any():
+            divided.append((chunk.batch.slice(0, 0), np.zeros_like(chunk.summary.results)))
+            continue
         is_whole = holds_decimals and bool(mask.all())
         part = chunk if is_whole else filter_rows(chunk, mask, holds_decimals=holds_decimals)
         # What float32 lost of a value cannot be seen of the float32: it is that of the whole chunk.

@@ -11,6 +11,7 @@ from bigdata_cli.conversion.column_types import asked_types, named_types, read_s
 from bigdata_cli.conversion.commit import check_output
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.order_options import OrderOptions
+from bigdata_cli.conversion.split_cuts import split_rule
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
@@ -20,6 +21,7 @@ from bigdata_cli.io.stores import open_store
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES, Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import joined_tables, only_read, shaped
@@ -79,9 +81,6 @@ def survey(
     storage = storage_options(form, options)
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
-    for name in options.splits.split_by:
-        if rows.split is None and name not in keep:
-            raise _no_column("--split-by", name, keep)
     options.order.check(keep)
     sample = source.sample(
         types,
@@ -91,7 +90,17 @@ def survey(
         max_record_bytes=options.max_line_bytes,
     )
     form.check(sample.schema, storage)
-    split = rows.split or HashSplit.of(options.splits, keep, seed=options.shape.seed)
+    split: HashSplit | CutSplit | None = rows.split
+    if split is None:
+        split = split_rule(
+            options.splits,
+            source,
+            keep,
+            types,
+            stratify=options.shape.stratify,
+            seed=options.shape.seed,
+            skip_bad_rows=options.on_bad_row == "skip",
+        )
     sample = replace(sample, plan=replace(sample.plan, split=split))
     return Survey(
         options=options,
@@ -123,6 +132,7 @@ class _Rows(NamedTuple):
 
 
 def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     if options.like is not None:
         from bigdata_cli.conversion.like import like_dataset, like_notes
 
@@ -147,6 +157,8 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         types=named_types(options),
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
+        is_kept=lambda name: _is_kept(name, options),
+        disk_limit_bytes=options.disk_limit_bytes,
         joins=joins,
     )
     keep = selected_columns(source.names, options)
@@ -158,7 +170,6 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
-    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
@@ -198,6 +209,7 @@ def _check(options: ConvertOptions) -> None:
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
     check_order(options.order, options.splits)
+    _check_stratify(options)
     options.workers.check()
     if options.workers.task is not None and options.repair:
         raise UsageError("--task does not go with --repair")
@@ -205,13 +217,31 @@ def _check(options: ConvertOptions) -> None:
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:
     """Raise UsageError for splits that cannot be, or not in this order of rows."""
-    for flag in order.changes:
-        if splits.split is not None:
-            raise UsageError(
-                f"{flag} and --split exclude each other",
-                hint=f"convert with {flag} first, and then that dataset with --split",
-            )
+    if order.partition_by and splits.split is not None:
+        raise UsageError(
+            "--partition-by and --split exclude each other",
+            hint="convert with --split first, and then each split with --partition-by",
+        )
     splits.check()
+
+
+def _check_stratify(options: ConvertOptions) -> None:
+    column, splits = options.shape.stratify, options.splits
+    if column is None:
+        return
+    if options.shape.sample is None and splits.split is None:
+        raise UsageError(
+            "--stratify goes with --sample or --split", hint=f"--sample 0.1 --stratify '{column}'"
+        )
+    if splits.split is None:
+        return
+    for flag, is_given in (
+        ("--split-by", bool(splits.split_by)),
+        ("--split-order", splits.split_order),
+        ("--split-time", splits.split_time is not None),
+    ):
+        if is_given:
+            raise UsageError(f"{flag} and --stratify exclude each other")
 
 
 def _no_column(option: str, name: str, names: Sequence[str]) -> UsageError:
@@ -227,6 +257,10 @@ def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
         matrix_dtype="float64" if options.float_mode == "64" else "float32",
         partition_by=options.order.partition_by,
     )
+
+
+def _is_kept(name: str, options: ConvertOptions) -> bool:
+    return name not in options.drop and (options.columns is None or name in options.columns)
 
 
 def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A temporary folder; if its process is killed, the next process removes it."""
+"""Temporary folders and files; if their process is killed, the next process removes them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 _PREFIX = "bigdata-"
 _LOCK_NAME = "_lock"
@@ -41,3 +42,44 @@ def _remove_stale(parent: Path) -> None:
             with (folder / _LOCK_NAME).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder within a scratch folder, with all that is in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class ScratchFile:
+    """A new file of a scratch folder, written and read at any place; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._file)
+
+    def write(self, at: int, data: memoryview) -> None:
+        """Write bytes from a place on."""
+        while data:
+            done = os.pwrite(self._file, data, at)
+            data, at = data[done:], at + done
+
+    def extend(self, size: int) -> None:
+        """Have the file so long, with zeros where nothing was written."""
+        os.ftruncate(self._file, size)
+
+    def read_into(self, at: int, data: memoryview) -> None:
+        """Read bytes from a place on; OSError where there are not so many."""
+        read_into(self._file, at, data)
+
+
+def read_into(file: int, at: int, data: memoryview) -> None:
+    """Read bytes of an open file from a place on; OSError where there are not so many."""
+    while data:
+        done = os.preadv(file, [data], at)
+        if not done:
+            raise OSError("a temporary file is shorter than what was written to it")
+        data, at = data[done:], at + done

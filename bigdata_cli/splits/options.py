@@ -78,12 +78,31 @@ class SplitOptions:
         default=(),
     )
 
+    split_order: bool = option(
+        "With --split: by the order of the rows, so that the last ones are those of the last split",
+        default=False,
+    )
+    split_time: str | None = option(
+        "With --split: by the order of a column's values, such as times; equal ones are in the "
+        "same split",
+        metavar="COL",
+        default=None,
+    )
+
     def check(self) -> None:
         """Raise UsageError where the options cannot go together."""
+        ways = {
+            "--split-by": bool(self.split_by),
+            "--split-order": self.split_order,
+            "--split-time": self.split_time is not None,
+        }
+        given = [flag for flag, is_given in ways.items() if is_given]
         if self.split is None:
-            if self.split_by:
-                raise UsageError("--split-by goes with --split")
+            if given:
+                raise UsageError(f"{given[0]} goes with --split")
             return
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} exclude each other")
         for name in self.split:
             if not is_split_name(name):
                 raise UsageError(

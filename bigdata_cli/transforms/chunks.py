@@ -11,18 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.native.parser import RESULT, TEXT, DistinctTexts
-from bigdata_cli.sources.bad_values import InvalidValue
+from bigdata_cli.sources.bad_values import InvalidValue, check_float32
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.rule import HashSplit
-from bigdata_cli.transforms.computed import PLACE, Computed
+from bigdata_cli.transforms.computed import PLACE, REPEATED, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
 from bigdata_cli.transforms.program import Outline, Ref, compiled, outline
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
-from bigdata_cli.types.buffers import array_of
+from bigdata_cli.types.buffers import array_of, numbers_of
 from bigdata_cli.types.dtype import Kind, arrow_type, kind_of
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.summary import Summary, modes_of
@@ -152,17 +153,21 @@ def _source_plan(shaping: Shaping, plan: ParsePlan) -> ParsePlan:
 
 def _source_split(shaping: Shaping, plan: ParsePlan) -> HashSplit | None:
     """By which columns of the source rows are split; those that are made are added later."""
-    if plan.split is None:
+    if plan.hash_split is None:
         return None
-    refs = shaping.values_split_by(plan.split)
-    return plan.split.of_columns({ref: name for name, ref in refs.items() if isinstance(ref, str)})
+    refs = shaping.values_split_by(plan.hash_split)
+    return plan.hash_split.of_columns(
+        {ref: name for name, ref in refs.items() if isinstance(ref, str)}
+    )
 
 
 def _in_float64(state: ColumnState) -> ColumnState:
     return replace(state, dtype="float64") if state.dtype == "float32" else state
 
 
-def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> Chunk:
+def shape_chunk(
+    shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan, repeated: Places | None = None
+) -> Chunk:
     """The rows of a chunk after all steps, as the plan of the dataset has them.
 
     Args:
@@ -170,6 +175,7 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
         chunk: Of the source, parsed with the `source_plan` of the plan.
         file: The index of its file.
         plan: Of the dataset.
+        repeated: The places of the rows that repeat others, where a step asks for them.
 
     Raises:
         StepError: A step has no value for some rows.
@@ -179,7 +185,10 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     _check_kinds(shaping, chunk, plan)
     arrays = {name: chunk.batch.column(shaping.source_names.index(name)) for name in shaping.inputs}
     if shaping.wants_places:
-        arrays[PLACE] = array_of(places_of(chunk, file))
+        places = places_of(chunk, file)
+        arrays[PLACE] = array_of(places)
+        if repeated is not None:
+            arrays[REPEATED] = array_of(repeated.among(places))
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
     evaluation.count_unmatched()
@@ -188,8 +197,8 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     kept = select_rows(_passed(shaping, chunk, plan), evaluation.mask)
     try:
         joined = _joined(shaping, kept, made, plan)
-        if plan.split is not None and joined.hashes is not None and to_hash:
-            joined = replace(joined, hashes=_hashed(joined.hashes, to_hash, plan.split))
+        if plan.hash_split is not None and joined.hashes is not None and to_hash:
+            joined = replace(joined, hashes=_hashed(joined.hashes, to_hash, plan.hash_split))
     except InvalidValue as error:
         error.rows = np.flatnonzero(evaluation.mask)[error.rows]
         raise
@@ -205,10 +214,10 @@ def _made_to_split_by(
     shaping: Shaping, plan: ParsePlan, evaluation: Evaluation
 ) -> dict[str, pa.Array]:
     """The columns that steps make, and that rows are split by."""
-    if plan.split is None:
+    if plan.hash_split is None:
         return {}
-    keys = dict(plan.split.keys)
-    refs = shaping.values_split_by(plan.split)
+    keys = dict(plan.hash_split.keys)
+    refs = shaping.values_split_by(plan.hash_split)
     return {
         name: evaluation.column(ref)
         for name, ref in refs.items()
@@ -281,7 +290,7 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         if state.dtype == "category" and not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         elif array.type != arrow_type(state.dtype):
-            array = array.cast(arrow_type(state.dtype), safe=False)
+            array = _cast(array, state)
         arrays[place], results[place] = array, result
         if own in known:
             parts[place] = known[own]
@@ -301,6 +310,15 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
     )
+
+
+def _cast(array: pa.Array, state: ColumnState) -> pa.Array:
+    """An array in the dtype of its column; raises InvalidValue for what that does not hold."""
+    found = array.cast(arrow_type(state.dtype), safe=False)
+    if state.fixed and state.dtype == "float32":
+        before, after = (numbers_of(one.fill_null(0.0)) for one in (array, found))
+        check_float32(after, np.isinf(before), state)
+    return found
 
 
 def _state(before: ColumnState, kept: Chunk, own: int, float_mode: str) -> ColumnState:

@@ -39,10 +39,21 @@ def split_before_fit(
         columns, drop: Those of the dataset that are kept, and left out.
 
     Raises:
-        UsageError: A column of `--split-by` is not there then.
+        UsageError: A column of `--split-by` is not there then, or the splits have to be found by
+            a pass over the rows that follow from them.
     """
     if splits.split is None or not needs_statistics(shape) or shape.stats_from is not None:
         return None
+    for flag, is_given in (
+        ("--split-order", splits.split_order),
+        ("--split-time", splits.split_time is not None),
+        ("--stratify", shape.stratify is not None),
+    ):
+        if is_given:
+            raise UsageError(
+                f"{flag} does not go with steps that learn from the rows for training",
+                hint="--stats-from DIR takes what they learn from the dataset of these rows alone",
+            )
     from bigdata_cli.transforms.program import outline  # which loads what a plain one does not need
 
     steps = row_steps(shape, joins)

@@ -115,9 +115,9 @@ class _Comparer:
         self._observed = [Observed() for _ in dataset.schema]
         self._readers: dict[int, _ShardReader] = {}
         self._is_whole = True
-        self._sums: RowSums | None = None
+        self._sums: list[RowSums] | None = None
         if dataset.manifest.is_reordered:
-            self._sums = RowSums(dataset.schema.columns)
+            self._sums = [RowSums(dataset.schema.columns) for _ in lanes_of(dataset.manifest)]
         self._lanes = lanes_of(dataset.manifest)
         self._places = [0] * len(self._lanes)
         self._shard_at = shards_by_source(dataset.manifest)
@@ -167,8 +167,9 @@ class _Comparer:
         self._observed = [before.join(now) for before, now in seen]
         self._compare_rejects(fed, unit)
         if self._sums is not None:
-            arrays = zip(self._dataset.schema, unit.chunk.batch.columns, strict=True)
-            self._sums.add([self._as_read(column, values) for column, values in arrays])
+            for split, rows in rows_by_split(unit.chunk, fed.file, self._source.plan.split):
+                arrays = zip(self._dataset.schema, rows.batch.columns, strict=True)
+                self._sums[split].add([self._as_read(column, values) for column, values in arrays])
             self._rows[0] += unit.chunk.rows
         else:
             self._compare_block(fed, unit, takes_turns=takes_turns)
@@ -200,7 +201,7 @@ class _Comparer:
     def _compare_block(self, fed: FedRows, unit: Unit, *, takes_turns: bool) -> None:
         """Compare the rows of a block with the next ones of their shards."""
         assert unit.chunk is not None
-        for split, rows in rows_by_split(unit.chunk, self._source.plan.split):
+        for split, rows in rows_by_split(unit.chunk, fed.file, self._source.plan.split):
             if takes_turns:
                 self._compare(self._shard_at.get((fed.shard, split), _NO_SHARD), fed, unit, rows)
             else:
@@ -289,32 +290,40 @@ class _Comparer:
         return self._dataset.format.as_read(values, column, self._dataset.storage)
 
     def compare_sums(self) -> None:
-        """Compare all rows of the dataset with those of the source, in whatever order."""
-        dataset, expected = self._dataset, self._sums
-        if self._damaged or not self._is_whole or expected is None:
+        """Compare the rows of the dataset, or of each split, with those of the source, in whatever
+        order."""
+        if self._damaged or not self._is_whole or self._sums is None:
             return
-        found, in_order = RowSums(dataset.schema.columns), sorted_rows_of(dataset.manifest)
+        parts = list(self._dataset.splits.values()) or [self._dataset]
+        for part, expected in zip(parts, self._sums, strict=True):
+            self._compare_sums_of(part, expected)
+
+    def _compare_sums_of(self, part: Dataset, expected: RowSums) -> None:
+        """Compare the rows of a dataset or split, and their order where they are sorted."""
+        found, in_order = RowSums(part.schema.columns), sorted_rows_of(self._dataset.manifest)
+        where = "" if part.split is None else f"split {part.split}: "
+
+        def report(what: str) -> None:
+            self._findings.append(Finding(file=MANIFEST_NAME, what=where + what))
+
         try:
-            for batch in dataset.read(max_rows=dataset.read_rows(dataset.schema)):
+            for batch in part.read(max_rows=part.read_rows(part.schema)):
                 found.add(batch.columns)
                 if isinstance(in_order, SortedRows):
                     in_order.add(batch)
         except BigdataError as error:
-            self._findings.append(Finding(file=MANIFEST_NAME, what=error.message))
+            report(error.message)
             return
-        self.compared = found.rows
+        self.compared += found.rows
         if isinstance(in_order, Finding):
             self._findings.append(in_order)
         elif in_order is not None and in_order.wrong_row is not None:
-            what = f"row {in_order.wrong_row + 1:,} is not where the order of sort_by has it"
-            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+            report(f"row {in_order.wrong_row + 1:,} is not where the order of sort_by has it")
         names = list(found.differing_columns(expected))
         for name in names:
-            what = f'column "{name}" has values that are not those of the source, in any order'
-            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+            report(f'column "{name}" has values that are not those of the source, in any order')
         if not names and not found.has_same_rows(expected):
-            what = "each column has the values of the source, and they stand in other rows"
-            self._findings.append(Finding(file=MANIFEST_NAME, what=what))
+            report("each column has the values of the source, and they stand in other rows")
 
     def finish(self) -> Iterator[Finding]:
         """All that was found, what holds for the whole source last."""
@@ -327,7 +336,7 @@ class _Comparer:
             return
         manifest = self._dataset.manifest
         counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
-        if manifest.order == "within shards" or manifest.splits:
+        if self._sums is None and (manifest.order == "within shards" or manifest.splits):
             counts += [
                 (shard.file_names[0], self._rows[index], shard.rows)
                 for index, shard in enumerate(manifest.shards)

@@ -10,8 +10,10 @@ import pyarrow as pa
 from msgspec import UNSET
 
 from bigdata_cli.conversion.partition import MAX_DEALT_SHARDS
+from bigdata_cli.conversion.split_keys import splits_of
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.sources.csv.records import Chunk
+from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.rule import HashSplit
 
 
@@ -25,12 +27,17 @@ class Rows(NamedTuple):
         return Rows(self.batch.slice(first, n_rows), self.numbers[first : first + n_rows])
 
 
-def rows_by_split(chunk: Chunk, rule: HashSplit | None) -> Iterator[tuple[int, Rows]]:
-    """The rows of a chunk by the place of their split; by 0 where there are no splits."""
-    if rule is None or chunk.hashes is None:
+def rows_by_split(
+    chunk: Chunk, file: int, rule: HashSplit | CutSplit | None
+) -> Iterator[tuple[int, Rows]]:
+    """The rows of a chunk by the place of their split; by 0 where there are no splits.
+
+    file: The index of its file.
+    """
+    if rule is None:
         yield 0, Rows(chunk.batch, np.arange(chunk.rows))
         return
-    splits = rule.assign(chunk.hashes)
+    splits = splits_of(chunk, file, rule)
     for split in range(len(rule.names)):
         numbers = np.flatnonzero(splits == split)
         if len(numbers):

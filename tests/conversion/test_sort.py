@@ -247,14 +247,10 @@ def test_wrong_options(folder, tmp_path):
         (("sort_by", "half"), ("drop", ("half",))): 'there is no column "half" in the dataset',
         (("sort_by", ("half", "half:desc")),): "which rows are sorted by already",
         (("sort_by", "half"), ("shuffle", True)): "exclude each other",
-        (("sort_by", "half"), ("split", (("a", 0.5), ("b", 0.5)))): "exclude each other",
         (("sort_by", "half"), ("repair", True)): "has rows from all over the source",
     }.items():
-        given = dict(options)
-        if "split" in given:
-            given["split"] = dict(given["split"])
         with pytest.raises(UsageError, match=message):
-            convert(source, to="parquet", output=output, **given)
+            convert(source, to="parquet", output=output, **dict(options))
     assert not output.exists()
 
 

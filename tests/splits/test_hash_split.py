@@ -356,3 +356,50 @@ def test_rows_are_split_after_the_steps_that_shape_them(source, tmp_path):
     convert(source, to="parquet", output=plain, split=SPLIT, split_by=["user"])
     expected, found = column(plain, "n"), column(tmp_path / "who", "n")
     assert all(set(found[name]) <= set(expected[name]) for name in SPLIT)
+
+
+VALUES = [
+    *("7", "7.0", "-0", "0", "1e-7", "0.1", "true", "False", "inf", "", "NA", "x", "12ab", "1E4"),
+    *("007", "9007199254740993", "-1.5", "123456789012345678901234567890.5"),
+    *("18446744073709551615", "2024-05-06", "2024-05-06T07:08:09"),
+    "2024-05-06 07:08:09.123456789",
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(VALUES), st.integers(0, 99)), min_size=1, max_size=40),
+    st.integers(1, 200),
+)
+def test_the_type_of_a_column_changes_no_split(tmp_path_factory, rows, unit_bytes):
+    """A row is where its values say, as text or as numbers, and in blocks of any types."""
+    folder = tmp_path_factory.mktemp("types")
+    path = folder / "rows.csv"
+    path.write_text("v,i,n\n" + "".join(f"{v},{i},{n}\n" for n, (v, i) in enumerate(rows)))
+    splits = SplitOptions(split={"a": 0.5, "b": 0.5}, split_by=("v", "i"))
+    found = []
+    for place, more in enumerate([{}, {"all_text": True}]):
+        options = ConvertOptions(
+            to="arrow", output=folder / str(place), shards=1, jobs=1, splits=splits, **more
+        )
+        run([path], options, unit_bytes=unit_bytes if place == 0 else None)
+        numbers = column(folder / str(place), "n")
+        found.append({name: sorted(map(int, own)) for name, own in numbers.items()})
+    assert found[0] == found[1]
+
+
+def test_a_table_is_split_as_the_text_of_its_rows(tmp_path):
+    chance = random.Random(2)
+    path = tmp_path / "rows.csv"
+    lines = [
+        f"{i},{chance.random():.3f},{chance.random()!r},u{i % 9},2024-01-{i % 28 + 1:02d},"
+        f"2024-01-02T03:04:{i % 60:02d},{chance.choice(['true', 'false', ''])},{2**60 + i}"
+        for i in range(1_000)
+    ]
+    path.write_text("n,x,y,user,day,moment,flag,large\n" + "\n".join(lines) + "\n")
+    convert(path, to="parquet", output=tmp_path / "table", shards=1)
+    found = []
+    for place, source in enumerate([path, tmp_path / "table"]):
+        convert(source, to="arrow", output=tmp_path / str(place), shards=1, split=SPLIT)
+        found.append(column(tmp_path / str(place), "n"))
+    assert found[0] == found[1]

@@ -59,9 +59,9 @@ def parse_block_of_file(
             divides=False,
         ),
     )
-    if plan.split is not None and found.hashes is not None:
+    if plan.hash_split is not None and found.hashes is not None:
         named = {plan.columns[index].name: text for index, text in texts.items()}
-        found = replace(found, hashes=found.hashes + plan.split.hash_of_constants(named))
+        found = replace(found, hashes=found.hashes + plan.hash_split.hash_of_constants(named))
     return _joined(found, own, constants, list(texts), plan)
 
 

@@ -25,6 +25,7 @@ from bigdata_cli.sources.csv.parse import (
 )
 from bigdata_cli.sources.csv.repeated_header import find_repeated
 from bigdata_cli.sources.tally import Tally
+from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.dtype import Schema
 from bigdata_cli.types.lattice import Observed
@@ -51,8 +52,13 @@ class ParsePlan:
     float_mode: str = "auto"
     skip_bad_rows: bool = False
     max_record_bytes: int = MAX_RECORD_BYTES
-    split: HashSplit | None = None
+    split: HashSplit | CutSplit | None = None
     divides: bool = False
+
+    @property
+    def hash_split(self) -> HashSplit | None:
+        """The rule where it is by hashes of the values."""
+        return self.split if isinstance(self.split, HashSplit) else None
 
     def schema(self) -> Schema:
         return Schema(tuple(state.column() for state in self.columns))
@@ -148,8 +154,9 @@ def _parse_block(
 ) -> Chunk:
     grammar = compile_grammar(plan.dialect, fields, plan.columns)
     salts = None
-    if plan.split is not None:
-        salts = plan.split.salts([state.name for state in plan.columns])
+    rule = plan.hash_split
+    if rule is not None:
+        salts = rule.salts([state.name for state in plan.columns])
     n_fields = len(fields) - grammar.rules.drops_last
     rejected: list[tuple[int, int, str]] = []
     original = block.data
@@ -200,11 +207,11 @@ def _parse_block(
         min(stop, ended) - begin for begin, stop, _ in (*rejected, *repeated)
     )
     ended = max([ended, *(stop for _, stop, _ in (*rejected, *repeated))])
-    hashes = None if plan.split is None else parsed.hashes()
+    hashes = None if rule is None else parsed.hashes()
     splits = divided = None
-    if plan.divides and plan.split is not None and hashes is not None:
-        splits = plan.split.assign(hashes)
-        divided = parsed.divided(splits, len(plan.split.names))
+    if plan.divides and rule is not None and hashes is not None:
+        splits = rule.assign(hashes)
+        divided = parsed.divided(splits, len(rule.names))
     return Chunk(
         batch=parsed.batch() if divided is None else pa.RecordBatch.from_arrays([], names=[]),
         columns=parsed.columns,

@@ -50,6 +50,35 @@ class RowsInOrder(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class SplitsInOrder:
+    """The rows of one split after the other, each in the new order; a `RowsInOrder`.
+
+    splits: at least one; all have the same columns.
+    """
+
+    splits: tuple[RowsInOrder, ...]
+
+    @property
+    def order(self) -> str:
+        return self.splits[0].order
+
+    @property
+    def schema(self) -> Schema:
+        return self.splits[0].schema
+
+    @property
+    def rows(self) -> int:
+        return sum(one.rows for one in self.splits)
+
+    def shares(
+        self, columns: Sequence[Column], share_bytes: int | None = None
+    ) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+        """See `RowsInOrder`."""
+        for one in self.splits:
+            yield from one.shares(columns, share_bytes)
+
+
 class ReorderedRows(NamedTuple):
     """Some rows of one shard; first_row: of all rows, from 0. consumed: see `FedRows`.
 

@@ -61,6 +61,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
             kept[invalid.rows] = False
             batch, numbers = batch.filter(pa.array(kept)), numbers[kept]
     names = [state.name for state in plan.columns]
+    rule = plan.hash_split
     chunk = Chunk(
         batch=pa.RecordBatch.from_arrays([column.array for column in columns], names=names),
         columns=tuple(column.state for column in columns),
@@ -74,7 +75,7 @@ def parse_rows(batch: pa.RecordBatch, file: int, first_row: int, plan: ParsePlan
         position=piece.stop,
         tally=Tally(),
         rejects=tuple(sorted(rejects, key=lambda reject: reject.offset)),
-        hashes=None if plan.split is None else hashes_of(batch.select(names), plan.split),
+        hashes=None if rule is None else hashes_of(batch.select(names), rule),
         places=numbers if plan.wants_places else None,
     )
     return Unit(piece, first_row, chunk, None)
