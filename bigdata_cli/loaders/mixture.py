@@ -14,7 +14,8 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ReadableDataset
-from bigdata_cli.loaders.encode import Encoding, make_encoder
+from bigdata_cli.loaders.encode import Encoding
+from bigdata_cli.loaders.make_encoder import make_encoder
 from bigdata_cli.loaders.order import MIXTURES, check_count, check_not_negative, generator
 from bigdata_cli.loaders.stream import STATE_VERSION, BatchStream, StreamOptions, check_state
 from bigdata_cli.types.dtype import Kind
