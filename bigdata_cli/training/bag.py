@@ -180,7 +180,9 @@ def member_name(index: int, suffix: str = MODEL_SUFFIX) -> str:
     return f"member-{index:02d}{suffix}"
 
 
-def write_bag(folder: Path, members: int, suffix: str, report: Mapping[str, Any]) -> None:
+def write_bag(
+    folder: Path, members: int, report: Mapping[str, Any], *, suffix: str = MODEL_SUFFIX
+) -> None:
     """Finish a bag: write the checksums of its members and the report, plain JSON, for people."""
     names = [member_name(index, suffix) for index in range(members)]
     values = {

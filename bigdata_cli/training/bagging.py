@@ -63,7 +63,7 @@ def train_bag(
         gc.collect()  # graphs and variables refer to each other in circles
     report = _bag_report(reports, logits, *last)
     if folder is not None and report.saved is not None:
-        write_bag(folder, options.bag, suffix, report.to_json())
+        write_bag(folder, options.bag, report.to_json(), suffix=suffix)
     return report
 
 
