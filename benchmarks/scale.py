@@ -52,6 +52,20 @@ CORES = 1_000
 Json = dict[str, Any]
 
 
+class KeepingEngine(LocalEngine):
+    """Keeps the results as they come, with their distinct texts."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        self.results: list[ShardResult] = []
+
+    def map(self, *work: Any, **options: Any) -> Generator[Any]:
+        for event in super().map(*work, **options):
+            if isinstance(event, ShardResult):
+                self.results.append(event)
+            yield event
+
+
 class SimulatedEngine(LocalEngine):
     """Gives the result of one shard for every task, at once, as if it came from another process."""
 
@@ -148,9 +162,9 @@ def _real_shard(plan: Plan, folder: Path) -> ShardResult:
     conversion = Coordinator(replace(plan, output=folder / "one"))
     store = conversion.plan.store
     store.make()
-    with conversion.engine() as engine:
+    with KeepingEngine(2) as engine:
         conversion.convert(engine)
-    return conversion.ledger.results[0]
+        return engine.results[0]
 
 
 def _enlarged(plan: Plan, n_shards: int) -> Plan:

@@ -22,7 +22,7 @@ _EXPORTS = {
         "predict",
         "sample", "train", "verify",
     ),
-    "bigdata_cli.dataset": ("Dataset",),
+    "bigdata_cli.dataset": ("Dataset", "mix"),
     "bigdata_cli.errors": (
         "BigdataError", "BudgetError", "DataError", "EngineError", "MissingDependencyError",
         "SmokeTestError", "UsageError", "VerificationError",
@@ -48,6 +48,7 @@ __all__ = [
     "doctor",
     "head",
     "inspect",
+    "mix",
     "open_dataset",
     "predict",
     "sample",
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
         train,
         verify,
     )
-    from bigdata_cli.dataset import Dataset
+    from bigdata_cli.dataset import Dataset, mix
     from bigdata_cli.errors import (
         BigdataError,
         BudgetError,

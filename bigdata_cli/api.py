@@ -66,6 +66,8 @@ def convert(
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -168,6 +170,9 @@ def convert(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
@@ -334,6 +339,8 @@ def inspect(
     how: Literal["left", "inner"] | Sequence[Literal["left", "inner"]] = (),
     derive: Mapping[str, str] | None = None,
     where: str | Sequence[str] = (),
+    dedup: Sequence[str] = (),
+    keep: Literal["first", "last"] = "first",
     balance: str | None = None,
     sample: float | str | None = None,
     stratify: str | None = None,
@@ -411,6 +418,9 @@ def inspect(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: A column made of others, in SQL; each may use those before it.
         where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
@@ -839,6 +849,10 @@ def train(
     dataset: "str | Path | Dataset",
     *,
     label: str | None = None,
+    model: Literal["mlp", "linear", "xgboost", "lightgbm"] = "mlp",
+    trees: int = 200,
+    lr: float | None = None,
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam",
     epochs: int | None = None,
     batch_size: int = 512,
     seed: int = 0,
@@ -854,6 +868,7 @@ def train(
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
+    history: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -874,6 +889,10 @@ def train(
     Args:
         dataset: The dataset, or its folder.
         label: The column to learn. Default: the dataset's.
+        model: A perceptron, the same without hidden layers, or boosted trees.
+        trees: Rounds of boosting.
+        lr: The size of a step. Default: 0.002, of trees 0.1.
+        optimizer: What turns gradients into steps.
         epochs: Passes over the rows. Default: enough for about 2,000 steps.
         batch_size: Rows of a step, of all devices together.
         seed: Of all that is random.
@@ -890,6 +909,7 @@ def train(
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.
+        history: Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.

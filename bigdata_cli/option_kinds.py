@@ -159,6 +159,11 @@ def accept_texts(texts: Any) -> tuple[str, ...]:
     return tuple(map(accept_text, accept_several(texts)))
 
 
+def accept_text_or_texts(given: Any) -> tuple[str, ...]:
+    """A text, or several in an order."""
+    return (given,) if isinstance(given, str) else accept_texts(given)
+
+
 def accept_all_texts(texts: Any) -> tuple[str, ...]:
     """Several texts whose order means nothing."""
     return accept_texts(sorted(texts) if isinstance(texts, AbstractSet) else texts)

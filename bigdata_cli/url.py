@@ -12,6 +12,7 @@ from bigdata_cli.errors import UsageError, did_you_mean
 SCHEMES = ("s3", "gs", "gcs", "http", "https", "hf", "memory")
 """Schemes of the addresses that are read and written; file:// is a path."""
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_BEGINNING = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _WEB = ("http", "https")
 _SHOWN = "…"
 
@@ -49,7 +50,7 @@ class Url(str):
 
     >>> url = Url("https://me:secret@host/data/trips.csv?Signature=abc")
     >>> url, url.name, url.parent
-    ('https://host/data/trips.csv?Signature=…', 'trips.csv', 'https://host/data')
+    ('https://host/data/trips.csv?Signature=…', 'trips.csv', 'https://host/data?Signature=…')
     >>> Url("s3://bucket/a") / "b.csv"
     's3://bucket/a/b.csv'
     """
@@ -190,6 +191,17 @@ def is_address(text: Any) -> bool:
     return isinstance(text, Url) or (
         isinstance(text, str) and _ADDRESS.fullmatch(text) is not None and not Path(text).exists()
     )
+
+
+def shown(text: str) -> str:
+    """A text, such as a word of a command line, where an address in it shows no secret.
+
+    >>> shown("--source=https://me:secret@host/a.csv"), shown("a.csv")
+    ('--source=https://host/a.csv', 'a.csv')
+    """
+    found = _BEGINNING.search(text)
+    start = len(text) if found is None else found.start()
+    return text[:start] + _without_secrets(text[start:])
 
 
 def _without_secrets(address: str) -> str:

@@ -22,6 +22,7 @@ from bigdata_cli.cli.interrupts import INTERRUPTED, Interrupts
 from bigdata_cli.cli.process import raise_file_limit
 from bigdata_cli.cli.render import sanitize
 from bigdata_cli.errors import BigdataError, did_you_mean
+from bigdata_cli.url import shown
 
 BROKEN_PIPE = 141
 BUDGET = 4
@@ -130,7 +131,7 @@ class CommandGroup(click.Group):
                 self.invoke(ctx)
             sys.stdout.flush()
 
-        line = _printable(shlex.join([prog_name, *arguments]))
+        line = _printable(shlex.join([prog_name, *map(shown, arguments)]))
         with Interrupts(f"Interrupted; the same command puts in order what it left:\n  {line}\n"):
             sys.exit(exit_status(invoke, line))
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import RequestCommand, json_option, quiet_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    quiet_option,
+    request_options,
+)
 from bigdata_cli.conversion.commit_options import CommitOptions
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 
 @click.command("commit", cls=RequestCommand)
-@click.argument("output", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.argument("output", type=PlaceOf(), metavar="FOLDER")
 @request_options(CommitOptions)
 @json_option
 @quiet_option
-def commit_command(output: Path, *, as_json: bool, quiet: bool, **given: Any) -> None:
+def commit_command(output: Place, *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Make one dataset of what the tasks of a job array have written.
 
     Each task is `bigdata convert … --task K/N` with the same sources and options. Exit status 7,

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -> None:
     """Train a small model on a dataset, to prove that it works.
 
-    A perceptron, streamed from the shards and normalised by the manifest's statistics. A fifth of
+    A perceptron, streamed from the shards and normalised by the manifest's statistics, or boosted
+    trees (--model xgboost, lightgbm). A fifth of
     the rows is held out for the metric: AUC for a label of two values, accuracy for few, RMSE for a
     number. Exit status 1 where the loss is not finite, did not fall, or fell by memorising only.
 
@@ -73,15 +74,17 @@ def print_report(report: TrainReport) -> None:
         "features": f"{len(report.features):,} columns",
         "rows": f"{report.rows:,}: {report.trained_rows:,} trained on, "
         + (held_out if report.evaluated_on is None else "none held out"),
-        "training": f"{report.epochs:,} epoch{'' if report.epochs == 1 else 's'}{before}, "
+        "training": f"{report.trees:,} trees of {report.model}"
+        if report.trees
+        else f"{report.epochs:,} epoch{'' if report.epochs == 1 else 's'}{before}, "
         f"{report.steps:,} steps of {report.batch_size:,} rows",
         "time": f"{format_duration(report.seconds)} ({report.rows_per_second:,.0f} rows/s)",
-        "pace": report.pace.sentence(),
+        **({} if report.pace is None else {"pace": report.pace.sentence()}),
         "first loss": f"{report.first_loss:.4g}",
         "last loss": f"{report.last_loss:.4g}",
         "loss, held out": f"{report.held_out_loss:.4g} (a constant: {report.constant_loss:.4g})",
         report.metric: _metric(report),
-        "peak memory": format_size(report.peak_memory_bytes),
+        "peak memory": format_size(report.peak_memory_bytes) + _predicted(report),
     }
     if report.member_metrics:
         pairs["bag"] = _members(report)
@@ -94,6 +97,16 @@ def print_report(report: TrainReport) -> None:
         click.echo(f"Note: {sanitize(note)}")
     if report.passed:
         click.echo(f"Passed: {sanitize(report.reason)}")
+
+
+def _predicted(report: TrainReport) -> str:
+    from bigdata_cli.resources.sizes import format_size
+
+    if report.predicted_memory_bytes is None:
+        return ""
+    disk = report.predicted_disk_bytes
+    cache = f", and a cache of {format_size(disk)}" if disk else ""
+    return f" (predicted: {format_size(report.predicted_memory_bytes)}{cache})"
 
 
 def _devices(report: TrainReport) -> str:

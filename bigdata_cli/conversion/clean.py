@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder
-from bigdata_cli.conversion.journal import JOURNAL_NAME, read_journal
+from bigdata_cli.conversion.journal import JOURNAL_NAME, read_marks
+from bigdata_cli.conversion.task_files import (
+    all_tasks,
+    discard_tasks,
+    folder_name,
+    lock_tasks,
+    task_store,
+)
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store
@@ -62,10 +69,13 @@ def run(path: str | Path, *, dry_run: bool = False) -> CleanReport:
     folder = OutputFolder(store)
     folder.open()  # which finishes a commit that was interrupted
     try:
+        with lock_tasks(store):
+            pass  # none of them is running
         files = _left(store)
         n_bytes = _bytes_of(store, files)
         n_uploads = store.n_unfinished()
         folder.journal.remove()
+        discard_tasks(store)
         folder.discard_partial()
         folder.discard_inner()
     finally:
@@ -88,19 +98,23 @@ def _check_ours(store: Store, names: list[str]) -> None:
 def _left(store: Store) -> tuple[str, ...]:
     """What is there of conversions that have not ended."""
     names = [name for name in store.names() if name.endswith(PARTIAL_SUFFIX)]
-    if read_journal(store) is not None or JOURNAL_NAME in store.names():
+    if read_marks(store) is not None or JOURNAL_NAME in store.names():
         names.append(JOURNAL_NAME)
     inner = store.inside(INNER_NAME)
     own = [name for name in inner.names() if name == JOURNAL_NAME or name.endswith(PARTIAL_SUFFIX)]
-    return (*sorted(names), *(f"{INNER_NAME}/{name}" for name in sorted(own)))
+    of_tasks = [
+        f"{folder_name(task)}/{JOURNAL_NAME}"
+        for task in all_tasks(store)
+        if JOURNAL_NAME in task_store(store, task).names()
+    ]
+    return (*sorted(names), *(f"{INNER_NAME}/{name}" for name in sorted(own)), *of_tasks)
 
 
 def _bytes_of(store: Store, files: tuple[str, ...]) -> int:
-    inner = store.inside(INNER_NAME)
     total = 0
     for file in files:
         folder, _, name = file.rpartition("/")
-        total += (inner if folder else store).stat(name).bytes
+        total += (store.inside(folder) if folder else store).stat(name).bytes
     return total
 
 

@@ -15,14 +15,14 @@ import msgspec
 from msgspec.structs import replace
 
 from bigdata_cli.checksum import is_stored_name
-from bigdata_cli.conversion.journal import (
-    JOURNAL_NAME,
-    Identity,
-    Journal,
-    Written,
-    read_marks,
+from bigdata_cli.conversion.journal import JOURNAL_NAME, Identity, Journal, Written, read_marks
+from bigdata_cli.conversion.task_files import (
+    discard_tasks,
+    is_task_folder,
+    lock_tasks,
+    part_of,
+    read_request,
 )
-from bigdata_cli.conversion.task_files import discard_tasks, is_task_folder, part_of, read_request
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
 from bigdata_cli.errors import BudgetError, DataError, UsageError
@@ -56,6 +56,9 @@ def check_output(store: Store, *, force: bool, repair: bool = False, is_task: bo
             f"{store} holds the tasks of a job array",
             hint=f"bigdata commit {store} makes the dataset of them; --force starts over",
         )
+    if force and not is_task:
+        with lock_tasks(store):
+            pass  # none of them is running, which lose what they have
     if is_task and written is not None and read_request(store) is None:
         raise UsageError(
             f"{store} holds an unfinished conversion without tasks",

@@ -75,7 +75,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tupl
 def _changed_tables(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """The tables of joins that have another content."""
     digests = [
-        {step["path"]: step["digest"] for step in plan.get("transforms", ()) if "digest" in step}
+        {step["path"]: step["digest"] for step in plan.get("transforms", ()) if "path" in step}
         for plan in (before, now)
     ]
     for path in digests[0].keys() & digests[1].keys():

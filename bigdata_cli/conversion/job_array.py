@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from bigdata_cli.conversion.commit import OutputFolder
@@ -25,9 +24,11 @@ from bigdata_cli.conversion.report import ConvertReport, build_report
 from bigdata_cli.conversion.resume import ResumeState, files_of
 from bigdata_cli.conversion.run import run
 from bigdata_cli.conversion.shard_spec import ShardResult
-from bigdata_cli.conversion.task import read_task, task_folder, with_usual_tables
+from bigdata_cli.conversion.task import read_task, with_usual_tables
 from bigdata_cli.conversion.task_files import (
     Request,
+    all_tasks,
+    lock_tasks,
     read_request,
     settle,
     shards_of,
@@ -41,13 +42,14 @@ from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import StoredFile, partial_name
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.options import request_of
+from bigdata_cli.url import Place
 
 _MAX_ROUNDS = 12
 _SHOWN_TASKS = 20
 
 
 def commit(
-    output: Path, options: CommitOptions, *, progress: ProgressListener | None = None, **sizes: Any
+    output: Place, options: CommitOptions, *, progress: ProgressListener | None = None, **sizes: Any
 ) -> ConvertReport:
     """Make the dataset of all tasks visible.
 
@@ -80,7 +82,7 @@ def commit(
     raise AssertionError("tasks that were done again are not right")
 
 
-def _asked(request: Request, output: Path, options: CommitOptions) -> ConvertOptions:
+def _asked(request: Request, output: Place, options: CommitOptions) -> ConvertOptions:
     """The options of the tasks, with what is of this process."""
     own = {"output": output, "jobs": options.jobs, "memory_limit": options.memory_limit}
     return request_of(ConvertOptions, {**request.options, **own})
@@ -93,7 +95,7 @@ class _Left:
     tasks: Sequence[int]
     why: str
 
-    def error(self, output: Path, request: Request) -> EngineError:
+    def error(self, output: Place, request: Request) -> EngineError:
         shown = ", ".join(map(str, self.tasks[:_SHOWN_TASKS]))
         more = len(self.tasks) - _SHOWN_TASKS
         shown += f" and {more:,} more" if more > 0 else ""
@@ -124,25 +126,13 @@ class _Commit:
             locks.callback(folder.close)
             if folder.finished is not None:
                 return self._report(folder)
-            for task in self._tasks():
-                own = task_folder(self._plan, task)
-                try:
-                    own.open()
-                except UsageError as error:
-                    raise UsageError(
-                        f"task {task} is still running: {error.message}", hint="wait for it"
-                    ) from error
-                locks.callback(own.close)
+            locks.enter_context(lock_tasks(self._plan.store))
             return self._joined(folder)
-
-    def _tasks(self) -> Iterable[TaskNumber]:
-        n_tasks = self._request.n_tasks
-        return (TaskNumber(number, n_tasks) for number in range(1, n_tasks + 1))
 
     def _joined(self, folder: OutputFolder) -> ConvertReport | _Left:
         """The results of all tasks in one ledger; what is wrong with them, or the commit."""
         plan = self._plan
-        states = {task: read_task(plan, task) for task in self._tasks()}
+        states = {task: read_task(plan, task) for task in all_tasks(plan.store)}
         missing = [task.number for task, state in states.items() if not _is_done(plan, task, state)]
         if missing:
             return _Left(missing, "are not done" if len(missing) > 1 else "is not done")

@@ -13,9 +13,10 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.options import given_options, values_of
 from bigdata_cli.strict_json import JsonError
-from bigdata_cli.transforms.options import ShapeOptions, sample_rows
+from bigdata_cli.transforms.options import ShapeOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.transforms.preprocessing import Preprocessing
+from bigdata_cli.transforms.sample_option import sample_rows
 from bigdata_cli.transforms.steps import Sample
 from bigdata_cli.types.dtype import parse_dtype
 from bigdata_cli.url import Place
@@ -35,7 +36,7 @@ def like_dataset(
     """
     assert options.like is not None
     _check(options)
-    dataset = open_dataset(options.like)
+    dataset = open_dataset(options.cached.place(options.like))
     try:
         prepared = open_like(
             paths,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError, did_you_mean
-from bigdata_cli.option_kinds import NAMES, accept_texts, join_names
+from bigdata_cli.option_kinds import NAMES, accept_text_or_texts, join_names
 from bigdata_cli.options import option
 
 if TYPE_CHECKING:
@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 _DESCENDING, _ASCENDING = ":desc", ":asc"
 
 
-def _accept_columns(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else accept_texts(given)
-
-
 COLUMNS = NAMES._replace(
     annotation="str | Sequence[str]",
-    accept=_accept_columns,
+    accept=accept_text_or_texts,
     collect=join_names,
     note=", separated by commas; repeatable",
 )

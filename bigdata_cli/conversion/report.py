@@ -202,7 +202,8 @@ def _note(column: Column, known: ColumnStatistics, plan: Plan) -> str | None:
         return None
     if plan.form.kept_dtype(column, plan.storage) == "float32":
         # Below half a unit in the last place the decimals are those that were read.
-        if column.dtype == "float32" and plan.options.float_mode == "auto":
+        is_fixed = any(s.fixed and s.name == column.name for s in plan.sample.plan.columns)
+        if column.dtype == "float32" and plan.options.float_mode == "auto" and not is_fixed:
             return None
         return f"stored as float32: relative error up to {known.float32_error:.1e}"
     if column.kind is Kind.FLOAT:

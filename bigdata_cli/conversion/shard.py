@@ -27,9 +27,12 @@ def convert_shard(spec: ShardSpec, shared: SharedSpec, worker: Worker) -> Iterat
 
     Raises:
         Stopped: The worker is to end. Whatever is raised, no partial file is left.
+        DataError: A file is not the one that was planned with, as this machine sees it.
     """
     rows = shared.source.in_pieces
     assert rows is not None  # a stream has no ranges
+    for file in {piece.file for piece in spec.ranges}:
+        shared.source.files[file].check_unchanged()
     builder = ShardParts(spec, shared, worker)
     try:
         with rows.reader() as reader:

@@ -132,6 +132,7 @@ class _Rows(NamedTuple):
 
 
 def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
+    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     if options.like is not None:
         from bigdata_cli.conversion.like import like_dataset, like_notes
 
@@ -156,6 +157,8 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         types=named_types(options),
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
+        is_kept=lambda name: _is_kept(name, options),
+        disk_limit_bytes=options.disk_limit_bytes,
         joins=joins,
     )
     keep = selected_columns(source.names, options)
@@ -167,7 +170,6 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
-    paths = [options.cached.place(path) if is_address(path) else path for path in paths]
     try:
         return open_rows(paths, options.source)
     except EmptySourceError:
@@ -255,6 +257,10 @@ def storage_options(form: Format, options: ConvertOptions) -> StorageOptions:
         matrix_dtype="float64" if options.float_mode == "64" else "float32",
         partition_by=options.order.partition_by,
     )
+
+
+def _is_kept(name: str, options: ConvertOptions) -> bool:
+    return name not in options.drop and (options.columns is None or name in options.columns)
 
 
 def selected_columns(names: Sequence[str], options: ConvertOptions) -> tuple[str, ...]:

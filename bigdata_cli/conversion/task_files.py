@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import msgspec
 
+from bigdata_cli.conversion.journal import JOURNAL_NAME
 from bigdata_cli.engines.options import TaskNumber
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.lock import LOCK_NAME
@@ -46,9 +48,14 @@ class SettledTypes(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnState, ...]
 
 
+def folder_name(task: TaskNumber) -> str:
+    """Of the folder of a task, in the output."""
+    return f"_task-{task.number:05d}-of-{task.n_tasks:05d}"
+
+
 def task_store(store: Store, task: TaskNumber) -> Store:
     """Where the journal and the lock of a task are."""
-    return store.inside(f"_task-{task.number:05d}-of-{task.n_tasks:05d}")
+    return store.inside(folder_name(task))
 
 
 def is_task_folder(name: str) -> bool:
@@ -128,15 +135,36 @@ def settle(store: Store, columns: tuple[ColumnState, ...]) -> None:
     _put(store, TYPES_NAME, SettledTypes(columns=columns))
 
 
+def all_tasks(store: Store) -> list[TaskNumber]:
+    """The tasks that a store is of; none where it is of no job array."""
+    request = read_request(store)
+    n_tasks = 0 if request is None else request.n_tasks
+    return [TaskNumber(number, n_tasks) for number in range(1, n_tasks + 1)]
+
+
+@contextmanager
+def lock_tasks(store: Store) -> Iterator[None]:
+    """Hold the locks of all tasks; raises UsageError where one of them is running."""
+    with ExitStack() as locks:
+        for task in all_tasks(store):
+            inner = task_store(store, task)
+            n_made = inner.make()
+            lock = inner.lock()
+            try:
+                lock.acquire()
+            except UsageError as error:
+                raise UsageError(
+                    f"task {task} is still running: {error.message}", hint="wait for it"
+                ) from error
+            locks.callback(inner.unmake, n_made)
+            locks.callback(lock.release)
+        yield
+
+
 def discard_tasks(store: Store) -> None:
     """Remove the folders of all tasks; their shards have partial names."""
-    from bigdata_cli.conversion.journal import JOURNAL_NAME
-
-    request = read_request(store)
-    if request is None:
-        return
-    for number in range(1, request.n_tasks + 1):
-        inner = task_store(store, TaskNumber(number, request.n_tasks))
+    for task in all_tasks(store):
+        inner = task_store(store, task)
         inner.remove([JOURNAL_NAME, LOCK_NAME])
         inner.unmake(1)
 

@@ -168,7 +168,8 @@ class BatchReader(ShardReader):
         where there is one, or of the split that is named. label_dtype: the dtype of y, by default
         the label's own.
         """
-        from bigdata_cli.loaders.encode import Encoding, make_encoder
+        from bigdata_cli.loaders.encode import Encoding
+        from bigdata_cli.loaders.make_encoder import make_encoder
         from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 
         options = StreamOptions(

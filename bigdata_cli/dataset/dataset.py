@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, overload
 
 from bigdata_cli.dataset.folder import dataset_folder
-from bigdata_cli.dataset.frames import FrameReader
 from bigdata_cli.dataset.manifest_file import read_manifest
+from bigdata_cli.dataset.trees import TreeReader
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.printable import html_table
@@ -22,7 +22,7 @@ def open_dataset(path: str | Path) -> Dataset:
     return Dataset(folder, read_manifest(open_store(folder)))
 
 
-class Dataset(FrameReader):
+class Dataset(TreeReader):
     """The rows of a dataset, or of a split of it, streamed.
 
     Cheap to make, safe to pickle; holds no open file.

@@ -41,7 +41,7 @@ class ExecutorEngine:
         self._executor = executor
         self._here = LocalEngine(jobs)
         self.worker = self._here.worker
-        self.n_workers = n_workers or getattr(executor, "_max_workers", None) or jobs
+        self.n_workers = n_workers or _count_workers(executor) or jobs
 
     def __enter__(self) -> Self:
         self._here.__enter__()
@@ -259,6 +259,19 @@ class _Run:
             self._fail(self._engine.killed(MAX_ATTEMPTS))
         else:
             self._again += reversed(lost)
+
+
+def _count_workers(executor: Executor | None) -> int | None:
+    """How many tasks an executor runs at a time; None where it does not say.
+
+    Each library has a word of its own for that: the standard library and loky, mpi4py, Dask.
+    """
+    for name in ("_max_workers", "num_workers"):
+        number = getattr(executor, name, None)
+        if isinstance(number, int):
+            return number
+    n_threads = getattr(getattr(executor, "_client", None), "nthreads", None)
+    return None if n_threads is None else sum(n_threads().values())
 
 
 def _first_line(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from urllib.parse import quote
 import xxhash
 
 from bigdata_cli.checksum import FileEntry
+from bigdata_cli.errors import SourceLostError
 from bigdata_cli.io.cache import cached_path
 from bigdata_cli.io.growing_object import GrowingObject, is_growing, is_piece
 from bigdata_cli.io.object_lock import ObjectLock
@@ -89,7 +90,9 @@ class ObjectStore:
         except FileNotFoundError:
             return "the file is missing"
         except OSError as error:
-            return f"the file cannot be examined: {error.strerror}"
+            raise SourceLostError(
+                f"{self.where(name)} cannot be read at present: {error.strerror}"
+            ) from error
         return None
 
     def create(self, name: str) -> ByteSink:

@@ -135,4 +135,4 @@ def open_placed(place: Place) -> PlacedFile:
         return _LocalFile(place)
     snapshot = place.snapshot or files.look_at(place)
     assert snapshot.bytes is not None
-    return ranges.RangeReader(place, snapshot.bytes, ranges.STREAMED)
+    return ranges.RangeReader(place.with_snapshot(snapshot), snapshot.bytes, ranges.STREAMED)

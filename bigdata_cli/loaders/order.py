@@ -12,7 +12,7 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 
-SHARDS, BLOCKS, ROWS, PIECES = range(4)
+SHARDS, BLOCKS, ROWS, PIECES, MIXTURES = range(5)
 """What is permuted: each has random numbers of its own."""
 _END = re.compile(r"(?P<number>-?\d+(\.\d+)?)(?P<percent>%?)")
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ReadableDataset
-from bigdata_cli.loaders.encode import ColumnsEncoder, Encoding, make_encoder
+from bigdata_cli.loaders.encode import ColumnsEncoder, Encoding
+from bigdata_cli.loaders.make_encoder import make_encoder
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Kind
 

@@ -40,7 +40,7 @@ ORDERED_WINDOW_BYTES = 8_000_000
 MAX_THREADS = 4
 _ALIGNED_BATCHES = 16
 """This many batches of 4-byte values start at multiples of 64 bytes: TensorFlow copies others."""
-_STATE_VERSION = 2
+STATE_VERSION = 2
 _STATE_FIELDS = ("version", "seed", "epoch", "batches", "fingerprint")
 
 
@@ -167,13 +167,20 @@ class BatchStream:
         return self._epoch, self._n_given
 
     def _batches(self, epoch: int, n_given: int) -> Iterator[Any]:
+        for arrays in self._arrays(epoch, n_given):
+            self._count(epoch, 1)
+            yield self.encoder.batch(arrays)
+        self._end(epoch)
+
+    def arrays(self) -> Iterator[list[np.ndarray]]:
+        """Return an epoch as the encoder's arrays of each batch."""
+        return self._arrays(*self._begin())
+
+    def _arrays(self, epoch: int, n_given: int) -> Iterator[list[np.ndarray]]:
         size = self.options.batch_size
         for arrays in self._windows(epoch, n_given):
             for start in range(0, len(arrays[0]), size):
-                batch = self.encoder.batch([array[start : start + size] for array in arrays])
-                self._count(epoch, 1)
-                yield batch
-        self._end(epoch)
+                yield [array[start : start + size] for array in arrays]
 
     def stacked(self, max_bytes: int) -> Iterator[Any]:
         """Return an epoch with several batches at a time, arrays of (batches, rows, …).
@@ -277,7 +284,7 @@ class BatchStream:
         if not 0 <= batches <= total:
             raise UsageError(f"epoch {epoch} has {total:,} batches, and not {batches:,}")
         return {
-            "version": _STATE_VERSION,
+            "version": STATE_VERSION,
             "seed": self.options.seed,
             "epoch": epoch,
             "batches": batches,
@@ -318,7 +325,7 @@ def check_state(state: Any) -> None:
     """Raise UsageError for what `state_dict` cannot have given."""
     if not isinstance(state, Mapping) or any(name not in state for name in _STATE_FIELDS):
         raise UsageError(f"a state has {', '.join(_STATE_FIELDS)}: it is what state_dict() gave")
-    if state["version"] != _STATE_VERSION:
-        raise UsageError(f"the state has version {state['version']!r}, and not {_STATE_VERSION}")
+    if state["version"] != STATE_VERSION:
+        raise UsageError(f"the state has version {state['version']!r}, and not {STATE_VERSION}")
     if type(state["epoch"]) is not int or type(state["batches"]) is not int:
         raise UsageError("the epoch and the batches of a state are integers")

@@ -11,7 +11,9 @@ import numpy as np
 from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
-from bigdata_cli.loaders.encode import Encoding, learned_dtype, make_encoder
+from bigdata_cli.loaders.encode import Encoding, learned_dtype
+from bigdata_cli.loaders.make_encoder import make_encoder
+from bigdata_cli.loaders.mixture import MixedStream
 from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
 from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
 
@@ -85,12 +87,12 @@ class TorchBatches(IterableDataset):
     number is in memory that the workers share, as they may persist.
     """
 
-    def __init__(self, stream: BatchStream) -> None:
+    def __init__(self, stream: BatchStream | MixedStream) -> None:
         super().__init__()
         self._stream = stream
         self._shared = torch.zeros(_NEXT + MAX_WORKERS, dtype=torch.int64).share_memory_()
         self._shared[_RESUMED] = -1
-        self._part: tuple[tuple[int, int], BatchStream] | None = None
+        self._part: tuple[tuple[int, int], BatchStream | MixedStream] | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be this epoch, from its start."""
@@ -135,7 +137,7 @@ class TorchBatches(IterableDataset):
                 hint=f"DataLoader(…, num_workers={known})",
             )
 
-    def _part_of(self, part: int, workers: int) -> BatchStream:
+    def _part_of(self, part: int, workers: int) -> BatchStream | MixedStream:
         """Return the stream of a worker, mostly the same for each epoch."""
         if self._part is None or self._part[0] != (part, workers):
             self._part = (part, workers), self._stream.part(part, workers)

@@ -314,6 +314,14 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bd_loses_float32": (ctypes.c_bool, [c_void_p, c_void_p, c_int64]),
     # buckets.c
     "bd_hash_buckets": (None, [c_void_p, c_void_p, c_int64, c_uint64, c_void_p]),
+    # row_keys.c
+    "bd_key_numbers": (None, [c_int64, *[c_void_p] * 4]),
+    "bd_key_texts": (None, [c_int64, *[c_void_p] * 5]),
+    "bd_divide_rows": (None, [c_int64, *[c_void_p] * 3]),
+    "bd_find_repeated": (
+        c_int64,
+        [c_int64, c_void_p, c_bool, c_uint64, c_int64, c_void_p, c_int64, c_int64, c_void_p],
+    ),
     # placing.c
     "bd_place_numbers": (
         None,

@@ -72,6 +72,29 @@ def contradiction(rows: np.ndarray, text: str, state: ColumnState) -> InvalidVal
     )
 
 
+def check_float32(stored: np.ndarray, was_infinite: np.ndarray | int, state: ColumnState) -> None:
+    """Raise InvalidValue where a float32 is infinite and its value was not.
+
+    Args:
+        stored: float32 (rows,); 0 for nulls.
+        was_infinite: The values that were so, bool (rows,); or how many they were, where nobody
+            knows which: then all that are infinite are taken for wrong if some are.
+        state: Of the column, whose dtype the user fixed.
+    """
+    wrong = np.isinf(stored)
+    if isinstance(was_infinite, np.ndarray):
+        wrong &= ~was_infinite
+    elif np.count_nonzero(wrong) <= was_infinite:
+        return
+    if wrong.any():
+        raise InvalidValue(
+            np.flatnonzero(wrong),
+            f'column "{state.name}": a value lies beyond float32 (--type {state.name}=float32)',
+            reason=f'column "{state.name}" lies beyond float32',
+            hint=f"--type {state.name}=float64 holds it",
+        )
+
+
 def other_format(rows: np.ndarray, text: str, state: ColumnState, expected: str) -> InvalidValue:
     """The error for values (the first one's text) that are not in the format of their column."""
     shown = text if len(text) <= 60 else text[:60] + "…"

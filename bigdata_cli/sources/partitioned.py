@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.errors import UsageError
+from bigdata_cli.formats.hive import NO_VALUE
 from bigdata_cli.sources.csv.source import Source
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from bigdata_cli.sources.tables.source import TableSource
 
 Keys = Mapping[str, tuple[tuple[str, str], ...]]
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -53,7 +53,7 @@ def _checked(pairs: Sequence[tuple[str, str]], name: str) -> list[tuple[str, str
     for key, value in pairs:
         if not (key + value).isprintable():
             raise UsageError(f"{name}: a folder in its path has control characters in its name")
-    return [(key, "" if value == _NO_VALUE else value) for key, value in pairs]
+    return [(key, "" if value == NO_VALUE else value) for key, value in pairs]
 
 
 def _tables_with_keys(

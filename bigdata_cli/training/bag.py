@@ -29,7 +29,13 @@ from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.strict_json import Count, JsonError, decode
 from bigdata_cli.training.options import MAX_MEMBERS
-from bigdata_cli.training.saved import TrainedModel, load_model, predict_examples
+from bigdata_cli.training.saved import (
+    MODEL_SUFFIX,
+    TrainedModel,
+    load_model,
+    predict_examples,
+)
+from bigdata_cli.training.tree_model import TREES_SUFFIX, TreeModel, load_trees
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.dtype import Schema
 
@@ -54,7 +60,11 @@ class _Bag(msgspec.Struct):
 class Bag:
     """Models that were trained on samples of the same dataset."""
 
-    members: tuple[TrainedModel, ...]
+    members: tuple[TrainedModel | TreeModel, ...]
+
+    @property
+    def backend(self) -> str:
+        return self.members[0].backend
 
     @property
     def features(self) -> FeaturePlan:
@@ -78,23 +88,27 @@ class Bag:
 
     def predict(self, examples: Examples) -> np.ndarray:
         """Return the logits of the mean probabilities, or the mean: float64 (rows, outputs)."""
+        networks = [member for member in self.members if isinstance(member, TrainedModel)]
+        if not networks:
+            return average(self.target.task, [one.predict(examples) for one in self.members])
         outputs = predict_examples(self._network, examples)
         return average(self.target.task, np.split(outputs, len(self.members), axis=1))
 
     @cached_property
     def _network(self) -> Any:
         """All members as one network on the same inputs: one graph instead of many."""
-        if len(self.members) == 1:
-            return self.members[0].keras_model
+        networks = [member for member in self.members if isinstance(member, TrainedModel)]
+        if len(networks) == 1:
+            return networks[0].keras_model
         import keras
 
-        for place, member in enumerate(self.members):
+        for place, member in enumerate(networks):
             member.keras_model.name = f"member_{place}"
         inputs = [
             keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
-            for tensor in self.members[0].keras_model.inputs
+            for tensor in networks[0].keras_model.inputs
         ]
-        outputs = [member.keras_model(inputs) for member in self.members]
+        outputs = [member.keras_model(inputs) for member in networks]
         return keras.Model(inputs, keras.layers.Concatenate()(outputs))
 
 
@@ -123,7 +137,7 @@ def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
         UsageError: There is none, or it is not finished.
         DataError: It is damaged.
     """
-    members: list[TrainedModel] = []
+    members: list[TrainedModel | TreeModel] = []
     for name, digest in _member_files(folder):
         path = folder / name
         if not path.is_file():
@@ -132,31 +146,43 @@ def load_bag(folder: Path, *, backend: str | None = None) -> Bag:
             raise DataError(
                 f"{folder} is damaged: {name} is not what was written", hint=_again(folder)
             )
-        member = load_model(path, backend=backend)
+        member = _load_one(path, backend)
         if members and _what_is_read(member) != _what_is_read(members[0]):
             raise DataError(f"{folder} is damaged: {name} reads other columns than the first one")
         members.append(member)
     return Bag(members=tuple(members))
 
 
-def load_predictor(path: str | Path, *, backend: str | None = None) -> TrainedModel | Bag:
+def load_predictor(
+    path: str | Path, *, backend: str | None = None
+) -> TrainedModel | TreeModel | Bag:
     """Load the model in a file or the bag in a folder; see `load_model` and `load_bag`."""
     path = Path(path)
-    return load_bag(path, backend=backend) if path.is_dir() else load_model(path, backend=backend)
+    return load_bag(path, backend=backend) if path.is_dir() else _load_one(path, backend)
 
 
-def member_name(index: int) -> str:
+def _load_one(path: Path, backend: str | None) -> TrainedModel | TreeModel:
+    if path.suffix != TREES_SUFFIX or not path.is_file():
+        return load_model(path, backend=backend)
+    if backend is not None:
+        raise UsageError(
+            f"--backend: {path} is trees, which do not run on Keras", hint="without --backend"
+        )
+    return load_trees(path)
+
+
+def member_name(index: int, suffix: str = MODEL_SUFFIX) -> str:
     """Return the name of the file of a member.
 
     >>> member_name(3)
     'member-03.keras'
     """
-    return f"member-{index:02d}.keras"
+    return f"member-{index:02d}{suffix}"
 
 
-def write_bag(folder: Path, members: int, report: Mapping[str, Any]) -> None:
+def write_bag(folder: Path, members: int, suffix: str, report: Mapping[str, Any]) -> None:
     """Finish a bag: write the checksums of its members and the report, plain JSON, for people."""
-    names = [member_name(index) for index in range(members)]
+    names = [member_name(index, suffix) for index in range(members)]
     values = {
         "bag_version": BAG_VERSION,
         "tool_version": __version__,
@@ -170,7 +196,7 @@ def _member_files(folder: Path) -> list[tuple[str, str]]:
     """Read the names and checksums of the members."""
     path = folder / BAG_NAME
     if not path.is_file():
-        begun = sum(fnmatch(name, "member-*.keras") for name in open_store(folder).names())
+        begun = sum(fnmatch(name, "member-*.*") for name in open_store(folder).names())
         raise UsageError(
             f"{folder} is not a bag: it has no {BAG_NAME}"
             + (f", as only {begun:,} of its members are trained" if begun else ""),
@@ -183,14 +209,15 @@ def _member_files(folder: Path) -> list[tuple[str, str]]:
         if bag.bag_version != BAG_VERSION:
             raise JsonError(f"it is of version {bag.bag_version}, not {BAG_VERSION}")
         for index, member in enumerate(bag.members):
-            if member.name != member_name(index):  # and no other: none leads out of the folder
+            # And no other: none leads out of the folder.
+            if member.name not in (member_name(index), member_name(index, TREES_SUFFIX)):
                 raise JsonError(f"members[{index}].name: it is not {member_name(index)}")
     except JsonError as error:
         raise DataError(f"{path} is damaged: {error}") from error
     return [(member.name, member.sha256) for member in bag.members]
 
 
-def _what_is_read(model: TrainedModel) -> tuple[Any, ...]:
+def _what_is_read(model: TrainedModel | TreeModel) -> tuple[Any, ...]:
     return model.features, model.target, model.schema
 
 

@@ -20,13 +20,14 @@ from bigdata_cli.training.bag import BAG_NAME, average, member_name, write_bag
 from bigdata_cli.training.evaluate import Evaluation, HoldOutResult
 from bigdata_cli.training.loop import ProgressListener
 from bigdata_cli.training.metrics import measure
+from bigdata_cli.training.models import training_of
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import MODEL_SUFFIX
-from bigdata_cli.training.training import Training
+from bigdata_cli.training.tree_model import TREES_SUFFIX
 from bigdata_cli.training.verdict import Verdict, judge
 
-_MEMBERS = re.compile(r"_?(member-\d+(\.partial)?\.keras|bag(\.partial)?\.json)")
+_MEMBERS = re.compile(r"_?(member-\d+(\.partial)?\.(keras|trees)|bag(\.partial)?\.json)")
 SEED_STEP = 1_000_003
 """Between the seeds of two members, so that bags of neighbouring seeds share no member."""
 
@@ -40,6 +41,7 @@ def train_bag(
     """
     assert options.bag is not None
     folder = options.save
+    suffix = TREES_SUFFIX if options.is_trees else MODEL_SUFFIX
     if folder is not None:
         _make_folder(folder, options)
     reports: list[TrainReport] = []
@@ -49,10 +51,10 @@ def train_bag(
             options,
             bag=None,
             seed=options.seed + index * SEED_STEP,
-            save=None if folder is None else folder / member_name(index),
+            save=None if folder is None else folder / member_name(index, suffix),
         )
         with _member_note(index, options.bag):
-            result, report = Training(dataset, member, is_member=True).run(progress)
+            result, report = training_of(dataset, member, is_member=True).run(progress)
         reports.append(report)
         logits.append(result.hold_out.logits)
         # The rest of the result is not needed, and its examples are large.
@@ -61,13 +63,13 @@ def train_bag(
         gc.collect()  # graphs and variables refer to each other in circles
     report = _bag_report(reports, logits, *last)
     if folder is not None and report.saved is not None:
-        write_bag(folder, options.bag, report.to_json())
+        write_bag(folder, options.bag, suffix, report.to_json())
     return report
 
 
 def _make_folder(folder: Path, options: TrainOptions) -> None:
     """Make the folder of a bag; raise UsageError where that cannot be, or it has a bag already."""
-    if folder.suffix == MODEL_SUFFIX or folder.is_file():
+    if folder.suffix in (MODEL_SUFFIX, TREES_SUFFIX) or folder.is_file():
         raise UsageError(
             f"--save: a bag is a folder, not a file {folder}", hint=f"--save {folder.stem}-bag"
         )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from bigdata_cli.loaders.examples import Examples, FeatureEncoder
 from bigdata_cli.loaders.order import rows_by_shard, split_rows
 from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.resources.cache_options import CacheOptions
-from bigdata_cli.training.backends.base import Backend, Trainer
+from bigdata_cli.training.backends.base import Backend
 from bigdata_cli.training.metrics import TaskMetrics, measure, row_losses
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import HOLD_OUT_BYTES, ExampleStream
@@ -151,8 +151,15 @@ class HoldOutResult:
         return float((row_losses(task, logits, self.y) * self.weights).mean())
 
 
+class Predictor(Protocol):
+    """What predicts examples: a trainer, or a model."""
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """Return the logits, or the standardised label: float64 (rows, outputs)."""
+
+
 def evaluate_hold_out(
-    trainer: Trainer,
+    trainer: Predictor,
     backend: Backend,
     stream: ExampleStream,
     options: TrainOptions,

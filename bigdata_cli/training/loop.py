@@ -71,6 +71,7 @@ class LoopResult:
         rows: Rows learned from, by all workers.
         timed_steps: Steps without those of the first window, in which much is compiled, where there
             are others. `timed_rows`, `timed_seconds` and `waited_seconds` for rows are of these.
+        epoch_steps: The steps of each epoch (epochs,), of the last one as far as it came.
         batch: A whole batch of this worker to time steps with; None where there was none.
         epochs: The epochs that the model has had.
     """
@@ -85,6 +86,7 @@ class LoopResult:
     waited_seconds: float
     batch: Examples | None
     epochs: int
+    epoch_steps: tuple[int, ...] = ()
 
     @property
     def finite(self) -> bool:
@@ -122,6 +124,7 @@ class TrainingLoop:
         self._losses: list[np.ndarray] = []
         self._windows: list[tuple[int, int, float, float]] = []
         self._n_steps = 0
+        self._epoch_steps: list[int] = []
         self._n_rows = 0
         self._batch: Examples | None = None
 
@@ -132,7 +135,10 @@ class TrainingLoop:
         items = _windows(self._stream, schedule)
         with closing(Prefetch(items, depth=PREFETCH_WINDOWS, name="examples")) as windows:
             for epoch in range(schedule.first_epoch, schedule.epochs):
-                if not self._epoch(windows, epoch):
+                n_before = self._n_steps
+                is_finite = self._epoch(windows, epoch)
+                self._epoch_steps.append(self._n_steps - n_before)
+                if not is_finite:
                     break
                 n_done = epoch + 1
                 if self._after_epoch is not None:
@@ -238,6 +244,7 @@ class TrainingLoop:
             waited_seconds=sum(waited for *_, waited in timed),
             batch=self._batch,
             epochs=epochs,
+            epoch_steps=tuple(self._epoch_steps),
         )
 
 

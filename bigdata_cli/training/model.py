@@ -13,7 +13,7 @@ import numpy as np
 
 from bigdata_cli.loaders.features import EMBEDDING_WIDTH, CodeFeature, FeaturePlan
 from bigdata_cli.loaders.target import Target, Task
-from bigdata_cli.training.options import DROPOUT, HIDDEN_UNITS
+from bigdata_cli.training.options import DROPOUT, HIDDEN_UNITS, OPTIMIZERS
 
 LEARNING_RATE = 2e-3
 EMBEDDING_LIMIT = 0.05
@@ -27,6 +27,8 @@ def build_network(
     hidden: Sequence[int] = HIDDEN_UNITS,
     dropout: float = DROPOUT,
     seed: int = 0,
+    learning_rate: float = LEARNING_RATE,
+    optimizer: str = OPTIMIZERS[0],
 ) -> Any:
     """Build a perceptron on normalised features, compiled with its optimizer.
 
@@ -41,6 +43,8 @@ def build_network(
         hidden: The units of each hidden layer.
         dropout: The share of the units that a step drops.
         seed: Of the weights and of dropout; no global state changes.
+        learning_rate: Of the optimizer.
+        optimizer: One of OPTIMIZERS.
     """
     import keras
 
@@ -67,7 +71,13 @@ def build_network(
     outputs = keras.layers.Dense(len(target.start), kernel_initializer="zeros", name="label")(x)
     network = keras.Model(inputs, outputs, name="perceptron")
     network.set_weights(_initial_weights(network, target, random))
-    network.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE))
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "sgd": keras.optimizers.SGD,
+        "rmsprop": keras.optimizers.RMSprop,
+    }
+    network.compile(optimizer=kinds[optimizer](learning_rate))
     network.optimizer.build(network.trainable_variables)
     return network
 

@@ -55,7 +55,7 @@ class ModelDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     model_version: Count = MODEL_VERSION
     tool_version: str = __version__
-    backend: Literal["tensorflow", "torch", "jax"]
+    backend: Literal["tensorflow", "torch", "jax", "xgboost", "lightgbm"]
     features: FeaturePlan
     target: _Target
     columns: tuple[ColumnEntry, ...]

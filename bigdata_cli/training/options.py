@@ -42,6 +42,10 @@ BATCH_SIZE = 512
 PREDICT_BATCH_SIZE = 16_384
 HIDDEN_UNITS = (16, 16, 16)
 DROPOUT = 0.25
+MODELS = ("mlp", "linear", "xgboost", "lightgbm")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+N_TREES = 200
+MAX_LEARNING_RATE = 10
 MAX_UNITS = 65_536
 MAX_MEMBERS = 100
 
@@ -131,6 +135,21 @@ class TrainOptions:
         default_text="the dataset's",
         default=None,
     )
+    model: str = option(
+        "A perceptron, the same without hidden layers, or boosted trees.",
+        choice(MODELS),
+        default="mlp",
+    )
+    trees: int = option("Rounds of boosting.", COUNT, default=N_TREES)
+    learning_rate: float | None = option(
+        "The size of a step.",
+        number(Bounds(0, MAX_LEARNING_RATE, min_open=True)),
+        flag="--lr",
+        argument="lr",
+        default_text="0.002, of trees 0.1",
+        default=None,
+    )
+    optimizer: str = option("What turns gradients into steps.", choice(OPTIMIZERS), default="adam")
     epochs: int | None = option(
         "Passes over the rows.", COUNT, default_text="enough for about 2,000 steps", default=None
     )
@@ -187,6 +206,9 @@ class TrainOptions:
     )
     resume: bool = option("Go on from the file of --save, where it is there.", default=False)
     force: bool = option("Replace the file of --save.", default=False)
+    history: Path | None = option(
+        "Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.", default=None
+    )
     backend: str | None = option(
         "What Keras runs on.",
         choice(BACKENDS),
@@ -223,6 +245,53 @@ class TrainOptions:
         if self.stratify and self.sample_share is None:
             raise UsageError("--stratify is of --sample", hint="--sample 0.05")
         _ = self.sample  # is checked where it is made
+        self._check_model()
+
+    @property
+    def is_trees(self) -> bool:
+        """Whether the model is boosted trees, and not a network."""
+        return self.model not in ("mlp", "linear")
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The units of the hidden layers of the model."""
+        return self.hidden if self.model == "mlp" else ()
+
+    def _check_model(self) -> None:
+        """Raise UsageError where an option is not of the model, or has no sense for any."""
+        _check_count("trees", self.trees, N_TREES)
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and 0 < rate <= MAX_LEARNING_RATE):
+            raise UsageError(
+                f"--lr {rate}: it is above 0, up to {MAX_LEARNING_RATE}", hint="--lr 0.002"
+            )
+        of_networks = {
+            "--epochs": self.epochs is not None,
+            "--batch-size": self.batch_size != BATCH_SIZE,
+            "--optimizer": self.optimizer != OPTIMIZERS[0],
+            "--history": self.history is not None,
+            "--resume": self.resume,
+            "--backend": self.backend is not None,
+            "--strategy": self.devices.strategy not in ("auto", "none"),
+            "--devices": self.devices.devices is not None,
+            "--require-gpu": self.devices.require_gpu,
+        }
+        of_layers = {
+            "--hidden": self.hidden != HIDDEN_UNITS,
+            "--dropout": self.dropout != DROPOUT,
+        }
+        wrong = of_layers if self.model == "linear" else {}
+        if self.is_trees:
+            wrong = {**of_networks, **of_layers}
+        for flag, is_given in wrong.items():
+            if is_given:
+                raise UsageError(
+                    f"{flag}: --model {self.model} has none", hint=f"without {flag}, or --model mlp"
+                )
+        if self.trees != N_TREES and not self.is_trees:
+            raise UsageError(
+                f"--trees: --model {self.model} has none", hint="--model xgboost, or lightgbm"
+            )
 
     def _check_bag(self, bag: int) -> None:
         if not 2 <= bag <= MAX_MEMBERS:
@@ -231,6 +300,10 @@ class TrainOptions:
             raise UsageError(
                 "--bag trains each model on a sample of its own, and there is none",
                 hint="--sample 0.05",
+            )
+        if self.history is not None:
+            raise UsageError(
+                "--history is of one model, and --bag trains several", hint="without --history"
             )
         workers = "TF_CONFIG" in os.environ or os.environ.get("WORLD_SIZE", "1") != "1"
         strategy = self.devices.strategy
@@ -262,7 +335,10 @@ class TrainOptions:
         return {
             "batch-size": self.batch_size,
             "seed": self.seed,
-            "hidden": list(self.hidden),
+            "model": self.model,
+            "hidden": list(self.layers),
+            "lr": self.learning_rate,
+            "optimizer": self.optimizer,
             "dropout": self.dropout,
             "hash": dict(self.hashed),
             "balanced": self.balanced,

@@ -29,6 +29,7 @@ from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.training.predict_rows import RowsToPredict, rows_to_predict
 from bigdata_cli.training.prediction_table import PredictionColumns, TableWriter, decoded_column
 from bigdata_cli.training.saved import TrainedModel
+from bigdata_cli.training.tree_model import TreeModel
 from bigdata_cli.url import Place
 
 STDOUT = "-"
@@ -101,7 +102,7 @@ class PredictReport(ShortRepr):
 
 
 def run(
-    model: str | Path | TrainedModel | Bag,
+    model: str | Path | TrainedModel | TreeModel | Bag,
     dataset: str | Path | Dataset,
     options: PredictOptions,
     progress: ProgressListener | None = None,
@@ -162,7 +163,7 @@ class _Predictions:
 
     def __init__(
         self,
-        model: TrainedModel | Bag,
+        model: TrainedModel | TreeModel | Bag,
         rows: RowsToPredict,
         options: PredictOptions,
     ) -> None:
@@ -211,8 +212,6 @@ class _Predictions:
 
     def report(self, model: Path | None, output: Path | None, seconds: float) -> PredictReport:
         """Return the report of what was written."""
-        import keras
-
         target = self._model.target
         notes = [*self._rows.notes, *self._encoder.notes]
         evaluation = None
@@ -238,7 +237,7 @@ class _Predictions:
             rows_per_second=self._n_rows / max(seconds, 1e-9),
             evaluation=evaluation,
             notes=tuple(notes),
-            backend=keras.backend.backend(),
+            backend=self._model.backend,
         )
 
 

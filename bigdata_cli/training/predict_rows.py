@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +14,7 @@ from msgspec import structs
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.places import is_there
+from bigdata_cli.io.places import is_file
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
@@ -23,12 +24,13 @@ from bigdata_cli.strict_json import JsonError
 from bigdata_cli.training.evaluate import as_dataset
 from bigdata_cli.training.options import PredictOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
-from bigdata_cli.types.dtype import Column, Schema
-from bigdata_cli.url import Place, as_place
+from bigdata_cli.types.dtype import Column, Kind, Schema, kind_of
+from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.bag import Bag
     from bigdata_cli.training.saved import TrainedModel
+    from bigdata_cli.training.tree_model import TreeModel
 
 _BATCH_BYTES = 1 << 20
 """Of a source, parsed at a time."""
@@ -58,7 +60,7 @@ class RowsToPredict(Protocol):
 
 
 def rows_to_predict(
-    given: str | Path | Dataset, model: TrainedModel | Bag, options: PredictOptions
+    given: str | Path | Dataset, model: TrainedModel | TreeModel | Bag, options: PredictOptions
 ) -> RowsToPredict:
     """The rows of a dataset as they are; those of other files as the model's dataset was made.
 
@@ -67,6 +69,8 @@ def rows_to_predict(
             how its dataset was made.
         DataError: The file cannot be read.
     """
+    if not isinstance(given, Dataset):
+        given = options.cached.place(given)
     if _is_dataset(given):
         dataset = as_dataset(given, options.cached)
         if options.columns:
@@ -92,18 +96,24 @@ def rows_to_predict(
             done,
             whose="the model's dataset",
             keep=tuple(dict.fromkeys(name for name in wanted if name in known)),
+            # How wide a column is follows from the rows of the dataset, and the model has only seen
+            # numbers.
+            types={
+                column.name: "int64"
+                for column in done.columns
+                if kind_of(column.dtype) is Kind.INT and column.dtype != "uint64"
+            },
             also=tuple(dict.fromkeys(name for name in wanted if name not in known)),
         )
     except JsonError as error:
         raise DataError(f"the model does not say how its dataset was made: {error}") from error
-    return _raw_rows(as_place(given), prepared, done.schema, options)
+    return _raw_rows(given, prepared, done.schema, options)
 
 
-def _is_dataset(given: str | Path | Dataset) -> bool:
+def _is_dataset(given: Place | Dataset) -> bool:
     if isinstance(given, Dataset):
         return True
-    place = as_place(given)
-    return place.name == MANIFEST_NAME or is_there(place / MANIFEST_NAME)
+    return given.name == MANIFEST_NAME or is_file(given / MANIFEST_NAME)
 
 
 @dataclass(frozen=True)
@@ -132,24 +142,41 @@ class DatasetRows:
 
 def _raw_rows(path: Place, prepared: Prepared, known: Schema, options: PredictOptions) -> RawRows:
     source = prepared.source
-    sample = source.sample(
-        prepared.types,
-        keep=prepared.keep,
-        max_bytes=SAMPLE_BYTES,
-        skip_bad_rows=options.on_bad_row == "skip",
-        max_record_bytes=MAX_RECORD_BYTES,
-    )
+    with _other_hint():
+        sample = source.sample(
+            prepared.types,
+            keep=prepared.keep,
+            max_bytes=SAMPLE_BYTES,
+            skip_bad_rows=options.on_bad_row == "skip",
+            max_record_bytes=MAX_RECORD_BYTES,
+        )
     rows = RawRows(path=path, prepared=prepared, schema=_schema(prepared, known))
     rows.rows = source_rows(str(path), source, sample.plan, exact=True, on_chunk=rows.count)
     rows.total_rows = sample.estimated_rows if sample.size_known else None
     return rows
 
 
+@contextmanager
+def _other_hint() -> Iterator[None]:
+    """The types are those of the model's dataset: there is no `--type` to say others."""
+    try:
+        yield
+    except DataError as error:
+        if error.hint is not None and "--type" in error.hint:
+            error.hint = (
+                "that is its type in the model's dataset; --on-bad-row skip gives such rows no "
+                "prediction"
+            )
+        raise
+
+
 def _schema(prepared: Prepared, known: Schema) -> Schema:
     """The columns, with the vocabularies of the dataset."""
     return Schema(
         tuple(
-            known[name] if name in known.names else Column(name=name, dtype="text")
+            replace(known[name], dtype=prepared.types.fixed[name])
+            if name in known.names
+            else Column(name=name, dtype="text")
             for name in prepared.keep
         )
     )
@@ -173,10 +200,11 @@ class RawRows:
         self.n_rejected += len(chunk.rejects)
 
     def blocks(self, names: Sequence[str], max_rows: int) -> Iterator[pa.RecordBatch]:
-        for batch in self.rows.batches(_BATCH_BYTES):
-            chosen = batch.select(list(names))
-            for start in range(0, chosen.num_rows, max_rows):
-                yield chosen.slice(start, max_rows)
+        with _other_hint():
+            for batch in self.rows.batches(_BATCH_BYTES):
+                chosen = batch.select(list(names))
+                for start in range(0, chosen.num_rows, max_rows):
+                    yield chosen.slice(start, max_rows)
 
     @property
     def notes(self) -> tuple[str, ...]:

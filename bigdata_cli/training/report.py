@@ -45,7 +45,7 @@ class TrainReport(ShortRepr):
         held_out_rows: The rows kept for the metric.
         epochs: The epochs that the model has had, `resumed_epochs` of them before.
         rows_per_second: Rows learned from, reading included.
-        pace: The throughput of the steps, and what bounds it.
+        pace: The throughput of the steps, and what bounds it; None of trees.
         first_loss: The mean loss of the untrained model on the rows of the last steps.
         last_loss: The mean loss of the trained model on the same rows.
         held_out_loss: The loss on the rows held out, or on those of `evaluated_on`.
@@ -56,11 +56,15 @@ class TrainReport(ShortRepr):
         saved: The file of the model, or the folder of the bag.
         member_metrics: The metrics of the models of a bag. Its own metric and held-out loss are
             those of their average; everything else is a sum or a mean.
+        trees: The rounds of boosting; 0 of a network.
+        predicted_memory_bytes: The peak of the process, and predicted_disk_bytes the cache, as
+            predicted before training; None of networks.
         memory: Over time, with its phases.
     """
 
     shown = (
         "dataset",
+        "model",
         "label",
         "task",
         "passed",
@@ -80,6 +84,7 @@ class TrainReport(ShortRepr):
     label: str
     task: str
     features: tuple[str, ...]
+    model: str
     hidden: tuple[int, ...]
     dropout: float
     devices: tuple[str, ...]
@@ -99,7 +104,7 @@ class TrainReport(ShortRepr):
     steps: int
     seconds: float
     rows_per_second: float
-    pace: Throughput
+    pace: Throughput | None
     first_loss: float
     last_loss: float
     held_out_loss: float
@@ -114,6 +119,9 @@ class TrainReport(ShortRepr):
     passed: bool
     reason: str
     member_metrics: tuple[float | None, ...] = ()
+    trees: int = 0
+    predicted_memory_bytes: int | None = None
+    predicted_disk_bytes: int | None = None
     peak_memory_bytes: int = 0
     memory: MemoryRecord | None = None
 
@@ -125,7 +133,7 @@ class TrainReport(ShortRepr):
         for name in ("dataset", "evaluated_on", "saved"):
             values[name] = None if values[name] is None else str(values[name])
         values["versions"] = dict(self.versions)
-        values["pace"] = _finite(self.pace.to_json())
+        values["pace"] = None if self.pace is None else _finite(self.pace.to_json())
         for name in ("features", "hidden", "devices", "notes", "member_metrics"):
             values[name] = list(values[name])
         return _finite(values)
@@ -167,7 +175,7 @@ class TrainingResult:
     options: TrainOptions
     stream: ExampleStream
     loop: LoopResult
-    throughput: Throughput
+    throughput: Throughput | None
     hold_out: HoldOutResult
     totals: Totals
     class_weights: np.ndarray | None
@@ -203,8 +211,9 @@ class TrainingResult:
             label=target.column.name,
             task=str(target.task),
             features=features.column_names,
-            hidden=options.hidden,
-            dropout=options.dropout,
+            model=options.model,
+            hidden=options.layers,
+            dropout=options.dropout if options.layers else 0.0,
             devices=backend.devices(),
             backend=backend.name,
             strategy=backend.strategy,

@@ -12,10 +12,10 @@ from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.bagging import train_bag
 from bigdata_cli.training.evaluate import as_dataset
 from bigdata_cli.training.loop import ProgressListener
+from bigdata_cli.training.models import training_of
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.splits import training_split
-from bigdata_cli.training.training import Training
 
 
 def run(
@@ -27,7 +27,7 @@ def run(
         opened = as_dataset(dataset, options.cached)
         opened, options = training_split(opened, options)
         if options.bag is None:
-            _, report = Training(opened, options).run(progress)
+            _, report = training_of(opened, options).run(progress)
         else:
             report = train_bag(opened, options, progress)
     record = recorder.record()

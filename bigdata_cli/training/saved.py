@@ -69,6 +69,13 @@ class TrainedModel:
     state: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
 
+    @property
+    def backend(self) -> str:
+        """What Keras runs on."""
+        import keras
+
+        return str(keras.backend.backend())
+
     def encoder(self, dataset: ColumnsOfRows) -> FeatureEncoder:
         """Return what makes examples for this model of a dataset's batches.
 
@@ -157,6 +164,8 @@ def load_model(path: str | Path, *, backend: str | None = None) -> TrainedModel:
         document = from_json(read_archive(path))
     except (ArchiveError, JsonError, UsageError) as error:
         raise DataError(f"{path} is not a model that bigdata can load: {error}") from error
+    if document.backend not in BACKENDS:
+        raise DataError(f"{path} is damaged: it says to be a model of {document.backend}")
     features, target = document.features, document.label()
     keras = _keras_for(backend, document.backend)
     try:

@@ -21,8 +21,9 @@ from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.backends.registry import open_backend
 from bigdata_cli.training.checkpoint import Checkpoint
 from bigdata_cli.training.evaluate import as_dataset, evaluate_hold_out
+from bigdata_cli.training.history import check_history, write_history
 from bigdata_cli.training.loop import ProgressListener, Schedule, TrainingLoop
-from bigdata_cli.training.model import build_network, set_dropout_steps
+from bigdata_cli.training.model import LEARNING_RATE, build_network, set_dropout_steps
 from bigdata_cli.training.options import BATCH_SIZE, TrainOptions
 from bigdata_cli.training.report import Totals, TrainingResult, TrainReport
 from bigdata_cli.training.stream import ExampleStream, Reading
@@ -35,7 +36,13 @@ MAX_DEFAULT_EPOCHS = 100
 
 
 class Training:
-    """One training, from the plan of its features to its report."""
+    """One training, from the plan of its features to its report.
+
+    Attributes:
+        is_normalized: Whether the model takes normalised numbers.
+    """
+
+    is_normalized = True
 
     def __init__(self, dataset: Dataset, options: TrainOptions, *, is_member: bool = False) -> None:
         """Plan a training; a member of a bag that has had all its epochs is only evaluated.
@@ -49,7 +56,9 @@ class Training:
         self._target = plan_target(dataset, options.label)
         name = self._target.column.name
         _check_classes(options, self._target)
-        self._features = plan_features(dataset, name, hashed=options.hashed)
+        self._features = plan_features(
+            dataset, name, hashed=options.hashed, is_normalized=self.is_normalized
+        )
         if options.balanced:  # the untrained model predicts all classes alike
             self._target = replace(self._target, start=(0.0,) * len(self._target.start))
         self._held_rows = range(0)
@@ -57,10 +66,17 @@ class Training:
             self._held_rows = _held_rows(options.split, dataset)
         elif options.evaluate_on is not None:
             self._check_other(as_dataset(options.evaluate_on, options.cached))
-        self._checkpoint = None
+        if options.history is not None:
+            check_history(options.history)
+        self._checkpoint: Checkpoint | None = None
+        self._check_save()
+
+    def _check_save(self) -> None:
+        """Raise UsageError where the model cannot be saved, or may not replace what is there."""
+        options = self._options
         if options.save is not None:
             self._checkpoint = Checkpoint(
-                options.save, options, dataset, self._features, self._target
+                options.save, options, self._dataset, self._features, self._target
             )
             self._checkpoint.check()
 
@@ -124,6 +140,8 @@ class Training:
         )
         with self._resume_hint():
             result = loop.run()
+        if options.history is not None and backend.worker.rank == 0:
+            write_history(options.history, result, first_epoch)
         begin_phase("evaluating")
         return TrainingResult(
             options=options,
@@ -164,9 +182,11 @@ class Training:
             network = build_network(
                 self._features,
                 self._target,
-                hidden=options.hidden,
+                hidden=options.layers,
                 dropout=options.dropout,
                 seed=options.seed,
+                learning_rate=options.learning_rate or LEARNING_RATE,
+                optimizer=options.optimizer,
             )
             set_dropout_steps(network, 0, worker=backend.worker.rank)
             return network, 0

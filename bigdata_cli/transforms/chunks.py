@@ -11,18 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.native.parser import RESULT, TEXT, DistinctTexts
-from bigdata_cli.sources.bad_values import InvalidValue
+from bigdata_cli.sources.bad_values import InvalidValue, check_float32
 from bigdata_cli.sources.csv.records import Chunk, ParsePlan
 from bigdata_cli.sources.tables.row_hashes import add_hashes
 from bigdata_cli.sources.tables.rows import parse_column
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.rule import HashSplit
-from bigdata_cli.transforms.computed import PLACE, Computed
+from bigdata_cli.transforms.computed import PLACE, REPEATED, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
 from bigdata_cli.transforms.program import Outline, Ref, compiled, outline
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
-from bigdata_cli.types.buffers import array_of
+from bigdata_cli.types.buffers import array_of, numbers_of
 from bigdata_cli.types.dtype import Kind, arrow_type, kind_of
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.summary import Summary, modes_of
@@ -164,7 +165,9 @@ def _in_float64(state: ColumnState) -> ColumnState:
     return replace(state, dtype="float64") if state.dtype == "float32" else state
 
 
-def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> Chunk:
+def shape_chunk(
+    shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan, repeated: Places | None = None
+) -> Chunk:
     """The rows of a chunk after all steps, as the plan of the dataset has them.
 
     Args:
@@ -172,6 +175,7 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
         chunk: Of the source, parsed with the `source_plan` of the plan.
         file: The index of its file.
         plan: Of the dataset.
+        repeated: The places of the rows that repeat others, where a step asks for them.
 
     Raises:
         StepError: A step has no value for some rows.
@@ -181,7 +185,10 @@ def shape_chunk(shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan) -> C
     _check_kinds(shaping, chunk, plan)
     arrays = {name: chunk.batch.column(shaping.source_names.index(name)) for name in shaping.inputs}
     if shaping.wants_places:
-        arrays[PLACE] = array_of(places_of(chunk, file))
+        places = places_of(chunk, file)
+        arrays[PLACE] = array_of(places)
+        if repeated is not None:
+            arrays[REPEATED] = array_of(repeated.among(places))
     evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
     evaluation.filter()
     evaluation.count_unmatched()
@@ -283,7 +290,7 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         if state.dtype == "category" and not pa.types.is_dictionary(array.type):
             array = array.dictionary_encode()
         elif array.type != arrow_type(state.dtype):
-            array = array.cast(arrow_type(state.dtype), safe=False)
+            array = _cast(array, state)
         arrays[place], results[place] = array, result
         if own in known:
             parts[place] = known[own]
@@ -303,6 +310,15 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
     )
+
+
+def _cast(array: pa.Array, state: ColumnState) -> pa.Array:
+    """An array in the dtype of its column; raises InvalidValue for what that does not hold."""
+    found = array.cast(arrow_type(state.dtype), safe=False)
+    if state.fixed and state.dtype == "float32":
+        before, after = (numbers_of(one.fill_null(0.0)) for one in (array, found))
+        check_float32(after, np.isinf(before), state)
+    return found
 
 
 def _state(before: ColumnState, kept: Chunk, own: int, float_mode: str) -> ColumnState:

@@ -23,8 +23,9 @@ from bigdata_cli.transforms.columns.one_hot import MAX_VALUES, OneHot
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
 from bigdata_cli.transforms.fit import Fitted, TrainingRows, fit, is_finite
-from bigdata_cli.transforms.options import FROM_ALL, ShapeOptions, bin_edges, clip_bounds
+from bigdata_cli.transforms.options import ALL, FROM_ALL, ShapeOptions, bin_edges, clip_bounds
 from bigdata_cli.transforms.program import outline
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.split_values import columns_to_read
 from bigdata_cli.transforms.stats_from import KnownStatistics, training_split
@@ -32,8 +33,6 @@ from bigdata_cli.transforms.step import ColumnStep
 from bigdata_cli.transforms.steps import AnyStep, Steps
 from bigdata_cli.types.dtype import Kind, kind_of
 from bigdata_cli.types.lattice import TypeOptions
-
-ALL = "*"
 
 
 class ColumnSteps:
@@ -50,6 +49,7 @@ class ColumnSteps:
         known: KnownStatistics | None = None,
         split: HashSplit | None = None,
         from_sample: bool = False,
+        repeated: Places | None = None,
     ) -> None:
         """Begin with steps on rows.
 
@@ -62,6 +62,7 @@ class ColumnSteps:
             known: The statistics of another dataset, in place of those of the source.
             split: The rule by which rows are split: those of the split for training alone count.
             from_sample: Statistics are those of a sample.
+            repeated: The places of the rows that `--dedup` leaves out.
 
         Attributes:
             pass_seconds: Processor seconds of all passes for a byte of the source, from a sample.
@@ -70,6 +71,7 @@ class ColumnSteps:
         self._from_sample = from_sample
         self._split = split
         self._known_statistics = known
+        self._repeated = repeated
         self._source = source
         self._steps: list[AnyStep] = list(steps)
         self._types = types
@@ -96,7 +98,7 @@ class ColumnSteps:
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps) if steps else self._source
+        return ShapedSource.of(self._source, steps, self._repeated) if steps else self._source
 
     def _add(self, steps: Iterable[AnyColumnStep]) -> None:
         for step in steps:

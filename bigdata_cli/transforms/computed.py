@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 PLACE = "\0place"
 """In place of a column: where in the source the record of a row starts, int64."""
+REPEATED = "\0repeated"
+"""In place of a column: whether the row repeats another one, by a pass over all of them, bool."""
+OF_ROWS = {PLACE: "int64", REPEATED: "bool"}
+"""What is known of rows beside their columns, with the dtypes."""
 
 
 class Computed(NamedTuple):

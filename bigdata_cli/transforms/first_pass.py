@@ -25,10 +25,12 @@ class FirstPass:
     Attributes:
         source: Its rows as they are before the steps that follow from the pass.
         plan: How they are parsed.
+        estimated_rows: How many there are, by the sample.
     """
 
     source: RowSource
     plan: ParsePlan
+    estimated_rows: int
 
     @classmethod
     def of(
@@ -73,7 +75,7 @@ class FirstPass:
             max_record_bytes=MAX_RECORD_BYTES,
         )
         plan = replace(sample.plan, wants_places=wants_places, split=split)
-        return cls(source, plan)
+        return cls(source, plan, sample.estimated_rows)
 
     @property
     def columns(self) -> tuple[str, ...]:

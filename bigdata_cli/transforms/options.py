@@ -19,6 +19,7 @@ from bigdata_cli.option_kinds import (
     accept_paths,
     accept_several,
     accept_text,
+    accept_text_or_texts,
     accept_texts,
     choice,
     parse_names,
@@ -27,15 +28,13 @@ from bigdata_cli.option_kinds import (
     write_names,
 )
 from bigdata_cli.options import option
+from bigdata_cli.transforms.sample_option import SAMPLE
 
 if TYPE_CHECKING:
     from bigdata_cli.transforms.steps import Steps
 
+ALL = "*"
 _DEFINITION = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^"=]+?))\s*=(?!=)(.*)', re.DOTALL)
-
-
-def _accept_expressions(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else accept_texts(given)
 
 
 def _parse_definition(text: str) -> tuple[str, str]:
@@ -51,7 +50,7 @@ _LEFT_OR_INNER = choice(("left", "inner"))
 EXPRESSIONS = Kind(
     "EXPR",
     "str | Sequence[str]",
-    accept=_accept_expressions,
+    accept=accept_text_or_texts,
     collect=tuple,
     note="; repeatable",
 )
@@ -79,12 +78,12 @@ def _accept_keys(given: Any) -> tuple[tuple[str, ...], ...]:
     try:
         keys = accept_texts(given)
     except TypeError:
-        return tuple(map(_accept_expressions, accept_several(given)))
+        return tuple(map(accept_text_or_texts, accept_several(given)))
     return (keys,) if keys else ()
 
 
 def _accept_how(given: Any) -> tuple[str, ...]:
-    ways = _accept_expressions(given)
+    ways = accept_text_or_texts(given)
     if not set(ways) <= set(_LEFT_OR_INNER.choices):
         raise TypeError("neither left nor inner")
     return ways
@@ -225,52 +224,6 @@ BUCKETS = Kind(
     collect=unique_pairs,
     note="; repeatable",
 )
-_ROWS = re.compile(r"([\d_]+)([kMG]?) ?rows?", re.ASCII)
-_TIMES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-
-
-def sample_rows(sample: float | str | None) -> int | None:
-    """The number of rows of Nrows; None for a share of them, and for none. Raises UsageError."""
-    if not isinstance(sample, str):
-        return None
-    match = _ROWS.fullmatch(sample.strip())
-    try:
-        count = 0 if match is None else int(match[1]) * _TIMES[match[2]]
-    except ValueError:  # underscores that stand wrong
-        count = 0
-    if not count:
-        raise UsageError(f'--sample: "{sample}" is no number of rows', hint="--sample 1000rows")
-    return count
-
-
-def _parse_sample(text: str) -> float | str:
-    if text.strip().endswith(("row", "rows")):
-        sample_rows(text)
-        return text.strip()
-    try:
-        return _accept_sample(float(text))
-    except ValueError:
-        raise UsageError(
-            f'"{text}" is neither a share, such as 0.05, nor a number of rows, such as 1000rows'
-        ) from None
-
-
-def _accept_sample(sample: Any) -> float | str:
-    if isinstance(sample, str):
-        sample_rows(sample)
-        return sample
-    if isinstance(sample, bool | bytes):
-        raise TypeError("not a number")
-    share = float(sample)
-    if not 0 < share <= 1:
-        hint = "--sample 0.05 keeps 5 %"
-        if share > 1 and share == int(share):
-            hint = f"--sample {int(share)}rows keeps so many rows; {hint}"
-        raise UsageError(f"--sample {sample} is not a share of the rows", hint=hint)
-    return share
-
-
-SAMPLE = Kind("SHARE|Nrows", "float | str", _parse_sample, _accept_sample)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,6 +254,15 @@ class ShapeOptions:
     )
     where: tuple[str, ...] = option(
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
+    )
+    dedup: tuple[str, ...] = option(
+        "Columns in which no two rows are equal: only the first of equal rows is kept; * for all "
+        "columns.",
+        ALL_NAMES,
+        default=(),
+    )
+    keep: str = option(
+        "Which of equal rows --dedup keeps.", choice(("first", "last")), default="first"
     )
     balance: str | None = option(
         "Keep the same number of rows of each class in this column, that of the smallest one.",
@@ -393,4 +355,6 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
+    if options.keep != "first" and not options.dedup:
+        raise UsageError("--keep goes with --dedup", hint=f"--dedup '*' --keep {options.keep}")
     return tuple(steps)

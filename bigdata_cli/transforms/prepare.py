@@ -11,6 +11,7 @@ from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.transforms.join import Join
 from bigdata_cli.transforms.preprocessing import (
     Preprocessing,
     Recipe,
@@ -22,7 +23,7 @@ from bigdata_cli.transforms.preprocessing import (
 from bigdata_cli.transforms.program import outline
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.steps import AnyStep, Sample
-from bigdata_cli.types.dtype import Kind, kind_of
+from bigdata_cli.types.dtype import Kind, Schema, kind_of
 from bigdata_cli.types.lattice import TypeOptions
 
 _SHOWN_COLUMNS = 8
@@ -109,24 +110,13 @@ def prepare(
     Raises:
         MissingColumnsError: The files lack columns.
         JsonError: The preprocessing is damaged.
+        DataError: A table that was joined is not what it was.
     """
     recipe, schema, types = done.recipe(), done.schema, types or {}
     wanted = _wanted(rows, recipe, tuple(schema.names if keep is None else keep), done.label)
-    missing = [name for name in wanted.needed if name not in rows.names]
-    if missing:
-        raise MissingColumnsError(
-            f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not in "
-            f"{rows.files[0].name}, and {whose} was made of {_these(missing)}",
-            hint=f"it has {_listed(rows.names)}",
-        )
-    for name in also:
-        if name not in rows.names:
-            raise UsageError(
-                f'there is no column "{name}" in {rows.files[0].name}',
-                hint=did_you_mean(name, [*schema.names, *rows.names]),
-            )
+    _check_columns(rows, schema, wanted.needed, also, whose=whose)
     needed = tuple(dict.fromkeys([*wanted.needed, *also]))
-    fixed = {name: schema[name].dtype for name in wanted.keep} | dict(types)
+    fixed = {name: types.get(name, schema[name].dtype) for name in wanted.keep}
     known = {
         name: schema[name].vocabulary or ()
         for name in wanted.keep
@@ -135,6 +125,9 @@ def prepare(
     steps = with_categories(with_sample(applicable(recipe.steps, needed), sample), known)
     all_kept = (*wanted.keep, *also)
     found, read_now = rows, tuple[str, ...]()
+    for step in steps:
+        if isinstance(step, Join):
+            step.check_table()
     if steps:
         found = ShapedSource(inner=rows, steps=steps, columns=needed)
         read_now = outline(steps, needed).inputs(all_kept)
@@ -151,6 +144,25 @@ def prepare(
         unused=tuple(name for name in rows.names if name not in needed),
         not_repeated=recipe.choice if sample is None else None,
     )
+
+
+def _check_columns(
+    rows: RowSource, schema: Schema, needed: Sequence[str], also: Sequence[str], *, whose: str
+) -> None:
+    """Raise UsageError where files lack columns."""
+    missing = [name for name in needed if name not in rows.names]
+    if missing:
+        raise MissingColumnsError(
+            f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not in "
+            f"{rows.files[0].name}, and {whose} was made of {_these(missing)}",
+            hint=f"it has {_listed(rows.names)}",
+        )
+    for name in also:
+        if name not in rows.names:
+            raise UsageError(
+                f'there is no column "{name}" in {rows.files[0].name}',
+                hint=did_you_mean(name, [*schema.names, *rows.names]),
+            )
 
 
 class _Wanted(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bigdata_cli.transforms.computed import PLACE, Computed
+from bigdata_cli.transforms.computed import OF_ROWS, Computed
 from bigdata_cli.transforms.steps import AnyStep, Rename, Steps
 
 Ref = str | int
@@ -73,7 +73,7 @@ class Outline:
     def inputs(self, keep: Sequence[str]) -> tuple[str, ...]:
         """The columns of the source that are read to compute these columns of the dataset."""
         reads = (ref for number in self.needed(keep) for _, ref in self.made[number].reads)
-        return tuple(dict.fromkeys(r for r in reads if isinstance(r, str) and r != PLACE))
+        return tuple(dict.fromkeys(r for r in reads if isinstance(r, str) and r not in OF_ROWS))
 
 
 @lru_cache(_KEPT)
@@ -89,7 +89,7 @@ def outline(steps: Steps, names: tuple[str, ...]) -> Outline:
         if isinstance(step, Rename):
             scope = dict(zip(after, scope.values(), strict=True))
             continue
-        refs: dict[str, Ref] = {**scope, PLACE: PLACE}
+        refs: dict[str, Ref] = {**scope, **{name: name for name in OF_ROWS}}
         reads = tuple((name, refs[name]) for name in sorted(step.reads(before)))
         says_which = step.filters or step.counts_unmatched
         if step.filters:
@@ -117,7 +117,8 @@ def compiled(
     inputs: the dtypes of the columns of the source that are read, as far as their kind goes.
     """
     resolved = outline(steps, names)
-    dtypes: dict[Ref, str] = {**dict(inputs), PLACE: "int64"}
+    dtypes: dict[Ref, str] = dict(inputs)
+    dtypes.update(OF_ROWS)
     found: dict[int, Computed] = {}
     for number in needed:
         made = resolved.made[number]

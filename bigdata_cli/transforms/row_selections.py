@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
 from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.transforms.chunks import places_of
+from bigdata_cli.transforms.deduplicate import find_repeated
 from bigdata_cli.transforms.first_pass import FirstPass
-from bigdata_cli.transforms.options import ShapeOptions, sample_rows
+from bigdata_cli.transforms.options import ALL, ShapeOptions
+from bigdata_cli.transforms.repeated.places import Places
+from bigdata_cli.transforms.sample_option import sample_rows
 from bigdata_cli.transforms.sampling import balance_seed, class_codes, mixed
 from bigdata_cli.transforms.selections.keys import ClassKeys, Keys, apportioned
 from bigdata_cli.transforms.selections.limit import Limit
@@ -28,21 +32,44 @@ from bigdata_cli.types.lattice import TypeOptions
 
 
 class RowSelections:
-    """Adds selections to the steps on rows, each over the rows that those before it leave."""
+    """Adds selections to the steps on rows, each over the rows that those before it leave.
+
+    repeated: the places of the rows that `--dedup` leaves out.
+    """
 
     def __init__(
-        self, source: RowSource, steps: Steps, types: TypeOptions, *, skip_bad_rows: bool
+        self,
+        source: RowSource,
+        steps: Steps,
+        types: TypeOptions,
+        *,
+        skip_bad_rows: bool,
+        is_kept: Callable[[str], bool] = lambda name: True,
+        disk_limit_bytes: int | None = None,
+        from_sample: bool = False,
     ) -> None:
+        """is_kept: of a column, whether `*` means it; disk_limit_bytes: for the keys of rows.
+
+        from_sample: Steps that leave about as many rows are enough: there is no pass.
+        """
+        self._from_sample = from_sample
+        self._is_kept = is_kept
+        self._disk_limit_bytes = disk_limit_bytes
         self._source = source
         self._steps: list[Any] = list(steps)
         # Decimals are compared before they are narrowed.
         fixed = {n: "float64" if one == "float32" else one for n, one in types.fixed.items()}
         self._types = TypeOptions(float_mode="64", fixed=fixed)
         self._skip_bad_rows = skip_bad_rows
+        self.repeated: Places | None = None
 
     def steps_of(self, options: ShapeOptions) -> Steps:
         """All steps; raises UsageError where one does not fit the columns."""
+        if self._from_sample:
+            return self._estimated(options)
         n_rows = sample_rows(options.sample)
+        if options.dedup:
+            self._deduplicate(options)
         if options.balance is not None:
             self._steps.append(self._balanced(options.balance, options.seed))
         if options.stratify is not None and options.sample is not None:
@@ -55,10 +82,33 @@ class RowSelections:
             self._steps.append(self._limited(options.limit))
         return tuple(self._steps)
 
+    def _estimated(self, options: ShapeOptions) -> Steps:
+        """Steps that leave about as many rows as those that the options ask for.
+
+        How many rows repeat others a sample does not tell: none are left out.
+        """
+        n_rows = sample_rows(options.sample)
+        if options.balance is not None:
+            keys = self._by_class("--balance", options.balance).keys(options.seed)
+            counts = keys.counts or [1]
+            share = min(counts) * len(counts) / max(sum(counts), 1)
+            self._steps.append(Sample(share=share, seed=balance_seed(options.seed)))
+        if n_rows is not None:
+            read = self._pass("--sample", (), "")
+            share = min(1.0, n_rows / max(read.estimated_rows, 1))
+            self._steps.append(Sample(share=share, seed=options.seed))
+        elif options.sample is not None:
+            self._steps.append(Sample(share=float(options.sample), seed=options.seed))
+        if options.limit is not None:
+            read = self._pass("--limit", (), "")
+            rows = min(options.limit, read.estimated_rows)
+            self._steps.append(Limit(rows=rows, file=None, end=None))
+        return tuple(self._steps)
+
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps) if steps else self._source
+        return ShapedSource.of(self._source, steps, self.repeated) if steps else self._source
 
     def _pass(
         self, option: str, columns: Sequence[str], hint: str, *, skip_bad_rows: bool = False
@@ -84,7 +134,24 @@ class RowSelections:
             hint=hint,
             skip_bad_rows=skip_bad_rows or self._skip_bad_rows,
             wants_places=True,
+            from_sample=self._from_sample,
         )
+
+    def _deduplicate(self, options: ShapeOptions) -> None:
+        names = tuple(options.dedup)
+        if ALL in names:
+            names = tuple(filter(self._is_kept, self._so_far.names))
+            if not names:
+                raise UsageError("--dedup: no column is left to compare")
+        hint = "convert a file, or a dataset that the pipe was converted to"
+        found = find_repeated(
+            self._pass("--dedup", names, hint),
+            names,
+            keep="last" if options.keep == "last" else "first",
+            disk_limit_bytes=self._disk_limit_bytes,
+        )
+        self.repeated = found.places
+        self._steps.append(found.step)
 
     def _sampled(self, n_rows: int, seed: int) -> SampleRows:
         rows = _KeyedRows(
@@ -115,7 +182,12 @@ class RowSelections:
 
     def _by_class(self, option: str, column: str) -> _KeyedRows:
         hint = "convert a file, or a dataset that the pipe was converted to"
-        return _KeyedRows(self._pass(option, (column,), hint), column, option=option)
+        return _KeyedRows(
+            self._pass(option, (column,), hint),
+            column,
+            option=option,
+            from_sample=self._from_sample,
+        )
 
     def _limited(self, n_rows: int) -> Limit:
         hint = f"head -n {n_rows} FILE | bigdata convert - …"
@@ -134,7 +206,15 @@ class RowSelections:
 class _KeyedRows:
     """The rows of a pass with their keys, and the classes of a column; None: all are of one."""
 
-    def __init__(self, first_pass: FirstPass, column: str | None, *, option: str = "") -> None:
+    def __init__(
+        self,
+        first_pass: FirstPass,
+        column: str | None,
+        *,
+        option: str = "",
+        from_sample: bool = False,
+    ) -> None:
+        self._from_sample = from_sample
         self._pass = first_pass
         self._column = column
         self._option = option
@@ -149,15 +229,25 @@ class _KeyedRows:
 
     def again(self, seed: int) -> Iterator[Keys]:
         """The rows, in the order of the source."""
-        for fed, chunk in self._pass.chunks():
+        for file, chunk in self._chunks():
             if not chunk.rows:
                 continue
-            keys = mixed(places_of(chunk, fed.file).view(np.uint64), seed)
+            keys = mixed(places_of(chunk, file).view(np.uint64), seed)
             if self._column is None:
                 yield np.zeros(chunk.rows, np.int64), keys
                 continue
             found = class_codes(chunk.batch.column(self._pass.columns.index(self._column)))
             yield self._codes_of(found.values)[found.codes], keys
+
+    def _chunks(self) -> Iterator[tuple[int, Chunk]]:
+        """With the file of each: of all rows, or of a sample."""
+        if self._from_sample:
+            for unit in self._pass.sampled():
+                if unit.chunk is not None:
+                    yield unit.piece.file, unit.chunk
+            return
+        for fed, chunk in self._pass.chunks():
+            yield fed.file, chunk
 
     def _codes_of(self, values: Sequence[str | None]) -> np.ndarray:
         codes = [self._classes.setdefault(value, len(self._classes)) for value in values]

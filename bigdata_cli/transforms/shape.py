@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ def shaped(
     joins: Steps = (),
     split: HashSplit | None = None,
     from_sample: bool = False,
+    is_kept: Callable[[str], bool] = lambda name: True,
+    disk_limit_bytes: int | None = None,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -43,10 +45,13 @@ def shaped(
         joins: Their steps of `--join`, as `joined_tables` gives them.
         split: Statistics are those of the split for training by this rule; None for all rows.
         from_sample: Statistics are those of a sample: an estimate, in place of passes.
+        is_kept: Of a column, whether it is to be one of the dataset.
+        disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
 
     Raises:
         UsageError: A step does not fit the columns.
         DataError: A record cannot be kept.
+        BudgetError: What the steps take of the disk does not fit.
     """
     if not given_options(options):
         return source
@@ -62,7 +67,16 @@ def shaped(
     from bigdata_cli.transforms.stats_from import KnownStatistics
 
     types = types or TypeOptions()
-    steps = RowSelections(source, steps, types, skip_bad_rows=skip_bad_rows).steps_of(options)
+    rows = RowSelections(
+        source,
+        steps,
+        types,
+        skip_bad_rows=skip_bad_rows,
+        is_kept=is_kept,
+        disk_limit_bytes=disk_limit_bytes,
+        from_sample=from_sample,
+    )
+    steps = rows.steps_of(options)
     known = None if options.stats_from is None else KnownStatistics(options.stats_from)
     asked = ColumnSteps(
         source,
@@ -73,11 +87,12 @@ def shaped(
         known=known,
         split=split,
         from_sample=from_sample,
+        repeated=rows.repeated,
     )
     steps = asked.steps_of(options)
     if not steps:
         return source
-    made = ShapedSource.of(source, steps)
+    made = ShapedSource.of(source, steps, rows.repeated)
     if from_sample:
         made = replace(made, pass_seconds=asked.pass_seconds)
     _ = made.names  # which resolves the steps

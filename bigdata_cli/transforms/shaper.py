@@ -13,6 +13,7 @@ from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.transforms.chunks import OtherKindError, Shaping, shape_chunk, source_plan
 from bigdata_cli.transforms.evaluate import StepError
+from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.rows import select_rows
 
 _SHOWN_BYTES = 60
@@ -30,6 +31,7 @@ class Shaper:
             need no places.
         record: The bytes of the record at a position.
         line: The line of a position; None where lines are counted later.
+        repeated: The places of the rows that repeat others, where a step asks for them.
     """
 
     shaping: Shaping
@@ -37,6 +39,7 @@ class Shaper:
     again: Callable[[ParsePlan], Unit] | None = None
     record: Callable[[int], bytes] | None = None
     line: Callable[[int], int] | None = None
+    repeated: Places | None = None
 
     def shaped(self, unit: Unit) -> Unit:
         """The unit after the steps."""
@@ -46,7 +49,8 @@ class Shaper:
         chunk, rejects = unit.chunk, list(unit.chunk.rejects)
         while True:
             try:
-                found = shape_chunk(self.shaping, chunk, unit.piece.file, self.plan)
+                file = unit.piece.file
+                found = shape_chunk(self.shaping, chunk, file, self.plan, self.repeated)
                 break
             except OtherKindError as error:
                 return unit._replace(chunk=None, error=self._other_kind(error, unit, parsed))

@@ -25,13 +25,13 @@ from bigdata_cli.splits.entry import CutsEntry, rule_of
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
+from bigdata_cli.transforms.deduplicate import selected_again
 from bigdata_cli.transforms.entry import read_entry
 from bigdata_cli.transforms.join import Join
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.transforms.source import ShapedSource
-from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.dtype import Column, Kind
-from bigdata_cli.types.lattice import Observed, observed_as
+from bigdata_cli.types.lattice import Observed, TypeOptions, observed_as
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.verification.report import Finding
 
@@ -72,6 +72,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
     DataError where the manifest does not say how it was read.
     """
     manifest = dataset.manifest
+    is_same = True
     try:
         reading = _reading(manifest)
         dialect = reading.dialect
@@ -91,7 +92,13 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             for step in entry.steps:
                 if isinstance(step, Join):
                     step.check_table()
-            rows = _shaped(rows, manifest, entry.steps)
+            found, is_same = selected_again(
+                rows,
+                entry.steps,
+                TypeOptions(fixed=reading.options.types),
+                skip_bad_rows=plan.skip_bad_rows,
+            )
+            rows = _with_own_columns(found, manifest)
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(
@@ -103,15 +110,19 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             raise UsageError(
                 f'{rows.files[0].name} has no column "{name}": {dataset.path} was not made of it'
             )
-    return OpenedSource(rows=rows, plan=plan, findings=tuple(_fingerprints(dataset, rows)))
+    findings = _fingerprints(dataset, rows)
+    if not is_same and not findings:
+        what = "other rows repeat one another than those that --dedup has left out"
+        findings.append(Finding(file=rows.files[0].name, what=what))
+    return OpenedSource(rows=rows, plan=plan, findings=tuple(findings))
 
 
-def _shaped(rows: RowSource, manifest: Manifest, steps: Steps) -> RowSource:
+def _with_own_columns(found: ShapedSource, manifest: Manifest) -> ShapedSource:
     """The rows after the steps of the dataset, which know its own columns only: files that were
     converted `--like` another dataset may have more."""
     columns = Preprocessing.of(manifest).recipe().columns
-    found = ShapedSource.of(rows, steps)
-    own = replace(found, columns=tuple(name for name in columns if name in rows.names))
+    names = found.inner.names
+    own = replace(found, columns=tuple(name for name in columns if name in names))
     try:
         _ = own.names
     except UsageError:  # a step on a column that was left out afterwards

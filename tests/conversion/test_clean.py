@@ -77,3 +77,22 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a file"):
         clean(tmp_path / "notes.txt")
     assert tmp_path.joinpath("notes.txt").read_text() == "x"
+
+
+def test_tasks_of_a_job_array_go(source: Path, output: str) -> None:
+    for task in ("1/2", "2/2"):
+        convert(source, to="parquet", output=output, shards=4, task=task)
+    store = open_store(as_place(output))
+    assert store.names()
+    assert len(clean(output).files) >= 5
+    assert store.names() == []
+
+
+def test_tasks_at_an_address_are_committed(source: Path, output: str) -> None:
+    from bigdata_cli import commit
+
+    for task in ("2/2", "1/2"):
+        convert(source, to="parquet", output=output, shards=4, task=task)
+    assert commit(output).rows == 2000
+    assert clean(output).files == ()
+    assert open_dataset(output).rows == 2000

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import commit, convert, open_dataset, verify
+from bigdata_cli.conversion import clean
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.commit_options import CommitOptions
 from bigdata_cli.conversion.job_array import commit as commit_with
@@ -285,3 +286,19 @@ def test_a_dataset_is_no_array(source: Path) -> None:
 def test_a_task_that_is_none(text: str, source: Path) -> None:
     with pytest.raises(UsageError, match=r"task is|is not a task|not K/N"):
         convert(source, to="parquet", task=text)
+
+
+def test_what_tasks_left_can_be_cleaned(source: Path) -> None:
+    output = source.parent / "out"
+    task(source, 1)
+    lock = task_store(LocalStore(output), TaskNumber(2, 3)).lock()
+    (output / "_task-00002-of-00003").mkdir()
+    lock.acquire()
+    with pytest.raises(UsageError, match="task 2/3 is still running"):
+        clean.run(output)
+    with pytest.raises(UsageError, match="task 2/3 is still running"):
+        convert(source, to="parquet", output=output, force=True)
+    lock.release()
+    report = clean.run(output)
+    assert "_task-00001-of-00003/_journal.jsonl" in report.files
+    assert not output.exists() or not list(output.iterdir())

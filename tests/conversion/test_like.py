@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from bigdata_cli import convert, open_dataset, verify
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION
@@ -344,3 +346,75 @@ def test_without_a_format_and_a_model_it_asks_for_one(source: Path, tmp_path: Pa
     with pytest.raises(UsageError, match="no format") as raised:
         convert(source, output=tmp_path / "new")
     assert "like" in str(raised.value)
+
+
+def test_a_joined_table_is_joined_again(tmp_path: Path) -> None:
+    prices, old, new = (tmp_path / f"{name}.csv" for name in ("prices", "old", "new"))
+    prices.write_text("item,price\na,1.5\nb,2.5\n")
+    old.write_text("n,item\n" + "1,a\n2,b\n3,c\n" * 20)
+    new.write_text("n,item\n7,b\n8,z\n")
+    convert(
+        old,
+        to="parquet",
+        output=tmp_path / "old",
+        join=[prices],
+        on=["item"],
+        derive={"cost": "n * price"},
+        fill={"price": "mean"},
+    )
+    convert(new, like=tmp_path / "old", output=tmp_path / "new", types={"item": "text"})
+    got = frame_of(tmp_path / "new")
+    assert got["price"].tolist() == [2.5, 2.0]
+    assert got["cost"].iloc[0] == 17.5
+    assert verify(tmp_path / "new", source=new).findings == ()
+    prices.write_text("item,price\na,1.5\nb,9.5\n")
+    with pytest.raises(DataError, match=r"prices\.csv"):
+        convert(new, like=tmp_path / "old", output=tmp_path / "again")
+
+
+@given(
+    old=st.lists(
+        st.tuples(
+            st.integers(-300, 300) | st.none(),
+            st.floats(-1e6, 1e6).map(lambda x: round(x, 3)) | st.none(),
+            st.sampled_from(["a", "b", "ä", "x y"]) | st.none(),
+        ),
+        min_size=3,
+        max_size=40,
+    ),
+    new=st.lists(
+        st.tuples(st.integers(-100, 100), st.sampled_from(["a", "b", "?", "c"]), st.booleans()),
+        min_size=1,
+        max_size=10,
+    ),
+)
+@settings(max_examples=10, deadline=None)
+def test_any_rows_become_the_same_again_and_others_by_the_same_rule(
+    old: list[Any], new: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    frame = pd.DataFrame(old, columns=["n", "x", "c"]).astype({"n": "Int64"})
+    frame.to_csv(folder / "old.csv", index=False)
+    assume(frame["n"].notna().any())
+    known = set(frame["c"].dropna())
+    convert(
+        folder / "old.csv",
+        to="arrow",
+        output=folder / "old",
+        types={"c": "category", "x": "float64", "n": "float64"},
+        fill={"n": "mean"},
+        minmax=["n"],
+    )
+    convert(folder / "old.csv", like=folder / "old", output=folder / "again")
+    assert files_of(folder / "again") == files_of(folder / "old")
+    other = pd.DataFrame(new, columns=["n", "c", "more"]).assign(x=1.5)
+    other.to_csv(folder / "new.csv", index=False)
+    report = convert(folder / "new.csv", like=folder / "old", output=folder / "new")
+    n_unknown = sum(value not in known for value in other["c"])
+    assert report.manifest.unknown_values == ({"c": n_unknown} if n_unknown else {})
+    old_n = frame["n"].astype(float)
+    old_n = old_n.fillna(old_n.mean())
+    wanted = (other["n"] - old_n.min()) / ((old_n.max() - old_n.min()) or 1.0)
+    got = [row for batch in open_dataset(folder / "new").read() for row in batch.to_pylist()]
+    np.testing.assert_allclose([row["n"] for row in got], wanted, rtol=1e-5, atol=1e-6)
+    assert [row["c"] for row in got] == [v if v in known else None for v in other["c"]]

@@ -47,6 +47,10 @@ def test_every_block_of_the_page_on_loaders_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "loaders.md", tmp_path) == {"sh", "python"}
 
 
+def test_every_block_of_the_page_on_trees_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "trees.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_shuffles_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "shuffle.md", tmp_path) == {"sh"}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,12 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, open_dataset, verify
+from bigdata_cli.conversion import workers
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.report import ConvertReport
 from bigdata_cli.conversion.run import run
+from bigdata_cli.conversion.shard_spec import ShardResult
+from bigdata_cli.engines.executor import ExecutorEngine
 from bigdata_cli.engines.options import EngineOptions
-from bigdata_cli.errors import BigdataError, DataError
+from bigdata_cli.errors import BigdataError, DataError, EngineError
 from bigdata_cli.formats.registry import get_traits
+from bigdata_cli.io.store import partial_name
 from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_widening import SAMPLE_BYTES, UNIT_BYTES, contents, sources, statistics
 from tests.datasets import LAYOUTS
@@ -189,6 +194,90 @@ def client() -> Iterator[Any]:
 
 
 class TestDask(DatasetContract):
+    def test_all_workers_are_kept_busy(self) -> None:
+        assert ExecutorEngine(self.executor, jobs=7).n_workers == 2
+
     @pytest.fixture(autouse=True)
     def _executor(self, client: Any) -> None:
         self.executor = client.get_executor(pure=False)
+
+
+class Breaks(Executor):
+    """Does some tasks at once, and is gone then."""
+
+    def __init__(self, n_tasks: int) -> None:
+        self._n_left = n_tasks
+
+    def submit(self, work: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        if not self._n_left:
+            raise BrokenExecutor("its machines are off")
+        self._n_left -= 1
+        future: Future[Any] = Future()
+        future.set_result(work(*args, **options))
+        return future
+
+
+def test_workers_that_are_gone_are_an_error_and_the_command_goes_on(tmp_path: Path) -> None:
+    source, output = tmp_path / "rows.csv", tmp_path / "there"
+    source.write_text(rows_text())
+    how: dict[str, Any] = {"to": "parquet", "shards": 6}
+    with pytest.raises(EngineError, match="executor are gone: its machines are off") as raised:
+        convert(source, output=output, engine=Breaks(4), **how)
+    assert raised.value.exit_code == 7
+    assert "of 6 shards are done; the same command goes on" in raised.value.__notes__[0]
+    assert not (output / "_manifest.json").exists()
+    report = convert(source, output=output, engine=Breaks(9), **how)
+    assert report.resumed_shards > 0
+    convert(source, output=tmp_path / "here", **how)
+    assert_same_files(output, tmp_path / "here")
+
+
+class WritesElsewhere(Executor):
+    """A worker whose output is not the one that is seen here."""
+
+    def submit(self, work: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        outcome = work(*args, **options)
+        for event in outcome.events:
+            if isinstance(event, ShardResult):
+                for file in event.files:
+                    (self.output / partial_name(file.name)).unlink()
+        future: Future[Any] = Future()
+        future.set_result(outcome)
+        return future
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+
+
+def test_files_that_are_not_here_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_SECONDS_TO_APPEAR", 0.0)
+    source, output = tmp_path / "rows.csv", tmp_path / "there"
+    source.write_text(rows_text(300))
+    with pytest.raises(EngineError, match="does not have it here") as raised:
+        convert(source, to="parquet", shards=2, output=output, engine=WritesElsewhere(output))
+    assert "on a file system that all machines share" in (raised.value.hint or "")
+
+
+class SeesAnotherFile(Executor):
+    """A worker that has another source under the same name."""
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+
+    def submit(self, work: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        stat = self.source.stat()
+        os.utime(self.source, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+        future: Future[Any] = Future()
+        future.set_result(work(*args, **options))
+        os.utime(self.source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        return future
+
+
+def test_a_source_that_is_another_one_on_a_worker_is_an_error(tmp_path: Path) -> None:
+    source, output = tmp_path / "rows.csv", tmp_path / "there"
+    source.write_text(rows_text(300))
+    with pytest.raises(DataError, match=r"rows\.csv changed while it was read"):
+        convert(source, to="parquet", shards=2, output=output, engine=SeesAnotherFile(source))
+    assert not output.exists()

@@ -324,7 +324,29 @@ def check_page_index(path: Path, table: pa.Table) -> None:
                     low, high = (v.as_py().encode() for v in pc.min_max(part).values())
                     assert index[2].items[p] <= low
                     assert index[3].items[p] >= high
+                    if max(len(low), len(high)) <= 64:
+                        assert (index[2].items[p], index[3].items[p]) == (low, high)
         start += group[3]
+
+
+@pytest.mark.parametrize("n_alike", [0, 1, 7, 8, 9, 16, 40])
+def test_bounds_of_texts_that_begin_alike(tmp_path: Path, n_alike: int) -> None:
+    """Some are the beginning of others, some go on with bytes of zero; in three pages."""
+    n = 140_000
+    random = np.random.default_rng(n_alike)
+    ends = ["", "\0", "\0\0", "a", "é", "\x7f\x7f", "🙂"]
+    between = [f"{number:x}" for number in random.integers(0, 1 << 40, n).tolist()]
+    values = [
+        "b" * n_alike + (middle if kind < 90 else "") + ends[kind % len(ends)]
+        for middle, kind in zip(between, random.integers(0, 100, n).tolist(), strict=True)
+    ]
+    table = pa.table({"x": pa.array(values, mask=random.random(n) < 0.1)})
+    path = write(tmp_path, one_column("text"), [table])
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    assert "DELTA_LENGTH_BYTE_ARRAY" in chunk.encodings
+    kept = [value.encode() for value in table.column("x").to_pylist() if value is not None]
+    assert (chunk.statistics.min_raw, chunk.statistics.max_raw) == (min(kept), max(kept))
+    check_page_index(path, table)
 
 
 @pytest.mark.parametrize("compression", CODECS)

@@ -270,3 +270,15 @@ def test_file_addresses_are_paths(tmp_path: Path) -> None:
     report = convert(f"file://{path}", to="parquet", output=f"file://{tmp_path}/out")
     assert report.output == tmp_path / "out"
     assert open_dataset(tmp_path / "out").rows == 1
+
+
+def test_an_interrupted_command_is_shown_without_secrets(capsys) -> None:
+    from bigdata_cli.cli import main
+
+    with pytest.raises(SystemExit) as caught:
+        main(["inspect", "https://me:pa55word@127.0.0.1:9/a.csv?token=t0ken", "--label", "x"])
+    told = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "https://127.0.0.1:9/a.csv?token=… cannot be read" in told
+    assert "pa55word" not in told
+    assert "t0ken" not in told

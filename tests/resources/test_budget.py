@@ -12,6 +12,7 @@ from bigdata_cli.resources.budget import (
     budget_within,
     dealing_limit,
     plan_budget,
+    plan_processes,
     smallest_limit,
 )
 
@@ -70,3 +71,29 @@ def test_tables_are_of_the_usual_size_where_memory_is_there(monkeypatch) -> None
     budget = budget_within(None, work, jobs=2)
     assert budget.batch_bytes is None
     assert budget.expected_bytes <= budget.limit_bytes
+
+
+NARROW = Work(unit_bytes=4 << 20, scratch_share=2.0, chunk_share=1.5, table_bytes=20 * MB)
+
+
+def test_processes_stay_below_the_limit_together_and_are_fewer_where_it_is_low() -> None:
+    cuts = [plan_processes(limit * MB, NARROW, jobs=4) for limit in range(400, 2_000, 100)]
+    n_jobs = [cut.jobs for cut in cuts]
+    assert n_jobs == sorted(n_jobs)
+    assert (n_jobs[0], n_jobs[-1]) == (1, 4)
+    for cut in cuts:
+        assert cut.jobs * 160 * MB < cut.expected_bytes <= cut.limit_bytes
+
+
+@pytest.mark.parametrize("limit", range(400 * MB, 1_600 * MB, 200 * MB))
+def test_processes_write_the_tables_of_threads(limit: int) -> None:
+    threads = plan_budget(limit, NARROW, jobs=4)
+    processes = plan_processes(limit, NARROW, jobs=4)
+    assert processes.batch_bytes == threads.batch_bytes
+    assert processes.max_record_bytes == threads.max_record_bytes
+
+
+def test_too_little_for_one_process_is_an_error() -> None:
+    with pytest.raises(BudgetError, match="is too little") as raised:
+        plan_processes(300 * MB, NARROW, jobs=4)
+    assert "--engine local takes less" in (raised.value.hint or "")

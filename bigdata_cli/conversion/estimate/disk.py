@@ -19,7 +19,7 @@ from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import Store, StoredFile, partial_bytes
 from bigdata_cli.io.stores import open_store
-from bigdata_cli.url import Place
+from bigdata_cli.url import Place, Url
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.options import ConvertOptions
@@ -79,6 +79,8 @@ def check_disk(plan: Plan) -> DiskWatch | None:
     Nothing is encoded where it is plain that there is room.
     """
     budget = disk_budget(plan.output, plan.options)
+    if not budget.told and isinstance(plan.output, Url):
+        return None  # nobody knows how much room there is
     sample = plan.sample
     is_known = sample.size_known
     if is_known and _upper_bound(plan) <= budget.left_bytes:

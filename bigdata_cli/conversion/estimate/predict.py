@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -66,20 +67,22 @@ def predict(rows: SampledRows, options: ConvertOptions, *, temporary_bytes: int 
     """
     form = get_format(options.to)
     rows = rows.under(options)
-    if options.order.shuffle:
-        rows = rows.shuffled()
+    options.order.check(rows.schema.names)
+    rows = rows.in_order(options.order)
     storage = storage_options(form, options)
     form.check(rows.schema, storage)
     growth = _Growth(form, storage, rows)
     total = growth.bytes_of(rows.all_rows, 1)
     shards = options.shards or count_shards(total, options)
+    if options.order.partition_by:
+        folders = math.prod(max(1, rows.distinct[name]) for name in options.order.partition_by)
+        shards = max(shards, min(folders, rows.all_rows))
     shares = tuple((options.splits.split or {"": 1.0}).values())
     if shards > 1 or len(shares) > 1:
         of_splits = (round(rows.all_rows * share) for share in shares)
         total = sum(growth.bytes_of(n_rows, shards) for n_rows in of_splits)
     encoding, scattered = growth.seconds, 0
     if options.order.changes:
-        options.order.check(rows.schema.names)
         of_buckets = _scattering(rows, options)
         scattered = of_buckets.bytes_of(rows.all_rows, 1)
         encoding += (1 + GATHER_SHARE) * of_buckets.seconds

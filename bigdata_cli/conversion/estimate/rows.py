@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from bigdata_cli.conversion.estimate.size import fitting_units
 from bigdata_cli.conversion.options import ConvertOptions
+from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.survey import storage_options
+from bigdata_cli.formats.buckets.sort_keys import Keys
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.sample import Sample, settle
@@ -76,13 +78,18 @@ class SampledRows:
             left -= batch.num_rows
             yield batch
 
-    def shuffled(self) -> SampledRows:
-        """The same rows in random order, in as many pieces: what rows of a shuffled dataset are."""
-        if not self.rows:
+    def in_order(self, options: OrderOptions) -> SampledRows:
+        """The same rows in the order of a dataset, in as many pieces."""
+        if not self.rows or not options.changes:
             return self
-        table = pa.Table.from_batches(self.batches).unify_dictionaries()
-        order = np.random.default_rng(0).permutation(self.rows)
-        mixed = table.take(pa.array(order)).combine_chunks().to_batches()[0]
+        table = pa.Table.from_batches(self.batches).unify_dictionaries().combine_chunks()
+        if options.shuffle:
+            order = np.random.default_rng(0).permutation(self.rows)
+        else:
+            by = options.sort_columns()
+            (whole,) = table.to_batches()
+            order = Keys.of([whole.column(one.name) for one in by], by).order()
+        (mixed,) = table.take(pa.array(order)).combine_chunks().to_batches()
         size = -(-self.rows // len(self.batches))
         batches = tuple(mixed.slice(start, size) for start in range(0, self.rows, size))
         return replace(self, batches=batches)

@@ -11,11 +11,12 @@ from functools import cache, lru_cache
 
 import h5py
 import numpy as np
-from h5py import h5d, h5o, h5p, h5s, h5t
+from h5py import h5d, h5f, h5fd, h5o, h5p, h5s, h5t
 from h5py._objects import phil
 
 from bigdata_cli.formats.deflate import Compress
 from bigdata_cli.formats.hdf5.encode import LONG, EncodedRows, EncodedText, shuffled
+from bigdata_cli.io.discardable import DiscardableFile
 
 _CHUNKS_AT_ONCE = 16
 """A dataset grows by so many chunks, as each time takes as long as to write one."""
@@ -290,6 +291,22 @@ def _creation(
 @lru_cache(64)
 def _space(shape: tuple[int, ...], *, can_grow: bool) -> h5s.SpaceID:
     return h5s.create_simple(shape, (h5s.UNLIMITED, *shape[1:]) if can_grow else shape)
+
+
+def new_file(stream: DiscardableFile) -> h5py.File:
+    """A file that keeps the order of its datasets, and no times: the same rows give the same bytes.
+
+    `h5py.File` writes when the root group was made.
+    """
+    order = h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED
+    creation = h5p.create(h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    creation.set_link_creation_order(order)
+    creation.set_attr_creation_order(order)
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_LATEST)
+    access.set_fileobj_driver(h5fd.fileobj_driver, stream)
+    return h5py.File(h5f.create(b"shard", h5f.ACC_TRUNC, fcpl=creation, fapl=access))
 
 
 def put_in_order(file: h5py.File, names: Sequence[str]) -> None:

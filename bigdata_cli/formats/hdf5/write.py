@@ -13,7 +13,13 @@ from h5py import h5t
 from bigdata_cli.checksum import FileEntry, entry_of_source
 from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions
 from bigdata_cli.formats.deflate import FAST_LEVEL, zlib_stream
-from bigdata_cli.formats.hdf5.dataset import Deflate, RowsDataset, TextDataset, put_in_order
+from bigdata_cli.formats.hdf5.dataset import (
+    Deflate,
+    RowsDataset,
+    TextDataset,
+    new_file,
+    put_in_order,
+)
 from bigdata_cli.formats.hdf5.encode import (
     MAX_TABLE_BYTES,
     VOCABULARY,
@@ -70,7 +76,7 @@ class Hdf5Writer(ShardWriter):
         self._name = name.file("h5")
         self._store, self._partial = store, partial_name(self._name)
         self._stream = DiscardableFile(store.create_path(self._partial))
-        self._file = h5py.File(self._stream, "w", track_order=True)
+        self._file = new_file(self._stream)
         self._datasets: dict[str, RowsDataset | TextDataset] = {}
         self._masks: dict[str, RowsDataset] = {}
         self._widths: dict[str, int] = {}

@@ -8,44 +8,54 @@ import os
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.errors import DataError, SourceLostError
 from bigdata_cli.io.remote.files import look_at, read_range
+from bigdata_cli.io.remote.runs import Runs
 from bigdata_cli.url import Snapshot, Url
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
 
-_SLACK_BYTES = 1 << 17
-"""What begins so close behind or before the end of an earlier read goes on with it."""
-_MIN_REQUEST_BYTES, _N_KEPT = 1 << 19, 4
-_MAX_RUNS = 64
+_N_KEPT = 4
 _MIN_SHARE = 4
 """After this part of a block, read without a gap, blocks are read."""
 
 
 class Blocks(NamedTuple):
-    """How a file is read: in blocks of so many bytes, so many ahead, so many kept."""
+    """How a file is read: in blocks of so many bytes, so many ahead, so many kept.
+
+    min_bytes: of a request for what goes on with nothing.
+    """
 
     block_bytes: int
     n_ahead: int
     n_kept: int
+    min_bytes: int
 
 
-STREAMED = Blocks(4 << 20, 6, 10)
+STREAMED = Blocks(4 << 20, 6, 10, 1 << 19)
 """For what is read from its start to its end, by several threads or one."""
-SCATTERED = Blocks(1 << 19, 4, 64)
+SCATTERED = Blocks(1 << 19, 4, 64, 1 << 18)
 """For what is read here and there, as the columns of a row group."""
 READ_AHEAD_BYTES = STREAMED.block_bytes * STREAMED.n_kept
 """The most memory that one file takes."""
+
+
+@lru_cache(32)
+def _small_range(url: Url, snapshot: Snapshot, start: int, stop: int) -> bytes:
+    """The beginning and the end of a file are looked at again and again before it is read."""
+    return read_range(url, start, stop)
 
 
 class RangeReader:
     """Reads a file at any place; any thread may call it.
 
     Reading that goes on where an earlier read ended is served from blocks. They are fetched ahead
-    in threads, the more the longer it goes on. Any other read fetches what it asks for and no more.
+    in threads, the more the longer it goes on, and the less the more places are read in turns. Any
+    other read fetches what it asks for, and little more.
     """
 
     def __init__(self, url: Url, size: int, blocks: Blocks) -> None:
@@ -54,8 +64,7 @@ class RangeReader:
         self._how = blocks
         self._lock = threading.Lock()
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
-        self._runs: OrderedDict[int, int] = OrderedDict()
-        """Where reading without a gap ended, and after how many bytes."""
+        self._runs = Runs()
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=_N_KEPT)
         self._pool: ThreadPoolExecutor | None = None
 
@@ -75,15 +84,18 @@ class RangeReader:
         wanted = max(0, min(len(view), self._size - offset))
         if not wanted:
             return 0
-        n_before = self._bytes_before(offset, wanted)
+        with self._lock:
+            n_before, n_active = self._runs.take(offset, wanted)
         size = self._how.block_bytes
-        if n_before < size // _MIN_SHARE:
+        n_each = self._how.n_kept // n_active
+        if not n_each or n_before < size // _MIN_SHARE:
             self._read_alone(view[:wanted], offset)
             return wanted
+        n_ahead = min(n_before // size, self._how.n_ahead, n_each - 1)
         done = 0
         while done < wanted:
             index, skipped = divmod(offset + done, size)
-            block = self._content(index, n_before // size)
+            block = self._content(index, n_ahead)
             piece = memoryview(block)[skipped : skipped + wanted - done]
             view[done : done + len(piece)] = piece
             done += len(piece)
@@ -92,28 +104,25 @@ class RangeReader:
     def _read_alone(self, view: memoryview, offset: int) -> None:
         """Fill a view by one request; where that is small, more is fetched and kept."""
         stop = offset + len(view)
+        if len(view) > self._how.min_bytes:
+            view[:] = read_range(self._url, offset, stop)
+            return
         with self._lock:
             kept = list(self._kept)
         for start, data in kept:
             if start <= offset and stop <= start + len(data):
                 view[:] = memoryview(data)[offset - start : stop - start]
                 return
-        end = min(max(stop, offset + _MIN_REQUEST_BYTES), self._size)
-        data = read_range(self._url, offset, end)
-        view[:] = memoryview(data)[: len(view)]
-        if len(data) <= _MIN_REQUEST_BYTES:
-            with self._lock:
-                self._kept.append((offset, data))
-
-    def _bytes_before(self, offset: int, wanted: int) -> int:
-        """How many bytes were read without a gap before a read, which is taken down."""
+        start = max(0, min(offset, self._size - self._how.min_bytes))  # all of the end is asked for
+        end = min(start + self._how.min_bytes, self._size)
+        known = self._url.snapshot
+        if known is not None and known.version:
+            data = _small_range(self._url, known, start, end)
+        else:  # nothing would tell another file from this one
+            data = read_range(self._url, start, end)
+        view[:] = memoryview(data)[offset - start : stop - start]
         with self._lock:
-            near = [end for end in self._runs if abs(offset - end) <= _SLACK_BYTES]
-            n_before = max((self._runs.pop(end) for end in near), default=0)
-            self._runs[offset + wanted] = n_before + wanted
-            while len(self._runs) > _MAX_RUNS:
-                self._runs.popitem(last=False)
-        return n_before
+            self._kept.append((start, data))
 
     def _content(self, index: int, n_ahead: int) -> bytes:
         """The bytes of a block."""
@@ -127,7 +136,6 @@ class RangeReader:
         """A block, being fetched or there; some after it are fetched too."""
         with self._lock:
             last = (self._size - 1) // self._how.block_bytes
-            n_ahead = min(n_ahead, self._how.n_ahead)
             for ahead in range(index, min(index + n_ahead, last) + 1):
                 if ahead not in self._blocks:
                     self._blocks[ahead] = self._submit(ahead)

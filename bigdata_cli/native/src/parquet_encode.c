@@ -59,10 +59,11 @@ static void put_dictionary(struct work *work, int64_t column, const struct bd_en
     end_page(work, page, out);
 }
 
-/* The bounds of texts at two places. */
+/* The bounds of texts at two places; none where the second has no largest beginning. */
 static void put_text_range(struct work *work, const struct bd_gathered *gathered, int64_t low,
                            int64_t high, struct bd_parquet_bounds *bounds)
 {
+    bounds->min_size = bounds->max_size = -1;
     bd_put_text_bounds(&work->bounds, gathered->texts[low], gathered->lengths[low],
                        gathered->texts[high], gathered->lengths[high], bounds);
 }

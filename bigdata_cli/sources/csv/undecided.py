@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bigdata_cli.native import parser as native
 from bigdata_cli.sources.bad_values import (
     InvalidValue,
+    check_float32,
     contradiction,
     converter_of,
     other_format,
@@ -14,11 +17,11 @@ from bigdata_cli.sources.bad_values import (
     too_many_categories,
 )
 from bigdata_cli.sources.csv.blocks import Block
-from bigdata_cli.sources.csv.column_plan import Parsed
+from bigdata_cli.sources.csv.column_plan import Parsed, storage_of
 from bigdata_cli.sources.csv.columns import not_utf8
 from bigdata_cli.sources.csv.rules import Rules
 from bigdata_cli.types.dtype import Kind, integer_range, kind_of
-from bigdata_cli.types.state import ColumnState
+from bigdata_cli.types.state import ColumnState, arrow_schema
 
 
 def flagged_columns(parsed: Parsed, undecided: np.ndarray) -> list[int]:
@@ -30,6 +33,8 @@ def flagged_columns(parsed: Parsed, undecided: np.ndarray) -> list[int]:
     flagged |= is_category & (results["n_distinct"] < 0)
     narrow = plan.fixed & np.isin(plan.modes, (native.INT64, native.UINT64))
     flagged |= narrow & (results["has_range"] != 0)
+    may_overflow = plan.fixed & (plan.storage == native.STORAGES["float32"])
+    flagged |= may_overflow & (results["float32_error"] >= 1.0)
     return np.flatnonzero(flagged).tolist()
 
 
@@ -61,6 +66,8 @@ def check_column(
         _convert(values, own, texts, ~is_hard, state, rules)
     if state.fixed and kind_of(state.dtype) is Kind.INT:
         _check_range(parsed, index, state, decisions)
+    if state.fixed and state.dtype == "float32":
+        _check_float32(parsed, index, state, decisions)
     if not parsed.results["is_utf8"][index]:
         _raise_not_utf8(parsed, index)
     if state.dtype == "category" and parsed.results["n_distinct"][index] < 0:
@@ -134,6 +141,21 @@ def _check_range(parsed: Parsed, index: int, state: ColumnState, decisions: np.n
     wrong = np.flatnonzero(valid & ((values < low) | (values > high)))
     if len(wrong):
         raise contradiction(wrong, str(values[wrong[0]]), state)
+
+
+def _check_float32(parsed: Parsed, index: int, state: ColumnState, decisions: np.ndarray) -> None:
+    """Raise InvalidValue where a float32 of fixed dtype has values beyond it."""
+    # The others are not settled yet.
+    columns = [state if s is state else replace(s, dtype="null") for s in parsed.columns]
+    storage = np.array([storage_of(one.dtype) for one in columns], np.int32)
+    batch = parsed.parser.batch(storage, parsed.rows, arrow_schema(columns))
+    stored = batch.column(index).fill_null(0.0).to_numpy().copy()
+    stored[decisions["row"]] = 0.0
+    check_float32(stored, int(parsed.results["n_infinite"][index]), state)
+    decided = np.zeros(parsed.rows)
+    decided[decisions["row"]] = decisions["value"].view(np.float64)
+    with np.errstate(over="ignore"):
+        check_float32(decided.astype(np.float32), np.isinf(decided), state)
 
 
 def _raise_not_utf8(parsed: Parsed, index: int) -> None:

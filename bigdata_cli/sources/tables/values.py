@@ -14,7 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from bigdata_cli.native.library import CLASSIFIED, address, lib
-from bigdata_cli.sources.bad_values import InvalidValue, contradiction, converter_of
+from bigdata_cli.sources.bad_values import (
+    InvalidValue,
+    check_float32,
+    contradiction,
+    converter_of,
+)
 from bigdata_cli.sources.csv.blocks import PADDING_BYTES
 from bigdata_cli.sources.csv.columns import NO_VALUE, not_utf8
 from bigdata_cli.sources.csv.dialect import Dialect
@@ -124,7 +129,13 @@ def cells_of(values: Values, state: ColumnState) -> Cells:
     if kind is Kind.INT and pat.is_integer(array.type):
         return _integer_cells(array, state)
     if kind is Kind.FLOAT and (pat.is_integer(array.type) or pat.is_floating(array.type)):
-        return _float_cells(array)
+        cells = _float_cells(array)
+        if state.fixed and state.dtype == "float32":
+            numbers = cells.values.view(np.float64)
+            with np.errstate(over="ignore"):
+                narrow = numbers.astype(np.float32)
+            check_float32(narrow, np.isinf(numbers), state)
+        return cells
     if kind is Kind.DATE and pat.is_date(array.type):
         return Cells(_numpy(array.view(pa.int32())).astype(np.int64), _flags(array))
     if kind is Kind.TIMESTAMP and pat.is_temporal(array.type):

@@ -1,0 +1,254 @@
+"""Batches that mix the rows of several datasets, in shares that do not change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.encode import Encoding
+from bigdata_cli.loaders.make_encoder import make_encoder
+from bigdata_cli.loaders.order import MIXTURES, check_count, check_not_negative, generator
+from bigdata_cli.loaders.stream import STATE_VERSION, BatchStream, StreamOptions, check_state
+from bigdata_cli.types.dtype import Kind
+
+
+class MixedStream:
+    """The batches of several streams, one of each together, epoch after epoch.
+
+    An epoch ends when every row of every dataset was there at least once: those with fewer batches
+    begin their next epoch, in another order. A batch has fewer rows where one of them ends.
+    """
+
+    def __init__(self, streams: Sequence[BatchStream], options: StreamOptions) -> None:
+        """Make a stream of others, whose batch sizes are the shares.
+
+        Args:
+            streams: The streams; their rows have the same arrays.
+            options: Those of the mixture: the sum of the batch sizes, the seed, the reader.
+        """
+        self.streams = tuple(streams)
+        self.encoder = streams[0].encoder
+        self.options = options
+        self._epoch = 0
+        self._n_given = 0
+        self._started = False
+        for stream in self.streams:
+            if stream.batches_of_every_epoch is None:
+                raise UsageError(
+                    f"{stream.dataset.path} cannot be mixed for several readers: each of them has "
+                    "whole shards, of other rows in each epoch",
+                    hint="one reader, without workers; or another format or compression",
+                )
+
+    def batches_in(self, epoch: int) -> int:
+        """Return the number of batches of an epoch: those of the longest dataset."""
+        return max(stream.batches_in(epoch) for stream in self.streams)
+
+    def __len__(self) -> int:
+        """The number of batches of the next iteration, from the start of its epoch."""
+        return self.batches_in(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration be this epoch, from its start."""
+        check_not_negative("epoch", epoch)
+        self._epoch, self._n_given, self._started = int(epoch), 0, False
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._started:
+            self._epoch, self._n_given = self._epoch + 1, 0
+        self._started = True
+        return self._batches(self._epoch, self._n_given)
+
+    def for_epochs(self, epochs: int | None) -> Iterator[Any]:
+        """Return the batches of `epochs` epochs in a row; None for no end."""
+        if epochs is not None:
+            check_count("epochs", epochs)
+        turns = count() if epochs is None else range(epochs)
+        return (batch for _ in turns for batch in self)
+
+    def _batches(self, epoch: int, n_given: int) -> Iterator[Any]:
+        n_batches = self.batches_in(epoch)
+        parts = [_repeated(stream, epoch, n_given, n_batches) for stream in self.streams]
+        try:
+            for number in range(n_given, n_batches):
+                arrays = [
+                    np.concatenate(same)
+                    for same in zip(*(next(part) for part in parts), strict=True)
+                ]
+                if self.options.shuffle:
+                    order = generator(
+                        self.options.seed, epoch, MIXTURES, self.options.rank, number
+                    ).permutation(len(arrays[0]))
+                    arrays = [array[order] for array in arrays]
+                if epoch == self._epoch and self._started:
+                    self._n_given += 1
+                yield self.encoder.batch(arrays)
+        finally:
+            for part in parts:
+                part.close()
+        if epoch == self._epoch and self._started:
+            self._epoch, self._n_given, self._started = epoch + 1, 0, False
+
+    def fingerprint(self) -> str:
+        """Return a digest of all streams, and of the number of readers."""
+        known = [stream.fingerprint() for stream in self.streams]
+        text = json.dumps([known, vars(self.options)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position of the iteration that started last; see `BatchStream`."""
+        return self.state_at(self._epoch, self._n_given)
+
+    def state_at(self, epoch: int, batches: int) -> dict[str, Any]:
+        """Return the state after `batches` batches of an epoch.
+
+        Raises:
+            UsageError: The epoch has fewer batches.
+        """
+        check_not_negative("epoch", epoch)
+        total = self.batches_in(epoch)
+        if not 0 <= batches <= total:
+            raise UsageError(f"epoch {epoch} has {total:,} batches, and not {batches:,}")
+        return {
+            "version": STATE_VERSION,
+            "seed": self.options.seed,
+            "epoch": epoch,
+            "batches": batches,
+            "fingerprint": self.fingerprint(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next iteration continue at a state, with exactly the batches that remained.
+
+        Raises:
+            UsageError: The state is of other datasets, other weights or other options.
+        """
+        check_state(state)
+        if state["fingerprint"] != self.fingerprint():
+            raise UsageError(
+                "the state is not of this mixture: a dataset, a weight, the batch size, the seed "
+                "or another option differs",
+                hint="make the mixture with what it had when state_dict() was taken",
+            )
+        self.state_at(state["epoch"], state["batches"])
+        self._epoch, self._n_given, self._started = state["epoch"], state["batches"], False
+
+    def part(self, part: int, parts: int) -> MixedStream:
+        """Return the stream of one of `parts` workers that share the rows of this one."""
+        options = self.options
+        shared = replace(options, rank=options.rank * parts + part, world=options.world * parts)
+        return MixedStream([stream.part(part, parts) for stream in self.streams], shared)
+
+
+def _repeated(
+    stream: BatchStream, epoch: int, n_given: int, n_batches: int
+) -> Generator[list[np.ndarray]]:
+    """Yield the arrays of `n_batches` batches without the first ones, over the epochs it takes."""
+    number = n_given
+    while number < n_batches:
+        inner, place = _inner_epoch(stream, epoch, number, n_batches)
+        reader = stream.with_encoder(stream.encoder)
+        reader.load_state_dict(reader.state_at(inner, place))
+        for arrays in reader.arrays():
+            yield arrays
+            number += 1
+            if number == n_batches:
+                return
+
+
+def _inner_epoch(stream: BatchStream, epoch: int, number: int, n_batches: int) -> tuple[int, int]:
+    """Return the epoch of a stream, and its batch, that is in a batch of a mixture's epoch."""
+    n_own = stream.batches_in(0)
+    turn, place = divmod(number, n_own)
+    return epoch * math.ceil(n_batches / n_own) + turn, place
+
+
+def mixed_stream(
+    datasets: Sequence[ReadableDataset],
+    weights: Sequence[float] | None,
+    options: StreamOptions,
+    encoding: Encoding,
+    *,
+    plain: bool = False,
+) -> MixedStream:
+    """Return the stream of a mixture; see `bigdata_cli.mix`.
+
+    Raises:
+        UsageError: The datasets have other columns, or a share is less than a row of a batch.
+    """
+    sizes = batch_shares(weights, len(datasets), options.batch_size)
+    streams = []
+    for place, (dataset, size) in enumerate(zip(datasets, sizes, strict=True)):
+        encoder = make_encoder(dataset, encoding, plain=plain)
+        own = replace(options, batch_size=size, seed=options.seed + place)
+        streams.append(BatchStream(dataset, encoder, own, sharers=len(datasets)))
+    first = streams[0]
+    for other in streams[1:]:
+        _check_alike(first, other)
+    for stream in streams:
+        if not stream.batches_in(0):
+            raise UsageError(f"{stream.dataset.path} has no rows to mix")
+    return MixedStream(streams, options)
+
+
+def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: int) -> list[int]:
+    """Return how many rows of a batch are of each dataset: the weights, to the nearest row.
+
+    >>> batch_shares([0.7, 0.3], 2, 512), batch_shares(None, 3, 100)
+    ([358, 154], [34, 33, 33])
+    """
+    if n_datasets < 1:
+        raise UsageError("a mixture has at least one dataset")
+    given = [1.0] * n_datasets if weights is None else [float(weight) for weight in weights]
+    if len(given) != n_datasets or not all(math.isfinite(w) and w > 0 for w in given):
+        raise UsageError(
+            f"weights are {given}: each of the {n_datasets} datasets has one above 0",
+            hint="weights=[0.7, 0.3]",
+        )
+    exact = [batch_size * weight / sum(given) for weight in given]
+    sizes = [int(size) for size in exact]
+    by_rest = sorted(range(n_datasets), key=lambda place: (sizes[place] - exact[place], place))
+    for place in by_rest[: batch_size - sum(sizes)]:
+        sizes[place] += 1
+    if min(sizes) < 1:
+        place = sizes.index(min(sizes))
+        raise UsageError(
+            f"the weight {given[place]:g} is less than a row of a batch of {batch_size}",
+            hint=f"a batch_size of {math.ceil(sum(given) / min(given))} or more",
+        )
+    return sizes
+
+
+def _check_alike(first: BatchStream, other: BatchStream) -> None:
+    """Raise UsageError where two streams do not give the same arrays."""
+    ours, theirs = first.encoder, other.encoder
+    names = [[column.name for column in encoder.columns] for encoder in (ours, theirs)]
+    what = None
+    if names[0] != names[1]:
+        only = [name for name in names[0] if name not in names[1]]
+        only += [name for name in names[1] if name not in names[0]]
+        what = f'only one of them has the column "{only[0]}"' if only else "their order differs"
+    elif ours.specs != theirs.specs:
+        pairs = zip(ours.specs, theirs.specs, strict=False)
+        one, two = next(((a, b) for a, b in pairs if a != b), (ours.specs[-1], theirs.specs[-1]))
+        what = f'"{one.name}" is {one.dtype} in the one and {two.dtype} in the other'
+    else:
+        for a, b in zip(ours.columns, theirs.columns, strict=True):
+            codes = Kind.CATEGORY in (a.kind, b.kind)
+            if codes and (a.kind, a.vocabulary) != (b.kind, b.vocabulary):
+                what = f'the categories of "{a.name}" are others'
+    if what is not None:
+        raise UsageError(
+            f"{first.dataset.path} and {other.dataset.path} cannot be mixed: {what}",
+            hint='columns=[…] takes what they share; label_dtype="float32" makes labels alike; '
+            "convert with the same --schema",
+        )

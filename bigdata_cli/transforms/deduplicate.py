@@ -1,0 +1,183 @@
+"""The pass over a source that finds the rows which repeat others."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from bigdata_cli.errors import BudgetError
+from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.sources.base import RowSource
+from bigdata_cli.transforms.chunks import places_of
+from bigdata_cli.transforms.first_pass import FirstPass
+from bigdata_cli.transforms.repeated.places import Places, PlacesWriter
+from bigdata_cli.transforms.repeated.row_keys import family, new_secret, row_keys
+from bigdata_cli.transforms.repeated.runs import ROW_BYTES, RUN_ROWS, KeyRuns
+from bigdata_cli.transforms.selections.dedup import Dedup
+from bigdata_cli.transforms.source import ShapedSource
+from bigdata_cli.transforms.steps import Steps
+from bigdata_cli.types.dtype import Kind
+from bigdata_cli.types.lattice import Observed, TypeOptions
+from bigdata_cli.types.state import ColumnState
+
+_PLACE_BYTES = 8
+_FREE_SHARE = 0.95
+_HINT = "TMPDIR=FOLDER names a folder on another disk; --where leaves out rows before"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeated:
+    """What the pass has found. places: of the rows that are not kept."""
+
+    step: Dedup
+    places: Places
+
+
+def find_repeated(
+    first_pass: FirstPass,
+    columns: Sequence[str],
+    *,
+    keep: Literal["first", "last"],
+    disk_limit_bytes: int | None = None,
+) -> Repeated:
+    """Find the rows that are equal to another one in some columns.
+
+    Args:
+        first_pass: Of these columns at least, with places.
+        columns: Those that are compared.
+        keep: Which of equal rows is kept.
+        disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
+
+    Raises:
+        BudgetError: The keys of the rows do not fit on the disk.
+    """
+    states = tuple(map(_uncounted, first_pass.plan.columns))
+    first_pass = replace(first_pass, plan=replace(first_pass.plan, columns=states))
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch_folder())
+        room = _Room(folder, disk_limit_bytes)
+        if first_pass.estimated_rows > RUN_ROWS:
+            room.check(first_pass.estimated_rows * (ROW_BYTES + _PLACE_BYTES), is_foreseen=True)
+        while True:
+            with KeyRuns(folder / "runs", on_write=room.check) as runs:
+                taken = _take_rows(first_pass, columns, runs)
+                if taken.is_alike:
+                    writer = PlacesWriter(folder / "places")
+                    n_repeated = runs.repeated(keep_last=keep == "last", take=writer.add)
+                    break
+            plan = replace(first_pass.plan, columns=taken.columns)
+            first_pass = replace(first_pass, plan=plan)
+        places = writer.finish()
+        step = Dedup(
+            columns={one.name: one.dtype for one in taken.columns if one.name in columns},
+            keep=keep,
+            rows=runs.rows - n_repeated,
+            repeated=n_repeated,
+            digest=places.digest,
+        )
+        # The folder stays as long as the places are used.
+        weakref.finalize(places, stack.pop_all().close)
+        return Repeated(step=step, places=places)
+
+
+class _Taken(NamedTuple):
+    """What the rows showed of the columns: their states after all of them.
+
+    is_alike: no values of a column were of other kinds than the column is in the end, so that their
+    keys are right.
+    """
+
+    columns: tuple[ColumnState, ...]
+    is_alike: bool
+
+
+def selected_again(
+    source: RowSource, steps: Steps, types: TypeOptions, *, skip_bad_rows: bool
+) -> tuple[ShapedSource, bool]:
+    """The rows of a source after the steps of a dataset, with the rows found again that repeat.
+
+    Args:
+        source: What the dataset was made of.
+        steps: All that a manifest has.
+        types: The dtypes that were fixed.
+        skip_bad_rows: Whether records that cannot be kept were left out.
+
+    Returns:
+        The rows; and whether the same ones are left out as repeat others.
+    """
+    for number, step in enumerate(steps):
+        if isinstance(step, Dedup):
+            rows = ShapedSource.of(source, steps[:number]) if number else source
+            columns = tuple(step.columns)
+            fixed = {name: dtype for name, dtype in step.columns.items() if dtype != "null"}
+            first_pass = FirstPass.of(
+                rows,
+                TypeOptions(fixed={**types.fixed, **fixed}),
+                rows.names if skip_bad_rows else columns,
+                why="--dedup takes",
+                hint="give the file",
+                skip_bad_rows=skip_bad_rows,
+                wants_places=True,
+            )
+            found = find_repeated(first_pass, columns, keep=step.keep)
+            same = found.step.digest == step.digest
+            return ShapedSource.of(source, steps, found.places), same
+    return ShapedSource.of(source, steps), True
+
+
+def _take_rows(first_pass: FirstPass, columns: Sequence[str], runs: KeyRuns) -> _Taken:
+    """Give the keys of all rows to runs."""
+    secret = new_secret()
+    states = first_pass.plan.columns
+    compared = [place for place, state in enumerate(states) if state.name in columns]
+    observed = [Observed() for _ in states]
+    kinds: list[set[Kind]] = [set() for _ in states]
+    for fed, chunk in first_pass.chunks():
+        observed = [one.join(seen) for one, seen in zip(observed, chunk.observed, strict=True)]
+        for place in compared:
+            kinds[place].add(family(chunk.columns[place].dtype))
+        keys = row_keys([chunk.batch.column(place) for place in compared], chunk.rows, secret)
+        runs.add(keys, places_of(chunk, fed.file))
+    final = tuple(
+        _uncounted(state.joined(seen, None, first_pass.plan.float_mode))
+        for state, seen in zip(states, observed, strict=True)
+    )
+    is_alike = all(kinds[place] <= {Kind.NULL, family(final[place].dtype)} for place in compared)
+    return _Taken(final, is_alike)
+
+
+def _uncounted(state: ColumnState) -> ColumnState:
+    """A column whose texts are not counted: whether they are categories does not matter."""
+    if state.dtype == "category":
+        return replace(state, dtype="text", distinct=None)
+    return replace(state, distinct=None)
+
+
+class _Room:
+    """The disk that the keys of rows may take."""
+
+    def __init__(self, folder: Path, limit_bytes: int | None) -> None:
+        self._folder = folder
+        self._free_bytes = int(shutil.disk_usage(folder).free * _FREE_SHARE)
+        self._limit_bytes = limit_bytes
+
+    def check(self, n_bytes: int, *, is_foreseen: bool = False) -> None:
+        """Raise BudgetError where there is no room for so many bytes."""
+        take = "would take about" if is_foreseen else "take"
+        what = f"--dedup: the keys of the rows {take} {n_bytes:,} bytes"
+        if self._limit_bytes is not None and n_bytes > self._limit_bytes:
+            raise BudgetError(
+                f"{what} of disk, and --disk-limit is {self._limit_bytes:,} bytes",
+                hint=f"--disk-limit {n_bytes}; --where leaves out rows before",
+            )
+        if n_bytes > self._free_bytes:
+            raise BudgetError(
+                f"{what} in {self._folder.parent}, and {self._free_bytes:,} bytes can be used on "
+                "that disk (what is free, less 5 %)",
+                hint=_HINT,
+            )

@@ -1,0 +1,1 @@
+"""Which rows repeat another one, in bounded memory: keys of rows, sorted apart on the disk."""
