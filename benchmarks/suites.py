@@ -23,6 +23,7 @@ from benchmarks.commands import (
 )
 from benchmarks.shapes import SHAPES
 from benchmarks.suites_resources import memory, scaling, start
+from benchmarks.suites_shaping import SPLIT_SHAPES, shaping, splits
 
 CSV_SHAPES = (
     "floats", "sensors", "taxi", "transactions", "transactions_quoted", "clicks", "reviews",
@@ -386,8 +387,11 @@ def groups(*, sizes: tuple[int, ...], shapes: tuple[str, ...] = ()) -> Iterator[
             yield _wide(kind, rows, slow)
     for kind in chosen((*CSV_SHAPES, "log")):
         yield _formats(kind, size)
+    for kind in chosen(SPLIT_SHAPES):
+        yield splits(kind, size)
     if shapes:
         return
+    yield shaping(size)
     yield _text(size)
     yield _order("transactions", "nameOrig", size)
     yield _hdf5_gzip("sensors", size)

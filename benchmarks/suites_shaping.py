@@ -1,0 +1,57 @@
+"""What it costs to shape, split and shuffle rows on their way, against doing nothing."""
+
+from __future__ import annotations
+
+from benchmarks.commands import SPEED, Comparison, Group, Target, conversion, convert
+
+SPLIT_SHAPES = ("transactions", "floats", "clicks", "reviews")
+_SPLIT = ("--split", "train=0.8,val=0.1,test=0.1")
+_PLAIN = "nothing of it"
+_CONDITION = "amount >= 0 and oldbalanceOrig >= 0"
+"""Of all rows: then all commands write the same number."""
+_DERIVED = "errorBalanceOrig = newbalanceOrig + amount - oldbalanceOrig"
+
+
+def splits(kind: str, size: int) -> Group:
+    """A shape divided among splits by a hash of each row."""
+    return _against_plain(f"splits-{kind}", kind, size, {"--split": (_SPLIT, 0.95)})
+
+
+def shaping(size: int) -> Group:
+    """Filters, new columns and another order."""
+    ways = {
+        "--where, two columns": (("--where", _CONDITION), 0.8),
+        "--derive of three columns": (("--derive", _DERIVED), 0.8),
+        "--split-time": ((*_SPLIT, "--split-time", "step"), None),
+        "--shuffle": (("--shuffle",), 0.4),
+        "--shuffle --split": (("--shuffle", *_SPLIT), None),
+    }
+    return _against_plain("shaping", "transactions", size, ways)
+
+
+def _against_plain(
+    name: str, kind: str, size: int, ways: dict[str, tuple[tuple[str, ...], float | None]]
+) -> Group:
+    return Group(
+        section="Shaped, split and shuffled",
+        name=name,
+        kind=kind,
+        size=size,
+        commands=(
+            convert(_PLAIN, conversion(kind, "parquet", "rows")),
+            *(
+                convert(label, conversion(kind, "parquet", "rows", *options))
+                for label, (options, _) in ways.items()
+            ),
+        ),
+        comparisons=tuple(
+            Comparison(
+                work=f"CSV → Parquet with {label}",
+                ours=label,
+                theirs=_PLAIN,
+                measures=SPEED,
+                targets=() if asked is None else (Target("CPU", asked),),
+            )
+            for label, (_, asked) in ways.items()
+        ),
+    )
