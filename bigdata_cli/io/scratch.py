@@ -44,6 +44,16 @@ def _remove_stale(parent: Path) -> None:
                 shutil.rmtree(folder)
 
 
+def free_bytes(folder: Path) -> int:
+    """How many bytes may be written into a folder that is there."""
+    return shutil.disk_usage(folder).free
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder within a temporary one."""
+    folder.mkdir()
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder within a scratch folder, with all that is in it."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import shutil
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bigdata_cli.errors import BudgetError, MissingDependencyError, UsageError
-from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.io.scratch import free_bytes, scratch_folder
 from bigdata_cli.loaders.tree_memory import MAX_BIN, TreeMemory, xgboost_memory
 from bigdata_cli.loaders.tree_rows import TreeBlock, TreeRows
 from bigdata_cli.resources.sizes import format_size
@@ -78,7 +77,7 @@ def _end(reference: weakref.ref[_CachedMatrix]) -> None:
 
 
 def _check_disk(folder: Path, needed: TreeMemory) -> None:
-    there = shutil.disk_usage(folder).free
+    there = free_bytes(folder)
     if needed.disk_bytes > there:
         raise BudgetError(
             f"the cache of XGBoost takes about {format_size(needed.disk_bytes)} in {folder}, where "

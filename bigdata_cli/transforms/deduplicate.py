@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bigdata_cli.errors import BudgetError
-from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.io.scratch import free_bytes, scratch_folder
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.first_pass import FirstPass
@@ -178,7 +177,7 @@ class _Room:
 
     def __init__(self, folder: Path, limit_bytes: int | None) -> None:
         self._folder = folder
-        self._free_bytes = int(shutil.disk_usage(folder).free * _FREE_SHARE)
+        self._free_bytes = int(free_bytes(folder) * _FREE_SHARE)
         self._limit_bytes = limit_bytes
 
     def check(self, n_bytes: int, *, is_foreseen: bool = False) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from bigdata_cli.io.scratch import remove_folder
+from bigdata_cli.io.scratch import make_folder, remove_folder
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.transforms.repeated.numbers_file import NumbersFile
 
@@ -63,7 +63,7 @@ class KeyRuns:
         self._divided = np.empty((run_rows, _ROW_WORDS), np.uint64)
         self._n_waiting = 0
         self._runs: list[_Run] = []
-        folder.mkdir()
+        make_folder(folder)
         self._folder = folder
         self._rows = NumbersFile(folder / "rows", np.uint64, width=_ROW_WORDS)
         self._repeated = NumbersFile(folder / "repeated", np.uint8)
