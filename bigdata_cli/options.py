@@ -76,6 +76,7 @@ class Option(NamedTuple):
     def words(self, value: Any) -> list[str]:
         """The words of a command line that give the value.
 
+        >>> from bigdata_cli.option_kinds import TEXTS
         >>> Option("Of the file.", TEXTS, flag="--null").words(("-", "?"))
         ['--null', '-', '--null', '?']
         """

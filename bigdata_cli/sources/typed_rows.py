@@ -69,7 +69,7 @@ def open_typed_rows(
     skip_bad_rows: bool = False,
     on_chunk: Callable[[Chunk], None] | None = None,
     types: TypeOptions | None = None,
-    sample_bytes: int = SAMPLE_BYTES,
+    sample_bytes: int | None = None,
 ) -> TypedRows:
     """Open what `path` names: a dataset, or whatever a conversion takes.
 
@@ -107,7 +107,7 @@ def open_typed_rows(
     sample = source.sample(
         types or TypeOptions(),
         keep=names,
-        max_bytes=sample_bytes,
+        max_bytes=sample_bytes or SAMPLE_BYTES,
         skip_bad_rows=skip_bad_rows,
         max_record_bytes=MAX_RECORD_BYTES,
     )

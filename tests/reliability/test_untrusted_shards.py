@@ -200,12 +200,17 @@ def test_the_code_has_nothing_that_runs_data() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 modules = [name.name for name in node.names]
-                assert not {"pickle", "marshal", "shelve", "yaml", "dill"} & set(modules), path
+                unsafe = {"pickle", "marshal", "shelve", "yaml", "dill"}
+                if path.parts[-2] == "engines":
+                    unsafe -= {"pickle"}  # between a conversion and its own workers
+                assert not unsafe & set(modules), path
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
             if called == "subprocess.run" and path.parts[-2:] == ("native", "compile.py"):
                 continue  # the compiler, with what the package's own sources say
+            if called == "subprocess.Popen" and path.parts[-2:] == ("diagnosis", "devices.py"):
+                continue  # Python, with three lines that are written there
             assert called not in FORBIDDEN, (path, called)
             if isinstance(node.func, ast.Attribute):
                 # re.compile, and the compile of a Keras network, which is given an optimizer.

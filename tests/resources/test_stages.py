@@ -68,7 +68,7 @@ def test_a_conversion_is_measured_on_request(tmp_path):
     assert plain.to_json()["stages"] is None
     report = convert(source, to="npy", output=tmp_path / "measured", profile=True)
     assert report.stages is not None
-    assert set(report.stages) == set(STAGES) - {"split", "shuffle"}
+    assert set(report.stages) == set(STAGES) - {"split", "reorder"}
     assert all(seconds >= 0 for seconds in report.stages.values())
     assert report.stages["parse"] > 0
     assert report.manifest.to_json() == plain.manifest.to_json()
