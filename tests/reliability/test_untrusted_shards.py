@@ -211,6 +211,8 @@ def test_the_code_has_nothing_that_runs_data() -> None:
                 continue  # the compiler, with what the package's own sources say
             if called == "subprocess.Popen" and path.parts[-2:] == ("diagnosis", "devices.py"):
                 continue  # Python, with three lines that are written there
+            if called == "pickle.loads" and path.parts[-2:] == ("engines", "remote.py"):
+                continue  # between a conversion and its own workers
             assert called not in FORBIDDEN, (path, called)
             if isinstance(node.func, ast.Attribute):
                 # re.compile, and the compile of a Keras network, which is given an optimizer.
