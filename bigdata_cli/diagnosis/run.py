@@ -18,9 +18,9 @@ def run() -> DoctorReport:
 
 def _checks() -> Iterator[Check]:
     yield from machine_checks()
-    yield from package_checks()
     library = library_check()
     yield library
+    yield from package_checks()
     if library.status == "ok":
         yield from format_checks()
     yield from device_checks()
