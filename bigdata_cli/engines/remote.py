@@ -120,7 +120,7 @@ def run(envelope: Envelope, stop: StopSignal | None = None) -> Outcome:
             for event in work(spec, common, worker):
                 if not isinstance(event, AllSubmitted):
                     events.append(event)  # noqa: PERF401, those before an error count
-        except Exception as raised:
+        except Exception as raised:  # it is raised where the conversion is
             error = _sendable(raised)
     return Outcome(tuple(events), error)
 
@@ -144,6 +144,6 @@ def _sendable(error: Exception) -> Exception:
         error.add_note("In a worker:\n" + "".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301
-    except Exception:
+    except Exception:  # whatever the class of an error raises where it is made again
         return RuntimeError(f"a worker failed: {error!r}")
     return error

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ import numpy as np
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.loaders.encode import Encoding
+from bigdata_cli.loaders.epochs import EpochStream
 from bigdata_cli.loaders.make_encoder import make_encoder
-from bigdata_cli.loaders.order import MIXTURES, check_count, check_not_negative, generator
-from bigdata_cli.loaders.stream import STATE_VERSION, BatchStream, StreamOptions, check_state
+from bigdata_cli.loaders.order import MIXTURES, generator
+from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 from bigdata_cli.types.dtype import Kind
 
 
-class MixedStream:
+class MixedStream(EpochStream):
     """The batches of several streams, one of each together, epoch after epoch.
 
     An epoch ends when every row of every dataset was there at least once: those with fewer batches
@@ -35,12 +35,10 @@ class MixedStream:
             streams: The streams; their rows have the same arrays.
             options: Those of the mixture: the sum of the batch sizes, the seed, the reader.
         """
+        super().__init__(options.seed)
         self.streams = tuple(streams)
         self.encoder = streams[0].encoder
         self.options = options
-        self._epoch = 0
-        self._n_given = 0
-        self._started = False
         for stream in self.streams:
             if stream.batches_of_every_epoch is None:
                 raise UsageError(
@@ -52,28 +50,6 @@ class MixedStream:
     def batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch: those of the longest dataset."""
         return max(stream.batches_in(epoch) for stream in self.streams)
-
-    def __len__(self) -> int:
-        """The number of batches of the next iteration, from the start of its epoch."""
-        return self.batches_in(self._epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration be this epoch, from its start."""
-        check_not_negative("epoch", epoch)
-        self._epoch, self._n_given, self._started = int(epoch), 0, False
-
-    def __iter__(self) -> Iterator[Any]:
-        if self._started:
-            self._epoch, self._n_given = self._epoch + 1, 0
-        self._started = True
-        return self._batches(self._epoch, self._n_given)
-
-    def for_epochs(self, epochs: int | None) -> Iterator[Any]:
-        """Return the batches of `epochs` epochs in a row; None for no end."""
-        if epochs is not None:
-            check_count("epochs", epochs)
-        turns = count() if epochs is None else range(epochs)
-        return (batch for _ in turns for batch in self)
 
     def _batches(self, epoch: int, n_given: int) -> Iterator[Any]:
         n_batches = self.batches_in(epoch)
@@ -89,58 +65,22 @@ class MixedStream:
                         self.options.seed, epoch, MIXTURES, self.options.rank, number
                     ).permutation(len(arrays[0]))
                     arrays = [array[order] for array in arrays]
-                if epoch == self._epoch and self._started:
-                    self._n_given += 1
+                self._count(epoch, 1)
                 yield self.encoder.batch(arrays)
         finally:
             for part in parts:
                 part.close()
-        if epoch == self._epoch and self._started:
-            self._epoch, self._n_given, self._started = epoch + 1, 0, False
+        self._end(epoch)
+
+    @property
+    def _source(self) -> str:
+        return "this mixture: a dataset, a weight, the batch size"
 
     def fingerprint(self) -> str:
         """Return a digest of all streams, and of the number of readers."""
         known = [stream.fingerprint() for stream in self.streams]
         text = json.dumps([known, vars(self.options)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position of the iteration that started last; see `BatchStream`."""
-        return self.state_at(self._epoch, self._n_given)
-
-    def state_at(self, epoch: int, batches: int) -> dict[str, Any]:
-        """Return the state after `batches` batches of an epoch.
-
-        Raises:
-            UsageError: The epoch has fewer batches.
-        """
-        check_not_negative("epoch", epoch)
-        total = self.batches_in(epoch)
-        if not 0 <= batches <= total:
-            raise UsageError(f"epoch {epoch} has {total:,} batches, and not {batches:,}")
-        return {
-            "version": STATE_VERSION,
-            "seed": self.options.seed,
-            "epoch": epoch,
-            "batches": batches,
-            "fingerprint": self.fingerprint(),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next iteration continue at a state, with exactly the batches that remained.
-
-        Raises:
-            UsageError: The state is of other datasets, other weights or other options.
-        """
-        check_state(state)
-        if state["fingerprint"] != self.fingerprint():
-            raise UsageError(
-                "the state is not of this mixture: a dataset, a weight, the batch size, the seed "
-                "or another option differs",
-                hint="make the mixture with what it had when state_dict() was taken",
-            )
-        self.state_at(state["epoch"], state["batches"])
-        self._epoch, self._n_given, self._started = state["epoch"], state["batches"], False
 
     def part(self, part: int, parts: int) -> MixedStream:
         """Return the stream of one of `parts` workers that share the rows of this one."""

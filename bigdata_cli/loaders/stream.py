@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
+from bigdata_cli.loaders.epochs import EpochStream
 from bigdata_cli.loaders.order import (
     check_count,
     check_not_negative,
@@ -40,8 +40,6 @@ ORDERED_WINDOW_BYTES = 8_000_000
 MAX_THREADS = 4
 _ALIGNED_BATCHES = 16
 """This many batches of 4-byte values start at multiples of 64 bytes: TensorFlow copies others."""
-STATE_VERSION = 2
-_STATE_FIELDS = ("version", "seed", "epoch", "batches", "fingerprint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ class StreamOptions:
         check_rank(self.rank, self.world)
 
 
-class BatchStream:
+class BatchStream(EpochStream):
     """The batches of one epoch each time it is iterated; an epoch has every row once.
 
     Each iteration is the next epoch, or the one that `set_epoch` names; a shuffled epoch has an
@@ -91,6 +89,7 @@ class BatchStream:
         Raises:
             UsageError: There are fewer rows than readers.
         """
+        super().__init__(options.seed)
         self.dataset = dataset
         self.encoder = encoder
         self.options = options
@@ -109,9 +108,6 @@ class BatchStream:
         window_bytes = shuffled_bytes if options.shuffle else ORDERED_WINDOW_BYTES
         batch_bytes = max(1.0, encoder.row_bytes) * options.batch_size
         self._window_batches = max(1, int(window_bytes / batch_bytes))
-        self._epoch = 0
-        self._n_given = 0
-        self._started = False
 
     @property
     def window_rows(self) -> int:
@@ -138,33 +134,10 @@ class BatchStream:
         has_whole_shards = self._cut.block_rows == WHOLE_SHARD and self.options.world > 1
         return None if self.options.shuffle and has_whole_shards else self.batches_in(0)
 
-    def __len__(self) -> int:
-        """The number of batches of the next iteration, from the start of its epoch."""
-        return self.batches_in(self._epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration be this epoch, from its start."""
-        check_not_negative("epoch", epoch)
-        self._epoch, self._n_given, self._started = int(epoch), 0, False
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._batches(*self._begin())
-
     def for_epochs(self, epochs: int | None) -> Iterator[Any]:
         """Return the batches of `epochs` epochs in a row; None for no end."""
-        if epochs is not None:
-            check_count("epochs", epochs)
-        if self._n_split == 0:
-            return iter(())
-        turns = count() if epochs is None else range(epochs)
-        return (batch for _ in turns for batch in self)
-
-    def _begin(self) -> tuple[int, int]:
-        """Return the epoch that starts now, and how many of its batches were given before."""
-        if self._started:
-            self._epoch, self._n_given = self._epoch + 1, 0
-        self._started = True
-        return self._epoch, self._n_given
+        batches = super().for_epochs(epochs)
+        return batches if self._n_split else iter(())
 
     def _batches(self, epoch: int, n_given: int) -> Iterator[Any]:
         for arrays in self._arrays(epoch, n_given):
@@ -206,15 +179,6 @@ class BatchStream:
                     )
         self._end(epoch)
 
-    def _count(self, epoch: int, batches: int) -> None:
-        if epoch == self._epoch and self._started:
-            self._n_given += batches
-
-    def _end(self, epoch: int) -> None:
-        """After the last batch of an epoch, the state is the start of the next one."""
-        if epoch == self._epoch and self._started:
-            self._epoch, self._n_given, self._started = epoch + 1, 0, False
-
     def _windows(self, epoch: int, n_given: int) -> Iterator[list[np.ndarray]]:
         """Yield the arrays of the windows, without the first `n_given` batches."""
         size = self.options.batch_size
@@ -254,6 +218,11 @@ class BatchStream:
             n_rows=max(0, pieces.n_rows - n_done),
         )
 
+    @property
+    def _source(self) -> str:
+        path = self.dataset.path
+        return f"this stream of {path}: the dataset, the batch size, the columns, the split"
+
     def fingerprint(self) -> str:
         """Return a digest of the dataset and of everything that decides what the batches are."""
         known = {
@@ -265,47 +234,6 @@ class BatchStream:
         }
         text = json.dumps(known, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position of the iteration that started last, as JSON values.
-
-        `load_state_dict` continues there. The end of an epoch is the start of the next one.
-        """
-        return self.state_at(self._epoch, self._n_given)
-
-    def state_at(self, epoch: int, batches: int) -> dict[str, Any]:
-        """Return the state after `batches` batches of an epoch.
-
-        Raises:
-            UsageError: The epoch has fewer batches.
-        """
-        check_not_negative("epoch", epoch)
-        total = self.batches_in(epoch)
-        if not 0 <= batches <= total:
-            raise UsageError(f"epoch {epoch} has {total:,} batches, and not {batches:,}")
-        return {
-            "version": STATE_VERSION,
-            "seed": self.options.seed,
-            "epoch": epoch,
-            "batches": batches,
-            "fingerprint": self.fingerprint(),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next iteration continue at a state, with exactly the batches that remained.
-
-        Raises:
-            UsageError: The state is of another dataset or of other options.
-        """
-        check_state(state)
-        if state["fingerprint"] != self.fingerprint():
-            raise UsageError(
-                f"the state is not of this stream of {self.dataset.path}: the dataset, the batch "
-                "size, the columns, the split, the seed or another option differs",
-                hint="make the stream with what it had when state_dict() was taken",
-            )
-        self.state_at(state["epoch"], state["batches"])
-        self._epoch, self._n_given, self._started = state["epoch"], state["batches"], False
 
     def with_encoder(self, encoder: Encoder) -> BatchStream:
         """Return a stream of the same rows in the same order, as the arrays of another encoder."""
@@ -319,13 +247,3 @@ class BatchStream:
         options = self.options
         shared = replace(options, rank=options.rank * parts + part, world=options.world * parts)
         return BatchStream(self.dataset, self.encoder, shared, threads=1, sharers=parts)
-
-
-def check_state(state: Any) -> None:
-    """Raise UsageError for what `state_dict` cannot have given."""
-    if not isinstance(state, Mapping) or any(name not in state for name in _STATE_FIELDS):
-        raise UsageError(f"a state has {', '.join(_STATE_FIELDS)}: it is what state_dict() gave")
-    if state["version"] != STATE_VERSION:
-        raise UsageError(f"the state has version {state['version']!r}, and not {STATE_VERSION}")
-    if type(state["epoch"]) is not int or type(state["batches"]) is not int:
-        raise UsageError("the epoch and the batches of a state are integers")

@@ -12,10 +12,11 @@ from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.encode import Encoding, learned_dtype
+from bigdata_cli.loaders.epochs import check_state
 from bigdata_cli.loaders.make_encoder import make_encoder
 from bigdata_cli.loaders.mixture import MixedStream
 from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions, check_state
+from bigdata_cli.loaders.stream import BatchStream, StreamOptions
 
 try:
     import torch

@@ -245,17 +245,21 @@ def plan_budget(
         cut = Cut(n_jobs, unit_bytes, batch_bytes, record_bytes)
         expected = _expected(work.bytes(cut), returns_memory, program_bytes)
         if expected <= limit_bytes:
-            return MemoryBudget(
-                limit_bytes=limit_bytes,
-                expected_bytes=expected,
-                jobs=n_jobs,
-                unit_bytes=unit_bytes,
-                batch_bytes=batch_bytes,
-                max_record_bytes=record_bytes,
-                returns_memory=returns_memory,
-            )
+            return _budget(cut, limit_bytes, expected, returns_memory)
     smallest = smallest_limit(work, program_bytes, batch_sizes)
     raise too_small(limit_bytes, smallest, is_given=True)
+
+
+def _budget(cut: Cut, limit: int, expected: int, returns_memory: bool) -> MemoryBudget:
+    return MemoryBudget(
+        limit_bytes=limit,
+        expected_bytes=expected,
+        jobs=cut.jobs,
+        unit_bytes=cut.unit_bytes,
+        batch_bytes=cut.batch_bytes,
+        max_record_bytes=cut.record_bytes,
+        returns_memory=returns_memory,
+    )
 
 
 def plan_processes(
@@ -281,15 +285,8 @@ def plan_processes(
             expected = here + n_jobs * _expected(work.bytes(cut), returns_memory, 0)
             smallest = expected if not smallest else min(smallest, expected)
             if expected <= limit_bytes:
-                return MemoryBudget(
-                    limit_bytes=limit_bytes,
-                    expected_bytes=expected,
-                    jobs=n_jobs,
-                    unit_bytes=unit_bytes,
-                    batch_bytes=batch_bytes,
-                    max_record_bytes=record_bytes,
-                    returns_memory=returns_memory,
-                )
+                cut = cut._replace(jobs=n_jobs)
+                return _budget(cut, limit_bytes, expected, returns_memory)
     smallest = -(-smallest // _ROUNDING_BYTES) * _ROUNDING_BYTES
     error = too_small(limit_bytes, smallest, is_given=True)
     raise BudgetError(error.message, hint=f"{error.hint}; --engine local takes less")

@@ -113,3 +113,4 @@ def test_workers_end_with_the_process_that_started_them(source: Path, tmp_path: 
     process.kill()
     process.communicate(timeout=60)
     wait_for_end(workers)
+    assert not any(map(is_running, workers))

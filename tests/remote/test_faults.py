@@ -123,4 +123,5 @@ def test_an_s3_server_a_third_of_whose_answers_go_wrong(
     with FaultProxy(s3_server, Faults(0.3, (*FAULTS, "lost"), seed=seed)).running() as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         round_trip(s3, source, tmp_path)
+    assert proxy.faults.n_made > 4
     s3fs.S3FileSystem.clear_instance_cache()
