@@ -147,9 +147,9 @@ def request_of(request: type[Request], arguments: Mapping[str, Any]) -> Request:
 def values_of(request: Any) -> Iterator[tuple[Option, Any]]:
     """The options of a request in their order, each with its value."""
     parts = [request, *(getattr(request, name) for name in _parts(type(request)))]
+    owners = {name: part for part in reversed(parts) for name in _own_fields(type(part))}
     for one in options_of(type(request)):
-        owner = next(part for part in parts if one.field in _own_fields(type(part)))
-        yield one, getattr(owner, one.field)
+        yield one, getattr(owners[one.field], one.field)
 
 
 def given_options(request: Any) -> list[tuple[Option, Any]]:

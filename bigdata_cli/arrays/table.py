@@ -7,9 +7,9 @@ columns a table costs no Python call for each of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -53,8 +53,7 @@ class Batch(NamedTuple):
     capsule: object
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColumnsOfTable:
+class ColumnsOfTable(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of a table as arrays, in the order that was asked for.
 
     values: (rows,) each, None for text. valid: bool (rows,), None where no row is null. measured:

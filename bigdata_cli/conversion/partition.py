@@ -9,8 +9,9 @@ without headers) of all files, one after the other; of tables they are rows.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate
+
+import msgspec
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.sources.base import Portions
@@ -23,8 +24,7 @@ _MAX_DEALT_BYTES = 4 << 20
 _GROWTH = 1.25
 
 
-@dataclass(frozen=True)
-class FileRanges:
+class FileRanges(msgspec.Struct, frozen=True):
     """The ranges of files that each shard holds; where records start is seen when they are read."""
 
     ranges: tuple[tuple[ByteRange, ...], ...]
@@ -34,8 +34,7 @@ class FileRanges:
         return len(self.ranges)
 
 
-@dataclass(frozen=True)
-class Evenly:
+class Evenly(msgspec.Struct, frozen=True):
     """A known number of data bytes or rows in equal parts, as `split_source` cuts a file."""
 
     total: int
@@ -51,8 +50,7 @@ class Evenly:
         return portion
 
 
-@dataclass(frozen=True)
-class BySize:
+class BySize(msgspec.Struct, frozen=True):
     """Shards of `shard_bytes` data bytes, as many as there are."""
 
     shard_bytes: int
@@ -78,8 +76,7 @@ class BySize:
         return portion
 
 
-@dataclass(frozen=True)
-class Dealt:
+class Dealt(msgspec.Struct, frozen=True):
     """Pieces dealt to the shards in turn, for a stream whose size is not known.
 
     The pieces are small at first and grow, so that the shards are nearly equal, however long the
@@ -104,8 +101,7 @@ class Dealt:
         return portion
 
 
-@dataclass(frozen=True)
-class ByRows:
+class ByRows(msgspec.Struct, frozen=True):
     """Shards of so many rows each, of a stream whose rows are known."""
 
     rows: tuple[int, ...]

@@ -6,11 +6,11 @@ They are numbered shard after shard, and within a shard split after split.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """How parts are numbered. names: of the splits; empty where a shard is one part.
 
     folders: of the files of each shard; empty where they are in that of the dataset.
@@ -68,8 +68,7 @@ ONE_PART = Parts()
 """Where there are no splits."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A shard of the dataset: its split, "" for none, its place in that, and how many it has.
 
     folder: in which its files are, with a slash at the end; "" for that of the dataset.

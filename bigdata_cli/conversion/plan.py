@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bigdata_cli.conversion.estimate.memory import budget_of
 from bigdata_cli.conversion.estimate.size import count_shards, encode_sample
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
@@ -26,8 +28,7 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 from bigdata_cli.types.column_entry import schema_to_json
 
 
-@dataclass(frozen=True)
-class Shards:
+class Shards(msgspec.Struct, frozen=True):
     """How a source is cut into shards.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
@@ -159,8 +160,7 @@ class _Round:
         return Task(spec, self._target)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Again:
+class _Again(msgspec.Struct, frozen=True, kw_only=True):
     """A shard of which something is done again, from its own files.
 
     texts: see `Rewriting`. recounted: the columns whose texts are counted. only_headers: its values
@@ -174,8 +174,7 @@ class _Again:
     only_headers: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Target:
+class _Target(msgspec.Struct, frozen=True, kw_only=True):
     """What all shards are to be; table_bytes: see `Plan`."""
 
     columns: tuple[ColumnState, ...]

@@ -113,7 +113,7 @@ class Scatter:
         shards, count = self.asked.shards, self._count()
         names = self.asked.options.order.partition_by
         if not names:
-            return replace(shards, partition=Evenly(rows.rows, count), count=count)
+            return structs.replace(shards, partition=Evenly(rows.rows, count), count=count)
         assert isinstance(rows, SortedRuns)
         groups = rows.groups(len(names)) or [Group((None,) * len(names), 0)]
         check_groups(len(groups))
@@ -124,7 +124,7 @@ class Scatter:
             ends = [group.rows * i // n_shards for i in range(n_shards + 1)]
             sizes += [stop - start for start, stop in itertools.pairwise(ends)]
             folders += [folder_of(names, group.values)] * n_shards
-        return replace(
+        return structs.replace(
             shards, partition=ByRows(tuple(sizes)), count=len(sizes), folders=tuple(folders)
         )
 

@@ -7,8 +7,9 @@ for, and written by the format's writer: the same bytes as if the dtypes had bee
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import msgspec
 import pyarrow as pa
 
 from bigdata_cli.conversion.recast import carried, recast
@@ -32,8 +33,7 @@ Texts = Iterator[tuple[int, dict[str, pa.Array]]]
 _WORDS = (Kind.TEXT, Kind.CATEGORY)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rewriting:
+class Rewriting(msgspec.Struct, frozen=True, kw_only=True):
     """A shard to be written again as `schema`, under another name.
 
     texts: what `Spool.texts` gives of the columns that have lost their text.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import structs
 
 from bigdata_cli.conversion.commit import INNER_NAME, OutputFolder, check_output
@@ -82,15 +83,14 @@ def run(
     return report if times is None else replace(report, stages=times.shares())
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True, kw_only=True):
     """A conversion under way, in this process."""
 
     options: ConvertOptions
     progress: ProgressListener | None
     on_budget: BudgetListener | None
     recorder: MemoryRecorder
-    started: float = field(default_factory=time.monotonic)
+    started: float = msgspec.field(default_factory=time.monotonic)
 
     def report(self, paths: Sequence[str | Path], **sizes: Any) -> ConvertReport:
         """Convert; returns what came of it."""

@@ -6,9 +6,9 @@ import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from bigdata_cli.checksum import FileEntry
@@ -20,8 +20,7 @@ from bigdata_cli.resources.stages import stage
 from bigdata_cli.types.dtype import Schema
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileOptions:
+class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the files of a shard are written.
 
     in_flight: tables encoded at a time. most_table_bytes: in memory of a table, where the format's
@@ -35,8 +34,7 @@ class FileOptions:
     most_table_bytes: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrittenFiles:
+class WrittenFiles(msgspec.Struct, frozen=True, kw_only=True):
     """What was written, under partial names.
 
     rows: in `files`. room: see `Rebatcher.room`; minus infinity where tables are cut neither as

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import msgspec
+
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.conversion.rest import Rest
 from bigdata_cli.conversion.widening import Stored
@@ -20,8 +22,7 @@ from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.statistics import ColumnStatistics
 
 
-@dataclass(frozen=True, kw_only=True)
-class SharedSpec:
+class SharedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What the shards of a conversion have in common; it travels once to each worker.
 
     Attributes:
@@ -53,8 +54,7 @@ class SharedSpec:
     holds_text: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardSpec:
+class ShardSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One shard: small, picklable, and with the same result wherever it is made.
 
     Attributes:

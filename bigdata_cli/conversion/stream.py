@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
+
+import msgspec
 
 from bigdata_cli.conversion.shard_parts import ShardParts
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
@@ -22,8 +24,7 @@ _MAX_FINISHING = 1
 """Shards that are being finished while the next one is begun."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StreamWork:
+class StreamWork(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be made of the blocks of a stream.
 
     Attributes:

@@ -14,6 +14,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
+
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import formats_that
@@ -60,8 +62,7 @@ class StorageOptions:
     partition_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardName:
+class ShardName(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a shard in a dataset: `stem-00000-of-00003`."""
 
     stem: str

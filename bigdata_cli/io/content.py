@@ -8,8 +8,9 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.archive import ZIP_SIGNATURES
@@ -97,8 +98,7 @@ class EmptySourceError(DataError):
     """There is nothing in a source."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a source before it is looked at; as `origin.find_origin` is told it."""
 
     name: str

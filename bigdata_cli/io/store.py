@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Buffer
@@ -165,8 +166,7 @@ class Store(Files, Protocol):
         """Remove the folders that `make` made, those that are empty."""
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(msgspec.Struct, frozen=True):
     """A file of a store, which need not be there; as text its place."""
 
     files: Files
@@ -198,8 +198,7 @@ class StoredFile:
         return True
 
 
-@dataclass(frozen=True)
-class PartialFiles:
+class PartialFiles(msgspec.Struct, frozen=True):
     """The files of a store that have partial names, by the names that they will have."""
 
     store: Store

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
+
 from bigdata_cli.errors import BudgetError
 from bigdata_cli.resources.memory import (
     address_space_left,
@@ -45,8 +47,7 @@ BATCH_SIZES = (None, *(16 * MB >> halvings for halvings in range(7)))
 _ROUNDING_BYTES = 8 * MB
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
+class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a conversion takes besides the program itself, in bytes, as a sample shows it.
 
     unit_bytes: of source, parsed at a time where memory is no matter. scratch_share, chunk_share:

@@ -11,8 +11,9 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 writes a huge number where there is no limit."""
@@ -20,8 +21,7 @@ _STACK_BYTES = 8 << 20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
-@dataclass(frozen=True, kw_only=True)
-class CgroupFiles:
+class CgroupFiles(msgspec.Struct, frozen=True, kw_only=True):
     """Where the kernel shows control groups (another folder in tests)."""
 
     mount: Path = Path("/sys/fs/cgroup")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 PLACE, VALUE, CLASS = "place", "value", "class"
 """What a row is compared with the cuts by."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CutSplit:
+class CutSplit(msgspec.Struct, frozen=True, kw_only=True):
     """A split of rows in an order: that of the source, of a column, or a random one by class.
 
     A row is in the split whose number is that of the cuts which its key reaches.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
+import msgspec
 import numpy as np
+from msgspec import structs
 
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.splits.options import SplitOptions, fractions_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class HashSplit:
+class HashSplit(msgspec.Struct, frozen=True, kw_only=True):
     """A split by a hash of the values of each row.
 
     Attributes:
@@ -94,7 +94,7 @@ class HashSplit:
         """The rule for columns under other names. names: by the name of each, that here."""
         known = dict(self.keys)
         keys = tuple((name, known[own]) for name, own in names.items() if own in known)
-        return replace(self, keys=keys)
+        return structs.replace(self, keys=keys)
 
     def assign(self, hashes: np.ndarray) -> np.ndarray:
         """The splits of rows, as places in `names`.

@@ -7,10 +7,10 @@ the parts of a shard costs one call, however many columns there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bigdata_cli.native import parser as native
@@ -43,8 +43,7 @@ def modes_of(dtypes: Sequence[str]) -> np.ndarray:
     return np.array([mode_of(dtype) for dtype in dtypes], np.int32)
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """What `rows` rows showed. results: native.RESULT (columns,); modes: int32 (columns,)."""
 
     results: np.ndarray

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from bigdata_cli.conversion.commit import INNER_NAME
 from bigdata_cli.dataset.manifest_file import read_manifest
@@ -35,8 +36,7 @@ _MIN_WAIT_SECONDS, _LOOK_SHARE = 0.05, 20
 """Looking takes a twentieth of the time at the most."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiskBudget:
+class DiskBudget(msgspec.Struct, frozen=True, kw_only=True):
     """How many bytes may lie on the disk at once. held_bytes: of them, of the replaced dataset.
 
     told: the user set the limit; else it is what is free, less a twentieth.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from isal import isal_zlib
+from msgspec import structs
 
 from bigdata_cli.formats.parquet.compress import UNCOMPRESSED, PageCompressor
 from bigdata_cli.native.library import address, lib
@@ -73,8 +74,7 @@ def physical_type(column: Column) -> int:
     return _INT64 if width == 64 else _INT32
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowGroup:
+class RowGroup(msgspec.Struct, frozen=True, kw_only=True):
     """An encoded row group: its pages in pieces, and what the metadata need."""
 
     pieces: list[np.ndarray]
@@ -101,7 +101,7 @@ class RowGroup:
 
     def without_pages(self) -> RowGroup:
         """What the footer needs, which is kept until the file is closed."""
-        return replace(self, pieces=[], pages=np.empty(0, _PAGE))
+        return structs.replace(self, pieces=[], pages=np.empty(0, _PAGE))
 
 
 class PageEncoder:

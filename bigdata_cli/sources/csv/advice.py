@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bigdata_cli.errors import DataError
 
@@ -15,8 +16,7 @@ _END_BYTES = 1 << 12
 FIRST_ROWS = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ragged:
+class Ragged(msgspec.Struct, frozen=True, kw_only=True):
     """A record with another number of fields than there are columns.
 
     n_fields: that were seen; n_columns: that were expected. delimiter: of the records.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io.content import check_may_be_csv
@@ -38,8 +40,7 @@ _OF_LINES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning of a file as UTF-8; is_whole: it is all of it."""
 
     name: str
@@ -47,8 +48,7 @@ class Head:
     is_whole: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A dialect, how sure what was detected of it is, why, and what the user has to know.
 
     layout: of the table in the first file; None for lines of text.

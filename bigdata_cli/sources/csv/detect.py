@@ -16,7 +16,8 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bigdata_cli.sources.csv.dialect import WHITESPACE
 from bigdata_cli.sources.csv.sample_records import (
@@ -43,8 +44,7 @@ _DELIMITING = re.compile(r"[,;|\t]")
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Detection:
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
     """What was found: marks of the dialect, how sure that is (0 to 1), and why.
 
     quote: `'` where the fields are quoted so, None for the usual one. records: of the sample, read

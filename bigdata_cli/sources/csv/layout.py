@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header
 
@@ -23,8 +24,7 @@ class Record(NamedTuple):
     fields: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Where a table begins in a sample, and what its records are.
 
     first: the record that it begins with; lines: before that. is_sure: the lines before it are no

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bigdata_cli.native import parser as native
@@ -28,8 +28,7 @@ _BAD_AT_FIRST = 1024
 _MAX_BLOCK_BYTES = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class Grammar:
+class Grammar(msgspec.Struct, frozen=True):
     """A dialect and the columns of its records, as the C library takes them."""
 
     rules: Rules

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -64,8 +65,7 @@ class ParsePlan:
         return Schema(tuple(state.column() for state in self.columns))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reject:
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
     """A record that was set aside: its byte offset in the file, why, its bytes, and its line.
 
     line: None where it is still to be counted.

@@ -62,7 +62,7 @@ def numbered_records(
                 fields = [field.strip(" ") for field in record] if trim else record
                 records.append((line, fields))
             line = reader.line_num + 1
-            if any(len(field) > _MAX_FIELD_CHARS for field in record):
+            if max(map(len, record), default=0) > _MAX_FIELD_CHARS:
                 records.pop()
                 break
             if len(records) > most:

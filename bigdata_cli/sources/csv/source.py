@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from msgspec import structs
+
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
 from bigdata_cli.io.origin import Origin, find_origin
@@ -170,7 +172,9 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         elif not dialect.is_text:
             layout = layout_of_file(head, dialect, options)
             _check_beginning(name, layout, paths[0], dialect, options)
-            _check_end(head, origin, replace(found, dialect=dialect, layout=layout), options)
+            _check_end(
+                head, origin, structs.replace(found, dialect=dialect, layout=layout), options
+            )
         head = _with_first_record(head, origin, dialect)
         read = read_header(
             head.data,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from msgspec import structs
+
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.encoding import UTF8
 from bigdata_cli.sources.bad_values import UNCLOSED_HINT, NeedMore, RecordError
@@ -95,7 +97,8 @@ def parse_whole(
     except RecordError as error:
         return Unit(piece, piece.start, None, locate(error, block, first_line))
     rejects = tuple(
-        replace(reject, line=line_of(block, first_line, reject.offset)) for reject in chunk.rejects
+        structs.replace(reject, line=line_of(block, first_line, reject.offset))
+        for reject in chunk.rejects
     )
     return Unit(piece, piece.start, replace(chunk, rejects=rejects), None)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from msgspec import structs
 
 from bigdata_cli.native import json_lines as native
 from bigdata_cli.native.json_lines import JsonKeys, JsonRecords, transcribe_lines
@@ -188,4 +189,4 @@ def _reject_of(one: Reject, records: JsonRecords, block: Block) -> Reject:
     line = block.data[start : block.size]
     ends = np.flatnonzero((line == 10) | (line == 13))
     raw = line[: ends[0]] if len(ends) else line
-    return replace(one, offset=block.offset + start, raw=raw.tobytes())
+    return structs.replace(one, offset=block.offset + start, raw=raw.tobytes())
