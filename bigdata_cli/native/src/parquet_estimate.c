@@ -90,14 +90,15 @@ static int64_t place_of(uint64_t i, int bits)
     return (int64_t)i;
 }
 
-/* Something that equal values have in common, and others hardly: a number, or the hash of a text.
- * So the texts of a column and the codes of a category are the same. */
+/* Something that equal values have in common, and others hardly: a number, the code of a category,
+ * or the hash of a text. Only what is equal is counted, so texts and their codes give the same. */
 static uint64_t key_of(const struct bd_gathered *gathered, int width, int64_t i)
 {
     if (!gathered->texts)
         return bd_number_at(gathered->numbers, width, i);
-    const int64_t text = bd_text_of(gathered, i);
-    return bd_hash_bytes(gathered->texts[text], gathered->lengths[text]);
+    if (gathered->numbers)
+        return ((const uint32_t *)gathered->numbers)[i];
+    return bd_hash_bytes(gathered->texts[i], gathered->lengths[i]);
 }
 
 /* Whether the values behind two equal ones are equal too. */
@@ -139,13 +140,16 @@ struct bd_repeats bd_estimate_repeats(const struct bd_gathered *gathered, int wi
     int32_t places[BD_SAMPLE];
     uint16_t slots[SLOTS]; /* 1 + the place in the sample of the first that is equal */
     uint16_t seen[BD_SAMPLE];
+    struct {
+        uint16_t first, again; /* places in the sample of two that are equal */
+    } pairs[BD_SAMPLE];
     const int64_t total = gathered->values;
     const int64_t n = sample_places(gathered, width, places, keys);
     const int bits = bd_bits_of((uint64_t)n) + 1;
     memset(slots, 0, sizeof *slots << bits);
     memset(seen, 0, sizeof *seen * (size_t)n);
     const uint32_t mask = (1u << bits) - 1;
-    int64_t distinct = 0, once = 0, twice = 0, common = 1, going_on = 0;
+    int64_t distinct = 0, once = 0, twice = 0, common = 1, n_pairs = 0;
     for (int64_t i = 0; i < n; i++) {
         const uint64_t key = keys[i];
         uint32_t at = (uint32_t)((key ^ key >> 32) * 0x9e3779b97f4a7c15u >> 40) & mask;
@@ -162,10 +166,14 @@ struct bd_repeats bd_estimate_repeats(const struct bd_gathered *gathered, int wi
         once -= count == 2;
         twice += (count == 2) - (count == 3);
         common = count > common ? count : common;
-        going_on += n < total && goes_on(gathered, width, places[first], places[i]);
+        pairs[n_pairs].first = (uint16_t)first;
+        pairs[n_pairs++].again = (uint16_t)i;
     }
     if (n == total)
         return (struct bd_repeats){distinct, common, total};
+    int64_t going_on = 0;
+    for (int64_t k = 0; k < n_pairs && distinct >= FEW; k++)
+        going_on += goes_on(gathered, width, places[pairs[k].first], places[pairs[k].again]);
     return (struct bd_repeats){
         .distinct = estimate_of(distinct, once, twice, n, total),
         .common = common > 1 ? common * total / n : 1,
