@@ -45,7 +45,15 @@ class Zygote:
         die_at: the number of a step, or its name. What is no part of a request is an option of
         the conversion.
         """
-        parts = ("die_after_s", "sample_bytes", "part_bytes", "verify", "fault", "action")
+        parts = (
+            "die_after_s",
+            "sample_bytes",
+            "part_bytes",
+            "verify",
+            "fault",
+            "action",
+            "allocation",
+        )
         asked = {key: request.pop(key) for key in parts if key in request}
         options = {"to": "parquet", "jobs": 2, **request, "output": str(output)}
         line = {"sources": [str(source)], "options": options, "unit_bytes": UNIT_BYTES, **asked}
