@@ -164,7 +164,7 @@ def test_an_existing_output_is_refused_and_force_replaces_only_ours(tmp_path):
     (out / "notes.md").write_text("mine")
     convert(source, to="parquet", output=out, force=True)
     assert sorted(path.name for path in out.iterdir()) == [
-        "_manifest.json", "data-00000-of-00001.parquet", "notes.md",
+        "_manifest.parquet", "data-00000-of-00001.parquet", "notes.md",
     ]  # fmt: skip
     foreign = tmp_path / "foreign"
     foreign.mkdir()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from bigdata_cli import convert, open_dataset, verify
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION
 from bigdata_cli.errors import DataError, UsageError
+from tests.manifest_files import as_json, read_document
 
 STEPS: dict[str, Any] = {
     "rename": {"kind": "type"},
@@ -136,7 +137,7 @@ def test_unknown_values_are_null_and_counted(tmp_path: Path, jobs: int) -> None:
     convert(old, to="parquet", output=tmp_path / "old", one_hot=["d"])
     report = convert(new, like=tmp_path / "old", output=tmp_path / "new", shards=2, jobs=jobs)
     assert report.manifest.unknown_values == {"c": 1_000, "d": 500}
-    saved = json.loads((tmp_path / "new" / "_manifest.json").read_text())
+    saved = read_document(tmp_path / "new")
     assert saved["unknown_values"] == {"c": 1_000, "d": 500}
     assert any('"c": 1,000 values' in note for note in report.notes)
     got = frame_of(tmp_path / "new")
@@ -303,7 +304,7 @@ def test_a_dataset_of_a_newer_version_is_refused_before_any_work(
     source: Path, tmp_path: Path
 ) -> None:
     convert(source, to="parquet", output=tmp_path / "old")
-    manifest = tmp_path / "old" / "_manifest.json"
+    manifest = as_json(tmp_path / "old")
     newer = json.loads(manifest.read_text()) | {"manifest_version": MANIFEST_VERSION + 1}
     manifest.write_text(json.dumps(newer))
     with pytest.raises(DataError, match=f"manifest version {MANIFEST_VERSION + 1} is not"):

@@ -23,6 +23,7 @@ from bigdata_cli.verification.report import VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest
 from tests.golden.test_golden import FOLDER as GOLDEN
 from tests.golden.test_golden import NAMES
+from tests.manifest_files import read_document
 
 N_ROWS = 6000
 HEADER = "id,price,exact,day,at,flag,kind,word,big,label\n"
@@ -100,7 +101,7 @@ def test_a_changed_value_is_found_with_its_place(
     after = "".join(line(i) for i in range(at + 1, N_ROWS))
     source.write_text(before + changed + after, encoding="utf-8")
     (finding,) = verify(folder, source=source).findings
-    shard_rows = [s["rows"] for s in json.loads((folder / "_manifest.json").read_text())["shards"]]
+    shard_rows = [s["rows"] for s in read_document(folder)["shards"]]
     row = at + 1 - shard_rows[0]
     line_number = before.count("\n") + 1
     assert finding.what == f'row {row:,}, column "id" ({source} line {line_number:,})'

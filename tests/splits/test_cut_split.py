@@ -24,6 +24,7 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.order_statistics import RankedValues
 from bigdata_cli.transforms.options import ShapeOptions
 from tests.conversion.test_streams import piped
+from tests.manifest_files import as_json
 
 SPLIT = {"train": 0.7, "val": 0.2, "test": 0.1}
 N_ROWS = 3_001
@@ -212,7 +213,7 @@ def test_without_split_nothing_is_split(source, tmp_path):
 
 def test_a_manifest_with_other_cuts_is_no_manifest(source, tmp_path):
     convert(source, to="parquet", output=tmp_path / "out", split=SPLIT, split_order=True)
-    path = tmp_path / "out" / "_manifest.json"
+    path = as_json(tmp_path / "out")
     entry = json.loads(path.read_text())
     entry["options"]["split_cuts"]["cuts"][0][1].append(7)
     path.write_text(json.dumps(entry))
