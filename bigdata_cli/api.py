@@ -396,7 +396,7 @@ def inspect(
 
     Args:
         path: The file, a pattern or folder of such, the folder of a dataset, or its
-            `_manifest.json`.
+            manifest.
         label: Count the classes of this column; plan with it.
         sample_size: How much of the source to look at, such as 64MB. Default: 8MiB.
         full: Read all of it: figures of columns are exact.
@@ -511,7 +511,7 @@ def open_dataset(
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
 ) -> "Dataset":
-    """Open a dataset by its folder or its `_manifest.json`.
+    """Open a dataset by its folder or its manifest.
 
     Args:
         path: The folder or the manifest; an address, too.

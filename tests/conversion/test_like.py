@@ -63,7 +63,7 @@ def files_of(dataset: Path) -> list[str]:
 
 
 def frame_of(dataset: Path) -> pd.DataFrame:
-    return pq.read_table(sorted(dataset.glob("*.parquet"))).to_pandas()
+    return pq.read_table(sorted(dataset.glob("[!_]*.parquet"))).to_pandas()
 
 
 FORMATS = [
@@ -223,7 +223,7 @@ def test_the_way_values_are_written_is_that_of_the_dataset_or_what_is_given(tmp_
     }
     convert(old, to="parquet", output=tmp_path / "old", **spelled)
     convert(new, like=tmp_path / "old", output=tmp_path / "new")
-    got = pq.read_table(sorted((tmp_path / "new").glob("*.parquet"))).to_pylist()
+    got = pq.read_table(sorted((tmp_path / "new").glob("[!_]*.parquet"))).to_pylist()
     assert [str(value) for value in got[0].values()] == ["2024-12-24", "None", "True"]
     convert(other, like=tmp_path / "old", output=tmp_path / "other", null=["-"])
     assert frame_of(tmp_path / "other")["n"].isna().all()
@@ -336,7 +336,7 @@ def test_it_resumes_and_repairs_as_any_conversion(source: Path, tmp_path: Path) 
     convert(source, to="parquet", output=tmp_path / "old", **STEPS)
     convert(source, like=tmp_path / "old", output=tmp_path / "new", shards=2)
     before = files_of(tmp_path / "new")
-    first = min((tmp_path / "new").glob("*.parquet"))
+    first = min((tmp_path / "new").glob("[!_]*.parquet"))
     first.write_bytes(b"damaged")
     convert(source, like=tmp_path / "old", output=tmp_path / "new", shards=2, repair=True)
     assert files_of(tmp_path / "new") == before

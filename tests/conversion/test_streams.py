@@ -527,9 +527,9 @@ def test_zcat_into_stdin(tmp_path):
         done = bigdata("convert", "-", "--to", "parquet", stdin=zcat.stdout, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run([tmp_path / "x.csv"], ConvertOptions(to="parquet", output=tmp_path / "plain"))
-    (file,) = (tmp_path / "stdin-parquet").glob("*.parquet")
+    (file,) = (tmp_path / "stdin-parquet").glob("[!_]*.parquet")
     assert file.name == "stdin-00000-of-00001.parquet"
-    (plain,) = (tmp_path / "plain").glob("*.parquet")
+    (plain,) = (tmp_path / "plain").glob("[!_]*.parquet")
     assert pq.read_table(file).equals(pq.read_table(plain))
     source = read_document(file.parent)["sources"][0]
     assert source == {"name": "-", "bytes": len(text), "mtime_ns": 0,

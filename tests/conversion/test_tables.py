@@ -373,7 +373,7 @@ def test_the_folder_of_the_source_is_not_written_into(folder):
     for output in (None, "data-parquet", "data-parquet/../data-parquet"):
         with pytest.raises(UsageError, match="is read from it"):
             convert("data-parquet", to="parquet", output=output, force=True)
-    [file] = Path("data-parquet").glob("*.parquet")
+    [file] = Path("data-parquet").glob("[!_]*.parquet")
     with pytest.raises(UsageError, match="is read from it"):
         convert(file, to="parquet", output="data-parquet", force=True)
     assert sorted(Path("data-parquet").iterdir()) == before
@@ -494,7 +494,7 @@ def test_damaged_files(folder):
 
 def test_a_damaged_dataset(folder):
     write_dataset(Path("own"), OWN, "parquet", n_shards=2)
-    [first, _] = sorted(Path("own").glob("*.parquet"))
+    [first, _] = sorted(Path("own").glob("[!_]*.parquet"))
     content = first.read_bytes()
     first.write_bytes(content[:100])
     with pytest.raises(DataError, match="is damaged"):
@@ -629,7 +629,7 @@ def _check_floats(values: pa.Array, stored: pa.Array) -> None:
 def test_inspect(folder):
     write_dataset(Path("own"), OWN, "parquet")
     assert inspect("own").to_json()["kind"] == "dataset"
-    [shard] = Path("own").glob("*.parquet")
+    [shard] = Path("own").glob("[!_]*.parquet")
     with pytest.raises(UsageError, match="is a file of a dataset"):
         inspect(shard)
     write("in/data.parquet", {"a": [1, None, 300], "s": ["x", "", "y"]})

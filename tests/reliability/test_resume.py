@@ -65,7 +65,7 @@ def output(unfinished, tmp_path):
 def test_what_is_not_finished_is_seen_by_no_reader(output):
     pa_dataset = pytest.importorskip("pyarrow.dataset")
     assert pa_dataset.dataset(output, format="parquet").files == []
-    assert not list(output.glob("*.parquet"))
+    assert not list(output.glob("[!_]*.parquet"))
     with pytest.raises(UsageError, match="is not a dataset"):
         verify(output)
 

@@ -117,7 +117,7 @@ def test_a_file_that_is_no_shard_is_not_removed(tmp_path: Path) -> None:
 
 def test_links_pipes_and_devices(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    first, second = sorted(folder.glob("*.parquet"))
+    first, second = sorted(folder.glob("[!_]*.parquet"))
     outside = tmp_path / "outside.parquet"
     first.rename(outside)
     first.symlink_to(outside)
@@ -312,7 +312,7 @@ def test_terminals_are_safe_from_names_in_messages(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_all_listed(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    first, second = sorted(folder.glob("*.parquet"))
+    first, second = sorted(folder.glob("[!_]*.parquet"))
     first.unlink()
     second.write_bytes(b"PAR1")
     (folder / "data-00007-of-00008.parquet").write_bytes(b"x")

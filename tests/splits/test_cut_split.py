@@ -116,7 +116,7 @@ def test_jobs_blocks_shards_and_kinds_of_sources_change_no_split(made, kind, sou
         path.write_bytes(gzip.compress(source.read_bytes()))
     if kind == "parquet":
         convert(source, to="parquet", output=tmp_path / "p", shards=1)
-        path = next((tmp_path / "p").glob("*.parquet"))
+        path = next((tmp_path / "p").glob("[!_]*.parquet"))
     run([path], options_of(tmp_path / "out", WAYS[way], shards=4, jobs=2), unit_bytes=700)
     found = rows_of(tmp_path / "out")
     if (way, kind) == ("class", "parquet"):  # keys are those of places, which are rows there
