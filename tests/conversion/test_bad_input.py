@@ -70,7 +70,7 @@ def test_a_value_that_contradicts_its_type_is_located(tmp_path, dtype, value):
     assert "data.csv line 1,002" in error.message
     assert 'column "b"' in error.message
     assert repr(value) in error.message or value in error.message
-    assert error.hint == 'types={"b": "text"} keeps it as it is'
+    assert error.hint == 'type={"b": "text"} keeps it as it is'
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_options_that_are_given_come_first(source: Path, tmp_path: Path) -> None
     [
         ({"derive": {"a": "1"}}, "derive"),
         ({"drop": ["y"]}, "drop"),
-        ({"float_mode": "32"}, "float_mode"),
+        ({"float": "32"}, "float"),
         ({"standardize": ["amount"]}, "standardize"),
         ({"schema": {"y": "int8"}}, "schema"),
     ],

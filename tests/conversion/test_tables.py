@@ -184,7 +184,7 @@ def test_columns_that_differ_are_told(folder):
     write("3.parquet", {"a": ["x"], "b": [2]})
     with pytest.raises(DataError, match=r'"a" is int64 in 1\.parquet and string in 3') as caught:
         convert(["1.parquet", "3.parquet"], to="npy", output="out")
-    assert 'types={"a": "text"} keeps' in str(caught.value)
+    assert 'type={"a": "text"} keeps' in str(caught.value)
     assert not Path("out").exists()
     dtypes, rows = converted("1.parquet", "3.parquet", types={"a": "text"})
     assert dtypes == {"a": "text", "b": "int8"}
@@ -451,7 +451,7 @@ TOLD = [
 def test_the_type_that_is_told(folder, values, dtype, expected):
     write("data.parquet", {"a": values})
     if isinstance(expected, str):
-        with pytest.raises(DataError, match=r"types=\{\"a\": ") as caught:
+        with pytest.raises(DataError, match=r"type=\{\"a\": ") as caught:
             convert("data.parquet", to="npy", types={"a": dtype})
         assert repr(expected) in str(caught.value)
         return
