@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +24,8 @@ try:
     import torch
     from torch.utils.data import Dataset as MapDataset
     from torch.utils.data import IterableDataset, get_worker_info
+
+    from bigdata_cli.loaders.torch_buffers import SharedBuffers, each, forget
 except ModuleNotFoundError as error:
     raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
 
@@ -37,21 +41,24 @@ _WIDER: dict[np.dtype, np.dtype] = {
 """torch has these dtypes, but hardly any operation for them."""
 
 
-def _tensor(values: Any) -> Any:
-    """Return a tensor that shares the memory of an array; text is str, or a list of str."""
+def _array(values: Any) -> Any:
+    """Return an array of a dtype that torch can compute with; text is str, or a list of str."""
     array = np.asarray(values)
     if array.dtype.kind in "OU":
         return array.tolist()
-    return torch.from_numpy(array.astype(_WIDER.get(array.dtype, array.dtype), copy=False))
+    wider = _WIDER.get(array.dtype)
+    return array if wider is None else array.astype(wider)
+
+
+def _tensor(values: Any) -> Any:
+    """Return a tensor that shares the memory of an array; text stays what it is."""
+    array = _array(values)
+    return torch.from_numpy(array) if isinstance(array, np.ndarray) else array
 
 
 def _tensors(value: Any) -> Any:
     """Return a batch with tensors in place of its arrays."""
-    if isinstance(value, dict):
-        return {name: _tensor(array) for name, array in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_tensors(part) for part in value)
-    return _tensor(value)
+    return each(value, _tensor)
 
 
 def torch_batches(
@@ -94,6 +101,12 @@ class TorchBatches(IterableDataset):
         self._shared = torch.zeros(_NEXT + MAX_WORKERS, dtype=torch.int64).share_memory_()
         self._shared[_RESUMED] = -1
         self._part: tuple[tuple[int, int], BatchStream | MixedStream] | None = None
+        self._name = uuid.uuid4().hex
+        self._buffers: SharedBuffers | None = None
+        weakref.finalize(self, forget, self._name).atexit = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_part": None, "_buffers": None}
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be this epoch, from its start."""
@@ -118,7 +131,13 @@ class TorchBatches(IterableDataset):
         if worker == 0:
             self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
         self._shared[_NEXT + worker] = epoch + 1
-        return map(_tensors, iter(reader))
+        return map(_tensors if workers == 0 else self._sent, iter(reader))
+
+    def _sent(self, batch: Any) -> Any:
+        """Return a batch of a worker as tensors that travel in shared memory."""
+        if self._buffers is None or not self._buffers.is_of_this_process:
+            self._buffers = SharedBuffers(self._name)
+        return self._buffers.tensors(each(batch, _array), torch.from_numpy)
 
     def _place(self) -> tuple[int, int]:
         """Return the number of this worker, and of all workers; 0 of 0 where it is none."""
