@@ -31,7 +31,7 @@ _ARRIVED: dict[tuple[str, int, int], np.ndarray] = {}
 class SharedTensor(torch.Tensor):
     """A tensor in a buffer, which is sent as its place. What is computed of it is a plain one."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # noqa: SLF001: as its guide says
+    __torch_function__ = torch._C._disabled_torch_function_impl  # noqa: SLF001
     place: _Place
 
 
