@@ -9,6 +9,8 @@ from bigdata_cli.sources.csv.dialect import NULL_TOKENS
 from bigdata_cli.sources.csv.sample_records import first_records, is_number, is_temporal
 
 _SENTENCE_CHARACTERS = 120
+_FEW_SENTENCES = 8
+"""Of so many fields one may be a sentence, and they are names all the same."""
 _MANY_RECORDS = 8
 _MIN_NAMES = 3
 _PLACEHOLDERS = frozenset(("-", "--", ".", "?", "n.a.", "none", "nil", "missing", "unknown"))
@@ -75,7 +77,7 @@ def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple
         return False, 0.8, "the first record has blank or repeated fields, all columns are text"
     if len(first) == 1 and _is_aligned(first[0]):
         return False, 0.8, "the first record is of numbers and spaces"
-    if any(_is_sentence(field) for field in first):
+    if _FEW_SENTENCES * sum(map(_is_sentence, first)) > len(first):
         return False, 0.8, "the first record is not made of names, all columns are text"
     again = sum(field in column for field, column in zip(first, columns, strict=True))
     if 2 * again > len(first):
@@ -85,7 +87,10 @@ def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple
 
 def _is_sentence(field: str) -> bool:
     """Whether a field is too long for a name, or ends as statements do; questions are names."""
-    return len(field) > _SENTENCE_CHARACTERS or (field.endswith((".", "!")) and " " in field)
+    text = field.strip()
+    if text.endswith("?") and "\n" not in text:
+        return False
+    return len(text) > _SENTENCE_CHARACTERS or (text.endswith((".", "!")) and " " in text)
 
 
 def _is_aligned(field: str) -> bool:
