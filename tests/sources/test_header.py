@@ -55,6 +55,12 @@ from bigdata_cli.sources.csv.source import open_source
         (["id,id,", "1,2,", ",,"], True),
         (["a,b", ",", ","], True),
         (["This is a sentence.", "And another one."], False),
+        (["name,city,,", "ann,rome,,", "bob,oslo,,"], True),
+        (["name,,city,", "ann,,rome,", "bob,,oslo,"], True),
+        ([",,", ",,"], False),
+        (["ann,rome,,", "ann,oslo,,", "bob,rome,,"], False),
+        (["What is it that you want, and why?," + "x" * 130 + "?", "ann,so", "bob,no"], True),
+        ([",".join("abcdefgh") + "," + "y" * 130, "j,k,l,m,n,o,p,q,r", "s,t,u,v,w,x,y,z,a"], True),
     ],
 )
 def test_a_header_is_told_from_data(lines, is_header):

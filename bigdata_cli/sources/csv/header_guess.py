@@ -69,11 +69,14 @@ def n_repeated(records: Sequence[list[str]]) -> int:
 
 
 def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, float, str]:
-    """`looks_like_header` where all columns are text."""
+    """`looks_like_header` where all columns are text, but for those that have nothing at all."""
     columns = [{record[i] for record in rest if i < len(record)} for i in range(len(first))]
+    used = [i for i, column in enumerate(columns) if any(map(str.strip, (first[i], *column)))]
+    first, columns = [first[i] for i in used], [columns[i] for i in used]
     blank = [index for index, field in enumerate(first) if not field.strip()]
     few = len(rest) < _MIN_NAMES
-    if len(set(first)) < len(first) or any(few or "" in columns[index] for index in blank):
+    repeats = len(set(first)) < len(first)
+    if not used or repeats or any(few or "" in columns[index] for index in blank):
         return False, 0.8, "the first record has blank or repeated fields, all columns are text"
     if len(first) == 1 and _is_aligned(first[0]):
         return False, 0.8, "the first record is of numbers and spaces"
