@@ -161,6 +161,16 @@ def test_a_header_that_does_not_end_is_an_error(tmp_path):
         open_source([path], SourceOptions(header=True))
 
 
+def test_a_header_longer_than_what_is_looked_at_first(tmp_path):
+    path = tmp_path / "a.csv"
+    names = tuple(f"the name of column {i}" for i in range(15_000))
+    path.write_text(",".join(names) + "\n" + "1," * 14_999 + "2\n")
+    assert path.stat().st_size > 262_144
+    source = open_source([path])
+    assert source.names == names
+    assert source.dialect.header
+
+
 def test_columns_are_matched():
     match = {"name": "2.csv", "first": "1.csv"}
     assert match_columns(("b", "a"), ("a", "b"), header=True, **match) == (1, 0)
@@ -168,5 +178,5 @@ def test_columns_are_matched():
         match_columns(("c", "a"), ("a", "b"), header=True, **match)
     with pytest.raises(DataError, match=r"\(missing: b\)"):
         match_columns(("a",), ("a", "b"), header=True, **match)
-    with pytest.raises(DataError, match=r"has 1 fields in a record, 1\.csv has 2"):
+    with pytest.raises(DataError, match=r"has records of 1 field, those of 1\.csv have 2"):
         match_columns(("column0",), ("column0", "column1"), header=False, **match)

@@ -292,7 +292,8 @@ def match_columns(
         return tuple(range(len(names)))
     if not header:
         raise DataError(
-            f"{name} has {len(file_names)} fields in a record, {first} has {len(names)}",
+            f"{name} has records of {len(file_names)} field{'s'[: len(file_names) != 1]}, those of "
+            f"{first} have {len(names)}",
             hint="files without a header are matched by position: convert files with the same "
             "columns only",
         )
