@@ -41,6 +41,8 @@ def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
         return is_header, 0.7, "there is one record"
     if _are_years(first, rest):
         return True, 0.9, "the first record has years, the others have not"
+    if _are_counted(first, rest):
+        return True, 0.9, "the first record counts up, the others do not"
     n_for, n_against = 0, 0
     for index, kind in enumerate(kinds):
         below = {_kind(record[index]) for record in rest if index < len(record)} - {"", "null"}
@@ -118,6 +120,26 @@ def _kind(field: str) -> str:
     if field.lower() in ("true", "false"):
         return "bool"
     return "null" if field in NULL_TOKENS or field.lower() in _PLACEHOLDERS else "text"
+
+
+def _are_counted(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record is names and then numbers that count up, and no other record is.
+
+    Few numbers may count up by chance: not where those below have decimals.
+    """
+
+    def is_counted(record: Sequence[str]) -> bool:
+        numbers = [field.strip() for field in record if is_number(field)]
+        if len(numbers) < _MIN_NAMES or not all(map(str.isdigit, numbers)):
+            return False
+        counted = range(int(numbers[0]), int(numbers[0]) + len(numbers))
+        return numbers == list(map(str, counted))
+
+    if is_number(first[0]) or not is_counted(first) or any(map(is_counted, rest)):
+        return False
+    places = [index for index, field in enumerate(first) if is_number(field)]
+    below = [record[index] for record in rest for index in places if index < len(record)]
+    return len(places) > _MANY_RECORDS or any("." in field for field in below if is_number(field))
 
 
 def _are_years(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
