@@ -98,7 +98,7 @@ class ProcessesEngine(ExecutorEngine):
 def _context(modules: Sequence[str], started: list[BaseProcess]) -> BaseContext:
     """What makes processes, each of which is put into a list."""
     can_fork = "forkserver" in get_all_start_methods()
-    context = get_context("forkserver" if can_fork else "spawn")
+    context: Any = get_context("forkserver" if can_fork else "spawn")
     make = context.Process
 
     class Context(type(context)):  # type: ignore[misc]
