@@ -15,10 +15,10 @@ from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.examples import Examples, FeatureEncoder
 from bigdata_cli.loaders.order import rows_by_shard, split_rows
-from bigdata_cli.loaders.target import Target, Task
+from bigdata_cli.loaders.target import Task
 from bigdata_cli.resources.cache_options import CacheOptions
 from bigdata_cli.training.backends.base import Backend
-from bigdata_cli.training.metrics import TaskMetrics, measure, row_losses
+from bigdata_cli.training.metrics import METRICS, TaskMetrics, measure, row_losses
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import HOLD_OUT_BYTES, ExampleStream
 
@@ -51,12 +51,12 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, metrics: TaskMetrics, target: Target, notes: tuple[str, ...] = ()) -> Evaluation:
+    def of(cls, metrics: TaskMetrics, notes: tuple[str, ...] = ()) -> Evaluation:
         """Return what metrics have come to."""
         defined = math.isfinite(metrics.value)
         return cls(
             loss=metrics.loss,
-            metric=target.metric,
+            metric=METRICS[metrics.name].label,
             value=metrics.value if defined else None,
             error_bound=metrics.error_bound if defined else 0.0,
             rows=metrics.rows,
@@ -75,6 +75,7 @@ def evaluate(
     dataset: Dataset,
     encoder: FeatureEncoder,
     *,
+    metric: str | None = None,
     split: range | None = None,
     block_rows: int = BLOCK_ROWS,
     progress: Callable[[int], None] | None = None,
@@ -85,6 +86,7 @@ def evaluate(
         predict: The model.
         dataset: The dataset.
         encoder: What makes examples of its rows.
+        metric: One of METRICS; None for that of the task.
         split: The rows to measure on, None for all.
         block_rows: The largest number of rows in a block.
         progress: Called with the number of rows read so far.
@@ -97,7 +99,7 @@ def evaluate(
             f"there is nothing to evaluate: {encoder.label_problem}",
             hint="bigdata predict needs no label",
         )
-    metrics = TaskMetrics(encoder.target.task, scale=encoder.target.scale)
+    metrics = TaskMetrics(encoder.target.task, name=metric, scale=encoder.target.scale)
     n_read = 0
     for batch in blocks(dataset, encoder, block_rows, split=split):
         examples = encoder.examples(batch)
@@ -105,7 +107,7 @@ def evaluate(
         n_read += batch.num_rows
         if progress is not None:
             progress(n_read)
-    return Evaluation.of(metrics, encoder.target, encoder.notes)
+    return Evaluation.of(metrics, encoder.notes)
 
 
 def blocks(
@@ -166,13 +168,10 @@ def evaluate_hold_out(
     class_weights: np.ndarray | None,
 ) -> HoldOutResult:
     """Predict the rows that the stream held out or left out, or those of another dataset."""
-    target = stream.target
+    target, metric = stream.target, options.measuring.metric
     if options.evaluate_on is None:
-        held_out = stream.held_out()
-        logits = gather_rows(backend, trainer.predict(held_out))
-        y = gather_rows(backend, held_out.y[:, np.newaxis])[:, 0]
-        metrics = measure(target.task, logits, y, scale=target.scale)
-        evaluation = Evaluation.of(metrics, target)
+        logits, y = predict_rows(trainer, backend, stream.held_out())
+        evaluation = Evaluation.of(measure(target.task, logits, y, scale=target.scale, name=metric))
     else:
         other, split = stream.dataset, None
         if options.split is None:
@@ -182,12 +181,25 @@ def evaluate_hold_out(
         encoder = stream.encoder.for_dataset(other)
         n_rows = other.rows if split is None else len(split)
         recorder = _Recorder(trainer.predict, n_rows, n_outputs=len(target.start))
-        evaluation = evaluate(recorder.predict, other, encoder, split=split)
+        evaluation = evaluate(recorder.predict, other, encoder, metric=metric, split=split)
         logits, y = np.concatenate(recorder.logits), np.concatenate(recorder.y)
-    weights = np.ones(len(y))
-    if class_weights is not None and target.task is not Task.REGRESSION:
-        weights = class_weights[y.astype(np.intp)]
+    weights = weights_of(target.task, y, class_weights)
     return HoldOutResult(logits=logits, y=y, weights=weights, evaluation=evaluation)
+
+
+def predict_rows(
+    trainer: Predictor, backend: Backend, examples: Examples
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits (rows, outputs) and labels (rows,) of the examples of all workers."""
+    logits = gather_rows(backend, trainer.predict(examples))
+    return logits, gather_rows(backend, examples.y[:, np.newaxis])[:, 0]
+
+
+def weights_of(task: Task, y: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray:
+    """Return the weights of rows by their labels (rows,)."""
+    if class_weights is None or task is Task.REGRESSION:
+        return np.ones(len(y))
+    return class_weights[y.astype(np.intp)]
 
 
 def gather_rows(backend: Backend, rows: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.training.backends.base import Backend
+from bigdata_cli.training.course import LoopResult
 from bigdata_cli.training.evaluate import HoldOutResult
-from bigdata_cli.training.loop import LoopResult
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.throughput import Throughput
@@ -56,7 +56,8 @@ class TrainReport(ShortRepr):
         saved: The file of the model, or the folder of the bag.
         member_metrics: The metrics of the models of a bag. Its own metric and held-out loss are
             those of their average; everything else is a sum or a mean.
-        trees: The rounds of boosting; 0 of a network.
+        trees: The rounds of boosting, `resumed_trees` of them before; 0 of a network.
+        best_epoch: Where early stopping chose it: the epoch, or tree, that the model is of.
         predicted_memory_bytes: The peak of the process, and predicted_disk_bytes the cache, as
             predicted before training; None of networks.
         memory: Over time, with its phases.
@@ -120,6 +121,8 @@ class TrainReport(ShortRepr):
     reason: str
     member_metrics: tuple[float | None, ...] = ()
     trees: int = 0
+    resumed_trees: int = 0
+    best_epoch: int | None = None
     predicted_memory_bytes: int | None = None
     predicted_disk_bytes: int | None = None
     peak_memory_bytes: int = 0
@@ -170,7 +173,10 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """All that is known at the end; `first_epoch` epochs were trained before."""
+    """All that is known at the end; `first_epoch` epochs were trained before.
+
+    course: The losses of each step; of trees by tree, while `loop` has those at the end.
+    """
 
     options: TrainOptions
     stream: ExampleStream
@@ -180,6 +186,7 @@ class TrainingResult:
     totals: Totals
     class_weights: np.ndarray | None
     first_epoch: int
+    course: LoopResult | None = None
 
     @property
     def constant(self) -> np.ndarray:
@@ -236,11 +243,12 @@ class TrainingResult:
             last_loss=last_loss,
             held_out_loss=hold_out.mean_loss(target.task, hold_out.logits),
             constant_loss=hold_out.mean_loss(target.task, constant[np.newaxis]),
-            metric=target.metric,
+            metric=evaluation.metric,
             metric_value=evaluation.value,
             metric_error_bound=evaluation.error_bound,
             evaluated_on=measured_on,
             evaluated_rows=evaluation.rows,
+            best_epoch=(self.course or loop).best_epoch,
             saved=options.save if loop.finite else None,
             notes=(
                 *features.notes,
