@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.examples import Examples, FeatureEncoder
+from bigdata_cli.loaders.examples import Examples, FeatureEncoder, join
 from bigdata_cli.loaders.order import rows_by_shard, split_rows
 from bigdata_cli.loaders.target import Task
 from bigdata_cli.resources.cache_options import CacheOptions
@@ -23,6 +23,7 @@ from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import HOLD_OUT_BYTES, ExampleStream
 
 BLOCK_ROWS = 16_384
+EXAMPLE_ROWS = 10_000
 
 Predict = Callable[[Examples], np.ndarray]
 """Gives the logits of examples, or the standardised label: float64 (rows, outputs)."""
@@ -139,12 +140,14 @@ class HoldOutResult:
         y: The encoded labels (rows,).
         weights: The weight of each row (rows,).
         evaluation: Loss and metric; of another dataset over all of its rows.
+        examples: Rows of this worker, up to EXAMPLE_ROWS of another dataset or of a fold.
     """
 
     logits: np.ndarray
     y: np.ndarray
     weights: np.ndarray
     evaluation: Evaluation
+    examples: Examples | None = None
 
     def mean_loss(self, task: Task, logits: np.ndarray) -> float:
         """Return the weighted mean loss of logits, or of a constant (1, outputs)."""
@@ -167,10 +170,19 @@ def evaluate_hold_out(
     options: TrainOptions,
     class_weights: np.ndarray | None,
 ) -> HoldOutResult:
-    """Predict the rows that the stream held out or left out, or those of another dataset."""
+    """Predict the rows that the stream held out or left out, of its fold, or another dataset's."""
     target, metric = stream.target, options.measuring.metric
-    if options.evaluate_on is None:
-        logits, y = predict_rows(trainer, backend, stream.held_out())
+    if stream.fold is not None:
+        n_rows, share = stream.dataset.rows // stream.fold.count, stream.fold.count
+        recorder = _Recorder(trainer.predict, n_rows, n_outputs=len(target.start), share=share)
+        metrics = TaskMetrics(target.task, name=metric, scale=target.scale)
+        for examples in stream.fold_rows():
+            metrics.add(recorder.predict(examples), examples.y)
+        evaluation = Evaluation.of(metrics)
+        logits, y, shown = recorder.recorded()
+    elif options.evaluate_on is None:
+        shown = stream.held_out()
+        logits, y = predict_rows(trainer, backend, shown)
         evaluation = Evaluation.of(measure(target.task, logits, y, scale=target.scale, name=metric))
     else:
         other, split = stream.dataset, None
@@ -182,9 +194,9 @@ def evaluate_hold_out(
         n_rows = other.rows if split is None else len(split)
         recorder = _Recorder(trainer.predict, n_rows, n_outputs=len(target.start))
         evaluation = evaluate(recorder.predict, other, encoder, metric=metric, split=split)
-        logits, y = np.concatenate(recorder.logits), np.concatenate(recorder.y)
+        logits, y, shown = recorder.recorded()
     weights = weights_of(target.task, y, class_weights)
-    return HoldOutResult(logits=logits, y=y, weights=weights, evaluation=evaluation)
+    return HoldOutResult(logits=logits, y=y, weights=weights, evaluation=evaluation, examples=shown)
 
 
 def predict_rows(
@@ -212,23 +224,34 @@ def gather_rows(backend: Backend, rows: np.ndarray) -> np.ndarray:
 
 
 class _Recorder:
-    """Predicts, and records evenly spaced rows, as many as HOLD_OUT_BYTES hold."""
+    """Predicts, and records evenly spaced rows: predictions and labels, examples of fewer rows."""
 
-    def __init__(self, predict: Predict, n_rows: int, *, n_outputs: int) -> None:
+    def __init__(self, predict: Predict, n_rows: int, *, n_outputs: int, share: int = 1) -> None:
+        """Record of `n_rows` rows as many as fit into HOLD_OUT_BYTES / share."""
         self._predict = predict
-        self._every = max(1, math.ceil(n_rows * 8 * (n_outputs + 1) / HOLD_OUT_BYTES))
+        row_bytes = 8 * (n_outputs + 1)
+        self._every = max(1, math.ceil(n_rows * row_bytes * share / HOLD_OUT_BYTES))
+        self._example_every = self._every * max(1, math.ceil(n_rows / self._every / EXAMPLE_ROWS))
         self._n_seen = 0
+        self._examples: list[Examples] = []
         self.logits = [np.empty((0, n_outputs))]
         self.y = [np.empty(0)]
 
     def predict(self, examples: Examples) -> np.ndarray:
         logits = self._predict(examples)
         places = np.arange(-self._n_seen % self._every, len(examples), self._every)
+        few = np.arange(-self._n_seen % self._example_every, len(examples), self._example_every)
         self._n_seen += len(examples)
         places = places[~np.isnan(examples.y[places])]
         self.logits.append(logits[places])
         self.y.append(examples.y[places].astype(np.float64))
+        self._examples.append(examples.take(few[~np.isnan(examples.y[few])]))
         return logits
+
+    def recorded(self) -> tuple[np.ndarray, np.ndarray, Examples | None]:
+        """Return the predictions (rows, outputs), the labels (rows,), and the examples."""
+        examples = join(self._examples) if self._examples else None
+        return np.concatenate(self.logits), np.concatenate(self.y), examples
 
 
 def as_dataset(dataset: str | Path | Dataset, cached: CacheOptions) -> Dataset:

@@ -89,7 +89,7 @@ class MeasureOptions:
 
     metric: str | None = option(
         "What the model is judged by.",
-        choice(METRICS),
+        choice(METRICS)._replace(annotation="str"),
         group="Evaluation",
         default_text="auc for two values, accuracy for classes, rmse for numbers",
         default=None,

@@ -17,6 +17,7 @@ from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.training.backends.base import Backend
 from bigdata_cli.training.course import LoopResult
 from bigdata_cli.training.evaluate import HoldOutResult
+from bigdata_cli.training.importance import Importance
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.throughput import Throughput
@@ -57,6 +58,9 @@ class TrainReport(ShortRepr):
         member_metrics: The metrics of the models of a bag. Its own metric and held-out loss are
             those of their average; everything else is a sum or a mean.
         trees: The rounds of boosting, `resumed_trees` of them before; 0 of a network.
+        fold_metrics: The metrics of the folds of a cross-validation, whose mean is `metric_value`.
+            Losses and numbers of rows to train on are means, too.
+        importance: Of the columns, the largest first, where it was asked for.
         best_epoch: Where early stopping chose it: the epoch, or tree, that the model is of.
         predicted_memory_bytes: The peak of the process, and predicted_disk_bytes the cache, as
             predicted before training; None of networks.
@@ -123,6 +127,8 @@ class TrainReport(ShortRepr):
     trees: int = 0
     resumed_trees: int = 0
     best_epoch: int | None = None
+    fold_metrics: tuple[float | None, ...] = ()
+    importance: tuple[Importance, ...] = ()
     predicted_memory_bytes: int | None = None
     predicted_disk_bytes: int | None = None
     peak_memory_bytes: int = 0
@@ -137,8 +143,9 @@ class TrainReport(ShortRepr):
             values[name] = None if values[name] is None else str(values[name])
         values["versions"] = dict(self.versions)
         values["pace"] = None if self.pace is None else _finite(self.pace.to_json())
-        for name in ("features", "hidden", "devices", "notes", "member_metrics"):
+        for name in ("features", "hidden", "devices", "notes", "member_metrics", "fold_metrics"):
             values[name] = list(values[name])
+        values["importance"] = [one.to_json() for one in self.importance]
         return _finite(values)
 
 
@@ -187,6 +194,7 @@ class TrainingResult:
     class_weights: np.ndarray | None
     first_epoch: int
     course: LoopResult | None = None
+    importance: tuple[Importance, ...] = ()
 
     @property
     def constant(self) -> np.ndarray:
@@ -248,6 +256,7 @@ class TrainingResult:
             metric_error_bound=evaluation.error_bound,
             evaluated_on=measured_on,
             evaluated_rows=evaluation.rows,
+            importance=self.importance,
             best_epoch=(self.course or loop).best_epoch,
             saved=options.save if loop.finite else None,
             notes=(

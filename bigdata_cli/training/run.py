@@ -11,6 +11,7 @@ from bigdata_cli.resources.recorder import record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.bagging import train_bag
 from bigdata_cli.training.course import ProgressListener
+from bigdata_cli.training.cross_validation import cross_validate
 from bigdata_cli.training.evaluate import as_dataset
 from bigdata_cli.training.history import write_history
 from bigdata_cli.training.loss_plot import draw_losses
@@ -29,7 +30,9 @@ def run(
         begin_phase("loading")
         opened = as_dataset(dataset, options.cached)
         opened, options = training_split(opened, options)
-        if options.bag is None:
+        if options.measuring.folds is not None:
+            _, report = cross_validate(opened, options, progress)
+        elif options.bag is None:
             result, report = training_of(opened, options).run(progress)
             if report.worker == 0:
                 _write_files(options.files, result)

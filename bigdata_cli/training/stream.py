@@ -131,6 +131,11 @@ class ExampleStream:
         self._batch_counts: list[np.ndarray] = []
 
     @property
+    def fold(self) -> Fold | None:
+        """The fold whose rows are for the metric."""
+        return self._reading.fold
+
+    @property
     def expected_batches(self) -> int:
         """About the number of batches of an epoch."""
         reading = self._reading

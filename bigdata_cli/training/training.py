@@ -22,12 +22,16 @@ from bigdata_cli.training.backends.registry import open_backend
 from bigdata_cli.training.checkpoint import NetworkCheckpoint
 from bigdata_cli.training.course import Listeners, Position, ProgressListener, Schedule, Watched
 from bigdata_cli.training.evaluate import (
+    HoldOutResult,
+    Predictor,
     as_dataset,
     evaluate_hold_out,
     predict_rows,
     weights_of,
 )
 from bigdata_cli.training.event_file import CourseWriter
+from bigdata_cli.training.folds import Fold
+from bigdata_cli.training.importance import Importance, importance_of
 from bigdata_cli.training.learning_options import PATIENCE_EPOCHS
 from bigdata_cli.training.learning_rate import LearningRate
 from bigdata_cli.training.loop import TrainingLoop
@@ -54,13 +58,23 @@ class Training:
 
     is_normalized = True
 
-    def __init__(self, dataset: Dataset, options: TrainOptions, *, is_member: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        options: TrainOptions,
+        *,
+        is_member: bool = False,
+        fold: Fold | None = None,
+    ) -> None:
         """Plan a training; a member of a bag that has had all its epochs is only evaluated.
+
+        The rows of a fold are not trained on, and are those of the metric.
 
         Raises:
             UsageError: The options do not fit the dataset.
         """
         self._is_member = is_member
+        self._fold = fold
         self._dataset = dataset
         self._options = options
         self._target = plan_target(dataset, options.label)
@@ -170,15 +184,34 @@ class Training:
         if writer is not None:
             writer.close()
         begin_phase("evaluating")
+        hold_out = evaluate_hold_out(trainer, backend, stream, options, class_weights)
         return TrainingResult(
             options=options,
             stream=stream,
             loop=result,
             throughput=measure_throughput(trainer, backend, result, batch_size=options.batch_size),
-            hold_out=evaluate_hold_out(trainer, backend, stream, options, class_weights),
+            hold_out=hold_out,
             totals=Totals.of(backend, stream),
             class_weights=class_weights,
             first_epoch=start.epochs,
+            importance=self._importance(trainer, backend, hold_out),
+        )
+
+    def _importance(
+        self, model: Predictor, backend: Backend, hold_out: HoldOutResult
+    ) -> tuple[Importance, ...]:
+        """Return the importance of the columns, where it is asked for."""
+        if not self._options.measuring.importance or hold_out.examples is None:
+            return ()
+        begin_phase("importance")
+        return importance_of(
+            model,
+            backend,
+            hold_out.examples,
+            self._features,
+            self._target,
+            metric=self._metric,
+            seed=self._options.seed,
         )
 
     def _watch(
@@ -224,7 +257,8 @@ class Training:
         reading = Reading(
             batch_size=worker.part(options.batch_size),
             seed=options.seed,
-            hold_out=options.evaluate_on is None,
+            hold_out=options.evaluate_on is None and self._fold is None,
+            fold=self._fold,
             watch=options.stopping.early,
             left_out=self._held_rows,
             sample=options.sample,

@@ -111,12 +111,14 @@ class TreeTraining(Training):
         loop = _losses(stream, model, class_weights, seconds)
         if self._trees is not None and loop.finite and booster is not None:
             self._trees.save(booster, course.position(n_trees(booster, options.model)))
+        hold_out = evaluate_hold_out(model, backend, stream, options, class_weights)
         result = TrainingResult(
             options=options,
             stream=stream,
             loop=loop,
             throughput=None,
-            hold_out=evaluate_hold_out(model, backend, stream, options, class_weights),
+            hold_out=hold_out,
+            importance=self._importance(model, backend, hold_out),
             totals=Totals.of(backend, stream),
             class_weights=class_weights,
             first_epoch=0,
