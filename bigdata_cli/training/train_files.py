@@ -27,10 +27,6 @@ class TrainFiles:
         metavar="DIR",
         default=None,
     )
-    report: Path | None = option(
-        "Write an HTML page: curves, ROC, confusion, calibration, importance, memory, throughput.",
-        default=None,
-    )
 
     @property
     def has_curves(self) -> bool:
