@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.training.bag import Bag
-    from bigdata_cli.training.loop import TrainProgress
+    from bigdata_cli.training.course import TrainProgress
     from bigdata_cli.training.predict import PredictProgress, PredictReport
     from bigdata_cli.training.report import TrainReport
     from bigdata_cli.training.saved import TrainedModel
@@ -851,24 +851,37 @@ def train(
     label: str | None = None,
     model: Literal["mlp", "linear", "xgboost", "lightgbm"] = "mlp",
     trees: int = 200,
-    lr: float | None = None,
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam",
-    epochs: int | None = None,
-    batch_size: int = 512,
-    seed: int = 0,
     hidden: Sequence[int] = (16, 16, 16),
     dropout: float = 0.25,
     hash: Mapping[str, int] | None = None,
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam",
+    lr: float | None = None,
+    schedule: Literal["constant", "cosine", "linear", "step"] = "constant",
+    warmup_steps: int = 0,
+    l2: float | None = None,
+    mixed_precision: bool = False,
+    epochs: int | None = None,
+    batch_size: int = 512,
+    seed: int = 0,
+    early_stopping: bool = False,
+    patience: int | None = None,
     balanced: bool = False,
     sample: float | None = None,
     stratify: bool = False,
     bag: int | None = None,
     split: str | None = None,
     eval: "str | Path | Dataset | None" = None,
+    metric: str | None = None,
+    cv: int | None = None,
+    cv_by: str | None = None,
+    importance: bool = False,
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
+    save_every: float = 600.0,
     history: str | Path | None = None,
+    plot: str | Path | None = None,
+    tensorboard: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -891,14 +904,24 @@ def train(
         label: The column to learn. Default: the dataset's.
         model: A perceptron, the same without hidden layers, or boosted trees.
         trees: Rounds of boosting.
-        lr: The size of a step. Default: 0.002, of trees 0.1.
-        optimizer: What turns gradients into steps.
-        epochs: Passes over the rows. Default: enough for about 2,000 steps.
-        batch_size: Rows of a step, of all devices together.
-        seed: Of all that is random.
         hidden: Units of the hidden layers; none is a linear model.
         dropout: Share of the units that a step leaves out.
         hash: Learn from a text column by hashing it to so many buckets.
+        optimizer: What turns gradients into steps.
+        lr: The size of a step. Default: 0.002, of trees 0.1.
+        schedule: How the size of a step falls until the end: not, along a cosine, evenly, or in two
+            steps.
+        warmup_steps: Let the size of a step rise evenly from 0 for so many steps.
+        l2: The weight of the sum of squares of all weights, or of the leaves of trees, in the loss.
+            Default: none; XGBoost 1.
+        mixed_precision: Compute in bfloat16, with weights and the loss in float32.
+        epochs: Passes over the rows. Default: enough for about 2,000 steps.
+        batch_size: Rows of a step, of all devices together.
+        seed: Of all that is random.
+        early_stopping: Stop when the metric no longer gets better, and keep the best model; by rows
+            that are neither trained on nor in the metric of the report.
+        patience: Stop after so many epochs, or trees, without a better metric. Default: 5, of trees
+            20.
         balanced: Let all classes count alike, however rare.
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Take the sample of each class apart.
@@ -906,10 +929,19 @@ def train(
         split: Of a dataset with splits, the one to train on. Default: train, where there is one.
         eval: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
             Default: a fifth of the rows, held out.
-        save: Write the model to a .keras file after every epoch.
+        metric: What the model is judged by. Default: auc for two values, accuracy for classes, rmse
+            for numbers.
+        cv: Cross-validate: train K models, each measured on the K-th of the rows it has not seen.
+        cv_by: Keep rows with the same value of this column in the same fold.
+        importance: Tell how much worse the metric gets where a column is shuffled.
+        save: Write the model to a .keras file after every epoch, trees to a .trees file.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.
-        history: Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.
+        save_every: Write the model also within an epoch, after so many seconds.
+        history: Write the losses of each step as a CSV, with the held-out ones at the end of each
+            epoch.
+        plot: Draw the losses into a .png, .svg or .pdf (extra: plot).
+        tensorboard: Write losses, metric and learning rate for TensorBoard into this folder.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
@@ -1053,8 +1085,8 @@ def predict(
         DataError: The model is damaged.
     """
     given = locals()
-    from bigdata_cli.training.options import PredictOptions
     from bigdata_cli.training.predict import run
+    from bigdata_cli.training.predict_options import PredictOptions
 
     with errors_name_arguments("predict"):
         options = request_of(PredictOptions, given)
