@@ -52,12 +52,12 @@ def story(size: int) -> str:
             "inspect", "transactions", "--label", "isFraud", "--disk", "20GB", "--memory", "16GB",
             "--json", folder=folder,
         )  # fmt: skip
-        made_dataset = bigdata(
+        conversion = bigdata(
             "convert", "transactions", "--to", "parquet", "--label", "isFraud", "--sample", "0.1",
             "--derive", "gap = newbalanceOrig + amount - oldbalanceOrg", "--memory-limit",
             str(LIMIT_BYTES), "-o", "out", "--json", "--quiet", folder=folder,
         )  # fmt: skip
-    return paragraph(n_bytes, look, made_dataset)
+    return paragraph(n_bytes, look, conversion)
 
 
 def paragraph(n_bytes: int, look: Measured, conversion: Measured) -> str:
@@ -67,14 +67,13 @@ def paragraph(n_bytes: int, look: Measured, conversion: Measured) -> str:
     dataset = conversion.answer
     minutes = conversion.cpu_seconds / 60
     return (
-        f"A folder of {format_size(n_bytes)} of transactions, "
-        f"{look.answer['rows'] / 1e6:,.0f} million rows: pandas would need "
-        f"{format_size(look.answer['pandas_bytes'])} of memory.\n"
-        f"`bigdata inspect` answers in {look.seconds:.0f} seconds that all of it fits in "
-        f"{format_size(chosen['bytes'])} of Parquet. `bigdata convert` with `--derive` and "
-        f"`--sample 0.1` read all\nrows in {minutes:.0f} minutes of processor time and wrote "
-        f"{format_size(dataset['bytes_out'])}; the process never had more than "
-        f"{format_size(conversion.peak_rss_bytes)} of memory.\n"
+        f"**{format_size(n_bytes)} of transactions** have {look.answer['rows'] / 1e6:,.0f} million "
+        f"rows, for which pandas would need {format_size(look.answer['pandas_bytes'])} of "
+        f"memory.\n`bigdata inspect` takes {look.cpu_seconds:.0f} seconds of processor time to say "
+        f"that they fit in {format_size(chosen['bytes'])} of Parquet.\n`bigdata convert` with "
+        f"`--derive` and `--sample 0.1` reads all of them in {minutes:.0f} minutes of processor "
+        f"time, and\nwrites {format_size(dataset['bytes_out'])}; its memory never exceeds "
+        f"{format_size(conversion.peak_rss_bytes)}.\n"
     )
 
 
