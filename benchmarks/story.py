@@ -1,4 +1,4 @@
-"""46 GB of transactions in little memory: `python -m benchmarks.story` writes the figures in README.md.
+"""46 GB of transactions in little memory: `python -m benchmarks.story` writes the README's figures.
 
 The 46 GB are files that share their bytes on the disk (hard links), so that they need the room of
 one. The dataset is a tenth of the rows, which fits anywhere; every row is read for it. Both
