@@ -899,7 +899,7 @@ def train(
         hidden: Units of the hidden layers; none is a linear model.
         dropout: Share of the units that a step leaves out.
         hashed: Learn from a text column by hashing it to so many buckets.
-        balanced: Let all classes count alike, however rare.
+        balanced: Weight the rows so that all classes count equally.
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Take the sample of each class apart.
         bag: Train N models, each on its own sample, and average them; save names a folder.

@@ -171,7 +171,7 @@ class TrainOptions:
         default={},
     )
     balanced: bool = option(
-        "Let all classes count alike, however rare.", group="Rows", default=False
+        "Weight the rows so that all classes count equally.", group="Rows", default=False
     )
     sample_share: float | None = option(
         "Train on a share of the rows, the same in every epoch.",
