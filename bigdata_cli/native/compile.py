@@ -95,7 +95,7 @@ class Compiler:
 
     Attributes:
         command: The command and what always follows it.
-        target: The platform that it compiles for, where it is given (zig); None: for this one.
+        target: The platform that it compiles for, where it is told (zig); None: for this one.
     """
 
     command: tuple[str, ...]
