@@ -50,8 +50,8 @@ def convert(
     force: bool = False,
     repair: bool = False,
     disk_limit: int | str | None = None,
-    float_mode: Literal["auto", "32", "64"] = "auto",
-    types: Mapping[str, str] | None = None,
+    float: Literal["auto", "32", "64"] = "auto",
+    type: Mapping[str, str] | None = None,
     all_text: bool = False,
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
@@ -151,9 +151,9 @@ def convert(
         force: Replace a dataset that is there already.
         repair: Write only those shards of the dataset again that are damaged or missing.
         disk_limit: What may lie on the disk at once, such as 20GB. Default: what is free, less 5 %.
-        float_mode: auto: float32 where no value changes, else float64.
-        types: Dtype of a column, or of those that match a pattern.
-        all_text: All columns are text, but for those of types.
+        float: auto: float32 where no value changes, else float64.
+        type: Dtype of a column, or of those that match a pattern.
+        all_text: All columns are text, but for those of type.
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
@@ -396,7 +396,7 @@ def inspect(
 
     Args:
         path: The file, a pattern or folder of such, the folder of a dataset, or its
-            `_manifest.json`.
+            manifest.
         label: Count the classes of this column; plan with it.
         sample_size: How much of the source to look at, such as 64MB. Default: 8MiB.
         full: Read all of it: figures of columns are exact.
@@ -511,7 +511,7 @@ def open_dataset(
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
 ) -> "Dataset":
-    """Open a dataset by its folder or its `_manifest.json`.
+    """Open a dataset by its folder or its manifest.
 
     Args:
         path: The folder or the manifest; an address, too.
@@ -858,13 +858,13 @@ def train(
     seed: int = 0,
     hidden: Sequence[int] = (16, 16, 16),
     dropout: float = 0.25,
-    hashed: Mapping[str, int] | None = None,
+    hash: Mapping[str, int] | None = None,
     balanced: bool = False,
     sample: float | None = None,
     stratify: bool = False,
     bag: int | None = None,
     split: str | None = None,
-    evaluate_on: "str | Path | Dataset | None" = None,
+    eval: "str | Path | Dataset | None" = None,
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
@@ -898,13 +898,13 @@ def train(
         seed: Of all that is random.
         hidden: Units of the hidden layers; none is a linear model.
         dropout: Share of the units that a step leaves out.
-        hashed: Learn from a text column by hashing it to so many buckets.
+        hash: Learn from a text column by hashing it to so many buckets.
         balanced: Weight the rows so that all classes count equally.
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Take the sample of each class apart.
         bag: Train N models, each on its own sample, and average them; save names a folder.
         split: Of a dataset with splits, the one to train on. Default: train, where there is one.
-        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
+        eval: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
             Default: a fifth of the rows, held out.
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.
