@@ -100,11 +100,11 @@ class DeviceOptions:
         default="auto",
     )
     devices: int | None = option(
-        "Train on so many GPUs; without any, on so many logical CPUs, to rehearse.",
+        "Number of GPUs to train on; without a GPU, of logical CPUs, to try it out.",
         COUNT,
         default=None,
     )
-    require_gpu: bool = option("Fail where there is no GPU.", default=False)
+    require_gpu: bool = option("Fail if there is no GPU.", default=False)
 
     def __post_init__(self) -> None:
         if self.devices is not None and self.devices < 1:
@@ -142,14 +142,14 @@ class TrainOptions:
     )
     trees: int = option("Rounds of boosting.", COUNT, default=N_TREES)
     learning_rate: float | None = option(
-        "The size of a step.",
+        "The learning rate.",
         number(Bounds(0, MAX_LEARNING_RATE, min_open=True)),
         flag="--lr",
         argument="lr",
         default_text="0.002, of trees 0.1",
         default=None,
     )
-    optimizer: str = option("What turns gradients into steps.", choice(OPTIMIZERS), default="adam")
+    optimizer: str = option("The optimizer.", choice(OPTIMIZERS), default="adam")
     epochs: int | None = option(
         "Passes over the rows.", COUNT, default_text="enough for about 2,000 steps", default=None
     )
@@ -165,7 +165,7 @@ class TrainOptions:
         default=DROPOUT,
     )
     hashed: Mapping[str, int] = option(
-        "Learn from a text column by hashing it to so many buckets.",
+        "Learn from a text column by hashing it into this number of buckets.",
         BUCKETS,
         argument="hash",
         default={},
@@ -180,7 +180,9 @@ class TrainOptions:
         metavar="SHARE",
         default=None,
     )
-    stratify: bool = option("Take the sample of each class apart.", default=False)
+    stratify: bool = option(
+        "Sample each class by itself, so that shares stay the same.", default=False
+    )
     bag: int | None = option(
         "Train N models, each on its own --sample, and average them; --save names a folder.",
         COUNT._replace(bounds=Bounds(2)),
@@ -374,9 +376,7 @@ class PredictOptions:
         ALL_NAMES,
         default=(),
     )
-    probabilities: bool = option(
-        "Also write the probability of every value of the label.", default=False
-    )
+    probabilities: bool = option("Also write the probability of every class.", default=False)
     batch_size: int = option(
         "Rows that are in memory at a time.", COUNT, default=PREDICT_BATCH_SIZE
     )
@@ -386,7 +386,7 @@ class PredictOptions:
         default_text="what the model was trained on",
         default=None,
     )
-    force: bool = option("Replace the output where it exists.", default=False)
+    force: bool = option("Replace an existing output.", default=False)
     source: SourceOptions = field(default_factory=SourceOptions)
     on_bad_row: Literal["error", "skip"] = option(
         "A record of a file that cannot be kept is an error, or gets no prediction and is counted.",
