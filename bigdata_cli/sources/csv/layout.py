@@ -107,7 +107,8 @@ def _first_of_table(records: Sequence[Record], n_fields: int) -> int:
     regular = [record for record in records if len(record.fields) == n_fields]
     if n_fields < 2 or 2 * len(regular) < len(records):
         return 0
-    typical = _median(_n_filled(record.fields) for record in regular)
+    counts = [_n_filled(record.fields) for record in regular]
+    typical = _median(filter(None, counts)) if any(counts) else 0
     apart = _after_facts(records, n_fields, typical)
     for index, record in enumerate(records[apart:], apart):
         if record.line > _MAX_LINES:
