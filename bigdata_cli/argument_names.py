@@ -26,7 +26,7 @@ REQUESTS = {
     "cat": "bigdata_cli.export.options:CatOptions",
     "diff": "bigdata_cli.comparison.options:DiffOptions",
     "train": "bigdata_cli.training.options:TrainOptions",
-    "predict": "bigdata_cli.training.options:PredictOptions",
+    "predict": "bigdata_cli.training.predict_options:PredictOptions",
     "verify": "bigdata_cli.verification.options:VerifyOptions",
     "sample": "bigdata_cli.samples.options:SampleOptions",
 }

@@ -46,8 +46,9 @@ def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
     if _are_counted(first, rest):
         return True, 0.9, "the first record counts up, the others do not"
     n_for, n_against = 0, 0
+    kind_of = {field: _kind(field) for field in set().union(*rest)}  # values often come again
     for index, kind in enumerate(kinds):
-        below = {_kind(record[index]) for record in rest if index < len(record)} - {"", "null"}
+        below = {kind_of[record[index]] for record in rest if index < len(record)} - {"", "null"}
         if kind not in ("", "text", "null") and kind in below:
             n_against += 1
         elif kind and kind != "null" and len(below) == 1 and kind not in below:
