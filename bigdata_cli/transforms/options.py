@@ -338,7 +338,7 @@ def needs_statistics(options: ShapeOptions) -> bool:
     return bool(fills or bins or options.standardize or options.minmax or options.one_hot)
 
 
-def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
+def row_steps(options: ShapeOptions, joins: Steps = (), *, split_by: tuple[str, ...] = ()) -> Steps:
     """The steps on rows that follow from options alone, in order: names, new columns, filters.
 
     What a condition reads is computed of all rows, everything else of those that are kept.
@@ -346,8 +346,9 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     Args:
         options: What is asked for.
         joins: The steps of `--join`, which need the columns of the source and of the tables.
+        split_by: Columns that rows are split by, and that are not kept.
     """
-    from bigdata_cli.transforms.steps import Derive, Rename, Where
+    from bigdata_cli.transforms.steps import Derive, Rename, SplitBy, Where
 
     steps: list[Any] = []
     if options.rename:
@@ -355,6 +356,8 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
+    if split_by:
+        steps.append(SplitBy(columns=split_by))
     if options.keep != "first" and not options.dedup:
         raise UsageError("--keep goes with --dedup", hint=f"--dedup '*' --keep {options.keep}")
     return tuple(steps)
