@@ -121,7 +121,8 @@ def _accept_fill(value: Any) -> str:
     if accept_text(value) == "ffill":
         raise UsageError(
             "--fill: a row does not know the value of the one before, so that there is no ffill",
-            hint="--fill takes a value, mean, median, mode and zero",
+            hint="--fill takes a value, mean, median, mode and zero; DuckDB fills forward: "
+            "last_value(COL ignore nulls) over (order by …), and its CSV goes into convert -",
         )
     return str(value)
 

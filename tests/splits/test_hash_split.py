@@ -431,7 +431,7 @@ def test_rows_are_split_by_a_column_that_is_not_kept(kind, how, source, expected
             convert(path, to="parquet", output=tmp_path / "out", **options)
     else:
         convert(place, to="parquet", output=tmp_path / "out", **options)
-        verify(tmp_path / "out", source=place)
+        assert verify(tmp_path / "out", source=place).findings == ()
     dataset = open_dataset(tmp_path / "out")
     assert not {"user", "who"} & set(dataset.schema.names)
     found = {name: sorted(numbers) for name, numbers in column(tmp_path / "out", "n").items()}
