@@ -65,7 +65,7 @@ DEFINITIONS = Kind(
 NEW_NAMES = Kind(
     "COL=NAME",
     "Mapping[str, str]",
-    lambda text: parse_pair(text, "COL=NAME", "oldbalanceOrig=balance"),
+    lambda text: parse_pair(text, "COL=NAME", "oldbalanceOrg=balance"),
     accept_mapping(accept_text),
     collect=unique_pairs,
     note="; repeatable",
