@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES
+from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES, TEXT
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bigdata_cli.diagnosis.report import DoctorReport
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
+    from bigdata_cli.publishing.push import PushReport
     from bigdata_cli.training.bag import Bag
     from bigdata_cli.training.loop import TrainProgress
     from bigdata_cli.training.predict import PredictProgress, PredictReport
@@ -154,7 +155,7 @@ def convert(
         float_mode: auto: float32 where no value changes, else float64.
         types: Dtype of a column, or of those that match a pattern.
         all_text: All columns are text, but for those of types.
-        schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
+        schema: JSON with the columns, as `bigdata convert dry_run=True --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
         split: Split the dataset: the names, and the share of the rows that each gets; equal rows
@@ -1104,6 +1105,44 @@ def verify(
         options = request_of(VerifyOptions, given)
         with progress_listener(progress) as listener:
             return run(path, options, progress=listener)
+
+
+@understands_synonyms
+def push(
+    path: str | Path,
+    to: str,
+    *,
+    private: bool = False,
+    license: str | None = None,
+    dry_run: bool = False,
+) -> "PushReport":
+    """Publish a dataset, with a card that says what is in it.
+
+    Args:
+        path: The folder of the dataset, or its address.
+        to: `hf://datasets/USER/NAME`, a repository of Hugging Face, which is made where it is not
+            there; for `kaggle://USER/NAME` the file that Kaggle needs is written beside the
+            dataset.
+        private: Only you see a repository that is made for it.
+        license: Of the dataset, such as cc-by-4.0, as the place it goes to calls it. Default: that
+            of the card which is there, or none.
+        dry_run: Show what would be sent; send nothing.
+
+    Returns:
+        What was sent, and where it is to be seen; for Kaggle the command that sends it.
+
+    Raises:
+        UsageError: It cannot go there, or you may not write there.
+        SourceLostError: The server cannot be reached; the same call goes on.
+        VerificationError: A file of the dataset is missing, or has another size.
+    """
+    given = locals()
+    from bigdata_cli.publishing.options import PushOptions
+    from bigdata_cli.publishing.push import run
+
+    with errors_name_arguments("push"):
+        path = accepted("path", path, PLACE)
+        return run(path, accepted("to", to, TEXT), request_of(PushOptions, given))
 
 
 def doctor() -> "DoctorReport":
