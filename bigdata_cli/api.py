@@ -51,8 +51,8 @@ def convert(
     force: bool = False,
     repair: bool = False,
     disk_limit: int | str | None = None,
-    float_mode: Literal["auto", "32", "64"] = "auto",
-    types: Mapping[str, str] | None = None,
+    float: Literal["auto", "32", "64"] = "auto",
+    type: Mapping[str, str] | None = None,
     all_text: bool = False,
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
@@ -152,10 +152,121 @@ def convert(
         force: Replace a dataset that is there already.
         repair: Write only those shards of the dataset again that are damaged or missing.
         disk_limit: What may lie on the disk at once, such as 20GB. Default: what is free, less 5 %.
+        float: auto: float32 where no value changes, else float64.
+        type: Dtype of a column, or of those that match a pattern.
+        all_text: All columns are text, but for those of type.
+        schema: JSON with the columns, as `bigdata convert dry_run=True --json` prints them.
+        drop: Columns to leave out.
+        columns: The only columns to keep.
+        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
+            are in the same one
+        split_by: With split: rows that are equal in these columns are in the same one
+        split_order: With split: by the order of the rows, so that the last ones are those of the
+            last split
+        split_time: With split: by the order of a column's values, such as times; equal ones are in
+            the same split
+        rename: Another name for a column; all other options use it.
+        join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
+        on: The columns of the keys of join, in the rows and in the table.
+        how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
+        derive: A column made of others, in SQL; each may use those before it.
+        where: Keep the rows for which this is true, in SQL.
+        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
+            all columns.
+        keep: Which of equal rows dedup=["keeps."]
+        balance: Keep the same number of rows of each class in this column, that of the smallest
+            one.
+        sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
+            1000rows or 2Mrows.
+        stratify: With sample or split: each class in this column has its share of the rows, exact
+            within one row.
+        limit: Keep the first rows that are left, and read no further.
+        seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
+            another order.
+        flag_null: Columns to which COL_is_null is added.
+        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        clip: Bounds of a column; either may be left out.
+        log1p: Columns that become the logarithm of 1 + x.
+        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
+        minmax: Columns that are scaled to 0 … 1; * for all numbers.
+        one_hot: Columns that become a column of true and false for each value.
+        hash: Number of buckets that the values of a column are hashed into.
+        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
+        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+            whitespace: a run of spaces and tabs. Default: found.
+        quote: Around fields; none: no quoting. Default: ", or found.
+        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        header: Whether the first row names the columns. Default: found.
+        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
+            found.
+        skip_footer: Lines to leave out at the end of each file. Default: found.
+        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
+            Default: found.
+        row_names: Whether the header has no name for the first column, which names rows, as R
+            writes it. Default: found.
+        short_rows: A row with too few fields is a bad row, or those that lack are null.
+        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
+            the last column of text.
+        repeated_header: A row that is the header again is a row, or is left out.
+        comment: Lines that begin with it are left out, such as '#'.
+        trim: Whether spaces around fields are left out. Default: found.
+        decimal: Decimal mark of numbers.
+        thousands: Mark between groups of three digits, such as ','. Default: none.
+        null: Text that means null, in all columns or in one; replaces the default list. Default:
+            empty NA N/A n/a NaN nan null NULL \N #N/A <NA>.
+        true: Text that means true, besides true, True and TRUE.
+        false: Text that means false, besides false, False and FALSE.
+        strip: Characters around numbers to leave out, such as '$%'; a comma is left out between
+            groups of three digits. Default: none.
+        date_format: How dates and times are written, in all text columns or in one, such as
+            %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
+        text: Lines become rows of one column, text. Default: for .txt.
+        keep_blank_lines: Blank lines of a text are rows too.
+        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
+            .jsonl, .ndjson and .json.
+        nested: An object or array within a JSON line: an error, or kept as its JSON text.
+        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
+            a byte order mark.
+        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
+            one.
+        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
+            nulls last; COL:desc has the largest first.
+        partition_by: Put the rows of each value of these columns into a folder of its own,
+            COL=VALUE, as Hive does; of Parquet.
+        on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
+        max_bad_rows: With on_bad_row="skip": stop where there are more.
+        max_line_size: A record that is longer is an error: a quote that is never closed. Default:
+            16MB, less where memory_limit has no room for that.
+        jobs: Threads, or processes where engine starts them. Default: all processors.
+        engine: What makes the shards: threads of this process, processes, or the workers of a
+            cluster. The dataset is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
+        task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
+            makes the dataset of all of them.
+        spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
+            changes late may be an error.
+        memory_limit: What the process and its children stay below, such as 512MB; and each worker
+            of a cluster. Default: a quarter of what is available, at most 2GB.
+        memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
+        memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
+        cache: Keep the files of datasets at addresses in this folder, which processes may share.
+        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        profile: Show which stages the processor time has gone into.
+<<<<<<< HEAD
         float_mode: auto: float32 where no value changes, else float64.
         types: Dtype of a column, or of those that match a pattern.
         all_text: All columns are text, but for those of types.
         schema: JSON with the columns, as `bigdata convert dry_run=True --json` prints them.
+=======
+        float: auto: float32 where no value changes, else float64.
+        type: Dtype of a column, or of those that match a pattern.
+        all_text: All columns are text, but for those of type.
+        schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
+>>>>>>> main
         drop: Columns to leave out.
         columns: The only columns to keep.
         split: Split the dataset: the names, and the share of the rows that each gets; equal rows
@@ -397,7 +508,7 @@ def inspect(
 
     Args:
         path: The file, a pattern or folder of such, the folder of a dataset, or its
-            `_manifest.json`.
+            manifest.
         label: Count the classes of this column; plan with it.
         sample_size: How much of the source to look at, such as 64MB. Default: 8MiB.
         full: Read all of it: figures of columns are exact.
@@ -512,7 +623,7 @@ def open_dataset(
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
 ) -> "Dataset":
-    """Open a dataset by its folder or its `_manifest.json`.
+    """Open a dataset by its folder or its manifest.
 
     Args:
         path: The folder or the manifest; an address, too.
@@ -859,13 +970,13 @@ def train(
     seed: int = 0,
     hidden: Sequence[int] = (16, 16, 16),
     dropout: float = 0.25,
-    hashed: Mapping[str, int] | None = None,
+    hash: Mapping[str, int] | None = None,
     balanced: bool = False,
     sample: float | None = None,
     stratify: bool = False,
     bag: int | None = None,
     split: str | None = None,
-    evaluate_on: "str | Path | Dataset | None" = None,
+    eval: "str | Path | Dataset | None" = None,
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
@@ -899,13 +1010,13 @@ def train(
         seed: Of all that is random.
         hidden: Units of the hidden layers; none is a linear model.
         dropout: Share of the units that a step leaves out.
-        hashed: Learn from a text column by hashing it to so many buckets.
+        hash: Learn from a text column by hashing it to so many buckets.
         balanced: Let all classes count alike, however rare.
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Take the sample of each class apart.
         bag: Train N models, each on its own sample, and average them; save names a folder.
         split: Of a dataset with splits, the one to train on. Default: train, where there is one.
-        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
+        eval: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
             Default: a fifth of the rows, held out.
         save: Write the model to a .keras file after every epoch.
         resume: Go on from the file of save, where it is there.

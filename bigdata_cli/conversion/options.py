@@ -128,7 +128,7 @@ class ConvertOptions:
     float_mode: str = option(
         "auto: float32 where no value changes, else float64.",
         choice(("auto", "32", "64")),
-        flag="--float",
+        argument="float",
         manifest="float",
         group="Columns",
         default="auto",
@@ -136,7 +136,7 @@ class ConvertOptions:
     types: Mapping[str, str] = option(
         "Dtype of a column, or of those that match a pattern.",
         COLUMN_DTYPES,
-        flag="--type",
+        argument="type",
         manifest="types",
         default={},
     )

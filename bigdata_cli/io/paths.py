@@ -12,7 +12,8 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from bigdata_cli.errors import UsageError, did_you_mean
-from bigdata_cli.io.places import is_there, join, list_folder, look_at
+from bigdata_cli.io.manifest_names import has_manifest, is_manifest_name, manifest_among
+from bigdata_cli.io.places import join, list_folder, look_at
 from bigdata_cli.io.remote.files import matches
 from bigdata_cli.url import Url, as_place, is_address
 
@@ -20,8 +21,6 @@ CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
 JSON_LINES_EXTENSIONS = (".jsonl", ".ndjson")
 JSON_EXTENSIONS = (".json",)
-MANIFEST_NAME = "_manifest.json"
-"""The file that makes a folder a dataset."""
 PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC = b"PAR1", b"PARE"
 PARQUET_EXTENSIONS = (".parquet", ".pq", ".parq")
 COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")
@@ -48,7 +47,7 @@ def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
             names += next(found)
             continue
         name = os.fspath(place)
-        if os.path.isdir(name) and not os.path.exists(os.path.join(name, MANIFEST_NAME)):
+        if os.path.isdir(name) and not has_manifest(name):
             names += _files_of_folder(name)
         elif os.path.lexists(name) or not glob.has_magic(name) or _is_inside(name):
             names.append(name)
@@ -93,7 +92,7 @@ def _at_address(url: Url) -> list[str]:
         return [url.with_snapshot(look_at(url, is_first=True))]
     except IsADirectoryError:
         names = [listed.name for listed in list_folder(url)]
-        return [url] if MANIFEST_NAME in names else _looked_at(_files_of_folder(url))
+        return [url] if manifest_among(names) else _looked_at(_files_of_folder(url))
     except FileNotFoundError:
         pattern = url.address.replace("?", "") if url.is_web else url.address
         return _matches_at_address(url) if glob.has_magic(pattern) else [url]
@@ -107,11 +106,11 @@ def _matches_at_address(pattern: Url) -> list[str]:
         found = matches(pattern)
     except OSError as error:
         raise UsageError(f"{pattern} cannot be read: {error.strerror}") from error
-    ours = {url.parent for url in found if url.name == MANIFEST_NAME}
+    ours = {url.parent for url in found if is_manifest_name(url.name)}
     ours |= {
         folder
         for folder in {url.parent for url in found} - ours
-        if not folder.is_web and is_there(folder / MANIFEST_NAME)
+        if not folder.is_web and has_manifest(folder)
     }
     kept = [url for url in found if url.parent not in ours]
     if kept:
@@ -239,7 +238,7 @@ def _matches(pattern: str) -> list[str]:
     for name in files:
         folder = os.path.dirname(name)
         if folder not in ours:
-            ours[folder] = os.path.exists(os.path.join(folder, MANIFEST_NAME))
+            ours[folder] = has_manifest(folder)
         if not ours[folder]:
             kept.append(name)
     if kept:

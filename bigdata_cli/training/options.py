@@ -167,7 +167,7 @@ class TrainOptions:
     hashed: Mapping[str, int] = option(
         "Learn from a text column by hashing it to so many buckets.",
         BUCKETS,
-        flag="--hash",
+        argument="hash",
         default={},
     )
     balanced: bool = option(
@@ -197,7 +197,7 @@ class TrainOptions:
     evaluate_on: str | Path | Dataset | None = option(
         'Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.',
         SLICE_OR_DATASET,
-        flag="--eval",
+        argument="eval",
         default_text="a fifth of the rows, held out",
         default=None,
     )

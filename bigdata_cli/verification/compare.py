@@ -18,7 +18,6 @@ from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.errors import BigdataError, DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.base import FedRows, Portions, RowFeed, all_in_one
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES
 from bigdata_cli.sources.csv.units import Unit
@@ -300,11 +299,11 @@ class _Comparer:
 
     def _compare_sums_of(self, part: Dataset, expected: RowSums) -> None:
         """Compare the rows of a dataset or split, and their order where they are sorted."""
-        found, in_order = RowSums(part.schema.columns), sorted_rows_of(self._dataset.manifest)
+        found, in_order = RowSums(part.schema.columns), sorted_rows_of(self._dataset)
         where = "" if part.split is None else f"split {part.split}: "
 
         def report(what: str) -> None:
-            self._findings.append(Finding(file=MANIFEST_NAME, what=where + what))
+            self._findings.append(Finding(file=self._dataset.manifest_name, what=where + what))
 
         try:
             for batch in part.read(max_rows=part.read_rows(part.schema)):
@@ -331,11 +330,11 @@ class _Comparer:
         for name, count in self._n_different.items():
             if count > _SHOWN_PER_COLUMN:
                 what = f'column "{name}" has {count:,} values that are not those of the source'
-                yield Finding(file=MANIFEST_NAME, what=what)
+                yield Finding(file=self._dataset.manifest_name, what=what)
         if not self._is_whole:
             return
         manifest = self._dataset.manifest
-        counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
+        counts = [(self._dataset.manifest_name, self._rows.total(), manifest.rows)]
         if self._sums is None and (manifest.order == "within shards" or manifest.splits):
             counts += [
                 (shard.file_names[0], self._rows[index], shard.rows)
@@ -352,7 +351,7 @@ class _Comparer:
                 )
         if self._rejected != manifest.rejected_rows:
             yield Finding(
-                file=MANIFEST_NAME,
+                file=self._dataset.manifest_name,
                 what="the number of rejected rows",
                 expected=self._rejected,
                 found=manifest.rejected_rows,
@@ -370,7 +369,7 @@ class _Comparer:
             is_text = {asked, state.dtype} == {"text"}
             if not state.fixed and not is_text and asked != column.dtype:
                 yield Finding(
-                    file=MANIFEST_NAME,
+                    file=self._dataset.manifest_name,
                     what=f'the dtype of column "{column.name}"',
                     expected=asked,
                     found=column.dtype,

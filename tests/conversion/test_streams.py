@@ -37,6 +37,7 @@ from bigdata_cli.conversion.run import dry_run, run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import FORMATS, get_traits
 from bigdata_cli.sources.csv.options import SourceOptions
+from tests.manifest_files import read_document
 
 try:
     from compression import zstd
@@ -206,7 +207,7 @@ def test_shards_of_an_unknown_length_are_dealt_in_turns(tmp_path, n_shards):
         found.append(digests(tmp_path / out))
     assert found[0] == found[1]
     assert report.manifest.order == "within shards"
-    assert json.loads((tmp_path / "a" / "_manifest.json").read_text())["order"] == "within shards"
+    assert read_document(tmp_path / "a")["order"] == "within shards"
     sizes = [shard.rows for shard in report.manifest.shards]
     assert max(sizes) < 1.6 * min(sizes)
     values = [
@@ -526,11 +527,11 @@ def test_zcat_into_stdin(tmp_path):
         done = bigdata("convert", "-", "--to", "parquet", stdin=zcat.stdout, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run([tmp_path / "x.csv"], ConvertOptions(to="parquet", output=tmp_path / "plain"))
-    (file,) = (tmp_path / "stdin-parquet").glob("*.parquet")
+    (file,) = (tmp_path / "stdin-parquet").glob("[!_]*.parquet")
     assert file.name == "stdin-00000-of-00001.parquet"
-    (plain,) = (tmp_path / "plain").glob("*.parquet")
+    (plain,) = (tmp_path / "plain").glob("[!_]*.parquet")
     assert pq.read_table(file).equals(pq.read_table(plain))
-    source = json.loads((file.parent / "_manifest.json").read_text())["sources"][0]
+    source = read_document(file.parent)["sources"][0]
     assert source == {"name": "-", "bytes": len(text), "mtime_ns": 0,
                       "digest": hashlib.sha256(text).hexdigest()}  # fmt: skip
 

@@ -16,8 +16,8 @@ from bigdata_cli.conversion.commit import INNER_NAME
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.formats.registry import formats_that
-from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.store import Store, StoredFile, partial_bytes
+from bigdata_cli.io.manifest_names import find_manifest
+from bigdata_cli.io.store import Store, partial_bytes
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.url import Place, Url
 
@@ -64,7 +64,7 @@ def disk_budget(output: Place, options: ConvertOptions) -> DiskBudget:
     if limit is not None and limit < 1:
         raise UsageError(f"--disk-limit {limit} is not positive", hint="--disk-limit 20GB")
     store = open_store(output)
-    held = read_manifest(store).bytes if StoredFile(store, MANIFEST_NAME).exists() else 0
+    held = read_manifest(store).bytes if find_manifest(store) else 0
     told = limit is not None
     if limit is None:
         # What a killed run has left is used again or removed, and what is replaced is there.

@@ -158,7 +158,7 @@ class WebStream:
 
     def _wait(self, work: Any) -> Any:
         """What a coroutine returns."""
-        import asyncio  # it takes longer than most commands, which read no address
+        import asyncio  # here: it takes a tenth of the start of every command
 
         future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._system.loop)
         while True:
