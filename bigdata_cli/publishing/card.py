@@ -156,7 +156,7 @@ def _provenance(manifest: Manifest) -> Iterator[str]:
     yield from _table(("file", "bytes", "digest"), rows)
     left = len(manifest.sources) - _MAX_SOURCES
     if left > 0:
-        yield from ("", f"… and {left:,} more files, which `_manifest.json` has.")
+        yield from ("", f"… and {left:,} more files, which the manifest has.")
     facts = [
         f"{manifest.rejected_rows:,} records were rejected" if manifest.rejected_rows else "",
         f"{manifest.filtered_rows:,} rows were filtered" if manifest.filtered_rows else "",
@@ -164,7 +164,7 @@ def _provenance(manifest: Manifest) -> Iterator[str]:
         f"the order of the rows is: {manifest.order}",
     ]
     told = "; ".join(fact for fact in facts if fact)
-    yield from ("", f"{told[0].upper()}{told[1:]}. `_manifest.json` has all of it.")
+    yield from ("", f"{told[0].upper()}{told[1:]}. The manifest has all of it.")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

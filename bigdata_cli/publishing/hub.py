@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import DataError, MissingDependencyError, SourceLostError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import manifest_among
 from bigdata_cli.io.remote.faults import as_os_error
 from bigdata_cli.io.store import Store
+from bigdata_cli.io.stores import open_store
 from bigdata_cli.publishing.card import card_text, metadata, with_card
 from bigdata_cli.publishing.options import PushOptions
-from bigdata_cli.strict_json import JsonError, convert
 from bigdata_cli.url import Url
 
 if TYPE_CHECKING:
@@ -111,37 +112,43 @@ class _Before:
         self._api = api
         self._repository = repository
         self._revision = revision
+        self._listed: set[str] | None = None
 
     def text(self, name: str) -> str:
         """The text of a file; nothing where it is not there."""
-        if not self._api.file_exists(
-            self._repository, name, repo_type="dataset", revision=self._revision
-        ):
+        if name not in self._names():
             return ""
-        path = self._api.hf_hub_download(
-            self._repository, name, repo_type="dataset", revision=self._revision
-        )
-        return Path(path).read_text(encoding="utf-8")
+        return self._fetched(name).read_text(encoding="utf-8")
 
     def files(self) -> list[str]:
         """The files of the dataset that was pushed before."""
-        text = self.text(MANIFEST_NAME)
-        if not text:
+        there = self._names()
+        name = manifest_among(there)
+        if name is None:
             return []
-        import json
-
         try:
-            manifest = convert(json.loads(text), Manifest)
-        except (JsonError, ValueError):
+            manifest = read_manifest(open_store(self._fetched(name).parent), name)
+        except (DataError, UsageError):
             return []  # of another program: its files stay
-        there = set(
-            self._api.list_repo_files(
+        names = [file for shard in manifest.shards for file in shard.file_names]
+        names += [name, *(file.name for file in manifest.sidecars)]
+        return [one for one in names if one in there]
+
+    def _names(self) -> set[str]:
+        """The files that are there."""
+        if self._listed is None:
+            listed = self._api.list_repo_files(
                 self._repository, repo_type="dataset", revision=self._revision
             )
+            self._listed = set(listed)
+        return self._listed
+
+    def _fetched(self, name: str) -> Path:
+        """A file, on this machine."""
+        path: str = self._api.hf_hub_download(
+            self._repository, name, repo_type="dataset", revision=self._revision
         )
-        names = [name for shard in manifest.shards for name in shard.file_names]
-        names += [file.name for file in manifest.sidecars]
-        return [name for name in names if name in there]
+        return Path(path)
 
 
 def _card(hub: Any, before: str, manifest: Manifest, repository: str, options: PushOptions) -> str:

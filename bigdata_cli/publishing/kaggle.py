@@ -46,7 +46,7 @@ def metadata_of(manifest: Manifest, address: str, options: PushOptions) -> dict[
         "licenses": [{"name": options.license or "unknown"}],
         "description": (
             f"{manifest.rows:,} rows and {len(manifest.columns):,} columns in "
-            f"{len(manifest.shards):,} {manifest.format} files; _manifest.json has their types "
+            f"{len(manifest.shards):,} {manifest.format} files; the manifest has their types "
             "and statistics."
         ),
         "resources": [{"path": name, "schema": {"fields": fields}} for name in names],

@@ -9,9 +9,8 @@ from typing import Any
 from bigdata_cli.conversion.commit import file_names
 from bigdata_cli.dataset.folder import dataset_folder
 from bigdata_cli.dataset.manifest import Manifest
-from bigdata_cli.dataset.manifest_file import read_manifest
+from bigdata_cli.dataset.manifest_file import manifest_file, read_manifest
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import Store
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.publishing import hub, kaggle
@@ -59,7 +58,7 @@ def run(path: str | Path, to: str, options: PushOptions, *, has_bars: bool = Fal
     store = open_store(folder)
     manifest = read_manifest(store)
     scheme = to.partition("://")[0].lower()
-    names = [*file_names(manifest), MANIFEST_NAME]
+    names = [*file_names(manifest), manifest_file(store).name]
     if scheme == "hf":
         url = None
         _check_for_hub(folder, manifest, Url(to))
