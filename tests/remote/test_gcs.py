@@ -5,6 +5,7 @@ It knows no conditions of a put, so that who wins of two writers is not shown he
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 from bigdata_cli import convert, open_dataset, verify
 
+# Read when it is imported: else it asks by gRPC first, which the stand-in does not know.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 gcsfs = pytest.importorskip("gcsfs")
 server = pytest.importorskip("gcp_storage_emulator.server")
 
@@ -27,7 +30,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     running = server.create_server("127.0.0.1", port, in_memory=True, default_bucket="bucket")
     running.start()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     gcsfs.GCSFileSystem.clear_instance_cache()
     yield "gs://bucket"
     gcsfs.GCSFileSystem.clear_instance_cache()
