@@ -202,7 +202,10 @@ def _check(options: ConvertOptions) -> None:
                 hint="--force makes the dataset anew",
             )
         if options.workers.task is not None:
-            raise UsageError(f"--task does not go with {flag}")
+            raise UsageError(
+                f"--task does not go with {flag}: a shard has rows of all parts of the source",
+                hint=f"convert with --task, and the dataset of all tasks with {flag}",
+            )
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not a way with bad rows', hint="--on-bad-row error|skip"
@@ -213,7 +216,10 @@ def _check(options: ConvertOptions) -> None:
     _check_stratify(options)
     options.workers.check()
     if options.workers.task is not None and options.repair:
-        raise UsageError("--task does not go with --repair")
+        raise UsageError(
+            "--task does not go with --repair: it reads only what is damaged",
+            hint="the same command without --task",
+        )
 
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:
