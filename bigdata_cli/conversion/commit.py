@@ -182,12 +182,15 @@ class OutputFolder:
         self.journal.remove()
         if self._parts is None:
             discard_tasks(self.store)
-        self.discard_partial()
+        self.discard_partial(can_go_on=True)  # what was sent may be the same
         self.journal.start(replace(header, made=self._made))
 
     def go_on(self, written: Written, keep: Collection[str]) -> None:
-        """Go on from what a journal holds; keep: the files of finished shards."""
-        self.discard_partial(set(map(partial_name, keep)))
+        """Go on from what a journal holds; keep: the files of finished shards.
+
+        What was sent of others is used.
+        """
+        self.discard_partial(set(map(partial_name, keep)), can_go_on=True)
         self._remember_made(written)
         self.journal.resume(written)
 
@@ -196,13 +199,17 @@ class OutputFolder:
         before = written.identity()
         self._made = 0 if before is None else before.made
 
-    def discard_partial(self, keep: Collection[str] = ()) -> None:
-        """Remove all files that are not visible yet, but for those of these names."""
+    def discard_partial(self, keep: Collection[str] = (), *, can_go_on: bool = False) -> None:
+        """Remove all files that are not visible yet, but for those of these names.
+
+        can_go_on: the same command goes on, and so uses what was sent of files that have no name.
+        """
         partial = [name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX)]
         if self._parts is not None:
             partial = [name for name in partial if part_of(name) in self._parts]
         self.store.remove(name for name in partial if name not in keep)
-        self.store.discard_unfinished()
+        if not can_go_on:
+            self.store.discard_unfinished()
 
     def discard_inner(self) -> None:
         """Remove the inner store, where there is one."""
@@ -224,7 +231,7 @@ class OutputFolder:
         always once the commit has begun.
         """
         if keep and not self._is_committing:  # first, as the journal may need the room
-            self.discard_partial(set(map(partial_name, keep)))
+            self.discard_partial(set(map(partial_name, keep)), can_go_on=True)
         self.journal.close()
         if keep or self._is_committing:
             return True

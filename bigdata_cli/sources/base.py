@@ -91,6 +91,9 @@ class PieceReader(Protocol):
         """The records that start in a piece, from `start` or where one seems to start."""
         ...
 
+    def expect(self, piece: ByteRange) -> None:
+        """Say that a piece will be parsed next, from its start to its end."""
+
     def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
         """The record that starts at a position of a file."""
         ...

@@ -310,6 +310,9 @@ class _ShapedReader:
         )
         return shaper.shaped(unit)
 
+    def expect(self, piece: ByteRange) -> None:
+        self._inner.expect(piece)
+
     def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
         return self._inner.record(file, position, plan)
 

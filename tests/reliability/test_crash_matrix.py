@@ -97,7 +97,7 @@ def test_a_dataset_that_is_replaced_is_there_until_the_other_is_whole(
 @pytest.mark.parametrize("layout", ["by size", "evenly", "dealt"])
 def test_streams_go_on_where_their_shards_come_one_by_one(layout, children, source, tmp_path):
     request: dict[str, Any] = {"on_bad_row": "skip"}
-    request |= {"shard_bytes": 2_000} if layout == "by size" else {"shards": 5}
+    request |= {"shard_size": 2_000} if layout == "by size" else {"shards": 5}
     request |= {"sample_bytes": 1 << 20} if layout == "evenly" else {}
     stream = compressed(source)
     expected, steps = straight_run(children, stream, tmp_path / "straight", request)
