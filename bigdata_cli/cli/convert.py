@@ -176,6 +176,7 @@ def print_report(report: ConvertReport) -> None:
     click.echo()
     _print_columns(report)
     _print_stages(report)
+    _print_spec(report)
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
@@ -184,6 +185,22 @@ def print_report(report: ConvertReport) -> None:
         commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
     for command in commands:
         click.echo(f"  {sanitize(command)}")
+
+
+def _print_spec(report: ConvertReport) -> None:
+    """The spec of `tf.train.Example` records, where they are such and have few features."""
+    from bigdata_cli.cli.render import sanitize
+    from bigdata_cli.formats.example_spec import MAX_SHOWN_FEATURES, spec_text
+    from bigdata_cli.formats.registry import get_format
+
+    form = get_format(report.format)
+    if not form.traits.holds_examples or report.task is not None:
+        return
+    spec = form.feature_spec(report.manifest.to_json())
+    if len(spec) <= MAX_SHOWN_FEATURES:
+        click.echo("\nWhat tf.io.parse_example takes:")
+        for line in spec_text(spec).splitlines():
+            click.echo(f"  {sanitize(line)}")
 
 
 def _counted(by_column: Mapping[str, int]) -> str | None:
