@@ -140,7 +140,7 @@ def test_tables_are_those_that_it_was_begun_with(children, source, tmp_path):
     little, much = {"memory_limit": 350_000_000}, {"memory_limit": 1_000_000_000}
     assert children.run(path, tmp_path / "straight", **options, **little)["status"] == 0
     written = contents(tmp_path / "straight")
-    made = written["manifest"]
+    made = written["_manifest"]
     assert made["options"]["table_bytes"] == (64 << 20) // 6
     for before, after in ((little, much), (much, little)):
         output = begin(children, path, tmp_path / str(before["memory_limit"]), **options, **before)
