@@ -154,8 +154,8 @@ def report(
     }
     size = f"{source.stat().st_size / 1e9:.1f} GB and {rows:,} rows"
     heading = (
-        f"`python -m benchmarks.soak46` on {psutil.cpu_count()} cores: a CSV of {size}, to Parquet, "
-        f"in a control group of {memory / 1e9:.1f} GB."
+        f"`python -m benchmarks.soak46` on {psutil.cpu_count()} cores: a CSV of {size}, to Parquet,"
+        f" in a control group of {memory / 1e9:.1f} GB."
     )
     lines = [heading, "", "| | |", "|---|---|"]
     lines += [f"| {what} | {found} |" for what, found in table.items()]

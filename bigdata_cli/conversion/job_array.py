@@ -167,7 +167,9 @@ class _Commit:
         gone = [index for index, result in ledger.results.items() if not _is_there(plan, result)]
         for index in gone:
             result = ledger.results[index]
-            ledger.results[index] = replace(result, spoiled=True, files=(), rest=None, rejects=None)
+            ledger.results[index] = replace(
+                result, unusable=True, files=(), rest=None, rejects=None
+            )
         columns = ledger.final_columns()
         schema = conversion.specs.schema(columns)
         changes = ledger.changes(schema, plan.form, plan.storage)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from bigdata_cli.sources.csv.units import Unit
     from bigdata_cli.types.lattice import TypeOptions
 
-Portions = Callable[[int], tuple[int, int | None]]
+ShardLocator = Callable[[int], tuple[int, int | None]]
 """(shard, where it ends) of a position in a whole source: data bytes of text, rows of tables.
 None: no end. Positions do not go back."""
 
 
 def all_in_one(position: int) -> tuple[int, int | None]:
-    """The `Portions` of a source that is not divided."""
+    """The `ShardLocator` of a source that is not divided."""
     return 0, None
 
 
@@ -220,7 +220,7 @@ class RowSource(Protocol):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,

@@ -21,7 +21,7 @@ from bigdata_cli.sources.tally import Tally
 from bigdata_cli.sources.typed_rows import TypedRows, source_rows
 from bigdata_cli.strict_json import JsonError
 from bigdata_cli.training.evaluate import as_dataset
-from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.training.predict_options import PredictOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.types.dtype import Column, Kind, Schema, kind_of
 from bigdata_cli.url import Place

@@ -13,10 +13,10 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import (
     FedRows,
     PieceReader,
-    Portions,
     RowFeed,
     RowsInPieces,
     RowSource,
+    ShardLocator,
     SourcePart,
 )
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -212,7 +212,7 @@ class ShapedSource(WrappedSource):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
@@ -220,7 +220,7 @@ class ShapedSource(WrappedSource):
         strict: bool,
     ) -> RowFeed:
         inner = self.inner.feed(
-            portions,
+            locate,
             keep=self._source_names(keep),
             unit_bytes=unit_bytes,
             max_record_bytes=max_record_bytes,

@@ -242,16 +242,16 @@ def test_too_many_shards_of_an_unknown_length_are_refused(tmp_path):
 
 
 @given(st.integers(1, 600), st.integers(1, 1 << 33))
-def test_portions_follow_each_other(n_shards, position):
+def test_ranges_follow_each_other(n_shards, position):
     for layout in (Evenly(1 << 33, n_shards), BySize(1 << 20), Dealt(n_shards)):
         if isinstance(layout, Dealt):
             position %= 1 << 26
-        portion = layout.portions()
-        shard, stop = portion(position)
+        locate = layout.locator()
+        shard, stop = locate(position)
         assert 0 <= shard < (n_shards if not isinstance(layout, BySize) else 1)
         assert stop is None or stop > position
         if stop is not None:
-            assert portion(stop)[0] != shard or n_shards == 1
+            assert locate(stop)[0] != shard or n_shards == 1
 
 
 def test_a_header_alone_is_a_dataset_without_rows(tmp_path):

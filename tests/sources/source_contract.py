@@ -83,9 +83,9 @@ class SourceContract:
             max_record_bytes=MAX_RECORD_BYTES,
         )
 
-    def fed(self, source: RowSource, keep: Sequence[str], unit_bytes=1 << 20, portions=all_in_one):
+    def fed(self, source: RowSource, keep: Sequence[str], unit_bytes=1 << 20, locate=all_in_one):
         return source.feed(
-            portions,
+            locate,
             keep=keep,
             unit_bytes=unit_bytes,
             max_record_bytes=MAX_RECORD_BYTES,
@@ -150,11 +150,11 @@ class SourceContract:
         plan, fields = self.sample(source).plan, source.fields_of(self.names)
         step = 37
 
-        def portions(position: int) -> tuple[int, int | None]:
+        def locate(position: int) -> tuple[int, int | None]:
             return position // step, (position // step + 1) * step
 
         shards, rows = [], []
-        with self.fed(source, self.names, 1 << 20, portions) as feed:
+        with self.fed(source, self.names, 1 << 20, locate) as feed:
             for fed in feed:
                 chunk = fed.parse(fields[fed.file], plan).chunk
                 shards.append(fed.shard)

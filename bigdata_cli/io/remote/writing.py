@@ -17,7 +17,7 @@ def put(url: Url, data: bytes) -> None:
 
 
 def put_new(url: Url, data: bytes) -> bool:
-    """Put bytes where nothing is; whether it was so. Of several writers one is told so.
+    """Put bytes where nothing is; whether it was so. Of several writers, one gets True.
 
     A put whose answer was lost, and that is tried again, says that something is there.
     """

@@ -14,7 +14,7 @@ from bigdata_cli.io.origin import Origin, find_origin
 from bigdata_cli.io.paths import expand_paths
 from bigdata_cli.io.places import with_ends_ahead
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.blocks import ByteRange, split_source
 from bigdata_cli.sources.csv.choice import (
     Found,
@@ -112,7 +112,7 @@ class Source(TextFiles):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
@@ -121,7 +121,7 @@ class Source(TextFiles):
     ) -> Feed:
         return Feed(
             self,
-            portions,
+            locate,
             unit_bytes=unit_bytes,
             max_record_bytes=max_record_bytes,
             strict=strict,

@@ -14,7 +14,7 @@ from bigdata_cli.io.manifest_names import is_manifest_name
 from bigdata_cli.io.places import is_inside
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.header import match_columns
@@ -126,14 +126,14 @@ class TableSource:
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
         max_record_bytes: int,
         strict: bool,
     ) -> TableFeed:
-        return TableFeed(self.files, portions, keep=keep, unit_bytes=unit_bytes)
+        return TableFeed(self.files, locate, keep=keep, unit_bytes=unit_bytes)
 
     def hints(self, plan: ParsePlan) -> dict[str, str]:
         return {}
