@@ -77,9 +77,8 @@ def decisions(plan: Plan) -> Iterator[str]:
         f"{format_size(memory.expected_bytes)} are expected"
     )
     asked = "--jobs" if options.jobs else "the processors that are free, and the memory"
-    yield (
-        f"jobs: {memory.jobs:,} ({asked}), {format_size(memory.unit_bytes)} of source each at a time"
-    )
+    at_a_time = f"{format_size(memory.unit_bytes)} of source each at a time"
+    yield f"jobs: {memory.jobs:,} ({asked}), {at_a_time}"
     yield f"engine: {options.workers.engine}"
     yield from (f"note: {note}" for note in plan.notes)
 
