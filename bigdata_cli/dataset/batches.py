@@ -260,10 +260,10 @@ class BatchReader(ShardReader):
         """A `tf.data.Dataset` of the batches of `to_numpy_batches`; each iteration is an epoch.
 
         dtype=None gives dicts of tensors by column, text as tf.string. prefetch: batches ahead.
-        start: an epoch, and how many batches of it were taken before: there it goes on. Dates
-        and timestamps are int64 days and ticks. device: where the batches are prefetched to, such as
-        "GPU:0". The cardinality is known, but after a `start`
-        within an epoch, and where each of several readers has whole shards.
+        start: an epoch, and how many batches of it were taken before: there it goes on. device:
+        where batches are prefetched to, as "GPU:0". Dates and timestamps are int64 days and ticks.
+        The cardinality is known, but after a `start` within an epoch, with a device, and where each
+        of several readers has whole shards.
         """
         from bigdata_cli.loaders.encode import Encoding
         from bigdata_cli.loaders.epochs import StreamOptions

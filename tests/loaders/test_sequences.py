@@ -137,6 +137,16 @@ class TestNumpy:
 
 
 class TestFrameworks:
+    few_cases = True
+
+    def test_a_device_of_tensorflow(self, npy_log: Dataset) -> None:
+        batches = npy_log.to_tf(10, columns=COLUMNS, window=WINDOW, by="user", device="cpu")
+        X, *_ = next(iter(batches))
+        assert X.device.endswith("device:CPU:0")
+        assert windows(batches) == expected(lengths(60), WINDOW, short="pad")
+        with pytest.raises(UsageError, match=r'device is "GPU:7", and TensorFlow has only "CPU:0"'):
+            npy_log.to_tf(10, columns=COLUMNS, device="GPU:7")
+
     def test_torch_with_workers(self, npy_log: Dataset) -> None:
         torch_data = pytest.importorskip("torch.utils.data")
         batches = npy_log.to_torch(10, columns=COLUMNS, window=WINDOW, by="user", shuffle=True)
@@ -160,7 +170,8 @@ class TestFrameworks:
             [keras.Input((WINDOW, 2)), keras.layers.Dense(1, activation="sigmoid")]
         )
         model.compile(loss="binary_crossentropy")
-        seen = model.fit(npy_log.to_tf(10, columns=COLUMNS, window=WINDOW, by="user"), verbose=0)
+        batches = npy_log.to_tf(10, columns=COLUMNS, window=WINDOW, by="user")
+        seen = model.fit(batches.map(lambda X, y, valid: (X, y[..., None], valid)), verbose=0)
         assert np.isfinite(seen.history["loss"][0])
 
 
