@@ -181,7 +181,7 @@ def mixed_stream(
         streams.append(BatchStream(dataset, encoder, own, sharers=len(datasets)))
     first = streams[0]
     for other in streams[1:]:
-        _check_alike(first, other)
+        _check_compatible(first, other)
     for stream in streams:
         if not stream.batches_in(0):
             raise UsageError(f"{stream.dataset.path} has no rows to mix")
@@ -216,7 +216,7 @@ def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: i
     return sizes
 
 
-def _check_alike(first: BatchStream, other: BatchStream) -> None:
+def _check_compatible(first: BatchStream, other: BatchStream) -> None:
     """Raise UsageError where two streams do not give the same arrays."""
     ours, theirs = first.encoder, other.encoder
     names = [[column.name for column in encoder.columns] for encoder in (ours, theirs)]
@@ -237,6 +237,6 @@ def _check_alike(first: BatchStream, other: BatchStream) -> None:
     if what is not None:
         raise UsageError(
             f"{first.dataset.path} and {other.dataset.path} cannot be mixed: {what}",
-            hint='columns=[…] takes what they share; label_dtype="float32" makes labels alike; '
-            "convert with the same --schema",
+            hint='columns=[…] takes what they share; label_dtype="float32" gives both the same '
+            "dtype; convert with the same --schema",
         )

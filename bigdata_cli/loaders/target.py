@@ -46,11 +46,6 @@ class Target:
     scale: float
     start: tuple[float, ...]
 
-    @property
-    def metric(self) -> str:
-        """The name of the metric."""
-        return {Task.BINARY: "AUC", Task.CLASSES: "accuracy", Task.REGRESSION: "RMSE"}[self.task]
-
     def encode(self, array: pa.Array, *, strict: bool = True) -> np.ndarray:
         """Return the label of a batch as it is learned: float64 (rows,), NaN where it is null.
 

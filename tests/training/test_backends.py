@@ -17,7 +17,7 @@ from bigdata_cli.training.backends import registry
 from bigdata_cli.training.backends.base import Worker
 from bigdata_cli.training.backends.registry import choose_backend
 from bigdata_cli.training.backends.torch import _worker
-from bigdata_cli.training.options import DeviceOptions
+from bigdata_cli.training.device_options import DeviceOptions
 from bigdata_cli.training.throughput import Throughput, which_bound
 from tests.datasets import write_dataset
 

@@ -13,8 +13,8 @@ from bigdata_cli import train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.training.bag import load_bag
+from bigdata_cli.training.course import TrainProgress
 from bigdata_cli.training.evaluate import evaluate
-from bigdata_cli.training.loop import TrainProgress
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import load_model
 from tests.datasets import edited_manifest, write_dataset
