@@ -140,7 +140,9 @@ def test_normalized_by_the_whole_mixture(tmp_path: Path, weights: list[float] | 
         nulls = (np.arange(20_000) % 10 == 0) & (place == 0)
         extra = {"x": pa.array(x, mask=nulls), "constant": pa.array(np.full(20_000, place / 2))}
         pair.append(written(tmp_path / str(place), np.arange(20_000), **extra))
-    stream = mix(pair, weights=weights).to_numpy_batches(1_000, normalize=True)
+    stream = mix(pair, weights=weights).to_numpy_batches(
+        1_000, normalize=True, label_dtype="float32"
+    )
     X = np.concatenate([X for X, _ in stream])
     assert X.shape[1] == 4  # and where x is null
     assert not X[X[:, 3] == 1, 1].any()
