@@ -150,8 +150,8 @@ def test_normalized_by_the_whole_mixture(tmp_path: Path, weights: list[float] | 
     # the nulls are of one dataset, whose share of the values that are there is less
     np.testing.assert_allclose(known[:, 1].mean(), 0, atol=0.08)
     np.testing.assert_allclose(known[:, 1].std(), 1, atol=0.08)
-    np.testing.assert_allclose(X[:, 2].mean(), 0, atol=1e-3)
-    np.testing.assert_allclose(X[:, 2].std(), 1, atol=1e-3)
+    np.testing.assert_allclose(X[:, 2].mean(), 0, atol=0.05)
+    np.testing.assert_allclose(X[:, 2].std(), 1, atol=0.05)
     (torch_X, _), *_ = mix(pair, weights=weights).to_torch(1_000, normalize=True)
     np.testing.assert_array_equal(torch_X, X[:1_000])
 
