@@ -309,11 +309,14 @@ class BatchReader(ShardReader):
         short: Short = "pad",
         rank: int | None = None,
         world: int | None = None,
+        device: str | None = None,
     ) -> Any:
         """A torch `IterableDataset` of whole batches of tensors; see `loaders.torch.TorchBatches`.
 
         For `DataLoader(…, batch_size=None, num_workers=…, pin_memory=…)`, whose workers share the
         rows. rank, world: those of `torch.distributed` by default, where it is initialised.
+        device: such as "cuda": batches
+        travel as they are stored, and are cast and normalised there; without workers.
         label_dtype: by default what the losses of torch take: int64 for classes, float32 for two
         values and for numbers.
         """
@@ -331,7 +334,7 @@ class BatchReader(ShardReader):
         encoding = Encoding(
             label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
         )
-        return torch_batches(self, options, encoding)
+        return torch_batches(self, options, encoding, device)
 
     def to_torch_map(
         self,

@@ -91,7 +91,7 @@ def normalized_encoder(dataset: ReadableDataset, encoding: Encoding) -> Normaliz
         UsageError: There is no such split, or the options exclude each other.
     """
     label = dataset.label(encoding.label)
-    features = _features(dataset, encoding)
+    features = features_of(dataset, encoding)
     return NormalizedEncoder(dataset, features, label, label_dtype=encoding.label_dtype)
 
 
@@ -103,7 +103,7 @@ def normalized_together(
     Raises:
         UsageError: As of one dataset, or not the same columns are features in all of them.
     """
-    plans = [_features(dataset, encoding) for dataset in datasets]
+    plans = [features_of(dataset, encoding) for dataset in datasets]
     for dataset, plan in zip(datasets, plans, strict=True):
         mine, first = plan.column_names, plans[0].column_names
         differing = [name for name in (*first, *mine) if (name in first) != (name in mine)]
@@ -123,7 +123,12 @@ def normalized_together(
     ]
 
 
-def _features(dataset: ReadableDataset, encoding: Encoding) -> FeaturePlan:
+def features_of(dataset: ReadableDataset, encoding: Encoding) -> FeaturePlan:
+    """Return the features of what `Encoding.normalize` asks for.
+
+    Raises:
+        UsageError: There is no such split, or the options exclude each other.
+    """
     if encoding.dtype != "float32":
         raise UsageError(
             f"normalize gives float32, and dtype is {encoding.dtype!r}", hint="without dtype"
