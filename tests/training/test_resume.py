@@ -266,7 +266,7 @@ class TestBag:
         ("options", "message"),
         [
             ({"bag": 3}, "a sample of its own"),
-            ({"bag": 1, "sample": 0.5}, "2 to 100"),
+            ({"bag": 1, "sample": 0.5}, "at least 2, up to 100"),
             (
                 {"bag": 3, "sample": 0.5, "strategy": "multiworker"},
                 "not with workers",
