@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -82,4 +81,6 @@ def html_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object
 
 def html_text(text: object) -> str:
     """Text as it can stand anywhere in HTML; control characters are written as escapes."""
+    import html  # here: its table of entities is only wanted where a page is made
+
     return html.escape(sanitize(text), quote=True)

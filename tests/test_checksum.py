@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -24,11 +23,11 @@ from bigdata_cli.conversion.run import run
 from bigdata_cli.dataset.manifest import PLAIN_VERSION
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.io.local_store import LocalStore
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.written_file import WrittenFile
 from bigdata_cli.strict_json import JsonError, convert
 from tests.datasets import edited_manifest, entry_of_file
 from tests.docs.blocks import ROOT
+from tests.manifest_files import read_document
 from tests.manifests.test_manifest import changes, make_old
 
 
@@ -117,7 +116,7 @@ def test_an_older_dataset_is_verified_and_repaired(to: str, tmp_path: Path) -> N
         assert repaired.shards[1].files[0].checksum.startswith("xxh3-128-pieces:")
     # The manifest is written anew where it says something else: of new bytes, or new sidecars.
     assert (repaired == old) == (to in ("parquet", "npy"))
-    written = json.loads((output / MANIFEST_NAME).read_text())
+    written = read_document(output)
     assert written["manifest_version"] == (2 if repaired == old else PLAIN_VERSION)
 
 

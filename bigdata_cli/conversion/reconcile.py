@@ -192,7 +192,7 @@ class _Target:
             storage=self.storage,
             store=self.store,
             in_flight=worker.max_in_flight,
-            most_table_bytes=self.table_bytes,
+            max_table_bytes=self.table_bytes,
         )
         return Rewriting(
             result=again.result,

@@ -129,8 +129,11 @@ def build_report(
         notes += selection_notes(manifest.transforms, plan.options.shape)
     kept = {column.name for column in manifest.schema if column.kind in (Kind.TEXT, Kind.CATEGORY)}
     notes += [hint for name, hint in plan.hints.items() if name in kept]
+    fixed = {state.name for state in plan.sample.plan.columns if state.fixed}
     columns = tuple(
-        _column_report(column, manifest.statistics[column.name], plan)
+        _column_report(
+            column, manifest.statistics[column.name], plan, is_fixed=column.name in fixed
+        )
         for column in manifest.schema
         if not plan.options.workers.is_task
     )
@@ -174,7 +177,7 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
     if tally.blank_lines:
         yield f"{tally.blank_lines:,} blank lines are not rows and were left out"
     if tally.short_rows:
-        yield f"{tally.short_rows:,} rows had too few fields, those that lack are null"
+        yield f"{tally.short_rows:,} rows had too few fields; the missing ones are null"
     if tally.long_rows:
         done = "cut" if plan.options.source.long_rows == "cut" else "joined to one column"
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"
@@ -187,7 +190,9 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
         yield f'column "{name}": {n_values:,} {plural} not in {plan.options.like}, and null now'
 
 
-def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> ColumnReport:
+def _column_report(
+    column: Column, known: ColumnStatistics, plan: Plan, *, is_fixed: bool
+) -> ColumnReport:
     item = item_bytes(column.dtype, n_values=column.n_values, mean_text_bytes=known.mean_text_bytes)
     return ColumnReport(
         name=column.name,
@@ -196,17 +201,16 @@ def _column_report(column: Column, known: ColumnStatistics, plan: Plan) -> Colum
         pandas_bytes=pandas_bytes(column, known),
         bytes=round(item * known.count) + (known.count if known.nulls else 0),
         float32_error=known.float32_error,
-        note=_note(column, known, plan),
+        note=_note(column, known, plan, is_fixed=is_fixed),
     )
 
 
-def _note(column: Column, known: ColumnStatistics, plan: Plan) -> str | None:
+def _note(column: Column, known: ColumnStatistics, plan: Plan, *, is_fixed: bool) -> str | None:
     """What the user should know of a column: the loss in float32, or what it would save."""
     if column.kind not in (Kind.INT, Kind.FLOAT) or not known.float32_error:
         return None
     if plan.form.kept_dtype(column, plan.storage) == "float32":
         # Below half a unit in the last place the decimals are those that were read.
-        is_fixed = any(s.fixed and s.name == column.name for s in plan.sample.plan.columns)
         if column.dtype == "float32" and plan.options.float_mode == "auto" and not is_fixed:
             return None
         return f"stored as float32: relative error up to {known.float32_error:.1e}"

@@ -169,8 +169,9 @@ class BatchReader(ShardReader):
         the label's own.
         """
         from bigdata_cli.loaders.encode import Encoding
+        from bigdata_cli.loaders.epochs import StreamOptions
         from bigdata_cli.loaders.make_encoder import make_encoder
-        from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+        from bigdata_cli.loaders.stream import BatchStream
 
         options = StreamOptions(
             batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
@@ -249,7 +250,7 @@ class BatchReader(ShardReader):
         within an epoch, and where each of several readers has whole shards.
         """
         from bigdata_cli.loaders.encode import Encoding
-        from bigdata_cli.loaders.stream import StreamOptions
+        from bigdata_cli.loaders.epochs import StreamOptions
         from bigdata_cli.loaders.tensorflow import tf_dataset
 
         options = StreamOptions(
@@ -295,7 +296,7 @@ class BatchReader(ShardReader):
         values and for numbers.
         """
         from bigdata_cli.loaders.encode import Encoding
-        from bigdata_cli.loaders.stream import StreamOptions
+        from bigdata_cli.loaders.epochs import StreamOptions
         from bigdata_cli.loaders.torch import rank_and_world, torch_batches
 
         rank, world = rank_and_world(rank, world)

@@ -105,8 +105,8 @@ class Mixture:
         plain: bool = False,
         **options: Any,
     ) -> MixedStream:
+        from bigdata_cli.loaders.epochs import StreamOptions
         from bigdata_cli.loaders.mixture import mixed_stream
-        from bigdata_cli.loaders.stream import StreamOptions
 
         stream_options = StreamOptions(batch_size=batch_size, **options)
         return mixed_stream(self.datasets, self.weights, stream_options, encoding, plain=plain)

@@ -90,7 +90,7 @@ def dataset_page(report: DatasetFacts) -> str:
         (shard.files[0] if shard.files else "", (shard.rows,), f"{shard.rows:,} rows")
         for shard in report.shards[:MAX_SHARDS]
     ]
-    shards_told = f"{len(report.shards):,}{text(shard_balance(report.shards))}"
+    shards_text = f"{len(report.shards):,}{text(shard_balance(report.shards))}"
     loaders = "".join(
         f"<h3>{text(library)}</h3>{lines(code)}" for library, code in (report.loaders or {}).items()
     )
@@ -110,7 +110,7 @@ def dataset_page(report: DatasetFacts) -> str:
         + tile(format_size(report.memory_bytes), "in memory")
         + "</div>",
         _splits(report),
-        f"<h2>Shards</h2><p class=note>{shards_told}</p>",
+        f"<h2>Shards</h2><p class=note>{shards_text}</p>",
         f'<div class="card bars">{bars(shards)}</div>',
         _memory([(c.name, c.pandas_bytes, c.bytes) for c in report.columns]),
         _balance(report.balance) if report.balance is not None else "",
@@ -193,14 +193,14 @@ def _costs(report: SourceFacts) -> str:
     )
 
 
-def _cost(cost: Cost, most_bytes: int, *, with_limits: bool) -> str:
+def _cost(cost: Cost, max_bytes: int, *, with_limits: bool) -> str:
     marks = ("¹" if cost.dropped else "") + ("²" if cost.narrowed else "")
     name = f"{text(cost.format)} {text(cost.layout)} {marks}"
     best = ' <span class="pill">recommended</span>' if cost.is_recommended else ""
     fits = {"disk": cost.fits_disk, "memory": cost.fits_memory}
     exceeded = ", ".join(name for name, is_enough in fits.items() if not is_enough)
     limits = f'<td class="no" data-head="exceeds">{exceeded}</td>' if with_limits else ""
-    width = f"{100 * cost.bytes / most_bytes:.2f}%"
+    width = f"{100 * cost.bytes / max_bytes:.2f}%"
     return (
         f"<tr{' class=best' if cost.is_recommended else ''}>"
         f'<td>{name} <span class="soft">{text(cost.compression)}</span>{best}</td>'

@@ -13,9 +13,10 @@ from typing import Any
 from bigdata_cli.errors import MissingDependencyError
 from bigdata_cli.loaders.base import ArraySpec, ReadableDataset
 from bigdata_cli.loaders.encode import Encoding
+from bigdata_cli.loaders.epochs import StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
 from bigdata_cli.loaders.order import check_count
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.stream import BatchStream
 
 HANDOVER_BYTES = 4_000_000
 """Of the batches that TensorFlow gets at a time."""

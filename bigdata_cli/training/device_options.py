@@ -27,7 +27,7 @@ class DeviceOptions:
         COUNT,
         default=None,
     )
-    require_gpu: bool = option("Fail where there is no GPU.", default=False)
+    require_gpu: bool = option("Fail if there is no GPU.", default=False)
 
     def __post_init__(self) -> None:
         if self.strategy == "none" and (self.devices or 1) > 1:

@@ -31,14 +31,14 @@ class OptimizerOptions:
     """The steps that a model learns by."""
 
     name: str = option(
-        "What turns gradients into steps.",
+        "The optimizer.",
         choice(OPTIMIZERS),
         argument="optimizer",
         group="Optimizer",
         default="adam",
     )
     learning_rate: float | None = option(
-        "The size of a step.",
+        "The learning rate.",
         number(Bounds(0, MAX_LEARNING_RATE, min_open=True)),
         flag="--lr",
         argument="lr",
@@ -46,12 +46,12 @@ class OptimizerOptions:
         default=None,
     )
     schedule: str = option(
-        "How the size of a step falls until the end: not, along a cosine, evenly, or in two steps.",
+        "How the learning rate falls: not at all, along a cosine, linearly, or in two steps.",
         choice(SCHEDULES),
         default="constant",
     )
     warmup_steps: int = option(
-        "Let the size of a step rise evenly from 0 for so many steps.", NATURAL, default=0
+        "Raise the learning rate linearly from 0 for so many steps.", NATURAL, default=0
     )
     l2: float | None = option(
         "The weight of the sum of squares of all weights, or of the leaves of trees, in the loss.",

@@ -111,9 +111,9 @@ class TrainOptions:
         default=DROPOUT,
     )
     hashed: Mapping[str, int] = option(
-        "Learn from a text column by hashing it to so many buckets.",
+        "Learn from a text column by hashing it into this number of buckets.",
         BUCKETS,
-        flag="--hash",
+        argument="hash",
         default={},
     )
     optimizing: OptimizerOptions = field(default_factory=OptimizerOptions)
@@ -124,7 +124,7 @@ class TrainOptions:
     seed: int = option("Of all that is random.", NATURAL, default=0)
     stopping: StoppingOptions = field(default_factory=StoppingOptions)
     balanced: bool = option(
-        "Let all classes count alike, however rare.", group="Rows", default=False
+        "Weight the rows so that all classes count equally.", group="Rows", default=False
     )
     sample_share: float | None = option(
         "Train on a share of the rows, the same in every epoch.",
@@ -133,7 +133,9 @@ class TrainOptions:
         metavar="SHARE",
         default=None,
     )
-    stratify: bool = option("Take the sample of each class apart.", default=False)
+    stratify: bool = option(
+        "Sample each class by itself, so that shares stay the same.", default=False
+    )
     bag: int | None = option(
         "Train N models, each on its own --sample, and average them; --save names a folder.",
         COUNT._replace(bounds=Bounds(2, MAX_MEMBERS)),
@@ -150,7 +152,7 @@ class TrainOptions:
     evaluate_on: str | Path | Dataset | None = option(
         'Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.',
         SLICE_OR_DATASET,
-        flag="--eval",
+        argument="eval",
         group="Evaluation",
         default_text="a fifth of the rows, held out",
         default=None,

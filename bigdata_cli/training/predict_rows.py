@@ -13,8 +13,7 @@ from msgspec import structs
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.places import is_file
+from bigdata_cli.io.manifest_names import has_manifest, is_manifest_name
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
@@ -113,7 +112,7 @@ def rows_to_predict(
 def _is_dataset(given: Place | Dataset) -> bool:
     if isinstance(given, Dataset):
         return True
-    return given.name == MANIFEST_NAME or is_file(given / MANIFEST_NAME)
+    return is_manifest_name(given.name) or has_manifest(given)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Training:
         self._features = plan_features(
             dataset, name, hashed=options.hashed, is_normalized=self.is_normalized
         )
-        if options.balanced:  # the untrained model predicts all classes alike
+        if options.balanced:  # the untrained model predicts all classes equally
             self._target = replace(self._target, start=(0.0,) * len(self._target.start))
         self._held_rows = range(0)
         if options.split is not None:

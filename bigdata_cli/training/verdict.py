@@ -66,7 +66,7 @@ def best_constant(
 
 
 def balanced_weights(class_counts: np.ndarray) -> np.ndarray:
-    """Return weights of the rows of each class that make all classes count alike: (n_classes,).
+    """Return weights of the rows of each class that make all classes count equally: (n_classes,).
 
     Their mean over the rows is 1.
 

@@ -80,7 +80,7 @@ def _found(
         while True:
             with KeyRuns(folder / "runs", on_write=room.check) as runs:
                 taken = _take_rows(first_pass, columns, runs)
-                if taken.is_alike:
+                if taken.has_final_kinds:
                     writer = PlacesWriter(folder / "places")
                     n_repeated = runs.repeated(keep_last=keep == "last", take=writer.add)
                     break
@@ -102,12 +102,12 @@ def _found(
 class _Taken(NamedTuple):
     """What the rows showed of the columns: their states after all of them.
 
-    is_alike: no values of a column were of other kinds than the column is in the end, so that their
-    keys are right.
+    has_final_kinds: the values of each column were of the kind that it has in the end, so that
+    their keys are right.
     """
 
     columns: tuple[ColumnState, ...]
-    is_alike: bool
+    has_final_kinds: bool
 
 
 def selected_again(
@@ -161,8 +161,10 @@ def _take_rows(first_pass: FirstPass, columns: Sequence[str], runs: KeyRuns) -> 
         _uncounted(state.joined(seen, None, first_pass.plan.float_mode))
         for state, seen in zip(states, observed, strict=True)
     )
-    is_alike = all(kinds[place] <= {Kind.NULL, family(final[place].dtype)} for place in compared)
-    return _Taken(final, is_alike)
+    has_final_kinds = all(
+        kinds[place] <= {Kind.NULL, family(final[place].dtype)} for place in compared
+    )
+    return _Taken(final, has_final_kinds)
 
 
 def _uncounted(state: ColumnState) -> ColumnState:

@@ -231,7 +231,7 @@ class ShapeOptions:
     """What becomes of the rows and columns of a source before they are stored."""
 
     rename: Mapping[str, str] = option(
-        "Another name for a column; all other options use it.",
+        "Rename a column; all other options use the new name.",
         NEW_NAMES,
         group="Rows and columns",
         default={},
@@ -250,7 +250,7 @@ class ShapeOptions:
         default=(),
     )
     derive: Mapping[str, str] = option(
-        "A column made of others, in SQL; each may use those before it.", DEFINITIONS, default={}
+        "Compute a column in SQL; it may use those derived before it.", DEFINITIONS, default={}
     )
     where: tuple[str, ...] = option(
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
@@ -262,7 +262,9 @@ class ShapeOptions:
         default=(),
     )
     keep: str = option(
-        "Which of equal rows --dedup keeps.", choice(("first", "last")), default="first"
+        "Which of several equal rows to keep, with --dedup.",
+        choice(("first", "last")),
+        default="first",
     )
     balance: str | None = option(
         "Keep the same number of rows of each class in this column, that of the smallest one.",
@@ -282,11 +284,10 @@ class ShapeOptions:
         default=None,
     )
     limit: int | None = option(
-        "Keep the first rows that are left, and read no further.", COUNT, default=None
+        "Keep only the first rows, after all filters, and read no further.", COUNT, default=None
     )
     seed: int = option(
-        "Of --sample, --balance, --split and --shuffle: another one takes other rows, in another "
-        "order.",
+        "Seed of all random choices: samples, splits and the order of rows.",
         NATURAL,
         default=0,
     )
@@ -303,7 +304,7 @@ class ShapeOptions:
         "Columns that become the logarithm of 1 + x.", ALL_NAMES, default=()
     )
     bin: Mapping[str, str] = option(
-        "Edges of the bins whose numbers a column becomes, or quantiles:N.", BINS, default={}
+        "Replace numbers by the number of their bin: edges, or quantiles:N.", BINS, default={}
     )
     standardize: tuple[str, ...] = option(
         "Columns that get mean 0 and standard deviation 1; * for all numbers.",
@@ -317,10 +318,10 @@ class ShapeOptions:
         "Columns that become a column of true and false for each value.", ALL_NAMES, default=()
     )
     hash: Mapping[str, int] = option(
-        "Number of buckets that the values of a column are hashed into.", BUCKETS, default={}
+        "Hash the values of a column into this number of buckets.", BUCKETS, default={}
     )
     stats_from: Path | None = option(
-        "Take what steps need of all rows (mean, median, values …) from this dataset.",
+        "Take the statistics of steps (mean, median, values …) from this dataset.",
         metavar="DIR",
         no_trace=True,
         default=None,

@@ -13,10 +13,10 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import (
     FedRows,
     PieceReader,
-    Portions,
     RowFeed,
     RowsInPieces,
     RowSource,
+    ShardLocator,
     SourcePart,
 )
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -212,7 +212,7 @@ class ShapedSource(WrappedSource):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
@@ -220,7 +220,7 @@ class ShapedSource(WrappedSource):
         strict: bool,
     ) -> RowFeed:
         inner = self.inner.feed(
-            portions,
+            locate,
             keep=self._source_names(keep),
             unit_bytes=unit_bytes,
             max_record_bytes=max_record_bytes,
@@ -309,6 +309,9 @@ class _ShapedReader:
             repeated=self._source.repeated,
         )
         return shaper.shaped(unit)
+
+    def expect(self, piece: ByteRange) -> None:
+        self._inner.expect(piece)
 
     def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
         return self._inner.record(file, position, plan)

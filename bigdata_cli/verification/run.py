@@ -8,9 +8,13 @@ from pathlib import Path
 
 from bigdata_cli.dataset import Dataset, dataset_folder
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
-from bigdata_cli.dataset.manifest_file import Seal, load_manifest, read_manifest_bytes
+from bigdata_cli.dataset.manifest_file import (
+    Seal,
+    load_manifest,
+    manifest_file,
+    read_manifest_bytes,
+)
 from bigdata_cli.errors import DataError, VerificationError
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
 from bigdata_cli.url import Place
@@ -29,8 +33,7 @@ def run(
     jobs = options.jobs or available_cpus()
     folder = dataset_folder(options.cached.place(path))
     store = open_store(folder)
-    data = read_manifest_bytes(store)
-    manifest, seal = _manifest(folder, data)
+    manifest, seal = _manifest(folder)
     dataset = Dataset(folder, manifest)
     findings: list[Finding] = []
     opened = None
@@ -40,7 +43,7 @@ def run(
         opened = open_source_of(dataset, options.source)
         findings += opened.findings
     if seal is not Seal.INTACT:
-        findings.append(Finding(file=MANIFEST_NAME, what=f"was changed: {seal.value}"))
+        findings.append(Finding(file=dataset.manifest_name, what=f"was changed: {seal.value}"))
     rows = n_bytes = 0
     damaged = set()
     for index, checked in enumerate(_checked_shards(dataset, jobs)):
@@ -53,7 +56,7 @@ def run(
             progress(VerifyProgress(bytes_done=n_bytes, bytes_total=manifest.bytes, rows=rows))
     for sidecar in manifest.sidecars:
         findings += check_file(store, sidecar)
-    findings += check_rejects(store, manifest)
+    findings += check_rejects(dataset)
     findings += check_manifest(dataset)
     strangers, others = other_files(dataset)
     findings += strangers
@@ -79,10 +82,12 @@ def run(
     )
 
 
-def _manifest(folder: Place, data: bytes) -> tuple[Manifest, Seal]:
+def _manifest(folder: Place) -> tuple[Manifest, Seal]:
     """The manifest, whether it is the one that was written or not."""
+    file = manifest_file(open_store(folder))
+    data = read_manifest_bytes(file)
     try:
-        manifest, seal = load_manifest(open_store(folder), data)
+        manifest, seal = load_manifest(open_store(folder), file.name, data)
         Dataset(folder, manifest).format  # noqa: B018 - what the manifest says of it is checked
     except DataError as error:
         raise VerificationError(error.message, hint=error.hint) from error

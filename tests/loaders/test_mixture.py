@@ -159,7 +159,7 @@ class TestRefused:
 
     def test_the_state_of_another_mixture(self, datasets: list[Dataset]) -> None:
         state = mix(datasets, weights=[0.7, 0.3]).to_numpy_batches(100).state_dict()
-        with pytest.raises(UsageError, match="not of this mixture"):
+        with pytest.raises(UsageError, match="not of this stream of this mixture"):
             mix(datasets, weights=[0.5, 0.5]).to_numpy_batches(100).load_state_dict(state)
 
 

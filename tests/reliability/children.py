@@ -14,6 +14,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import psutil
+
+from bigdata_cli.io.manifest_names import MANIFEST_NAMES
+from tests.manifest_files import read_document
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = -9
@@ -23,8 +27,9 @@ UNIT_BYTES = 1 << 12
 class Zygote:
     """The process that forks the children."""
 
-    def __init__(self, preload: Path | None = None) -> None:
+    def __init__(self, preload: Path | None = None, **variables: str) -> None:
         environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+        environment |= variables
         if preload is not None:
             environment["LD_PRELOAD"] = str(preload)
         self._process = subprocess.Popen(
@@ -36,14 +41,22 @@ class Zygote:
         )
 
     def run(
-        self, source: Path, output: Path, *, die_at: int | str | None = None, **request: Any
+        self, source: Path, output: Path | str, *, die_at: int | str | None = None, **request: Any
     ) -> dict[str, Any]:
         """Convert in a child; its answer, with `status`: its exit status, KILLED where it died.
 
         die_at: the number of a step, or its name. What is no part of a request is an option of
         the conversion.
         """
-        parts = ("die_after_s", "sample_bytes", "part_bytes", "verify", "fault")
+        parts = (
+            "die_after_s",
+            "sample_bytes",
+            "part_bytes",
+            "verify",
+            "fault",
+            "action",
+            "allocation",
+        )
         asked = {key: request.pop(key) for key in parts if key in request}
         options = {"to": "parquet", "jobs": 2, **request, "output": str(output)}
         line = {"sources": [str(source)], "options": options, "unit_bytes": UNIT_BYTES, **asked}
@@ -55,6 +68,11 @@ class Zygote:
         assert "bug" not in answer, answer["bug"]
         return answer
 
+    def kill_child(self) -> None:
+        """End the child that is at work, from another thread."""
+        for child in psutil.Process(self._process.pid).children():
+            child.kill()
+
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -62,9 +80,12 @@ class Zygote:
 
 
 @contextmanager
-def zygote(preload: Path | None = None) -> Iterator[Zygote]:
-    """A process that forks children; preload: a library that is loaded into it first."""
-    process = Zygote(preload)
+def zygote(preload: Path | None = None, **variables: str) -> Iterator[Zygote]:
+    """A process that forks children.
+
+    preload: a library that is loaded into it first. variables: of its environment, besides.
+    """
+    process = Zygote(preload, **variables)
     try:
         yield process
     finally:
@@ -126,8 +147,8 @@ def contents(folder: Path) -> dict[str, Any]:
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".h5":
             found[path.name] = _values(path)
-        elif path.name == "_manifest.json":
-            found[path.name] = _manifest(path)
+        elif path.name in MANIFEST_NAMES:
+            found["manifest"] = _manifest(folder)
         elif path.is_dir() and "=" in path.name:
             assert any(path.iterdir())  # its files have their own names
         elif path.name != "_lock":  # of a process that died when all was done
@@ -155,8 +176,8 @@ def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
             yield item.name, item
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    manifest = json.loads(path.read_text())
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_document(folder)
     if manifest["format"] == "hdf5":
         for shard in manifest["shards"]:
             shard["files"] = [file["name"] for file in shard["files"]]

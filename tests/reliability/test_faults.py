@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.children import Zygote
-from tests.reliability.faults import REQUESTS, Sweep, faulty_children, sampled
+from tests.reliability.faults import SCENARIOS, Sweep, faulty_children, sampled
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD and /proc")
 N_SAMPLED = 6
@@ -31,7 +31,7 @@ def test_faults_of_some_calls(name: str, faulty: Zygote, source: Path, tmp_path:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_every_fault_of_every_call(name: str, faulty: Zygote, source: Path, tmp_path: Path) -> None:
     sweep = Sweep(faulty, name, source, tmp_path)
     for at in range(1, len(sweep.calls) + 1):

@@ -23,6 +23,7 @@ from bigdata_cli.verification.report import VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest
 from tests.golden.test_golden import FOLDER as GOLDEN
 from tests.golden.test_golden import NAMES
+from tests.manifest_files import read_document
 
 N_ROWS = 6000
 HEADER = "id,price,exact,day,at,flag,kind,word,big,label\n"
@@ -100,7 +101,7 @@ def test_a_changed_value_is_found_with_its_place(
     after = "".join(line(i) for i in range(at + 1, N_ROWS))
     source.write_text(before + changed + after, encoding="utf-8")
     (finding,) = verify(folder, source=source).findings
-    shard_rows = [s["rows"] for s in json.loads((folder / "_manifest.json").read_text())["shards"]]
+    shard_rows = [s["rows"] for s in read_document(folder)["shards"]]
     row = at + 1 - shard_rows[0]
     line_number = before.count("\n") + 1
     assert finding.what == f'row {row:,}, column "id" ({source} line {line_number:,})'
@@ -193,7 +194,7 @@ def test_every_kind_of_source(source: Path, tmp_path: Path, text: str) -> None:
         "zip": f"{tmp_path}/a.zip::in/a.csv",
         "several": [source, tmp_path / "a.gz"],
         "pattern": str(tmp_path / "al*.csv"),
-        "parquet": sorted(parquet.glob("*.parquet")),
+        "parquet": sorted(parquet.glob("[!_]*.parquet")),
         "dataset": parquet,
     }
     for name, given in kinds.items():
@@ -281,7 +282,7 @@ def test_what_cannot_be_the_source(source: Path, tmp_path: Path, text: str) -> N
 
 def test_a_damaged_shard_does_not_end_the_comparison(source: Path, tmp_path: Path) -> None:
     folder = converted(source, tmp_path / "out", ("parquet", "rows"))
-    first = min(folder.glob("*.parquet"))
+    first = min(folder.glob("[!_]*.parquet"))
     whole = shutil.copy(first, tmp_path / "whole.parquet")
     data = first.read_bytes()
     for damage in (data[:-10], data[:500] + bytes([data[500] ^ 1]) + data[501:]):

@@ -27,8 +27,8 @@ class Faults:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
-    def next(self) -> str | None:
-        """The fault of the next answer; None for an answer as it should be."""
+    def next(self, method: str = "") -> str | None:
+        """The fault of the next answer, to a request like GET; None for one as it should be."""
         with self._lock:
             if self._random.random() >= self.share:
                 return None
@@ -204,7 +204,7 @@ def _proxy_handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
 
         def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            fault = proxy.faults.next()
+            fault = proxy.faults.next(self.command)
             if fault in ("500", "503"):
                 code = {"500": "InternalError", "503": "SlowDown"}[fault]
                 error = f"<Error><Code>{code}</Code><Message>later</Message></Error>".encode()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bigdata_cli import clean, convert, open_dataset, verify
+from tests.remote.request_faults import KILLED_AFTER, KILLED_BEFORE, RequestSweep, sampled
 from tests.remote.servers import FAULTS, FaultProxy, Faults
 
 N_ROWS = 40_000
@@ -105,6 +108,24 @@ def test_an_s3_server_ten_percent_of_whose_answers_go_wrong(
         round_trip(s3, source, tmp_path)
     assert proxy.faults.n_made > 4
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RequestSweep]:
+    with RequestSweep.running(tmp_path_factory.mktemp("sweep")) as running:
+        yield running
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+@pytest.mark.parametrize("kind", ["lost", KILLED_BEFORE, KILLED_AFTER])
+def test_one_request_goes_wrong(kind: str, sweep: RequestSweep) -> None:
+    sweep.check(random.Random(kind).randint(1, len(sweep.requests)), kind)
+
+
+@pytest.mark.soak
+def test_requests_go_wrong(sweep: RequestSweep) -> None:
+    for at, kind in sampled(sweep.requests, 200, "soak"):
+        sweep.check(at, kind)
 
 
 @pytest.mark.soak

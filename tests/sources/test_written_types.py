@@ -34,7 +34,7 @@ def text(n=N, last=""):
 
 
 def rows_of(folder):
-    tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+    tables = [pq.read_table(path) for path in sorted(folder.glob("[!_]*.parquet"))]
     return [row for table in tables for row in table.to_pylist()]
 
 

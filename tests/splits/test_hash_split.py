@@ -131,7 +131,9 @@ def as_kind(source: Path, kind: str, folder: Path) -> Path:
     if kind in ("parquet", "dataset"):
         if not (folder / "made").exists():
             convert(source, to="parquet", output=folder / "made", shards=1)
-        return next((folder / "made").glob("*.parquet")) if kind == "parquet" else folder / "made"
+        return (
+            next((folder / "made").glob("[!_]*.parquet")) if kind == "parquet" else folder / "made"
+        )
     return source
 
 
@@ -159,7 +161,7 @@ def test_names_of_files_are_those_of_each_split(source, tmp_path):
     convert(
         source, to="parquet", output=tmp_path / "out", shards=2, split={"train": 0.8, "test": 0.2}
     )
-    names = sorted(path.name for path in (tmp_path / "out").glob("*.parquet"))
+    names = sorted(path.name for path in (tmp_path / "out").glob("[!_]*.parquet"))
     assert names == [
         f"{split}-{i:05d}-of-00002.parquet" for split in ("test", "train") for i in (0, 1)
     ]

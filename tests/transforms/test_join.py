@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.transforms import join_table
 from bigdata_cli.transforms.join_table import JoinTable
 from bigdata_cli.transforms.options import ShapeOptions
+from tests.manifest_files import read_document
 
 N = 2_000
 
@@ -142,7 +142,7 @@ def test_the_same_whatever_the_cut_of_the_work(folder, tmp_path):
         shape = ShapeOptions(join=(str(folder / "zips.csv"),), on=(("zip",),), how=("inner",))
         options = ConvertOptions(to="arrow", output=tmp_path / name, jobs=jobs, shape=shape)
         run([folder / "rows.csv"], options, unit_bytes=unit_bytes)
-        manifest = json.loads((tmp_path / name / "_manifest.json").read_text())
+        manifest = read_document(tmp_path / name)
         found.append((manifest["columns"], manifest["shards"], manifest["unmatched_rows"]))
     assert found[0] == found[1]
 

@@ -19,7 +19,7 @@ from bigdata_cli.types.dtype import Schema
 MAGIC = b"PAR1"
 ROW_GROUP_BYTES = 26_000_000
 """Bytes of a row group in memory as Arrow columns, about."""
-MAX_ROW_GROUP_BYTES = 32_000_000
+MAX_ROW_GROUP_BYTES = 56_000_000
 MIN_ROW_GROUP_ROWS = 1024
 MAX_ROW_GROUP_ROWS = 262_144
 _WIDE_COLUMNS = 1000
@@ -146,7 +146,7 @@ def row_group_rows(schema: Schema) -> int:
 def _fitting_rows(schema: Schema, text_bytes: int) -> int:
     return rows_within(
         schema,
-        ROW_GROUP_BYTES,
+        ROW_GROUP_BYTES if len(schema) < _WIDE_COLUMNS else MAX_ROW_GROUP_BYTES,
         smallest=MIN_ROW_GROUP_ROWS,
         largest=MAX_ROW_GROUP_ROWS,
         text_categories=True,

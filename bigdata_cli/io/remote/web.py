@@ -6,12 +6,10 @@ ranges nor what came of an answer that broke off.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import xxhash
@@ -89,6 +87,8 @@ def _snapshot(reply: Any) -> Snapshot:
         size = int(headers["Content-Length"])
     written = 0
     if "Last-Modified" in headers:
+        from email.utils import parsedate_to_datetime
+
         try:
             moment = parsedate_to_datetime(headers["Last-Modified"])
         except ValueError:
@@ -158,6 +158,8 @@ class WebStream:
 
     def _wait(self, work: Any) -> Any:
         """What a coroutine returns."""
+        import asyncio  # here: it takes a tenth of the start of every command
+
         future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._system.loop)
         while True:
             try:

@@ -105,7 +105,8 @@ void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t 
     double numbers[BD_RUN_ROWS];
     for (int64_t i = 0; i < n; i++)
         numbers[i] = (double)values[i];
-    if (low < -(1 << 24) || high > 1 << 24) /* else float32 holds all of them */
+    const bool fits_float32 = low >= -(1 << 24) && high <= 1 << 24;
+    if (!fits_float32 && moments->float32_error < 1.0)
         moments->float32_error = worst_error(moments->float32_error, numbers, n);
     bd_add_numbers(&moments->sums, numbers, n, larger(-(double)low, (double)high));
 }
@@ -194,6 +195,34 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
     }
     if (n_kept > 0)
         measure_finite(moments, kept, n_kept);
+}
+
+/* The range of the finite ones among values that are there. */
+static void find_float_range(bd_moments *moments, const double *values, const uint8_t *valid,
+                             int64_t n)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        const bool is_there = (valid == NULL || valid[i]) && isfinite(values[i]);
+        const double below = is_there ? values[i] : INFINITY;
+        const double above = is_there ? values[i] : -INFINITY;
+        low = below < low ? below : low;
+        high = above > high ? above : high;
+    }
+    if (low <= high)
+        note_float_range(moments, low, high);
+}
+
+void bd_measure_range(bd_moments *moments, int32_t mode, const int64_t *values,
+                      const uint8_t *valid, int64_t n)
+{
+    if (mode == BD_MODE_FLOAT64) {
+        double numbers[BD_RUN_ROWS];
+        memcpy(numbers, values, (size_t)n * 8);
+        find_float_range(moments, numbers, valid, n);
+    } else {
+        bd_measure_times(moments, values, valid, n); /* their range is all that is known of these */
+    }
 }
 
 void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result)

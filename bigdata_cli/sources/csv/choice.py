@@ -82,7 +82,7 @@ def choose_dialect(head: Head, name: str, options: SourceOptions) -> Found:
         raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
     if options.delimiter is None and not options.skip_rows:
         check_may_be_csv(head.name, head.data)
-    dialect = _told_dialect(options)
+    dialect = _given_dialect(options)
     text = sample_text(head, dialect)
     found = _detect(text, dialect, options)
     layout = _layout_of(found, options)
@@ -300,7 +300,7 @@ def _csv_options(options: SourceOptions) -> list[str]:
     ]
 
 
-def _told_dialect(options: SourceOptions) -> Dialect:
+def _given_dialect(options: SourceOptions) -> Dialect:
     """The dialect as far as the user said it, with defaults for the rest."""
     if options.names is not None and len(set(options.names)) < len(options.names):
         raise UsageError("--names has a name twice")

@@ -110,7 +110,7 @@ def _flags(name: str, found: Iterable[str]) -> str:
 
 
 def fitting_formats(values: pa.Array, formats: Sequence[str]) -> list[str]:
-    """The formats that all values have; of several that read them alike, the first one."""
+    """The formats that all values have; of several that read them equally, the first one."""
     first = _first_values(values)
     if not len(first) or not _MAY_BE_DATE.match(first[0].as_py()):
         return []

@@ -39,6 +39,7 @@ _QUOTES_AND_ESCAPES = frozenset("\"'`\\")
 _CLEAR_LINES = 10
 _AGREEING_SHARE, _AGREEING_WITH_QUOTE = 0.6, 0.95
 _MIN_BELOW, _MUCH_BETTER = 5, 2
+_DELIMITING = re.compile(r"[,;|\t]")
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 
 
@@ -291,7 +292,7 @@ def _quality(records: list[list[str]], delimiter: str, quote: str = "") -> float
     cells = [cell for record in first_records(records) for cell in record]
     if not share or (quote and any(cell.count(quote) % 2 for cell in cells)):
         return 0.0
-    clean = sum(is_number(cell) or not re.search(r"[,;|\t]", cell) for cell in cells)
+    clean = sum(not _DELIMITING.search(cell) or is_number(cell) for cell in cells)
     # Texts hardly ever have a tab.
     tabs = delimiter != "\t" and any("\t" in cell for cell in cells)
     return share * clean / len(cells) * (0.2 if tabs else 1.0)

@@ -183,7 +183,7 @@ def check_delimiter(text: str) -> str:
 
 
 def check_skip(n_lines: int | None, option: str) -> int:
-    """A number of lines to leave out, 0 where none is told; raises UsageError."""
+    """A number of lines to leave out, 0 where none is given; raises UsageError."""
     if n_lines is not None and n_lines < 0:
         raise UsageError(f"{option} {n_lines} is negative")
     return n_lines or 0

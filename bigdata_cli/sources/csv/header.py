@@ -51,7 +51,8 @@ def read_header(
     """The column names of a file and the offset of its first data byte.
 
     head: the beginning of the file as UTF-8; is_whole: nothing comes after it. n_expected: the
-    columns that most records have, None where that is not known.
+    columns that most records have, None where no number of them is that of most: then names that
+    the user gave say it, and records that differ from them are bad rows.
     """
     start = skip_lines(head, dialect.skip_rows, name)
     if dialect.is_text:
@@ -72,7 +73,8 @@ def read_header(
         )
     n_columns = len(fields) if n_expected is None else n_expected
     if dialect.names is not None and dialect.names != MADE_UP:
-        _check_names(name, dialect, n_columns)
+        if n_expected is not None:
+            _check_names(name, dialect, n_expected)
         return HeaderRead(dialect.names, end if dialect.header else start)
     if not dialect.header:
         return HeaderRead(tuple(f"column{i}" for i in range(n_columns)), start)
@@ -290,7 +292,8 @@ def match_columns(
         return tuple(range(len(names)))
     if not header:
         raise DataError(
-            f"{name} has {len(file_names)} fields in a record, {first} has {len(names)}",
+            f"{name} has records of {len(file_names)} field{'s'[: len(file_names) != 1]}, those of "
+            f"{first} have {len(names)}",
             hint="files without a header are matched by position: convert files with the same "
             "columns only",
         )

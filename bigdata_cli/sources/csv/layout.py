@@ -99,7 +99,7 @@ def _median(values: Iterable[int]) -> float:
 
 
 def _n_filled(fields: Sequence[str]) -> int:
-    return sum(bool(field.strip()) for field in fields)
+    return sum(map(bool, map(str.strip, fields)))
 
 
 def _first_of_table(records: Sequence[Record], n_fields: int) -> int:

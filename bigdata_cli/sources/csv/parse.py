@@ -244,7 +244,7 @@ def record_start(block: Block, start: int, limit: int, grammar: Grammar, row: in
 def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str | None]:
     """What is wrong with a record that the parser refused, and what may help.
 
-    None where that is to be told from the record: see `advice`.
+    None where that follows from the record: see `advice`.
     """
     unquoted = "--quote none reads quotes as characters; --on-bad-row skip sets such rows aside"
     if status == native.TOO_FEW:

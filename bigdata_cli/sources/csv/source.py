@@ -12,8 +12,9 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
 from bigdata_cli.io.origin import Origin, find_origin
 from bigdata_cli.io.paths import expand_paths
+from bigdata_cli.io.places import with_ends_ahead
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.blocks import ByteRange, split_source
 from bigdata_cli.sources.csv.choice import (
     Found,
@@ -111,7 +112,7 @@ class Source(TextFiles):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
@@ -120,7 +121,7 @@ class Source(TextFiles):
     ) -> Feed:
         return Feed(
             self,
-            portions,
+            locate,
             unit_bytes=unit_bytes,
             max_record_bytes=max_record_bytes,
             strict=strict,
@@ -153,7 +154,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
     names: tuple[str, ...] = ()
     notes: list[str] = []
     is_named = options.names not in (None, MADE_UP)
-    for name in paths:
+    for name in with_ends_ahead(paths):
         origin, data = find_origin(
             name, options.encoding, _HEAD_BYTES, tables=magics(), may_be_empty=is_named
         )
