@@ -25,8 +25,13 @@ from tests.datasets import write_dataset
 
 N_ROWS = 1501
 SMALL_BATCHES = {
-    **{"epochs": 2, "batch_size": 64, "dropout": 0.0, "hashed": {"name": 100}},
-    **{"l2": 0.001, "schedule": "cosine", "warmup_steps": 3},
+    "epochs": 2,
+    "batch_size": 64,
+    "dropout": 0.0,
+    "hashed": {"name": 100},
+    "l2": 0.001,
+    "schedule": "cosine",
+    "warmup_steps": 3,
 }
 """Batches that divide neither by the replicas nor into the rows; a penalty, which no replica may
 add once more, and learning rates, which must be the same everywhere."""
