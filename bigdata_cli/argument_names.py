@@ -170,7 +170,7 @@ def _is_value(one: Option, word: str) -> bool:
         return True
     if one.values.choices:
         return set(word.split("|")) <= set(one.values.choices)
-    return word == "-" or re.search(r"[\d./_=]", word) is not None
+    return word == "-" or re.search(r"[\d./_=]", word.rstrip(".")) is not None
 
 
 def _unquoted(word: str) -> str:
