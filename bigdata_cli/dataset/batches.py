@@ -348,7 +348,7 @@ class BatchReader(ShardReader):
     ) -> Any:
         """A map-style torch dataset of npy or HDF5 rows; see `loaders.torch.TorchRows`.
 
-        Raises UsageError for the other formats, whose rows cannot be had one by one.
+        Raises UsageError for the other formats, without random access to rows.
         """
         from bigdata_cli.loaders.encode import Encoding
         from bigdata_cli.loaders.torch import torch_rows

@@ -268,7 +268,7 @@ class EpochStream(ABC):
         )
         if state["data"] != digest(self.data_description()):
             raise UsageError(
-                f"the state is of other data: not of {self._source}",
+                f"the state belongs to other data, not to {self._source}",
                 hint="open the dataset that was read when state_dict() was taken",
             )
         if state["fingerprint"] != self.fingerprint(order):

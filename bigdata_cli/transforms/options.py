@@ -120,7 +120,7 @@ def _parse_fill(text: str) -> tuple[str, str]:
 def _accept_fill(value: Any) -> str:
     if accept_text(value) == "ffill":
         raise UsageError(
-            "--fill: a row does not know the value of the one before, so that there is no ffill",
+            "--fill: a row does not know the row before it, so ffill is not possible",
             hint="--fill takes a value, mean, median, mode and zero; DuckDB fills forward: "
             "last_value(COL ignore nulls) over (order by …), and its CSV goes into convert -",
         )
@@ -180,7 +180,7 @@ def bin_edges(text: str) -> tuple[float, ...] | int:
         edges = ()
     if not edges or list(edges) != sorted(set(edges)):
         raise UsageError(
-            f'--bin: "{text}" is neither numbers that grow nor quantiles:N, N from 2 on',
+            f'--bin: "{text}" is neither increasing numbers nor quantiles:N with N of 2 or more',
             hint="--bin age=18,65, or --bin age=quantiles:10",
         )
     return edges
