@@ -14,10 +14,12 @@ NATIVE_SOURCES := bigdata_cli/native/compile.py $(wildcard bigdata_cli/native/sr
 PLATFORMS := linux-x86_64 linux-aarch64 darwin-x86_64 darwin-aarch64
 # What make fuzz gives to tests/fuzz.
 FUZZ := --seconds 60
+# How long make soak-random runs.
+HOURS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo recording test coverage lint lint-c lint-types lint-style lint-imports lint-known audit \
-    format native wheels sanitize fuzz soak bench bench-quick bench-fraud docs clean
+    format native wheels check-wheel sanitize fuzz soak soak-random bench bench-quick bench-fraud docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
@@ -28,10 +30,12 @@ help:
 	@echo "make format       put the code into the format of ruff and clang-format"
 	@echo "make native       compile the C library in place (make test does that by itself)"
 	@echo "make wheels       a wheel for each platform, and the source distribution, into dist/"
+	@echo "make check-wheel  build a wheel, install it by itself, use it (LOWEST=--lowest, PYTHON=…)"
 	@echo "make sanitize     the C library's tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz         damaged input under the sanitizers (FUZZ='--seconds 600 --seed 7')"
 	@echo "make coverage     the tests, with the share of the package's lines and branches they run"
 	@echo "make soak         the tests that take many minutes and gigabytes of disk"
+	@echo "make soak-random  options drawn at random, against a slow reference (HOURS=1)"
 	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
 	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
@@ -100,8 +104,14 @@ wheels: $(VENV)/.installed-dev
 	        --outdir dist || exit 1; \
 	done
 
+check-wheel: $(VENV)/.installed-dev
+	rm -rf build/wheel
+	$(BIN)/python -m build --quiet --no-isolation --wheel --outdir build/wheel
+	$(BIN)/python .ci/check_packages.py build/wheel/*.whl --python $(PYTHON) $(LOWEST)
+
 sanitize: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden
+	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden \
+	    tests/splits/test_hash_split.py tests/transforms/test_repeated.py
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)
@@ -110,6 +120,9 @@ soak: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
 	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
 	    tests/sources/test_csv_oracle.py
+
+soak-random: $(VENV)/.installed-dev $(NATIVE)
+	$(BIN)/python -m tests.random_options --hours $(HOURS)
 
 bench: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m benchmarks.speed

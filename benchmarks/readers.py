@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from benchmarks.oracle import canonical_type
 
@@ -38,6 +39,16 @@ class StoredColumn:
         return self.dtype in ("category", "text")
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a dataset, as docs/format.md describes its file."""
+    [path] = folder.glob("_manifest.*")
+    if path.suffix == ".parquet":
+        return json.loads(pq.read_metadata(path).metadata[b"bigdata.manifest"])
+    if path.suffix == ".arrow":
+        return json.loads(pa.ipc.open_file(path.read_bytes()).schema.metadata[b"bigdata.manifest"])
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True)
 class StoredDataset:
     """A dataset as its manifest has it: `manifest` is the JSON."""
@@ -47,7 +58,7 @@ class StoredDataset:
 
     @classmethod
     def open(cls, folder: Path) -> StoredDataset:
-        return cls(folder, json.loads((folder / "_manifest.json").read_text(encoding="utf-8")))
+        return cls(folder, _manifest(folder))
 
     @property
     def format(self) -> str:

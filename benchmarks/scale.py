@@ -34,7 +34,7 @@ from bigdata_cli.conversion.plan import Plan, Shards, make_plan
 from bigdata_cli.conversion.reconcile import reconcile
 from bigdata_cli.conversion.resume import find_resume_state
 from bigdata_cli.conversion.shard_spec import ReadProgress, ShardResult
-from bigdata_cli.dataset.manifest_file import manifest_text
+from bigdata_cli.dataset.manifest_file import encode_manifest
 from bigdata_cli.engines.base import Task
 from bigdata_cli.engines.local import LocalEngine
 from bigdata_cli.samples.options import SampleOptions
@@ -145,7 +145,7 @@ def simulate(folder: Path, n_shards: int, *, resumes: bool) -> list[Json]:
             with steps.step("reconcile"):
                 reconcile(conversion, engine, output)
         with steps.step("manifest"):
-            manifest_text(conversion.manifest())
+            encode_manifest(conversion.manifest())
         with steps.step("names of all files"):
             assert len(conversion.renames()) == n_shards
         return steps.found

@@ -95,9 +95,17 @@ def run_epoch(
     trainer: Trainer, backend: Backend, stream: Any, *, number: int, batch_size: int
 ) -> Timed:
     """Train one epoch."""
-    from bigdata_cli.training.loop import Schedule, TrainingLoop
+    from bigdata_cli.training.course import Position, Schedule
+    from bigdata_cli.training.learning_rate import LearningRate
+    from bigdata_cli.training.loop import TrainingLoop
+    from bigdata_cli.training.model import LEARNING_RATE
 
-    schedule = Schedule(first_epoch=number, epochs=number + 1, batch_size=batch_size)
+    schedule = Schedule(
+        epochs=number + 1,
+        batch_size=batch_size,
+        learning_rate=LearningRate(peak=LEARNING_RATE),
+        start=Position(epochs=number),
+    )
     wall, processor = time.perf_counter(), time.process_time()
     result = TrainingLoop(trainer, backend, stream, schedule).run()
     return Timed(time.perf_counter() - wall, time.process_time() - processor, result.rows)
@@ -110,8 +118,8 @@ def compare(folder: Path, names: tuple[str, str, str], *, turns: int) -> Iterato
     from bigdata_cli.loaders.features import plan_features
     from bigdata_cli.loaders.target import plan_target
     from bigdata_cli.training.backends.registry import open_backend
+    from bigdata_cli.training.device_options import DeviceOptions
     from bigdata_cli.training.model import build_network
-    from bigdata_cli.training.options import DeviceOptions
     from bigdata_cli.training.stream import ExampleStream, Reading
 
     dataset = open_dataset(folder)

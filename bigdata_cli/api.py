@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES
+from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES, TEXT
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from bigdata_cli.diagnosis.report import DoctorReport
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
+    from bigdata_cli.publishing.push import PushReport
     from bigdata_cli.training.bag import Bag
-    from bigdata_cli.training.loop import TrainProgress
+    from bigdata_cli.training.course import TrainProgress
     from bigdata_cli.training.predict import PredictProgress, PredictReport
     from bigdata_cli.training.report import TrainReport
     from bigdata_cli.training.saved import TrainedModel
@@ -50,8 +51,8 @@ def convert(
     force: bool = False,
     repair: bool = False,
     disk_limit: int | str | None = None,
-    float_mode: Literal["auto", "32", "64"] = "auto",
-    types: Mapping[str, str] | None = None,
+    float: Literal["auto", "32", "64"] = "auto",
+    type: Mapping[str, str] | None = None,
     all_text: bool = False,
     schema: str | Path | Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
@@ -148,69 +149,67 @@ def convert(
         layout: parquet, arrow: rows; hdf5, npy: columns, matrix; tfrecord: rows, packed, block.
             Default: the first.
         compression: The format's compression, such as zstd:9, gzip or none.
-        force: Replace a dataset that is there already.
+        force: Replace an existing dataset.
         repair: Write only those shards of the dataset again that are damaged or missing.
-        disk_limit: What may lie on the disk at once, such as 20GB. Default: what is free, less 5 %.
-        float_mode: auto: float32 where no value changes, else float64.
-        types: Dtype of a column, or of those that match a pattern.
-        all_text: All columns are text, but for those of types.
-        schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
+        disk_limit: Bytes on the disk at once, at most, such as 20GB. Default: what is free, less 5
+            %.
+        float: auto: float32 where no value changes, else float64.
+        type: Dtype of a column, or of those that match a pattern.
+        all_text: Read all columns as text, except those of type.
+        schema: JSON with the columns, as `bigdata convert dry_run=True --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
-        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
-            are in the same one
-        split_by: With split: rows that are equal in these columns are in the same one
-        split_order: With split: by the order of the rows, so that the last ones are those of the
-            last split
-        split_time: With split: by the order of a column's values, such as times; equal ones are in
-            the same split
-        rename: Another name for a column; all other options use it.
+        split: Divide the rows into splits with these shares; equal rows are in the same split
+        split_by: With split: rows with equal values in these columns are in the same split
+        split_order: With split: by the order of the rows, so that the last split has the last rows
+        split_time: With split: by the values of a column, such as times; equal values are in the
+            same split
+        rename: Rename a column; all other options use the new name.
         join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
         on: The columns of the keys of join, in the rows and in the table.
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
-        derive: A column made of others, in SQL; each may use those before it.
+        derive: Compute a column in SQL; it may use those derived before it.
         where: Keep the rows for which this is true, in SQL.
         dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
             all columns.
-        keep: Which of equal rows dedup=["keeps."]
+        keep: Which of several equal rows to keep, with dedup.
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
         stratify: With sample or split: each class in this column has its share of the rows, exact
             within one row.
-        limit: Keep the first rows that are left, and read no further.
-        seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
-            another order.
+        limit: Keep only the first rows, after all filters, and read no further.
+        seed: Seed of all random choices: samples, splits and the order of rows.
         flag_null: Columns to which COL_is_null is added.
         fill: What nulls of a column become: a value, mean, median, mode or zero.
         clip: Bounds of a column; either may be left out.
         log1p: Columns that become the logarithm of 1 + x.
-        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        bin: Replace numbers by the number of their bin: edges, or quantiles:N.
         standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
         minmax: Columns that are scaled to 0 … 1; * for all numbers.
         one_hot: Columns that become a column of true and false for each value.
-        hash: Number of buckets that the values of a column are hashed into.
-        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
+        hash: Hash the values of a column into this number of buckets.
+        stats_from: Take the statistics of steps (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
-            whitespace: a run of spaces and tabs. Default: found.
+            whitespace: a run of spaces and tabs. Default: detected.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
-        header: Whether the first row names the columns. Default: found.
+        header: Whether the first row names the columns. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
-            found.
-        skip_footer: Lines to leave out at the end of each file. Default: found.
-        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
-            Default: found.
+            detected.
+        skip_footer: Lines to leave out at the end of each file. Default: detected.
+        trailing_delimiter: Whether rows end with a delimiter that no field follows. Default:
+            detected.
         row_names: Whether the header has no name for the first column, which names rows, as R
-            writes it. Default: found.
-        short_rows: A row with too few fields is a bad row, or those that lack are null.
-        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
-            the last column of text.
+            writes it. Default: detected.
+        short_rows: A row with too few fields is a bad row, or missing fields are null.
+        long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
+            last text column.
         repeated_header: A row that is the header again is a row, or is left out.
-        comment: Lines that begin with it are left out, such as '#'.
-        trim: Whether spaces around fields are left out. Default: found.
+        comment: Leave out lines that begin with it, such as '#'.
+        trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
@@ -228,33 +227,32 @@ def convert(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
-        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
-            one.
-        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
-            nulls last; COL:desc has the largest first.
-        partition_by: Put the rows of each value of these columns into a folder of its own,
-            COL=VALUE, as Hive does; of Parquet.
+        shuffle: Store the rows in random order, each order equally likely; seed chooses one.
+        sort_by: Sort the rows, stable, nulls last, by these columns or COL:desc.
+        partition_by: Write a folder COL=VALUE for each value of these columns, as Hive does
+            (Parquet only).
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
-        max_line_size: A record that is longer is an error: a quote that is never closed. Default:
+        max_line_size: A longer record is an error, such as a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
         jobs: Threads, or processes where engine starts them. Default: all processors.
-        engine: What makes the shards: threads of this process, processes, or the workers of a
-            cluster. The dataset is the same.
+        engine: Who does the work: threads of this process, processes, or the workers of a cluster.
+            What comes of it is the same.
         scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
             Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
             many as jobs.
         task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
             makes the dataset of all of them.
-        spool: Keep the text of a pipe on the disk meanwhile; without it, a column whose type
+        spool: Keep text of a pipe on the disk during the run; without it, a column whose type
             changes late may be an error.
-        memory_limit: What the process and its children stay below, such as 512MB; and each worker
-            of a cluster. Default: a quarter of what is available, at most 2GB.
+        memory_limit: Memory of the process and its children, at most, such as 512MB; and each
+            worker of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
-        profile: Show which stages the processor time has gone into.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
+        profile: Show the processor time of each stage.
         progress: True shows a bar; a function is called with the phase, the bytes and the rows that
             are done, now and then.
 
@@ -293,9 +291,9 @@ def commit(
 
     Args:
         output: The folder that the tasks wrote into.
-        here: Do in this process what tasks have left, or would have to do again.
+        here: Finish or repeat the work of tasks in this process.
         jobs: Threads. Default: all processors.
-        memory_limit: What the process and its children stay below, such as 512MB. Default: a
+        memory_limit: Memory of the process and its children, at most, such as 512MB. Default: a
             quarter of what is available, at most 2GB.
         progress: True shows a bar; a function is called with the phase, the bytes and the rows that
             are done, now and then.
@@ -396,69 +394,66 @@ def inspect(
 
     Args:
         path: The file, a pattern or folder of such, the folder of a dataset, or its
-            `_manifest.json`.
+            manifest.
         label: Count the classes of this column; plan with it.
-        sample_size: How much of the source to look at, such as 64MB. Default: 8MiB.
-        full: Read all of it: figures of columns are exact.
+        sample_size: Size of the sample, such as 64MB. Default: 8MiB.
+        full: Read the whole source, so that all figures are exact.
         memory: Memory of the machine to plan for, such as 16GB. Default: what is free here.
         disk: Disk of the machine to plan for. Default: what is free here, less 5 %.
         shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
             label; reads the label.
-        html: Write the report as a page that needs nothing else.
-        split: Split the dataset: the names, and the share of the rows that each gets; equal rows
-            are in the same one
-        split_by: With split: rows that are equal in these columns are in the same one
-        split_order: With split: by the order of the rows, so that the last ones are those of the
-            last split
-        split_time: With split: by the order of a column's values, such as times; equal ones are in
-            the same split
-        rename: Another name for a column; all other options use it.
+        html: Write the report as one self-contained HTML page.
+        split: Divide the rows into splits with these shares; equal rows are in the same split
+        split_by: With split: rows with equal values in these columns are in the same split
+        split_order: With split: by the order of the rows, so that the last split has the last rows
+        split_time: With split: by the values of a column, such as times; equal values are in the
+            same split
+        rename: Rename a column; all other options use the new name.
         join: A small table whose columns each row gets, by a key: CSV, Parquet, a dataset …
         on: The columns of the keys of join, in the rows and in the table.
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
-        derive: A column made of others, in SQL; each may use those before it.
+        derive: Compute a column in SQL; it may use those derived before it.
         where: Keep the rows for which this is true, in SQL.
         dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
             all columns.
-        keep: Which of equal rows dedup=["keeps."]
+        keep: Which of several equal rows to keep, with dedup.
         balance: Keep the same number of rows of each class in this column, that of the smallest
             one.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
         stratify: With sample or split: each class in this column has its share of the rows, exact
             within one row.
-        limit: Keep the first rows that are left, and read no further.
-        seed: Of sample, balance, split="and", shuffle=True: another one takes other rows, in
-            another order.
+        limit: Keep only the first rows, after all filters, and read no further.
+        seed: Seed of all random choices: samples, splits and the order of rows.
         flag_null: Columns to which COL_is_null is added.
         fill: What nulls of a column become: a value, mean, median, mode or zero.
         clip: Bounds of a column; either may be left out.
         log1p: Columns that become the logarithm of 1 + x.
-        bin: Edges of the bins whose numbers a column becomes, or quantiles:N.
+        bin: Replace numbers by the number of their bin: edges, or quantiles:N.
         standardize: Columns that get mean 0 and standard deviation 1; * for all numbers.
         minmax: Columns that are scaled to 0 … 1; * for all numbers.
         one_hot: Columns that become a column of true and false for each value.
-        hash: Number of buckets that the values of a column are hashed into.
-        stats_from: Take what steps need of all rows (mean, median, values …) from this dataset.
+        hash: Hash the values of a column into this number of buckets.
+        stats_from: Take the statistics of steps (mean, median, values …) from this dataset.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
-            whitespace: a run of spaces and tabs. Default: found.
+            whitespace: a run of spaces and tabs. Default: detected.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
-        header: Whether the first row names the columns. Default: found.
+        header: Whether the first row names the columns. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
-            found.
-        skip_footer: Lines to leave out at the end of each file. Default: found.
-        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
-            Default: found.
+            detected.
+        skip_footer: Lines to leave out at the end of each file. Default: detected.
+        trailing_delimiter: Whether rows end with a delimiter that no field follows. Default:
+            detected.
         row_names: Whether the header has no name for the first column, which names rows, as R
-            writes it. Default: found.
-        short_rows: A row with too few fields is a bad row, or those that lack are null.
-        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
-            the last column of text.
+            writes it. Default: detected.
+        short_rows: A row with too few fields is a bad row, or missing fields are null.
+        long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
+            last text column.
         repeated_header: A row that is the header again is a row, or is left out.
-        comment: Lines that begin with it are left out, such as '#'.
-        trim: Whether spaces around fields are left out. Default: found.
+        comment: Leave out lines that begin with it, such as '#'.
+        trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
@@ -476,15 +471,14 @@ def inspect(
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
-        shuffle: Store the rows in random order, each order as likely as any other; seed chooses
-            one.
-        sort_by: Store the rows sorted by these columns, equal ones in the order of the source,
-            nulls last; COL:desc has the largest first.
-        partition_by: Put the rows of each value of these columns into a folder of its own,
-            COL=VALUE, as Hive does; of Parquet.
+        shuffle: Store the rows in random order, each order equally likely; seed chooses one.
+        sort_by: Sort the rows, stable, nulls last, by these columns or COL:desc.
+        partition_by: Write a folder COL=VALUE for each value of these columns, as Hive does
+            (Parquet only).
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
         progress: True shows a bar; a function is called with what is done, now and then, where all
             of a source is read.
 
@@ -511,7 +505,7 @@ def open_dataset(
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
 ) -> "Dataset":
-    """Open a dataset by its folder or its `_manifest.json`.
+    """Open a dataset by its folder or its manifest.
 
     Args:
         path: The folder or the manifest; an address, too.
@@ -582,24 +576,24 @@ def head(
         split: Only the rows of this split of a dataset.
         rows: The first rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
-            whitespace: a run of spaces and tabs. Default: found.
+            whitespace: a run of spaces and tabs. Default: detected.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
-        header: Whether the first row names the columns. Default: found.
+        header: Whether the first row names the columns. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
-            found.
-        skip_footer: Lines to leave out at the end of each file. Default: found.
-        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
-            Default: found.
+            detected.
+        skip_footer: Lines to leave out at the end of each file. Default: detected.
+        trailing_delimiter: Whether rows end with a delimiter that no field follows. Default:
+            detected.
         row_names: Whether the header has no name for the first column, which names rows, as R
-            writes it. Default: found.
-        short_rows: A row with too few fields is a bad row, or those that lack are null.
-        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
-            the last column of text.
+            writes it. Default: detected.
+        short_rows: A row with too few fields is a bad row, or missing fields are null.
+        long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
+            last text column.
         repeated_header: A row that is the header again is a row, or is left out.
-        comment: Lines that begin with it are left out, such as '#'.
-        trim: Whether spaces around fields are left out. Default: found.
+        comment: Leave out lines that begin with it, such as '#'.
+        trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
@@ -619,7 +613,8 @@ def head(
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
 
     Returns:
         A `pyarrow.Table`, whose columns have the types of the dataset.
@@ -687,24 +682,24 @@ def cat(
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
-            whitespace: a run of spaces and tabs. Default: found.
+            whitespace: a run of spaces and tabs. Default: detected.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
-        header: Whether the first row names the columns. Default: found.
+        header: Whether the first row names the columns. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
-            found.
-        skip_footer: Lines to leave out at the end of each file. Default: found.
-        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
-            Default: found.
+            detected.
+        skip_footer: Lines to leave out at the end of each file. Default: detected.
+        trailing_delimiter: Whether rows end with a delimiter that no field follows. Default:
+            detected.
         row_names: Whether the header has no name for the first column, which names rows, as R
-            writes it. Default: found.
-        short_rows: A row with too few fields is a bad row, or those that lack are null.
-        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
-            the last column of text.
+            writes it. Default: detected.
+        short_rows: A row with too few fields is a bad row, or missing fields are null.
+        long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
+            last text column.
         repeated_header: A row that is the header again is a row, or is left out.
-        comment: Lines that begin with it are left out, such as '#'.
-        trim: Whether spaces around fields are left out. Default: found.
+        comment: Leave out lines that begin with it, such as '#'.
+        trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
@@ -724,7 +719,8 @@ def cat(
             a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
 
     Returns:
         How many rows were written, and how many values the format does not carry.
@@ -787,27 +783,27 @@ def diff(
         a: The folder of a dataset, or whatever `convert` takes.
         b: What it is compared with.
         columns: The only columns to compare.
-        rows: How many of the rows that differ to show.
+        rows: Number of differing rows to show.
         sample: Compare samples only, in seconds: columns, statistics and drift, and no single rows.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
-            whitespace: a run of spaces and tabs. Default: found.
+            whitespace: a run of spaces and tabs. Default: detected.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
-        header: Whether the first row names the columns. Default: found.
+        header: Whether the first row names the columns. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
-            found.
-        skip_footer: Lines to leave out at the end of each file. Default: found.
-        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
-            Default: found.
+            detected.
+        skip_footer: Lines to leave out at the end of each file. Default: detected.
+        trailing_delimiter: Whether rows end with a delimiter that no field follows. Default:
+            detected.
         row_names: Whether the header has no name for the first column, which names rows, as R
-            writes it. Default: found.
-        short_rows: A row with too few fields is a bad row, or those that lack are null.
-        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
-            the last column of text.
+            writes it. Default: detected.
+        short_rows: A row with too few fields is a bad row, or missing fields are null.
+        long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
+            last text column.
         repeated_header: A row that is the header again is a row, or is left out.
-        comment: Lines that begin with it are left out, such as '#'.
-        trim: Whether spaces around fields are left out. Default: found.
+        comment: Leave out lines that begin with it, such as '#'.
+        trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
@@ -826,7 +822,8 @@ def diff(
         encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
             a byte order mark.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
 
     Returns:
         What differs; `is_equal` where nothing does.
@@ -851,24 +848,38 @@ def train(
     label: str | None = None,
     model: Literal["mlp", "linear", "xgboost", "lightgbm"] = "mlp",
     trees: int = 200,
-    lr: float | None = None,
+    hidden: Sequence[int] = (16, 16, 16),
+    dropout: float = 0.25,
+    hash: Mapping[str, int] | None = None,
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam",
+    lr: float | None = None,
+    schedule: Literal["constant", "cosine", "linear", "step"] = "constant",
+    warmup_steps: int = 0,
+    l2: float | None = None,
+    mixed_precision: bool = False,
     epochs: int | None = None,
     batch_size: int = 512,
     seed: int = 0,
-    hidden: Sequence[int] = (16, 16, 16),
-    dropout: float = 0.25,
-    hashed: Mapping[str, int] | None = None,
+    early_stopping: bool = False,
+    patience: int | None = None,
     balanced: bool = False,
     sample: float | None = None,
     stratify: bool = False,
     bag: int | None = None,
     split: str | None = None,
-    evaluate_on: "str | Path | Dataset | None" = None,
+    eval: "str | Path | Dataset | None" = None,
+    metric: str | None = None,
+    cv: int | None = None,
+    cv_by: str | None = None,
+    importance: bool = False,
     save: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
+    save_every: float = 600.0,
     history: str | Path | None = None,
+    plot: str | Path | None = None,
+    tensorboard: str | Path | None = None,
+    report: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -891,33 +902,55 @@ def train(
         label: The column to learn. Default: the dataset's.
         model: A perceptron, the same without hidden layers, or boosted trees.
         trees: Rounds of boosting.
-        lr: The size of a step. Default: 0.002, of trees 0.1.
-        optimizer: What turns gradients into steps.
+        hidden: Units of the hidden layers; none is a linear model.
+        dropout: Share of the units that a step leaves out.
+        hash: Learn from a text column by hashing it into this number of buckets.
+        optimizer: The optimizer.
+        lr: The learning rate. Default: 0.002, of trees 0.1.
+        schedule: How the learning rate falls: not at all, along a cosine, linearly, or in two
+            steps.
+        warmup_steps: Raise the learning rate linearly from 0 for so many steps.
+        l2: The weight of the sum of squares of all weights, or of the leaves of trees, in the loss.
+            Default: none; XGBoost 1.
+        mixed_precision: Compute in bfloat16, with weights and the loss in float32.
         epochs: Passes over the rows. Default: enough for about 2,000 steps.
         batch_size: Rows of a step, of all devices together.
         seed: Of all that is random.
-        hidden: Units of the hidden layers; none is a linear model.
-        dropout: Share of the units that a step leaves out.
-        hashed: Learn from a text column by hashing it to so many buckets.
-        balanced: Let all classes count alike, however rare.
+        early_stopping: Stop when the metric no longer gets better, and keep the best model; by rows
+            that are neither trained on nor in the metric of the report.
+        patience: Stop after so many epochs, or trees, without a better metric. Default: 5, of trees
+            20.
+        balanced: Weight the rows so that all classes count equally.
         sample: Train on a share of the rows, the same in every epoch.
-        stratify: Take the sample of each class apart.
+        stratify: Sample each class by itself, so that shares stay the same.
         bag: Train N models, each on its own sample, and average them; save names a folder.
         split: Of a dataset with splits, the one to train on. Default: train, where there is one.
-        evaluate_on: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
+        eval: Hold out a slice of the rows, "[80%:]", or measure on another split or dataset.
             Default: a fifth of the rows, held out.
-        save: Write the model to a .keras file after every epoch.
+        metric: What the model is judged by. Default: auc for two values, accuracy for classes, rmse
+            for numbers.
+        cv: Cross-validate: train K models, each measured on the K-th of the rows it has not seen.
+        cv_by: Keep rows with the same value of this column in the same fold.
+        importance: Tell how much worse the metric gets where a column is shuffled.
+        save: Write the model to a .keras file after every epoch, trees to a .trees file.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.
-        history: Write the loss of each step as a CSV: epoch, step, loss, untrained_loss.
+        save_every: Write the model also within an epoch, after so many seconds.
+        history: Write the losses of each step as a CSV, with the held-out ones at the end of each
+            epoch.
+        plot: Draw the losses into a .png, .svg or .pdf (extra: plot).
+        tensorboard: Write losses, metric and learning rate for TensorBoard into this folder.
+        report: Write an HTML page: curves, ROC, confusion, calibration, importance, memory,
+            throughput.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
-        require_gpu: Fail where there is no GPU.
+        require_gpu: Fail if there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
         progress: True shows a bar; a function is called with the step and the loss, now and then.
 
     Returns:
@@ -1001,24 +1034,24 @@ def predict(
         backend: What Keras runs on. Default: what the model was trained on.
         force: Replace the output where it exists.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
-            whitespace: a run of spaces and tabs. Default: found.
+            whitespace: a run of spaces and tabs. Default: detected.
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
-        header: Whether the first row names the columns. Default: found.
+        header: Whether the first row names the columns. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
-            found.
-        skip_footer: Lines to leave out at the end of each file. Default: found.
-        trailing_delimiter: Whether rows end with a delimiter after which there is no field.
-            Default: found.
+            detected.
+        skip_footer: Lines to leave out at the end of each file. Default: detected.
+        trailing_delimiter: Whether rows end with a delimiter that no field follows. Default:
+            detected.
         row_names: Whether the header has no name for the first column, which names rows, as R
-            writes it. Default: found.
-        short_rows: A row with too few fields is a bad row, or those that lack are null.
-        long_rows: A row with too many fields is a bad row, or is cut, or the surplus is joined to
-            the last column of text.
+            writes it. Default: detected.
+        short_rows: A row with too few fields is a bad row, or missing fields are null.
+        long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
+            last text column.
         repeated_header: A row that is the header again is a row, or is left out.
-        comment: Lines that begin with it are left out, such as '#'.
-        trim: Whether spaces around fields are left out. Default: found.
+        comment: Leave out lines that begin with it, such as '#'.
+        trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
         thousands: Mark between groups of three digits, such as ','. Default: none.
         null: Text that means null, in all columns or in one; replaces the default list. Default:
@@ -1041,7 +1074,8 @@ def predict(
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
         progress: True shows a bar; a function is called with the number of rows that are predicted,
             now and then.
 
@@ -1053,8 +1087,8 @@ def predict(
         DataError: The model is damaged.
     """
     given = locals()
-    from bigdata_cli.training.options import PredictOptions
     from bigdata_cli.training.predict import run
+    from bigdata_cli.training.predict_options import PredictOptions
 
     with errors_name_arguments("predict"):
         options = request_of(PredictOptions, given)
@@ -1068,6 +1102,8 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
+    engine: Literal["local", "processes", "dask", "ray"] | Executor = "local",
+    scheduler: str | None = None,
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[VerifyProgress], None] | None" = None,
@@ -1083,8 +1119,14 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
+        engine: Who does the work: threads of this process, processes, or the workers of a cluster.
+            What comes of it is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
-        cache_size: Keep so much of them at the most: what was used longest ago goes. Default: 10GB.
+        cache_size: Size of that folder at most; the files used longest ago are removed. Default:
+            10GB.
         progress: True shows a bar; a function is called with the bytes and rows that are checked,
             now and then.
 
@@ -1104,6 +1146,44 @@ def verify(
         options = request_of(VerifyOptions, given)
         with progress_listener(progress) as listener:
             return run(path, options, progress=listener)
+
+
+@understands_synonyms
+def push(
+    path: str | Path,
+    to: str,
+    *,
+    private: bool = False,
+    license: str | None = None,
+    dry_run: bool = False,
+) -> "PushReport":
+    """Publish a dataset, with a card that says what is in it.
+
+    Args:
+        path: The folder of the dataset, or its address.
+        to: `hf://datasets/USER/NAME`, a repository of Hugging Face, which is made where it is not
+            there; for `kaggle://USER/NAME` the file that Kaggle needs is written beside the
+            dataset.
+        private: Only you see a repository that is made for it.
+        license: Of the dataset, such as cc-by-4.0, as the place it goes to calls it. Default: that
+            of the card which is there, or none.
+        dry_run: Show what would be sent; send nothing.
+
+    Returns:
+        What was sent, and where it is to be seen; for Kaggle the command that sends it.
+
+    Raises:
+        UsageError: It cannot go there, or you may not write there.
+        SourceLostError: The server cannot be reached; the same call goes on.
+        VerificationError: A file of the dataset is missing, or has another size.
+    """
+    given = locals()
+    from bigdata_cli.publishing.options import PushOptions
+    from bigdata_cli.publishing.push import run
+
+    with errors_name_arguments("push"):
+        path = accepted("path", path, PLACE)
+        return run(path, accepted("to", to, TEXT), request_of(PushOptions, given))
 
 
 def doctor() -> "DoctorReport":
@@ -1156,7 +1236,7 @@ def sample(
         kind: Mobile-money transactions, few of them fraud; floats of sensors and a label; messy
             text with quotes, nulls, unicode and dates; or lines of a log.
         rows: Rows, without the header.
-        size: Make about so many bytes instead, such as 100MB.
+        size: Size of the file instead of rows, about, such as 100MB.
         seed: The same seed makes the same bytes.
         fraud_share: Share of fraud among the transactions.
         output: The file to write; without it, standard output.

@@ -26,8 +26,9 @@ REQUESTS = {
     "cat": "bigdata_cli.export.options:CatOptions",
     "diff": "bigdata_cli.comparison.options:DiffOptions",
     "train": "bigdata_cli.training.options:TrainOptions",
-    "predict": "bigdata_cli.training.options:PredictOptions",
+    "predict": "bigdata_cli.training.predict_options:PredictOptions",
     "verify": "bigdata_cli.verification.options:VerifyOptions",
+    "push": "bigdata_cli.publishing.options:PushOptions",
     "sample": "bigdata_cli.samples.options:SampleOptions",
 }
 """The public functions, which are commands too, and what each is asked for."""
@@ -170,7 +171,7 @@ def _is_value(one: Option, word: str) -> bool:
         return True
     if one.values.choices:
         return set(word.split("|")) <= set(one.values.choices)
-    return word == "-" or re.search(r"[\d./_=]", word) is not None
+    return word == "-" or re.search(r"[\d./_=]", word.rstrip(".")) is not None
 
 
 def _unquoted(word: str) -> str:

@@ -18,7 +18,17 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from bigdata_cli.errors import UsageError, closest
-from bigdata_cli.option_kinds import FLAG, INTEGER, NUMBER, PATH, PLACE, TEXT, Kind, unique_pairs
+from bigdata_cli.option_kinds import (
+    FLAG,
+    INTEGER,
+    NUMBER,
+    PATH,
+    PLACE,
+    TEXT,
+    Bounds,
+    Kind,
+    unique_pairs,
+)
 
 Request = TypeVar("Request")
 
@@ -242,3 +252,30 @@ def _kind_of(type_: str) -> Kind:
     places = {"Path": PATH, "Place": PLACE}
     kinds = {"bool": FLAG, "int": INTEGER, "float": NUMBER, "str": TEXT, **places}
     return kinds[type_.removesuffix(" | None")]
+
+
+def check_bounds(request: Any) -> None:
+    """Raise UsageError where a number is beyond the bounds of its option."""
+    for one, value in values_of(request):
+        bounds = one.values.bounds
+        if bounds is None or value is None or isinstance(value, str):
+            continue
+        low, high = bounds.minimum, bounds.maximum
+        is_low = low is not None and not (value > low if bounds.min_open else value >= low)
+        is_high = high is not None and not (value < high if bounds.max_open else value <= high)
+        if is_low or is_high:
+            raise UsageError(f"{one.flag} {value}: it is {_in_words(bounds)}")
+
+
+def _in_words(bounds: Bounds) -> str:
+    """A range in words.
+
+    >>> _in_words(Bounds(0, 10, min_open=True)), _in_words(Bounds(1))
+    ('above 0, up to 10', 'at least 1')
+    """
+    parts = []
+    if bounds.minimum is not None:
+        parts.append(f"{'above' if bounds.min_open else 'at least'} {bounds.minimum:g}")
+    if bounds.maximum is not None:
+        parts.append(f"{'below' if bounds.max_open else 'up to'} {bounds.maximum:g}")
+    return ", ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
@@ -16,14 +15,14 @@ from msgspec import structs
 
 from bigdata_cli.checksum import FileEntry, entry_of_source
 from bigdata_cli.dataset.manifest import ShardEntry, make_manifest
-from bigdata_cli.dataset.manifest_file import manifest_text
+from bigdata_cli.dataset.manifest_file import encode_manifest
 from bigdata_cli.formats.base import Format, ShardName, StorageOptions
 from bigdata_cli.formats.registry import all_traits, get_format
 from bigdata_cli.io.local_store import LocalStore
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.store import partial_name
 from bigdata_cli.types.dtype import Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
+from tests.manifest_files import read_document, write_document
 
 LAYOUTS = [(traits.name, layout) for traits in all_traits() for layout in traits.layout_names]
 """Every format with each of its layouts; matrix and packed hold no text."""
@@ -183,17 +182,17 @@ def write_manifest(
         (folder / name).write_text(text, encoding="utf-8")
     entries = tuple(_file_entry(folder / name) for name in sidecars)
     manifest = structs.replace(manifest, sidecars=entries)
-    (folder / MANIFEST_NAME).write_text(manifest_text(manifest), encoding="utf-8")
+    name, data = encode_manifest(manifest)
+    (folder / name).write_bytes(data)
 
 
 @contextmanager
 def edited_manifest(folder: Path) -> Iterator[dict[str, Any]]:
     """The manifest of a dataset as JSON, written back without its checksum, as by hand."""
-    path = folder / MANIFEST_NAME
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = read_document(folder)
     manifest.pop("sha256", None)
     yield manifest
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    write_document(folder, manifest)
 
 
 def sign_again(folder: Path) -> None:

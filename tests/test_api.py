@@ -39,7 +39,16 @@ from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, 
 
 PACKAGE = Path(bigdata_cli.__file__).parent
 FLAG = re.compile(r"(?<![\w'\"-])--([a-z][a-z-]*[a-z])(?![\w-])")
-FLAGS_OF_COMMANDS_ALONE = {"dry-run", "json", "quiet", "help", "help-all", "version", "compare"}
+FLAGS_OF_COMMANDS_ALONE = {
+    "dry-run",
+    "json",
+    "quiet",
+    "verbose",
+    "help",
+    "help-all",
+    "version",
+    "compare",
+}
 FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable", "head"}
 """Of torchrun, zstd, pip and Ray."""
 
@@ -62,7 +71,7 @@ def test_a_function_has_each_option_of_its_command_once(name):
             assert parameter.default in (one.default, parameter.empty)
     command = next(command for full, command, _ in commands() if full == f"bigdata {name}")
     ours = {parameter.name for parameter in command.params if parameter.expose_value}
-    ours -= {"dry_run", "as_json", "quiet", "more_sources", "other", "compare"}
+    ours -= {"dry_run", "as_json", "quiet", "verbose", "more_sources", "other", "compare"}
     theirs = set(parameters) - {"progress"}
     assert ours == ({"dataset", *theirs} - {"path"} if name == "verify" else theirs)
 
@@ -78,10 +87,10 @@ def test_help_shows_the_arguments_and_what_they_do():
 SCRIPT = """
 from bigdata_cli import Dataset, convert, inspect, open_dataset, predict, sample, train, verify
 
-reveal_type(convert("a.csv", to="parquet", shard_size="1GB", drop=["x"], types={"y": "text"}))
+reveal_type(convert("a.csv", to="parquet", shard_size="1GB", drop=["x"], type={"y": "text"}))
 reveal_type(inspect("a.csv", full=True))
 reveal_type(open_dataset("d"))
-reveal_type(train("d", epochs=2, sample=0.1, evaluate_on=open_dataset("e")))
+reveal_type(train("d", epochs=2, sample=0.1, eval=open_dataset("e")))
 reveal_type(predict("m.keras", "d", output="x.csv"))
 reveal_type(verify("d", source=["a.csv"]).passed)
 reveal_type(sample("log", rows=5, output="x.txt"))
@@ -182,9 +191,9 @@ def test_the_command_line_names_flags(tmp_path, monkeypatch, words, message, hin
     ("function", "text", "expected"),
     [
         ("convert", "--type 't=text', or leave out --no-spool",
-         'types={"t": "text"}, or leave out spool=False'),
+         'type={"t": "text"}, or leave out spool=False'),
         ("convert", "--drop 'a,b'", 'drop=["a", "b"]'),
-        ("convert", "--drop and --columns leave none", "drop and columns leave none"),
+        ("convert", "check --drop and --columns", "check drop and columns"),
         ("convert", "--on-bad-row error|skip", 'on_bad_row="error" or "skip"'),
         ("convert", "--to tfrecord --layout block: about 5 bytes",
          'to="tfrecord", layout="block": about 5 bytes'),
@@ -192,10 +201,10 @@ def test_the_command_line_names_flags(tmp_path, monkeypatch, words, message, hin
          "output=OTHER names another folder; force=True replaces it"),
         ("convert", "the value '--jobs' of column a", "the value '--jobs' of column a"),
         ("train", "--epochs trains longer", "epochs trains longer"),
-        ("train", '--eval "[80%:]"', 'evaluate_on="[80%:]"'),
-        ("train", "--hash COL=1024 learns from text", 'hashed={"COL": 1024} learns from text'),
+        ("train", '--eval "[80%:]"', 'eval="[80%:]"'),
+        ("train", "--hash COL=1024 learns from text", 'hash={"COL": 1024} learns from text'),
         ("train", "another --label, or convert with --type x=category",
-         'another label, or convert with types={"x": "category"}'),
+         'another label, or convert with type={"x": "category"}'),
         ("train", "bigdata train uses one device on jax", "bigdata train uses one device on jax"),
         ("train", "torchrun --nproc-per-node 2", "torchrun --nproc-per-node 2"),
         ("inspect", "bigdata convert 'a b.csv' --to parquet makes one",
@@ -263,8 +272,8 @@ def test_an_argument_of_the_wrong_type_is_refused(tmp_path, monkeypatch, name, a
     [
         (lambda: convert("x.csv", to="npy", null="NA"), "null is 'NA'", 'null=["NA"]'),
         (lambda: convert("x.csv", to="npy", drop="a,b"), "drop is 'a,b'", 'drop=["a", "b"]'),
-        (lambda: convert("x.csv", to="npy", types="zip=text"), "types is 'zip=text'",
-         'types={"zip": "text"}'),
+        (lambda: convert("x.csv", to="npy", type="zip=text"), "type is 'zip=text'",
+         'type={"zip": "text"}'),
         (lambda: convert("x.csv", to="npy", names={"a", "b"}), "names is {", None),
         (lambda: train("d", hidden="16,8"), "hidden is '16,8'", "hidden=[16, 8]"),
         (lambda: convert("x.csv", to="parkett"), 'to is "parkett", which is none of "parquet", ',
@@ -327,3 +336,21 @@ def test_ipython_shows_an_error_of_the_user_without_a_traceback():
     error = result.error_in_exec
     assert isinstance(error, UsageError)
     assert error._render_traceback_()[0] == f"UsageError: {error.message}"
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_an_argument_is_called_as_its_flag(name):
+    """`--shard-size` is `shard_size`, for all options of all functions."""
+    for one in options_of_function(name):
+        assert one.argument == one.flag.removeprefix("--").replace("-", "_")
+
+
+def test_earlier_names_of_arguments_are_understood(tmp_path):
+    source = tmp_path / "a.csv"
+    source.write_text("a,b\n1,0.1\n")
+    report = convert(
+        source, to="npy", output=tmp_path / "out", types={"a": "float64"}, float_mode="32"
+    )
+    assert [column.dtype for column in report.manifest.schema] == ["float64", "float32"]
+    with pytest.raises(UsageError, match="types and type are the same argument"):
+        convert(source, to="npy", types={}, type={})

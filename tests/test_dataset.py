@@ -13,8 +13,9 @@ import pytest
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, UsageError, VerificationError
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import JSON_MANIFEST
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
+from tests.manifest_files import manifest_path
 
 N_ROWS = 103
 CITIES = ["Zürich", "Bern", "", "日本"]
@@ -69,7 +70,7 @@ def masked(array: pa.ChunkedArray, fill: object) -> tuple[np.ndarray, np.ndarray
 
 class TestOpening:
     def test_takes_the_folder_or_its_manifest(self, parquet: Dataset) -> None:
-        for path in (parquet.path, str(parquet.path), parquet.path / MANIFEST_NAME):
+        for path in (parquet.path, str(parquet.path), manifest_path(parquet.path)):
             opened = open_dataset(path)
             assert opened.path == parquet.path
             assert len(opened) == opened.rows == N_ROWS
@@ -93,7 +94,7 @@ class TestOpening:
         with pytest.raises(UsageError, match="is a file") as caught:
             open_dataset(tmp_path / "a.csv")
         assert "bigdata convert" in str(caught.value.hint)
-        (tmp_path / MANIFEST_NAME).write_text("{")
+        (tmp_path / JSON_MANIFEST).write_text("{")
         with pytest.raises(DataError, match="damaged"):
             open_dataset(tmp_path)
 

@@ -21,6 +21,7 @@ from bigdata_cli.types.dtype import Column
 from bigdata_cli.types.footprint import column_bytes
 from bigdata_cli.types.statistics import ColumnStatistics
 from tests.datasets import write_dataset
+from tests.manifest_files import manifest_path
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
 
@@ -176,7 +177,7 @@ def test_a_dataset_is_reported_from_its_manifest(dataset):
     assert by_name["city"].n_categories == 1
     assert by_name["fare"].std == pytest.approx((14 / 3) ** 0.5)
     assert report.next_command == f"bigdata train {dataset} --label fare"
-    assert inspect(dataset / "_manifest.json") == report
+    assert inspect(manifest_path(dataset)) == report
 
 
 def test_reports_are_plain_json(dataset):

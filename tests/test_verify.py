@@ -12,9 +12,10 @@ import pytest
 import bigdata_cli
 from bigdata_cli import verify
 from bigdata_cli.errors import UsageError, VerificationError
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import JSON_MANIFEST
 from bigdata_cli.verification.report import VerifyProgress, VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
+from tests.manifest_files import manifest_path, read_document
 
 NO_CHECKSUM = f"xxh3-128-pieces:{'0' * 32}"
 
@@ -43,7 +44,7 @@ def parquet(tmp_path: Path) -> Path:
 
 
 def shard_files(folder: Path) -> list[Path]:
-    manifest = json.loads((folder / MANIFEST_NAME).read_text())
+    manifest = read_document(folder)
     return [folder / file["name"] for shard in manifest["shards"] for file in shard["files"]]
 
 
@@ -134,7 +135,7 @@ def test_a_wrong_row_count_is_found(folder: Path) -> None:
     report = verify(folder)
     (finding,) = [f for f in report.findings if f.what == "number of rows"]
     assert (finding.expected, finding.found) == (101, 100)
-    assert "the sum of the shards' rows" in whats(report, folder / MANIFEST_NAME)
+    assert "the sum of the shards' rows" in whats(report, manifest_path(folder))
 
 
 def test_files_that_are_not_in_the_manifest_are_found(folder: Path) -> None:
@@ -165,9 +166,9 @@ def test_statistics_of_other_rows_are_found(parquet: Path) -> None:
     with edited_manifest(parquet) as manifest:
         manifest["columns"][0]["statistics"]["count"] = 299
     seal, finding = verify(parquet).findings
-    assert str(seal) == f"{MANIFEST_NAME}: was changed: it has no SHA-256 of itself"
+    assert str(seal) == f"{JSON_MANIFEST}: was changed: it has no SHA-256 of itself"
     assert str(finding) == (
-        f'{MANIFEST_NAME}: the number of rows in the statistics of "a" is 299, '
+        f'{JSON_MANIFEST}: the number of rows in the statistics of "a" is 299, '
         "the manifest says 300"
     )
 
@@ -175,7 +176,7 @@ def test_statistics_of_other_rows_are_found(parquet: Path) -> None:
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         verify(tmp_path)
-    (tmp_path / MANIFEST_NAME).write_text("[]")
+    (tmp_path / JSON_MANIFEST).write_text("[]")
     with pytest.raises(VerificationError):
         verify(tmp_path)
 

@@ -20,9 +20,9 @@ class Interrupts:
     """Turns signals into KeyboardInterrupt, and sees to it that this ends the process; a context.
 
     Python acts on a signal between two of its own instructions, and a command ends when its threads
-    have: a library that compiles or a slow disk may take long. So a thread of its own is told of
-    signals too, and leaves without ceremony where one comes again or SECONDS_TO_END are over, with
-    `last_words` on stderr. What is on the disk can be left as it is at any time.
+    have: a library that compiles or a slow disk may take long. So a thread of its own receives
+    the signals too, and ends the process at once where one comes again or SECONDS_TO_END are over,
+    with `last_words` on stderr. What is on the disk can be left as it is at any time.
     """
 
     def __init__(self, last_words: str) -> None:
@@ -58,11 +58,11 @@ class Interrupts:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not select.select([self._read], [], [], left)[0]:
                 self._leave(self._last_words)
-            told = os.read(self._read, 64)
-            if not told:
+            signals = os.read(self._read, 64)
+            if not signals:
                 os.close(self._read)
                 return
-            for _ in [number for number in told if number in _SIGNALS]:
+            for _ in [number for number in signals if number in _SIGNALS]:
                 if self._was_interrupted:
                     self._leave("")
                 self._was_interrupted = True

@@ -17,7 +17,7 @@ from bigdata_cli.cli.options import (
 )
 from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
-from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.training.predict_options import PredictOptions
 from bigdata_cli.url import Place
 
 if TYPE_CHECKING:

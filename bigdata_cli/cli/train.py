@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import pstdev
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +22,9 @@ from bigdata_cli.url import Place
 
 if TYPE_CHECKING:
     from bigdata_cli.training.report import TrainReport
+
+MAX_COLUMNS = 20
+"""Of the table of importance."""
 
 
 @click.command("train", cls=RequestCommand)
@@ -65,7 +70,6 @@ def print_report(report: TrainReport) -> None:
 
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     held_out = f"{report.held_out_rows:,} held out"
-    before = f" ({report.resumed_epochs:,} of them before)" if report.resumed_epochs else ""
     pairs: dict[str, object] = {
         "dataset": report.dataset,
         "label": f"{report.label} ({report.task})",
@@ -74,10 +78,7 @@ def print_report(report: TrainReport) -> None:
         "features": f"{len(report.features):,} columns",
         "rows": f"{report.rows:,}: {report.trained_rows:,} trained on, "
         + (held_out if report.evaluated_on is None else "none held out"),
-        "training": f"{report.trees:,} trees of {report.model}"
-        if report.trees
-        else f"{report.epochs:,} epoch{'' if report.epochs == 1 else 's'}{before}, "
-        f"{report.steps:,} steps of {report.batch_size:,} rows",
+        "training": _course(report),
         "time": f"{format_duration(report.seconds)} ({report.rows_per_second:,.0f} rows/s)",
         **({} if report.pace is None else {"pace": report.pace.sentence()}),
         "first loss": f"{report.first_loss:.4g}",
@@ -87,12 +88,15 @@ def print_report(report: TrainReport) -> None:
         "peak memory": format_size(report.peak_memory_bytes) + _predicted(report),
     }
     if report.member_metrics:
-        pairs["bag"] = _members(report)
+        pairs["bag"] = _several(report, report.member_metrics, "models")
+    if report.fold_metrics:
+        pairs["cross-validation"] = _several(report, report.fold_metrics, "folds")
     if report.saved is not None:
         pairs["saved"] = report.saved
     print_pairs(pairs)
     if report.memory is not None:
         print_memory(report.memory)
+    _print_importance(report)
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     if report.passed:
@@ -117,10 +121,39 @@ def _devices(report: TrainReport) -> str:
     return f"{named} ({report.strategy}: {report.replicas:,} devices{workers})"
 
 
-def _members(report: TrainReport) -> str:
-    known = [value for value in report.member_metrics if value is not None]
+def _course(report: TrainReport) -> str:
+    """How many epochs, or trees, there were."""
+    count, resumed, unit = report.epochs, report.resumed_epochs, "epoch"
+    if report.trees:
+        count, resumed, unit = report.trees, report.resumed_trees, "tree"
+    of = f" of {report.model}" if report.trees else ""
+    before = f" ({resumed:,} of them before)" if resumed else ""
+    best = "" if report.best_epoch is None else f", {unit} {report.best_epoch:,} is the best"
+    steps = "" if report.trees else f", {report.steps:,} steps of {report.batch_size:,} rows"
+    return f"{count:,} {unit}{'' if count == 1 else 's'}{of}{before}{best}{steps}"
+
+
+def _several(report: TrainReport, values: Sequence[float | None], unit: str) -> str:
+    known = [value for value in values if value is not None]
     ends = f": {report.metric} {min(known):.4g} to {max(known):.4g} each" if known else ""
-    return f"{len(report.member_metrics):,} models{ends}"
+    return f"{len(values):,} {unit}{ends}"
+
+
+def _print_importance(report: TrainReport) -> None:
+    """Print by how much the metric gets worse where each column is shuffled."""
+    from bigdata_cli.cli.render import print_table
+
+    if not report.importance:
+        return
+    shown = report.importance[:MAX_COLUMNS]
+    hidden = len(report.importance) - len(shown)
+    print_table(
+        f"Importance: how much worse the {report.metric} is with the column shuffled",
+        ("column", "worse by", "±"),
+        [(one.column, f"{one.mean:.4g}", f"{one.std:.2g}") for one in shown],
+        right=(False, True, True),
+        more=f"… and {hidden:,} more columns (--json)" if hidden else None,
+    )
 
 
 def _metric(report: TrainReport) -> str:
@@ -128,4 +161,7 @@ def _metric(report: TrainReport) -> str:
         return "not defined"
     bound = f" ± {report.metric_error_bound:.1g}" if report.metric_error_bound else ""
     where = "held out" if report.evaluated_on is None else f"{report.evaluated_on}"
+    if report.fold_metrics:
+        deviation = pstdev(value for value in report.fold_metrics if value is not None)
+        bound, where = f" ± {deviation:.2g}", "mean of the folds"
     return f"{report.metric_value:.4g}{bound} ({where}, {report.evaluated_rows:,} rows)"

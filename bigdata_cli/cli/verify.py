@@ -71,9 +71,9 @@ def _raise(report: VerifyReport, *, listed: bool) -> None:
     from bigdata_cli.errors import VerificationError
 
     count = len(report.findings)
-    told = "its manifest says" if report.compared_rows is None else "its manifest and source say"
+    claims = "its manifest says" if report.compared_rows is None else "its manifest and source say"
     lines = [
-        sanitize(f"{report.path} is not what {told}: {count:,} ")
+        sanitize(f"{report.path} is not what {claims}: {count:,} ")
         + ("difference" if count == 1 else "differences")
     ]
     if listed:

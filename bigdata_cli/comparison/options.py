@@ -18,7 +18,7 @@ class DiffOptions:
         "The only columns to compare.", ALL_NAMES, group="Rows", default=None
     )
     n_rows: int = option(
-        "How many of the rows that differ to show.",
+        "Number of differing rows to show.",
         NATURAL,
         argument="rows",
         short="-n",

@@ -46,7 +46,7 @@ class RowComparison:
         found: dict[str, np.ndarray] = {}
         for left, right in self.columns:
             name = left.name
-            pair = _alike(a.column(name), left, b.column(name), right)
+            pair = _in_one_type(a.column(name), left, b.column(name), right)
             rows = differing_rows(*pair)
             if len(rows):
                 self.by_column[name] += len(rows)
@@ -84,7 +84,9 @@ def aligned(
         right = next(b, None)
 
 
-def _alike(a: pa.Array, left: Column, b: pa.Array, right: Column) -> tuple[pa.Array, pa.Array]:
+def _in_one_type(
+    a: pa.Array, left: Column, b: pa.Array, right: Column
+) -> tuple[pa.Array, pa.Array]:
     """Two arrays of comparable kinds in one type; integers beyond 2**53 beside floats rounded."""
     a, b = as_text(a), as_text(b)
     if a.type == b.type:

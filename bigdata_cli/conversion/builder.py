@@ -63,10 +63,10 @@ class ShardBuilder:
             storage=shared.storage,
             store=shared.store,
             in_flight=in_flight or worker.max_in_flight,
-            most_table_bytes=shared.max_table_bytes,
+            max_table_bytes=shared.max_table_bytes,
         )
         self._files = ShardFiles(options, name, shared.schema, worker.pool)
-        self._spoiled = False
+        self._unusable = False
         self._rows = 0
         self._tally = Tally()
         self._rejects = RejectsWriter(shared.store, name)
@@ -90,7 +90,7 @@ class ShardBuilder:
             self._pieces.append(ByteRange(file, start, chunk.position))
         fits = self._rest is None and self._fits(chunk)
         before: _Shown = ((), ())
-        if not fits and self._rest is None and not self._spoiled:
+        if not fits and self._rest is None and not self._unusable:
             before = self.evidence.observed(), self.evidence.statistics()
         if self.evidence.join(chunk):
             self.columns = tuple(
@@ -102,16 +102,16 @@ class ShardBuilder:
             n_distinct = {names[i]: n for i, n in self.evidence.texts.n_distinct.items()}
             check_vocabularies(n_distinct, self.shared.max_vocabulary_bytes)
         if fits:
-            if not self._spoiled:
+            if not self._unusable:
                 self._files.push(chunk.batch)
             return
         self._widen(chunk)
-        if not self._spoiled:
+        if not self._unusable:
             self._store(chunk, before)
 
     def finish(self, starts: tuple[int, ...] = (), stops: tuple[int, ...] = ()) -> ShardResult:
         """Write what is left and close the files. starts, stops: see `ShardResult`."""
-        if self._spoiled:
+        if self._unusable:
             return self._result(None, starts, stops)
         return self._result(self._files.finish(), starts, stops)
 
@@ -128,7 +128,7 @@ class ShardBuilder:
 
     def stored(self, column: int) -> tuple[Stored, ...]:
         """The values of a column, as they are stored so far."""
-        if self._spoiled:
+        if self._unusable:
             return ()
         if self._rest is not None:
             return (self._rest.before[column], *self._rest.stored(column))
@@ -205,7 +205,7 @@ class ShardBuilder:
             joined = None
         elif (
             self._rest is None
-            and not self._spoiled
+            and not self._unusable
             and self._form.stores_codes(state.name, self.shared.storage)
         ):
             joined = join_distinct(joined, self.evidence.texts.of(index))
@@ -248,7 +248,7 @@ class ShardBuilder:
                 self._files.push(self._recast(chunk.batch, parsed, wider))
                 return
             if not self.shared.keeps_all and (worst is Change.SOURCE or not is_whole):
-                self._spoiled = True
+                self._unusable = True
                 self.abort()
                 return
             self._rest = RestColumns([self._in_files(i, before) for i in range(len(wider))])
@@ -356,12 +356,12 @@ class ShardBuilder:
             index=self.name.index,
             name=self.name,
             files=() if written is None else written.files,
-            spoiled=self._spoiled,
+            unusable=self._unusable,
             schema=self._files.schema,
             rows=self._rows,
             rejected=self._rejects.count,
             # Of a shard that is written again it is too.
-            rejects=None if self._spoiled else self._rejects.finish(),
+            rejects=None if self._unusable else self._rejects.finish(),
             tally=self._tally,
             starts=starts,
             stops=stops,

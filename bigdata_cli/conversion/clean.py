@@ -16,7 +16,7 @@ from bigdata_cli.conversion.task_files import (
     task_store,
 )
 from bigdata_cli.errors import UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import MANIFEST_NAMES
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.url import Place, as_place
@@ -86,7 +86,7 @@ def run(path: str | Path, *, dry_run: bool = False) -> CleanReport:
 
 def _check_ours(store: Store, names: list[str]) -> None:
     """Raise UsageError where nothing says that the place is one of ours."""
-    ours = (MANIFEST_NAME, JOURNAL_NAME, INNER_NAME)
+    ours = (*MANIFEST_NAMES, JOURNAL_NAME, INNER_NAME)
     is_ours = any(name in ours or name.endswith(PARTIAL_SUFFIX) for name in names)
     if not is_ours and not store.n_unfinished():
         raise UsageError(

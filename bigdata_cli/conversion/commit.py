@@ -24,10 +24,15 @@ from bigdata_cli.conversion.task_files import (
     read_request,
 )
 from bigdata_cli.dataset.manifest import Manifest
-from bigdata_cli.dataset.manifest_file import manifest_text, read_manifest
+from bigdata_cli.dataset.manifest_file import encode_manifest, read_manifest
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.io.lock import LOCK_NAME
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import (
+    JSON_MANIFEST,
+    find_manifest,
+    is_manifest_name,
+    manifest_among,
+)
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile, partial_name
 from bigdata_cli.strict_json import convert
 
@@ -64,7 +69,7 @@ def check_output(store: Store, *, force: bool, repair: bool = False, is_task: bo
             f"{store} holds an unfinished conversion without tasks",
             hint="the same command without --task goes on with it; -o OTHER",
         )
-    if MANIFEST_NAME in names:
+    if manifest_among(names):
         _check_replaced(store, force=force, repair=repair)
         return
     if repair:
@@ -100,17 +105,21 @@ def _check_replaced(store: Store, *, force: bool, repair: bool) -> None:
 class _CommitMark(msgspec.Struct, frozen=True, kw_only=True):
     """The line of a commit in the journal: the SHA-256 of its manifest, and its renames.
 
-    replaced: the SHA-256 of the manifest of the dataset that goes; "" where there is none, None
-    where an earlier version did not write it.
+    manifest_name: what its file will be called; earlier versions did not write it. replaced: the
+    SHA-256 of the manifest of the dataset that goes; "" where there is none, None where an earlier
+    version did not write it.
     """
 
     manifest: str
+    manifest_name: str = JSON_MANIFEST
     renames: tuple[tuple[str, str], ...]
     replaced: str | None = None
 
     def __post_init__(self) -> None:
+        if not is_manifest_name(self.manifest_name):
+            raise ValueError(f"{self.manifest_name!r} is not the name of a manifest")
         for name in (name for pair in self.renames for name in pair):
-            if not is_stored_name(name) or name == MANIFEST_NAME:
+            if not is_stored_name(name) or is_manifest_name(name):
                 raise ValueError(f"{name!r} is not the name of a file of a dataset")
 
 
@@ -151,7 +160,7 @@ class OutputFolder:
             if written is not None and mark is not None:
                 self._finish(convert(mark, _CommitMark))
                 self.finished = written.identity()
-            self._replaced = self._digest(MANIFEST_NAME) or ""
+            self._replaced = self._digest_there() or ""
         except OSError as error:
             self.close()
             raise UsageError(f"{self.store} cannot be written: {error.strerror}") from error
@@ -173,12 +182,15 @@ class OutputFolder:
         self.journal.remove()
         if self._parts is None:
             discard_tasks(self.store)
-        self.discard_partial()
+        self.discard_partial(can_go_on=True)  # what was sent may be the same
         self.journal.start(replace(header, made=self._made))
 
     def go_on(self, written: Written, keep: Collection[str]) -> None:
-        """Go on from what a journal holds; keep: the files of finished shards."""
-        self.discard_partial(set(map(partial_name, keep)))
+        """Go on from what a journal holds; keep: the files of finished shards.
+
+        What was sent of others is used.
+        """
+        self.discard_partial(set(map(partial_name, keep)), can_go_on=True)
         self._remember_made(written)
         self.journal.resume(written)
 
@@ -187,13 +199,17 @@ class OutputFolder:
         before = written.identity()
         self._made = 0 if before is None else before.made
 
-    def discard_partial(self, keep: Collection[str] = ()) -> None:
-        """Remove all files that are not visible yet, but for those of these names."""
+    def discard_partial(self, keep: Collection[str] = (), *, can_go_on: bool = False) -> None:
+        """Remove all files that are not visible yet, but for those of these names.
+
+        can_go_on: the same command goes on, and so uses what was sent of files that have no name.
+        """
         partial = [name for name in self.store.names() if name.endswith(PARTIAL_SUFFIX)]
         if self._parts is not None:
             partial = [name for name in partial if part_of(name) in self._parts]
         self.store.remove(name for name in partial if name not in keep)
-        self.store.discard_unfinished()
+        if not can_go_on:
+            self.store.discard_unfinished()
 
     def discard_inner(self) -> None:
         """Remove the inner store, where there is one."""
@@ -215,7 +231,7 @@ class OutputFolder:
         always once the commit has begun.
         """
         if keep and not self._is_committing:  # first, as the journal may need the room
-            self.discard_partial(set(map(partial_name, keep)))
+            self.discard_partial(set(map(partial_name, keep)), can_go_on=True)
         self.journal.close()
         if keep or self._is_committing:
             return True
@@ -237,11 +253,12 @@ class OutputFolder:
 
         renames: per file, by what name it was written (under its partial name), and its own.
         """
-        text = manifest_text(manifest)
-        self._write_partial({**sidecars, MANIFEST_NAME: text})
+        name, data = encode_manifest(manifest)
+        self._write_partial({**_encoded(sidecars), name: data})
         extra = {file.name: file.name for file in manifest.sidecars}
         mark = _CommitMark(
-            manifest=hashlib.sha256(text.encode()).hexdigest(),
+            manifest=hashlib.sha256(data).hexdigest(),
+            manifest_name=name,
             renames=tuple({**renames, **extra}.items()),
             replaced=self._replaced,
         )
@@ -262,23 +279,24 @@ class OutputFolder:
 
     def replace_manifest(self, manifest: Manifest, sidecars: Mapping[str, str]) -> None:
         """Put another manifest in the place of the one that is there; its shards are in place."""
-        texts = {**sidecars, MANIFEST_NAME: manifest_text(manifest)}
-        self._write_partial(texts)
-        self.store.rename({partial_name(name): name for name in texts})
+        name, data = encode_manifest(manifest, find_manifest(self.store))
+        files = {**_encoded(sidecars), name: data}
+        self._write_partial(files)
+        self.store.rename({partial_name(name): name for name in files})
 
-    def _write_partial(self, texts: Mapping[str, str]) -> None:
-        """Write texts under the partial names of files; they are on the disk then."""
-        names = {partial_name(name): text for name, text in texts.items()}
-        for name, text in names.items():
-            self.store.put(name, text.encode())
+    def _write_partial(self, files: Mapping[str, bytes]) -> None:
+        """Write files under their partial names; they are on the disk then."""
+        names = {partial_name(name): data for name, data in files.items()}
+        for name, data in names.items():
+            self.store.put(name, data)
         self.store.sync(names)
         self.store.sync()
 
     def _finish(self, mark: _CommitMark) -> None:
         """All of a commit that follows its line in the journal."""
-        partial = partial_name(MANIFEST_NAME)
+        partial = partial_name(mark.manifest_name)
         names = set(self.store.names())
-        if partial in names or not self._has_digest(MANIFEST_NAME, mark.manifest):
+        if partial in names or not self._has_digest(mark.manifest_name, mark.manifest):
             renames = {partial_name(old): new for old, new in mark.renames}
             missing = [new for old, new in renames.items() if not names & {old, new}]
             if not self._has_digest(partial, mark.manifest):
@@ -292,7 +310,7 @@ class OutputFolder:
             self._check_alone(mark)
             self._remove_replaced()
             self.store.rename(renames)
-            if not self.store.publish(partial, MANIFEST_NAME):
+            if not self.store.publish(partial, mark.manifest_name):
                 raise self._other_writer()
         discard_tasks(self.store)
         self.discard_partial()
@@ -302,7 +320,7 @@ class OutputFolder:
     def _check_alone(self, mark: _CommitMark) -> None:
         """Raise UsageError where another conversion is at it, or has made a dataset meanwhile."""
         self._lock.confirm()
-        there = self._digest(MANIFEST_NAME)
+        there = self._digest_there()
         if mark.replaced is not None and there not in (None, mark.replaced):
             raise self._other_writer()
 
@@ -314,6 +332,11 @@ class OutputFolder:
 
     def _has_digest(self, name: str, sha256: str) -> bool:
         return self._digest(name) == sha256
+
+    def _digest_there(self) -> str | None:
+        """The SHA-256 of the manifest that is there."""
+        name = find_manifest(self.store)
+        return None if name is None else self._digest(name)
 
     def _digest(self, name: str) -> str | None:
         try:
@@ -327,13 +350,23 @@ class OutputFolder:
 
         Until its files are gone, its manifest tells which they are.
         """
-        self.store.rename({MANIFEST_NAME: _REPLACED_NAME})
-        if not StoredFile(self.store, _REPLACED_NAME).exists():
-            return
+        while True:
+            if not StoredFile(self.store, _REPLACED_NAME).exists():
+                name = find_manifest(self.store)
+                if name is None:
+                    return
+                self.store.rename({name: _REPLACED_NAME})
+            self._remove_files_of_replaced()
+
+    def _remove_files_of_replaced(self) -> None:
         self.store.remove(file_names(read_manifest(self.store, _REPLACED_NAME)))
         self.store.sync()
         self.store.remove([_REPLACED_NAME])
         self.store.sync()
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def file_names(manifest: Manifest) -> list[str]:

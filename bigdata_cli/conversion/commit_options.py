@@ -13,14 +13,12 @@ from bigdata_cli.resources.sizes import SIZE
 class CommitOptions:
     """What a commit may do besides looking at what the tasks did."""
 
-    here: bool = option(
-        "Do in this process what tasks have left, or would have to do again.", default=False
-    )
+    here: bool = option("Finish or repeat the work of tasks in this process.", default=False)
     jobs: int | None = option(
         "Threads.", COUNT, short="-j", default_text="all processors", default=None
     )
     memory_limit: int | None = option(
-        "What the process and its children stay below, such as 512MB.",
+        "Memory of the process and its children, at most, such as 512MB.",
         SIZE,
         default_text="a quarter of what is available, at most 2GB",
         default=None,

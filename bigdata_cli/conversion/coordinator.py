@@ -109,7 +109,7 @@ class Coordinator:
     @property
     def n_finished(self) -> int:
         """Shards whose files are whole, as far as is known by now."""
-        whole = sum(not result.spoiled for result in self.ledger.results.values())
+        whole = sum(not result.unusable for result in self.ledger.results.values())
         return whole // self.parts.per_shard
 
     @property
@@ -282,7 +282,7 @@ class Coordinator:
         plan = self.plan
         assert not isinstance(self.partition, FileRanges)
         return plan.source.feed(
-            self.partition.portions(),
+            self.partition.locator(),
             keep=plan.keep,
             unit_bytes=self.memory.unit_bytes,
             max_record_bytes=self.memory.max_record_bytes,
@@ -376,14 +376,14 @@ class Coordinator:
         return self.parts.places({i: result.rows for i, result in self.ledger.results.items()})
 
     def begin_repair(self, results: Iterable[ShardResult]) -> list[int]:
-        """Take the shards of a finished dataset; returns those that are spoiled."""
+        """Take the shards of a finished dataset; returns those that are unusable."""
         self.ledger.results = {result.index: result for result in results}
         known = self.ledger.in_order
         if isinstance(self.partition, FileRanges):
             first = known[:: self.parts.per_shard]
             self.partition = FileRanges(tuple(result.pieces for result in first))
             self.ledger.ranges = self.ranges
-        return [result.index for result in known if result.spoiled]
+        return [result.index for result in known if result.unusable]
 
     def manifest(self) -> Manifest:
         """The manifest of what was converted."""

@@ -38,8 +38,8 @@ from bigdata_cli.conversion.workers import has_size
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.engines.options import TaskNumber
 from bigdata_cli.errors import EngineError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.store import StoredFile, partial_name
+from bigdata_cli.io.manifest_names import find_manifest
+from bigdata_cli.io.store import partial_name
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
@@ -63,7 +63,7 @@ def commit(
     store = open_store(output)
     request = read_request(store)
     if request is None:
-        is_there = StoredFile(store, MANIFEST_NAME).exists()
+        is_there = find_manifest(store) is not None
         raise UsageError(
             f"{output} holds {'a dataset, and ' if is_there else ''}no tasks of a job array",
             hint="bigdata convert … -o FOLDER --task K/N makes them",
@@ -167,7 +167,9 @@ class _Commit:
         gone = [index for index, result in ledger.results.items() if not _is_there(plan, result)]
         for index in gone:
             result = ledger.results[index]
-            ledger.results[index] = replace(result, spoiled=True, files=(), rest=None, rejects=None)
+            ledger.results[index] = replace(
+                result, unusable=True, files=(), rest=None, rejects=None
+            )
         columns = ledger.final_columns()
         schema = conversion.specs.schema(columns)
         changes = ledger.changes(schema, plan.form, plan.storage)

@@ -29,7 +29,7 @@ class Ledger:
     A result is accepted when its start is certain: when the part before it is accepted and ended
     there. What accepted shards observed is joined; the sample's guess takes no part in the outcome.
     ranges: of the source, per shard; empty for a stream, whose shards start where they must.
-    on_result: told each result that counts, of its distinct texts those that were not known before.
+    on_result: called with each result that counts; its distinct texts are those not known before.
     first: the part that comes first, where others are made elsewhere; start: where the first record
     of its shard starts, as far as that is known.
     """
@@ -143,14 +143,14 @@ class Ledger:
         return [], None
 
     def restore(self, results: Sequence[ShardResult]) -> None:
-        """Take results as `on_result` was told them, in that order."""
-        told, self._on_result = self._on_result, None
+        """Take results that `on_result` was called with, in that order."""
+        on_result, self._on_result = self._on_result, None
         for result in results:
             if result.index in self.results:
                 self.replace_result(result)
             else:
                 self._accept(result)
-        self._on_result = told
+        self._on_result = on_result
 
     def _tell(self, result: ShardResult) -> None:
         if self._on_result is not None:
@@ -233,7 +233,7 @@ class Ledger:
 
 
 def _change(result: ShardResult, schema: Schema, form: Format, storage: StorageOptions) -> Change:
-    if result.spoiled:
+    if result.unusable:
         return Change.SOURCE
     worst = Change.SAME if result.rest is None else Change.VALUES
     for index, (old, new) in enumerate(zip(result.schema, schema, strict=True)):
@@ -241,9 +241,9 @@ def _change(result: ShardResult, schema: Schema, form: Format, storage: StorageO
             changes = [change_of(one, new, form, storage) for one in result.stored(index)]
             worst = max(worst, *changes)
     if worst <= Change.HEADER and form.traits.same_bytes:
-        is_cut_alike = result.room != -math.inf and (
+        has_same_tables = result.room != -math.inf and (
             result.schema == schema
             or same_tables(result.room, result.schema, schema, form, storage)
         )
-        worst = worst if is_cut_alike else Change.VALUES
+        worst = worst if has_same_tables else Change.VALUES
     return worst

@@ -10,7 +10,6 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.dataset.dataset import open_dataset
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.options import given_options, values_of
 from bigdata_cli.strict_json import JsonError
 from bigdata_cli.transforms.options import ShapeOptions
@@ -48,7 +47,7 @@ def like_dataset(
         )
     except JsonError as error:
         raise DataError(
-            f"{dataset.path / MANIFEST_NAME} does not say how its rows were made: {error}"
+            f"{dataset.manifest_path} does not say how its rows were made: {error}"
         ) from error
     return _taken_over(options, dataset.manifest, prepared), prepared
 

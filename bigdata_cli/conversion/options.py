@@ -111,14 +111,14 @@ class ConvertOptions:
         metavar="NAME[:LEVEL]",
         default=None,
     )
-    force: bool = option("Replace a dataset that is there already.", no_trace=True, default=False)
+    force: bool = option("Replace an existing dataset.", no_trace=True, default=False)
     repair: bool = option(
         "Write only those shards of the dataset again that are damaged or missing.",
         no_trace=True,
         default=False,
     )
     disk_limit_bytes: int | None = option(
-        "What may lie on the disk at once, such as 20GB.",
+        "Bytes on the disk at once, at most, such as 20GB.",
         SIZE,
         argument="disk_limit",
         default_text="what is free, less 5 %",
@@ -128,7 +128,7 @@ class ConvertOptions:
     float_mode: str = option(
         "auto: float32 where no value changes, else float64.",
         choice(("auto", "32", "64")),
-        flag="--float",
+        argument="float",
         manifest="float",
         group="Columns",
         default="auto",
@@ -136,12 +136,12 @@ class ConvertOptions:
     types: Mapping[str, str] = option(
         "Dtype of a column, or of those that match a pattern.",
         COLUMN_DTYPES,
-        flag="--type",
+        argument="type",
         manifest="types",
         default={},
     )
     all_text: bool = option(
-        "All columns are text, but for those of --type.", default=False, is_rare=True
+        "Read all columns as text, except those of --type.", default=False, is_rare=True
     )
     schema: Path | Mapping[str, Any] | None = option(
         "JSON with the columns, as `bigdata convert --dry-run --json` prints them.",
@@ -168,7 +168,7 @@ class ConvertOptions:
         "With --on-bad-row skip: stop where there are more.", NATURAL, default=None
     )
     max_line_bytes: int = option(
-        "A record that is longer is an error: a quote that is never closed.",
+        "A longer record is an error, such as a quote that is never closed.",
         SIZE,
         argument="max_line_size",
         manifest="max_line_bytes",
@@ -187,14 +187,14 @@ class ConvertOptions:
     )
     workers: EngineOptions = field(default_factory=EngineOptions)
     spool: bool = option(
-        "Keep the text of a pipe on the disk meanwhile; without it, a column whose type changes "
-        "late may be an error.",
+        "Keep text of a pipe on the disk during the run; without it, a column whose type "
+        "changes late may be an error.",
         no_trace=True,
         default=True,
         is_rare=True,
     )
     memory_limit: int | None = option(
-        "What the process and its children stay below, such as 512MB; and each worker of a "
+        "Memory of the process and its children, at most, such as 512MB; and each worker of a "
         "cluster.",
         SIZE,
         default_text="a quarter of what is available, at most 2GB",
@@ -204,7 +204,7 @@ class ConvertOptions:
     record: RecordFiles = field(default_factory=RecordFiles)
     cached: CacheOptions = field(default_factory=CacheOptions)
     profile: bool = option(
-        "Show which stages the processor time has gone into.",
+        "Show the processor time of each stage.",
         no_trace=True,
         default=False,
         is_rare=True,

@@ -30,20 +30,18 @@ class OrderOptions:
     """The order of the rows of a dataset; that of the source by default."""
 
     shuffle: bool = option(
-        "Store the rows in random order, each order as likely as any other; --seed chooses one.",
+        "Store the rows in random order, each order equally likely; --seed chooses one.",
         group="Order of rows",
         default=False,
     )
     sort_by: tuple[str, ...] = option(
-        "Store the rows sorted by these columns, equal ones in the order of the source, nulls "
-        "last; COL:desc has the largest first.",
+        "Sort the rows, stable, nulls last, by these columns or COL:desc.",
         SORT_COLUMNS,
         default=(),
     )
 
     partition_by: tuple[str, ...] = option(
-        "Put the rows of each value of these columns into a folder of its own, COL=VALUE, as Hive "
-        "does; of Parquet.",
+        "Write a folder COL=VALUE for each value of these columns, as Hive does (Parquet only).",
         COLUMNS,
         default=(),
     )
@@ -84,4 +82,4 @@ class OrderOptions:
                     hint=did_you_mean(name, names),
                 )
             if name in columns[:place]:
-                raise UsageError(f'{flag} names "{name}", which rows are sorted by already')
+                raise UsageError(f'{flag} names "{name}", by which rows are sorted already')

@@ -14,7 +14,7 @@ from itertools import accumulate
 import msgspec
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.blocks import ByteRange
 
 MAX_SHARDS = 99_999
@@ -40,14 +40,14 @@ class Evenly(msgspec.Struct, frozen=True):
     total: int
     n_shards: int
 
-    def portions(self) -> Portions:
+    def locator(self) -> ShardLocator:
         cuts = [self.total * i // self.n_shards for i in range(1, self.n_shards)]
 
-        def portion(position: int) -> tuple[int, int | None]:
+        def locate(position: int) -> tuple[int, int | None]:
             shard = bisect_right(cuts, position)
             return shard, cuts[shard] if shard < len(cuts) else None
 
-        return portion
+        return locate
 
 
 class BySize(msgspec.Struct, frozen=True):
@@ -59,10 +59,10 @@ class BySize(msgspec.Struct, frozen=True):
     def n_shards(self) -> None:
         """Not known before the stream ends."""
 
-    def portions(self) -> Portions:
+    def locator(self) -> ShardLocator:
         shard, stop = -1, 0
 
-        def portion(position: int) -> tuple[int, int | None]:
+        def locate(position: int) -> tuple[int, int | None]:
             nonlocal shard, stop
             if position >= stop:
                 shard, stop = shard + 1, (position // self.shard_bytes + 1) * self.shard_bytes
@@ -73,7 +73,7 @@ class BySize(msgspec.Struct, frozen=True):
                 )
             return shard, stop
 
-        return portion
+        return locate
 
 
 class Dealt(msgspec.Struct, frozen=True):
@@ -85,11 +85,11 @@ class Dealt(msgspec.Struct, frozen=True):
 
     n_shards: int
 
-    def portions(self) -> Portions:
+    def locator(self) -> ShardLocator:
         size, shard, stop = float(_FIRST_DEALT_BYTES // self.n_shards), -1, 0
         size /= 2 * _GROWTH
 
-        def portion(position: int) -> tuple[int, int | None]:
+        def locate(position: int) -> tuple[int, int | None]:
             nonlocal size, shard, stop
             while position >= stop:
                 shard = (shard + 1) % self.n_shards
@@ -98,7 +98,7 @@ class Dealt(msgspec.Struct, frozen=True):
                 stop += int(size)
             return shard, stop
 
-        return portion
+        return locate
 
 
 class ByRows(msgspec.Struct, frozen=True):
@@ -110,14 +110,14 @@ class ByRows(msgspec.Struct, frozen=True):
     def n_shards(self) -> int:
         return len(self.rows)
 
-    def portions(self) -> Portions:
+    def locator(self) -> ShardLocator:
         stops = list(accumulate(self.rows))
 
-        def portion(position: int) -> tuple[int, int | None]:
+        def locate(position: int) -> tuple[int, int | None]:
             shard = bisect_right(stops, position)
             return shard, stops[shard] if shard < len(stops) - 1 else None
 
-        return portion
+        return locate
 
 
 StreamCuts = Evenly | BySize | Dealt | ByRows

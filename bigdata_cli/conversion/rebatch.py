@@ -51,7 +51,7 @@ class Rebatcher:
         many bytes as before, so that the tables so far are cut where the schema would have it.
         """
         fixed = fixed_bytes(schema, text_categories=self._text_categories)
-        counts_alike = fixed == self.fixed_bytes and self._text == _text_columns(
+        has_same_sizes = fixed == self.fixed_bytes and self._text == _text_columns(
             schema, text_categories=self._text_categories
         )
         if self._max_rows is not None and fixed > self.fixed_bytes:
@@ -61,7 +61,7 @@ class Rebatcher:
         self.arrow_schema = schema.arrow()
         self._text = _text_columns(schema, text_categories=self._text_categories)
         self._parts = [_cast(part, self.arrow_schema) for part in self._parts]
-        return counts_alike
+        return has_same_sizes
 
     def push(self, batch: pa.RecordBatch) -> Iterator[pa.Table]:
         """Take a batch; yield the tables that are full."""

@@ -191,7 +191,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
             storage=self.storage,
             store=self.store,
             in_flight=worker.max_in_flight,
-            most_table_bytes=self.table_bytes,
+            max_table_bytes=self.table_bytes,
         )
         return Rewriting(
             result=again.result,

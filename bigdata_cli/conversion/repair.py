@@ -138,7 +138,7 @@ def _places(manifest: Manifest, conversion: Coordinator) -> dict[int, int]:
 def _results(
     manifest: Manifest, places: Mapping[int, int], conversion: Coordinator, folder: OutputFolder
 ) -> Iterator[ShardResult]:
-    """The parts as results; spoiled where a file is missing or not what it was."""
+    """The parts as results; unusable where a file is missing or not what it was."""
     conversion.meter.begin("check", manifest.bytes)
     parts = conversion.parts
     n_shards = max(map(parts.shard, places)) + 1
@@ -156,7 +156,7 @@ def _results(
             index=index,
             name=conversion.specs.name(index),
             files=files,
-            spoiled=not is_whole,
+            unusable=not is_whole,
             schema=manifest.schema,
             rows=0 if shard is None else shard.rows,
             rejected=0,

@@ -177,7 +177,7 @@ def _notes(tally: Tally, plan: Plan) -> Iterator[str]:
     if tally.blank_lines:
         yield f"{tally.blank_lines:,} blank lines are not rows and were left out"
     if tally.short_rows:
-        yield f"{tally.short_rows:,} rows had too few fields, those that lack are null"
+        yield f"{tally.short_rows:,} rows had too few fields; the missing ones are null"
     if tally.long_rows:
         done = "cut" if plan.options.source.long_rows == "cut" else "joined to one column"
         yield f"{tally.long_rows:,} rows had too many fields, the surplus was {done}"

@@ -93,7 +93,7 @@ def check_files(
     jobs: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[ShardResult]:
-    """Check the files of results; those of which one was changed are spoiled, and written again."""
+    """Check the files of results; where one was changed the shard is unusable, and made again."""
 
     def checked(result: ShardResult) -> ShardResult:
         is_whole = all(
@@ -103,7 +103,7 @@ def check_files(
             on_progress(sum(file.bytes for file in result.files), result.rows)
         if is_whole:
             return result
-        return replace(result, spoiled=True, files=(), rest=None, rejects=None)
+        return replace(result, unusable=True, files=(), rest=None, rejects=None)
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="check") as pool:
         return list(pool.map(checked, results))

@@ -15,6 +15,8 @@ from bigdata_cli.sources.base import PieceReader
 from bigdata_cli.sources.csv.blocks import ByteRange, split_units
 from bigdata_cli.sources.csv.units import Unit
 
+_UNITS_BEFORE_NEXT = 2
+"""How long before the end of a file the next one is announced."""
 ShardEvent = ReadProgress | AllSubmitted | ShardResult
 
 
@@ -54,6 +56,8 @@ class _Conversion:
         self.stops: list[int] = []
 
     def events(self) -> Iterator[ShardEvent]:
+        for piece in self.spec.ranges[:1]:
+            self.reader.expect(piece)
         for piece in self.spec.ranges:
             error = yield from self._convert_range(piece)
             if error is not None:
@@ -85,7 +89,12 @@ class _Conversion:
         return None
 
     def _units(self, piece: ByteRange) -> Iterator[Unit | AllSubmitted]:
-        """The parsed units of a range in order, several in flight."""
+        """The parsed units of a range in order, several in flight.
+
+        Before its last ones are parsed, the next range is announced.
+        """
+        later = iter(self.spec.ranges[self.spec.ranges.index(piece) + 1 :])
+        announce_at = piece.stop - _UNITS_BEFORE_NEXT * self.builder.shared.unit_bytes
         waiting: deque[Future[Unit]] = deque()
         start = self.reader.start_of(piece)
         if start is None and piece is self.spec.ranges[0]:
@@ -94,6 +103,9 @@ class _Conversion:
             for unit in split_units(piece, self.builder.shared.unit_bytes):
                 waiting.append(self.worker.pool.submit(self._parse, unit, start))
                 start = None
+                if unit.stop > announce_at and (following := next(later, None)) is not None:
+                    self.reader.expect(following)
+                    later = iter(())
                 while len(waiting) >= self.worker.max_in_flight:
                     yield waiting.popleft().result()
             if piece is self.spec.ranges[-1]:

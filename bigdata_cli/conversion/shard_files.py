@@ -23,7 +23,7 @@ from bigdata_cli.types.dtype import Schema
 class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the files of a shard are written.
 
-    in_flight: tables encoded at a time. most_table_bytes: in memory of a table, where the format's
+    in_flight: tables encoded at a time. max_table_bytes: in memory of a table, where the format's
     own are too many.
     """
 
@@ -31,7 +31,7 @@ class FileOptions(msgspec.Struct, frozen=True, kw_only=True):
     storage: StorageOptions
     store: Store
     in_flight: int = 3
-    most_table_bytes: int | None = None
+    max_table_bytes: int | None = None
 
 
 class WrittenFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class ShardFiles:
         self.schema = schema
         self.rows = 0
         self._writer = options.form.writer(options.store, self._name, schema, options.storage)
-        limits = (self._writer.batch_bytes, options.most_table_bytes)
+        limits = (self._writer.batch_bytes, options.max_table_bytes)
         self._rebatcher = Rebatcher(
             schema,
             max_rows=self._writer.batch_rows,
@@ -100,8 +100,8 @@ class ShardFiles:
         """Go on with a schema that leaves the bytes as they are, but for headers."""
         self._append(all_of_them=True)
         form, storage = self._options.form, self._options.storage
-        is_cut_alike = form.table_rows(self.schema, storage) == form.table_rows(schema, storage)
-        self._is_mixed = self._is_mixed or not is_cut_alike
+        has_same_tables = form.table_rows(self.schema, storage) == form.table_rows(schema, storage)
+        self._is_mixed = self._is_mixed or not has_same_tables
         self._writer.widen(schema)
         if not self._rebatcher.widen(schema):
             self._has_widened = True

@@ -82,7 +82,7 @@ class ShardResult:
     Attributes:
         index: Of the part (`parts.Parts`).
         name: Of its files, which are under partial names.
-        files: None where `spoiled`: a value did not fit the schema, and what was written cannot be
+        files: None where `unusable`: a value did not fit the schema, and what was written cannot be
             used.
         schema: With which they were written.
         rejected, rejects, tally: The rejected records of the shard, the file with them, and what
@@ -100,7 +100,7 @@ class ShardResult:
     index: int
     name: ShardName
     files: tuple[FileEntry, ...]
-    spoiled: bool
+    unusable: bool
     schema: Schema
     rows: int
     rejected: int

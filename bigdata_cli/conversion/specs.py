@@ -56,7 +56,7 @@ class SpecMaker:
         """
         for state in columns:
             before = self._columns.get(state.name)
-            if before is None or not _is_stored_alike(before[0], state):
+            if before is None or not _has_same_storage(before[0], state):
                 column = state.column()
                 if before is not None and before[1] == column:
                     column = before[1]
@@ -69,7 +69,7 @@ class SpecMaker:
         Every shard adds to the evidence of a column, which changes nothing while its dtype holds.
         """
         known = self._shared
-        if known is None or not all(map(_is_parsed_alike, known[0], columns)):
+        if known is None or not all(map(_has_same_parsing, known[0], columns)):
             known = self._shared = columns, self._make_shared(columns)
         return known[1]
 
@@ -101,11 +101,11 @@ class SpecMaker:
         )
 
 
-def _is_stored_alike(a: ColumnState, b: ColumnState) -> bool:
+def _has_same_storage(a: ColumnState, b: ColumnState) -> bool:
     return a.dtype == b.dtype and (a.dtype != "category" or a.distinct is b.distinct)
 
 
-def _is_parsed_alike(a: ColumnState, b: ColumnState) -> bool:
+def _has_same_parsing(a: ColumnState, b: ColumnState) -> bool:
     """Whether a parser does the same for both: types, and whether texts are counted."""
     if a.dtype != b.dtype or (a.distinct is None) != (b.distinct is None):
         return False

@@ -215,8 +215,8 @@ class _Stream:
             self._columns = builder.widened(self._columns)
         self._finishing.append(self._finisher.submit(_finish, builder))
 
-    def _finished(self, most_left: int) -> Iterator[ShardResult]:
-        while self._finishing and (len(self._finishing) > most_left or self._finishing[0].done()):
+    def _finished(self, max_left: int) -> Iterator[ShardResult]:
+        while self._finishing and (len(self._finishing) > max_left or self._finishing[0].done()):
             yield from self._finishing.popleft().result()
 
 

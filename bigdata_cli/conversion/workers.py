@@ -8,6 +8,7 @@ from bigdata_cli.conversion.partition import FileRanges
 from bigdata_cli.conversion.plan import Plan
 from bigdata_cli.conversion.progress import Meter
 from bigdata_cli.conversion.resume import files_of
+from bigdata_cli.conversion.shard import convert_shard
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.engines.base import Engine
 from bigdata_cli.engines.options import TaskNumber
@@ -42,6 +43,7 @@ def engine_for(plan: Plan, meter: Meter) -> Engine:
         scheduler=workers.address,
         n_workers=options.jobs,
         set_up=return_freed_memory if memory.returns_memory else reuse_freed_memory,
+        modules=(convert_shard.__module__, type(plan.form).__module__),
     )
 
 

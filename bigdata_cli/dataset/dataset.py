@@ -14,7 +14,7 @@ from bigdata_cli.printable import html_table
 
 
 def open_dataset(path: str | Path) -> Dataset:
-    """The dataset in a folder; `path` is the folder or its `_manifest.json`.
+    """The dataset in a folder; `path` is the folder or its manifest.
 
     Raises UsageError where there is no dataset, DataError where its manifest is damaged.
     """

@@ -24,9 +24,10 @@ class FrameReader(BatchReader):
         has nulls anywhere in the dataset; dates datetime64[s], timestamps datetime64[us] or [ns]
         (UTC where they are); categories Categorical with the whole vocabulary; text is str.
         """
+        from bigdata_cli.loaders.epochs import StreamOptions
         from bigdata_cli.loaders.frames import FrameEncoder
         from bigdata_cli.loaders.order import check_count
-        from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+        from bigdata_cli.loaders.stream import BatchStream
 
         check_count("chunksize", chunksize)
         encoder = FrameEncoder(self, columns)

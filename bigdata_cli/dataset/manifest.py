@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from bigdata_cli.checksum import FileEntry, is_file_name
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.registry import shard_extensions
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import is_manifest_name
 from bigdata_cli.splits.options import is_split_name
 from bigdata_cli.strict_json import Count
 from bigdata_cli.types.column_entry import (
@@ -148,8 +148,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def __post_init__(self) -> None:
         if not is_file_name(f"{self.name}-"):
             raise ValueError(f"name: {self.name[:255]!r} is not the beginning of a file name")
-        if any(file.name == MANIFEST_NAME for file in self.sidecars):
-            raise ValueError(f"sidecars: {MANIFEST_NAME!r} is the manifest itself")
+        for file in self.sidecars:
+            if is_manifest_name(file.name):
+                raise ValueError(f"sidecars: {file.name!r} is the manifest itself")
         if any("/" in file.name for file in self.sidecars):
             raise ValueError("sidecars: a file that is not in the folder of the dataset")
         if set(self.partition_by) - {entry.name for entry in self.columns}:

@@ -11,7 +11,7 @@ from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import JSON_MANIFEST, find_manifest
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -41,6 +41,16 @@ class ShardReader:
         self.store = open_store(path)
         self.manifest = manifest
 
+    @cached_property
+    def manifest_name(self) -> str:
+        """What the file of the manifest is called, in the folder of the dataset."""
+        return find_manifest(self.store) or JSON_MANIFEST
+
+    @property
+    def manifest_path(self) -> Place:
+        """Where the file of the manifest is."""
+        return self.path / self.manifest_name
+
     @property
     def schema(self) -> Schema:
         """The columns, in order."""
@@ -64,7 +74,7 @@ class ShardReader:
             form.check(self.schema, self.storage)
         except (UsageError, DataError) as error:
             raise DataError(
-                f"{self.path / MANIFEST_NAME} is damaged: {error.message}",
+                f"{self.manifest_path} is damaged: {error.message}",
                 hint=f"bigdata verify {self.path}",
             ) from error
         return form
@@ -160,7 +170,7 @@ class ShardReader:
             raise UsageError(f'columns is a list of names: columns=["{columns}"]')
         chosen = tuple(self.schema[name] for name in columns)
         if not chosen:
-            raise UsageError("no columns were asked for", hint="columns=None reads all of them")
+            raise UsageError("columns is empty", hint="columns=None reads all of them")
         if len(set(columns)) != len(chosen):
-            raise UsageError("a column was asked for twice")
+            raise UsageError("columns has a column twice")
         return chosen

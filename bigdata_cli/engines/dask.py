@@ -111,7 +111,7 @@ class DaskEngine(ExecutorEngine):
 
 
 class _Cancelled:
-    """Whether a worker of Dask was told that nobody wants its task any more."""
+    """Whether the task of a Dask worker was cancelled."""
 
     def __init__(self, worker: Any, key: Any) -> None:
         self._worker = worker

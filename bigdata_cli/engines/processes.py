@@ -1,7 +1,9 @@
 """Work in processes of this machine, that are started for it and end with it.
 
-They are spawned, as a fork of a process with threads may hang. A process that dies takes the whole
-pool with it; then there is a new one, and what was under way is sent again.
+They are forked from a process that has no threads and has imported what they need, as a fork of
+this one may hang: so modules are imported once and not in each of them. Where the system has no
+forks they are spawned. A process that dies takes the whole pool with it; then there is a new one,
+and what was under way is sent again.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ import ctypes
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import connection, get_context, parent_process
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing import connection, get_all_start_methods, get_context, parent_process
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bigdata_cli.engines.base import StopSignal
@@ -31,11 +34,18 @@ class ProcessesEngine(ExecutorEngine):
 
     name = "processes"
 
-    def __init__(self, *, jobs: int, set_up: Callable[[], None] | None = None) -> None:
-        """jobs: processes. set_up: is called in each of them first."""
+    def __init__(
+        self,
+        *,
+        jobs: int,
+        set_up: Callable[[], None] | None = None,
+        modules: Sequence[str] = (),
+    ) -> None:
+        """jobs: processes. set_up: is called in each of them first. modules: what they need."""
         super().__init__(None, jobs=jobs, n_workers=jobs)
         self._set_up = set_up
-        self._context = _Context()
+        self._started: list[BaseProcess] = []
+        self._context = _context(modules, self._started)
         self._flag = self._context.RawValue(ctypes.c_bool, False)
         self._pool: ProcessPoolExecutor | None = None
         self._n_pools = 0
@@ -53,7 +63,7 @@ class ProcessesEngine(ExecutorEngine):
                 self.n_workers,
                 mp_context=self._context,
                 initializer=_begin,
-                initargs=(self._flag, self._set_up),
+                initargs=(self._flag, self._set_up, dict(os.environ)),
             )
         return self._pool.submit(_run, envelope)
 
@@ -77,25 +87,30 @@ class ProcessesEngine(ExecutorEngine):
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
-        for process in self._context.started:
+        for process in self._started:
             process.join(_SECONDS_TO_END)
             if process.is_alive():
                 process.kill()
                 process.join()
-        self._context.started.clear()
+        self._started.clear()
 
 
-class _Context(SpawnContext):
-    """Starts processes, and remembers them."""
+def _context(modules: Sequence[str], started: list[BaseProcess]) -> BaseContext:
+    """What makes processes, each of which is put into a list."""
+    can_fork = "forkserver" in get_all_start_methods()
+    context: Any = get_context("forkserver" if can_fork else "spawn")
+    make = context.Process
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.started: list[SpawnProcess] = []
+    class Context(type(context)):  # type: ignore[misc]
+        def Process(self, *args: Any, **options: Any) -> BaseProcess:  # noqa: N802
+            process = make(*args, **options)
+            started.append(process)
+            return process
 
-    def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override] # noqa: N802
-        process = get_context("spawn").Process(*args, **options)
-        self.started.append(process)
-        return process
+    own: BaseContext = Context()
+    if can_fork:
+        own.set_forkserver_preload(list(modules))
+    return own
 
 
 class _Flag:
@@ -115,9 +130,11 @@ _stop: StopSignal | None = None
 """Of this process, where it is a worker."""
 
 
-def _begin(flag: Any, set_up: Callable[[], None] | None) -> None:
-    """Make this process a worker."""
+def _begin(flag: Any, set_up: Callable[[], None] | None, environment: dict[str, str]) -> None:
+    """Make this process a worker. environment: that of the process that wants it."""
     global _stop  # noqa: PLW0603, an initializer has no other place
+    os.environ.clear()
+    os.environ.update(environment)
     _stop = _Flag(flag)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the one that started it
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()

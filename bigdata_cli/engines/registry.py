@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from importlib import import_module
 from typing import Any
@@ -27,6 +27,7 @@ def make_engine(
     scheduler: str | None = None,
     n_workers: int | None = None,
     set_up: Callable[[], None] | None = None,
+    modules: Sequence[str] = (),
 ) -> Engine:
     """The engine of that name, or of an executor; a context manager.
 
@@ -36,6 +37,7 @@ def make_engine(
         scheduler: The address of a cluster.
         n_workers: Tasks at a time of an executor; None: as many as it has workers.
         set_up: Is called first in processes that it starts itself.
+        modules: What these need, imported once for all of them.
     """
     if not isinstance(engine, str):
         from bigdata_cli.engines.executor import ExecutorEngine
@@ -45,6 +47,6 @@ def make_engine(
     if engine in _WITH_SCHEDULER:
         options["scheduler"] = scheduler
     elif engine == "processes":
-        options["set_up"] = set_up
+        options |= {"set_up": set_up, "modules": modules}
     made = getattr(import_module(f"bigdata_cli.engines.{engine}"), ENGINES[engine])
     return made(jobs=jobs, **options)

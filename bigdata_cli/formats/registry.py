@@ -29,6 +29,15 @@ def get_traits(name: str | None) -> FormatTraits:
     return _module(name, "traits").TRAITS
 
 
+def get_manifest_wrapper(name: str) -> Any:
+    """How the manifest is put into a file of a format whose traits say `wraps_manifest`.
+
+    Its `wrap` makes the bytes of a file without rows, whose metadata holds the manifest; `unwrap`
+    finds it there, and raises JsonError where there is none.
+    """
+    return _module(name, "manifest")
+
+
 @cache
 def all_traits() -> tuple[FormatTraits, ...]:
     """The facts of all formats."""

@@ -45,6 +45,8 @@ class FormatTraits:
     files are arrays that can be mapped into memory. page_rows: the most rows that are decoded
     together where a block (`Format.block_rows`) is read on from its start; None: all of a block.
     has_partitions: whether values may be in the names of folders, in place of columns.
+    wraps_manifest: whether the manifest stands in a file of the format, which has no rows, so that
+    libraries that take all files of a folder find no other kind among them.
 
     candidates: compressions to compare when costs are predicted; what is larger and slower than
     another one is left out. smaller_compressions: to suggest where a dataset does not fit the disk,
@@ -70,6 +72,7 @@ class FormatTraits:
     is_mappable: bool = False
     page_rows: int | None = None
     has_partitions: bool = False
+    wraps_manifest: bool = False
     candidates: tuple[str, ...] = ("none",)
     smaller_compressions: tuple[str, ...] = ()
     smallest: tuple[str, str] | None = None

@@ -158,7 +158,7 @@ class _Pass:
         for sketch, hashes in zip(self._sketches, counted.hashes, strict=True):
             sketch.add(hashes)
         self._statistics = [
-            a.merge(b) if _is_alike(a.minimum, b.minimum) else b
+            a.merge(b) if _is_comparable(a.minimum, b.minimum) else b
             for a, b in zip(self._statistics, chunk.statistics, strict=True)
         ]
         for name, counts in counted.counts.items():
@@ -222,5 +222,5 @@ class _Pass:
 _COMPATIBLE_KINDS = ({Kind.INT, Kind.FLOAT}, {Kind.TEXT, Kind.CATEGORY})
 
 
-def _is_alike(a: object, b: object) -> bool:
+def _is_comparable(a: object, b: object) -> bool:
     return a is None or b is None or isinstance(a, str) == isinstance(b, str)

@@ -27,13 +27,13 @@ class InspectOptions:
         default=None,
     )
     sample_bytes: int | None = option(
-        "How much of the source to look at, such as 64MB.",
+        "Size of the sample, such as 64MB.",
         SIZE,
         argument="sample_size",
         default_text="8MiB",
         default=None,
     )
-    full: bool = option("Read all of it: figures of columns are exact.", default=False)
+    full: bool = option("Read the whole source, so that all figures are exact.", default=False)
     memory_bytes: int | None = option(
         "Memory of the machine to plan for, such as 16GB.",
         SIZE,
@@ -53,7 +53,7 @@ class InspectOptions:
         "reads the label.",
         default=False,
     )
-    html: Path | None = option("Write the report as a page that needs nothing else.", default=None)
+    html: Path | None = option("Write the report as one self-contained HTML page.", default=None)
     splits: SplitOptions = field(default_factory=SplitOptions)
     shape: ShapeOptions = field(default_factory=ShapeOptions)
     source: SourceOptions = field(default_factory=SourceOptions)

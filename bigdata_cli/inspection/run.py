@@ -13,7 +13,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.inspection.report import InspectReport
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import has_manifest, is_manifest_name, manifest_among
 from bigdata_cli.io.places import is_file, is_folder
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.io.whole_file import write_whole_file
@@ -45,7 +45,7 @@ def run(
 def _report(
     place: Place, options: InspectOptions, progress: ProgressListener | None
 ) -> InspectReport:
-    if place.name == MANIFEST_NAME or _is_dataset(place):
+    if is_manifest_name(place.name) or _is_dataset(place):
         from bigdata_cli.inspection.dataset import inspect_dataset
 
         _check_of_source(options, place)
@@ -55,7 +55,7 @@ def _report(
         )
     if options.shuffle_score:
         raise UsageError(
-            f"--shuffle-score is for datasets, and {place} is none",
+            f"--shuffle-score is for datasets, and {place} is not one",
             hint=f"bigdata convert {shlex.quote(str(place))} --to parquet",
         )
     is_shard = place.name.endswith(shard_extensions()) and is_file(place)
@@ -121,7 +121,7 @@ def _is_foreign(place: Place) -> bool:
     """Whether it is a Parquet file, and none of a dataset of ours."""
     from bigdata_cli.io.paths import is_parquet_name
 
-    return is_parquet_name(place.name) and not is_file(place.parent / MANIFEST_NAME)
+    return is_parquet_name(place.name) and not has_manifest(place.parent)
 
 
 def _is_dataset(place: Place) -> bool:
@@ -131,7 +131,7 @@ def _is_dataset(place: Place) -> bool:
     if not is_folder(place):
         return False
     names = open_store(place).names()
-    if MANIFEST_NAME in names:
+    if manifest_among(names):
         return True
     try:
         expand_paths([place])

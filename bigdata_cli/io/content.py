@@ -99,7 +99,7 @@ class EmptySourceError(DataError):
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a source before it is looked at; as `origin.find_origin` is told it."""
+    """What is known of a source before it is looked at; as `origin.find_origin` gets it."""
 
     name: str
     encoding: str | None

@@ -14,10 +14,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 import xxhash
@@ -27,12 +26,15 @@ from bigdata_cli.errors import SourceLostError
 from bigdata_cli.io.cache import cached_path
 from bigdata_cli.io.growing_object import GrowingObject, is_growing, is_piece
 from bigdata_cli.io.object_lock import ObjectLock
-from bigdata_cli.io.places import look_at, open_file
-from bigdata_cli.io.remote import files, writing
+from bigdata_cli.io.places import open_file
+from bigdata_cli.io.remote import files, multipart, writing
 from bigdata_cli.io.scratch import scratch_folder
 from bigdata_cli.io.store import ByteSink, ByteSource, FileStat
 from bigdata_cli.io.written_file import WrittenFile
 from bigdata_cli.url import Url
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer
 
 _THREADS = 16
 """Of requests that wait for a server most of the time."""
@@ -73,7 +75,7 @@ class ObjectStore:
         if is_growing(name):
             data = self._grown(name).read()
             return FileStat(len(data), xxhash.xxh3_64_intdigest(data))
-        found = look_at(self.url / name)
+        found = files.look_at_object(self.url / name)
         return FileStat(found.bytes or 0, xxhash.xxh3_64_intdigest(repr(found).encode()))
 
     def local_path(self, name: str) -> Path | None:
@@ -86,7 +88,7 @@ class ObjectStore:
 
     def problem(self, name: str) -> str | None:
         try:
-            look_at(self.url / name)
+            files.look_at_object(self.url / name)
         except FileNotFoundError:
             return "the file is missing"
         except OSError as error:
@@ -96,7 +98,7 @@ class ObjectStore:
         return None
 
     def create(self, name: str) -> ByteSink:
-        return _Upload(self.create_path(name), partial(self.adopt, name))
+        return _Upload(self.create_path(name), self.url / name)
 
     def create_path(self, name: str) -> Path:
         """In a folder of this machine, which is removed with the store."""
@@ -133,7 +135,7 @@ class ObjectStore:
         try:
             data = self._content(old)
         except FileNotFoundError:
-            return look_at(self.url / new).bytes is not None
+            return files.look_at_object(self.url / new).bytes is not None
         is_ours = writing.put_new(self.url / new, data) or self._content(new) == data
         if is_ours:
             writing.remove(self.url / old)
@@ -153,10 +155,10 @@ class ObjectStore:
             writing.remove(self.url / name)
 
     def n_unfinished(self) -> int:
-        return len(writing.unfinished_uploads(self.url))
+        return len(multipart.unfinished_uploads(self.url))
 
     def discard_unfinished(self) -> None:
-        writing.abort_uploads(self.url)
+        multipart.abort_uploads(self.url)
 
     def sync(self, names: Iterable[str] = (), pool: Executor | None = None) -> None:
         """What was put is there."""
@@ -204,21 +206,46 @@ def _each(work: Callable[..., object], items: Iterable[tuple[str, ...]]) -> None
 
 
 class _Upload:
-    """A new object, written into a file of this machine, and sent when it is whole."""
+    """A new object, written into a file of this machine.
 
-    def __init__(self, path: Path, send: Callable[[], None]) -> None:
+    The parts of a large one are sent as they are written, but for the first, which may change.
+    """
+
+    def __init__(self, path: Path, url: Url) -> None:
         self._path = path
+        self._url = url
         self._file = WrittenFile(path)
-        self._send = send
-        self.write = self._file.write
+        self._bytes = 0
+        self._n_whole = 0
+        self._parts: multipart.PartsUpload | None = None
         self.write_over_start = self._file.write_over_start
+
+    def write(self, data: Buffer) -> int:
+        n_bytes = self._file.write(data)
+        self._bytes += n_bytes
+        n_whole = self._bytes // multipart.PART_BYTES
+        if n_whole > self._n_whole and multipart.is_sent_in_parts(self._url, self._bytes):
+            if self._parts is None:
+                self._parts = multipart.PartsUpload(self._path, self._url)
+            for number in range(max(2, self._n_whole + 1), n_whole + 1):
+                self._parts.send(number)
+        self._n_whole = n_whole
+        return n_bytes
 
     def finish(self, name: str) -> FileEntry:
         entry = self._file.finish(name)
-        self._send()
+        try:
+            if self._parts is None:
+                writing.upload(self._path, self._url)
+            else:
+                multipart.finish_parts(self._parts, self._path, self._url)
+        finally:
+            self._path.unlink(missing_ok=True)
         return entry
 
     def close(self) -> None:
-        """Where it is not finished, nothing of it is sent."""
+        """Where it is not finished, there is no object; the parts that were sent stay."""
+        if self._parts is not None:
+            self._parts.close()
         self._file.close()
         self._path.unlink(missing_ok=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from bigdata_cli.errors import UsageError, did_you_mean
-from bigdata_cli.io.places import is_there, join, list_folder, look_at
+from bigdata_cli.io.manifest_names import has_manifest, is_manifest_name, manifest_among
+from bigdata_cli.io.places import join, list_folder, look_at
 from bigdata_cli.io.remote.files import matches
 from bigdata_cli.url import Url, as_place, is_address
 
@@ -18,11 +21,11 @@ CSV_EXTENSIONS = (".csv", ".tsv", ".tab", ".psv")
 TEXT_EXTENSIONS = (".txt",)
 JSON_LINES_EXTENSIONS = (".jsonl", ".ndjson")
 JSON_EXTENSIONS = (".json",)
-MANIFEST_NAME = "_manifest.json"
-"""The file that makes a folder a dataset."""
 PARQUET_MAGIC, ENCRYPTED_PARQUET_MAGIC = b"PAR1", b"PARE"
 PARQUET_EXTENSIONS = (".parquet", ".pq", ".parq")
 COMPRESSED_EXTENSIONS = ("", ".gz", ".bgz", ".bz2", ".xz", ".zst")
+_ADDRESSES_AT_ONCE = 16
+Result = TypeVar("Result")
 
 
 def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
@@ -37,13 +40,14 @@ def expand_paths(paths: Sequence[str | Path]) -> tuple[str, ...]:
     if not paths:
         raise UsageError("no source was given", hint="bigdata convert FILE.csv --to parquet")
     names: list[str] = []
-    for path in paths:
-        place = as_place(path) if is_address(path) else path
+    places = [as_place(path) if is_address(path) else path for path in paths]
+    found = _each(_at_address, [place for place in places if isinstance(place, Url)])
+    for place in places:
         if isinstance(place, Url):
-            names += _at_address(place)
+            names += next(found)
             continue
         name = os.fspath(place)
-        if os.path.isdir(name) and not os.path.exists(os.path.join(name, MANIFEST_NAME)):
+        if os.path.isdir(name) and not has_manifest(name):
             names += _files_of_folder(name)
         elif os.path.lexists(name) or not glob.has_magic(name) or _is_inside(name):
             names.append(name)
@@ -59,6 +63,27 @@ def _is_inside(name: str) -> bool:
     return bool(separator and os.path.isfile(archive))
 
 
+def _each(work: Callable[[Url], Result], urls: Sequence[Url]) -> Iterator[Result]:
+    """What becomes of each address; servers are asked for some of them at a time."""
+    if len(urls) < 2:
+        yield from map(work, urls)
+        return
+    with ThreadPoolExecutor(_ADDRESSES_AT_ONCE, thread_name_prefix="addresses") as pool:
+        yield from pool.map(work, urls)
+
+
+def _looked_at(urls: Iterable[str | Url]) -> list[str]:
+    """Addresses of files, with what is known of these."""
+
+    def look(url: Url) -> Url:
+        try:
+            return url.with_snapshot(look_at(url, is_first=True))
+        except OSError as error:
+            raise UsageError(f"{url} cannot be read: {error.strerror}") from error
+
+    return list(_each(look, [url for url in urls if isinstance(url, Url)]))
+
+
 def _at_address(url: Url) -> list[str]:
     """The files that an address means; those that were found have what is known of them."""
     if url.snapshot is not None or "::" in url.name:
@@ -67,7 +92,7 @@ def _at_address(url: Url) -> list[str]:
         return [url.with_snapshot(look_at(url, is_first=True))]
     except IsADirectoryError:
         names = [listed.name for listed in list_folder(url)]
-        return [url] if MANIFEST_NAME in names else _files_of_folder(url)
+        return [url] if manifest_among(names) else _looked_at(_files_of_folder(url))
     except FileNotFoundError:
         pattern = url.address.replace("?", "") if url.is_web else url.address
         return _matches_at_address(url) if glob.has_magic(pattern) else [url]
@@ -81,15 +106,15 @@ def _matches_at_address(pattern: Url) -> list[str]:
         found = matches(pattern)
     except OSError as error:
         raise UsageError(f"{pattern} cannot be read: {error.strerror}") from error
-    ours = {url.parent for url in found if url.name == MANIFEST_NAME}
+    ours = {url.parent for url in found if is_manifest_name(url.name)}
     ours |= {
         folder
         for folder in {url.parent for url in found} - ours
-        if not folder.is_web and is_there(folder / MANIFEST_NAME)
+        if not folder.is_web and has_manifest(folder)
     }
-    kept: list[str] = [url for url in found if url.parent not in ours]
+    kept = [url for url in found if url.parent not in ours]
     if kept:
-        return kept
+        return _looked_at(kept)
     if found:
         raise UsageError(
             f"{pattern} matches files of a dataset only, such as {found[0]}",
@@ -213,7 +238,7 @@ def _matches(pattern: str) -> list[str]:
     for name in files:
         folder = os.path.dirname(name)
         if folder not in ours:
-            ours[folder] = os.path.exists(os.path.join(folder, MANIFEST_NAME))
+            ours[folder] = has_manifest(folder)
         if not ours[folder]:
             kept.append(name)
     if kept:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from bigdata_cli.io.remote import files, ranges
 from bigdata_cli.io.remote.faults import FIRST_ATTEMPTS, MAX_ATTEMPTS
+from bigdata_cli.io.remote.pieces import PIECES
 from bigdata_cli.url import Place, Snapshot, Url
 
 if TYPE_CHECKING:
     from bigdata_cli.io.remote.files import Listed
+
+_FILES_AHEAD = 16
+_END_BYTES = 1 << 18
+"""Of the beginning of a file, and of its end, that are looked at before it is read."""
 
 
 def look_at(place: Place, *, is_first: bool = False) -> Snapshot:
@@ -34,6 +40,27 @@ def open_file(place: Place, *, from_start: bool = False) -> BinaryIO:
         how = ranges.STREAMED if from_start else ranges.SCATTERED
         return cast("BinaryIO", ranges.open_ranges(place, how))
     return cast("BinaryIO", place.open("rb", buffering=0))
+
+
+def expect(place: Place, ranges: Iterable[tuple[int, int]]) -> None:
+    """Say which small ranges of a file will be read soon, wherever it is opened then.
+
+    Those of an address are fetched at the same time.
+    """
+    if isinstance(place, Url):
+        PIECES.expect(place, ranges)
+
+
+def with_ends_ahead(names: Sequence[str]) -> Iterator[str]:
+    """The names of files, while the beginnings and ends of the next ones are fetched."""
+    for index, name in enumerate(names):
+        if index % _FILES_AHEAD == 0:
+            for url in names[index : index + _FILES_AHEAD]:
+                if isinstance(url, Url) and url.snapshot is not None:
+                    size = url.snapshot.bytes or 0
+                    middle = min(max(_END_BYTES, size - _END_BYTES), size)
+                    expect(url, [(0, _END_BYTES), (middle, size)])
+        yield name
 
 
 def read_all(file: BinaryIO, n_bytes: int) -> bytes:
@@ -104,6 +131,9 @@ class PlacedFile(Protocol):
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill a view from `offset` on, at least in part; 0 at the end. Raises OSError."""
 
+    def expect(self, start: int, stop: int) -> None:
+        """Say what will be read next, from there to there: reading ahead begins."""
+
     def forget(self) -> None:
         """Let go of what was read ahead; it can be read on."""
 
@@ -119,6 +149,9 @@ class _LocalFile:
 
     def read_into(self, view: memoryview, offset: int) -> int:
         return os.preadv(self._descriptor, [view], offset)
+
+    def expect(self, start: int, stop: int) -> None:
+        """The system reads ahead itself."""
 
     def forget(self) -> None:
         """Nothing is."""

@@ -135,7 +135,7 @@ class Store(Files, Protocol):
     def publish(self, old: str, new: str) -> bool:
         """Give a file its name, if no other content has it; whether it has it now.
 
-        Of several writers one is told so. As with `rename` it may be done twice.
+        Of several writers, one gets True. As with `rename` it may be done twice.
         """
 
     def remove(self, names: Iterable[str]) -> None:

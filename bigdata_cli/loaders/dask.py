@@ -10,8 +10,9 @@ import pandas as pd
 
 from bigdata_cli.errors import MissingDependencyError
 from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.epochs import StreamOptions
 from bigdata_cli.loaders.frames import FrameEncoder
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.stream import BatchStream
 
 try:
     from dask.dataframe import from_map

@@ -10,8 +10,9 @@ import pandas as pd
 from bigdata_cli.errors import BudgetError
 from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.loaders.encode import ColumnsEncoder, may_be_null
+from bigdata_cli.loaders.epochs import StreamOptions
 from bigdata_cli.loaders.order import check_not_negative
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.stream import BatchStream
 from bigdata_cli.resources.memory import available_memory_bytes
 from bigdata_cli.resources.sizes import format_size
 from bigdata_cli.types.dtype import Column, Kind

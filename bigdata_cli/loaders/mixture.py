@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.base import Encoder, ReadableDataset
+from bigdata_cli.loaders.elastic import Readers
 from bigdata_cli.loaders.encode import Encoding
-from bigdata_cli.loaders.epochs import EpochStream
+from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
+from bigdata_cli.loaders.normalized import normalized_together
 from bigdata_cli.loaders.order import MIXTURES, generator
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.stream import BatchStream
 from bigdata_cli.types.dtype import Kind
 
 
@@ -28,17 +28,23 @@ class MixedStream(EpochStream):
     begin their next epoch, in another order. A batch has fewer rows where one of them ends.
     """
 
-    def __init__(self, streams: Sequence[BatchStream], options: StreamOptions) -> None:
+    def __init__(
+        self,
+        streams: Sequence[BatchStream],
+        options: StreamOptions,
+        weights: Sequence[float] | None,
+    ) -> None:
         """Make a stream of others, whose batch sizes are the shares.
 
         Args:
             streams: The streams; their rows have the same arrays.
             options: Those of the mixture: the sum of the batch sizes, the seed, the reader.
+            weights: What the shares follow from.
         """
-        super().__init__(options.seed)
+        super().__init__(options)
         self.streams = tuple(streams)
         self.encoder = streams[0].encoder
-        self.options = options
+        self._weights = weights
         for stream in self.streams:
             if stream.batches_of_every_epoch is None:
                 raise UsageError(
@@ -47,12 +53,36 @@ class MixedStream(EpochStream):
                     hint="one reader, without workers; or another format or compression",
                 )
 
-    def batches_in(self, epoch: int) -> int:
-        """Return the number of batches of an epoch: those of the longest dataset."""
-        return max(stream.batches_in(epoch) for stream in self.streams)
+    @property
+    def batches_of_every_epoch(self) -> int:
+        """The number of batches of each epoch."""
+        return self.own_batches_in(0)
 
-    def _batches(self, epoch: int, n_given: int) -> Iterator[Any]:
-        n_batches = self.batches_in(epoch)
+    def own_batches_in(self, epoch: int) -> int:
+        """Return the number of batches of an epoch: those of the longest dataset."""
+        return max(stream.own_batches_in(epoch) for stream in self.streams)
+
+    def full_batches_in(self, epoch: int) -> int:
+        """Return the number of batches before the first that has fewer rows."""
+        counts = [(s.full_batches_in(epoch), s.own_batches_in(epoch)) for s in self.streams]
+        return min([self.own_batches_in(epoch), *(full for full, all_ in counts if full < all_)])
+
+    def batch_rows(self, epoch: int) -> Callable[[int], int]:
+        """Return what gives the rows of a batch of an epoch, by its number."""
+        n_batches = self.own_batches_in(epoch)
+
+        def n_rows(number: int) -> int:
+            total = 0
+            for stream in self.streams:
+                inner, place = _inner_epoch(stream, epoch, number, n_batches)
+                total += stream.batch_rows(inner)(place)
+            return total
+
+        return n_rows
+
+    def own_arrays(self, epoch: int, n_given: int) -> Iterator[list[np.ndarray]]:
+        """Return the arrays of the batches of an epoch after so many."""
+        n_batches = self.own_batches_in(epoch)
         parts = [_repeated(stream, epoch, n_given, n_batches) for stream in self.streams]
         try:
             for number in range(n_given, n_batches):
@@ -65,28 +95,47 @@ class MixedStream(EpochStream):
                         self.options.seed, epoch, MIXTURES, self.options.rank, number
                     ).permutation(len(arrays[0]))
                     arrays = [array[order] for array in arrays]
-                self._count(epoch, 1)
-                yield self.encoder.batch(arrays)
+                yield arrays
         finally:
             for part in parts:
                 part.close()
-        self._end(epoch)
 
     @property
     def _source(self) -> str:
-        return "this mixture: a dataset, a weight, the batch size"
+        return "this mixture of " + ", ".join(str(s.dataset.path) for s in self.streams)
 
-    def fingerprint(self) -> str:
-        """Return a digest of all streams, and of the number of readers."""
-        known = [stream.fingerprint() for stream in self.streams]
-        text = json.dumps([known, vars(self.options)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def data_description(self) -> Any:
+        """What the rows are of, as JSON values."""
+        return [stream.data_description() for stream in self.streams]
 
-    def part(self, part: int, parts: int) -> MixedStream:
-        """Return the stream of one of `parts` workers that share the rows of this one."""
-        options = self.options
-        shared = replace(options, rank=options.rank * parts + part, world=options.world * parts)
-        return MixedStream([stream.part(part, parts) for stream in self.streams], shared)
+    def order_description(self) -> Any:
+        """All but the data and the readers that the batches follow from, as JSON values."""
+        sizes = [stream.options.batch_size for stream in self.streams]
+        return [
+            self.options.shuffle,
+            sizes,
+            [stream.order_description() for stream in self.streams],
+        ]
+
+    def of_reader(
+        self, readers: Readers, rank: int, worker: int, *, reads_ahead: bool = True
+    ) -> MixedStream:
+        """Return the stream of one of those who share the rows of all ranks of this one."""
+        n_workers = max(1, readers.workers)
+        shared = replace(
+            self.options,
+            rank=rank * n_workers + worker,
+            world=readers.world * n_workers,
+            batch_size=readers.batch_size,
+        )
+        sizes = batch_shares(self._weights, len(self.streams), readers.batch_size)
+        streams = [
+            stream.of_reader(
+                replace(readers, batch_size=size), rank, worker, reads_ahead=reads_ahead
+            )
+            for stream, size in zip(self.streams, sizes, strict=True)
+        ]
+        return MixedStream(streams, shared, self._weights)
 
 
 def _repeated(
@@ -97,7 +146,7 @@ def _repeated(
     while number < n_batches:
         inner, place = _inner_epoch(stream, epoch, number, n_batches)
         reader = stream.with_encoder(stream.encoder)
-        reader.load_state_dict(reader.state_at(inner, place))
+        reader.begin_at(inner, place)
         for arrays in reader.arrays():
             yield arrays
             number += 1
@@ -107,7 +156,7 @@ def _repeated(
 
 def _inner_epoch(stream: BatchStream, epoch: int, number: int, n_batches: int) -> tuple[int, int]:
     """Return the epoch of a stream, and its batch, that is in a batch of a mixture's epoch."""
-    n_own = stream.batches_in(0)
+    n_own = stream.own_batches_in(0)
     turn, place = divmod(number, n_own)
     return epoch * math.ceil(n_batches / n_own) + turn, place
 
@@ -126,18 +175,22 @@ def mixed_stream(
         UsageError: The datasets have other columns, or a share is less than a row of a batch.
     """
     sizes = batch_shares(weights, len(datasets), options.batch_size)
+    encoders: Sequence[Encoder]
+    if encoding.normalize:
+        encoders = normalized_together(datasets, encoding, batch_weights(weights, len(datasets)))
+    else:
+        encoders = [make_encoder(dataset, encoding, plain=plain) for dataset in datasets]
     streams = []
-    for place, (dataset, size) in enumerate(zip(datasets, sizes, strict=True)):
-        encoder = make_encoder(dataset, encoding, plain=plain)
+    for place, (dataset, encoder, size) in enumerate(zip(datasets, encoders, sizes, strict=True)):
         own = replace(options, batch_size=size, seed=options.seed + place)
         streams.append(BatchStream(dataset, encoder, own, sharers=len(datasets)))
     first = streams[0]
     for other in streams[1:]:
-        _check_alike(first, other)
+        _check_compatible(first, other)
     for stream in streams:
         if not stream.batches_in(0):
             raise UsageError(f"{stream.dataset.path} has no rows to mix")
-    return MixedStream(streams, options)
+    return MixedStream(streams, options, weights)
 
 
 def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: int) -> list[int]:
@@ -146,14 +199,7 @@ def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: i
     >>> batch_shares([0.7, 0.3], 2, 512), batch_shares(None, 3, 100)
     ([358, 154], [34, 33, 33])
     """
-    if n_datasets < 1:
-        raise UsageError("a mixture has at least one dataset")
-    given = [1.0] * n_datasets if weights is None else [float(weight) for weight in weights]
-    if len(given) != n_datasets or not all(math.isfinite(w) and w > 0 for w in given):
-        raise UsageError(
-            f"weights are {given}: each of the {n_datasets} datasets has one above 0",
-            hint="weights=[0.7, 0.3]",
-        )
+    given = batch_weights(weights, n_datasets)
     exact = [batch_size * weight / sum(given) for weight in given]
     sizes = [int(size) for size in exact]
     by_rest = sorted(range(n_datasets), key=lambda place: (sizes[place] - exact[place], place))
@@ -168,7 +214,24 @@ def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: i
     return sizes
 
 
-def _check_alike(first: BatchStream, other: BatchStream) -> None:
+def batch_weights(weights: Sequence[float] | None, n_datasets: int) -> list[float]:
+    """Return the weight of each dataset, as given or the same for all.
+
+    Raises:
+        UsageError: They are not those of so many datasets.
+    """
+    if n_datasets < 1:
+        raise UsageError("a mixture has at least one dataset")
+    given = [1.0] * n_datasets if weights is None else [float(weight) for weight in weights]
+    if len(given) != n_datasets or not all(math.isfinite(w) and w > 0 for w in given):
+        raise UsageError(
+            f"weights are {given}: each of the {n_datasets} datasets has one above 0",
+            hint="weights=[0.7, 0.3]",
+        )
+    return given
+
+
+def _check_compatible(first: BatchStream, other: BatchStream) -> None:
     """Raise UsageError where two streams do not give the same arrays."""
     ours, theirs = first.encoder, other.encoder
     names = [[column.name for column in encoder.columns] for encoder in (ours, theirs)]
@@ -189,6 +252,6 @@ def _check_alike(first: BatchStream, other: BatchStream) -> None:
     if what is not None:
         raise UsageError(
             f"{first.dataset.path} and {other.dataset.path} cannot be mixed: {what}",
-            hint='columns=[…] takes what they share; label_dtype="float32" makes labels alike; '
-            "convert with the same --schema",
+            hint='columns=[…] takes what they share; label_dtype="float32" gives both the same '
+            "dtype; convert with the same --schema",
         )

@@ -13,8 +13,9 @@ import numpy as np
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.loaders.encode import ColumnsEncoder, Encoding
+from bigdata_cli.loaders.epochs import StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.stream import BatchStream
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Kind
 
 WEAK_SCORE = 0.1

@@ -7,11 +7,9 @@ A window holds whole batches, so that a stream that resumes skips batches by cou
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,17 +18,12 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
-from bigdata_cli.loaders.epochs import EpochStream
-from bigdata_cli.loaders.order import (
-    check_count,
-    check_not_negative,
-    check_rank,
-    rows_by_shard,
-    split_rows,
-    window_order,
-)
-from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces
+from bigdata_cli.loaders.elastic import Readers
+from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
+from bigdata_cli.loaders.order import rows_by_shard, split_rows, window_order
+from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces, Piece
 from bigdata_cli.loaders.read import PieceReader
+from bigdata_cli.loaders.sequences import SequenceWindows
 from bigdata_cli.loaders.windows import fill_windows
 from bigdata_cli.resources.memory import available_cpus
 
@@ -40,24 +33,6 @@ ORDERED_WINDOW_BYTES = 8_000_000
 MAX_THREADS = 4
 _ALIGNED_BATCHES = 16
 """This many batches of 4-byte values start at multiples of 64 bytes: TensorFlow copies others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamOptions:
-    """Which rows a stream gives and how; `split` as in `order.split_rows`."""
-
-    batch_size: int
-    shuffle: bool = False
-    seed: int = 0
-    split: str | None = None
-    drop_remainder: bool = False
-    rank: int = 0
-    world: int = 1
-
-    def __post_init__(self) -> None:
-        check_count("batch_size", self.batch_size)
-        check_not_negative("seed", self.seed)
-        check_rank(self.rank, self.world)
 
 
 class BatchStream(EpochStream):
@@ -76,6 +51,8 @@ class BatchStream(EpochStream):
         *,
         threads: int | None = None,
         sharers: int = 1,
+        reads_ahead: bool = True,
+        like: SequenceWindows | None = None,
     ) -> None:
         """Make a stream.
 
@@ -85,25 +62,38 @@ class BatchStream(EpochStream):
             options: Which rows.
             threads: The number of threads that read; None for up to MAX_THREADS.
             sharers: The number of streams that read at the same time, with smaller windows.
+            reads_ahead: Whether the next window is filled while one is in use.
+            like: The windows of a stream of the same rows, as the pass that finds them is done.
 
         Raises:
             UsageError: There are fewer rows than readers.
         """
-        super().__init__(options.seed)
+        super().__init__(options)
         self.dataset = dataset
-        self.encoder = encoder
-        self.options = options
+        self.reads_ahead = reads_ahead
         self.threads = min(MAX_THREADS, available_cpus()) if threads is None else threads
         split = split_rows(options.split, dataset.rows)
-        self._shards = rows_by_shard([shard.rows for shard in dataset.shards], split)
-        self._n_split = len(split)
+        row_cut = cut_of(dataset, encoder, shuffle=options.shuffle, sharers=sharers)
+        self._row_encoder = encoder
+        self._sequences = None
+        if options.sequences is None:
+            self._cut = row_cut
+            self._shards = rows_by_shard([shard.rows for shard in dataset.shards], split)
+        else:
+            self._sequences = SequenceWindows(
+                dataset, encoder, options.sequences, split, row_cut, like
+            )
+            self._cut, self._shards = self._sequences.cut, self._sequences.by_shard
+            encoder = self._sequences.encoder
+        self.encoder = encoder
+        self._n_split = sum(map(len, self._shards))
         if self._n_split < options.world and (self._n_split or options.world > 1):
+            what = "rows" if self._sequences is None else "windows"
             raise UsageError(
                 f"there is nothing to read for {options.world - self._n_split} of "
-                f"{options.world} readers: {dataset.path} has {self._n_split:,} rows here",
+                f"{options.world} readers: {dataset.path} has {self._n_split:,} {what} here",
                 hint="fewer ranks and workers, or a larger split",
             )
-        self._cut = cut_of(dataset, encoder, shuffle=options.shuffle, sharers=sharers)
         shuffled_bytes = max(ORDERED_WINDOW_BYTES, WINDOW_BYTES // sharers)
         window_bytes = shuffled_bytes if options.shuffle else ORDERED_WINDOW_BYTES
         batch_bytes = max(1.0, encoder.row_bytes) * options.batch_size
@@ -123,10 +113,19 @@ class BatchStream(EpochStream):
         )  # fmt: skip
         return EpochPieces(self._shards, self._cut, order)
 
-    def batches_in(self, epoch: int) -> int:
+    def own_batches_in(self, epoch: int) -> int:
         """Return the number of batches of an epoch, from the manifest."""
         whole, rest = divmod(self.pieces(epoch).n_rows, self.options.batch_size)
         return whole + (rest > 0 and not self.options.drop_remainder)
+
+    def full_batches_in(self, epoch: int) -> int:
+        """Return the number of batches with all rows."""
+        return self.pieces(epoch).n_rows // self.options.batch_size
+
+    def batch_rows(self, epoch: int) -> Callable[[int], int]:
+        """Return what gives the rows of a batch of an epoch, by its number."""
+        n_rows, size = self.pieces(epoch).n_rows, self.options.batch_size
+        return lambda number: min(size, n_rows - number * size)
 
     @property
     def batches_of_every_epoch(self) -> int | None:
@@ -139,17 +138,8 @@ class BatchStream(EpochStream):
         batches = super().for_epochs(epochs)
         return batches if self._n_split else iter(())
 
-    def _batches(self, epoch: int, n_given: int) -> Iterator[Any]:
-        for arrays in self._arrays(epoch, n_given):
-            self._count(epoch, 1)
-            yield self.encoder.batch(arrays)
-        self._end(epoch)
-
-    def arrays(self) -> Iterator[list[np.ndarray]]:
-        """Return an epoch as the encoder's arrays of each batch."""
-        return self._arrays(*self._begin())
-
-    def _arrays(self, epoch: int, n_given: int) -> Iterator[list[np.ndarray]]:
+    def own_arrays(self, epoch: int, n_given: int) -> Iterator[list[np.ndarray]]:
+        """Return the arrays of the batches of an epoch after so many."""
         size = self.options.batch_size
         for arrays in self._windows(epoch, n_given):
             for start in range(0, len(arrays[0]), size):
@@ -160,6 +150,9 @@ class BatchStream(EpochStream):
 
         The last batch comes alone where it has fewer rows.
         """
+        if self._following is not None:
+            yield from super().stacked(max_bytes)
+            return
         size = self.options.batch_size
         batches = max(1, int(max_bytes / max(1.0, self.encoder.row_bytes * size)))
         if batches > _ALIGNED_BATCHES:
@@ -183,7 +176,8 @@ class BatchStream(EpochStream):
         """Yield the arrays of the windows, without the first `n_given` batches."""
         size = self.options.batch_size
         first, skipped = divmod(n_given, self._window_batches)
-        ahead = Prefetch(self._filled(epoch, first), depth=1, name="bigdata loader")
+        filled = self._filled(epoch, first)
+        ahead = Prefetch(filled, depth=1, name="bigdata loader") if self.reads_ahead else filled
         try:
             for arrays in ahead:
                 n_rows = len(arrays[0])
@@ -199,9 +193,8 @@ class BatchStream(EpochStream):
         options = self.options
         pieces = self.pieces(epoch)
         n_done = first * self.window_rows
-        reader = PieceReader(self.dataset, self.encoder, self._cut)
         is_one_after_the_other = self._cut.block_rows == WHOLE_SHARD and not options.shuffle
-        found = reader.read(pieces.after(n_done), 1 if is_one_after_the_other else self.threads)
+        chunks = self._chunks(pieces.after(n_done), 1 if is_one_after_the_other else self.threads)
 
         def order(n_rows: int, window: int) -> np.ndarray | None:
             if not options.shuffle:
@@ -211,29 +204,39 @@ class BatchStream(EpochStream):
             )
 
         return fill_windows(
-            (arrays for _, chunks in found for arrays in chunks),
+            chunks,
             self.encoder,
             window_rows=self.window_rows,
             order=order,
             n_rows=max(0, pieces.n_rows - n_done),
         )
 
+    def _chunks(self, pieces: Iterator[Piece], n_threads: int) -> Generator[list[np.ndarray]]:
+        """Yield the arrays of pieces, in order."""
+        if self._sequences is not None:
+            yield from self._sequences.read(pieces, n_threads)
+            return
+        for _, chunks in PieceReader(self.dataset, self.encoder, self._cut).read(pieces, n_threads):
+            yield from chunks
+
     @property
     def _source(self) -> str:
-        path = self.dataset.path
-        return f"this stream of {path}: the dataset, the batch size, the columns, the split"
+        return str(self.dataset.path)
 
-    def fingerprint(self) -> str:
-        """Return a digest of the dataset and of everything that decides what the batches are."""
-        known = {
-            "manifest": self.dataset.manifest.to_json(),
-            "options": vars(self.options),
+    def data_description(self) -> Any:
+        """What the rows are of, as JSON values."""
+        return self.dataset.manifest.to_json()
+
+    def order_description(self) -> Any:
+        """All but the data and the readers that the batches follow from, as JSON values."""
+        options = self.options
+        return {
+            "options": [options.shuffle, options.seed, options.split, options.drop_remainder],
             "columns": [column.name for column in self.encoder.columns],
             "arrays": [(s.name, str(s.dtype), list(s.row_shape)) for s in self.encoder.specs],
             "window": [self.window_rows, vars(self._cut)],
+            "sequences": options.sequences and vars(options.sequences),
         }
-        text = json.dumps(known, sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def with_encoder(self, encoder: Encoder) -> BatchStream:
         """Return a stream of the same rows in the same order, as the arrays of another encoder."""
@@ -242,8 +245,23 @@ class BatchStream(EpochStream):
         other.set_epoch(self._epoch)
         return other
 
-    def part(self, part: int, parts: int) -> BatchStream:
-        """Return the stream of one of `parts` workers that share the rows of this one."""
-        options = self.options
-        shared = replace(options, rank=options.rank * parts + part, world=options.world * parts)
-        return BatchStream(self.dataset, self.encoder, shared, threads=1, sharers=parts)
+    def of_reader(
+        self, readers: Readers, rank: int, worker: int, *, reads_ahead: bool = True
+    ) -> BatchStream:
+        """Return the stream of one of those who share the rows of all ranks of this one."""
+        n_workers = max(1, readers.workers)
+        shared = replace(
+            self.options,
+            rank=rank * n_workers + worker,
+            world=readers.world * n_workers,
+            batch_size=readers.batch_size,
+        )
+        return BatchStream(
+            self.dataset,
+            self._row_encoder,
+            shared,
+            threads=1 if readers.workers or not reads_ahead else None,
+            sharers=n_workers,
+            reads_ahead=reads_ahead,
+            like=self._sequences,
+        )

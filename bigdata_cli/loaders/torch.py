@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,25 +13,30 @@ import numpy as np
 from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
-from bigdata_cli.loaders.encode import Encoding, learned_dtype
-from bigdata_cli.loaders.epochs import check_state
+from bigdata_cli.loaders.elastic import Position, Readers, worker_turns
+from bigdata_cli.loaders.encode import Encoding, float_dtype, learned_dtype
+from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
-from bigdata_cli.loaders.mixture import MixedStream
+from bigdata_cli.loaders.narrow import NarrowEncoder
 from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.states import SavedPosition, check_batches
+from bigdata_cli.loaders.stream import BatchStream
 
 try:
     import torch
     from torch.utils.data import Dataset as MapDataset
     from torch.utils.data import IterableDataset, get_worker_info
+
+    from bigdata_cli.loaders.torch_buffers import SharedBuffers, each, forget
+    from bigdata_cli.loaders.torch_device import DeviceBatches, DeviceForm, known_device
 except ModuleNotFoundError as error:
     raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
 
 MAX_WORKERS = 1_024
-_CURRENT, _WORKERS, _RESUMED, _GIVEN, _NEXT = range(5)
-"""Places in the memory that the workers share: the epoch that started last, its number of workers,
-the epoch that a state resumes (-1: none), its batches given, and then the next epoch of each
-worker."""
+(_CURRENT, _WORKERS, _RESUMED, _STEP, _ROW, _WORLD, _ORDER_WORKERS, _BATCH_SIZE, _NEXT) = range(9)
+"""Places in the memory that the workers share: the epoch that started last, its number of workers;
+the epoch that a state resumes (-1: none), and the position in it; the readers in whose order the
+rows come (0: one's own); and then the next epoch of each worker."""
 _WIDER: dict[np.dtype, np.dtype] = {
     np.dtype("uint16"): np.dtype("int32"),
     np.dtype("uint32"): np.dtype("int64"),
@@ -37,29 +44,43 @@ _WIDER: dict[np.dtype, np.dtype] = {
 """torch has these dtypes, but hardly any operation for them."""
 
 
-def _tensor(values: Any) -> Any:
-    """Return a tensor that shares the memory of an array; text is str, or a list of str."""
+def _array(values: Any) -> Any:
+    """Return an array of a dtype that torch can compute with; text is str, or a list of str."""
     array = np.asarray(values)
     if array.dtype.kind in "OU":
         return array.tolist()
-    return torch.from_numpy(array.astype(_WIDER.get(array.dtype, array.dtype), copy=False))
+    wider = _WIDER.get(array.dtype)
+    return array if wider is None else array.astype(wider)
+
+
+def _tensor(values: Any) -> Any:
+    """Return a tensor that shares the memory of an array; text stays what it is."""
+    array = _array(values)
+    return torch.from_numpy(array) if isinstance(array, np.ndarray) else array
 
 
 def _tensors(value: Any) -> Any:
     """Return a batch with tensors in place of its arrays."""
-    if isinstance(value, dict):
-        return {name: _tensor(array) for name, array in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_tensors(part) for part in value)
-    return _tensor(value)
+    return each(value, _tensor)
 
 
 def torch_batches(
     dataset: ReadableDataset,
     options: StreamOptions,
     encoding: Encoding,
-) -> TorchBatches:
+    device: str | None = None,
+) -> TorchBatches | DeviceBatches:
     """See `Dataset.to_torch`."""
+    if device is not None:
+        place = known_device(device)
+        if encoding.dtype is None:
+            batches = TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
+            return DeviceBatches(batches, place)
+        float_dtype(encoding.dtype)
+        narrow = NarrowEncoder(dataset, encoding)
+        batches = TorchBatches(BatchStream(dataset, narrow, options))
+        is_padded = options.sequences is not None and options.sequences.short == "pad"
+        return DeviceBatches(batches, place, DeviceForm(narrow.form, place, is_padded=is_padded))
     return TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
 
 
@@ -88,12 +109,18 @@ class TorchBatches(IterableDataset):
     number is in memory that the workers share, as they may persist.
     """
 
-    def __init__(self, stream: BatchStream | MixedStream) -> None:
+    def __init__(self, stream: EpochStream) -> None:
         super().__init__()
         self._stream = stream
         self._shared = torch.zeros(_NEXT + MAX_WORKERS, dtype=torch.int64).share_memory_()
         self._shared[_RESUMED] = -1
-        self._part: tuple[tuple[int, int], BatchStream | MixedStream] | None = None
+        self._part: tuple[tuple[int, int], EpochStream] | None = None
+        self._name = uuid.uuid4().hex
+        self._buffers: SharedBuffers | None = None
+        weakref.finalize(self, forget, self._name).atexit = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_part": None, "_buffers": None}
 
     def set_epoch(self, epoch: int) -> None:
         """Let the next iteration be this epoch, from its start."""
@@ -105,20 +132,45 @@ class TorchBatches(IterableDataset):
     def __iter__(self) -> Iterator[Any]:
         worker, workers = self._place()
         epoch = int(self._shared[_NEXT + worker])
-        part = worker
-        given = 0
-        if int(self._shared[_RESUMED]) == epoch:
-            self._check_workers(workers)
-            shares, turn = self._shares(epoch, int(self._shared[_GIVEN]), workers)
+        readers = self._readers(workers)
+        saved = SavedPosition(self._order(workers), epoch, self._first(epoch))
+        reader = self._stream
+        following = reader.following(saved, readers, worker)
+        if following is not None:
+            reader.follow(following, epoch, saved.position)
+        else:
+            shares, turn = worker_turns(self._totals(epoch, workers), saved.position.step)
             # A DataLoader starts with its first worker, which takes the place of the next in turn.
             part = (worker + turn) % max(1, workers)
-            given = shares[part]
-        reader = self._stream if workers == 0 else self._part_of(part, workers)
-        reader.load_state_dict(reader.state_at(epoch, given))
+            if workers:
+                reader = self._part_of(part, readers)
+            reader.begin_at(epoch, shares[part])
         if worker == 0:
             self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
         self._shared[_NEXT + worker] = epoch + 1
-        return map(_tensors, iter(reader))
+        return map(_tensors if workers == 0 else self._sent, iter(reader))
+
+    def _readers(self, workers: int) -> Readers:
+        return replace(self._stream.readers, workers=workers)
+
+    def _order(self, workers: int) -> Readers:
+        """Return the readers in whose order the rows come."""
+        world, order_workers, batch_size = self._shared[_WORLD:_NEXT].tolist()
+        if not batch_size:
+            return self._readers(workers)
+        return Readers(world=world, workers=order_workers, batch_size=batch_size)
+
+    def _first(self, epoch: int) -> Position:
+        """Return where an epoch begins."""
+        if int(self._shared[_RESUMED]) != epoch:
+            return Position()
+        return Position(int(self._shared[_STEP]), int(self._shared[_ROW]))
+
+    def _sent(self, batch: Any) -> Any:
+        """Return a batch of a worker as tensors that travel in shared memory."""
+        if self._buffers is None or not self._buffers.is_of_this_process:
+            self._buffers = SharedBuffers(self._name)
+        return self._buffers.tensors(each(batch, _array), torch.from_numpy)
 
     def _place(self) -> tuple[int, int]:
         """Return the number of this worker, and of all workers; 0 of 0 where it is none."""
@@ -129,60 +181,46 @@ class TorchBatches(IterableDataset):
             raise UsageError(f"there are {info.num_workers} workers; {MAX_WORKERS} are possible")
         return info.id, info.num_workers
 
-    def _check_workers(self, workers: int) -> None:
-        known = int(self._shared[_WORKERS])
-        if workers != known:
-            raise UsageError(
-                f"the state is of {known} workers, and there are {workers}: they share the rows "
-                "differently",
-                hint=f"DataLoader(…, num_workers={known})",
-            )
-
-    def _part_of(self, part: int, workers: int) -> BatchStream | MixedStream:
+    def _part_of(self, part: int, readers: Readers) -> EpochStream:
         """Return the stream of a worker, mostly the same for each epoch."""
-        if self._part is None or self._part[0] != (part, workers):
-            self._part = (part, workers), self._stream.part(part, workers)
+        if self._part is None or self._part[0] != (part, readers.workers):
+            reader = self._stream.of_reader(readers, self._stream.options.rank, part)
+            self._part = (part, readers.workers), reader
         return self._part[1]
 
     def batches_in(self, epoch: int, *, num_workers: int = 0) -> int:
         """Return the number of batches that a DataLoader gives in an epoch."""
-        return sum(self._totals(epoch, num_workers))
+        return self._batches_after(epoch, num_workers, Position())
+
+    def _batches_after(self, epoch: int, workers: int, first: Position) -> int:
+        """Return the number of batches of an epoch from a position on."""
+        order = self._order(workers)
+        following = self._stream.following(
+            SavedPosition(order, epoch, first), self._readers(workers)
+        )
+        if following is None:
+            return max(0, sum(self._totals(epoch, workers)) - first.step)
+        return following.n_batches(self._stream.steps(order, epoch), first)
 
     def _totals(self, epoch: int, workers: int) -> list[int]:
         if workers == 0:
-            return [self._stream.batches_in(epoch)]
-        return [self._stream.part(w, workers).batches_in(epoch) for w in range(workers)]
-
-    def _shares(self, epoch: int, batches: int, workers: int) -> tuple[list[int], int]:
-        """Return how many of the first `batches` came from each worker, and which is next.
-
-        A DataLoader takes them in turns, without workers that have no more.
-        """
-        totals = self._totals(epoch, workers)
-        shares = [0] * len(totals)
-        if not 0 <= batches <= sum(totals):
-            raise UsageError(f"epoch {epoch} has {sum(totals):,} batches, and not {batches:,}")
-        turn = 0
-        while batches > 0:
-            waiting = [w for w, total in enumerate(totals) if shares[w] < total]
-            left = min(totals[w] - shares[w] for w in waiting)
-            rounds = max(1, min(batches // len(waiting), left))
-            for w in waiting[:batches]:
-                shares[w] += rounds
-                batches -= rounds
-                turn = (w + 1) % len(totals)
-        return shares, turn
+            return [self._stream.own_batches_in(epoch)]
+        readers, rank = self._readers(workers), self._stream.options.rank
+        return [
+            self._stream.of_reader(readers, rank, worker).own_batches_in(epoch)
+            for worker in range(workers)
+        ]
 
     def state_dict(self, *, batches: int | None = None) -> dict[str, Any]:
         """Return the position of the iteration that started last, as JSON values.
 
         Args:
-            batches: How many batches of the epoch were taken from the DataLoader, at least one.
-                Needed with workers, as they read ahead.
+            batches: How many batches were taken from the DataLoader since the iteration started, at
+                least one. Needed with workers, as they read ahead.
         """
         workers = int(self._shared[_WORKERS])
         if workers == 0 and batches is None:
-            return {**self._stream.state_dict(), "workers": 0}
+            return self._stream.state_dict()
         if batches is None:
             raise UsageError(
                 f"{workers} workers read ahead of what was taken from the DataLoader",
@@ -190,25 +228,32 @@ class TorchBatches(IterableDataset):
             )
         check_count("batches", batches)
         epoch = int(self._shared[_CURRENT])
-        self._shares(epoch, batches, workers)
-        return {**self._stream.state_at(epoch, 0), "batches": batches, "workers": workers}
+        first, order = self._first(epoch), self._order(workers)
+        n_batches = self._batches_after(epoch, workers, first)
+        check_batches(epoch, batches, n_batches)
+        position = Position(first.step + batches)
+        following = self._stream.following(
+            SavedPosition(order, epoch, first), self._readers(workers)
+        )
+        if following is not None:
+            position = following.position(self._stream.steps(order, epoch), first, batches)
+        return self._stream.state_of(SavedPosition(order, epoch, position))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next iteration continue at a state, with exactly the batches that remained.
+        """Let the next iteration continue at a state, with exactly the rows that remained.
+
+        The state may be of any rank and of other readers; see `EpochStream.load_state_dict`.
 
         Raises:
-            UsageError: The state is of another dataset or of other options. The iteration raises it
-                where the DataLoader has another number of workers.
+            UsageError: The state is of other data or of other options.
         """
-        check_state(state)
-        workers = state.get("workers")
-        if type(workers) is not int or not 0 <= workers <= MAX_WORKERS:
-            raise UsageError("the state is not of a torch dataset: it has no number of workers")
-        epoch, batches = state["epoch"], state["batches"]
-        self._stream.load_state_dict({**state, "batches": 0 if workers else batches})
-        self._shares(epoch, batches, workers)
-        self._shared[_NEXT:] = self._shared[_CURRENT] = self._shared[_RESUMED] = epoch
-        self._shared[_GIVEN], self._shared[_WORKERS] = batches, workers
+        saved = self._stream.saved_position(state)
+        self._stream.load_state_dict(state)
+        order, position = saved.order, saved.position
+        self._shared[_NEXT:] = self._shared[_CURRENT] = self._shared[_RESUMED] = saved.epoch
+        self._shared[_STEP], self._shared[_ROW] = position.step, position.row
+        self._shared[_WORKERS] = order.workers
+        self._shared[_WORLD:_NEXT] = torch.tensor([order.world, order.workers, order.batch_size])
 
 
 def torch_rows(dataset: ReadableDataset, encoding: Encoding, *, split: str | None) -> TorchRows:

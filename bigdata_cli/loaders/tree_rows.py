@@ -12,8 +12,9 @@ import numpy as np
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.loaders.encode import XyEncoder, may_be_null
+from bigdata_cli.loaders.epochs import StreamOptions
 from bigdata_cli.loaders.order import split_rows
-from bigdata_cli.loaders.stream import BatchStream, StreamOptions
+from bigdata_cli.loaders.stream import BatchStream
 from bigdata_cli.types.dtype import Kind
 
 BLOCK_BYTES = 16_000_000

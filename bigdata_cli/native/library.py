@@ -184,7 +184,7 @@ _RULES, _NULLS = ctypes.POINTER(DialectRules), ctypes.POINTER(NullTokens)
 _TEXTS = [c_void_p, c_void_p, c_void_p, c_int64]
 """A block, where its texts start and stop, how many there are."""
 
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # processor.c
     "bd_sources": (c_uint64, []),
     "bd_instruction_sets": (c_uint32, []),
@@ -317,7 +317,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # row_keys.c
     "bd_key_numbers": (None, [c_int64, *[c_void_p] * 4]),
     "bd_key_texts": (None, [c_int64, *[c_void_p] * 5]),
-    "bd_divide_rows": (None, [c_int64, *[c_void_p] * 3]),
+    "bd_divide_rows": (None, [c_int64, *[c_void_p] * 5]),
     "bd_find_repeated": (
         c_int64,
         [c_int64, c_void_p, c_bool, c_uint64, c_int64, c_void_p, c_int64, c_int64, c_void_p],
@@ -420,4 +420,4 @@ def address(array: np.ndarray) -> int:
     return array.ctypes.data  # the array interface describes structs field by field: 80 µs
 
 
-lib, level = load(_SIGNATURES)
+lib, level = load(SIGNATURES)

@@ -30,6 +30,8 @@ LARGEST_DEFAULT_BYTES = 2_000 * MB
 DEFAULT_SHARE = 1 / 4
 START_BYTES = 160 * MB
 """Python, the libraries, and the compiled kernels while they are loaded."""
+_FORK_SERVER_BYTES = 80 * MB
+"""The process that worker processes are forked from, which has imported what they need."""
 ADDRESS_BYTES = 700 * MB
 """Of address space, that Python and the libraries reserve."""
 IDLE_BYTES = 116 * MB
@@ -211,7 +213,8 @@ def budget_within(
         limit = default_limit(reach) + max(0, program_bytes - START_BYTES)
         limit = max(limit, smallest_limit(work, program_bytes, batch_sizes[:1]))
         if are_processes:
-            wanted = max(START_BYTES, program_bytes) + jobs * _usual_process(work, limit)
+            here = max(START_BYTES, program_bytes) + _FORK_SERVER_BYTES
+            wanted = here + jobs * _usual_process(work, limit)
             limit = max(limit, min(wanted, reach // 2))
     else:
         limit = given_bytes
@@ -278,7 +281,7 @@ def plan_processes(
     """
     record_bytes = work.record_within(limit_bytes)
     batch_bytes = _batch_bytes(limit_bytes, work, program_bytes, batch_sizes)
-    here = max(START_BYTES, program_bytes)
+    here = max(START_BYTES, program_bytes) + _FORK_SERVER_BYTES
     smallest = 0
     for n_jobs in range(jobs, 0, -1):
         for returns_memory, _, unit_bytes in _cuts(work, 1):

@@ -26,7 +26,7 @@ class CacheOptions:
         default=None,
     )
     cache_bytes: int = option(
-        "Keep so much of them at the most: what was used longest ago goes.",
+        "Size of that folder at most; the files used longest ago are removed.",
         SIZE,
         argument="cache_size",
         default_text="10GB",

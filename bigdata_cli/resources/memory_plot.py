@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigdata_cli.errors import MissingDependencyError, UsageError
-from bigdata_cli.io.whole_file import open_whole_file
+from bigdata_cli.resources.plots import FAINT, INK, LINE, new_axes, write_figure
 from bigdata_cli.resources.sizes import format_size
 
 if TYPE_CHECKING:
     from bigdata_cli.resources.recorder import MemoryRecord, Phase
 
-PLOT_SUFFIXES = (".png", ".svg", ".pdf")
-_LINE, _FILL, _LIMIT, _INK, _FAINT = "#1d4ed8", "#bfdbfe", "#b91c1c", "#1f2937", "#6b7280"
+_FILL, _LIMIT = "#bfdbfe", "#b91c1c"
 _SHADES = ("#f1f5f9", "#ffffff")
 _MB = 1e6
 _NAME_SHARE = 0.012
 """Of the width, that a letter of a phase's name takes."""
 
 
-def check_plot(path: Path) -> None:
-    """Raise UsageError for a suffix that is no picture's, MissingDependencyError without
-    matplotlib."""
-    if path.suffix.lower() not in PLOT_SUFFIXES:
-        raise UsageError(
-            f'--memory-plot: "{path.suffix}" of {path} is not a kind of picture',
-            hint=f"a name that ends in {', '.join(PLOT_SUFFIXES)}",
-        )
-    if find_spec("matplotlib") is None:
-        raise MissingDependencyError.for_extra("matplotlib", "plot", purpose="--memory-plot")
-
-
 def draw_memory(record: MemoryRecord, path: Path, *, title: str) -> None:
     """Draw a record into a .png, .svg or .pdf; raises OSError where it cannot be written."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = new_axes(title, x="seconds", y="resident memory, MB")
     seconds = [sample.seconds for sample in record.samples]
     megabytes = [sample.rss_bytes / _MB for sample in record.samples]
     end = max(seconds[-1], 0.01)
@@ -53,19 +33,10 @@ def draw_memory(record: MemoryRecord, path: Path, *, title: str) -> None:
     axes.set_ylim(0, top * 1.22)
     _shade_phases(axes, record.phases, end)
     axes.fill_between(seconds, megabytes, color=_FILL, alpha=0.75, linewidth=0, zorder=2)
-    axes.plot(seconds, megabytes, color=_LINE, linewidth=1.6, zorder=3)
+    axes.plot(seconds, megabytes, color=LINE, linewidth=1.6, zorder=3)
     _mark_limit(axes, record, end, is_far=is_far)
     _mark_peak(axes, record, end)
-    axes.set_xlabel("seconds", color=_INK)
-    axes.set_ylabel("resident memory, MB", color=_INK)
-    axes.set_title(title, loc="left", color=_INK, fontsize=12, fontweight="bold", pad=12)
-    axes.tick_params(colors=_FAINT)
-    axes.grid(axis="y", color="#e5e7eb", linewidth=0.8, zorder=1)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color("#9ca3af")
-    with open_whole_file(path) as file:
-        figure.savefig(file, dpi=150, format=path.suffix.lower()[1:])
+    write_figure(axes, path)
 
 
 def _shade_phases(axes: Any, phases: tuple[Phase, ...], end: float) -> None:
@@ -91,7 +62,7 @@ def _shade_phases(axes: Any, phases: tuple[Phase, ...], end: float) -> None:
             ha="center",
             va="top",
             fontsize=9,
-            color=_FAINT,
+            color=FAINT,
         )
 
 
@@ -131,7 +102,7 @@ def _mark_peak(axes: Any, record: MemoryRecord, end: float) -> None:
     highest = max(record.samples, key=lambda sample: sample.rss_bytes)
     place = highest.seconds, record.peak_bytes / _MB
     is_right = highest.seconds > 0.7 * end
-    axes.plot(*place, marker="o", markersize=6, color=_LINE, markeredgecolor="white", zorder=5)
+    axes.plot(*place, marker="o", markersize=6, color=LINE, markeredgecolor="white", zorder=5)
     axes.annotate(
         f"peak {format_size(record.peak_bytes)}",
         place,
@@ -141,7 +112,7 @@ def _mark_peak(axes: Any, record: MemoryRecord, end: float) -> None:
         va="top",
         fontsize=10,
         fontweight="bold",
-        color=_INK,
+        color=INK,
         bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "none", "alpha": 0.8},
         zorder=6,
     )

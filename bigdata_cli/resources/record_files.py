@@ -35,9 +35,9 @@ class RecordFiles:
         """Raise UsageError where a file cannot be written, MissingDependencyError without
         matplotlib; before any work."""
         if self.plot is not None:
-            from bigdata_cli.resources.memory_plot import check_plot
+            from bigdata_cli.resources.plots import check_plot
 
-            check_plot(self.plot)
+            check_plot(self.plot, "--memory-plot")
         for flag, path in (("--memory-plot", self.plot), ("--memory-log", self.log)):
             if path is None:
                 continue

@@ -28,7 +28,10 @@ class SampleOptions:
     kind: str
     n_rows: int | None = option("Rows, without the header.", NATURAL, argument="rows", default=None)
     n_bytes: int | None = option(
-        "Make about so many bytes instead, such as 100MB.", SIZE, argument="size", default=None
+        "Size of the file instead of rows, about, such as 100MB.",
+        SIZE,
+        argument="size",
+        default=None,
     )
     seed: int = option("The same seed makes the same bytes.", NATURAL, default=0)
     fraud_share: float = option(

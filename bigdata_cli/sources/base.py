@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from bigdata_cli.sources.csv.units import Unit
     from bigdata_cli.types.lattice import TypeOptions
 
-Portions = Callable[[int], tuple[int, int | None]]
+ShardLocator = Callable[[int], tuple[int, int | None]]
 """(shard, where it ends) of a position in a whole source: data bytes of text, rows of tables.
 None: no end. Positions do not go back."""
 
 
 def all_in_one(position: int) -> tuple[int, int | None]:
-    """The `Portions` of a source that is not divided."""
+    """The `ShardLocator` of a source that is not divided."""
     return 0, None
 
 
@@ -90,6 +90,9 @@ class PieceReader(Protocol):
     ) -> Unit:
         """The records that start in a piece, from `start` or where one seems to start."""
         ...
+
+    def expect(self, piece: ByteRange) -> None:
+        """Say that a piece will be parsed next, from its start to its end."""
 
     def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
         """The record that starts at a position of a file."""
@@ -217,7 +220,7 @@ class RowSource(Protocol):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.io.manifest_names import has_manifest, is_manifest_name
 from bigdata_cli.io.paths import (
     ENCRYPTED_PARQUET_MAGIC,
-    MANIFEST_NAME,
     PARQUET_MAGIC,
     expand_paths,
     is_json_lines_name,
@@ -81,10 +81,10 @@ def is_table(name: str, options: SourceOptions | None = None) -> bool:
     if isinstance(name, Url):
         return _is_table_at(name)
     if os.path.isdir(name):
-        return os.path.exists(os.path.join(name, MANIFEST_NAME))
+        return has_manifest(name)
     if not os.path.isfile(name):
         return False
-    if os.path.basename(name) == MANIFEST_NAME or is_parquet_name(name):
+    if is_manifest_name(os.path.basename(name)) or is_parquet_name(name):
         return True
     try:
         with open(name, "rb") as file:
@@ -97,7 +97,7 @@ def _is_table_at(url: Url) -> bool:
     """`is_table` of an address that `expand_paths` gave."""
     if url.snapshot is None:  # a folder, a member of an archive, or nothing
         return "::" not in url.name and is_folder(url)
-    if url.name == MANIFEST_NAME or is_parquet_name(url.name):
+    if is_manifest_name(url.name) or is_parquet_name(url.name):
         return True
     if not url.snapshot.has_ranges or not url.snapshot.bytes:
         return False

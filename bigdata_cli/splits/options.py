@@ -66,25 +66,24 @@ class SplitOptions:
     """How a dataset is split."""
 
     split: Mapping[str, float] | None = option(
-        "Split the dataset: the names, and the share of the rows that each gets; equal rows are in "
-        "the same one",
+        "Divide the rows into splits with these shares; equal rows are in the same split",
         SPLITS,
         group="Splits",
         default=None,
     )
     split_by: tuple[str, ...] = option(
-        "With --split: rows that are equal in these columns are in the same one",
+        "With --split: rows with equal values in these columns are in the same split",
         ALL_NAMES,
         default=(),
     )
 
     split_order: bool = option(
-        "With --split: by the order of the rows, so that the last ones are those of the last split",
+        "With --split: by the order of the rows, so that the last split has the last rows",
         default=False,
     )
     split_time: str | None = option(
-        "With --split: by the order of a column's values, such as times; equal ones are in the "
-        "same split",
+        "With --split: by the values of a column, such as times; equal values are in the same "
+        "split",
         metavar="COL",
         default=None,
     )
@@ -123,7 +122,7 @@ class SplitOptions:
                 hint="--split train=0.8,val=0.1,test=0.1",
             )
         if len(set(self.split_by)) < len(self.split_by):
-            raise UsageError("--split-by names a column twice")
+            raise UsageError("--split-by has a column twice")
 
 
 def fractions_of(split: Mapping[str, float]) -> list[Fraction]:

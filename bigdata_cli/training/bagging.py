@@ -17,8 +17,8 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.loaders.target import Target
 from bigdata_cli.training.bag import BAG_NAME, average, member_name, write_bag
+from bigdata_cli.training.course import ProgressListener
 from bigdata_cli.training.evaluate import Evaluation, HoldOutResult
-from bigdata_cli.training.loop import ProgressListener
 from bigdata_cli.training.metrics import measure
 from bigdata_cli.training.models import training_of
 from bigdata_cli.training.options import TrainOptions
@@ -61,7 +61,7 @@ def train_bag(
         last = result.hold_out, result.constant, result.stream.target
         del result
         gc.collect()  # graphs and variables refer to each other in circles
-    report = _bag_report(reports, logits, *last)
+    report = _bag_report(reports, logits, *last, options.measuring.metric)
     if folder is not None and report.saved is not None:
         write_bag(folder, options.bag, report.to_json(), suffix=suffix)
     return report
@@ -108,6 +108,7 @@ def _bag_report(
     hold_out: HoldOutResult,
     constant: np.ndarray,
     target: Target,
+    metric: str | None,
 ) -> TrainReport:
     """Return the report of a bag: sums over its members, and the verdict on their average.
 
@@ -117,9 +118,10 @@ def _bag_report(
         hold_out: That of the last member.
         constant: The logits of the best constant.
         target: What the members learn.
+        metric: What they are judged by; None for that of the task.
     """
     mean = average(target.task, logits)
-    metrics = measure(target.task, mean, hold_out.y, scale=target.scale)
+    metrics = measure(target.task, mean, hold_out.y, scale=target.scale, name=metric)
     trained = [report for report in reports if report.steps]
     if trained:
         first_loss = float(np.mean([report.first_loss for report in trained]))
@@ -148,7 +150,7 @@ def _bag_report(
         first_loss=first_loss,
         last_loss=last_loss,
         held_out_loss=hold_out.mean_loss(target.task, mean),
-        metric_value=Evaluation.of(metrics, target).value,
+        metric_value=Evaluation.of(metrics).value,
         member_metrics=tuple(report.metric_value for report in reports),
         notes=(
             *dict.fromkeys(note for report in reports for note in report.notes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.loaders.features import FeaturePlan
 from bigdata_cli.loaders.target import Target
 from bigdata_cli.strict_json import Count, JsonError, convert
+from bigdata_cli.training.course import Position
 from bigdata_cli.training.model import set_dropout_steps
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.saved import TrainedModel, check_new_model, load_model, save_model
+from bigdata_cli.training.tree_model import TreeModel, check_new_trees, load_trees, save_trees
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.dtype import Schema
 
@@ -25,15 +28,18 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
 
     epochs: Count
     steps: Count
+    windows: Count = 0
+    best_value: float | None = None
     options: dict[str, Any]
     dataset: str
 
 
-class Checkpoint:
+class Checkpoint(ABC):
     """Saves a model with the progress of its training, and loads it again.
 
     The file is written whole or not at all, with the state of the optimizer. The state of dropout
-    follows from the number of steps, and the order of the rows from the seed and the epoch.
+    follows from the number of steps, and the order of the rows from the seed and the epoch; so the
+    state of the stream is the epoch and the windows that were taken of it.
     """
 
     def __init__(
@@ -45,7 +51,7 @@ class Checkpoint:
         target: Target,
     ) -> None:
         self.path = path
-        self.saved_epochs = 0
+        self.saved = Position()
         self._options = options
         self._features = features
         self._target = target
@@ -56,7 +62,7 @@ class Checkpoint:
     def check(self) -> None:
         """Raise UsageError where the file cannot be written or may not be replaced."""
         path = self.path
-        check_new_model(path)
+        self._check_name()
         if path.is_dir():
             raise UsageError(f"--save: {path} is a folder")
         if path.exists() and not self._options.resume and not self._options.force:
@@ -64,37 +70,31 @@ class Checkpoint:
                 f"--save: {path} exists", hint="--resume continues from it, --force replaces it"
             )
 
-    def save(self, network: Any, epochs: int) -> None:
-        """Write the model after `epochs` epochs."""
-        from keras import ops
+    @abstractmethod
+    def _check_name(self) -> None:
+        """Raise UsageError where a model of this kind cannot have such a name."""
 
+    def _state(self, position: Position) -> dict[str, Any]:
+        """Return what a model is saved with, as plain JSON."""
         state = _State(
-            epochs=epochs,
-            steps=int(ops.convert_to_numpy(network.optimizer.iterations)),
+            epochs=position.epochs,
+            steps=position.steps,
+            windows=position.windows,
+            best_value=position.best_value,
             options=self._options.settled(),
             dataset=_fingerprint(self._dataset),
         )
-        model = TrainedModel(
-            keras_model=network,
-            features=self._features,
-            target=self._target,
-            schema=self._schema,
-            state=msgspec.structs.asdict(state),
-            preprocessing=preprocessing_of(self._dataset),
-        )
-        save_model(self.path, model)
-        self.saved_epochs = epochs
+        return msgspec.structs.asdict(state)
 
-    def load(self, *, backend: str, worker: int) -> tuple[Any, int]:
-        """Return the saved Keras model, and the epochs that it has had.
+    def _position(self, model: TrainedModel | TreeModel) -> Position:
+        """Return how far the training of a saved model is.
 
         Raises:
             UsageError: It was trained on other rows or with other options.
             DataError: The file is damaged.
         """
-        model = load_model(self.path, backend=backend)
         try:
-            state = convert(model.state, _State)
+            state = convert(dict(model.state), _State)
         except JsonError as error:
             raise DataError(f"{self.path} does not say how it was trained: {error}") from error
         self._check_columns(model)
@@ -110,13 +110,15 @@ class Checkpoint:
                 "version of bigdata trained it",
                 hint="--force instead of --resume trains from the start",
             )
-        if getattr(model.keras_model, "optimizer", None) is None:
-            raise DataError(f"{self.path} has no optimizer state")
-        set_dropout_steps(model.keras_model, state.steps, worker=worker)
-        self.saved_epochs = state.epochs
-        return model.keras_model, state.epochs
+        self.saved = Position(
+            epochs=state.epochs,
+            windows=state.windows,
+            steps=state.steps,
+            best_value=state.best_value,
+        )
+        return self.saved
 
-    def _check_columns(self, model: TrainedModel) -> None:
+    def _check_columns(self, model: TrainedModel | TreeModel) -> None:
         """Raise UsageError where the model reads other columns than this training would."""
         theirs = {column.name: column.dtype for column in model.schema}
         ours = {column.name: column.dtype for column in self._schema}
@@ -145,6 +147,61 @@ class Checkpoint:
                     f"{_shown(value)} now",
                     hint="use the same options; --force instead of --resume trains from the start",
                 )
+
+
+class NetworkCheckpoint(Checkpoint):
+    """The checkpoint of a network: a `.keras` file."""
+
+    def _check_name(self) -> None:
+        check_new_model(self.path)
+
+    def save(self, network: Any, position: Position) -> None:
+        """Write the model at a position."""
+        model = TrainedModel(
+            keras_model=network,
+            features=self._features,
+            target=self._target,
+            schema=self._schema,
+            state=self._state(position),
+            preprocessing=preprocessing_of(self._dataset),
+        )
+        save_model(self.path, model)
+        self.saved = position
+
+    def load(self, *, backend: str, worker: int) -> tuple[Any, Position]:
+        """Return the saved Keras model, and how far its training is; see `_position`."""
+        model = load_model(self.path, backend=backend)
+        position = self._position(model)
+        if getattr(model.keras_model, "optimizer", None) is None:
+            raise DataError(f"{self.path} has no optimizer state")
+        set_dropout_steps(model.keras_model, position.steps, worker=worker)
+        return model.keras_model, position
+
+
+class TreeCheckpoint(Checkpoint):
+    """The checkpoint of boosted trees: a `.trees` file. Its epochs are trees."""
+
+    def _check_name(self) -> None:
+        check_new_trees(self.path)
+
+    def save(self, booster: Any, position: Position) -> None:
+        """Write the trees that there are at a position."""
+        model = TreeModel(
+            booster=booster,
+            backend=self._options.model,
+            features=self._features,
+            target=self._target,
+            schema=self._schema,
+            state=self._state(position),
+            preprocessing=preprocessing_of(self._dataset),
+        )
+        save_trees(self.path, model)
+        self.saved = position
+
+    def load(self) -> tuple[Any, Position]:
+        """Return the saved booster, and how far its training is; see `_position`."""
+        model = load_trees(self.path)
+        return model.booster, self._position(model)
 
 
 def _shown(value: Any) -> str:

@@ -7,96 +7,33 @@ depends on how the rows are shared, and no row is left out.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.loaders.examples import Examples
 from bigdata_cli.loaders.target import Task
-from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.training.backends.base import Backend, Trainer, Worker
+from bigdata_cli.training.course import (
+    EpochRecord,
+    Listeners,
+    LoopResult,
+    Position,
+    Schedule,
+    TrainProgress,
+)
 from bigdata_cli.training.metrics import row_losses
 from bigdata_cli.training.stream import ExampleStream
 
 PREFETCH_WINDOWS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainProgress:
-    """The progress of a training; `loss` is the mean of the last steps."""
-
-    epoch: int
-    epochs: int
-    step: int
-    expected_steps: int
-    rows: int
-    loss: float
-
-    @property
-    def state(self) -> ProgressState:
-        """The same in the form of all progress."""
-        detail = f"epoch {self.epoch:,} of {self.epochs:,}, loss {self.loss:.4g}"
-        return ProgressState("training", self.step, self.expected_steps, "steps", detail)
-
-
-ProgressListener = Callable[[TrainProgress], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Epochs [first_epoch, epochs) to train.
-
-    Attributes:
-        batch_size: The rows of a step, of all workers.
-        class_weights: The weight of a row of each class (n_classes,).
-    """
-
-    first_epoch: int
-    epochs: int
-    batch_size: int
-    class_weights: np.ndarray | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopResult:
-    """The result of the steps.
-
-    Attributes:
-        losses: Of the model (steps,).
-        untrained_losses: Of the untrained model on the same rows (steps,).
-        rows: Rows learned from, by all workers.
-        timed_steps: Steps without those of the first window, in which much is compiled, where there
-            are others. `timed_rows`, `timed_seconds` and `waited_seconds` for rows are of these.
-        epoch_steps: The steps of each epoch (epochs,), of the last one as far as it came.
-        batch: A whole batch of this worker to time steps with; None where there was none.
-        epochs: The epochs that the model has had.
-    """
-
-    losses: np.ndarray
-    untrained_losses: np.ndarray
-    rows: int
-    seconds: float
-    timed_steps: int
-    timed_rows: int
-    timed_seconds: float
-    waited_seconds: float
-    batch: Examples | None
-    epochs: int
-    epoch_steps: tuple[int, ...] = ()
-
-    @property
-    def finite(self) -> bool:
-        return bool(np.isfinite(self.losses).all())
-
-    def last(self, steps: int) -> tuple[float, float]:
-        """Return the mean losses of the untrained and the trained model over the last steps."""
-        if len(self.losses) == 0:
-            return float("nan"), float("nan")
-        return float(self.untrained_losses[-steps:].mean()), float(self.losses[-steps:].mean())
+_UNHEARD = Listeners()
 
 
 class TrainingLoop:
@@ -108,18 +45,19 @@ class TrainingLoop:
         backend: Backend,
         stream: ExampleStream,
         schedule: Schedule,
-        *,
-        progress: ProgressListener | None = None,
-        after_epoch: Callable[[int], None] | None = None,
+        listeners: Listeners = _UNHEARD,
     ) -> None:
-        """Make a loop; it calls `after_epoch` with the number of epochs done."""
+        """Make a loop."""
         self._trainer = trainer
         self._backend = backend
         self._stream = stream
         self._target = stream.target
         self._schedule = schedule
-        self._progress = progress
-        self._after_epoch = after_epoch
+        self._listeners = listeners
+        self._records: list[EpochRecord] = []
+        self._rates: list[float] = []
+        self._best: Any = None
+        self._saved_at = time.monotonic()
         self._start = np.array(stream.target.start)[np.newaxis]
         self._losses: list[np.ndarray] = []
         self._windows: list[tuple[int, int, float, float]] = []
@@ -131,23 +69,63 @@ class TrainingLoop:
     def run(self) -> LoopResult:
         """Train until the end, or until a loss is not finite."""
         began = time.perf_counter()
-        schedule, n_done = self._schedule, self._schedule.first_epoch
+        schedule, n_done = self._schedule, self._schedule.start.epochs
+        stopping = self._listeners.stopping
+        if stopping is not None and schedule.start.best_value is not None:
+            stopping.go_on(n_done, schedule.start.best_value)
+            self._best = self._trainer.snapshot()
         items = _windows(self._stream, schedule)
         with closing(Prefetch(items, depth=PREFETCH_WINDOWS, name="examples")) as windows:
-            for epoch in range(schedule.first_epoch, schedule.epochs):
+            for epoch in range(schedule.start.epochs, schedule.epochs):
                 n_before = self._n_steps
                 is_finite = self._epoch(windows, epoch)
                 self._epoch_steps.append(self._n_steps - n_before)
                 if not is_finite:
                     break
                 n_done = epoch + 1
-                if self._after_epoch is not None:
-                    self._after_epoch(n_done)
+                self._end_epoch(n_done)
+                if stopping is not None and stopping.is_over(n_done):
+                    break
+        if self._best is not None:
+            self._trainer.restore(self._best)
         return self._result(time.perf_counter() - began, n_done)
+
+    def _end_epoch(self, epochs: int) -> None:
+        """Measure the model after an epoch, and save it where it is to be kept."""
+        listeners, stopping = self._listeners, self._listeners.stopping
+        watched = None if listeners.watch is None else listeners.watch()
+        n_steps = self._epoch_steps[-1]
+        losses = np.concatenate([np.empty((0, 2)), *self._losses])[-n_steps:, 0]
+        record = EpochRecord(
+            epoch=epochs,
+            last_step=self._schedule.start.steps + self._n_steps,
+            loss=float(losses.mean()) if n_steps else math.nan,
+            watched=watched,
+            learning_rate=self._rates[-1] if self._rates else math.nan,
+        )
+        self._records.append(record)
+        if listeners.writer is not None:
+            listeners.writer.epoch(record)
+        is_kept = True
+        if stopping is not None and watched is not None:
+            is_kept = stopping.is_best(epochs, watched.value)
+            if is_kept:
+                self._best = self._trainer.snapshot()
+        if is_kept:
+            value = None if stopping is None else stopping.best_value
+            self._save(Position(epochs=epochs, best_value=value))
+
+    def _save(self, position: Position) -> None:
+        if self._listeners.save is not None:
+            steps = self._schedule.start.steps + self._n_steps
+            self._listeners.save(replace(position, steps=steps))
+            self._saved_at = time.monotonic()
 
     def _epoch(self, windows: Iterator[Examples | None], epoch: int) -> bool:
         """Train one epoch; return False where a loss was not finite."""
         ended = False
+        start = self._schedule.start
+        n_windows = start.windows if epoch == start.epochs else 0
         while True:
             began = time.perf_counter()
             window = None if ended else next(windows)
@@ -161,8 +139,12 @@ class TrainingLoop:
             self._windows.append((len(losses), int(rows.sum()), seconds, waited))
             if not np.isfinite(losses[:, 0]).all():
                 return False
-            if self._progress is not None and len(losses):
-                self._progress(self._progress_at(epoch, float(losses[:, 0].mean())))
+            n_windows += 1
+            if self._listeners.progress is not None and len(losses):
+                self._listeners.progress(self._progress_at(epoch, float(losses[:, 0].mean())))
+            is_due = time.monotonic() - self._saved_at >= self._listeners.save_every_seconds
+            if is_due and self._listeners.stopping is None:
+                self._save(Position(epochs=epoch, windows=n_windows))
 
     def _all(self, ended: bool) -> bool:
         """Whether every worker is at the end of the epoch."""
@@ -186,9 +168,11 @@ class TrainingLoop:
         if window is None:
             window = self._stream.no_examples()
         weights = self._weights(window.y)
-        pending, first = [], 0
+        pending: list[Any] = []
+        first = 0
         for size, total in zip(mine.tolist(), totals.tolist(), strict=True):
             batch = slice(first, first + size)
+            self._set_learning_rate(len(pending))
             pending.append(self._trainer.step(window.take(batch), weights[batch], total))
             first += size
         untrained = row_losses(self._target.task, self._start, window.y) * weights
@@ -196,10 +180,22 @@ class TrainingLoop:
         parts = np.stack([self._trainer.losses(pending), sums / totals], axis=1)
         losses = self._backend.gather(parts).sum(axis=0)
         self._losses.append(losses)
+        if self._listeners.writer is not None:
+            first_step = self._schedule.start.steps + self._n_steps + 1
+            rates = np.array(self._rates[-len(losses) :])
+            self._listeners.writer.steps(first_step, losses[:, 0], rates)
         self._n_steps += len(losses)
         self._n_rows += int(totals.sum())
         self._keep_batch(window, int(mine[0]))
         return losses
+
+    def _set_learning_rate(self, n_pending: int) -> None:
+        """Set the learning rate of the next step, after those that are not counted yet."""
+        rates, start = self._schedule.learning_rate, self._schedule.start
+        rate = rates.at(start.steps + self._n_steps + n_pending)
+        if not rates.is_constant:
+            self._trainer.set_learning_rate(rate)
+        self._rates.append(rate)
 
     def _sizes(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of rows of each worker in each step of a window: (steps, workers)."""
@@ -220,7 +216,7 @@ class TrainingLoop:
 
     def _progress_at(self, epoch: int, loss: float) -> TrainProgress:
         schedule = self._schedule
-        n_epochs = schedule.epochs - schedule.first_epoch
+        n_epochs = schedule.epochs - schedule.start.epochs
         return TrainProgress(
             epoch=epoch + 1,
             epochs=schedule.epochs,
@@ -232,6 +228,7 @@ class TrainingLoop:
 
     def _result(self, seconds: float, epochs: int) -> LoopResult:
         table = np.concatenate([np.empty((0, 2)), *self._losses])
+        stopping = self._listeners.stopping
         timed = self._windows[1:] or self._windows
         return LoopResult(
             losses=table[:, 0],
@@ -245,11 +242,17 @@ class TrainingLoop:
             batch=self._batch,
             epochs=epochs,
             epoch_steps=tuple(self._epoch_steps),
+            learning_rates=np.array(self._rates),
+            records=tuple(self._records),
+            best_epoch=None if stopping is None else stopping.best_step,
         )
 
 
 def _windows(stream: ExampleStream, schedule: Schedule) -> Generator[Examples | None]:
     """Yield the windows of all epochs, and None after each epoch."""
-    for epoch in range(schedule.first_epoch, schedule.epochs):
-        yield from stream.epoch(epoch)
+    start = schedule.start
+    for epoch in range(start.epochs, schedule.epochs):
+        # All of the first epoch is read: it shows which rows are held out.
+        n_before = start.windows if epoch == start.epochs else 0
+        yield from islice(stream.epoch(epoch), n_before, None)
         yield None

@@ -1,35 +1,64 @@
-"""Losses and metrics of predictions, in memory that does not grow with their number.
-
-The area under the ROC curve is the share of pairs of a positive and a negative row in which the
-positive one has the higher score, a tie counting half: the Mann-Whitney statistic (Hanley and
-McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
-Radiology 143, 1982). So the counts of both classes at each distinct score are enough. Where there
-are more distinct scores than `max_bins`, neighbours are counted together, by the leading bits of
-the score's number among all floats; pairs within a bin of several scores are taken as ties then,
-and half of them is the most by which that can be wrong.
-"""
+"""Losses and metrics of predictions, in memory that does not grow with their number."""
 
 from __future__ import annotations
 
 import math
-from operator import mul
+from dataclasses import dataclass
 
 import numpy as np
 
-from bigdata_cli.loaders.target import Task
+from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.target import Target, Task
+from bigdata_cli.training.roc import MAX_BINS, RocAuc
 
-MAX_BINS = 1 << 17
-"""Of 40 bytes each."""
-_HEAVY = 8
-"""A score of more than this share of `max_bins` rows stays alone, however wide the bins become: it
-is of a network that is dead for many rows, and its ties are real ones."""
-_PENDING_ROWS = 1 << 17
-_SIGN = np.uint64(1 << 63)
-_KEY_BITS = 64
-_BIN = np.dtype(
-    [("low", "u8"), ("high", "u8"), ("negatives", "i8"), ("positives", "i8"), ("alone", "?")],
-    align=True,
-)
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric: its name in a report, what it is of, and whether more of it is better."""
+
+    label: str
+    tasks: tuple[Task, ...]
+    is_higher_better: bool = True
+
+    def gain(self, value: float, other: float) -> float:
+        """Return by how much a value is better than another."""
+        return value - other if self.is_higher_better else other - value
+
+
+_ALL, _NAMED = tuple(Task), (Task.BINARY, Task.CLASSES)
+METRICS = {
+    "auc": Metric(label="AUC", tasks=(Task.BINARY,)),
+    "average-precision": Metric(label="average precision", tasks=(Task.BINARY,)),
+    "accuracy": Metric(label="accuracy", tasks=_NAMED),
+    "balanced-accuracy": Metric(label="balanced accuracy", tasks=_NAMED),
+    "f1": Metric(label="F1", tasks=_NAMED),
+    "log-loss": Metric(label="log loss", tasks=_NAMED, is_higher_better=False),
+    "rmse": Metric(label="RMSE", tasks=(Task.REGRESSION,), is_higher_better=False),
+    "mae": Metric(label="MAE", tasks=(Task.REGRESSION,), is_higher_better=False),
+    "r2": Metric(label="R²", tasks=(Task.REGRESSION,)),
+}
+"""The metrics, as scikit-learn defines them. F1 is of the second of two values, and of classes the
+mean over those that there are, as is the balanced accuracy."""
+_DEFAULTS = {Task.BINARY: "auc", Task.CLASSES: "accuracy", Task.REGRESSION: "rmse"}
+
+
+def metric_of(target: Target, name: str | None = None) -> str:
+    """Return the name of the metric for a label: the given one, or that of its task.
+
+    Raises:
+        UsageError: It is not of such a label.
+    """
+    if name is None:
+        return _DEFAULTS[target.task]
+    if target.task not in METRICS[name].tasks:
+        fitting = [one for one, metric in METRICS.items() if target.task in metric.tasks]
+        kinds = {Task.BINARY: "has two values", Task.CLASSES: "is of classes"}
+        raise UsageError(
+            f'--metric {name}: the label "{target.column.name}" '
+            f"{kinds.get(target.task, 'is a number')}",
+            hint=f"--metric {', '.join(fitting)}",
+        )
+    return name
 
 
 def row_losses(task: Task, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -50,150 +79,31 @@ def row_losses(task: Task, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     return log_sum[rows] - logits[rows, y.astype(np.intp)]
 
 
-class RocAuc:
-    """The AUC of scores that come in blocks; exact up to `max_bins` distinct scores.
-
-    >>> streamed = RocAuc()
-    >>> streamed.add(np.array([0.1, 0.4]), np.array([0, 0]))
-    >>> streamed.add(np.array([0.35, 0.8]), np.array([1, 1]))
-    >>> streamed.value, streamed.error_bound
-    (0.75, 0.0)
-    """
-
-    def __init__(self, max_bins: int = MAX_BINS) -> None:
-        self._max_bins = max_bins
-        self._shift = 0
-        self._nan_scores = 0
-        # Per bin, in the order of the scores: its lowest and highest key, negatives and positives.
-        self._bins = np.empty(0, _BIN)
-        self._pending: list[tuple[np.ndarray, np.ndarray]] = []
-        self._pending_rows = 0
-
-    def add(self, scores: np.ndarray, y: np.ndarray) -> None:
-        """Count rows: scores (rows,) of any float dtype, y (rows,) 0 or 1."""
-        known = ~np.isnan(scores)
-        if not known.all():
-            self._nan_scores += int(len(scores) - known.sum())
-            scores, y = scores[known], y[known]
-        self._pending.append((score_keys(scores), np.asarray(y) > 0.5))
-        self._pending_rows += len(scores)
-        if self._pending_rows >= _PENDING_ROWS:
-            self._count_pending()
-
-    @property
-    def value(self) -> float:
-        """The AUC; NaN where a class is absent or a score is NaN."""
-        return self._result()[0]
-
-    @property
-    def error_bound(self) -> float:
-        """The largest possible error of the value; 0.0 where it is exact."""
-        return self._result()[1]
-
-    def _result(self) -> tuple[float, float]:
-        self._count_pending()
-        negatives, positives = self._bins["negatives"], self._bins["positives"]
-        pairs = int(negatives.sum()) * int(positives.sum())
-        if not pairs or self._nan_scores:
-            return math.nan, math.nan
-        below = np.cumsum(negatives) - negatives
-        # In Python's integers: twice the pairs of a few billion rows are beyond 64 bits.
-        twice = sum(map(mul, positives.tolist(), (2 * below + negatives).tolist()))
-        several = self._bins["low"] != self._bins["high"]
-        unsure = sum(map(mul, positives[several].tolist(), negatives[several].tolist()))
-        return twice / (2 * pairs), unsure / (2 * pairs)
-
-    def _count_pending(self) -> None:
-        if not self._pending_rows:
-            return
-        keys = np.concatenate([keys for keys, _ in self._pending])
-        positive = np.concatenate([positive for _, positive in self._pending])
-        self._pending, self._pending_rows = [], 0
-        order = np.argsort(keys)
-        keys, positive = keys[order], positive[order]
-        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-        bins = np.empty(len(starts), _BIN)
-        bins["low"] = bins["high"] = keys[starts]
-        bins["positives"] = np.add.reduceat(positive.astype(np.int64), starts)
-        bins["negatives"] = np.diff(starts, append=len(keys)) - bins["positives"]
-        bins["alone"] = False
-        self._join(bins)
-
-    def _join(self, bins: np.ndarray) -> None:
-        """Add bins, and widen all of them until there are at most `max_bins`."""
-        joined = np.concatenate([self._bins, bins])
-        # Stable, as both are sorted already and that sort goes by runs.
-        joined = joined[np.argsort(joined["low"], kind="stable")]
-        joined = _grouped(joined, self._shift)
-        if len(joined) > self._max_bins:
-            rows = joined["negatives"] + joined["positives"]
-            heavy = rows * self._max_bins > _HEAVY * rows.sum()
-            joined["alone"] = heavy & (joined["low"] == joined["high"])
-            self._shift = _least_shift(joined, self._max_bins)
-            joined = _grouped(joined, self._shift)
-        self._bins = joined
-
-
-def score_keys(scores: np.ndarray) -> np.ndarray:
-    """Map scores, without NaN, to uint64 (rows,) that have the same order.
-
-    The bits of a float64 without its sign are in the order of its magnitude.
-
-    >>> keys = score_keys(np.array([-np.inf, -1.5, -0.0, 0.0, 1e-300, np.inf]))
-    >>> bool((np.diff(keys) > 0)[[0, 1, 3, 4]].all()), bool(keys[2] == keys[3])
-    (True, True)
-    """
-    bits = (scores.astype(np.float64) + 0.0).view(np.uint64)  # -0.0 + 0.0 is 0.0
-    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
-
-
-def _grouped(bins: np.ndarray, shift: int) -> np.ndarray:
-    """Merge sorted bins whose keys are equal without the last `shift` bits."""
-    bins = _summed(bins, bins["low"][1:] != bins["low"][:-1])
-    return _summed(bins, _borders(bins, shift)) if shift else bins
-
-
-def _summed(bins: np.ndarray, borders: np.ndarray) -> np.ndarray:
-    """Merge sorted bins (n,) where there is no border between them: bool (n - 1,)."""
-    if len(bins) == 0:
-        return bins
-    starts = np.flatnonzero(np.r_[True, borders])
-    summed = np.empty(len(starts), _BIN)
-    summed["low"] = bins["low"][starts]
-    summed["high"] = np.maximum.reduceat(bins["high"], starts)
-    summed["alone"] = np.logical_or.reduceat(bins["alone"], starts)
-    for name in ("negatives", "positives"):
-        summed[name] = np.add.reduceat(bins[name], starts)
-    return summed
-
-
-def _borders(bins: np.ndarray, shift: int) -> np.ndarray:
-    """Return between which neighbours with different lowest keys a border is: bool (n - 1,)."""
-    differing = bins["low"][1:] ^ bins["low"][:-1]
-    return (differing >> np.uint64(shift) != 0) | bins["alone"][1:] | bins["alone"][:-1]
-
-
-def _least_shift(bins: np.ndarray, max_bins: int) -> int:
-    """Return the smallest number of last bits to ignore so that at most `max_bins` remain."""
-    for shift in range(1, _KEY_BITS):
-        if np.count_nonzero(_borders(bins, shift)) < max_bins:
-            return shift
-    return _KEY_BITS - 1
-
-
 class TaskMetrics:
     """The loss and the metric of predictions that come in blocks.
 
-    The loss is the mean over the rows, in a regression of the standardised label. The metric is
-    AUC, accuracy, or RMSE in the label's units. Rows without a label are counted and left out.
+    The loss is the mean over the rows, in a regression of the standardised label. RMSE and MAE are
+    in the label's units. Rows without a label are counted and left out.
     """
 
-    def __init__(self, task: Task, *, scale: float = 1.0, max_bins: int = MAX_BINS) -> None:
+    def __init__(
+        self,
+        task: Task,
+        *,
+        name: str | None = None,
+        scale: float = 1.0,
+        max_bins: int = MAX_BINS,
+    ) -> None:
+        """Count nothing yet; name: one of METRICS, None for that of the task."""
+        self.name = name or _DEFAULTS[task]
         self._task = task
         self._scale = scale
-        self._auc = RocAuc(max_bins)
+        self._ranks = RocAuc(max_bins)
+        self._has_ranks = self.name in ("auc", "average-precision")
+        self._confusion: np.ndarray = np.zeros((0, 0), np.int64)
         self._loss_sum = 0.0
-        self._n_correct = 0
+        self._absolute_sum = 0.0
+        self._y = np.zeros(2)
         self.rows = 0
         self.null_labels = 0
 
@@ -208,10 +118,15 @@ class TaskMetrics:
         self.rows += len(y)
         with np.errstate(all="ignore"):  # a loss that is not finite says so itself
             self._loss_sum += float(row_losses(self._task, logits, y).sum())
-        if self._task is Task.BINARY:
-            self._auc.add(logits[:, 0], y)
-        elif self._task is Task.CLASSES:
-            self._n_correct += int((logits.argmax(axis=1) == y).sum())
+            if self._task is Task.REGRESSION:
+                self._absolute_sum += float(np.abs(logits[:, 0] - y).sum())
+                exact = y.astype(np.float64)
+                self._y += exact.sum(), np.square(exact).sum()
+                return
+        if self._has_ranks:
+            self._ranks.add(logits[:, 0], y)
+        counts = confusion_of(self._task, logits, y)
+        self._confusion = counts + (self._confusion if self._confusion.size else 0)
 
     @property
     def loss(self) -> float:
@@ -220,24 +135,67 @@ class TaskMetrics:
 
     @property
     def value(self) -> float:
-        """AUC, accuracy or RMSE; NaN where it is not defined."""
-        if not self.rows:
-            return math.nan
-        if self._task is Task.BINARY:
-            return self._auc.value
-        if self._task is Task.CLASSES:
-            return self._n_correct / self.rows
-        return math.sqrt(self.loss) * self._scale
+        """The metric; NaN where it is not defined."""
+        return self._result()[0]
 
     @property
     def error_bound(self) -> float:
         """The largest possible error of the value, but for rounding."""
-        return self._auc.error_bound if self._task is Task.BINARY else 0.0
+        return self._result()[1]
+
+    def _result(self) -> tuple[float, float]:
+        if not self.rows:
+            return math.nan, 0.0
+        if self.name == "auc":
+            return self._ranks.value, self._ranks.error_bound
+        if self.name == "average-precision":
+            return self._ranks.average_precision()
+        return self._exact(), 0.0
+
+    def _exact(self) -> float:
+        if self.name == "log-loss":
+            return self.loss
+        if self.name == "rmse":
+            return math.sqrt(self.loss) * self._scale
+        if self.name == "mae":
+            return self._absolute_sum / self.rows * self._scale
+        if self.name == "r2":
+            spread = self._y[1] - self._y[0] ** 2 / self.rows
+            return 1 - self._loss_sum / float(spread) if spread > 0 else math.nan
+        return self._of_confusion()
+
+    def _of_confusion(self) -> float:
+        counts = self._confusion
+        right, labelled, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+        if self.name == "accuracy":
+            return float(right.sum() / self.rows)
+        if self.name == "balanced-accuracy":
+            there = labelled > 0
+            return float((right[there] / labelled[there]).mean())
+        there = labelled + predicted > 0
+        f1 = np.zeros(len(right))
+        f1[there] = 2 * right[there] / (labelled + predicted)[there]
+        return float(f1[1] if self._task is Task.BINARY else f1[there].mean())
 
 
-def measure(task: Task, logits: np.ndarray, y: np.ndarray, *, scale: float = 1.0) -> TaskMetrics:
+def confusion_of(task: Task, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Count rows by label and prediction: int64 (classes, classes), a row for each label."""
+    n_classes = max(2, logits.shape[1])
+    found = logits[:, 0] > 0 if task is Task.BINARY else logits.argmax(axis=1)
+    places = y.astype(np.int64) * n_classes + found.astype(np.int64)
+    return np.bincount(places, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def measure(
+    task: Task,
+    logits: np.ndarray,
+    y: np.ndarray,
+    *,
+    scale: float = 1.0,
+    name: str | None = None,
+) -> TaskMetrics:
     """Return the exact metrics of predictions that are all in memory; see `TaskMetrics.add`."""
-    metrics = TaskMetrics(task, scale=scale, max_bins=len(y) + 1)
+    metrics = TaskMetrics(task, name=name, scale=scale, max_bins=len(y) + 1)
     metrics.add(logits, y)
     return metrics
 

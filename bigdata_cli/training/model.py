@@ -7,13 +7,15 @@ saved. The initial weights are NumPy's: with one seed they are equal on all of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bigdata_cli.loaders.features import EMBEDDING_WIDTH, CodeFeature, FeaturePlan
 from bigdata_cli.loaders.target import Target, Task
-from bigdata_cli.training.options import DROPOUT, HIDDEN_UNITS, OPTIMIZERS
+from bigdata_cli.training.learning_options import OptimizerOptions
+from bigdata_cli.training.options import DROPOUT, HIDDEN_UNITS
 
 LEARNING_RATE = 2e-3
 EMBEDDING_LIMIT = 0.05
@@ -27,8 +29,7 @@ def build_network(
     hidden: Sequence[int] = HIDDEN_UNITS,
     dropout: float = DROPOUT,
     seed: int = 0,
-    learning_rate: float = LEARNING_RATE,
-    optimizer: str = OPTIMIZERS[0],
+    optimizing: OptimizerOptions | None = None,
 ) -> Any:
     """Build a perceptron on normalised features, compiled with its optimizer.
 
@@ -43,11 +44,12 @@ def build_network(
         hidden: The units of each hidden layer.
         dropout: The share of the units that a step drops.
         seed: Of the weights and of dropout; no global state changes.
-        learning_rate: Of the optimizer.
-        optimizer: One of OPTIMIZERS.
+        optimizing: The optimizer, the penalty of the weights, and the precision.
     """
     import keras
 
+    optimizing = optimizing or OptimizerOptions()
+    made_as = _LayerOptions.of(optimizing)
     random = np.random.default_rng(seed)
     inputs, parts = [], []
     if features.width:
@@ -57,18 +59,35 @@ def build_network(
         codes = keras.Input((len(features.codes),), dtype="int32", name="codes")
         inputs.append(codes)
         parts += [
-            _encoded(codes[:, place], place, feature)
+            _encoded(codes[:, place], place, feature, made_as)
             for place, feature in enumerate(features.codes)
         ]
-    x = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="features")(parts)
+    x = (
+        parts[0]
+        if len(parts) == 1
+        else keras.layers.Concatenate(name="features", dtype=made_as.dtype)(parts)
+    )
     for depth, units in enumerate(hidden):
         x = keras.layers.Dense(
-            units, activation="relu", kernel_initializer="zeros", name=f"hidden_{depth}"
+            units,
+            activation="relu",
+            kernel_initializer="zeros",
+            kernel_regularizer=made_as.penalty(),
+            dtype=made_as.dtype,
+            name=f"hidden_{depth}",
         )(x)
         if dropout:
             layer_seed = int(random.integers(_SEEDS))
-            x = keras.layers.Dropout(dropout, seed=layer_seed, name=f"dropout_{depth}")(x)
-    outputs = keras.layers.Dense(len(target.start), kernel_initializer="zeros", name="label")(x)
+            x = keras.layers.Dropout(
+                dropout, seed=layer_seed, dtype=made_as.dtype, name=f"dropout_{depth}"
+            )(x)
+    outputs = keras.layers.Dense(
+        len(target.start),
+        kernel_initializer="zeros",
+        kernel_regularizer=made_as.penalty(),
+        dtype="float32",  # the loss is computed in it
+        name="label",
+    )(x)
     network = keras.Model(inputs, outputs, name="perceptron")
     network.set_weights(_initial_weights(network, target, random))
     kinds = {
@@ -77,12 +96,30 @@ def build_network(
         "sgd": keras.optimizers.SGD,
         "rmsprop": keras.optimizers.RMSprop,
     }
-    network.compile(optimizer=kinds[optimizer](learning_rate))
+    network.compile(optimizer=kinds[optimizing.name](optimizing.learning_rate or LEARNING_RATE))
     network.optimizer.build(network.trainable_variables)
     return network
 
 
-def _encoded(codes: Any, place: int, feature: CodeFeature) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class _LayerOptions:
+    """How layers are made: the policy of their precision, and the weight of their penalty."""
+
+    dtype: str
+    l2: float | None
+
+    @classmethod
+    def of(cls, optimizing: OptimizerOptions) -> _LayerOptions:
+        dtype = "mixed_bfloat16" if optimizing.mixed_precision else "float32"
+        return cls(dtype=dtype, l2=optimizing.l2)
+
+    def penalty(self) -> Any:
+        import keras
+
+        return keras.regularizers.L2(self.l2) if self.l2 else None
+
+
+def _encoded(codes: Any, place: int, feature: CodeFeature, made_as: _LayerOptions) -> Any:
     """Encode a column of codes: one-hot, all 0 for null, or an embedding with row 0 for null."""
     import keras
 
@@ -92,6 +129,8 @@ def _encoded(codes: Any, place: int, feature: CodeFeature) -> Any:
         feature.n_values + 1,
         EMBEDDING_WIDTH,
         embeddings_initializer="zeros",
+        embeddings_regularizer=made_as.penalty(),
+        dtype=made_as.dtype,
         name=f"embedding_{place}",
     )(codes + 1)
 
@@ -126,6 +165,11 @@ def network_row_losses(task: Task, logits: Any, y: Any) -> Any:
     if task is Task.BINARY:
         return ops.binary_crossentropy(y, logits[:, 0], from_logits=True)
     return ops.square(logits[:, 0] - y)
+
+
+def penalty_of(network: Any, n_replicas: int = 1) -> Any:
+    """Return a replica's part of the penalty of the weights, as a tensor; 0 where there is none."""
+    return sum(network.losses) / n_replicas if network.losses else 0.0
 
 
 def set_dropout_steps(network: Any, steps: int, *, worker: int = 0) -> None:

@@ -24,8 +24,8 @@ from bigdata_cli.resources.recorder import MemoryRecord, record_memory
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.bag import Bag, load_predictor
 from bigdata_cli.training.evaluate import Evaluation
-from bigdata_cli.training.metrics import TaskMetrics
-from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.training.metrics import METRICS, TaskMetrics
+from bigdata_cli.training.predict_options import PredictOptions
 from bigdata_cli.training.predict_rows import RowsToPredict, rows_to_predict
 from bigdata_cli.training.prediction_table import PredictionColumns, TableWriter, decoded_column
 from bigdata_cli.training.saved import TrainedModel
@@ -216,9 +216,9 @@ class _Predictions:
         notes = [*self._rows.notes, *self._encoder.notes]
         evaluation = None
         if self._encoder.has_label:
-            evaluation = Evaluation.of(self._metrics, target)
+            evaluation = Evaluation.of(self._metrics)
         else:
-            notes.append(f"no {target.metric}: {self._encoder.label_problem}")
+            notes.append(f"no {METRICS[self._metrics.name].label}: {self._encoder.label_problem}")
         not_finite = self._columns.not_finite
         if not_finite:
             notes.append(f"{not_finite:,} rows have no prediction, as it is not finite")

@@ -13,8 +13,7 @@ from msgspec import structs
 
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.places import is_file
+from bigdata_cli.io.manifest_names import has_manifest, is_manifest_name
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
@@ -22,7 +21,7 @@ from bigdata_cli.sources.tally import Tally
 from bigdata_cli.sources.typed_rows import TypedRows, source_rows
 from bigdata_cli.strict_json import JsonError
 from bigdata_cli.training.evaluate import as_dataset
-from bigdata_cli.training.options import PredictOptions
+from bigdata_cli.training.predict_options import PredictOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.types.dtype import Column, Kind, Schema, kind_of
 from bigdata_cli.url import Place
@@ -80,8 +79,8 @@ def rows_to_predict(
     done = model.preprocessing
     if done is None:
         raise UsageError(
-            f"{given} is no dataset, and the model does not say how its own was made: it was saved "
-            "before models did",
+            f"{given} is not a dataset, and this model does not record how to prepare a file: "
+            "it was saved by an older version",
             hint=f"bigdata convert '{given}' --like DATASET, which it was trained on, makes one to "
             "predict",
         )
@@ -113,7 +112,7 @@ def rows_to_predict(
 def _is_dataset(given: Place | Dataset) -> bool:
     if isinstance(given, Dataset):
         return True
-    return given.name == MANIFEST_NAME or is_file(given / MANIFEST_NAME)
+    return is_manifest_name(given.name) or has_manifest(given)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from bigdata_cli.loaders.target import Target, Task
 from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.recorder import MemoryRecord
 from bigdata_cli.training.backends.base import Backend
+from bigdata_cli.training.course import LoopResult
 from bigdata_cli.training.evaluate import HoldOutResult
-from bigdata_cli.training.loop import LoopResult
+from bigdata_cli.training.importance import Importance
 from bigdata_cli.training.options import TrainOptions
 from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.throughput import Throughput
@@ -56,7 +57,11 @@ class TrainReport(ShortRepr):
         saved: The file of the model, or the folder of the bag.
         member_metrics: The metrics of the models of a bag. Its own metric and held-out loss are
             those of their average; everything else is a sum or a mean.
-        trees: The rounds of boosting; 0 of a network.
+        trees: The rounds of boosting, `resumed_trees` of them before; 0 of a network.
+        fold_metrics: The metrics of the folds of a cross-validation, whose mean is `metric_value`.
+            Losses and numbers of rows to train on are means, too.
+        importance: Of the columns, the largest first, where it was asked for.
+        best_epoch: Where early stopping chose it: the epoch, or tree, that the model is of.
         predicted_memory_bytes: The peak of the process, and predicted_disk_bytes the cache, as
             predicted before training; None of networks.
         memory: Over time, with its phases.
@@ -120,6 +125,10 @@ class TrainReport(ShortRepr):
     reason: str
     member_metrics: tuple[float | None, ...] = ()
     trees: int = 0
+    resumed_trees: int = 0
+    best_epoch: int | None = None
+    fold_metrics: tuple[float | None, ...] = ()
+    importance: tuple[Importance, ...] = ()
     predicted_memory_bytes: int | None = None
     predicted_disk_bytes: int | None = None
     peak_memory_bytes: int = 0
@@ -134,8 +143,9 @@ class TrainReport(ShortRepr):
             values[name] = None if values[name] is None else str(values[name])
         values["versions"] = dict(self.versions)
         values["pace"] = None if self.pace is None else _finite(self.pace.to_json())
-        for name in ("features", "hidden", "devices", "notes", "member_metrics"):
+        for name in ("features", "hidden", "devices", "notes", "member_metrics", "fold_metrics"):
             values[name] = list(values[name])
+        values["importance"] = [one.to_json() for one in self.importance]
         return _finite(values)
 
 
@@ -170,7 +180,10 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """All that is known at the end; `first_epoch` epochs were trained before."""
+    """All that is known at the end; `first_epoch` epochs were trained before.
+
+    course: The losses of each step; of trees by tree, while `loop` has those at the end.
+    """
 
     options: TrainOptions
     stream: ExampleStream
@@ -180,6 +193,8 @@ class TrainingResult:
     totals: Totals
     class_weights: np.ndarray | None
     first_epoch: int
+    course: LoopResult | None = None
+    importance: tuple[Importance, ...] = ()
 
     @property
     def constant(self) -> np.ndarray:
@@ -236,11 +251,13 @@ class TrainingResult:
             last_loss=last_loss,
             held_out_loss=hold_out.mean_loss(target.task, hold_out.logits),
             constant_loss=hold_out.mean_loss(target.task, constant[np.newaxis]),
-            metric=target.metric,
+            metric=evaluation.metric,
             metric_value=evaluation.value,
             metric_error_bound=evaluation.error_bound,
             evaluated_on=measured_on,
             evaluated_rows=evaluation.rows,
+            importance=self.importance,
+            best_epoch=(self.course or loop).best_epoch,
             saved=options.save if loop.finite else None,
             notes=(
                 *features.notes,

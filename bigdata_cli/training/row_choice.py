@@ -1,4 +1,4 @@
-"""Which rows of a shard are trained on and which are held out, from any of its pieces on.
+"""What each row of a shard is for, from any of its pieces on: training, the metric, or stopping.
 
 The choice of a row depends on the rows of its class before it in the shard (`sampling.py`). So that
 pieces can be read in any order, the labels are read once beforehand, and what was counted at the
@@ -8,21 +8,52 @@ first row of each piece is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from bigdata_cli.loaders.target import Target
-from bigdata_cli.training.sampling import HoldOut, RowChooser, RowSample
+from bigdata_cli.training.sampling import RowChooser
+
+
+class Chosen(NamedTuple):
+    """What rows are for, bool (rows,) each: the metric, the decision when to stop, or training."""
+
+    trained: np.ndarray
+    held_out: np.ndarray
+    watched: np.ndarray
 
 
 class RowChoice:
-    """The choice among the rows of a shard, which come in order."""
+    """The choice among the rows of a shard, which come in order.
 
-    def __init__(self, target: Target, held_out: HoldOut | None, sample: RowChooser | None) -> None:
+    Each chooser takes its rows from those that the ones before have left.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        held_out: RowChooser | None = None,
+        watched: RowChooser | None = None,
+        sample: RowChooser | None = None,
+        fold: int | None = None,
+    ) -> None:
+        """Make a choice at the first row of a shard.
+
+        Args:
+            target: The label, whose classes are chosen from apart.
+            held_out: Chooses rows for the metric.
+            watched: Chooses rows that decide when to stop.
+            sample: Chooses the rows to train on.
+            fold: Rows of this fold are for the metric, where `split` gets the folds.
+        """
         self._target = target
         self._held_out = held_out
+        self._watched = watched
         self._sample = sample
-        self._choosers = [chooser for chooser in (held_out, sample) if chooser is not None]
+        self._fold = fold
+        self._choosers = [one for one in (held_out, watched, sample) if one is not None]
 
     @property
     def counts(self) -> list[int]:
@@ -36,19 +67,29 @@ class RowChoice:
             n_counts = len(chooser.n_seen)
             chooser.n_seen, left = left[:n_counts], left[n_counts:]
 
-    def split(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which of the next rows are trained on and which are held out: bool (rows,) each.
+    def split(self, y: np.ndarray, folds: np.ndarray | None = None) -> Chosen:
+        """Return what the next rows are for.
 
-        A row without a label, NaN in y (rows,), is neither.
+        A row without a label, NaN in y (rows,), is for nothing. folds: of the rows, int8 (rows,).
         """
-        trained = ~np.isnan(y)
+        left = ~np.isnan(y)
         held_out = np.zeros(len(y), bool)
-        if self._held_out is not None:
-            held_out[trained] = self._held_out.choose(self._target.classes(y[trained]))
-            trained &= ~held_out
+        if folds is not None:
+            held_out = left & (folds == self._fold)
+            left &= ~held_out
+        held_out |= self._take(self._held_out, y, left)
+        watched = self._take(self._watched, y, left)
         if self._sample is not None:
-            trained[trained] = self._sample.choose(self._target.classes(y[trained]))
-        return trained, held_out
+            left[left] = self._sample.choose(self._target.classes(y[left]))
+        return Chosen(left, held_out, watched)
+
+    def _take(self, chooser: RowChooser | None, y: np.ndarray, left: np.ndarray) -> np.ndarray:
+        """Choose among the rows that are left, and take them from these."""
+        taken = np.zeros(len(y), bool)
+        if chooser is not None:
+            taken[left] = chooser.choose(self._target.classes(y[left]))
+            left &= ~taken
+        return taken
 
 
 class ShardCounts:
@@ -74,28 +115,17 @@ class ShardCounts:
         self._counts = np.zeros((len(starts), len(choice.counts)), np.int64)
         self.class_counts = count(np.empty(0, np.float32))
 
-    def add(self, first: int, y: np.ndarray) -> None:
-        """Count the labels of the next rows, of which `first` is the first."""
+    def add(self, first: int, y: np.ndarray, folds: np.ndarray | None = None) -> None:
+        """Count the labels of the next rows, of which `first` is the first; folds: of the rows."""
         low, high = np.searchsorted(self._starts, [first, first + len(y)])
         cuts = self._starts[low:high] - first
+        folds_of_parts = [None] * (len(cuts) + 1) if folds is None else np.split(folds, cuts)
         for part, labels in enumerate(np.split(y, cuts)):
             if part:
                 self._counts[low + part - 1] = self._choice.counts
-            trained, _ = self._choice.split(labels)
+            trained = self._choice.split(labels, folds_of_parts[part]).trained
             self.class_counts = self.class_counts + self._count(labels[trained])
 
     def at(self, first: int) -> np.ndarray:
         """Return what was counted before a row, which is the first of a piece."""
         return self._counts[np.searchsorted(self._starts, first)]
-
-
-def choice_of(
-    target: Target, shard: int, *, hold_out_every: int | None, sample: RowSample | None
-) -> RowChoice:
-    """Return the choice at the first row of a shard; one row of `hold_out_every` is held out."""
-    n_classes = target.n_classes
-    held_out = None
-    if hold_out_every is not None:
-        held_out = HoldOut(hold_out_every, shard=shard, n_classes=n_classes)
-    chosen = None if sample is None else sample.of_shard(shard, n_classes=max(1, n_classes))
-    return RowChoice(target, held_out, chosen)

@@ -51,17 +51,23 @@ class RowChooser(ABC):
 
 
 class HoldOut(RowChooser):
-    """Chooses one row of every `every` rows of a class."""
+    """Chooses one row of every `every` rows of a class: other rows for each `place` below `every`.
 
-    def __init__(self, every: int, *, shard: int, n_classes: int) -> None:
+    A chooser with another salt chooses independently.
+    """
+
+    def __init__(
+        self, every: int, *, shard: int, n_classes: int, place: int = 0, salt: int = 0
+    ) -> None:
         super().__init__(n_classes)
         self._every = every
-        self._shard = shard
+        self._place = place
+        self._key = np.uint64(((shard + 1) + (salt << 40)) * _STEP % 2**64)
 
     def _among(self, value: int, first: int, n_rows: int) -> np.ndarray:
         block, place = np.divmod(first + np.arange(n_rows), self._every)
-        key = np.uint64((self._shard + 1) * _STEP % 2**64)
-        return place == mix(block.astype(np.uint64) + key) % np.uint64(self._every)
+        start = mix(block.astype(np.uint64) + self._key) % np.uint64(self._every)
+        return place == (start.astype(np.int64) + self._place) % self._every
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,8 +38,8 @@ from bigdata_cli.training.backends.registry import (
     import_keras,
     is_installed,
 )
+from bigdata_cli.training.device_options import BACKENDS
 from bigdata_cli.training.model_json import from_json, to_json
-from bigdata_cli.training.options import BACKENDS
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.types.dtype import Schema
 

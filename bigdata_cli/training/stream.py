@@ -19,12 +19,17 @@ from bigdata_cli.loaders.read import PieceReader, by_piece
 from bigdata_cli.loaders.shuffle_score import MAX_BATCHES, ShuffleScore, score_of
 from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.windows import fill_windows
-from bigdata_cli.training.row_choice import RowChoice, ShardCounts, choice_of
-from bigdata_cli.training.sampling import RowSample
+from bigdata_cli.training.folds import Fold, FoldEncoder
+from bigdata_cli.training.row_choice import RowChoice, ShardCounts
+from bigdata_cli.training.sampling import HoldOut, RowSample
 
 HOLD_OUT_EVERY = 5
 """One row in so many is held out; fewer where they would exceed HOLD_OUT_BYTES."""
 HOLD_OUT_BYTES = 64_000_000
+WATCH_EVERY = 10
+"""Of the rest, one in so many decides when to stop; fewer where they would exceed WATCHED_BYTES."""
+WATCHED_BYTES = 32_000_000
+_WATCHED_SALT = 1
 SAMPLE_BYTES = 64_000_000
 WINDOW_BATCHES = 64
 WINDOW_ROWS = 65_536
@@ -42,6 +47,8 @@ class Reading:
     Attributes:
         batch_size: The rows of a step of this worker, number `rank` of `workers`.
         hold_out: Whether one row in HOLD_OUT_EVERY is kept for the metric.
+        fold: The rows of this fold are for the metric, and are kept nowhere.
+        watch: Whether one row in WATCH_EVERY is kept to decide when to stop.
         left_out: Rows of the dataset to skip.
         sample: The share of the other rows to train on.
     """
@@ -49,6 +56,8 @@ class Reading:
     batch_size: int
     seed: int = 0
     hold_out: bool = True
+    fold: Fold | None = None
+    watch: bool = False
     left_out: range = range(0)
     sample: RowSample | None = None
     rank: int = 0
@@ -79,6 +88,9 @@ class ExampleStream:
         self.dataset = dataset
         self.target = target
         self.encoder = FeatureEncoder(dataset, features, target)
+        fold = reading.fold
+        has_groups = fold is not None and fold.by is not None
+        self._folds = FoldEncoder(self.encoder, fold) if fold and has_groups else None
         self._reading = reading
         shard_rows = [shard.rows for shard in dataset.shards]
         left_out = rows_by_shard(shard_rows, reading.left_out)
@@ -94,9 +106,9 @@ class ExampleStream:
                 hint=f"bigdata convert {dataset.path} --shards {reading.workers} makes more",
             )
         row_bytes = self.encoder.row_bytes
-        self._hold_out_every = max(
-            HOLD_OUT_EVERY, math.ceil(dataset.rows * row_bytes / HOLD_OUT_BYTES)
-        )
+        n_bytes = dataset.rows * row_bytes
+        self._hold_out_every = max(HOLD_OUT_EVERY, math.ceil(n_bytes / HOLD_OUT_BYTES))
+        self._watch_every = max(WATCH_EVERY, math.ceil(n_bytes / WATCHED_BYTES))
         window_rows = min(WINDOW_ROWS, WINDOW_BYTES // row_bytes)
         n_batches = min(WINDOW_BATCHES, max(1, int(window_rows // reading.batch_size)))
         self._window_rows = n_batches * reading.batch_size
@@ -105,12 +117,13 @@ class ExampleStream:
         )
         n_counts = len(self._choice(0).counts)
         self._cut = cut_of(
-            dataset, self.encoder, shuffle=True, max_pieces=COUNTS_BYTES // (8 * (n_counts + 1))
+            dataset, self._read_as, shuffle=True, max_pieces=COUNTS_BYTES // (8 * (n_counts + 1))
         )
         self._counts: dict[int, ShardCounts] = {}
         self._sample_room = SAMPLE_BYTES
         self._sampled: dict[Piece, list[np.ndarray]] = {}
         self._held_out: dict[tuple[int, int], Examples] = {}
+        self._watched: dict[tuple[int, int], Examples] = {}
         self._is_counted = False
         self.null_labels = 0
         self.class_counts = np.zeros(max(1, target.n_classes), np.int64)
@@ -118,21 +131,53 @@ class ExampleStream:
         self._batch_counts: list[np.ndarray] = []
 
     @property
+    def fold(self) -> Fold | None:
+        """The fold whose rows are for the metric."""
+        return self._reading.fold
+
+    @property
     def expected_batches(self) -> int:
         """About the number of batches of an epoch."""
-        share = 1 - 1 / self._hold_out_every if self._reading.hold_out else 1.0
-        if self._reading.sample is not None:
-            share *= self._reading.sample.share
+        reading = self._reading
+        share = 1 - 1 / self._hold_out_every if reading.hold_out else 1.0
+        if reading.fold is not None:
+            share *= 1 - 1 / reading.fold.count
+        if reading.watch:
+            share *= 1 - 1 / self._watch_every
+        if reading.sample is not None:
+            share *= reading.sample.share
         n_rows = sum(len(self._shards[shard]) for shard in self._mine(0))
-        return max(1, math.ceil(n_rows * share / self._reading.batch_size))
+        return max(1, math.ceil(n_rows * share / reading.batch_size))
 
     def held_out(self) -> Examples:
         """Return the rows held out, in the order of the dataset; none before the first epoch."""
-        parts = [self._held_out[place] for place in sorted(self._held_out)]
-        if not parts:
+        return self._joined(self._held_out)
+
+    def watched(self) -> Examples:
+        """Return the rows that decide when to stop, in order; none before the first epoch."""
+        return self._joined(self._watched)
+
+    def _joined(self, kept: dict[tuple[int, int], Examples]) -> Examples:
+        """Return all that was kept, and keep it as one."""
+        if not kept:
             return self.no_examples()
-        self._held_out = {(0, 0): join(parts)}
-        return self._held_out[0, 0]
+        whole = join([kept[place] for place in sorted(kept)])
+        kept.clear()
+        kept[0, 0] = whole
+        return whole
+
+    def fold_rows(self) -> Iterator[Examples]:
+        """Yield the rows of the fold, block by block in the order of the dataset."""
+        names = [column.name for column in self._read_as.columns]
+        for shard, rows in enumerate(self._shards):
+            choice, first = self._choice(shard), rows.start
+            for batch in self.dataset.read_shard(shard, names, rows=rows):
+                arrays, folds = self._divided(self._read_as.encode(batch))
+                y = self._without_left_out(shard, first, arrays[-1])
+                held_out = choice.split(y, folds).held_out
+                if held_out.any():
+                    yield Examples(*(array[held_out] for array in arrays))
+                first += len(y)
 
     def no_examples(self) -> Examples:
         """Return examples without a row."""
@@ -171,7 +216,7 @@ class ExampleStream:
         is_first, self._is_counted = not self._is_counted, True
         order = EpochOrder(shuffle=True, seed=self._reading.seed, epoch=number)
         pieces = EpochPieces(mine, self._cut, order)
-        reader = PieceReader(self.dataset, self.encoder, self._cut, max_rows=self._window_rows)
+        reader = PieceReader(self.dataset, self._read_as, self._cut, max_rows=self._window_rows)
         unread = (piece for piece in pieces if piece not in self._sampled)
         found = by_piece(reader.read(unread, 1))
         choices: dict[int, RowChoice] = {}
@@ -212,21 +257,51 @@ class ExampleStream:
         self, arrays: list[np.ndarray], choice: RowChoice, first: int, shard: int, *, is_first: bool
     ) -> list[np.ndarray]:
         """Return the rows to train on; of an epoch that is the first, keep those held out."""
+        arrays, folds = self._divided(arrays)
         y = self._without_left_out(shard, first, arrays[-1])
-        trained, held_out = choice.split(y)
+        trained, held_out, watched = choice.split(y, folds)
         if is_first:
             n_skipped = len(range(*_overlap(self._left_out[shard], first, len(y))))
             self.null_labels += int(np.isnan(y).sum()) - n_skipped
             self.class_counts += self._count(y[trained])
             self.y_sum += float(y[trained].sum(dtype=np.float64))
-            if held_out.any():
-                self._held_out[shard, first] = Examples(*(array[held_out] for array in arrays))
+            kept = [(watched, self._watched)]
+            if self._reading.fold is None:
+                kept.append((held_out, self._held_out))
+            for rows, into in kept:
+                if rows.any():
+                    into[shard, first] = Examples(*(array[rows] for array in arrays))
         return arrays if trained.all() else [array[trained] for array in arrays]
 
     def _choice(self, shard: int) -> RowChoice:
-        reading = self._reading
-        every = self._hold_out_every if reading.hold_out else None
-        return choice_of(self.target, shard, hold_out_every=every, sample=reading.sample)
+        """Return the choice at the first row of a shard."""
+        reading, n_classes = self._reading, self.target.n_classes
+        fold, sample = reading.fold, reading.sample
+        held_out = watched = None
+        if reading.hold_out:
+            held_out = HoldOut(self._hold_out_every, shard=shard, n_classes=n_classes)
+        elif fold is not None and fold.by is None:
+            held_out = HoldOut(fold.count, shard=shard, n_classes=n_classes, place=fold.index)
+        if reading.watch:
+            watched = HoldOut(
+                self._watch_every, shard=shard, n_classes=n_classes, salt=_WATCHED_SALT
+            )
+        return RowChoice(
+            self.target,
+            held_out=held_out,
+            watched=watched,
+            sample=None if sample is None else sample.of_shard(shard, n_classes=max(1, n_classes)),
+            fold=None if fold is None else fold.index,
+        )
+
+    @property
+    def _read_as(self) -> FeatureEncoder | FoldEncoder:
+        """What makes arrays of what is read."""
+        return self._folds or self.encoder
+
+    def _divided(self, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """Return the arrays of examples, and the folds of the rows, where a column decides them."""
+        return (arrays, None) if self._folds is None else (arrays[:-1], arrays[-1])
 
     @property
     def _has_batch_counts(self) -> bool:
@@ -271,9 +346,14 @@ class ExampleStream:
             counts = ShardCounts(self._choice(shard), first_rows(rows, self._cut), self._count)
             first = rows.start
             names = [self.target.column.name]
+            fold = self._reading.fold
+            by = None if fold is None else fold.by
+            if by is not None and by.name not in names:
+                names.append(by.name)
             for batch in self.dataset.read_shard(shard, names, rows=rows):
                 y = self._without_left_out(shard, first, self.encoder.labels(batch))
-                counts.add(first, y)
+                folds = fold.of_values(batch.column(by.name)) if fold and by else None
+                counts.add(first, y, folds)
                 first += len(y)
             self._counts[shard] = counts
         return self._counts[shard]

@@ -14,7 +14,7 @@ import numpy as np
 
 from bigdata_cli.loaders.examples import Examples
 from bigdata_cli.training.backends.base import Backend, Trainer
-from bigdata_cli.training.loop import LoopResult
+from bigdata_cli.training.course import LoopResult
 
 REPEATED_STEPS = 16
 REPEATS = 5

@@ -19,13 +19,27 @@ from bigdata_cli.loaders.target import Target, Task, plan_target
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.backends.registry import open_backend
-from bigdata_cli.training.checkpoint import Checkpoint
-from bigdata_cli.training.evaluate import as_dataset, evaluate_hold_out
-from bigdata_cli.training.history import check_history, write_history
-from bigdata_cli.training.loop import ProgressListener, Schedule, TrainingLoop
+from bigdata_cli.training.checkpoint import NetworkCheckpoint
+from bigdata_cli.training.course import Listeners, Position, ProgressListener, Schedule, Watched
+from bigdata_cli.training.evaluate import (
+    HoldOutResult,
+    Predictor,
+    as_dataset,
+    evaluate_hold_out,
+    predict_rows,
+    weights_of,
+)
+from bigdata_cli.training.event_file import CourseWriter
+from bigdata_cli.training.folds import Fold
+from bigdata_cli.training.importance import Importance, importance_of
+from bigdata_cli.training.learning_options import PATIENCE_EPOCHS
+from bigdata_cli.training.learning_rate import LearningRate
+from bigdata_cli.training.loop import TrainingLoop
+from bigdata_cli.training.metrics import METRICS, measure, metric_of, row_losses
 from bigdata_cli.training.model import LEARNING_RATE, build_network, set_dropout_steps
 from bigdata_cli.training.options import BATCH_SIZE, TrainOptions
 from bigdata_cli.training.report import Totals, TrainingResult, TrainReport
+from bigdata_cli.training.stopping import EarlyStopping
 from bigdata_cli.training.stream import ExampleStream, Reading
 from bigdata_cli.training.throughput import measure_throughput
 from bigdata_cli.training.verdict import balanced_weights
@@ -44,13 +58,23 @@ class Training:
 
     is_normalized = True
 
-    def __init__(self, dataset: Dataset, options: TrainOptions, *, is_member: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        options: TrainOptions,
+        *,
+        is_member: bool = False,
+        fold: Fold | None = None,
+    ) -> None:
         """Plan a training; a member of a bag that has had all its epochs is only evaluated.
+
+        The rows of a fold are not trained on, and are those of the metric.
 
         Raises:
             UsageError: The options do not fit the dataset.
         """
         self._is_member = is_member
+        self._fold = fold
         self._dataset = dataset
         self._options = options
         self._target = plan_target(dataset, options.label)
@@ -59,23 +83,23 @@ class Training:
         self._features = plan_features(
             dataset, name, hashed=options.hashed, is_normalized=self.is_normalized
         )
-        if options.balanced:  # the untrained model predicts all classes alike
+        if options.balanced:  # the untrained model predicts all classes equally
             self._target = replace(self._target, start=(0.0,) * len(self._target.start))
         self._held_rows = range(0)
         if options.split is not None:
             self._held_rows = _held_rows(options.split, dataset)
         elif options.evaluate_on is not None:
             self._check_other(as_dataset(options.evaluate_on, options.cached))
-        if options.history is not None:
-            check_history(options.history)
-        self._checkpoint: Checkpoint | None = None
+        options.files.check()
+        self._metric = metric_of(self._target, options.measuring.metric)
+        self._checkpoint: NetworkCheckpoint | None = None
         self._check_save()
 
     def _check_save(self) -> None:
         """Raise UsageError where the model cannot be saved, or may not replace what is there."""
         options = self._options
         if options.save is not None:
-            self._checkpoint = Checkpoint(
+            self._checkpoint = NetworkCheckpoint(
                 options.save, options, self._dataset, self._features, self._target
             )
             self._checkpoint.check()
@@ -113,46 +137,114 @@ class Training:
         if options.balanced:
             counts = backend.gather(stream.count_classes()).sum(axis=0).astype(np.int64)
             class_weights = balanced_weights(counts)
-        network, first_epoch = self._network(backend)
+        network, start = self._network(backend)
         trainer = backend.trainer(network, target)
-        n_epochs = options.epochs or default_epochs(stream.expected_batches)
-        if n_epochs <= first_epoch:
+        # All workers take the steps of the one that has most of them.
+        n_steps = int(backend.gather(np.array([stream.expected_batches])).max())
+        n_epochs = options.epochs or default_epochs(n_steps, stops=options.stopping.early)
+        if n_epochs <= start.epochs:
             if not self._is_member:
                 raise UsageError(
-                    f"{options.save} already has {first_epoch:,} epochs, --epochs is {n_epochs:,}",
-                    hint=f"--epochs {first_epoch + 1}",
+                    f"{options.save} already has {start.epochs:,} epochs, --epochs is {n_epochs:,}",
+                    hint=f"--epochs {start.epochs + 1}",
                 )
             for _ in stream.epoch(0):  # counts the rows, and collects those held out
                 pass
         begin_phase("training")
+        writer = None
+        if options.files.tensorboard is not None and backend.worker.rank == 0:
+            writer = CourseWriter(options.files.tensorboard, metric=self._metric)
         loop = TrainingLoop(
             trainer,
             backend,
             stream,
             Schedule(
-                first_epoch=first_epoch,
+                start=start,
                 epochs=n_epochs,
                 batch_size=options.batch_size,
+                learning_rate=LearningRate(
+                    peak=options.optimizing.learning_rate or LEARNING_RATE,
+                    schedule=options.optimizing.schedule,
+                    warmup_steps=options.optimizing.warmup_steps,
+                    total_steps=n_epochs * n_steps,
+                ),
                 class_weights=class_weights,
             ),
-            progress=progress if backend.worker.rank == 0 else None,
-            after_epoch=self._saver(backend, trainer, network),
+            Listeners(
+                progress=progress if backend.worker.rank == 0 else None,
+                watch=self._watch(trainer, backend, stream, class_weights),
+                stopping=self._stopping(),
+                save=self._saver(backend, trainer, network),
+                writer=writer,
+                save_every_seconds=options.save_every_seconds,
+            ),
         )
         with self._resume_hint():
             result = loop.run()
-        if options.history is not None and backend.worker.rank == 0:
-            write_history(options.history, result, first_epoch)
+        if writer is not None:
+            writer.close()
         begin_phase("evaluating")
+        hold_out = evaluate_hold_out(trainer, backend, stream, options, class_weights)
         return TrainingResult(
             options=options,
             stream=stream,
             loop=result,
             throughput=measure_throughput(trainer, backend, result, batch_size=options.batch_size),
-            hold_out=evaluate_hold_out(trainer, backend, stream, options, class_weights),
+            hold_out=hold_out,
             totals=Totals.of(backend, stream),
             class_weights=class_weights,
-            first_epoch=first_epoch,
+            first_epoch=start.epochs,
+            importance=self._importance(trainer, backend, hold_out),
         )
+
+    def _importance(
+        self, model: Predictor, backend: Backend, hold_out: HoldOutResult
+    ) -> tuple[Importance, ...]:
+        """Return the importance of the columns, where it is asked for."""
+        if not self._options.measuring.importance or hold_out.examples is None:
+            return ()
+        begin_phase("importance")
+        return importance_of(
+            model,
+            backend,
+            hold_out.examples,
+            self._features,
+            self._target,
+            metric=self._metric,
+            seed=self._options.seed,
+        )
+
+    def _watch(
+        self,
+        trainer: Trainer,
+        backend: Backend,
+        stream: ExampleStream,
+        class_weights: np.ndarray | None,
+    ) -> Callable[[], Watched] | None:
+        """Return what measures the model after an epoch; None where nobody wants to know."""
+        options, task = self._options, self._target.task
+
+        def watch_rows() -> Watched:
+            logits, y = predict_rows(trainer, backend, stream.watched())
+            losses = row_losses(task, logits, y) * weights_of(task, y, class_weights)
+            metrics = measure(task, logits, y, scale=self._target.scale, name=self._metric)
+            return Watched(float(losses.mean()) if len(y) else math.nan, metrics.value)
+
+        def watch_hold_out() -> Watched:
+            found = evaluate_hold_out(trainer, backend, stream, options, class_weights)
+            value = found.evaluation.value
+            loss = found.mean_loss(task, found.logits)
+            return Watched(loss, math.nan if value is None else value)
+
+        if options.stopping.early:
+            return watch_rows
+        return watch_hold_out if options.files.has_curves else None
+
+    def _stopping(self) -> EarlyStopping | None:
+        if not self._options.stopping.early:
+            return None
+        patience = self._options.stopping.patience or PATIENCE_EPOCHS
+        return EarlyStopping(METRICS[self._metric], patience=patience)
 
     def _stream(self, backend: Backend) -> ExampleStream:
         worker, options = backend.worker, self._options
@@ -165,7 +257,9 @@ class Training:
         reading = Reading(
             batch_size=worker.part(options.batch_size),
             seed=options.seed,
-            hold_out=options.evaluate_on is None,
+            hold_out=options.evaluate_on is None and self._fold is None,
+            fold=self._fold,
+            watch=options.stopping.early,
             left_out=self._held_rows,
             sample=options.sample,
             rank=worker.rank,
@@ -173,8 +267,8 @@ class Training:
         )
         return ExampleStream(self._dataset, self._features, self._target, reading)
 
-    def _network(self, backend: Backend) -> tuple[Any, int]:
-        """Return the Keras model, new or as it was saved, and the epochs that it has had."""
+    def _network(self, backend: Backend) -> tuple[Any, Position]:
+        """Return the Keras model, new or as it was saved, and how far its training is."""
         options = self._options
         with backend.scope():
             if options.resume and self._checkpoint is not None and self._checkpoint.path.exists():
@@ -185,22 +279,21 @@ class Training:
                 hidden=options.layers,
                 dropout=options.dropout,
                 seed=options.seed,
-                learning_rate=options.learning_rate or LEARNING_RATE,
-                optimizer=options.optimizer,
+                optimizing=options.optimizing,
             )
             set_dropout_steps(network, 0, worker=backend.worker.rank)
-            return network, 0
+            return network, Position()
 
     def _saver(
         self, backend: Backend, trainer: Trainer, network: Any
-    ) -> Callable[[int], None] | None:
+    ) -> Callable[[Position], None] | None:
         checkpoint = self._checkpoint
         if checkpoint is None or backend.worker.rank != 0:
             return None
 
-        def save(epochs: int) -> None:
+        def save(position: Position) -> None:
             trainer.write_back()
-            checkpoint.save(network, epochs)
+            checkpoint.save(network, position)
 
         return save
 
@@ -210,9 +303,11 @@ class Training:
             yield
         except BaseException as error:
             checkpoint = self._checkpoint
-            if checkpoint is not None and checkpoint.saved_epochs:
+            if checkpoint is not None and checkpoint.saved.steps:
+                saved = checkpoint.saved
+                also = " and a part of the next" if saved.windows else ""
                 error.add_note(
-                    f"{checkpoint.path} has {checkpoint.saved_epochs:,} epochs; the same command "
+                    f"{checkpoint.path} has {saved.epochs:,} epochs{also}; the same command "
                     "with --resume continues"
                 )
             raise
@@ -255,6 +350,8 @@ def _check_classes(options: TrainOptions, target: Target) -> None:
             )
 
 
-def default_epochs(steps_per_epoch: int) -> int:
-    """Return enough epochs for about DEFAULT_STEPS."""
+def default_epochs(steps_per_epoch: int, *, stops: bool = False) -> int:
+    """Return enough epochs for about DEFAULT_STEPS; for a training that stops itself, the most."""
+    if stops:
+        return MAX_DEFAULT_EPOCHS
     return min(MAX_DEFAULT_EPOCHS, math.ceil(DEFAULT_STEPS / steps_per_epoch))

@@ -93,7 +93,7 @@ def tree_matrix(examples: Examples) -> np.ndarray:
 def save_trees(path: Path, model: TreeModel) -> None:
     """Write a model as one file, as a whole or not at all."""
     booster = _booster_bytes(model)
-    state = {**model.state, "sha256": hashlib.sha256(booster).hexdigest()}
+    state = {"training": dict(model.state), "sha256": hashlib.sha256(booster).hexdigest()}
     text = to_json(
         model.features, model.target, model.schema, state, model.preprocessing, model.backend
     )
@@ -102,8 +102,8 @@ def save_trees(path: Path, model: TreeModel) -> None:
         archive.writestr(_BOOSTER_MEMBERS[model.backend], booster)
 
 
-def check_new_trees(path: Path, *, force: bool) -> None:
-    """Raise UsageError where a path cannot be written as a model of trees."""
+def check_new_trees(path: Path) -> None:
+    """Raise UsageError where a path is not one of trees, or its folder does not exist."""
     if path.suffix != TREES_SUFFIX:
         raise UsageError(
             f"--save: {path} is not a {TREES_SUFFIX} file, as trees are saved in",
@@ -113,10 +113,6 @@ def check_new_trees(path: Path, *, force: bool) -> None:
         raise UsageError(
             f"--save: there is no folder {path.parent}", hint=f"mkdir -p '{path.parent}'"
         )
-    if path.is_dir():
-        raise UsageError(f"--save: {path} is a folder")
-    if path.exists() and not force:
-        raise UsageError(f"--save: {path} exists", hint="--force replaces it")
 
 
 def load_trees(path: Path) -> TreeModel:
@@ -138,12 +134,12 @@ def load_trees(path: Path) -> TreeModel:
     if hashlib.sha256(booster).hexdigest() != document.state.get("sha256"):
         raise DataError(f"{path} is damaged: its {member} is not what was written")
     return TreeModel(
-        booster=_load_booster(document.backend, booster),
+        booster=load_booster(document.backend, booster),
         backend=document.backend,
         features=document.features,
         target=document.label(),
         schema=document.schema(),
-        state=document.state,
+        state=document.state.get("training", {}),
         preprocessing=None if document.preprocessing is UNSET else document.preprocessing,
     )
 
@@ -161,7 +157,8 @@ def _booster_bytes(model: TreeModel) -> bytes:
     return str(model.booster.model_to_string()).encode()
 
 
-def _load_booster(backend: str, data: bytes) -> Any:
+def load_booster(backend: str, data: bytes) -> Any:
+    """Return the booster of a library that was written as these bytes."""
     try:
         if backend == "xgboost":
             import xgboost

@@ -7,49 +7,32 @@ library reads them. XGBoost keeps them in a file (external memory), LightGBM the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bigdata_cli.loaders.target import Target, Task
+from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.examples import Examples
+from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.tree_memory import TreeMemory, lightgbm_memory, xgboost_memory
 from bigdata_cli.loaders.tree_rows import TreeBlock, TreeRows
 from bigdata_cli.resources.memory import available_cpus, peak_memory_bytes, tree_memory_bytes
-from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.resources.stages import begin_phase
 from bigdata_cli.training.backends.base import Backend, Trainer
-from bigdata_cli.training.checkpoint import preprocessing_of
+from bigdata_cli.training.boosting import LEARNING_RATE, Boosting, boost
+from bigdata_cli.training.checkpoint import TreeCheckpoint, preprocessing_of
+from bigdata_cli.training.course import LoopResult, Position, ProgressListener
 from bigdata_cli.training.evaluate import evaluate_hold_out
-from bigdata_cli.training.loop import LoopResult, ProgressListener, TrainProgress
 from bigdata_cli.training.metrics import row_losses
 from bigdata_cli.training.report import Totals, TrainingResult, TrainReport
 from bigdata_cli.training.stream import ExampleStream
 from bigdata_cli.training.training import Training
-from bigdata_cli.training.tree_model import (
-    TreeModel,
-    check_new_trees,
-    n_trees,
-    save_trees,
-    tree_matrix,
-)
+from bigdata_cli.training.tree_course import TreeCourse
+from bigdata_cli.training.tree_model import TreeModel, n_trees, tree_matrix
 from bigdata_cli.training.verdict import balanced_weights
 from bigdata_cli.types.dtype import Schema
-
-LEARNING_RATE = 0.1
-MAX_DEPTH = 6
-N_LEAVES = 63
-
-
-@dataclass(frozen=True, kw_only=True)
-class TreeProgress(TrainProgress):
-    """The progress of boosting; a step is a tree."""
-
-    @property
-    def state(self) -> ProgressState:
-        """The same in the form of all progress."""
-        return ProgressState("training", self.step, self.expected_steps, "trees", "")
 
 
 class TreeBackend(Backend):
@@ -75,14 +58,20 @@ class TreeTraining(Training):
     is_normalized = False
 
     def _check_save(self) -> None:
-        if self._options.save is not None:
-            check_new_trees(self._options.save, force=self._options.force)
+        options = self._options
+        self._trees: TreeCheckpoint | None = None
+        if options.save is not None:
+            self._trees = TreeCheckpoint(
+                options.save, options, self._dataset, self._features, self._target
+            )
+            self._trees.check()
 
     def run(self, progress: ProgressListener | None) -> tuple[TrainingResult, TrainReport]:
         """Train and evaluate.
 
         Raises:
             MissingDependencyError: The library is not installed.
+            UsageError: The saved model does not fit the options.
             BudgetError: The rows do not fit into the memory or onto the disk.
             VerificationError: The shards are not what the manifest says.
         """
@@ -90,6 +79,7 @@ class TreeTraining(Training):
         backend = TreeBackend(options.model)
         _import(options.model)
         before = tree_memory_bytes()
+        booster, start = self._begun()
         stream = self._stream(backend)
         for _ in stream.epoch(0):  # counts the rows, and collects those held out
             pass
@@ -98,64 +88,84 @@ class TreeTraining(Training):
             class_weights = balanced_weights(stream.class_counts)
         rows = _rows(stream, class_weights)
         needed = self._memory(rows)
+        watched = self._watched_rows(stream)
         # The library reads the rows as this pass did, and has its own beside that.
         predicted_bytes = max(peak_memory_bytes(), before) + needed.memory_bytes
+        if watched is not None:
+            predicted_bytes += self._watched_bytes(watched, rows)
         begin_phase("training")
+        course = TreeCourse(self._target, options, self._metric, start, self._trees, progress)
         began = time.perf_counter()
-        booster = self._boost(rows, progress) if rows.n_rows else None
+        if rows.n_rows and start.epochs < options.trees:
+            how = Boosting(
+                n_rounds=options.trees,
+                learning_rate=options.optimizing.learning_rate or LEARNING_RATE,
+                l2=options.optimizing.l2,
+                seed=options.seed,
+                after_tree=course.after_tree,
+                booster=booster,
+                watched=course.watch(watched, class_weights) if watched is not None else None,
+            )
+            booster = course.best_of(boost(options.model, rows, self._target, how))
         seconds = time.perf_counter() - began
         begin_phase("evaluating")
         model = self._model(booster)
         loop = _losses(stream, model, class_weights, seconds)
-        if options.save is not None and loop.finite and booster is not None:
-            save_trees(options.save, model)
+        if self._trees is not None and loop.finite and booster is not None:
+            self._trees.save(booster, course.position(n_trees(booster, options.model)))
+        hold_out = evaluate_hold_out(model, backend, stream, options, class_weights)
         result = TrainingResult(
             options=options,
             stream=stream,
             loop=loop,
             throughput=None,
-            hold_out=evaluate_hold_out(model, backend, stream, options, class_weights),
+            hold_out=hold_out,
+            importance=self._importance(model, backend, hold_out),
             totals=Totals.of(backend, stream),
             class_weights=class_weights,
             first_epoch=0,
+            course=course.result(loop),
         )
         report = replace(
             result.report(backend),
             trees=0 if booster is None else n_trees(booster, options.model),
+            resumed_trees=start.epochs,
             predicted_memory_bytes=predicted_bytes,
             predicted_disk_bytes=needed.disk_bytes,
         )
         return result, report
+
+    def _begun(self) -> tuple[Any, Position]:
+        """Return the booster to go on with, and how far it is; None to begin."""
+        options = self._options
+        if not options.resume or self._trees is None or not self._trees.path.exists():
+            return None, Position()
+        booster, start = self._trees.load()
+        if start.epochs >= options.trees and not self._is_member:
+            raise UsageError(
+                f"{options.save} already has {start.epochs:,} trees, --trees is {options.trees:,}",
+                hint=f"--trees {start.epochs + 1}",
+            )
+        return booster, start
+
+    def _watched_rows(self, stream: ExampleStream) -> Examples | None:
+        """Return the rows that are measured after each tree; None where nobody wants to know."""
+        if self._options.stopping.early:
+            return stream.watched()
+        held_out = stream.held_out()
+        return held_out if self._options.files.has_curves and len(held_out) else None
+
+    def _watched_bytes(self, watched: Examples, rows: TreeRows) -> int:
+        """Return what watched rows take beside themselves: as a matrix, its bins, their scores."""
+        n_features, n_outputs = len(rows.names), len(self._target.start)
+        matrix = 4 * n_features if watched.codes.shape[1] else 0
+        return len(watched) * (matrix + n_features + 8 * (3 * n_outputs + 2))
 
     def _memory(self, rows: TreeRows) -> TreeMemory:
         n_outputs = len(self._target.start)
         if self._options.model == "xgboost":
             return xgboost_memory(rows, n_outputs=n_outputs)
         return lightgbm_memory(rows, n_outputs=n_outputs)
-
-    def _boost(self, rows: TreeRows, progress: ProgressListener | None) -> Any:
-        def report(step: int) -> None:
-            if progress is not None:
-                progress(
-                    TreeProgress(
-                        epoch=1,
-                        epochs=1,
-                        step=step,
-                        expected_steps=self._options.trees,
-                        rows=rows.n_rows * step,
-                        loss=float("nan"),
-                    )
-                )
-
-        boost = _boost_xgboost if self._options.model == "xgboost" else _boost_lightgbm
-        return boost(
-            rows,
-            self._target,
-            n_rounds=self._options.trees,
-            learning_rate=self._options.learning_rate or LEARNING_RATE,
-            seed=self._options.seed,
-            report=report,
-        )
 
     def _model(self, booster: Any) -> TreeModel:
         names = (*self._features.column_names, self._target.column.name)
@@ -165,7 +175,6 @@ class TreeTraining(Training):
             features=self._features,
             target=self._target,
             schema=Schema(tuple(self._dataset.schema[name] for name in names)),
-            state={"options": self._options.settled()},
             preprocessing=preprocessing_of(self._dataset),
         )
 
@@ -228,74 +237,3 @@ def _losses(
         batch=None,
         epochs=1,
     )
-
-
-def _boost_xgboost(
-    rows: TreeRows,
-    target: Target,
-    *,
-    n_rounds: int,
-    learning_rate: float,
-    seed: int,
-    report: Callable[[int], None],
-) -> Any:
-    import xgboost
-
-    from bigdata_cli.loaders.xgboost import external_matrix
-
-    class Listener(xgboost.callback.TrainingCallback):
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            report(epoch + 1)
-            return False
-
-    objectives: dict[Task, dict[str, Any]] = {
-        Task.BINARY: {"objective": "binary:logistic"},
-        Task.CLASSES: {"objective": "multi:softprob", "num_class": target.n_classes},
-        Task.REGRESSION: {"objective": "reg:squarederror"},
-    }
-    n_threads = available_cpus()
-    parameters = {
-        **objectives[target.task],
-        "eta": learning_rate,
-        "max_depth": MAX_DEPTH,
-        "seed": seed,
-        "nthread": n_threads,
-        "tree_method": "hist",
-    }
-    matrix = external_matrix(rows, threads=n_threads)
-    return xgboost.train(parameters, matrix, n_rounds, callbacks=[Listener()])
-
-
-def _boost_lightgbm(
-    rows: TreeRows,
-    target: Target,
-    *,
-    n_rounds: int,
-    learning_rate: float,
-    seed: int,
-    report: Callable[[int], None],
-) -> Any:
-    import lightgbm
-
-    from bigdata_cli.loaders.lightgbm import PARAMETERS, binned_dataset
-
-    objectives: dict[Task, dict[str, Any]] = {
-        Task.BINARY: {"objective": "binary"},
-        Task.CLASSES: {"objective": "multiclass", "num_class": target.n_classes},
-        Task.REGRESSION: {"objective": "regression"},
-    }
-    parameters = {
-        **PARAMETERS,
-        **objectives[target.task],
-        "learning_rate": learning_rate,
-        "num_leaves": N_LEAVES,
-        "seed": seed,
-        "deterministic": True,
-        "num_threads": available_cpus(),
-    }
-    dataset = binned_dataset(rows, parameters=parameters)
-
-    def listener(state: Any) -> None:
-        report(state.iteration + 1)
-
-    return lightgbm.train(parameters, dataset, n_rounds, callbacks=[listener])

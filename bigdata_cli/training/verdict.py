@@ -66,7 +66,7 @@ def best_constant(
 
 
 def balanced_weights(class_counts: np.ndarray) -> np.ndarray:
-    """Return weights of the rows of each class that make all classes count alike: (n_classes,).
+    """Return weights of the rows of each class that make all classes count equally: (n_classes,).
 
     Their mean over the rows is 1.
 
@@ -90,7 +90,7 @@ def deviations_beyond_chance(
     Args:
         task: What is predicted.
         logits: Predictions (rows, outputs).
-        constant: The logits of the constant (outputs,).
+        constant: The logits of the constant (outputs,), or of one for each row (rows, outputs).
         y: The encoded labels (rows,).
         weights: The weight of each row (rows,).
 
@@ -101,7 +101,8 @@ def deviations_beyond_chance(
         return None
     if task is Task.BINARY and min((y > 0.5).sum(), (y < 0.5).sum()) < MIN_ROWS_OF_A_CLASS:
         return None
-    gain = row_losses(task, constant[np.newaxis], y) - row_losses(task, logits, y)
+    constants = np.broadcast_to(constant, (len(y), logits.shape[1]))
+    gain = row_losses(task, constants, y) - row_losses(task, logits, y)
     if weights is not None:
         gain = gain * weights
     error = float(gain.std()) / math.sqrt(len(gain))
@@ -132,7 +133,7 @@ def judge(
     Args:
         task: What is predicted.
         logits: Predictions of the rows held out (rows, outputs).
-        constant: The logits of the best constant (outputs,).
+        constant: The logits of the best constant (outputs,), or of one for each row.
         y: The encoded labels of the rows held out (rows,).
         trained_losses: Of the untrained and of the trained model, on the rows of the last steps.
         weights: The weight of each row held out (rows,).

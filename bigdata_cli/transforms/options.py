@@ -65,7 +65,7 @@ DEFINITIONS = Kind(
 NEW_NAMES = Kind(
     "COL=NAME",
     "Mapping[str, str]",
-    lambda text: parse_pair(text, "COL=NAME", "oldbalanceOrig=balance"),
+    lambda text: parse_pair(text, "COL=NAME", "oldbalanceOrg=balance"),
     accept_mapping(accept_text),
     collect=unique_pairs,
     note="; repeatable",
@@ -120,8 +120,9 @@ def _parse_fill(text: str) -> tuple[str, str]:
 def _accept_fill(value: Any) -> str:
     if accept_text(value) == "ffill":
         raise UsageError(
-            "--fill: a row does not know the value of the one before, so that there is no ffill",
-            hint="--fill takes a value, mean, median, mode and zero",
+            "--fill: a row does not know the row before it, so ffill is not possible",
+            hint="--fill takes a value, mean, median, mode and zero; DuckDB fills forward: "
+            "last_value(COL ignore nulls) over (order by …), and its CSV goes into convert -",
         )
     return str(value)
 
@@ -179,7 +180,7 @@ def bin_edges(text: str) -> tuple[float, ...] | int:
         edges = ()
     if not edges or list(edges) != sorted(set(edges)):
         raise UsageError(
-            f'--bin: "{text}" is neither numbers that grow nor quantiles:N, N from 2 on',
+            f'--bin: "{text}" is neither increasing numbers nor quantiles:N with N of 2 or more',
             hint="--bin age=18,65, or --bin age=quantiles:10",
         )
     return edges
@@ -231,7 +232,7 @@ class ShapeOptions:
     """What becomes of the rows and columns of a source before they are stored."""
 
     rename: Mapping[str, str] = option(
-        "Another name for a column; all other options use it.",
+        "Rename a column; all other options use the new name.",
         NEW_NAMES,
         group="Rows and columns",
         default={},
@@ -250,7 +251,7 @@ class ShapeOptions:
         default=(),
     )
     derive: Mapping[str, str] = option(
-        "A column made of others, in SQL; each may use those before it.", DEFINITIONS, default={}
+        "Compute a column in SQL; it may use those derived before it.", DEFINITIONS, default={}
     )
     where: tuple[str, ...] = option(
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
@@ -262,7 +263,9 @@ class ShapeOptions:
         default=(),
     )
     keep: str = option(
-        "Which of equal rows --dedup keeps.", choice(("first", "last")), default="first"
+        "Which of several equal rows to keep, with --dedup.",
+        choice(("first", "last")),
+        default="first",
     )
     balance: str | None = option(
         "Keep the same number of rows of each class in this column, that of the smallest one.",
@@ -282,11 +285,10 @@ class ShapeOptions:
         default=None,
     )
     limit: int | None = option(
-        "Keep the first rows that are left, and read no further.", COUNT, default=None
+        "Keep only the first rows, after all filters, and read no further.", COUNT, default=None
     )
     seed: int = option(
-        "Of --sample, --balance, --split and --shuffle: another one takes other rows, in another "
-        "order.",
+        "Seed of all random choices: samples, splits and the order of rows.",
         NATURAL,
         default=0,
     )
@@ -303,7 +305,7 @@ class ShapeOptions:
         "Columns that become the logarithm of 1 + x.", ALL_NAMES, default=()
     )
     bin: Mapping[str, str] = option(
-        "Edges of the bins whose numbers a column becomes, or quantiles:N.", BINS, default={}
+        "Replace numbers by the number of their bin: edges, or quantiles:N.", BINS, default={}
     )
     standardize: tuple[str, ...] = option(
         "Columns that get mean 0 and standard deviation 1; * for all numbers.",
@@ -317,10 +319,10 @@ class ShapeOptions:
         "Columns that become a column of true and false for each value.", ALL_NAMES, default=()
     )
     hash: Mapping[str, int] = option(
-        "Number of buckets that the values of a column are hashed into.", BUCKETS, default={}
+        "Hash the values of a column into this number of buckets.", BUCKETS, default={}
     )
     stats_from: Path | None = option(
-        "Take what steps need of all rows (mean, median, values …) from this dataset.",
+        "Take the statistics of steps (mean, median, values …) from this dataset.",
         metavar="DIR",
         no_trace=True,
         default=None,
@@ -338,7 +340,7 @@ def needs_statistics(options: ShapeOptions) -> bool:
     return bool(fills or bins or options.standardize or options.minmax or options.one_hot)
 
 
-def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
+def row_steps(options: ShapeOptions, joins: Steps = (), *, split_by: tuple[str, ...] = ()) -> Steps:
     """The steps on rows that follow from options alone, in order: names, new columns, filters.
 
     What a condition reads is computed of all rows, everything else of those that are kept.
@@ -346,8 +348,9 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     Args:
         options: What is asked for.
         joins: The steps of `--join`, which need the columns of the source and of the tables.
+        split_by: Columns that rows are split by, and that are not kept.
     """
-    from bigdata_cli.transforms.steps import Derive, Rename, Where
+    from bigdata_cli.transforms.steps import Derive, Rename, SplitBy, Where
 
     steps: list[Any] = []
     if options.rename:
@@ -355,6 +358,8 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
+    if split_by:
+        steps.append(SplitBy(columns=split_by))
     if options.keep != "first" and not options.dedup:
         raise UsageError("--keep goes with --dedup", hint=f"--dedup '*' --keep {options.keep}")
     return tuple(steps)

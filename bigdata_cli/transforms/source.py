@@ -13,10 +13,10 @@ from bigdata_cli.sources.bad_values import RecordError
 from bigdata_cli.sources.base import (
     FedRows,
     PieceReader,
-    Portions,
     RowFeed,
     RowsInPieces,
     RowSource,
+    ShardLocator,
     SourcePart,
 )
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -186,7 +186,11 @@ class ShapedSource(WrappedSource):
 
         What these leave of a sample may be too few rows to show anything.
         """
-        steps = tuple(step for step in self.steps if not (step.filters and step.is_of_source))
+        steps = tuple(
+            step
+            for step in self.steps
+            if step.keeps_all or not (step.filters and step.is_of_source)
+        )
         return self if steps == self.steps else replace(self, steps=steps)
 
     def _selected(self, n_rows: int, *, but: type[Step] | None = None) -> int:
@@ -212,7 +216,7 @@ class ShapedSource(WrappedSource):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
@@ -220,7 +224,7 @@ class ShapedSource(WrappedSource):
         strict: bool,
     ) -> RowFeed:
         inner = self.inner.feed(
-            portions,
+            locate,
             keep=self._source_names(keep),
             unit_bytes=unit_bytes,
             max_record_bytes=max_record_bytes,
@@ -309,6 +313,9 @@ class _ShapedReader:
             repeated=self._source.repeated,
         )
         return shaper.shaped(unit)
+
+    def expect(self, piece: ByteRange) -> None:
+        self._inner.expect(piece)
 
     def record(self, file: int, position: int, plan: ParsePlan) -> bytes:
         return self._inner.record(file, position, plan)

@@ -11,7 +11,6 @@ from msgspec import UNSET, structs
 from bigdata_cli.dataset.dataset import open_dataset
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError, UsageError, did_you_mean
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.strict_json import JsonError
 from bigdata_cli.transforms.columns.bin import Bin
 from bigdata_cli.transforms.columns.categories import Categories
@@ -55,7 +54,7 @@ class KnownStatistics:
                 self._steps = read_entry(self._manifest.transforms).steps
             except JsonError as error:
                 raise DataError(
-                    f"{dataset.path / MANIFEST_NAME} does not say how its rows were made: {error}"
+                    f"{dataset.manifest_path} does not say how its rows were made: {error}"
                 ) from error
 
     def fill(self, column: str, statistic: str, before: Sequence[ColumnStep]) -> Fill:

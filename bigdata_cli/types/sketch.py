@@ -32,8 +32,8 @@ def hashes_per_column(n_columns: int) -> int:
 class DistinctSketch:
     """The distinct values of pieces of a column. Not thread-safe; `hash_values` is."""
 
-    def __init__(self, most_hashes: int) -> None:
-        self._most = most_hashes
+    def __init__(self, max_hashes: int) -> None:
+        self._most = max_hashes
         self._kept = np.empty(0, np.uint64)
         self._pending: list[np.ndarray] = []
         self._n_pending = 0

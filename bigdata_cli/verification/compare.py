@@ -18,8 +18,7 @@ from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.errors import BigdataError, DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.sources.base import FedRows, Portions, RowFeed, all_in_one
+from bigdata_cli.sources.base import FedRows, RowFeed, ShardLocator, all_in_one
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.types.dtype import Column, Kind, arrow_type
@@ -85,7 +84,7 @@ def compare_values(
     else:
         for first in range(0, n_shards, _SHARDS_AT_ONCE):
             wanted = range(first, min(first + _SHARDS_AT_ONCE, n_shards))
-            comparer.read(Dealt(n_shards).portions(), wanted)
+            comparer.read(Dealt(n_shards).locator(), wanted)
     return Comparison(findings=tuple(comparer.finish()), rows=comparer.compared)
 
 
@@ -122,14 +121,14 @@ class _Comparer:
         self._places = [0] * len(self._lanes)
         self._shard_at = shards_by_source(dataset.manifest)
 
-    def read(self, portions: Portions, wanted: range | None) -> None:
+    def read(self, locate: ShardLocator, wanted: range | None) -> None:
         """Read the source once; wanted: of shards that take turns, those to compare now."""
         manifest = self._dataset.manifest
         if wanted is None or len(wanted) == n_source_shards(manifest):
             if any(file.name == REJECTS_NAME for file in manifest.sidecars):
                 self._rejects = read_rejects(self._dataset.store)
         feed = self._source.rows.feed(
-            portions,
+            locate,
             keep=self._dataset.schema.names,
             unit_bytes=UNIT_BYTES,
             max_record_bytes=self._source.plan.max_record_bytes,
@@ -277,7 +276,7 @@ class _Comparer:
                     what=f'row {reader.row + row + 1:,}, column "{column.name}" ({place})',
                     expected=shown(values, row, column),
                     found=shown(found, row, column),
-                    told_by="the source",
+                    expected_from="the source",
                 )
             )
         self._n_different[column.name] += len(rows)
@@ -300,11 +299,11 @@ class _Comparer:
 
     def _compare_sums_of(self, part: Dataset, expected: RowSums) -> None:
         """Compare the rows of a dataset or split, and their order where they are sorted."""
-        found, in_order = RowSums(part.schema.columns), sorted_rows_of(self._dataset.manifest)
+        found, in_order = RowSums(part.schema.columns), sorted_rows_of(self._dataset)
         where = "" if part.split is None else f"split {part.split}: "
 
         def report(what: str) -> None:
-            self._findings.append(Finding(file=MANIFEST_NAME, what=where + what))
+            self._findings.append(Finding(file=self._dataset.manifest_name, what=where + what))
 
         try:
             for batch in part.read(max_rows=part.read_rows(part.schema)):
@@ -331,11 +330,11 @@ class _Comparer:
         for name, count in self._n_different.items():
             if count > _SHOWN_PER_COLUMN:
                 what = f'column "{name}" has {count:,} values that are not those of the source'
-                yield Finding(file=MANIFEST_NAME, what=what)
+                yield Finding(file=self._dataset.manifest_name, what=what)
         if not self._is_whole:
             return
         manifest = self._dataset.manifest
-        counts = [(MANIFEST_NAME, self._rows.total(), manifest.rows)]
+        counts = [(self._dataset.manifest_name, self._rows.total(), manifest.rows)]
         if self._sums is None and (manifest.order == "within shards" or manifest.splits):
             counts += [
                 (shard.file_names[0], self._rows[index], shard.rows)
@@ -348,15 +347,15 @@ class _Comparer:
                     what="number of rows",
                     expected=expected,
                     found=found,
-                    told_by="the source",
+                    expected_from="the source",
                 )
         if self._rejected != manifest.rejected_rows:
             yield Finding(
-                file=MANIFEST_NAME,
+                file=self._dataset.manifest_name,
                 what="the number of rejected rows",
                 expected=self._rejected,
                 found=manifest.rejected_rows,
-                told_by="the source",
+                expected_from="the source",
             )
         yield from self._check_dtypes()
 
@@ -370,11 +369,11 @@ class _Comparer:
             is_text = {asked, state.dtype} == {"text"}
             if not state.fixed and not is_text and asked != column.dtype:
                 yield Finding(
-                    file=MANIFEST_NAME,
+                    file=self._dataset.manifest_name,
                     what=f'the dtype of column "{column.name}"',
                     expected=asked,
                     found=column.dtype,
-                    told_by="the source",
+                    expected_from="the source",
                 )
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME, read_records
 from bigdata_cli.dataset import Dataset
-from bigdata_cli.dataset.manifest import SHARD_FILE, Manifest
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.dataset.manifest import SHARD_FILE
+from bigdata_cli.io.manifest_names import is_manifest_name
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile
 from bigdata_cli.verification.lanes import source_shard
 from bigdata_cli.verification.report import Finding
@@ -20,40 +20,43 @@ def check_manifest(dataset: Dataset) -> Iterator[Finding]:
     written, rows = dataset.manifest.written_rows, dataset.rows
     if written != rows:
         what = "the sum of the shards' rows"
-        yield Finding(file=MANIFEST_NAME, what=what, expected=written, found=rows)
+        yield Finding(file=dataset.manifest_name, what=what, expected=written, found=rows)
     for name, known in dataset.manifest.statistics.items():
         if known.count != dataset.rows:
             yield Finding(
-                file=MANIFEST_NAME,
+                file=dataset.manifest_name,
                 what=f'the number of rows in the statistics of "{name}"',
                 expected=dataset.rows,
                 found=known.count,
             )
+    yield from _check_splits(dataset)
     manifest = dataset.manifest
-    yield from _check_splits(manifest)
     listed = Counter(name for shard in manifest.shards for name in shard.file_names)
     listed.update(file.name for file in manifest.sidecars)
     for name, times in listed.items():
         if times > 1:
             yield Finding(file=name, what=f"is listed {times} times in the manifest")
-    yield from _check_ranges(manifest)
+    yield from _check_ranges(dataset)
 
 
-def _check_splits(manifest: Manifest) -> Iterator[Finding]:
+def _check_splits(dataset: Dataset) -> Iterator[Finding]:
     """Check the totals of the splits against their shards."""
+    manifest = dataset.manifest
+    file = dataset.manifest_name
     for split in manifest.splits:
         rows = sum(manifest.shards[place].rows for place in manifest.shards_of(split.name))
         if split.rows != rows:
             what = f'the sum of the rows of the shards of split "{split.name}"'
-            yield Finding(file=MANIFEST_NAME, what=what, expected=split.rows, found=rows)
+            yield Finding(file=file, what=what, expected=split.rows, found=rows)
         for name, known in split.statistics.items():
             if known.count != rows:
                 what = f'the number of rows in the statistics of "{name}" in "{split.name}"'
-                yield Finding(file=MANIFEST_NAME, what=what, expected=rows, found=known.count)
+                yield Finding(file=file, what=what, expected=rows, found=known.count)
 
 
-def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
+def _check_ranges(dataset: Dataset) -> Iterator[Finding]:
     """Check that the pieces of the sources do not overlap; those of tables have all rows."""
+    manifest = dataset.manifest
     # Those of a shard of the source are of all shards that were made of it, one of each split.
     made_of = {source_shard(one, i): one.source_ranges for i, one in enumerate(manifest.shards)}
     pieces = sorted(piece for ranges in made_of.values() for piece in ranges)
@@ -64,11 +67,11 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
     for source, _, _ in pieces[-1:]:
         if source >= len(manifest.sources):
             what = f"a shard is of source {source}, which is not listed"
-            yield Finding(file=MANIFEST_NAME, what=what)
+            yield Finding(file=dataset.manifest_name, what=what)
     for before, after in pairwise(pieces):
         if before[0] == after[0] and before[2] > after[1]:
             yield Finding(
-                file=MANIFEST_NAME,
+                file=dataset.manifest_name,
                 what=f"two shards were made of the same piece of source {before[0]}, "
                 f"{after[1]} to {min(before[2], after[2])}",
             )
@@ -79,19 +82,20 @@ def _check_ranges(manifest: Manifest) -> Iterator[Finding]:
         least = manifest.rows if manifest.splits else found
         if not least <= read <= found:
             yield Finding(
-                file=MANIFEST_NAME,
+                file=dataset.manifest_name,
                 what="the number of rows, rejected rows and filtered rows",
                 expected=read,
                 found=found,
             )
 
 
-def check_rejects(store: Store, manifest: Manifest) -> Iterator[Finding]:
+def check_rejects(dataset: Dataset) -> Iterator[Finding]:
     """Check that there are as many rejected records as the manifest says."""
+    store, manifest = dataset.store, dataset.manifest
     if REJECTS_NAME not in {file.name for file in manifest.sidecars}:
         if manifest.rejected_rows:
             what = f"it has {manifest.rejected_rows:,} rejected rows, and does not list the file"
-            yield Finding(file=MANIFEST_NAME, what=f"{what} {REJECTS_NAME}")
+            yield Finding(file=dataset.manifest_name, what=f"{what} {REJECTS_NAME}")
         return
     n_records = 0
     try:
@@ -127,7 +131,7 @@ def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
     for name in listed:
         if match := SHARD_FILE.fullmatch(name.rpartition("/")[2]):
             stems.add(match["stem"])
-    listed |= {MANIFEST_NAME, *(file.name for file in dataset.manifest.sidecars)}
+    listed |= {dataset.manifest_name, *(file.name for file in dataset.manifest.sidecars)}
     findings, others = [], []
     for name in sorted(dataset.store.names()):
         if name in listed:
@@ -138,6 +142,9 @@ def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:
             match["stem"], stems
         ):
             findings.append(Finding(file=name, what="is not in the manifest"))
+        elif is_manifest_name(name):
+            what = f"is a manifest as well; the dataset is that of {dataset.manifest_name}"
+            findings.append(Finding(file=name, what=what))
         else:
             others.append(name)
     return findings, tuple(others)

@@ -12,18 +12,20 @@ from bigdata_cli.url import Place
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A difference; `told_by` names where `expected` comes from."""
+    """A difference; `expected_from` names where `expected` comes from."""
 
     file: str
     what: str
     expected: Any = None
     found: Any = None
-    told_by: str = "the manifest"
+    expected_from: str = "the manifest"
 
     def __str__(self) -> str:
         if self.expected is None and self.found is None:
             return f"{self.file}: {self.what}"
-        return f"{self.file}: {self.what} is {self.found}, {self.told_by} says {self.expected}"
+        return (
+            f"{self.file}: {self.what} is {self.found}, {self.expected_from} says {self.expected}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from bigdata_cli.conversion.order_options import OrderOptions
-from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.dataset import Dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.buckets.sort_keys import Keys, SortColumn
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.verification.report import Finding
 
 
@@ -41,8 +40,9 @@ class SortedRows:
         self._last = keys.slice(batch.num_rows - 1, batch.num_rows)
 
 
-def sorted_rows_of(manifest: Manifest) -> SortedRows | Finding | None:
+def sorted_rows_of(dataset: Dataset) -> SortedRows | Finding | None:
     """What checks the order of a dataset's rows; None where it is not sorted."""
+    manifest = dataset.manifest
     if manifest.order != "sorted":
         return None
     given = manifest.options.get("sort_by")
@@ -54,5 +54,7 @@ def sorted_rows_of(manifest: Manifest) -> SortedRows | Finding | None:
             raise UsageError("sort_by in its options is empty")
         options.check(manifest.schema.names)
     except UsageError as error:
-        return Finding(file=MANIFEST_NAME, what=f"does not say how it is sorted: {error.message}")
+        return Finding(
+            file=dataset.manifest_name, what=f"does not say how it is sorted: {error.message}"
+        )
     return SortedRows(options.sort_columns())

@@ -12,7 +12,6 @@ import msgspec
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import Manifest, SourceEntry
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions, source_options_of
@@ -102,7 +101,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             plan = replace(plan, inputs=entry.inputs)
     except JsonError as error:
         raise DataError(
-            f"{dataset.path / MANIFEST_NAME} does not say how its source was read: {error}",
+            f"{dataset.manifest_path} does not say how its source was read: {error}",
             hint="leave out --source",
         ) from error
     for name in dataset.schema.names:

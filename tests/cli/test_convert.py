@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from bigdata_cli.cli import main
+from tests.manifest_files import has_manifest
 
 CSV = 'id,fare,city\n1,2.5,Oslo\n2,,"Ålesund, N"\n300,0.1,Oslo\n4,8,Oslo\n5,9,Oslo\n'
 
@@ -43,7 +44,7 @@ def failed(status: int, *arguments: str) -> str:
 def test_the_output_folder_is_named_after_source_and_format(folder):
     result = run("trips.csv", "--to", "parquet")
     assert result.exit_code == 0, result.output
-    assert (folder / "trips-parquet" / "_manifest.json").is_file()
+    assert has_manifest(folder / "trips-parquet")
     rows = duckdb.sql("select id, fare, city from 'trips-parquet/*.parquet' order by id").fetchall()
     assert [row[0] for row in rows] == [1, 2, 4, 5, 300]
     assert rows[1][1:] == (None, "Ålesund, N")

@@ -10,7 +10,7 @@ from bigdata_cli import convert, verify
 from bigdata_cli.cli.progress import ProgressDisplay, progress_line
 from bigdata_cli.conversion.progress import Progress
 from bigdata_cli.resources.progress import progress_listener
-from bigdata_cli.training.loop import TrainProgress
+from bigdata_cli.training.course import TrainProgress
 from bigdata_cli.training.predict import PredictProgress
 
 GB = 1_000_000_000

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from bigdata_cli.cli import main
 from bigdata_cli.cli.progress import ProgressDisplay
-from bigdata_cli.training.loop import TrainProgress
+from bigdata_cli.training.course import TrainProgress
 from tests.datasets import write_dataset
 
 

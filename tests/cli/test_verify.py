@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from bigdata_cli import convert
 from bigdata_cli.cli import main
-from bigdata_cli.io.paths import MANIFEST_NAME
 from tests.datasets import write_dataset
+from tests.manifest_files import as_json, manifest_path
 
 
 def run(*arguments: object) -> Result:
@@ -63,7 +63,7 @@ def test_json_has_the_findings(damaged: Path) -> None:
 
 
 def test_json_of_a_whole_dataset(folder: Path) -> None:
-    result = run(folder / MANIFEST_NAME, "--json")
+    result = run(manifest_path(folder), "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["rows"] == 300
 
@@ -74,9 +74,9 @@ def test_quiet(folder: Path) -> None:
 
 
 def test_a_damaged_manifest_and_none_at_all(folder: Path) -> None:
-    (folder / MANIFEST_NAME).write_text('{"manifest_version": 1}')
+    as_json(folder).write_text('{"manifest_version": 1}')
     assert run(folder).exit_code == 5
-    (folder / MANIFEST_NAME).unlink()
+    manifest_path(folder).unlink()
     assert run(folder).exit_code == 2
 
 

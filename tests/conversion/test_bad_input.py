@@ -70,7 +70,7 @@ def test_a_value_that_contradicts_its_type_is_located(tmp_path, dtype, value):
     assert "data.csv line 1,002" in error.message
     assert 'column "b"' in error.message
     assert repr(value) in error.message or value in error.message
-    assert error.hint == 'types={"b": "text"} keeps it as it is'
+    assert error.hint == 'type={"b": "text"} keeps it as it is'
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_an_existing_output_is_refused_and_force_replaces_only_ours(tmp_path):
     (out / "notes.md").write_text("mine")
     convert(source, to="parquet", output=out, force=True)
     assert sorted(path.name for path in out.iterdir()) == [
-        "_manifest.json", "data-00000-of-00001.parquet", "notes.md",
+        "_manifest.parquet", "data-00000-of-00001.parquet", "notes.md",
     ]  # fmt: skip
     foreign = tmp_path / "foreign"
     foreign.mkdir()

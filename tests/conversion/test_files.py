@@ -31,7 +31,7 @@ def write(name: str, text: str = "a,b\n1,x\n") -> str:
 def rows_of(*sources: str, **options) -> list[dict]:
     """The rows of the dataset made of these sources, as pyarrow reads them."""
     convert(list(sources), to="parquet", output="out", force=True, **options)
-    return pq.read_table(sorted(Path("out").glob("*.parquet"))).to_pylist()
+    return pq.read_table(sorted(Path("out").glob("[!_]*.parquet"))).to_pylist()
 
 
 def test_files_in_the_order_given_and_patterns_by_name(folder):
@@ -160,7 +160,7 @@ def test_files_without_header_are_matched_by_position(folder):
         {"column0": 3, "column1": "z"},
     ]
     assert rows_of("2.csv", "1.csv", header=False, names=["n", "w"])[0] == {"n": 3, "w": "z"}
-    with pytest.raises(DataError, match=r"3\.csv has 3 fields in a record, 1\.csv has 2"):
+    with pytest.raises(DataError, match=r"records of 3 fields, those of .*1\.csv have 2"):
         rows_of("1.csv", "3.csv")
     with pytest.raises(DataError, match=r"3\.csv: names gives 2 names"):
         rows_of("1.csv", "3.csv", names=["n", "w"])

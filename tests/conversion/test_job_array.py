@@ -31,6 +31,7 @@ from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_widening import SAMPLE_BYTES, UNIT_BYTES, contents, sources, statistics
 from tests.datasets import LAYOUTS
 from tests.examples import TIMES
+from tests.manifest_files import has_manifest
 
 N_ROWS = 3_000
 MAX_ROUNDS = 12
@@ -68,7 +69,7 @@ def test_any_source(text: str, request: tuple[ConvertOptions, list[int]], here: 
         if not is_converted(source, replace(options, output=folder / "whole"), **how):
             with pytest.raises(BigdataError):
                 run_array(source, replace(options, output=folder / "parts"), order, here, **how)
-            assert not (folder / "parts" / "_manifest.json").exists()
+            assert not has_manifest(folder / "parts")
             return
         run_array(source, replace(options, output=folder / "parts"), order, here, **how)
         same_bytes = get_traits(options.to).same_bytes
@@ -107,7 +108,7 @@ def run_array(
         for number in again:
             task = EngineOptions(task=TaskNumber(number, n_tasks))
             run([source], replace(options, workers=task), **how)
-        assert not (options.output / "_manifest.json").exists()
+        assert not has_manifest(options.output)
         try:
             commit_with(options.output, CommitOptions(here=here), **how)
         except EngineError as error:
@@ -153,7 +154,7 @@ def test_tasks_that_are_not_done_are_named(source: Path) -> None:
     assert raised.value.exit_code == 7
     task(source, 1)
     task(source, 3)
-    assert not (output / "_manifest.json").exists()
+    assert not has_manifest(output)
     assert commit(output).rows == N_ROWS
     convert(source, to="parquet", shards=6, output=source.parent / "whole")
     assert_same_files(output, source.parent / "whole")
@@ -267,7 +268,7 @@ def test_a_commit_that_was_interrupted_goes_on(
         patch.setattr(OutputFolder, "_finish", dies)
         with pytest.raises(KeyboardInterrupt):
             commit(output)
-    assert not (output / "_manifest.json").exists()
+    assert not has_manifest(output)
     assert commit(output).rows == N_ROWS
     assert open_dataset(output).rows == N_ROWS
     assert not [path for path in output.iterdir() if "task" in path.name]
@@ -312,8 +313,8 @@ def test_a_request_reads_back_as_the_options_it_was_made_of(tmp_path: Path) -> N
         ConvertOptions,
         {
             "to": "npy", "label": "a", "shard_size": "20MB", "split": {"b": 0.5, "a": 0.5},
-            "split_by": ["a"], "types": {"a": "text", "b*": "int8"}, "columns": ["b", "a"],
-            "schema": tmp_path / "schema.json", "float_mode": "32", "rename": {"x": "b"},
+            "split_by": ["a"], "type": {"a": "text", "b*": "int8"}, "columns": ["b", "a"],
+            "schema": tmp_path / "schema.json", "float": "32", "rename": {"x": "b"},
             "derive": {"c": "a + 1"}, "where": ["a > 1", "b is not null"], "sample": "100rows",
             "fill": {"a": "mean"}, "hash": {"b": 7}, "null": ["-", "?"], "header": False,
             "names": ["a", "b"], "date_format": ["d=%d %b, %Y"], "on_bad_row": "skip",

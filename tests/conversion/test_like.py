@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from bigdata_cli import convert, open_dataset, verify
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION
 from bigdata_cli.errors import DataError, UsageError
+from tests.manifest_files import as_json, read_document
 
 STEPS: dict[str, Any] = {
     "rename": {"kind": "type"},
@@ -62,7 +63,7 @@ def files_of(dataset: Path) -> list[str]:
 
 
 def frame_of(dataset: Path) -> pd.DataFrame:
-    return pq.read_table(sorted(dataset.glob("*.parquet"))).to_pandas()
+    return pq.read_table(sorted(dataset.glob("[!_]*.parquet"))).to_pandas()
 
 
 FORMATS = [
@@ -136,7 +137,7 @@ def test_unknown_values_are_null_and_counted(tmp_path: Path, jobs: int) -> None:
     convert(old, to="parquet", output=tmp_path / "old", one_hot=["d"])
     report = convert(new, like=tmp_path / "old", output=tmp_path / "new", shards=2, jobs=jobs)
     assert report.manifest.unknown_values == {"c": 1_000, "d": 500}
-    saved = json.loads((tmp_path / "new" / "_manifest.json").read_text())
+    saved = read_document(tmp_path / "new")
     assert saved["unknown_values"] == {"c": 1_000, "d": 500}
     assert any('"c": 1,000 values' in note for note in report.notes)
     got = frame_of(tmp_path / "new")
@@ -222,7 +223,7 @@ def test_the_way_values_are_written_is_that_of_the_dataset_or_what_is_given(tmp_
     }
     convert(old, to="parquet", output=tmp_path / "old", **spelled)
     convert(new, like=tmp_path / "old", output=tmp_path / "new")
-    got = pq.read_table(sorted((tmp_path / "new").glob("*.parquet"))).to_pylist()
+    got = pq.read_table(sorted((tmp_path / "new").glob("[!_]*.parquet"))).to_pylist()
     assert [str(value) for value in got[0].values()] == ["2024-12-24", "None", "True"]
     convert(other, like=tmp_path / "old", output=tmp_path / "other", null=["-"])
     assert frame_of(tmp_path / "other")["n"].isna().all()
@@ -286,7 +287,7 @@ def test_options_that_are_given_come_first(source: Path, tmp_path: Path) -> None
     [
         ({"derive": {"a": "1"}}, "derive"),
         ({"drop": ["y"]}, "drop"),
-        ({"float_mode": "32"}, "float_mode"),
+        ({"float": "32"}, "float"),
         ({"standardize": ["amount"]}, "standardize"),
         ({"schema": {"y": "int8"}}, "schema"),
     ],
@@ -303,7 +304,7 @@ def test_a_dataset_of_a_newer_version_is_refused_before_any_work(
     source: Path, tmp_path: Path
 ) -> None:
     convert(source, to="parquet", output=tmp_path / "old")
-    manifest = tmp_path / "old" / "_manifest.json"
+    manifest = as_json(tmp_path / "old")
     newer = json.loads(manifest.read_text()) | {"manifest_version": MANIFEST_VERSION + 1}
     manifest.write_text(json.dumps(newer))
     with pytest.raises(DataError, match=f"manifest version {MANIFEST_VERSION + 1} is not"):
@@ -335,7 +336,7 @@ def test_it_resumes_and_repairs_as_any_conversion(source: Path, tmp_path: Path) 
     convert(source, to="parquet", output=tmp_path / "old", **STEPS)
     convert(source, like=tmp_path / "old", output=tmp_path / "new", shards=2)
     before = files_of(tmp_path / "new")
-    first = min((tmp_path / "new").glob("*.parquet"))
+    first = min((tmp_path / "new").glob("[!_]*.parquet"))
     first.write_bytes(b"damaged")
     convert(source, like=tmp_path / "old", output=tmp_path / "new", shards=2, repair=True)
     assert files_of(tmp_path / "new") == before

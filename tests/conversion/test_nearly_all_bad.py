@@ -31,7 +31,7 @@ def test_all_rows_are_bad(tmp_path):
     assert "gives 3 names, the records have 1 field" in error.message
     error = attempt(tmp_path, "1\n" * 5, on_bad_row="skip", types={"column0": "date"}, header=False)
     assert 'all 5 rows are bad: column "column0" is not date' in error.message
-    assert "types" in error.hint
+    assert "type" in error.hint
 
 
 @pytest.mark.parametrize("n_bad", [500, 501])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -23,6 +22,7 @@ from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.formats.buckets.keys import row_keys
 from bigdata_cli.transforms.options import ShapeOptions
+from tests.manifest_files import read_document
 from tests.reliability.children import write_source, write_widening_source
 
 FORMATS = ("parquet", "hdf5", "npy", "tfrecord", "arrow")
@@ -252,7 +252,7 @@ def test_buckets_count_against_the_disk(source, tmp_path):
 
 def test_the_manifest_of_other_datasets_says_nothing_of_it(source, tmp_path):
     convert(source, to="parquet", output=tmp_path / "out", on_bad_row="skip")
-    options = json.loads((tmp_path / "out/_manifest.json").read_text())["options"]
+    options = read_document(tmp_path / "out")["options"]
     assert not {"shuffle", "seed"} & options.keys()
 
 

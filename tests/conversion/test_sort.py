@@ -27,6 +27,7 @@ from bigdata_cli.formats.buckets.sort_keys import Keys, SortColumn
 from bigdata_cli.formats.buckets.write import BucketOptions
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.sources.tables import sorted_runs
+from tests.manifest_files import as_json
 from tests.reliability.children import write_source, write_widening_source
 
 N = 4_000
@@ -231,7 +232,7 @@ def test_few_rows(n_rows, tmp_path):
 def test_verify_finds_rows_that_are_not_in_order(folder, tmp_path):
     source = folder / "rows.parquet"
     convert(source, to="parquet", output=tmp_path / "out", sort_by="half")
-    path = tmp_path / "out/_manifest.json"
+    path = as_json(tmp_path / "out")
     manifest = json.loads(path.read_text())
     for sort_by in (["long"], [], ["nothing"], 3):
         manifest["options"]["sort_by"] = sort_by
@@ -245,7 +246,7 @@ def test_wrong_options(folder, tmp_path):
     for options, message in {
         (("sort_by", "hlaf"),): 'there is no column "hlaf" in the dataset',
         (("sort_by", "half"), ("drop", ("half",))): 'there is no column "half" in the dataset',
-        (("sort_by", ("half", "half:desc")),): "which rows are sorted by already",
+        (("sort_by", ("half", "half:desc")),): "by which rows are sorted already",
         (("sort_by", "half"), ("shuffle", True)): "exclude each other",
         (("sort_by", "half"), ("repair", True)): "has rows from all over the source",
     }.items():

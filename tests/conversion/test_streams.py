@@ -37,6 +37,7 @@ from bigdata_cli.conversion.run import dry_run, run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import FORMATS, get_traits
 from bigdata_cli.sources.csv.options import SourceOptions
+from tests.manifest_files import read_document
 
 try:
     from compression import zstd
@@ -206,7 +207,7 @@ def test_shards_of_an_unknown_length_are_dealt_in_turns(tmp_path, n_shards):
         found.append(digests(tmp_path / out))
     assert found[0] == found[1]
     assert report.manifest.order == "within shards"
-    assert json.loads((tmp_path / "a" / "_manifest.json").read_text())["order"] == "within shards"
+    assert read_document(tmp_path / "a")["order"] == "within shards"
     sizes = [shard.rows for shard in report.manifest.shards]
     assert max(sizes) < 1.6 * min(sizes)
     values = [
@@ -241,16 +242,16 @@ def test_too_many_shards_of_an_unknown_length_are_refused(tmp_path):
 
 
 @given(st.integers(1, 600), st.integers(1, 1 << 33))
-def test_portions_follow_each_other(n_shards, position):
+def test_ranges_follow_each_other(n_shards, position):
     for layout in (Evenly(1 << 33, n_shards), BySize(1 << 20), Dealt(n_shards)):
         if isinstance(layout, Dealt):
             position %= 1 << 26
-        portion = layout.portions()
-        shard, stop = portion(position)
+        locate = layout.locator()
+        shard, stop = locate(position)
         assert 0 <= shard < (n_shards if not isinstance(layout, BySize) else 1)
         assert stop is None or stop > position
         if stop is not None:
-            assert portion(stop)[0] != shard or n_shards == 1
+            assert locate(stop)[0] != shard or n_shards == 1
 
 
 def test_a_header_alone_is_a_dataset_without_rows(tmp_path):
@@ -526,11 +527,11 @@ def test_zcat_into_stdin(tmp_path):
         done = bigdata("convert", "-", "--to", "parquet", stdin=zcat.stdout, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run([tmp_path / "x.csv"], ConvertOptions(to="parquet", output=tmp_path / "plain"))
-    (file,) = (tmp_path / "stdin-parquet").glob("*.parquet")
+    (file,) = (tmp_path / "stdin-parquet").glob("[!_]*.parquet")
     assert file.name == "stdin-00000-of-00001.parquet"
-    (plain,) = (tmp_path / "plain").glob("*.parquet")
+    (plain,) = (tmp_path / "plain").glob("[!_]*.parquet")
     assert pq.read_table(file).equals(pq.read_table(plain))
-    source = json.loads((file.parent / "_manifest.json").read_text())["sources"][0]
+    source = read_document(file.parent)["sources"][0]
     assert source == {"name": "-", "bytes": len(text), "mtime_ns": 0,
                       "digest": hashlib.sha256(text).hexdigest()}  # fmt: skip
 

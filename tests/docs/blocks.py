@@ -8,13 +8,18 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+
+from tests.docs.warm import clients
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOT_RUN = "<!-- not run by the tests -->"
 BLOCK = re.compile(
-    rf"^(?P<mark>{re.escape(NOT_RUN)}\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
+    r"^(?:(?P<mark><!-- .* -->)\n)?```(?P<language>\w+)\n(?P<code>(?:.*\n)*?)```$", re.M
 )
+NEEDS = re.compile(r"<!-- needs (\w+) -->")
+"""Before a block for users of a library that the tests do not install."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +40,29 @@ def blocks(page: Path) -> list[Block]:
             line=text.count("\n", 0, match.start()) + 1,
             language=match["language"],
             code=match["code"],
-            is_run=match["mark"] is None,
+            is_run=_is_run(match["mark"] or ""),
         )
         for match in BLOCK.finditer(text)
     ]
 
 
+def _is_run(mark: str) -> bool:
+    needed = NEEDS.fullmatch(mark)
+    return find_spec(needed[1]) is not None if needed else mark != NOT_RUN
+
+
 def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a block as a user would, with the commands of this environment on the path."""
-    bin_folder = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": bin_folder + os.pathsep + os.environ["PATH"]}
+    """Run a block as a user would, with the commands of this environment on the path.
+
+    `bigdata` and Python begin with their imports done (`tests/docs/warm.py`), which take most of
+    the time of small data.
+    """
+    folders = [str(clients()), str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = {**os.environ, "PATH": os.pathsep.join(folders)}
     command = (
         ["bash", "-euo", "pipefail", "-c", block.code]
         if block.language == "sh"
-        else [sys.executable, "-c", block.code]
+        else [str(clients() / "python-block"), block.code]
     )
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

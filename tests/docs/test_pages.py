@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.docs.blocks import ROOT, run_blocks
+from tests.docs.blocks import ROOT, blocks, run_blocks
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
@@ -36,6 +36,11 @@ def test_every_block_of_the_page_on_inspect_runs(tmp_path):
 @pytest.mark.slow
 def test_every_block_of_the_page_on_training_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "training.md", tmp_path) == {"sh", "python"}
+
+
+@pytest.mark.slow
+def test_every_recipe_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "recipes.md", tmp_path) == {"sh", "python"}
 
 
 def test_every_block_of_the_page_on_predict_runs(tmp_path):
@@ -74,6 +79,25 @@ def test_every_block_of_the_page_on_rows_out_again_runs(tmp_path):
 
 def test_every_block_of_the_page_on_addresses_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "urls.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_the_format_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "format.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_other_tools_runs(tmp_path):
+    pytest.importorskip("torch")
+    assert run_blocks(ROOT / "docs" / "coming-from.md", tmp_path) == {"sh", "python"}
+
+
+def test_a_block_for_a_library_runs_where_it_is_installed(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- needs json -->\n```python\n1\n```\n\n"
+        "<!-- needs no_such_library -->\n```sh\nfalse\n```\n\n"
+        "<!-- not run by the tests -->\n```sh\nfalse\n```\n\n```sh\ntrue\n```\n"
+    )
+    assert [block.is_run for block in blocks(page)] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,7 +13,9 @@ from collections.abc import Callable
 Target = Callable[[random.Random], int]
 """Makes and checks one input; returns how many cases it had. Raises what is not as it should be."""
 
-TARGET_MODULES = ("checksums", "csv_text", "numbers", "tables", "text_rows", "tfrecords", "written")
+TARGET_MODULES = (
+    *("checksums", "csv_text", "numbers", "rows", "tables", "text_rows", "tfrecords", "written"),
+)
 TARGETS: dict[str, Target] = {}
 
 

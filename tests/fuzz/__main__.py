@@ -12,12 +12,11 @@ import argparse
 import os
 import random
 import struct
-import subprocess
 import sys
-import tempfile
 import time
+import traceback
 from importlib import import_module
-from pathlib import Path
+from mmap import mmap
 
 from tests.fuzz import TARGET_MODULES, TARGETS
 
@@ -33,7 +32,6 @@ def arguments_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, help="for each target, instead of seconds")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--progress", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     unknown = set(asked.targets) - set(TARGETS)
     if unknown:
@@ -41,32 +39,38 @@ def arguments_of(arguments: list[str]) -> argparse.Namespace:
     return asked
 
 
-def run_target(name: str, asked: argparse.Namespace) -> None:
-    """Run one target in this process until time or inputs are used up."""
-    end = None if asked.seconds is None else time.monotonic() + asked.seconds
+def run_target(name: str, asked: argparse.Namespace, seconds: float | None, place: mmap) -> None:
+    """Run one target until time or inputs are used up, and keep in a place how far it got."""
+    end = None if seconds is None else time.monotonic() + seconds
     number, cases = asked.first, 0
-    with asked.progress.open("wb", buffering=0) as file:
-        while True:
-            os.pwrite(file.fileno(), PROGRESS.pack(number, cases), 0)
-            if asked.inputs is not None and number >= asked.first + asked.inputs:
-                return
-            if end is not None and time.monotonic() > end:
-                return
-            cases += TARGETS[name](random.Random(f"{asked.seed}/{name}/{number}"))
-            number += 1
+    while True:
+        PROGRESS.pack_into(place, 0, number, cases)
+        if end is None and number >= asked.first + asked.inputs:
+            return
+        if end is not None and time.monotonic() > end:
+            return
+        cases += TARGETS[name](random.Random(f"{asked.seed}/{name}/{number}"))
+        number += 1
 
 
 def run_in_process(name: str, asked: argparse.Namespace, seconds: float | None) -> bool:
-    """Run one target in a process of its own and say how it went; returns whether all was well."""
-    with tempfile.TemporaryDirectory() as folder:
-        progress = Path(folder, "progress")
-        command = [sys.executable, "-m", "tests.fuzz", name, "--progress", str(progress)]
-        command += ["--seed", str(asked.seed), "--first", str(asked.first)]
-        command += ["--inputs", str(asked.inputs)] if seconds is None else []
-        command += [] if seconds is None else ["--seconds", str(seconds)]
-        status = subprocess.run(command, check=False).returncode
-        content = progress.read_bytes() if progress.exists() else b""
-    number, cases = PROGRESS.unpack(content) if content else (asked.first, 0)
+    """Run one target in a process of its own and say how it went; returns whether all was well.
+
+    It is a fork, since a new Python takes seconds to start in the sanitizers' build.
+    """
+    with mmap(-1, PROGRESS.size) as place:
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                run_target(name, asked, seconds, place)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        number, cases = PROGRESS.unpack_from(place, 0)
     print(f"fuzz: {name}: {number - asked.first:,} inputs, {cases:,} cases", flush=True)
     if status:
         print(
@@ -83,9 +87,6 @@ def main(arguments: list[str]) -> int:
     for module in TARGET_MODULES:
         import_module(f"tests.fuzz.{module}")
     asked = arguments_of(arguments)
-    if asked.progress is not None:
-        run_target(asked.targets[0], asked)
-        return 0
     names = asked.targets or list(TARGETS)
     seconds = None if asked.inputs is not None else (asked.seconds or 60) / len(names)
     print(f"fuzz: seed {asked.seed}", flush=True)

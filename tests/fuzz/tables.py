@@ -125,7 +125,7 @@ MAKERS = (
 )
 
 
-def _table(chance: random.Random, width: int) -> bytes:
+def generated_table(chance: random.Random, width: int) -> bytes:
     """CSV of columns that each have a kind, and now and then a value of another one."""
     makers = [chance.choice(MAKERS) for _ in range(width)]
     others = [chance.choice((0, 0, 0, 0.02, 0.3)) for _ in range(width)]
@@ -150,7 +150,7 @@ def _table(chance: random.Random, width: int) -> bytes:
 def typed_tables(chance: random.Random) -> int:
     """Types and values are those of the other reader, wherever blocks are cut."""
     width = chance.randint(1, 6)
-    data = _table(chance, width)
+    data = generated_table(chance, width)
     if chance.random() < 0.3:
         data = mutated(data, chance, PIECES)
     try:

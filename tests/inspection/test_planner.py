@@ -175,7 +175,7 @@ def test_plans_for_another_machine(source):
     assert (room.disk_bytes, room.memory_bytes) == (1_000_000, 500_000)
     assert room.has_disk_limit
     for cost in report.costs:
-        assert cost.fits_disk == (cost.most_bytes <= 1_000_000)
+        assert cost.fits_disk == (cost.max_bytes <= 1_000_000)
         assert cost.fits_memory == (cost.memory_bytes <= 500_000)
     assert {cost.fits_disk for cost in report.costs} == {True, False}
     best = report.recommended

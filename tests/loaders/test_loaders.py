@@ -272,16 +272,19 @@ def test_a_foreign_state_is_refused(npy: Dataset, tmp_path: Path) -> None:
 
     state = make().state_dict()
     for other in (
-        make(seed=1), make(batch_size=41), make(shuffle=False), make(split="[:50%]"),
-        make(columns=["id", "fare"]), make(dtype="float64"), make(rank=0, world=2),
-        make(other_dataset),
+        make(seed=1), make(shuffle=False), make(split="[:50%]"), make(columns=["id", "fare"]),
+        make(dtype="float64"), make(drop_remainder=True),
     ):  # fmt: skip
         with pytest.raises(UsageError, match="not of this stream"):
             other.load_state_dict(state)
+    with pytest.raises(UsageError, match="the state is of other data"):
+        make(other_dataset).load_state_dict(state)
     for broken, said in [
         ({}, "state_dict"), (None, "state_dict"), ({**state, "version": 9}, "version 9"),
-        ({**state, "epoch": "1"}, "integers"), ({**state, "batches": 27}, "26 batches"),
-        ({**state, "epoch": -1}, "epoch"),
+        ({**state, "epoch": "1"}, '"epoch" of the state'), ({**state, "batches": 27}, "26 batches"),
+        ({**state, "epoch": -1}, "epoch"), ({**state, "world": 0}, "world"),
+        ({**state, "fingerprint": "x"}, "not of this stream"),
+        ({k: v for k, v in state.items() if k != "rows"}, 'no "rows"'),
     ]:  # fmt: skip
         with pytest.raises(UsageError, match=said):
             make().load_state_dict(broken)

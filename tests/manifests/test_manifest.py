@@ -16,11 +16,11 @@ from msgspec import structs
 from bigdata_cli import convert, open_dataset
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry, SourceEntry, make_manifest
-from bigdata_cli.dataset.manifest_file import Seal, load_manifest, manifest_text
+from bigdata_cli.dataset.manifest_file import Seal, encode_manifest, load_manifest
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.io.local_store import LocalStore
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import JSON_MANIFEST
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.verification.options import VerifyOptions
@@ -95,11 +95,11 @@ def example() -> Manifest:
 
 
 def test_the_text_of_a_manifest_is_the_same_for_good() -> None:
-    assert manifest_text(example()) == TEXT
+    assert encode_manifest(example(), JSON_MANIFEST)[1].decode() == TEXT
 
 
 def test_a_manifest_reads_back_but_for_what_json_cannot_hold() -> None:
-    manifest, seal = load_manifest(LocalStore(Path("d")), TEXT.encode())
+    manifest, seal = load_manifest(LocalStore(Path("d")), JSON_MANIFEST, TEXT.encode())
     assert seal is Seal.INTACT
     assert manifest == structs.replace(example(), options={**example().options, "drop": []})
     assert manifest.schema == SCHEMA
@@ -107,7 +107,7 @@ def test_a_manifest_reads_back_but_for_what_json_cannot_hold() -> None:
     assert manifest.sources[0].name == "caf?.csv"
     fare = structs.replace(STATISTICS["fare"], mean=None, m2=None)
     assert manifest.statistics == {**STATISTICS, "fare": fare}
-    assert manifest_text(manifest) == TEXT
+    assert encode_manifest(manifest, JSON_MANIFEST)[1].decode() == TEXT
 
 
 def edited(change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -192,9 +192,9 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_message_names_the_field_and_the_problem(kind: str) -> None:
     change, message = WRONG[kind]
-    load_manifest(LocalStore(Path()), edited(lambda m: None))
+    load_manifest(LocalStore(Path()), JSON_MANIFEST, edited(lambda m: None))
     with pytest.raises(DataError) as caught:
-        load_manifest(LocalStore(Path()), edited(change))
+        load_manifest(LocalStore(Path()), JSON_MANIFEST, edited(change))
     assert message in caught.value.message
 
 
@@ -202,7 +202,7 @@ def test_a_message_names_the_field_and_the_problem(kind: str) -> None:
 def test_a_message_is_short_whatever_the_document_holds(key: str) -> None:
     data = edited(lambda m: m.update({key: 100_000 * "/"}))
     with pytest.raises(DataError) as caught:
-        load_manifest(LocalStore(Path()), data)
+        load_manifest(LocalStore(Path()), JSON_MANIFEST, data)
     assert len(caught.value.message) < 400
 
 
@@ -213,7 +213,7 @@ def test_a_key_may_not_be_there_twice_at_any_depth() -> None:
         line = TEXT[place:end].rstrip(",")
         twice = TEXT[:place] + f"{line},\n" + TEXT[place:]
         with pytest.raises(DataError, match=f"the key {key} is there twice"):
-            load_manifest(LocalStore(Path()), twice.encode())
+            load_manifest(LocalStore(Path()), JSON_MANIFEST, twice.encode())
 
 
 @pytest.mark.parametrize("beginning", ["", '{"manifest_version": 3, "shards": '])
@@ -222,7 +222,7 @@ def test_a_large_document_of_another_form_is_refused_before_it_is_in_memory(begi
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match="damaged"):
-            load_manifest(LocalStore(Path()), data)
+            load_manifest(LocalStore(Path()), JSON_MANIFEST, data)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -271,7 +271,7 @@ def test_older_versions_are_read_and_replaced(version: int, converted: Path) -> 
     assert "checksum (SHA-256)" in changes(converted)[0]
     convert(converted.parent / "a.csv", to="npy", output=converted, force=True, on_bad_row="skip")
     assert open_dataset(converted).rows == 300
-    assert not list(converted.glob("*.parquet"))
+    assert not list(converted.glob("[!_]*.parquet"))
 
 
 def test_a_sidecar_of_version_1_is_taken_as_it_is_there(converted: Path) -> None:
@@ -282,13 +282,17 @@ def test_a_sidecar_of_version_1_is_taken_as_it_is_there(converted: Path) -> None
 
 OLD_WRONG: list[tuple[int, Callable[[dict[str, Any]], object], str]] = [
     (1, lambda m: m.update(sidecars=["../../etc/passwd"]), "'../../etc/passwd' is not a file"),
-    (1, lambda m: m.update(sidecars=[MANIFEST_NAME]), "is the manifest itself"),
+    (1, lambda m: m.update(sidecars=[JSON_MANIFEST]), "is the manifest itself"),
     (
         1,
         lambda m: m.update(sidecars=[{"name": "a", "bytes": 1, "sha256": 64 * "0"}]),
-        "its files are not as version 1 has them",
+        "its files are not those of version 1",
     ),
-    (2, lambda m: m.update(sidecars=["rejects.csv"]), "its files are not as version 2 has them"),
+    (
+        2,
+        lambda m: m.update(sidecars=["rejects.csv"]),
+        "its files are not those of version 2",
+    ),
     (
         2,
         lambda m: m["shards"][0]["files"][0].update(sha256="0"),

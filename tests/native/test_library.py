@@ -15,7 +15,7 @@ from bigdata_cli.errors import LibraryError, UsageError
 from bigdata_cli.native import compile as native
 from bigdata_cli.native import loading
 from bigdata_cli.native.levels import LEVELS, family, library_name
-from bigdata_cli.native.library import _SIGNATURES, lib
+from bigdata_cli.native.library import SIGNATURES, lib
 from bigdata_cli.native.loading import HERE, load, usable_levels
 from bigdata_cli.native.record import NAME, Record, checksum, sources_digest
 
@@ -39,17 +39,17 @@ def test_every_instruction_set_of_the_processor_is_loaded(folder: Path) -> None:
     levels = usable_levels()
     assert levels[0] == LOWEST
     for level in levels:
-        library, name = load(_SIGNATURES, folder=folder, forced=level)
+        library, name = load(SIGNATURES, folder=folder, forced=level)
         assert name == level
         assert library.bd_instruction_sets() == 2 ** len(levels) - 1
         assert f"{library.bd_sources():016x}" == Record.read(folder).sources
     if not os.environ.get("BIGDATA_SIMD"):
-        assert load(_SIGNATURES, folder=folder)[1] == levels[-1]
+        assert load(SIGNATURES, folder=folder)[1] == levels[-1]
 
 
 def test_an_unknown_instruction_set(folder: Path) -> None:
     with pytest.raises(UsageError, match='BIGDATA_SIMD: "mmx" is no instruction set') as caught:
-        load(_SIGNATURES, folder=folder, forced="mmx")
+        load(SIGNATURES, folder=folder, forced="mmx")
     assert LOWEST in str(caught.value.hint)
 
 
@@ -59,7 +59,7 @@ def test_an_instruction_set_that_the_processor_does_not_have(
     monkeypatch.setattr(loading, "_usable", lambda library: [LOWEST])
     for level in LEVELS[family()][1:]:
         with pytest.raises(UsageError, match=f"this processor does not have {level}"):
-            load(_SIGNATURES, folder=folder, forced=level)
+            load(SIGNATURES, folder=folder, forced=level)
 
 
 DAMAGES = {
@@ -76,7 +76,7 @@ DAMAGES = {
 def test_a_damaged_library_is_refused(folder: Path, damage: str) -> None:
     DAMAGES[damage](folder / library_name(LOWEST))
     with pytest.raises(LibraryError, match=r"is damaged|cannot be read") as caught:
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
     assert "pip install" in str(caught.value.hint)
 
 
@@ -84,7 +84,7 @@ def test_a_file_that_the_system_refuses(folder: Path) -> None:
     (folder / library_name(LOWEST)).write_bytes(b"no library")
     change_record(folder, checksums={library_name(LOWEST): checksum(b"no library")})
     with pytest.raises(LibraryError, match="cannot be loaded"):
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b'{"version": 1', b"\xff\xfe"])
@@ -93,37 +93,37 @@ def test_a_damaged_record_is_refused(folder: Path, content: bytes | None) -> Non
     if content is not None:
         (folder / NAME).write_bytes(content)
     with pytest.raises(LibraryError, match="is not built" if content is None else "record"):
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
 
 
 def test_a_library_for_another_platform_is_refused(folder: Path) -> None:
     change_record(folder, platform="darwin-sparc")
     with pytest.raises(LibraryError, match="is for darwin-sparc, and this is"):
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
 
 
 def test_a_library_of_other_sources_is_refused(folder: Path) -> None:
     change_record(folder, sources="0123456789abcdef")
     with pytest.raises(LibraryError, match="other sources than those in the checkout"):
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
 
 
 def test_in_an_installation_the_version_counts(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "HERE", folder)
-    assert load(_SIGNATURES, folder=folder)[0]
+    assert load(SIGNATURES, folder=folder)[0]
     change_record(folder, version="0.0.1")
     with pytest.raises(LibraryError, match=r"is that of version 0\.0\.1"):
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
     change_record(folder, version=native.__version__, sources="0123456789abcdef")
     with pytest.raises(LibraryError, match="other sources than its record says"):
-        load(_SIGNATURES, folder=folder)
+        load(SIGNATURES, folder=folder)
 
 
 def test_a_library_without_a_function_is_refused(folder: Path) -> None:
     with pytest.raises(LibraryError, match=r"cannot be loaded.*bd_of_tomorrow"):
-        load({**_SIGNATURES, "bd_of_tomorrow": (None, [])}, folder=folder)
+        load({**SIGNATURES, "bd_of_tomorrow": (None, [])}, folder=folder)
 
 
 def test_every_function_of_the_header_is_declared_once() -> None:
@@ -133,7 +133,7 @@ def test_every_function_of_the_header_is_declared_once() -> None:
         for line in header.splitlines()
         if line.startswith("BD_API")
     ]
-    assert sorted(declared) == sorted(_SIGNATURES)
+    assert sorted(declared) == sorted(SIGNATURES)
     assert all(hasattr(lib, name) for name in declared)
 
 
@@ -185,7 +185,7 @@ def test_what_is_compiled_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(native, "SOURCES", sources)
     files = native.compile_all(native.find_compiler(), built)
     assert sorted(built.iterdir()) == sorted(files)
-    signatures = {name: _SIGNATURES[name] for name in ("bd_sources", "bd_instruction_sets")}
+    signatures = {name: SIGNATURES[name] for name in ("bd_sources", "bd_instruction_sets")}
     for level in usable_levels():
         library, name = load(signatures, folder=built, forced=level)
         assert (name, library.bd_sources()) == (level, lib.bd_sources())

@@ -22,6 +22,7 @@ from bigdata_cli.conversion.run import run
 from bigdata_cli.formats.registry import all_traits
 from bigdata_cli.sources.csv.options import SourceOptions
 from tests.examples import examples
+from tests.manifest_files import read_document
 
 # Everything that CSV has to quote, and what looks like quotes, records and numbers.
 AWKWARD = st.text(alphabet='ab,"\n\r;1.\t é😀', max_size=12)
@@ -190,5 +191,5 @@ def test_the_same_statistics_whatever_the_jobs_and_the_units(
             output = Path(folder) / "out"
             options = ConvertOptions(to="parquet", output=output, shards=2, jobs=n_jobs, force=True)
             run([source], options, unit_bytes=size)
-            columns.append(json.loads((output / "_manifest.json").read_text())["columns"])
+            columns.append(read_document(output)["columns"])
         assert columns[0] == columns[1]

@@ -16,6 +16,9 @@ import h5py
 import numpy as np
 import psutil
 
+from bigdata_cli.io.manifest_names import MANIFEST_NAMES
+from tests.manifest_files import read_document
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = -9
 UNIT_BYTES = 1 << 12
@@ -45,7 +48,15 @@ class Zygote:
         die_at: the number of a step, or its name. What is no part of a request is an option of
         the conversion.
         """
-        parts = ("die_after_s", "sample_bytes", "part_bytes", "verify", "fault", "action")
+        parts = (
+            "die_after_s",
+            "sample_bytes",
+            "part_bytes",
+            "verify",
+            "fault",
+            "action",
+            "allocation",
+        )
         asked = {key: request.pop(key) for key in parts if key in request}
         options = {"to": "parquet", "jobs": 2, **request, "output": str(output)}
         line = {"sources": [str(source)], "options": options, "unit_bytes": UNIT_BYTES, **asked}
@@ -136,8 +147,8 @@ def contents(folder: Path) -> dict[str, Any]:
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".h5":
             found[path.name] = _values(path)
-        elif path.name == "_manifest.json":
-            found[path.name] = _manifest(path)
+        elif path.name in MANIFEST_NAMES:
+            found["_manifest"] = _manifest(folder)
         elif path.is_dir() and "=" in path.name:
             assert any(path.iterdir())  # its files have their own names
         elif path.name != "_lock":  # of a process that died when all was done
@@ -165,8 +176,8 @@ def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
             yield item.name, item
 
 
-def _manifest(path: Path) -> dict[str, Any]:
-    manifest = json.loads(path.read_text())
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_document(folder)
     if manifest["format"] == "hdf5":
         for shard in manifest["shards"]:
             shard["files"] = [file["name"] for file in shard["files"]]

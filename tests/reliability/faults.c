@@ -195,3 +195,37 @@ OF_PATH(link, "link", (const char* old, const char* path), (old, path), old)
     }
 OPEN(open)
 OPEN(open64)
+
+/* Allocations that code between two addresses asks for, of which one fails. */
+extern void* __libc_malloc(size_t);
+extern void* __libc_calloc(size_t, size_t);
+extern void* __libc_realloc(void*, size_t);
+static char *code_begin, *code_end;
+static long allocation_at, n_allocations;
+
+/* `at` 0 only counts. */
+void faults_arm_allocations(void* begin, void* end, long at) {
+    code_begin = begin;
+    code_end = end;
+    allocation_at = at;
+    __atomic_store_n(&n_allocations, 0, __ATOMIC_RELAXED);
+}
+
+long faults_allocations(void) { return __atomic_load_n(&n_allocations, __ATOMIC_RELAXED); }
+
+static int allocation_fails(void* caller) {
+    if ((char*)caller < code_begin || (char*)caller >= code_end) return 0;
+    return __atomic_add_fetch(&n_allocations, 1, __ATOMIC_RELAXED) == allocation_at;
+}
+
+void* malloc(size_t n) {
+    return allocation_fails(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
+}
+
+void* calloc(size_t n, size_t size) {
+    return allocation_fails(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+}
+
+void* realloc(void* data, size_t n) {
+    return allocation_fails(__builtin_return_address(0)) ? NULL : __libc_realloc(data, n);
+}

@@ -12,8 +12,9 @@ from bigdata_cli import convert, verify
 from bigdata_cli.dataset.manifest_file import Seal, load_manifest
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.local_store import LocalStore
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import JSON_MANIFEST
 from tests.datasets import LAYOUTS
+from tests.manifest_files import as_json, manifest_path
 
 ROWS = 400
 
@@ -52,7 +53,7 @@ def flip_bits(folder: Path, n_flips: int, seed: int) -> int:
     """Flip single bits at random places of each file in turn; returns how many were found."""
     numbers = random.Random(seed)
     files = sorted(path for path in folder.iterdir() if path.stat().st_size)
-    assert MANIFEST_NAME in {path.name for path in files}
+    assert manifest_path(folder) in files
     assert "rejects.csv" in {path.name for path in files}
     found = 0
     for number in range(n_flips):
@@ -78,24 +79,25 @@ def test_many_random_flips(dataset: Path) -> None:
 
 def is_intact(data: bytes) -> bool:
     try:
-        return load_manifest(LocalStore(Path()), data)[1] is Seal.INTACT
+        return load_manifest(LocalStore(Path()), JSON_MANIFEST, data)[1] is Seal.INTACT
     except DataError:
         return False
 
 
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+@pytest.fixture(scope="module", params=["tfrecord", "parquet", "arrow"])
+def manifest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("manifest")
     (folder / "a.csv").write_text("é,b\n1,x\n2,\n")
-    convert(folder / "a.csv", to="tfrecord", output=folder / "d", label="b")
-    return (folder / "d" / MANIFEST_NAME).read_bytes()
+    convert(folder / "a.csv", to=request.param, output=folder / "d", label="b")
+    return manifest_path(folder / "d").read_bytes()
 
 
 def test_flips_and_cuts_of_the_manifest(manifest: bytes) -> None:
     assert is_intact(manifest)
     numbers = random.Random(3)
     places = {numbers.randrange(8 * len(manifest)) for _ in range(1000)}
-    end = range(8 * (len(manifest) - 90), 8 * len(manifest))  # where the checksum stands
+    checksum = manifest.rindex(b'"sha256": ')
+    end = range(8 * checksum, 8 * (checksum + 76))
     for place in places.union(end):
         flipped = bytearray(manifest)
         flipped[place // 8] ^= 1 << place % 8
@@ -112,7 +114,9 @@ def test_every_flip_of_the_manifest(manifest: bytes) -> None:
         assert not is_intact(bytes(flipped))
 
 
-def test_another_form_of_the_same_json_is_another_manifest(manifest: bytes) -> None:
+def test_another_form_of_the_same_json_is_another_manifest(dataset: Path) -> None:
+    manifest = as_json(dataset).read_bytes()
+    assert is_intact(manifest)
     again = json.dumps(json.loads(manifest), ensure_ascii=False).encode()
     assert not is_intact(again)
     assert not is_intact(manifest + b" ")

@@ -19,6 +19,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.io.local_store import LocalStore
+from tests.manifest_files import read_document
 from tests.reliability.children import KILLED, compressed, contents, write_source
 
 OPTIONS = {"shards": 6, "on_bad_row": "skip"}
@@ -64,7 +65,7 @@ def output(unfinished, tmp_path):
 def test_what_is_not_finished_is_seen_by_no_reader(output):
     pa_dataset = pytest.importorskip("pyarrow.dataset")
     assert pa_dataset.dataset(output, format="parquet").files == []
-    assert not list(output.glob("*.parquet"))
+    assert not list(output.glob("[!_]*.parquet"))
     with pytest.raises(UsageError, match="is not a dataset"):
         verify(output)
 
@@ -104,8 +105,8 @@ def test_records_that_were_set_aside_are_checked_too(children, source, output, s
     ("changed", "told"),
     [
         ({"drop": ["when"]}, "--drop is when, and was not given"),
-        ({"float_mode": "32"}, "--float is 32, and was auto"),
-        ({"types": {"id": "int64"}}, "--type is id=int64, and was not given"),
+        ({"float": "32"}, "--float is 32, and was auto"),
+        ({"type": {"id": "int64"}}, "--type is id=int64, and was not given"),
         ({"shards": 7}, "--shards is 7, and was 6"),
         ({"on_bad_row": "error"}, "--on-bad-row is error, and was skip"),
     ],
@@ -139,7 +140,7 @@ def test_tables_are_those_that_it_was_begun_with(children, source, tmp_path):
     little, much = {"memory_limit": 350_000_000}, {"memory_limit": 1_000_000_000}
     assert children.run(path, tmp_path / "straight", **options, **little)["status"] == 0
     written = contents(tmp_path / "straight")
-    made = written["_manifest.json"]
+    made = written["_manifest"]
     assert made["options"]["table_bytes"] == (64 << 20) // 6
     for before, after in ((little, much), (much, little)):
         output = begin(children, path, tmp_path / str(before["memory_limit"]), **options, **before)
@@ -291,7 +292,7 @@ def test_repair_writes_what_is_damaged_and_nothing_else(to, stream, children, so
     output = tmp_path / "out"
     assert children.run(path, output, **options)["status"] == 0
     before = contents(output)
-    shards = json.loads((output / "_manifest.json").read_text())["shards"]
+    shards = read_document(output)["shards"]
     gone, flipped = (output / shards[i]["files"][0]["name"] for i in (1, 4))
     gone.unlink()
     data = bytearray(flipped.read_bytes())
@@ -311,7 +312,7 @@ def test_repair_is_of_the_same_conversion(children, source, tmp_path):
     output = tmp_path / "out"
     assert "holds no dataset" in children.run(source, output, repair=True)["message"]
     children.run(source, output, **OPTIONS)
-    for changed in ({"drop": ["when"]}, {"shards": 5}, {"float_mode": "64"}):
+    for changed in ({"drop": ["when"]}, {"shards": 5}, {"float": "64"}):
         answer = children.run(source, output, repair=True, **{**OPTIONS, **changed})
         assert "was made otherwise" in answer["message"]
     assert children.run(source, output, repair=True, **OPTIONS)["resumed"] == 6

@@ -22,8 +22,9 @@ from bigdata_cli.cli import main
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION
 from bigdata_cli.dataset.manifest_file import MAX_MANIFEST_BYTES
 from bigdata_cli.errors import BigdataError, DataError, UsageError, VerificationError
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import JSON_MANIFEST
 from tests.datasets import LAYOUTS, edited_manifest, sign_again, write_dataset
+from tests.manifest_files import as_json, read_document
 
 NAMES = [
     "../x-00000-of-00001.parquet",
@@ -38,7 +39,7 @@ NAMES = [
     ".",
     "",
     "\ud800-00000-of-00001.parquet",
-    MANIFEST_NAME,
+    JSON_MANIFEST,
 ]
 
 
@@ -68,9 +69,9 @@ def refuses(folder: Path) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_are_not_of_the_folder(tmp_path: Path, name: str) -> None:
     folder = example(tmp_path / "d")
-    path = folder / MANIFEST_NAME
+    path = as_json(folder)
     whole = path.read_text()
-    is_beginning = name in ("..", ".", "", MANIFEST_NAME)  # such as ".-00000-of-00001.parquet"
+    is_beginning = name in ("..", ".", "", JSON_MANIFEST)  # such as ".-00000-of-00001.parquet"
     for place in ("shards", "sidecars", "name")[: 2 if is_beginning else 3]:
         with edited_manifest(folder) as manifest:
             if place == "shards":
@@ -116,7 +117,7 @@ def test_a_file_that_is_no_shard_is_not_removed(tmp_path: Path) -> None:
 
 def test_links_pipes_and_devices(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    first, second = sorted(folder.glob("*.parquet"))
+    first, second = sorted(folder.glob("[!_]*.parquet"))
     outside = tmp_path / "outside.parquet"
     first.rename(outside)
     first.symlink_to(outside)
@@ -143,7 +144,7 @@ def test_links_pipes_and_devices(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_no_file(tmp_path: Path) -> None:
-    path = tmp_path / MANIFEST_NAME
+    path = tmp_path / JSON_MANIFEST
     os.mkfifo(path)
     with pytest.raises(DataError, match="is not a file"):
         open_dataset(tmp_path)
@@ -185,7 +186,7 @@ def test_a_manifest_that_is_no_file(tmp_path: Path) -> None:
     ids=range(20),
 )
 def test_documents_that_are_no_manifest(tmp_path: Path, text: str) -> None:
-    (tmp_path / MANIFEST_NAME).write_text(text, encoding="utf-8")
+    (tmp_path / JSON_MANIFEST).write_text(text, encoding="utf-8")
     assert len(refuses(tmp_path)) < 1000
 
 
@@ -250,7 +251,7 @@ def use(folder: Path) -> None:
 
 def mutations(folder: Path, share: float) -> Iterator[None]:
     """The dataset with each value of its manifest replaced by hostile ones, or some of these."""
-    path = folder / MANIFEST_NAME
+    path = as_json(folder)
     document = json.loads(path.read_text(encoding="utf-8"))
     del document["sha256"]
     document["dialect"] = {"delimiter": ",", "quote": '"', "header": True}
@@ -311,7 +312,7 @@ def test_terminals_are_safe_from_names_in_messages(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_all_listed(tmp_path: Path) -> None:
     folder = example(tmp_path / "d")
-    first, second = sorted(folder.glob("*.parquet"))
+    first, second = sorted(folder.glob("[!_]*.parquet"))
     first.unlink()
     second.write_bytes(b"PAR1")
     (folder / "data-00007-of-00008.parquet").write_bytes(b"x")
@@ -349,12 +350,12 @@ def test_a_shard_of_other_columns(tmp_path: Path) -> None:
                 if "-00000-of-" in path.name:
                     path.unlink()
             with edited_manifest(folder) as manifest:
-                theirs = json.loads((strange / MANIFEST_NAME).read_text())
+                theirs = read_document(strange)
                 manifest["shards"][0] = theirs["shards"][0]
             for file in theirs["shards"][0]["files"]:
                 (folder / file["name"]).write_bytes((strange / file["name"]).read_bytes())
             sign_again(folder)
-            found = [f for f in verify(folder).findings if f.file != MANIFEST_NAME]
+            found = [f for f in verify(folder).findings if f.file != JSON_MANIFEST]
             assert found, (layout, name)
 
 
@@ -362,7 +363,7 @@ def test_a_shard_of_other_columns(tmp_path: Path) -> None:
 def test_more_rows_than_files_can_hold_are_refused(tmp_path: Path, n_rows: int) -> None:
     """What is planned from a number of rows, such as an epoch, would take all memory."""
     folder = example(tmp_path / "d", LAYOUTS[0])
-    path = folder / MANIFEST_NAME
+    path = as_json(folder)
     document = json.loads(path.read_text(encoding="utf-8"))
     del document["sha256"]
     document["shards"][0]["rows"] = n_rows

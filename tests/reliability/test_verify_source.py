@@ -23,6 +23,7 @@ from bigdata_cli.verification.report import VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest
 from tests.golden.test_golden import FOLDER as GOLDEN
 from tests.golden.test_golden import NAMES
+from tests.manifest_files import read_document
 
 N_ROWS = 6000
 HEADER = "id,price,exact,day,at,flag,kind,word,big,label\n"
@@ -82,7 +83,7 @@ def test_every_dialect_and_every_type(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids="-".join)
 def test_every_layout(source: Path, tmp_path: Path, layout: tuple[str, str]) -> None:
-    for options in ({}, {"float_mode": "32", "types": {"id": "int64", "kind": "category"}}):
+    for options in ({}, {"float": "32", "type": {"id": "int64", "kind": "category"}}):
         folder = converted(source, tmp_path / "out", layout, force=True, **options)
         report = verify(folder, source=source, jobs=2)
         assert told(report) == []
@@ -100,7 +101,7 @@ def test_a_changed_value_is_found_with_its_place(
     after = "".join(line(i) for i in range(at + 1, N_ROWS))
     source.write_text(before + changed + after, encoding="utf-8")
     (finding,) = verify(folder, source=source).findings
-    shard_rows = [s["rows"] for s in json.loads((folder / "_manifest.json").read_text())["shards"]]
+    shard_rows = [s["rows"] for s in read_document(folder)["shards"]]
     row = at + 1 - shard_rows[0]
     line_number = before.count("\n") + 1
     assert finding.what == f'row {row:,}, column "id" ({source} line {line_number:,})'
@@ -193,7 +194,7 @@ def test_every_kind_of_source(source: Path, tmp_path: Path, text: str) -> None:
         "zip": f"{tmp_path}/a.zip::in/a.csv",
         "several": [source, tmp_path / "a.gz"],
         "pattern": str(tmp_path / "al*.csv"),
-        "parquet": sorted(parquet.glob("*.parquet")),
+        "parquet": sorted(parquet.glob("[!_]*.parquet")),
         "dataset": parquet,
     }
     for name, given in kinds.items():
@@ -234,7 +235,7 @@ def test_a_pipe_and_a_file_of_the_same(source: Path, tmp_path: Path, text: str) 
 def test_rejected_rows_are_accounted_for(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_text('a,b\n1,x\n2\n3,"y\n\n4,z\nfive,"1\n2"\n6,w"\n7,"q"r\n8,v\n9,u\n10,t\n')
-    options = {"on_bad_row": "skip", "types": {"a": "int8"}}
+    options = {"on_bad_row": "skip", "type": {"a": "int8"}}
     convert(source, to="npy", output=tmp_path / "out", **options)
     assert told(verify(tmp_path / "out", source=source)) == []
     rejects = tmp_path / "out" / "rejects.csv"
@@ -254,7 +255,7 @@ def test_a_reject_of_a_table(tmp_path: Path) -> None:
     import pyarrow as pa
 
     pq.write_table(pa.table({"a": ["1", "x", "3", "y", "5"]}), tmp_path / "a.parquet")
-    options = {"on_bad_row": "skip", "types": {"a": "int8"}, "shards": 2}
+    options = {"on_bad_row": "skip", "type": {"a": "int8"}, "shards": 2}
     convert(tmp_path / "a.parquet", to="hdf5", output=tmp_path / "out", **options)
     report = verify(tmp_path / "out", source=tmp_path / "a.parquet")
     assert (told(report), report.compared_rows) == ([], 3)
@@ -281,7 +282,7 @@ def test_what_cannot_be_the_source(source: Path, tmp_path: Path, text: str) -> N
 
 def test_a_damaged_shard_does_not_end_the_comparison(source: Path, tmp_path: Path) -> None:
     folder = converted(source, tmp_path / "out", ("parquet", "rows"))
-    first = min(folder.glob("*.parquet"))
+    first = min(folder.glob("[!_]*.parquet"))
     whole = shutil.copy(first, tmp_path / "whole.parquet")
     data = first.read_bytes()
     for damage in (data[:-10], data[:500] + bytes([data[500] ^ 1]) + data[501:]):

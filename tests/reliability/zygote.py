@@ -33,9 +33,20 @@ from bigdata_cli.conversion.rows_file import RowsFile
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.io import lock
+from bigdata_cli.native import library
 from bigdata_cli.options import options_of, request_of
 from bigdata_cli.sources.csv import detect
 from bigdata_cli.sources.csv.source import open_source
+
+
+def arm_allocation(at: int) -> None:
+    """Have the allocation of that number fail that the C library asks for; 0 only counts."""
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    path = str(library.lib._name)
+    code = next(line[0] for line in lines if line[-1] == path and "x" in line[1])
+    begin, end = (ctypes.c_void_p(int(part, 16)) for part in code.split("-"))
+    ctypes.CDLL(None).faults_arm_allocations(begin, end, ctypes.c_long(at))
+
 
 STEPS: list[tuple[Any, str]] = [
     (os, "fsync"),
@@ -145,6 +156,8 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
     if "fault" in request:
         arm(request["options"]["output"], **request["fault"])
     scatter.PART_BYTES = request.get("part_bytes", scatter.PART_BYTES)
+    if "allocation" in request:
+        arm_allocation(request["allocation"])
     said: list[str] = []
     try:
         report = ACTIONS[request.get("action", "convert")](request, said)
@@ -155,6 +168,8 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
         "said": said,
         "steps": list(steps.taken),
     }
+    if "allocation" in request:
+        answer["allocations"] = ctypes.CDLL(None).faults_allocations()
     if request.get("verify") and request.get("action") != "clean":
         found = verify(request["options"]["output"])
         answer["findings"] = [str(finding) for finding in found.findings]

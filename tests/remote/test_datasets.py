@@ -129,7 +129,7 @@ def test_a_dataset_on_a_web_server(web: WebServer, source: Path, tmp_path: Path)
     address = f"{web.url}/d"
     assert table(open_dataset(address)).equals(table(open_dataset(web.folder / "d")))
     assert verify(address).findings == ()
-    assert open_dataset(f"{address}/_manifest.json").rows == N_ROWS
+    assert open_dataset(f"{address}/_manifest.parquet").rows == N_ROWS
     with pytest.raises(UsageError, match="is not a dataset"):
         open_dataset(f"{web.url}/other")
     with pytest.raises(UsageError, match="cannot be written"):
@@ -162,7 +162,7 @@ def test_what_is_there_is_not_overwritten(s3: str, source: Path) -> None:
         convert(source, to="parquet", output=there)
     report = convert(source, to="arrow", output=there, force=True)
     names = {path.rpartition("/")[2] for path in s3fs.S3FileSystem().ls(there)}
-    assert names == {"_manifest.json", report.manifest.shards[0].file_names[0]}
+    assert names == {"_manifest.arrow", report.manifest.shards[0].file_names[0]}
     s3fs.S3FileSystem().pipe(f"{s3}/mine/notes.txt", b"x")
     with pytest.raises(UsageError, match="is not a dataset of ours"):
         convert(source, to="parquet", output=f"{s3}/mine")

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from bigdata_cli import convert, open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.io import object_lock
 from bigdata_cli.io.object_store import ObjectStore
-from bigdata_cli.io.remote import writing
+from bigdata_cli.io.remote import multipart
 from bigdata_cli.io.store import Store
 from bigdata_cli.url import Url
 from tests.io.store_contract import LARGE, StoreContract
+
+PART_BYTES = 5 << 20
+"""The least that S3 takes."""
+N_ROWS = 600_000
 
 
 class TestS3(StoreContract):
@@ -33,7 +42,7 @@ class TestMemory(StoreContract):
 def test_a_large_file_is_sent_in_parts(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
 
-    monkeypatch.setattr(writing, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(multipart, "PART_BYTES", 5 << 20)
     calls = []
     call = s3fs.S3FileSystem.call_s3
 
@@ -49,7 +58,7 @@ def test_a_large_file_is_sent_in_parts(s3: str, monkeypatch: pytest.MonkeyPatch)
     entry = sink.finish("large")
     assert store.stat("large").bytes == entry.bytes == 12 << 20
     assert calls.count("upload_part") == 3
-    assert calls.count("complete_multipart_upload") == 1
+    assert "complete_multipart_upload" in calls
     with store.open("large") as file:
         assert file.read() == LARGE * 48
 
@@ -160,7 +169,7 @@ def test_parts_are_sent_again_one_by_one(
 
     from tests.remote.servers import FaultProxy, Faults
 
-    monkeypatch.setattr(writing, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(multipart, "PART_BYTES", 5 << 20)
     with FaultProxy(s3_server, Faults(0.5, ("500", "lost", "reset"))).running() as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         s3fs.S3FileSystem.clear_instance_cache()
@@ -175,3 +184,65 @@ def test_parts_are_sent_again_one_by_one(
     with store.open("large") as file:
         assert file.read() == LARGE * 48
     assert ObjectStore(Url(s3)).n_unfinished() == 0
+
+
+def test_the_parts_of_a_killed_run_are_used(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that sends them is killed when some are there; the dataset is that of a folder.
+
+    Parts of the same number that are not the same are sent again.
+    """
+    import s3fs
+
+    monkeypatch.setattr(multipart, "PART_BYTES", PART_BYTES)
+    source = tmp_path / "rows.csv"
+    rows = (f"{i},{hashlib.sha256(b'%d' % i).hexdigest()}\n" for i in range(N_ROWS))
+    source.write_text("id,text\n" + "".join(rows))
+    out = f"{s3}/out"
+    code = f"""
+import os, s3fs
+from bigdata_cli import convert
+from bigdata_cli.io.remote import multipart
+multipart.PART_BYTES = {PART_BYTES}
+call, sent = s3fs.S3FileSystem.call_s3, []
+def killed(self, method, *args, **kwargs):
+    done = call(self, method, *args, **kwargs)
+    if method == "upload_part":
+        sent.append(kwargs["PartNumber"])
+        if len(sent) == 2:
+            os.kill(os.getpid(), 9)
+    return done
+s3fs.S3FileSystem.call_s3 = killed
+convert({str(source)!r}, to="npy", shards=2, output={out!r}, jobs=1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    ((key, upload),) = multipart.unfinished_uploads(Url(out))
+    system, bucket = s3fs.S3FileSystem(), s3.removeprefix("s3://")
+    call, calls = s3fs.S3FileSystem.call_s3, []
+    parts = system.call_s3("list_parts", Bucket=bucket, Key=key, UploadId=upload)["Parts"]
+    there = [part["PartNumber"] for part in parts]
+    assert len(there) >= 2
+    # One of them is of another file.
+    about = {"Bucket": bucket, "Key": key, "UploadId": upload, "PartNumber": there[-1]}
+    system.call_s3("upload_part", Body=b"x" * PART_BYTES, **about)
+
+    def counted(self, method, *args, **kwargs):
+        if method == "upload_part" and kwargs["Key"] == key:
+            calls.append(kwargs["PartNumber"])
+        return call(self, method, *args, **kwargs)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "call_s3", counted)
+    convert(source, to="npy", shards=2, output=out, jobs=1)
+    assert set(there[:-1]) & set(calls) == set()
+    assert there[-1] in calls
+    assert multipart.unfinished_uploads(Url(out)) == []
+    here = tmp_path / "here"
+    convert(source, to="npy", shards=2, output=here)
+    assert sums(out) == sums(here)
+
+
+def sums(place: str | Path) -> list[str]:
+    shards = open_dataset(place).shards
+    return [file.checksum for shard in shards for file in shard.files]

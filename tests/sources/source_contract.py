@@ -22,13 +22,13 @@ import pyarrow as pa
 import pytest
 
 from bigdata_cli.errors import DataError, SourceLostError
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.sources.base import RowSource, all_in_one
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.records import ParsePlan, Reject
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.types.lattice import TypeOptions
+from tests.manifest_files import has_manifest, manifest_path
 
 ROWS: list[dict[str, Any]] = [
     {"id": i, "name": f"n{i}é" if i % 5 else None, "size": i / 4, "is_new": i % 3 == 0}
@@ -83,9 +83,9 @@ class SourceContract:
             max_record_bytes=MAX_RECORD_BYTES,
         )
 
-    def fed(self, source: RowSource, keep: Sequence[str], unit_bytes=1 << 20, portions=all_in_one):
+    def fed(self, source: RowSource, keep: Sequence[str], unit_bytes=1 << 20, locate=all_in_one):
         return source.feed(
-            portions,
+            locate,
             keep=keep,
             unit_bytes=unit_bytes,
             max_record_bytes=MAX_RECORD_BYTES,
@@ -150,11 +150,11 @@ class SourceContract:
         plan, fields = self.sample(source).plan, source.fields_of(self.names)
         step = 37
 
-        def portions(position: int) -> tuple[int, int | None]:
+        def locate(position: int) -> tuple[int, int | None]:
             return position // step, (position // step + 1) * step
 
         shards, rows = [], []
-        with self.fed(source, self.names, 1 << 20, portions) as feed:
+        with self.fed(source, self.names, 1 << 20, locate) as feed:
             for fed in feed:
                 chunk = fed.parse(fields[fed.file], plan).chunk
                 shards.append(fed.shard)
@@ -189,8 +189,7 @@ class SourceContract:
     def test_a_file_that_changes_or_goes_is_noticed(self, source, paths):
         for file in source.files:
             file.check_unchanged()
-        manifest = paths[0] / MANIFEST_NAME
-        target = manifest if manifest.exists() else paths[0]
+        target = manifest_path(paths[0]) if has_manifest(paths[0]) else paths[0]
         stat = target.stat()
         os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns + 5_000_000_000))
         with pytest.raises(DataError, match=paths[0].name):

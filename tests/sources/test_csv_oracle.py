@@ -81,7 +81,7 @@ def read_back(text: str, names: list[str], options: SourceOptions, **settings: A
             ),
             **settings,
         )
-        table = pq.read_table(sorted((Path(folder) / "out").glob("*.parquet")))
+        table = pq.read_table(sorted((Path(folder) / "out").glob("[!_]*.parquet")))
     return [list(row.values()) for row in table.to_pylist()]
 
 

@@ -55,6 +55,23 @@ from bigdata_cli.sources.csv.source import open_source
         (["id,id,", "1,2,", ",,"], True),
         (["a,b", ",", ","], True),
         (["This is a sentence.", "And another one."], False),
+        (["team,0,1,2", "A,0.5,0.25,0.5", "B,0.5,1,0.75"], True),
+        (["team,0,1,2", "A,5,7,5", "B,1,4,9"], False),
+        (["team,1,2,3", "A,2,3,4", "B,0.5,1,1"], False),
+        (["team,1,2,4", "A,2.5,3,4", "B,0.5,1,1"], False),
+        (["1,2,3,4", "0.5,3,4,1", "0.5,1,1,9"], False),
+        (["k," + ",".join(map(str, range(9))), "A" + ",7" * 9, "B" + ",5" * 9], True),
+        (["red,$3.50", "blue,$4.25", "pink,$12.00", "grey,$1.10"], False),
+        (["colour,$ each", "blue,$4.25", "pink,$12.00", "grey,$1.10"], True),
+        (["red,A666321", "blue,B284154", "pink,A919575", "grey,C999208"], False),
+        (["red,Q1", "blue,A2", "pink,A3", "grey,A1"], True),
+        (["red,28/03/2021", "blue,07/12/2019"], False),
+        (["name,city,,", "ann,rome,,", "bob,oslo,,"], True),
+        (["name,,city,", "ann,,rome,", "bob,,oslo,"], True),
+        ([",,", ",,"], False),
+        (["ann,rome,,", "ann,oslo,,", "bob,rome,,"], False),
+        (["What is it that you want, and why?," + "x" * 130 + "?", "ann,so", "bob,no"], True),
+        ([",".join("abcdefgh") + "," + "y" * 130, "j,k,l,m,n,o,p,q,r", "s,t,u,v,w,x,y,z,a"], True),
     ],
 )
 def test_a_header_is_told_from_data(lines, is_header):
@@ -155,6 +172,16 @@ def test_a_header_that_does_not_end_is_an_error(tmp_path):
         open_source([path], SourceOptions(header=True))
 
 
+def test_a_header_longer_than_what_is_looked_at_first(tmp_path):
+    path = tmp_path / "a.csv"
+    names = tuple(f"the name of column {i}" for i in range(15_000))
+    path.write_text(",".join(names) + "\n" + "1," * 14_999 + "2\n")
+    assert path.stat().st_size > 262_144
+    source = open_source([path])
+    assert source.names == names
+    assert source.dialect.header
+
+
 def test_columns_are_matched():
     match = {"name": "2.csv", "first": "1.csv"}
     assert match_columns(("b", "a"), ("a", "b"), header=True, **match) == (1, 0)
@@ -162,5 +189,5 @@ def test_columns_are_matched():
         match_columns(("c", "a"), ("a", "b"), header=True, **match)
     with pytest.raises(DataError, match=r"\(missing: b\)"):
         match_columns(("a",), ("a", "b"), header=True, **match)
-    with pytest.raises(DataError, match=r"has 1 fields in a record, 1\.csv has 2"):
+    with pytest.raises(DataError, match=r"has records of 1 field, those of 1\.csv have 2"):
         match_columns(("column0",), ("column0", "column1"), header=False, **match)

@@ -52,7 +52,9 @@ def folder_of(root, write):
 
 def rows_of(folder):
     return [
-        row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()
+        row
+        for path in sorted(folder.glob("[!_]*.parquet"))
+        for row in pq.read_table(path).to_pylist()
     ]
 
 

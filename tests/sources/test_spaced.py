@@ -112,7 +112,7 @@ def test_many_rows_of_aligned_columns(tmp_path, jobs):
     path.write_text("   id  value    word\n" + "".join(lines))
     report = convert(path, to="parquet", output=tmp_path / "out", jobs=jobs, shards=2)
     assert report.rows == 60_000
-    table = pq.read_table(sorted((tmp_path / "out").glob("*.parquet")))
+    table = pq.read_table(sorted((tmp_path / "out").glob("[!_]*.parquet")))
     assert table.column_names == ["id", "value", "word"]
     assert table.column("id").to_pylist() == list(range(60_000))
     assert table.column("value").to_pylist()[-1] == 59_999 / 8
@@ -125,7 +125,7 @@ def test_a_widened_column_of_a_pipe(tmp_path):
     lines = [f"  {i}\t  {i / 4}  {i}  \n" for i in range(400_000)] + ["1 n.a. 2\n"]
     path.write_bytes(gzip.compress(("id value n\n" + "".join(lines)).encode(), 1))
     convert(path, to="parquet", output=tmp_path / "out", delimiter="whitespace")
-    table = pq.read_table(sorted((tmp_path / "out").glob("*.parquet")))
+    table = pq.read_table(sorted((tmp_path / "out").glob("[!_]*.parquet")))
     assert table.column("value").to_pylist()[-2:] == ["99999.75", "n.a."]
 
 

@@ -24,6 +24,7 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.order_statistics import RankedValues
 from bigdata_cli.transforms.options import ShapeOptions
 from tests.conversion.test_streams import piped
+from tests.manifest_files import as_json
 
 SPLIT = {"train": 0.7, "val": 0.2, "test": 0.1}
 N_ROWS = 3_001
@@ -115,7 +116,7 @@ def test_jobs_blocks_shards_and_kinds_of_sources_change_no_split(made, kind, sou
         path.write_bytes(gzip.compress(source.read_bytes()))
     if kind == "parquet":
         convert(source, to="parquet", output=tmp_path / "p", shards=1)
-        path = next((tmp_path / "p").glob("*.parquet"))
+        path = next((tmp_path / "p").glob("[!_]*.parquet"))
     run([path], options_of(tmp_path / "out", WAYS[way], shards=4, jobs=2), unit_bytes=700)
     found = rows_of(tmp_path / "out")
     if (way, kind) == ("class", "parquet"):  # keys are those of places, which are rows there
@@ -212,7 +213,7 @@ def test_without_split_nothing_is_split(source, tmp_path):
 
 def test_a_manifest_with_other_cuts_is_no_manifest(source, tmp_path):
     convert(source, to="parquet", output=tmp_path / "out", split=SPLIT, split_order=True)
-    path = tmp_path / "out" / "_manifest.json"
+    path = as_json(tmp_path / "out")
     entry = json.loads(path.read_text())
     entry["options"]["split_cuts"]["cuts"][0][1].append(7)
     path.write_text(json.dumps(entry))

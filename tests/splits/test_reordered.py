@@ -12,6 +12,7 @@ import pytest
 from bigdata_cli import convert, open_dataset, verify
 from bigdata_cli.conversion.estimate import scatter
 from bigdata_cli.errors import UsageError
+from tests.manifest_files import as_json
 
 SPLIT = {"train": 0.7, "val": 0.2, "test": 0.1}
 ORDERS: dict[str, dict[str, Any]] = {"shuffle": {"shuffle": True}, "sort": {"sort_by": "x"}}
@@ -88,7 +89,7 @@ def test_an_interrupted_one_goes_on(source, tmp_path, monkeypatch):
             convert(source, output=tmp_path / "out", **options)
     convert(source, output=tmp_path / "out", **options)
     whole, found = (
-        {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+        {path.name: path.read_bytes() for path in folder.glob("[!_]*.parquet")}
         for folder in (tmp_path / "whole", tmp_path / "out")
     )
     assert found == whole
@@ -100,7 +101,7 @@ def test_rows_of_another_split_are_found(source, tmp_path):
         source, to="parquet", output=tmp_path / "out", shards=1, split={"a": 0.5, "b": 0.5},
         split_order=True, shuffle=True,
     )  # fmt: skip
-    path = tmp_path / "out" / "_manifest.json"
+    path = as_json(tmp_path / "out")
     entry = json.loads(path.read_text())
     ((_, cuts),) = entry["options"]["split_cuts"]["cuts"]
     cuts[0] -= 1_000  # bytes of the source

@@ -17,7 +17,7 @@ from bigdata_cli.training.backends import registry
 from bigdata_cli.training.backends.base import Worker
 from bigdata_cli.training.backends.registry import choose_backend
 from bigdata_cli.training.backends.torch import _worker
-from bigdata_cli.training.options import DeviceOptions
+from bigdata_cli.training.device_options import DeviceOptions
 from bigdata_cli.training.throughput import Throughput, which_bound
 from tests.datasets import write_dataset
 
@@ -74,7 +74,7 @@ class TestChoice:
 class TestDevices:
     def test_a_gpu_that_is_not_there(self, folder: Path) -> None:
         error = refused(folder, require_gpu=True)
-        assert error.message == "require_gpu=True: tensorflow sees no GPU here, only CPU:0"
+        assert error.message == "require_gpu=True: tensorflow sees no GPU, only CPU:0"
 
     def test_more_devices_than_tensorflow_was_begun_with(self, folder: Path) -> None:
         train(folder, epochs=1)

@@ -16,13 +16,16 @@ from bigdata_cli.loaders.features import plan_features
 from bigdata_cli.loaders.target import plan_target
 from bigdata_cli.training import stream as stream_module
 from bigdata_cli.training.backends.base import Worker
-from bigdata_cli.training.loop import LoopResult, Schedule, TrainingLoop
+from bigdata_cli.training.course import Listeners, LoopResult, Schedule
+from bigdata_cli.training.learning_rate import LearningRate
+from bigdata_cli.training.loop import TrainingLoop
 from bigdata_cli.training.metrics import row_losses
 from bigdata_cli.training.stream import ExampleStream, Reading
 from tests.datasets import write_dataset
 
 N_ROWS = 1003
 BATCH = 50
+RATE = LearningRate(peak=0.002)
 
 
 class Meeting:
@@ -82,7 +85,9 @@ def train_with(
         backend = ThreadBackend(rank, meeting)
         reading = Reading(batch_size=backend.worker.part(BATCH), rank=rank, workers=workers)
         stream = ExampleStream(dataset, features, target, reading)
-        schedule = Schedule(first_epoch=0, epochs=epochs, batch_size=BATCH, class_weights=weights)
+        schedule = Schedule(
+            epochs=epochs, batch_size=BATCH, learning_rate=RATE, class_weights=weights
+        )
         loop = TrainingLoop(recorders[rank], backend, stream, schedule)  # type: ignore[arg-type]
         results[rank] = loop.run()
 
@@ -156,7 +161,7 @@ def test_an_error_of_the_reader_ends_the_loop(tmp_path: Path) -> None:
         Recorder(),  # type: ignore[arg-type]
         ThreadBackend(0, Meeting(1)),  # type: ignore[arg-type]
         stream,
-        Schedule(first_epoch=0, epochs=1, batch_size=10),
+        Schedule(epochs=1, batch_size=10, learning_rate=RATE),
     )
     with pytest.raises(VerificationError, match="is missing"):
         loop.run()
@@ -179,8 +184,8 @@ def test_training_ends_in_the_window_in_which_a_loss_is_not_finite(
         Recorder(losses_of),  # type: ignore[arg-type]
         ThreadBackend(0, Meeting(1)),  # type: ignore[arg-type]
         stream,
-        Schedule(first_epoch=0, epochs=3, batch_size=10),
-        after_epoch=saved.append,
+        Schedule(epochs=3, batch_size=10, learning_rate=RATE),
+        Listeners(save=saved.append),
     )
     result = loop.run()
     assert not result.finite

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from bigdata_cli.loaders.target import Task
 from bigdata_cli.training.metrics import (
-    RocAuc,
     TaskMetrics,
     auc,
     measure,
     row_losses,
-    score_keys,
 )
+from bigdata_cli.training.roc import RocAuc, score_keys
 from bigdata_cli.training.verdict import ranks
 
 SCORES = st.one_of(

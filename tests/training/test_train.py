@@ -14,7 +14,7 @@ import pytest
 
 from bigdata_cli import train
 from bigdata_cli.errors import MissingDependencyError, UsageError, VerificationError
-from bigdata_cli.training.loop import TrainProgress
+from bigdata_cli.training.course import TrainProgress
 from bigdata_cli.training.report import TrainReport
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
 

@@ -17,10 +17,10 @@ from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.loaders.features import plan_features
 from bigdata_cli.loaders.target import plan_target
+from bigdata_cli.training.boosting import LEARNING_RATE, MAX_DEPTH, N_LEAVES
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.stream import ExampleStream, Reading
 from bigdata_cli.training.tree_model import load_trees, tree_matrix
-from bigdata_cli.training.trees import LEARNING_RATE, MAX_DEPTH, N_LEAVES
 from tests.datasets import write_dataset
 from tests.training.models import example_table
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bigdata_cli.training.trees.available_cpus", lambda: 1)
+    monkeypatch.setattr("bigdata_cli.training.boosting.available_cpus", lambda: 1)
 
 
 def quick(folder: Path, model: str, label: str = "fraud", **options: object) -> TrainReport:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.transforms.options import ShapeOptions
+from tests.manifest_files import read_document
 
 N = 3_000
 KINDS = ("TRANSFER", "CASH_OUT", "PAYMENT", "DEBIT")
@@ -176,8 +176,7 @@ def test_a_column_that_is_only_read_needs_not_be_kept_and_may_have_a_type(folder
 
 def test_the_steps_are_in_the_manifest_and_decide_whether_a_run_goes_on(folder, tmp_path) -> None:
     convert(folder / "rows.csv", to="parquet", output=tmp_path / "out", where="new > 0")
-    (name,) = [p for p in (tmp_path / "out").iterdir() if p.suffix == ".json"]
-    steps = json.loads(name.read_text())["transforms"]
+    steps = read_document(tmp_path / "out")["transforms"]
     assert steps == [
         {"step": "read", "columns": {"new": "int8"}, "fixed": []},
         {"step": "where", "expression": "new > 0"},
@@ -330,8 +329,29 @@ def test_shards_are_repaired_with_their_steps(folder, tmp_path) -> None:
         "to": "parquet", "output": tmp_path / "out", "shards": 3, "where": WHERE, "derive": DERIVE,
     }  # fmt: skip
     before = convert(folder / "rows.csv", **given)
-    sorted((tmp_path / "out").glob("*.parquet"))[1].write_bytes(b"damaged")
+    sorted((tmp_path / "out").glob("[!_]*.parquet"))[1].write_bytes(b"damaged")
     after = convert(folder / "rows.csv", **given, repair=True)
     assert after.manifest.shards == before.manifest.shards
     assert after.filtered_rows == before.filtered_rows
     check(tmp_path / "out", folder / "rows.csv")
+
+
+def test_truth_that_steps_make_is_stored_as_the_number_that_is_asked_for(folder, tmp_path):
+    convert(
+        folder / "rows.csv", to="parquet", output=tmp_path / "o",
+        derive={"is_large": "amount > 500"}, one_hot=["type"],
+        types={"is_large": "int8", "type_*": "float32"},
+    )  # fmt: skip
+    check(tmp_path / "o", folder / "rows.csv")
+    found = pl.read_parquet(tmp_path / "o")
+    assert found.schema["is_large"] == pl.Int8
+    large = (frame()["amount"] > 500).cast(pl.Int8)
+    assert found["is_large"].to_list() == large.to_list()
+    for kind in KINDS:
+        wanted = (frame()["type"] == kind).cast(pl.Float32)
+        assert found[f"type_{kind}"].equals(wanted.alias(f"type_{kind}"))
+    with pytest.raises(DataError, match="is not int8"):
+        convert(
+            folder / "rows.csv", to="parquet", output=tmp_path / "p",
+            derive={"kind": "lower(type)"}, types={"kind": "int8"},
+        )  # fmt: skip

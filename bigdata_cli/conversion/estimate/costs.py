@@ -40,7 +40,7 @@ class Room:
 class Cost:
     """What one format, layout and compression would take; figures are predicted.
 
-    bytes: of the files; most_bytes: that they may take at the most. memory_bytes: to hold all rows.
+    bytes: of the files; max_bytes: that they may take at the most. memory_bytes: to hold all rows.
     fits_disk, fits_memory: in the `Room`. dropped: columns that the layout cannot
     hold; narrowed: those with numbers that lose digits, as it has float32. command: ready to paste.
     """
@@ -49,7 +49,7 @@ class Cost:
     layout: str
     compression: str
     bytes: int
-    most_bytes: int
+    max_bytes: int
     seconds: float
     memory_bytes: int
     shards: int
@@ -126,11 +126,11 @@ def _cost(
         layout=layout,
         compression=compression,
         bytes=prediction.bytes,
-        most_bytes=prediction.most_bytes,
+        max_bytes=prediction.max_bytes,
         seconds=prediction.seconds,
         memory_bytes=prediction.memory_bytes,
         shards=prediction.shards,
-        fits_disk=prediction.most_bytes <= room.disk_bytes,
+        fits_disk=prediction.max_bytes <= room.disk_bytes,
         fits_memory=prediction.memory_bytes <= room.memory_bytes,
         is_recommended=False,
         dropped=dropped,

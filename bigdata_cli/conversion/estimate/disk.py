@@ -17,8 +17,8 @@ from bigdata_cli.conversion.commit import INNER_NAME
 from bigdata_cli.dataset.manifest_file import read_manifest
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.formats.registry import formats_that
-from bigdata_cli.io.paths import MANIFEST_NAME
-from bigdata_cli.io.store import Store, StoredFile, partial_bytes
+from bigdata_cli.io.manifest_names import find_manifest
+from bigdata_cli.io.store import Store, partial_bytes
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.url import Place, Url
 
@@ -37,15 +37,15 @@ _MIN_WAIT_SECONDS, _LOOK_SHARE = 0.05, 20
 
 
 class DiskBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """How many bytes may lie on the disk at once. held_bytes: of them, of the replaced dataset.
+    """How many bytes may be on the disk at once; held_bytes of them are of the replaced dataset.
 
-    told: the user set the limit; else it is what is free, less a twentieth.
+    is_user_limit: the user set it; else it is the free space, less 5 %.
     """
 
     folder: Place
     limit_bytes: int
     held_bytes: int
-    told: bool
+    is_user_limit: bool
 
     @property
     def left_bytes(self) -> int:
@@ -53,7 +53,7 @@ class DiskBudget(msgspec.Struct, frozen=True, kw_only=True):
         return self.limit_bytes - self.held_bytes
 
     def limit_text(self) -> str:
-        if self.told:
+        if self.is_user_limit:
             return f"--disk-limit is {self.limit_bytes:,} bytes"
         return f"{self.left_bytes:,} bytes can be used on that disk (what is free, less 5 %)"
 
@@ -64,12 +64,14 @@ def disk_budget(output: Place, options: ConvertOptions) -> DiskBudget:
     if limit is not None and limit < 1:
         raise UsageError(f"--disk-limit {limit} is not positive", hint="--disk-limit 20GB")
     store = open_store(output)
-    held = read_manifest(store).bytes if StoredFile(store, MANIFEST_NAME).exists() else 0
-    told = limit is not None
+    held = read_manifest(store).bytes if find_manifest(store) else 0
+    is_user_limit = limit is not None
     if limit is None:
         # What a killed run has left is used again or removed, and what is replaced is there.
         limit = usable_bytes(store, beside=_written_bytes(store)) + held
-    return DiskBudget(folder=output, limit_bytes=limit, held_bytes=held, told=told)
+    return DiskBudget(
+        folder=output, limit_bytes=limit, held_bytes=held, is_user_limit=is_user_limit
+    )
 
 
 def check_disk(plan: Plan) -> DiskWatch | None:
@@ -79,7 +81,7 @@ def check_disk(plan: Plan) -> DiskWatch | None:
     Nothing is encoded where it is plain that there is room.
     """
     budget = disk_budget(plan.output, plan.options)
-    if not budget.told and isinstance(plan.output, Url):
+    if not budget.is_user_limit and isinstance(plan.output, Url):
         return None  # nobody knows how much room there is
     sample = plan.sample
     is_known = sample.size_known

@@ -40,7 +40,7 @@ def refuse_what_does_not_fit(plan: Plan, budget: DiskBudget) -> None:
         except BigdataError:
             continue  # what cannot be converted is no help
         least = min(least, tried.bytes)
-        if tried.most_bytes <= budget.limit_bytes:
+        if tried.max_bytes <= budget.limit_bytes:
             fitting.append(tried)
             # To drop more columns costs more of the same.
             if len(fitting) == _MAX_SUGGESTIONS or options.drop != given.drop:

@@ -53,7 +53,7 @@ class Prediction:
     exact: bool = False
 
     @property
-    def most_bytes(self) -> int:
+    def max_bytes(self) -> int:
         """What is on the disk at the same time, and the most that it may turn out to be."""
         return round(self.bytes * (1 if self.exact else MARGIN)) + self.temporary_bytes
 

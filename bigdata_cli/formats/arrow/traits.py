@@ -15,6 +15,7 @@ TRAITS = FormatTraits(
     # one takes this format; pyarrow, Polars and datasets write them so too.
     compressions=("none", "lz4", "zstd"),
     has_row_access=True,
+    wraps_manifest=True,
     candidates=("none", "lz4", "zstd"),
     smaller_compressions=("lz4", "zstd"),
     encode_column_bytes=2_500,

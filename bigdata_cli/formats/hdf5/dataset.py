@@ -23,7 +23,7 @@ _CHUNKS_AT_ONCE = 16
 
 
 class Deflate:
-    """How chunks are compressed: `compress` makes a zlib stream, `level` is what HDF5 is told."""
+    """How chunks are compressed: `compress` makes a zlib stream, `level` is what HDF5 records."""
 
     def __init__(self, compress: Compress, level: int) -> None:
         self.compress = compress

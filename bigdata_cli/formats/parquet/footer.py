@@ -5,7 +5,7 @@ Source: parquet.thrift and LogicalTypes.md of the Parquet format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from bigdata_cli import DISTRIBUTION, __version__
@@ -41,8 +41,17 @@ _CONVERTED_INTEGERS = {
 _CONVERTED_UTF8, _CONVERTED_DATE, _CONVERTED_MICROS = 0, 6, 10
 
 
-def footer(schema: Schema, n_rows: int, row_groups: Sequence[bytes]) -> bytes:
-    """The struct FileMetaData. Row groups come encoded."""
+def footer(
+    schema: Schema,
+    n_rows: int,
+    row_groups: Sequence[bytes],
+    texts: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """The struct FileMetaData. Row groups come encoded. texts: its key-value metadata."""
+    pairs = [
+        Encoded(encode_struct(_struct((1, BINARY, key.encode()), (2, BINARY, value))))
+        for key, value in (texts or {}).items()
+    ]
     elements = [Encoded(encode_struct(_root(len(schema))))]
     elements += [_element(column) for column in schema]
     order = Encoded(encode_struct(_struct((1, STRUCT, Struct()))))
@@ -52,6 +61,7 @@ def footer(schema: Schema, n_rows: int, row_groups: Sequence[bytes]) -> bytes:
             (2, LIST, ThriftList(STRUCT, elements)),
             (3, I64, n_rows),
             (4, LIST, ThriftList(STRUCT, [Encoded(group) for group in row_groups])),
+            *([(5, LIST, ThriftList(STRUCT, pairs))] if pairs else []),
             (6, BINARY, f"{DISTRIBUTION} version {__version__}".encode()),
             (7, LIST, ThriftList(STRUCT, [order] * len(schema))),
         )

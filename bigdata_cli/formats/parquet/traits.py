@@ -14,6 +14,7 @@ TRAITS = FormatTraits(
     stores_category_texts=True,
     page_rows=65_536,
     has_partitions=True,
+    wraps_manifest=True,
     candidates=("zstd", "snappy"),
     smaller_compressions=("zstd", "zstd:9"),
     smallest=("rows", "zstd"),

@@ -93,12 +93,12 @@ def read_records(
 
     piece_bytes: of the file that are read at a time, where no record is longer. stop: the byte
     after the last record that is read, None for all. Raises VerificationError for a wrong CRC (of
-    lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip member.
+    lengths only, where not `all_crcs`), a record that is truncated, a damaged gzip member.
     """
     buffer = zeros(piece_bytes)
     most = min(max_records, piece_bytes // _FRAMING_BYTES)
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-    most_bytes = sys.maxsize if stop is None else stop
+    max_bytes = sys.maxsize if stop is None else stop
     filled = 0
     at_status = np.zeros(2, np.int64)  # where the next record begins, what is said of it
     offset, n_records = (at.byte, at.record) if at is not None else (0, 0)
@@ -106,7 +106,7 @@ def read_records(
         file = gzip.GzipFile(fileobj=source) if path.name.endswith(".gz") else source
         file.seek(offset)
         while True:
-            room = memoryview(buffer)[filled : min(len(buffer) - PADDING, most_bytes - offset)]
+            room = memoryview(buffer)[filled : min(len(buffer) - PADDING, max_bytes - offset)]
             try:
                 n_read = (file.readinto(room) or 0) if len(room) else 0
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -134,7 +134,7 @@ def read_records(
             if not (n_read or rest):
                 return
             if not n_read or rest > _MAX_RECORD_BYTES:
-                what = f"it is cut off after {rest:,} bytes"
+                what = f"it is truncated after {rest:,} bytes"
                 if n_read:
                     what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
                 raise _damaged(path, n_records, offset + start, what)

@@ -43,6 +43,19 @@ def look_at(url: Url, *, attempts: int = MAX_ATTEMPTS) -> Snapshot:
     return retried(look, url, attempts=attempts)
 
 
+def look_at_object(url: Url) -> Snapshot:
+    """`look_at` of what is no folder: where nothing is, nobody asks for files below it."""
+    if url.scheme != "s3":
+        return look_at(url)
+    bucket, _, key = url.address.partition("://")[2].partition("/")
+
+    def look() -> Snapshot:
+        info = file_system(url).call_s3("head_object", Bucket=bucket, Key=key)
+        return _snapshot({**info, "size": info["ContentLength"]})
+
+    return retried(look, url)
+
+
 def _snapshot(info: Mapping[str, Any]) -> Snapshot:
     version = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
     moment = next((info[key] for key in _MOMENTS if info.get(key)), None)
@@ -67,35 +80,34 @@ def read_range(url: Url, start: int, stop: int) -> bytes:
     What broke off is asked for from there, in pieces half as long: so a slow or a bad connection
     comes to the end of it too.
     """
-    data = bytearray()  # without a failure it is copied once, as `bytes` is shared by readers
-    longest, failures = stop - start, 0
-    while len(data) < stop - start:
-        first = start + len(data)
-        n_before = len(data)
+    wanted = stop - start
+    pieces = bytearray()
+    longest, failures = wanted, 0
+    while len(pieces) < wanted:
+        first, n_before = start + len(pieces), len(pieces)
         try:
-            _read_into(url, first, min(stop, first + longest), data)
-            if len(data) == n_before:
+            if url.is_web:
+                web.read_into(url, first, min(stop, first + longest), pieces)
+            else:
+                end = min(stop, first + longest)
+                data = file_system(url).cat_file(url.address, start=first, end=end)
+                if len(data) == wanted:
+                    return data  # not copied
+                pieces += data
+            if len(pieces) == n_before:
                 raise Transient(errno.EIO, "the server sends nothing of it")
         except MemoryError:
             raise
         except Exception as raised:
             error = as_os_error(raised, url)
-            failures = 1 if len(data) > n_before else failures + 1
+            failures = 1 if len(pieces) > n_before else failures + 1
             if not isinstance(error, Transient) or failures == MAX_ATTEMPTS:
                 raise error from (None if url.has_secrets else raised)
             longest = max(_MIN_RANGE_BYTES, longest // 2)
             wait(failures)
         else:
             failures = 0
-    return bytes(memoryview(data)[: stop - start])
-
-
-def _read_into(url: Url, start: int, stop: int, into: bytearray) -> None:
-    if url.is_web:
-        web.read_into(url, start, stop, into)
-        return
-    system = file_system(url)
-    into += system.cat_file(url.address, start=start, end=stop)
+    return bytes(memoryview(pieces)[:wanted])
 
 
 def is_folder(url: Url) -> bool:

@@ -8,11 +8,11 @@ import os
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from bigdata_cli.errors import DataError, SourceLostError
 from bigdata_cli.io.remote.files import look_at, read_range
+from bigdata_cli.io.remote.pieces import PIECES
 from bigdata_cli.io.remote.runs import Runs
 from bigdata_cli.url import Snapshot, Url
 
@@ -36,7 +36,7 @@ class Blocks(NamedTuple):
     min_bytes: int
 
 
-STREAMED = Blocks(4 << 20, 6, 10, 1 << 19)
+STREAMED = Blocks(8 << 20, 4, 5, 1 << 18)
 """For what is read from its start to its end, by several threads or one."""
 SCATTERED = Blocks(1 << 19, 4, 64, 1 << 18)
 """For what is read here and there, as the columns of a row group."""
@@ -44,18 +44,13 @@ READ_AHEAD_BYTES = STREAMED.block_bytes * STREAMED.n_kept
 """The most memory that one file takes."""
 
 
-@lru_cache(32)
-def _small_range(url: Url, snapshot: Snapshot, start: int, stop: int) -> bytes:
-    """The beginning and the end of a file are looked at again and again before it is read."""
-    return read_range(url, start, stop)
-
-
 class RangeReader:
     """Reads a file at any place; any thread may call it.
 
-    Reading that goes on where an earlier read ended is served from blocks. They are fetched ahead
-    in threads, the more the longer it goes on, and the less the more places are read in turns. Any
-    other read fetches what it asks for, and little more.
+    Reading that goes on where an earlier read ended is served from blocks, and so is what was
+    announced (`expect`). They are fetched ahead in threads, the more the longer it goes on, and the
+    less the more places are read in turns. Any other read fetches what it asks for, and little
+    more.
     """
 
     def __init__(self, url: Url, size: int, blocks: Blocks) -> None:
@@ -65,8 +60,17 @@ class RangeReader:
         self._lock = threading.Lock()
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         self._runs = Runs()
+        self._expected: tuple[int, int] = (0, 0)
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=_N_KEPT)
         self._pool: ThreadPoolExecutor | None = None
+
+    def expect(self, start: int, stop: int) -> None:
+        """Fetch the first blocks of what will be read from `start` to `stop`."""
+        stop = min(stop, self._size)
+        if start < stop:
+            with self._lock:
+                self._expected = start, stop
+            self._block(start // self._how.block_bytes, self._how.n_ahead)
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill a view with the bytes from `offset` on; how many there were.
@@ -84,9 +88,12 @@ class RangeReader:
         wanted = max(0, min(len(view), self._size - offset))
         if not wanted:
             return 0
+        size = self._how.block_bytes
         with self._lock:
             n_before, n_active = self._runs.take(offset, wanted)
-        size = self._how.block_bytes
+            first, stop = self._expected
+        if first <= offset < stop:
+            n_before, n_active = self._how.n_ahead * size, 1
         n_each = self._how.n_kept // n_active
         if not n_each or n_before < size // _MIN_SHARE:
             self._read_alone(view[:wanted], offset)
@@ -104,22 +111,23 @@ class RangeReader:
     def _read_alone(self, view: memoryview, offset: int) -> None:
         """Fill a view by one request; where that is small, more is fetched and kept."""
         stop = offset + len(view)
-        if len(view) > self._how.min_bytes:
+        if len(view) > self._how.min_bytes and not PIECES.holds(self._url, offset, stop):
             view[:] = read_range(self._url, offset, stop)
             return
-        with self._lock:
-            kept = list(self._kept)
-        for start, data in kept:
-            if start <= offset and stop <= start + len(data):
-                view[:] = memoryview(data)[offset - start : stop - start]
-                return
         start = max(0, min(offset, self._size - self._how.min_bytes))  # all of the end is asked for
-        end = min(start + self._how.min_bytes, self._size)
+        end = min(max(stop, start + self._how.min_bytes), self._size)
         known = self._url.snapshot
         if known is not None and known.version:
-            data = _small_range(self._url, known, start, end)
-        else:  # nothing would tell another file from this one
-            data = read_range(self._url, start, end)
+            view[:] = PIECES.read(self._url, offset, stop, fetched=(start, end))
+            return
+        # Nothing would tell another file from this one.
+        with self._lock:
+            kept = list(self._kept)
+        for first, data in kept:
+            if first <= offset and stop <= first + len(data):
+                view[:] = memoryview(data)[offset - first : stop - first]
+                return
+        data = read_range(self._url, start, end)
         view[:] = memoryview(data)[offset - start : stop - start]
         with self._lock:
             self._kept.append((start, data))
@@ -135,8 +143,10 @@ class RangeReader:
     def _block(self, index: int, n_ahead: int) -> Future[bytes]:
         """A block, being fetched or there; some after it are fetched too."""
         with self._lock:
-            last = (self._size - 1) // self._how.block_bytes
-            for ahead in range(index, min(index + n_ahead, last) + 1):
+            first, stop = self._expected
+            is_expected = first // self._how.block_bytes <= index <= stop // self._how.block_bytes
+            last = ((stop if is_expected else self._size) - 1) // self._how.block_bytes
+            for ahead in range(index, max(index, min(index + n_ahead, last)) + 1):
                 if ahead not in self._blocks:
                     self._blocks[ahead] = self._submit(ahead)
             self._blocks.move_to_end(index)

@@ -13,15 +13,61 @@ typedef struct {
     uint64_t *hashes;
 } hash_run;
 
+#if defined(__AVX2__)
+/* Other instruction sets multiply no words. */
+typedef int64_t signed_words __attribute__((vector_size(sizeof(bd_doubles))));
+typedef uint8_t few_bytes __attribute__((vector_size(sizeof(bd_doubles) / 8)));
+
+/* `bd_hash_number` of each number of a register. */
+static inline bd_words hash_numbers(bd_doubles numbers, uint64_t salt)
+{
+    bd_words hash;
+    numbers += 0.0;
+    const bd_words is_nan = (bd_words)(signed_words)(numbers != numbers);
+    memcpy(&hash, &numbers, sizeof hash);
+    hash = (hash & ~is_nan) | (is_nan & 0x7ff8000000000000u);
+    hash += salt * 0x9E3779B97F4A7C15u;
+    hash = (hash ^ hash >> 30) * 0xBF58476D1CE4E5B9u;
+    hash = (hash ^ hash >> 27) * 0x94D049BB133111EBu;
+    return hash ^ hash >> 31;
+}
+
+/* Returns how many values were taken: whole registers of them. */
+static int64_t add_registers(const hash_run *run, const double *values)
+{
+    int64_t i = 0;
+    for (; i + BD_DOUBLES <= run->n; i += BD_DOUBLES) {
+        bd_doubles numbers;
+        bd_words sums, more;
+        memcpy(&numbers, values + i, sizeof numbers);
+        memcpy(&sums, run->hashes + i, sizeof sums);
+        more = hash_numbers(numbers, run->salt);
+        if (run->valid != NULL) {
+            few_bytes valid;
+            memcpy(&valid, run->valid + i, sizeof valid);
+            more &= (bd_words)(__builtin_convertvector(valid, bd_words) != 0);
+        }
+        sums += more;
+        memcpy(run->hashes + i, &sums, sizeof sums);
+    }
+    return i;
+}
+#else
+static int64_t add_registers(const hash_run *run, const double *values)
+{
+    (void)run;
+    (void)values;
+    return 0;
+}
+#endif
+
 static void add_numbers(const hash_run *run, const double *values)
 {
-    if (run->valid == NULL)
-        for (int64_t i = 0; i < run->n; i++)
-            run->hashes[i] += bd_hash_number(values[i], run->salt);
-    else
-        for (int64_t i = 0; i < run->n; i++)
-            run->hashes[i] +=
-                bd_hash_number(values[i], run->salt) & (0 - (uint64_t)(run->valid[i] != 0));
+    int64_t i = add_registers(run, values);
+    for (; i < run->n; i++) {
+        const bool is_there = run->valid == NULL || run->valid[i];
+        run->hashes[i] += bd_hash_number(values[i], run->salt) & (0 - (uint64_t)is_there);
+    }
 }
 
 static void add_integers(const hash_run *run)

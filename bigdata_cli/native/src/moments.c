@@ -79,6 +79,21 @@ void bd_merge_sums(bd_sums *sums, const bd_sums *more)
         add(sums->products[i], get(other.products[i]));
 }
 
+void bd_take_away_sums(bd_sums *sums, const bd_sums *less)
+{
+    bd_sums other = *less;
+    raise_top(&other, sums->top);
+    for (int i = 0; i < BD_DIGITS; i++)
+        sums->digits[i] -= other.digits[i];
+    for (int i = 0; i < BD_PRODUCTS; i++)
+        add(sums->products[i], -get(other.products[i]));
+}
+
+bool bd_asks_for_top(const bd_sums *sums, double largest)
+{
+    return sums->top == top_of(largest);
+}
+
 /* 2 ** exponent, of a normal double. */
 static inline double power_of_two(int64_t exponent)
 {

@@ -117,7 +117,7 @@ typedef struct {
     int64_t low, high; /* integers and times; as uint64 in that mode */
     double low_float, high_float;
     bd_sums sums;
-    double float32_error;
+    double float32_error; /* 1 from the start: it is not asked for */
 } bd_moments;
 
 /* moments.c. Take n <= BD_RUN_ROWS finite numbers; `largest` is the largest magnitude. */
@@ -130,12 +130,23 @@ void bd_add_small(bd_sums *sums, const int64_t *values, int64_t n);
 /* Take what other sums are of. */
 void bd_merge_sums(bd_sums *sums, const bd_sums *more);
 
+/* Take away what other sums are of, which are of some of the same numbers. */
+void bd_take_away_sums(bd_sums *sums, const bd_sums *less);
+
+/* Whether these sums have the first digit that numbers up to `largest` > 0 ask for. */
+bool bd_asks_for_top(const bd_sums *sums, double largest);
+
 /* n values. Where there is none valid[i] and the value are 0; valid may be null. */
 void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
 void bd_measure_uint64(bd_moments *moments, const uint64_t *values, const uint8_t *valid,
                        int64_t n);
 void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n);
 void bd_measure_times(bd_moments *moments, const int64_t *values, const uint8_t *valid, int64_t n);
+
+/* The range alone of n values of a column that is parsed in this mode, but uint64; doubles as their
+ * bits. */
+void bd_measure_range(bd_moments *moments, int32_t mode, const int64_t *values,
+                      const uint8_t *valid, int64_t n);
 
 /* All sums of a column that is parsed in this mode, put into its result; called once. */
 void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result);

@@ -105,7 +105,8 @@ void bd_measure_int64(bd_moments *moments, const int64_t *values, const uint8_t 
     double numbers[BD_RUN_ROWS];
     for (int64_t i = 0; i < n; i++)
         numbers[i] = (double)values[i];
-    if (low < -(1 << 24) || high > 1 << 24) /* else float32 holds all of them */
+    const bool fits_float32 = low >= -(1 << 24) && high <= 1 << 24;
+    if (!fits_float32 && moments->float32_error < 1.0)
         moments->float32_error = worst_error(moments->float32_error, numbers, n);
     bd_add_numbers(&moments->sums, numbers, n, larger(-(double)low, (double)high));
 }
@@ -141,7 +142,8 @@ static void note_float_range(bd_moments *moments, double low, double high)
     moments->any = true;
 }
 
-static void measure_finite(bd_moments *moments, const double *values, int64_t n)
+/* The smallest and the largest of n > 0 finite numbers. */
+static void find_finite_range(const double *values, int64_t n, double *low, double *high)
 {
     double lows[LANES], highs[LANES];
     for (int k = 0; k < LANES; k++)
@@ -160,25 +162,38 @@ static void measure_finite(bd_moments *moments, const double *values, int64_t n)
         lows[0] = lows[k] < lows[0] ? lows[k] : lows[0];
         highs[0] = highs[k] > highs[0] ? highs[k] : highs[0];
     }
-    note_float_range(moments, lows[0], highs[0]);
+    *low = lows[0];
+    *high = highs[0];
+}
+
+static void measure_finite(bd_moments *moments, const double *values, int64_t n)
+{
+    double low, high;
+    find_finite_range(values, n, &low, &high);
+    note_float_range(moments, low, high);
     moments->n_finite += n;
     if (moments->float32_error < 1.0) {
         const double error = worst_error(moments->float32_error, values, n);
         moments->float32_error = error < 1.0 ? error : 1.0;
     }
-    bd_add_numbers(&moments->sums, values, n, larger(-lows[0], highs[0]));
+    bd_add_numbers(&moments->sums, values, n, larger(-low, high));
 }
 
-void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n)
+/* x - x is 0 for finite numbers only. */
+static bool are_finite(const double *values, int64_t n)
 {
-    /* x - x is 0 for finite numbers only. */
     double differences[LANES] = {0};
     for (int64_t i = 0; i < n; i++)
         differences[i % LANES] += values[i] - values[i];
     bool finite = true;
     for (int k = 0; k < LANES; k++)
         finite &= differences[k] == 0.0;
-    if (finite && valid == NULL) {
+    return finite;
+}
+
+void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n)
+{
+    if (valid == NULL && are_finite(values, n)) {
         if (n > 0)
             measure_finite(moments, values, n);
         return;
@@ -194,6 +209,37 @@ void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t
     }
     if (n_kept > 0)
         measure_finite(moments, kept, n_kept);
+}
+
+/* The range of the finite ones among values that are there. */
+static void find_float_range(bd_moments *moments, const double *values, const uint8_t *valid,
+                             int64_t n)
+{
+    double low = INFINITY, high = -INFINITY;
+    const bool takes_all = n > 0 && valid == NULL && are_finite(values, n);
+    if (takes_all)
+        find_finite_range(values, n, &low, &high);
+    for (int64_t i = 0; i < n && !takes_all; i++) {
+        const bool is_there = (valid == NULL || valid[i]) && isfinite(values[i]);
+        const double below = is_there ? values[i] : INFINITY;
+        const double above = is_there ? values[i] : -INFINITY;
+        low = below < low ? below : low;
+        high = above > high ? above : high;
+    }
+    if (low <= high)
+        note_float_range(moments, low, high);
+}
+
+void bd_measure_range(bd_moments *moments, int32_t mode, const int64_t *values,
+                      const uint8_t *valid, int64_t n)
+{
+    if (mode == BD_MODE_FLOAT64) {
+        double numbers[BD_RUN_ROWS];
+        memcpy(numbers, values, (size_t)n * 8);
+        find_float_range(moments, numbers, valid, n);
+    } else {
+        bd_measure_times(moments, values, valid, n); /* their range is all that is known of these */
+    }
 }
 
 void bd_put_moments(bd_moments *moments, int32_t mode, bd_column_result *result)

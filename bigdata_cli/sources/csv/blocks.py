@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from bigdata_cli.errors import DataError, SourceLostError
-from bigdata_cli.io.places import PlacedFile, open_placed
+from bigdata_cli.io.places import PlacedFile, expect, open_placed
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles
@@ -82,7 +83,7 @@ class BlockReader:
     def __init__(self, source: TextFiles) -> None:
         self.source = source
         self._open_files: dict[int, PlacedFile] = {}
-        self._ahead: deque[PlacedFile] = deque()
+        self._ahead: deque[int] = deque()
         """The files at addresses that may hold bytes which were read ahead."""
         self._lock = threading.Lock()
         self._buffers = threading.local()
@@ -99,21 +100,40 @@ class BlockReader:
     def _opened(self, index: int) -> Iterator[PlacedFile]:
         """A file, open."""
         file = self.source.files[index]
-        if len(self.source.files) > _KEPT_OPEN:
+        if len(self.source.files) > _KEPT_OPEN and not file.is_remote:
             opened = _open(file)
             try:
                 yield opened
             finally:
                 opened.close()
             return
+        yield self._kept_open(index)
+
+    def _kept_open(self, index: int) -> PlacedFile:
+        """A file that stays open; one at an address until others are read ahead in its place."""
+        file = self.source.files[index]
         with self._lock:
-            if index not in self._open_files:
+            opened = self._open_files.get(index)
+            if opened is None:
                 opened = self._open_files[index] = _open(file)
                 if file.is_remote:
-                    self._ahead.append(opened)
+                    self._ahead.append(index)
                     if len(self._ahead) > MAX_READ_AHEAD_FILES:
-                        self._ahead.popleft().forget()
-        yield self._open_files[index]
+                        self._open_files.pop(self._ahead.popleft()).forget()
+            return opened
+
+    def expect(self, piece: ByteRange) -> None:
+        """Say that the records of a piece will be read next, from its start to its end."""
+        if self.source.files[piece.file].is_remote:
+            opened = self._kept_open(piece.file)
+            opened.expect(max(0, piece.start - 1), piece.stop + LOOKAHEAD_BYTES)
+
+    def expect_sample(self, pieces: Iterable[ByteRange]) -> None:
+        """Say that small pieces here and there will be read, in that order."""
+        for index, same in itertools.groupby(pieces, attrgetter("file")):
+            first = self.source.files[index].data_start
+            ranges = [(max(first, one.start - 1), one.stop + LOOKAHEAD_BYTES) for one in same]
+            expect(self.source.files[index].path, ranges)
 
     def read(self, file: int, start: int, stop: int) -> Block:
         """The bytes [start, stop) of a file, less where it ends before.

@@ -82,7 +82,7 @@ def choose_dialect(head: Head, name: str, options: SourceOptions) -> Found:
         raise UsageError("--keep-blank-lines is for --text: a blank line of a CSV is no record")
     if options.delimiter is None and not options.skip_rows:
         check_may_be_csv(head.name, head.data)
-    dialect = _told_dialect(options)
+    dialect = _given_dialect(options)
     text = sample_text(head, dialect)
     found = _detect(text, dialect, options)
     layout = _layout_of(found, options)
@@ -124,9 +124,10 @@ def _with_header(
         reasons = (*reasons, ("header: " if header else "no header: ") + reason)
     again = n_repeated(_table_of(found, layout)) if header else 0
     if again and dialect.repeated_header == "keep":
+        verb, them = ("are", "them") if again > 1 else ("is", "it")
         notes.append(
-            f"{again:,} of the first {len(found.records):,} rows are the header again: "
-            "--repeated-header drop leaves them out"
+            f"{again:,} of the first {len(found.records):,} rows {verb} the header again: "
+            f"--repeated-header drop leaves {them} out"
         )
     trailing = options.trailing_delimiter
     if trailing is None:
@@ -300,7 +301,7 @@ def _csv_options(options: SourceOptions) -> list[str]:
     ]
 
 
-def _told_dialect(options: SourceOptions) -> Dialect:
+def _given_dialect(options: SourceOptions) -> Dialect:
     """The dialect as far as the user said it, with defaults for the rest."""
     if options.names is not None and len(set(options.names)) < len(options.names):
         raise UsageError("--names has a name twice")

@@ -177,13 +177,13 @@ def check_delimiter(text: str) -> str:
         raise UsageError(f"--delimiter takes one or more ASCII characters, not {text!r}")
     if delimiter[0].isalnum() or delimiter[0] in "+-.":
         raise UsageError(
-            f"--delimiter cannot begin with {delimiter[0]!r}, of which numbers and words are made"
+            f"--delimiter cannot begin with {delimiter[0]!r}, with which numbers and words begin"
         )
     return delimiter
 
 
 def check_skip(n_lines: int | None, option: str) -> int:
-    """A number of lines to leave out, 0 where none is told; raises UsageError."""
+    """A number of lines to leave out, 0 where none is given; raises UsageError."""
     if n_lines is not None and n_lines < 0:
         raise UsageError(f"{option} {n_lines} is negative")
     return n_lines or 0
@@ -204,7 +204,7 @@ def check_marks(dialect: Dialect) -> None:
         if not mark:
             continue
         if option in ("--decimal", "--thousands") and (mark.isalnum() or mark in "+-"):
-            raise UsageError(f"{option} cannot be {mark!r}, of which numbers are made")
+            raise UsageError(f"{option} cannot be {mark!r}, which numbers contain")
         # Within quotes a number may have the delimiter between its groups: "1,234".
         if mark in taken and (option, taken[mark]) != ("--thousands", "--delimiter"):
             raise UsageError(

@@ -19,7 +19,7 @@ from bigdata_cli.io.decompress import ByteStream, Cancelled
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.bad_values import UNCLOSED_HINT, RecordError
-from bigdata_cli.sources.base import Portions, all_in_one
+from bigdata_cli.sources.base import ShardLocator, all_in_one
 from bigdata_cli.sources.csv.blocks import (
     LOOKAHEAD_BYTES,
     MAX_RECORD_BYTES,
@@ -75,7 +75,7 @@ class _Piece(NamedTuple):
 class Feed:
     """The blocks of a source in order, made in threads of their own; a context manager.
 
-    portions: which bytes belong to which shard; a block belongs to one. strict: bytes that do not
+    locate: which bytes belong to which shard; a block belongs to one. strict: bytes that do not
     decode are an error; otherwise they become bytes that are not UTF-8. Raises DataError, after the
     blocks before it, where the data end too early, do not decode, or where a record is longer than
     `max_record_bytes`.
@@ -84,14 +84,14 @@ class Feed:
     def __init__(
         self,
         source: TextFiles,
-        portions: Portions = all_in_one,
+        locate: ShardLocator = all_in_one,
         *,
         unit_bytes: int = UNIT_BYTES,
         max_record_bytes: int = MAX_RECORD_BYTES,
         strict: bool = True,
     ) -> None:
         self._source = source
-        self._portions = portions
+        self._locate = locate
         self._unit_bytes = unit_bytes
         self._max_record_bytes = max_record_bytes
         self._strict = strict
@@ -131,7 +131,7 @@ class Feed:
                 self._source, index, pieces, base, self._unit_bytes, self._max_record_bytes
             )
             try:
-                for shard, block, first_line in cutter.blocks(self._portions):
+                for shard, block, first_line in cutter.blocks(self._locate):
                     fed = FedBlock(shard, index, block, first_line, consumed + cutter.consumed)
                     yield fed
             finally:
@@ -197,13 +197,13 @@ class _Cutter:
         """Bytes of records that were cut so far."""
         return self._offset - self._file.data_start
 
-    def blocks(self, portions: Portions) -> Iterator[tuple[int, Block, int]]:
+    def blocks(self, locate: ShardLocator) -> Iterator[tuple[int, Block, int]]:
         """(shard, block, line of its first byte), in order."""
         self._skip_header()
         end = self._file.end
         while (end is None or self._offset < end) and self._fill(1):
             position = self._base + self.data_bytes
-            shard, stop = portions(position)
+            shard, stop = locate(position)
             limit = self._unit_bytes if stop is None else min(self._unit_bytes, stop - position)
             if end is not None:
                 limit = min(limit, end - self._offset)

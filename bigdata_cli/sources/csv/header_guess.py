@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bigdata_cli.sources.csv.dialect import NULL_TOKENS
 from bigdata_cli.sources.csv.sample_records import first_records, is_number, is_temporal
 
 _SENTENCE_CHARACTERS = 120
+_FEW_SENTENCES = 8
+"""Of so many fields one may be a sentence, and they are names all the same."""
 _MANY_RECORDS = 8
 _MIN_NAMES = 3
+_MANY_DIGITS = 4
+_SAME_FORM = 0.9
 _PLACEHOLDERS = frozenset(("-", "--", ".", "?", "n.a.", "none", "nil", "missing", "unknown"))
 """What stands for a value that is not there, beside the tokens of nulls."""
 _YEAR = re.compile(r"(1[89]|2[01])\d\d")
@@ -39,6 +43,8 @@ def looks_like_header(records: Sequence[list[str]]) -> tuple[bool, float, str]:
         return is_header, 0.7, "there is one record"
     if _are_years(first, rest):
         return True, 0.9, "the first record has years, the others have not"
+    if _are_counted(first, rest):
+        return True, 0.9, "the first record counts up, the others do not"
     n_for, n_against = 0, 0
     kind_of = {field: _kind(field) for field in set().union(*rest)}  # values often come again
     for index, kind in enumerate(kinds):
@@ -68,25 +74,50 @@ def n_repeated(records: Sequence[list[str]]) -> int:
 
 
 def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, float, str]:
-    """`looks_like_header` where all columns are text."""
+    """`looks_like_header` where all columns are text, but for those that have nothing at all."""
     columns = [{record[i] for record in rest if i < len(record)} for i in range(len(first))]
+    used = [i for i, column in enumerate(columns) if any(map(str.strip, (first[i], *column)))]
+    first, columns = [first[i] for i in used], [columns[i] for i in used]
     blank = [index for index, field in enumerate(first) if not field.strip()]
     few = len(rest) < _MIN_NAMES
-    if len(set(first)) < len(first) or any(few or "" in columns[index] for index in blank):
+    repeats = len(set(first)) < len(first)
+    if not used or repeats or any(few or "" in columns[index] for index in blank):
         return False, 0.8, "the first record has blank or repeated fields, all columns are text"
     if len(first) == 1 and _is_aligned(first[0]):
         return False, 0.8, "the first record is of numbers and spaces"
-    if any(_is_sentence(field) for field in first):
+    if _FEW_SENTENCES * sum(map(_is_sentence, first)) > len(first):
         return False, 0.8, "the first record is not made of names, all columns are text"
+    if any(map(_is_value_of, first, columns)):
+        return False, 0.8, "a field of the first record has the form of those below it"
     again = sum(field in column for field, column in zip(first, columns, strict=True))
     if 2 * again > len(first):
         return False, 0.8, "the fields of the first record come again, all columns are text"
     return True, 0.7, "the fields of the first record do not come again, but all columns are text"
 
 
+def _is_value_of(field: str, column: Iterable[str]) -> bool:
+    """Whether a field is written as the values of a column are: `$1,234.50` above `$7.25`.
+
+    Short names may have a digit, too: `x1` above `y2`.
+    """
+    if sum(map(str.isdigit, field)) < _MANY_DIGITS and not re.search(r"\d[^\w\s]|[^\w\s]\d", field):
+        return False
+    form = _form(field)
+    below = [_form(value) for value in column if value.strip()]
+    return form != "9" and len(below) > 1 and below.count(form) >= _SAME_FORM * len(below)
+
+
+def _form(field: str) -> str:
+    """A field with 9 for each number in it, and a for each run of letters."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d[\d.,]*", "9", field.strip()))
+
+
 def _is_sentence(field: str) -> bool:
     """Whether a field is too long for a name, or ends as statements do; questions are names."""
-    return len(field) > _SENTENCE_CHARACTERS or (field.endswith((".", "!")) and " " in field)
+    text = field.strip()
+    if text.endswith("?") and "\n" not in text:
+        return False
+    return len(text) > _SENTENCE_CHARACTERS or (text.endswith((".", "!")) and " " in text)
 
 
 def _is_aligned(field: str) -> bool:
@@ -111,6 +142,26 @@ def _kind(field: str) -> str:
     if field.lower() in ("true", "false"):
         return "bool"
     return "null" if field in NULL_TOKENS or field.lower() in _PLACEHOLDERS else "text"
+
+
+def _are_counted(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record is names and then numbers that count up, and no other record is.
+
+    Few numbers may count up by chance: not where those below have decimals.
+    """
+
+    def is_counted(record: Sequence[str]) -> bool:
+        numbers = [field.strip() for field in record if is_number(field)]
+        if len(numbers) < _MIN_NAMES or not all(map(str.isdigit, numbers)):
+            return False
+        counted = range(int(numbers[0]), int(numbers[0]) + len(numbers))
+        return numbers == list(map(str, counted))
+
+    if is_number(first[0]) or not is_counted(first) or any(map(is_counted, rest)):
+        return False
+    places = [index for index, field in enumerate(first) if is_number(field)]
+    below = [record[index] for record in rest for index in places if index < len(record)]
+    return len(places) > _MANY_RECORDS or any("." in field for field in below if is_number(field))
 
 
 def _are_years(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:

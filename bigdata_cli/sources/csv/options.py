@@ -54,7 +54,7 @@ class SourceOptions:
         "run of spaces and tabs.",
         DELIMITER,
         group="Text files",
-        default_text="found",
+        default_text="detected",
         default=None,
     )
     quote: str | None = option(
@@ -71,7 +71,7 @@ class SourceOptions:
         is_rare=True,
     )
     header: bool | None = option(
-        "Whether the first row names the columns.", default_text="found", default=None
+        "Whether the first row names the columns.", default_text="detected", default=None
     )
     names: tuple[str, ...] | None = option(
         "In place of a header: the names of all columns; auto: of the header, or made up.",
@@ -81,37 +81,37 @@ class SourceOptions:
     skip_rows: int | None = option(
         "Lines to leave out at the beginning of each file, before the header.",
         NATURAL,
-        default_text="found",
+        default_text="detected",
         default=None,
     )
     skip_footer: int | None = option(
         "Lines to leave out at the end of each file.",
         NATURAL,
-        default_text="found",
+        default_text="detected",
         default=None,
         is_rare=True,
     )
     trailing_delimiter: bool | None = option(
-        "Whether rows end with a delimiter after which there is no field.",
-        default_text="found",
+        "Whether rows end with a delimiter that no field follows.",
+        default_text="detected",
         default=None,
         is_rare=True,
     )
     row_names: bool | None = option(
         "Whether the header has no name for the first column, which names rows, as R writes it.",
-        default_text="found",
+        default_text="detected",
         default=None,
         is_rare=True,
     )
     short_rows: Literal["error", "null"] = option(
-        "A row with too few fields is a bad row, or those that lack are null.",
+        "A row with too few fields is a bad row, or missing fields are null.",
         choice(("error", "null")),
         default="error",
         is_rare=True,
     )
     long_rows: Literal["error", "cut", "join"] = option(
-        "A row with too many fields is a bad row, or is cut, or the surplus is joined to the last "
-        "column of text.",
+        "A row with too many fields is a bad row, or the surplus is cut, or joined to the last "
+        "text column.",
         choice(("error", "cut", "join")),
         default="error",
         is_rare=True,
@@ -123,11 +123,11 @@ class SourceOptions:
         is_rare=True,
     )
     comment: str | None = option(
-        "Lines that begin with it are left out, such as '#'.", CHARACTER, default=None
+        "Leave out lines that begin with it, such as '#'.", CHARACTER, default=None
     )
     trim: bool | None = option(
-        "Whether spaces around fields are left out.",
-        default_text="found",
+        "Whether to remove spaces around fields.",
+        default_text="detected",
         default=None,
         is_rare=True,
     )

@@ -243,14 +243,14 @@ def record_start(block: Block, start: int, limit: int, grammar: Grammar, row: in
 def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str | None]:
     """What is wrong with a record that the parser refused, and what may help.
 
-    None where that is to be told from the record: see `advice`.
+    None where that follows from the record: see `advice`.
     """
     unquoted = "--quote none reads quotes as characters; --on-bad-row skip sets such rows aside"
     if status == native.TOO_FEW:
         seen = f"{n_seen} field{'s'[: n_seen != 1]}"
         return f"the record has {seen}, {n_fields} were expected", None
     if status == native.TOO_MANY:
-        return f"the record has more than the {n_fields} fields expected", None
+        return f"the record has more than the {n_fields} field{'s'[: n_fields != 1]} expected", None
     if status == native.AFTER_QUOTE:
         return f"field {n_seen} goes on after its closing quote", unquoted
     return f"field {n_seen} has an opening quote and no closing one", unquoted

@@ -109,6 +109,7 @@ def take_sample(
     pieces, exact = sample_pieces(source, max_bytes)
     failed: tuple[ByteRange, RecordError] | None = None
     with UnitReader(source) as reader:
+        reader.expect_sample(pieces)
         for piece in pieces:
             unit = reader.parse(piece, None, fields[piece.file], taker.plan)
             if not taker.chunks and unit.chunk is not None and unit.chunk.rejects:
@@ -135,6 +136,7 @@ def sample_units(
         return
     pieces, _ = sample_pieces(source, max_bytes)
     with UnitReader(source) as reader:
+        reader.expect_sample(pieces)
         for piece in pieces:
             yield reader.parse(piece, None, fields[piece.file], plan)
 

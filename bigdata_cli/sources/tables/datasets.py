@@ -13,7 +13,6 @@ import pyarrow as pa
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import DataError, VerificationError, lost
 from bigdata_cli.io.origin import check_unchanged, snapshot_of, with_snapshot
-from bigdata_cli.io.paths import MANIFEST_NAME
 from bigdata_cli.io.places import open_file
 from bigdata_cli.sources.tables.table import Table
 from bigdata_cli.types.dtype import Column, Kind, arrow_type, item_bytes
@@ -97,7 +96,7 @@ def open_own(name: str) -> DatasetTable:
     folder = dataset.path
     if isinstance(folder, Path):
         folder = Path(os.path.abspath(folder))
-    manifest = with_snapshot(folder / MANIFEST_NAME)
+    manifest = with_snapshot(folder / dataset.manifest_name)
     written = snapshot_of(manifest).mtime_ns
     with open_file(manifest) as file:
         digest = hashlib.sha256(file.read())

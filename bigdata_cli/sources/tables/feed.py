@@ -10,7 +10,7 @@ import pyarrow as pa
 from bigdata_cli.dataset.manifest import SourceEntry
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.resources.stages import stage
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.tables.rows import parse_rows, row_text
@@ -47,15 +47,15 @@ class FedBatch(NamedTuple):
 class TableFeed:
     """The rows of tables in order; a `RowFeed`.
 
-    portions: which rows belong to which shard. unit_bytes: of a batch, in memory, about. Raises
+    locate: which rows belong to which shard. unit_bytes: of a batch, in memory, about. Raises
     DataError, after the batches before it, where a table is damaged.
     """
 
     def __init__(
-        self, tables: Sequence[Table], portions: Portions, *, keep: Sequence[str], unit_bytes: int
+        self, tables: Sequence[Table], locate: ShardLocator, *, keep: Sequence[str], unit_bytes: int
     ) -> None:
         self._tables = tables
-        self._portions = portions
+        self._locate = locate
         self._keep = keep
         self._unit_bytes = unit_bytes
         self._batches = Prefetch(self._cut(), depth=_BATCHES_AHEAD, name="feed")
@@ -81,7 +81,7 @@ class TableFeed:
                     break
                 batch = whole.slice(0, table.rows - row)
                 while batch.num_rows:
-                    shard, stop = self._portions(base + row)
+                    shard, stop = self._locate(base + row)
                     n_rows = batch.num_rows if stop is None else stop - base - row
                     piece, batch = batch.slice(0, n_rows), batch.slice(n_rows)
                     done = table.bytes * (row + piece.num_rows) // table.rows

@@ -14,7 +14,7 @@ from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.resources.stages import stage
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.records import ParsePlan
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.csv.units import Unit
@@ -115,13 +115,13 @@ class ReorderedFeed:
     def __init__(
         self,
         source: ReorderedSource,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         columns: Sequence[Column],
         batch_rows: int,
     ) -> None:
         self._source = source
-        self._portions = portions
+        self._locate = locate
         self._columns = columns
         self._batch_rows = batch_rows
         self._pieces = Prefetch(self._cut(), depth=_PIECES_AHEAD, name="feed")
@@ -145,7 +145,7 @@ class ReorderedFeed:
             for order, rows in _staged(scattered.shares(self._columns)):
                 place = 0
                 while place < len(order):
-                    shard, stop = self._portions(row)
+                    shard, stop = self._locate(row)
                     n_rows = min(self._batch_rows, len(order) - place)
                     n_rows = n_rows if stop is None else min(n_rows, stop - row)
                     piece = order[place : place + n_rows]
@@ -248,7 +248,7 @@ class ReorderedSource(WrappedSource):
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
@@ -257,7 +257,7 @@ class ReorderedSource(WrappedSource):
     ) -> ReorderedFeed:
         columns = [self.scattered.schema[name] for name in keep]
         batch_rows = max(1, int(unit_bytes / self.row_bytes))
-        return ReorderedFeed(self, portions, columns=columns, batch_rows=batch_rows)
+        return ReorderedFeed(self, locate, columns=columns, batch_rows=batch_rows)
 
     def hints(self, plan: ParsePlan) -> dict[str, str]:
         return {}

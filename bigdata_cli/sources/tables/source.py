@@ -10,11 +10,11 @@ from typing import Any, Self
 import pyarrow as pa
 
 from bigdata_cli.errors import DataError, UsageError
-from bigdata_cli.io.paths import MANIFEST_NAME
+from bigdata_cli.io.manifest_names import is_manifest_name
 from bigdata_cli.io.places import is_inside
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.bad_values import RecordError
-from bigdata_cli.sources.base import Portions
+from bigdata_cli.sources.base import ShardLocator
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.header import match_columns
@@ -126,14 +126,14 @@ class TableSource:
 
     def feed(
         self,
-        portions: Portions,
+        locate: ShardLocator,
         *,
         keep: Sequence[str],
         unit_bytes: int,
         max_record_bytes: int,
         strict: bool,
     ) -> TableFeed:
-        return TableFeed(self.files, portions, keep=keep, unit_bytes=unit_bytes)
+        return TableFeed(self.files, locate, keep=keep, unit_bytes=unit_bytes)
 
     def hints(self, plan: ParsePlan) -> dict[str, str]:
         return {}
@@ -204,7 +204,7 @@ def open_tables(names: Sequence[str], options: SourceOptions | None = None) -> T
 def _open(name: str) -> Table:
     try:
         is_dataset = name.snapshot is None if isinstance(name, Url) else os.path.isdir(name)
-        if is_dataset or os.path.basename(name) == MANIFEST_NAME:
+        if is_dataset or is_manifest_name(os.path.basename(name)):
             return open_own(name)
         return open_parquet(name)
     except OSError as error:

@@ -60,7 +60,7 @@ class Trainer(ABC):
         """Learn from this worker's rows of a batch, of which there may be none.
 
         The loss is the sum of the weighted row losses over `total_rows`, with dropout, before the
-        update of the weights.
+        update of the weights. The penalty of the weights is learned from, and no part of it.
 
         Args:
             examples: This worker's rows.
@@ -70,6 +70,10 @@ class Trainer(ABC):
         Returns:
             This worker's part of the loss, on the device; `losses` fetches it.
         """
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the learning rate of the next steps."""
+        self.network.optimizer.learning_rate = rate
 
     def losses(self, pending: list[Any]) -> np.ndarray:
         """Wait for steps and return their losses, float64 (steps,)."""

@@ -11,8 +11,8 @@ from bigdata_cli.loaders.examples import Examples
 from bigdata_cli.loaders.target import Target
 from bigdata_cli.training.backends.base import PREDICT_ROWS, Backend, Trainer
 from bigdata_cli.training.backends.registry import import_framework, import_keras
+from bigdata_cli.training.device_options import DeviceOptions
 from bigdata_cli.training.model import network_row_losses
-from bigdata_cli.training.options import DeviceOptions
 
 
 class JaxBackend(Backend):
@@ -68,11 +68,15 @@ class JaxTrainer(Trainer):
         trainable, others, of_optimizer = state
 
         def loss_of(trainable: Any) -> tuple[Any, Any]:
-            logits, changed = self.network.stateless_call(trainable, others, inputs, training=True)
+            logits, changed, penalties = self.network.stateless_call(
+                trainable, others, inputs, training=True, return_losses=True
+            )
             losses = network_row_losses(self._target.task, logits, y)
-            return (losses * weights).sum() / total_rows, changed
+            loss = (losses * weights).sum() / total_rows
+            return loss + sum(penalties), (loss, changed)
 
-        (loss, others), gradients = self._jax.value_and_grad(loss_of, has_aux=True)(trainable)
+        grad = self._jax.grad(loss_of, has_aux=True)
+        gradients, (loss, others) = grad(trainable)
         trainable, of_optimizer = self.network.optimizer.stateless_apply(
             of_optimizer, gradients, trainable
         )
@@ -93,6 +97,17 @@ class JaxTrainer(Trainer):
     def _apply_block(self, examples: Examples) -> np.ndarray:
         outputs = self._apply(self._state, self._arrays(_padded(examples, PREDICT_ROWS)))
         return np.asarray(outputs)[: len(examples)]
+
+    def set_learning_rate(self, rate: float) -> None:
+        *others, of_optimizer = self._state
+        place = next(
+            i
+            for i, variable in enumerate(self.network.optimizer.variables)
+            if variable is self.network.optimizer.learning_rate
+        )
+        changed = list(of_optimizer)
+        changed[place] = self._jax.numpy.asarray(rate, changed[place].dtype)
+        self._state = (*others, changed)
 
     def snapshot(self) -> Any:
         return self._state

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from bigdata_cli.errors import MissingDependencyError, UsageError, did_you_mean
 from bigdata_cli.training.backends.base import Backend
-from bigdata_cli.training.options import BACKENDS, DeviceOptions
+from bigdata_cli.training.device_options import BACKENDS, DeviceOptions
 
 _EXTRAS = {"tensorflow": "train", "torch": "torch", "jax": "jax"}
 _CLASSES = {

@@ -21,8 +21,8 @@ from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.tensorflow import import_tensorflow
 from bigdata_cli.training.backends.base import Backend, Trainer, Worker
 from bigdata_cli.training.backends.registry import import_keras
-from bigdata_cli.training.model import network_row_losses
-from bigdata_cli.training.options import DeviceOptions
+from bigdata_cli.training.device_options import DeviceOptions
+from bigdata_cli.training.model import network_row_losses, penalty_of
 
 _TF_CONFIG_HINT = (
     'TF_CONFIG=\'{"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
@@ -96,6 +96,7 @@ class TensorflowTrainer(Trainer):
         super().__init__(network, target)
         self._tf = tf
         self._distribution = distribution
+        self._n_replicas = 1 if distribution is None else distribution.num_replicas_in_sync
         inputs = [tf.TensorSpec((None, one.shape[1]), one.dtype) for one in network.inputs]
         signature = (inputs, *(tf.TensorSpec((None,), "float32") for _ in range(2)))
         total = tf.TensorSpec((), "float32")
@@ -118,8 +119,9 @@ class TensorflowTrainer(Trainer):
             logits = self.network(inputs, training=True)
             losses = network_row_losses(self._target.task, logits, y)
             loss = self._tf.reduce_sum(losses * weights) / total_rows
+            learned = loss + penalty_of(self.network, self._n_replicas)
         # Gradients of embeddings are lists of rows, which Adam would square before adding them.
-        gradients = [self._tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
+        gradients = [self._tf.convert_to_tensor(g) for g in tape.gradient(learned, variables)]
         # In a replica, apply sums the gradients of all replicas.
         self.network.optimizer.apply(gradients, variables)
         return loss

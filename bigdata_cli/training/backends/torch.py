@@ -13,8 +13,8 @@ from bigdata_cli.loaders.examples import Examples
 from bigdata_cli.loaders.target import Target
 from bigdata_cli.training.backends.base import Backend, Trainer, Worker
 from bigdata_cli.training.backends.registry import import_framework, import_keras
-from bigdata_cli.training.model import network_row_losses
-from bigdata_cli.training.options import DeviceOptions
+from bigdata_cli.training.device_options import DeviceOptions
+from bigdata_cli.training.model import network_row_losses, penalty_of
 
 _TORCHRUN = "torchrun --nproc-per-node 2 -m bigdata_cli train … --backend torch"
 
@@ -98,8 +98,9 @@ class TorchTrainer(Trainer):
         logits = self._module(self._inputs(examples), training=True)
         losses = network_row_losses(self._target.task, logits, self._tensor(examples.y))
         loss = (losses * self._tensor(weights)).sum() / total_rows
+        learned = loss + penalty_of(self.network, self._n_workers)
         # DistributedDataParallel takes the mean over the workers; the loss is a sum over them.
-        (loss * self._n_workers).backward()
+        (learned * self._n_workers).backward()
         variables = self.network.trainable_variables
         with self._torch.no_grad():
             self.network.optimizer.apply([v.value.grad for v in variables], variables)

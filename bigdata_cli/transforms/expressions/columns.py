@@ -17,8 +17,8 @@ def known_column(name: str, names: Iterable[str]) -> str | None:
     known = list(names)
     if name in known:
         return name
-    alike = [column for column in known if column.lower() == name.lower()]
-    return alike[0] if len(alike) == 1 else None
+    matches = [column for column in known if column.lower() == name.lower()]
+    return matches[0] if len(matches) == 1 else None
 
 
 def is_text(tree: Expression, names: Iterable[str]) -> bool:

@@ -30,8 +30,8 @@ def new_secret() -> np.ndarray:
 def family(dtype: str) -> Kind:
     """The kind of values among which equal ones have equal keys."""
     kind = kind_of(dtype)
-    alike = {Kind.FLOAT: Kind.INT, Kind.TIMESTAMP: Kind.DATE, Kind.CATEGORY: Kind.TEXT}
-    return alike.get(kind, kind)
+    equivalent = {Kind.FLOAT: Kind.INT, Kind.TIMESTAMP: Kind.DATE, Kind.CATEGORY: Kind.TEXT}
+    return equivalent.get(kind, kind)
 
 
 def row_keys(columns: Sequence[pa.Array], n_rows: int, secret: np.ndarray) -> np.ndarray:

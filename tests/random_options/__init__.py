@@ -1,0 +1,1 @@
+"""Conversions with random options, compared with a slow reference in plain Python."""
