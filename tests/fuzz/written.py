@@ -235,6 +235,8 @@ def marked_numbers(chance: random.Random) -> int:
         if bare.startswith("-"):
             bare = "-" + bare[1:].lstrip("$% ")
         is_number = NUMBER.fullmatch(bare) is not None
+        if is_number and "." not in bare and abs(int(bare.replace(",", ""))) >= 2**63:
+            continue  # an integer that may be too large to be one
         value = parse(f"1;{text}\n".encode(), MARKED, ["int64", "null"], skip=False)
         found = value.batch.column(1)[0].as_py()
         if not text:
