@@ -879,6 +879,7 @@ def train(
     history: str | Path | None = None,
     plot: str | Path | None = None,
     tensorboard: str | Path | None = None,
+    report: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -939,6 +940,8 @@ def train(
             epoch.
         plot: Draw the losses into a .png, .svg or .pdf (extra: plot).
         tensorboard: Write losses, metric and learning rate for TensorBoard into this folder.
+        report: Write an HTML page: curves, ROC, confusion, calibration, importance, memory,
+            throughput.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
