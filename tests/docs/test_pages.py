@@ -81,6 +81,10 @@ def test_every_block_of_the_page_on_addresses_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "urls.md", tmp_path) == {"sh", "python"}
 
 
+def test_every_block_of_the_page_on_the_format_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "format.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_other_tools_runs(tmp_path):
     pytest.importorskip("torch")
     assert run_blocks(ROOT / "docs" / "coming-from.md", tmp_path) == {"sh", "python"}
