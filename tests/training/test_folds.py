@@ -154,7 +154,7 @@ class TestBadFolds:
         assert "cv=4: fold" in caught.value.message
 
     def test_values_that_tell_the_label(self, tmp_path: Path) -> None:
-        folds = Fold(index=0, count=2, by=Column("group", "int16")).of_values(
+        folds = Fold(index=0, count=2, by=Column(name="group", dtype="int16")).of_values(
             pa.array(np.arange(20, dtype=np.int16))
         )
         y = (np.arange(200) < 100).astype(np.int8)

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 
-from bigdata_cli.loaders.target import Task
+from bigdata_cli.dataset import open_dataset
+from bigdata_cli.errors import UsageError
+from bigdata_cli.loaders.target import Task, plan_target
+from bigdata_cli.training.learning_options import METRICS as METRIC_NAMES
 from bigdata_cli.training.metrics import (
+    METRICS,
     TaskMetrics,
     auc,
     measure,
+    metric_of,
     row_losses,
 )
 from bigdata_cli.training.roc import RocAuc, score_keys
 from bigdata_cli.training.verdict import ranks
+from tests.datasets import write_dataset
 
 SCORES = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -1.0, 5e-324, math.inf, -math.inf]),
@@ -148,3 +158,81 @@ def test_nothing_has_no_metric() -> None:
         assert math.isnan(metrics.loss)
         assert math.isnan(metrics.value)
         assert metrics.null_labels == 2
+
+
+class TestAllMetrics:
+    """Each metric is scikit-learn's, however the rows are cut into blocks."""
+
+    @pytest.mark.parametrize("task", list(Task))
+    def test_they_are_those_of_scikit_learn(self, task: Task) -> None:
+        rng = np.random.default_rng(5)
+        n_rows, scale = 2_001, 3.5
+        if task is Task.REGRESSION:
+            y = rng.normal(size=n_rows)
+            logits = (y + rng.normal(size=n_rows))[:, np.newaxis]
+        else:
+            n_classes = 2 if task is Task.BINARY else 4
+            y = rng.integers(0, n_classes, n_rows).astype(np.float64)
+            one_hot = np.eye(n_classes)[y.astype(int)]
+            logits = np.round(2 * one_hot + rng.normal(size=one_hot.shape), 2)
+            logits = logits[:, 1:] - logits[:, :1] if task is Task.BINARY else logits
+        expected = by_scikit_learn(task, logits, y, scale)
+        names = {name for name, metric in METRICS.items() if task in metric.tasks}
+        assert names == set(expected)
+        for name, value in expected.items():
+            metrics = TaskMetrics(task, name=name, scale=scale)
+            for rows in np.array_split(np.arange(n_rows), 7):
+                metrics.add(logits[rows], y[rows])
+            assert metrics.value == pytest.approx(value, rel=1e-9), name
+            assert metrics.error_bound == 0
+
+    @given(ROWS, st.integers(2, 8))
+    @settings(max_examples=100, deadline=None)
+    def test_an_average_precision_that_is_not_exact_has_a_bound(self, rows, max_bins: int) -> None:
+        scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
+        assume(0 < y.sum() < len(y))
+        exact, no_error = streamed(scores, y).average_precision()
+        assert no_error == 0
+        assert exact == pytest.approx(average_precision_score(y, ranks(scores)), abs=1e-9)
+        value, error = streamed(scores, y, max_bins=max_bins).average_precision()
+        assert abs(value - exact) <= error + 1e-9
+
+    def test_a_metric_of_another_label(self, tmp_path: Path) -> None:
+        table = pa.table({"x": np.arange(50.0), "y": np.arange(50) % 3})
+        target = plan_target(open_dataset(write_dataset(tmp_path / "d", table)), "y")
+        with pytest.raises(UsageError, match='--metric auc: the label "y" is of classes') as caught:
+            metric_of(target, "auc")
+        assert caught.value.hint == "--metric accuracy, balanced-accuracy, f1, log-loss"
+
+    def test_what_the_options_name_is_what_there_is(self) -> None:
+        assert tuple(METRICS) == METRIC_NAMES
+
+
+def by_scikit_learn(
+    task: Task, logits: np.ndarray, y: np.ndarray, scale: float
+) -> dict[str, float]:
+    if task is Task.REGRESSION:
+        found, label = logits[:, 0] * scale, y * scale
+        return {
+            "rmse": math.sqrt(sklearn.metrics.mean_squared_error(label, found)),
+            "mae": sklearn.metrics.mean_absolute_error(label, found),
+            "r2": sklearn.metrics.r2_score(label, found),
+        }
+    shares = 1 / (1 + np.exp(-logits[:, 0])) if task is Task.BINARY else softmax(logits)
+    found = (logits[:, 0] > 0) if task is Task.BINARY else logits.argmax(axis=1)
+    f1 = sklearn.metrics.f1_score(y, found, average="binary" if task is Task.BINARY else "macro")
+    values = {
+        "accuracy": sklearn.metrics.accuracy_score(y, found),
+        "balanced-accuracy": sklearn.metrics.balanced_accuracy_score(y, found),
+        "f1": f1,
+        "log-loss": sklearn.metrics.log_loss(y, shares),
+    }
+    if task is Task.BINARY:
+        values["auc"] = sklearn.metrics.roc_auc_score(y, logits[:, 0])
+        values["average-precision"] = average_precision_score(y, logits[:, 0])
+    return values
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    shares = np.exp(logits)
+    return shares / shares.sum(axis=1, keepdims=True)
