@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "api.md"
 _INTRODUCTION = """# API
 
 Generated from the docstrings by `make docs`: change those, not this page. It is what
-`help(bigdata_cli.convert)` shows. The options of the functions, which are those of the command line,
+`help(bigdata_cli.convert)` shows. The options of the functions, those of the command line too,
 are in [python.md](python.md).
 
     from bigdata_cli import Dataset, convert, open_dataset
