@@ -110,7 +110,8 @@ check-wheel: $(VENV)/.installed-dev
 	$(BIN)/python .ci/check_packages.py build/wheel/*.whl --python $(PYTHON) $(LOWEST)
 
 sanitize: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden
+	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden \
+	    tests/splits/test_hash_split.py tests/transforms/test_repeated.py
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)

@@ -193,7 +193,7 @@ def test_the_command_line_names_flags(tmp_path, monkeypatch, words, message, hin
         ("convert", "--type 't=text', or leave out --no-spool",
          'type={"t": "text"}, or leave out spool=False'),
         ("convert", "--drop 'a,b'", 'drop=["a", "b"]'),
-        ("convert", "--drop and --columns leave none", "drop and columns leave none"),
+        ("convert", "check --drop and --columns", "check drop and columns"),
         ("convert", "--on-bad-row error|skip", 'on_bad_row="error" or "skip"'),
         ("convert", "--to tfrecord --layout block: about 5 bytes",
          'to="tfrecord", layout="block": about 5 bytes'),

@@ -98,7 +98,7 @@ class Journal:
         self._waiting.append(lambda: Entry("begin", value))
 
     def resume(self, written: Written) -> None:
-        """Append to what was read; what follows its last whole line is cut off."""
+        """Append to what was read; what follows its last whole line is truncated."""
         self._check, self._bytes = written.check, written.n_bytes
 
     def append(self, kind: str, make: Callable[[], Any]) -> None:

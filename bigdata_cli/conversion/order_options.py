@@ -82,4 +82,4 @@ class OrderOptions:
                     hint=did_you_mean(name, names),
                 )
             if name in columns[:place]:
-                raise UsageError(f'{flag} names "{name}", which rows are sorted by already')
+                raise UsageError(f'{flag} names "{name}", by which rows are sorted already')

@@ -167,8 +167,8 @@ def _stream_shards(found: Survey) -> Shards:
     if options.shards is not None and known is None:
         if options.shards > MAX_DEALT_SHARDS:
             raise UsageError(
-                f"--shards {options.shards:,}: how long a stream is is not known beforehand, so "
-                f"that all shards are written at once, {MAX_DEALT_SHARDS} at the most",
+                f"--shards {options.shards:,}: the length of the stream is not known, so all "
+                f"shards are written at once, and {MAX_DEALT_SHARDS} are possible",
                 hint="--shard-size 256MB writes one after the other, as many as there are",
             )
         return Shards(Dealt(n_shards=options.shards), options.shards)

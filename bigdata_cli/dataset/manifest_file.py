@@ -81,7 +81,7 @@ def read_manifest_bytes(file: StoredFile) -> bytes:
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
     if len(data) > MAX_MANIFEST_BYTES:
-        raise DataError(f"{file} is no manifest: it has more than {MAX_MANIFEST_BYTES:,} bytes")
+        raise DataError(f"{file} is not a manifest: it has more than {MAX_MANIFEST_BYTES:,} bytes")
     return data
 
 
@@ -137,7 +137,7 @@ def _read_old(store: Store, document: dict[str, Any], version: int) -> Manifest:
         ]
         sidecars = [found(s) if version == 1 else upgraded(s) for s in document["sidecars"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise JsonError(f"its files are not as version {version} has them: {error}") from error
+        raise JsonError(f"its files are not those of version {version}: {error}") from error
     changed = {"manifest_version": PLAIN_VERSION, "shards": shards, "sidecars": sidecars}
     return convert({**document, **changed}, Manifest)
 

@@ -170,7 +170,7 @@ class ShardReader:
             raise UsageError(f'columns is a list of names: columns=["{columns}"]')
         chosen = tuple(self.schema[name] for name in columns)
         if not chosen:
-            raise UsageError("no columns were asked for", hint="columns=None reads all of them")
+            raise UsageError("columns is empty", hint="columns=None reads all of them")
         if len(set(columns)) != len(chosen):
-            raise UsageError("a column was asked for twice")
+            raise UsageError("columns has a column twice")
         return chosen

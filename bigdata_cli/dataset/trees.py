@@ -82,7 +82,7 @@ class TreeReader(FrameReader):
 
         if library not in TREE_LIBRARIES:
             raise UsageError(
-                f'"{library}" is no library of trees here',
+                f'"{library}" is not a library of trees: xgboost, lightgbm',
                 hint=did_you_mean(library, TREE_LIBRARIES),
             )
         rows = tree_rows(self, label=label, columns=columns, split=split)

@@ -55,7 +55,7 @@ def _report(
         )
     if options.shuffle_score:
         raise UsageError(
-            f"--shuffle-score is for datasets, and {place} is none",
+            f"--shuffle-score is for datasets, and {place} is not one",
             hint=f"bigdata convert {shlex.quote(str(place))} --to parquet",
         )
     is_shard = place.name.endswith(shard_extensions()) and is_file(place)

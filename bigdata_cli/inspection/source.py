@@ -120,31 +120,7 @@ class _Inspection:
 
     def report(self) -> CsvReport:
         source, sample = self.source, self.sample
-        # Before all is read: a pipe is used up then.
-        stored = source.arrow_batches(TABLE_BYTES)
-        values: Sequence[tuple[str, ...]] = ()
-        if source.is_shaped:
-            values = values_of(self.rows.batches, len(source.names))
-        elif stored is None:
-            values = examples(source, sample.plan)
-        self.notes = (*source.notes, *source.hints(sample.plan).values())
-        profiled = source.names[:_PROFILED_COLUMNS]
-        bins = {name: self._bins(name) for name in profiled}
-        known = {name: one for name, one in bins.items() if one is not None}
-        if self.options.full:
-            self._read_all(known)
-        seen = [self._seen(name, name in profiled) for name in source.names]
-        n_rows = self.rows.all_rows
-        if stored is None:
-            in_pandas = tuple(
-                pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen
-            )
-        else:
-            in_pandas, values = table_columns(stored, source.names, n_rows)
-        columns = tuple(
-            self._column(one, in_pandas[place], values[place], known.get(one.column.name))
-            for place, one in enumerate(seen)
-        )
+        seen, columns = self._columns()
         options = self.options
         wish = Wish(
             path=self.path,
@@ -187,6 +163,35 @@ class _Inspection:
         best = report.recommended
         plain = shlex.join(["bigdata", "convert", self.path, "--to", FORMATS[0], *wish.flags])
         return replace(report, next_command=plain if best is None else best.command)
+
+    def _columns(self) -> tuple[list[Seen], tuple[CsvColumn, ...]]:
+        """What was seen of each column, and what is reported of it; reads all where asked to."""
+        source = self.source
+        # Before all is read: a pipe is used up then.
+        stored = source.arrow_batches(TABLE_BYTES)
+        values: Sequence[tuple[str, ...]] = ()
+        if source.is_shaped:
+            values = values_of(self.rows.batches, len(source.names))
+        elif stored is None:
+            values = examples(source, self.sample.plan)
+        self.notes = (*source.notes, *source.hints(self.sample.plan).values())
+        profiled = source.names[:_PROFILED_COLUMNS]
+        bins = {name: self._bins(name) for name in profiled}
+        known = {name: one for name, one in bins.items() if one is not None}
+        if self.options.full:
+            self._read_all(known)
+        seen = [self._seen(name, name in profiled) for name in source.names]
+        n_rows = self.rows.all_rows
+        if stored is None:
+            in_pandas = tuple(
+                pandas_column(one.column, one.statistics, one.pieces, rows=n_rows) for one in seen
+            )
+        else:
+            in_pandas, values = table_columns(stored, source.names, n_rows)
+        return seen, tuple(
+            self._column(one, in_pandas[place], values[place], known.get(one.column.name))
+            for place, one in enumerate(seen)
+        )
 
     def _read_all(self, bins: Mapping[str, Bins]) -> None:
         """Read everything, and draw rows again where their types turned out to be others."""

@@ -64,7 +64,7 @@ def _members(path: Place, name: str) -> list[zipfile.ZipInfo]:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
         raise DataError(
-            f"{name}: the zip archive is damaged or ends in the middle: {error}",
+            f"{name}: the zip archive is damaged or truncated: {error}",
             hint=f"get the file again; unzip -t {path.name} checks it",
         ) from error
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
@@ -93,7 +93,7 @@ def _only_member(name: str, members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipIn
     if not members:
         raise UsageError(f"{name}: the archive holds no files")
     raise UsageError(
-        f"{name}: the archive holds {len(members):,} files, and which is meant was not said",
+        f"{name}: the archive holds {len(members):,} files; name one of them",
         hint=_listing(name, members),
     )
 

@@ -24,7 +24,7 @@ class RandomAccess:
     def __init__(self, dataset: ReadableDataset, encoder: Encoder) -> None:
         if not dataset.format.traits.has_row_access:
             raise UsageError(
-                f"{dataset.path} is {dataset.manifest.format}, whose rows cannot be had one by one",
+                f"{dataset.path} is {dataset.manifest.format}, without random access to rows",
                 hint="bigdata convert … --to npy, or hdf5; or to_torch(), which reads in batches",
             )
         self._dataset = dataset

@@ -95,7 +95,7 @@ def open_typed_rows(
                 f'{path} has no column "{name}"', hint=did_you_mean(name, source.names)
             )
     if len(set(names)) != len(names):
-        raise UsageError("--columns names a column twice")
+        raise UsageError("--columns has a column twice")
     dataset = dataset_of(source)
     if dataset is not None:
         return dataset_rows(str(path), dataset if split is None else dataset.of_split(split), names)

@@ -122,7 +122,7 @@ class SplitOptions:
                 hint="--split train=0.8,val=0.1,test=0.1",
             )
         if len(set(self.split_by)) < len(self.split_by):
-            raise UsageError("--split-by names a column twice")
+            raise UsageError("--split-by has a column twice")
 
 
 def fractions_of(split: Mapping[str, float]) -> list[Fraction]:

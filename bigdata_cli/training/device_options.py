@@ -40,6 +40,6 @@ class DeviceOptions:
         """Raise UsageError where a GPU is required and there is none."""
         if self.require_gpu and not n_gpus:
             raise UsageError(
-                f"--require-gpu: {backend} sees no GPU here, only {', '.join(devices)}",
-                hint="without --require-gpu the processors train",
+                f"--require-gpu: {backend} sees no GPU, only {', '.join(devices)}",
+                hint="without --require-gpu it trains on the CPU",
             )

@@ -79,8 +79,8 @@ def rows_to_predict(
     done = model.preprocessing
     if done is None:
         raise UsageError(
-            f"{given} is no dataset, and the model does not say how its own was made: it was saved "
-            "before models did",
+            f"{given} is not a dataset, and this model does not record how to prepare a file: "
+            "it was saved by an older version",
             hint=f"bigdata convert '{given}' --like DATASET, which it was trained on, makes one to "
             "predict",
         )

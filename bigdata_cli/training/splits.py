@@ -29,8 +29,8 @@ def training_split(dataset: Dataset, options: TrainOptions) -> tuple[Dataset, Tr
     if isinstance(on, str | Path) and str(on) in names:
         if name is None or name == str(on):
             raise UsageError(
-                f"--eval {on}: the model would learn from the rows that it is measured on",
-                hint="--split NAME names the split to train on",
+                f"--eval {on}: the model would learn from the rows that evaluate it",
+                hint="--split NAME chooses the split to train on",
             )
         options = replace(options, evaluate_on=dataset.of_split(str(on)))
     return dataset if name is None else dataset.of_split(name), options

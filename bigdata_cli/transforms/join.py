@@ -130,7 +130,7 @@ class Join(Step, frozen=True, kw_only=True):
             if "null" not in (own, other) and _family(own) != _family(other):
                 raise UsageError(
                     f'{self.option}: column "{name}" is {own} in the rows, and {other} in the '
-                    "table: such keys are never equal",
+                    "table: they never match",
                     hint=f"--type '{name}={other}' for the rows, or a dataset of the table that "
                     f"`bigdata convert` makes with --type '{name}={own}'",
                 )

@@ -210,7 +210,7 @@ def load_table(path: str, on: Sequence[str], max_bytes: int) -> JoinTable:
     rows = open_typed_rows(path, types=TypeOptions(float_mode="64"), sample_bytes=max_bytes // 2)
     if rows.comes_once:
         raise UsageError(
-            f"--join {path}: a pipe is read once, and a table is looked at again",
+            f"--join {path}: a pipe is read once, and a table is read more than once",
             hint="--join FILE",
         )
     for name in on:
@@ -292,7 +292,7 @@ class _Tables:
                 known = self._keep(load_table(path, on, DEFAULT_TABLE_BYTES))
             if known.digest != digest:
                 raise DataError(
-                    f"--join {path}: the table is not what it was when it was joined",
+                    f"--join {path}: the table has changed since it was joined",
                     hint="the table as it was, in the same place; or the conversion anew",
                 )
             return known

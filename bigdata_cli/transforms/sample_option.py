@@ -22,7 +22,7 @@ def sample_rows(sample: float | str | None) -> int | None:
     except ValueError:  # underscores that stand wrong
         count = 0
     if not count:
-        raise UsageError(f'--sample: "{sample}" is no number of rows', hint="--sample 1000rows")
+        raise UsageError(f'--sample: "{sample}" is not a number of rows', hint="--sample 1000rows")
     return count
 
 

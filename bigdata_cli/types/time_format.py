@@ -67,7 +67,7 @@ def check_format(text: str) -> str:
     if problem is not None:
         raise UsageError(
             f"--date-format {text}: {problem}",
-            hint="such as %d/%m/%Y, '%m/%d/%y %I:%M %p' or %d-%b-%Y; auto finds it out",
+            hint="such as %d/%m/%Y, '%m/%d/%y %I:%M %p' or %d-%b-%Y; auto detects it",
         )
     return written
 

@@ -214,7 +214,7 @@ def test_what_is_refused(source, tmp_path, monkeypatch):
         ({"partition_by": "int", "shards": 3}, "exclude each other"),
         ({"partition_by": "int", "shuffle": True}, "exclude each other"),
         ({"partition_by": "int", "split": {"a": 0.5, "b": 0.5}}, "exclude each other"),
-        ({"partition_by": "int", "sort_by": "int:desc"}, "sorted by already"),
+        ({"partition_by": "int", "sort_by": "int:desc"}, "are sorted already"),
         ({"partition_by": "int", "columns": ["int"]}, "no column is left for the files"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -246,7 +246,7 @@ def test_wrong_options(folder, tmp_path):
     for options, message in {
         (("sort_by", "hlaf"),): 'there is no column "hlaf" in the dataset',
         (("sort_by", "half"), ("drop", ("half",))): 'there is no column "half" in the dataset',
-        (("sort_by", ("half", "half:desc")),): "which rows are sorted by already",
+        (("sort_by", ("half", "half:desc")),): "by which rows are sorted already",
         (("sort_by", "half"), ("shuffle", True)): "exclude each other",
         (("sort_by", "half"), ("repair", True)): "has rows from all over the source",
     }.items():

@@ -38,6 +38,11 @@ def test_every_block_of_the_page_on_training_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "training.md", tmp_path) == {"sh", "python"}
 
 
+@pytest.mark.slow
+def test_every_recipe_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "recipes.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_predict_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "predict.md", tmp_path) == {"sh", "python"}
 

@@ -211,7 +211,7 @@ def test_a_column_or_dataset_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match='has no column "lable"') as caught:
         cat(folder, columns=["lable"])
     assert caught.value.hint == 'Did you mean "label"?'
-    with pytest.raises(UsageError, match="columns names a column twice"):
+    with pytest.raises(UsageError, match="columns has a column twice"):
         head(folder, columns=["a", "a"])
     with pytest.raises(UsageError):
         cat(tmp_path / "nothing")

@@ -171,7 +171,7 @@ class TestRefused:
             npy.to_lightgbm(label="count", columns=["id"])
 
     def test_another_library(self, npy: Dataset) -> None:
-        with pytest.raises(UsageError, match='"xgbost" is no library of trees'):
+        with pytest.raises(UsageError, match='"xgbost" is not a library of trees'):
             npy.tree_memory("xgbost")
 
 

@@ -286,9 +286,13 @@ OLD_WRONG: list[tuple[int, Callable[[dict[str, Any]], object], str]] = [
     (
         1,
         lambda m: m.update(sidecars=[{"name": "a", "bytes": 1, "sha256": 64 * "0"}]),
-        "its files are not as version 1 has them",
+        "its files are not those of version 1",
     ),
-    (2, lambda m: m.update(sidecars=["rejects.csv"]), "its files are not as version 2 has them"),
+    (
+        2,
+        lambda m: m.update(sidecars=["rejects.csv"]),
+        "its files are not those of version 2",
+    ),
     (
         2,
         lambda m: m["shards"][0]["files"][0].update(sha256="0"),

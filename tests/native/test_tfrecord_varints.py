@@ -13,7 +13,7 @@ NOT_A_MESSAGE = -1
 
 
 def number_of(data: bytes) -> int | None:
-    """The varints in data, None where one is cut off or has more than ten bytes."""
+    """The varints in data, None where one is truncated or has more than ten bytes."""
     count = begun = 0
     for byte in data:
         begun += 1

@@ -89,7 +89,7 @@ def test_a_record_that_claims_any_length(tmp_path: Path, n_bytes: int) -> None:
     crc = lib.bd_crc32c(address(np.frombuffer(length, np.uint8)), 8)
     masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
     shard(folder).write_bytes(length + struct.pack("<I", masked) + bytes(1000))
-    assert "cut off" in refused(folder)
+    assert "truncated" in refused(folder)
 
 
 def hdf5(folder: Path) -> h5py.File:

@@ -74,7 +74,7 @@ class TestChoice:
 class TestDevices:
     def test_a_gpu_that_is_not_there(self, folder: Path) -> None:
         error = refused(folder, require_gpu=True)
-        assert error.message == "require_gpu=True: tensorflow sees no GPU here, only CPU:0"
+        assert error.message == "require_gpu=True: tensorflow sees no GPU, only CPU:0"
 
     def test_more_devices_than_tensorflow_was_begun_with(self, folder: Path) -> None:
         train(folder, epochs=1)

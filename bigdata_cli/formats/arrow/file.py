@@ -131,7 +131,7 @@ class ArrowFile:
         """The footer, and where it begins."""
         size = self._source.size()
         if size < len(START) + TAIL_BYTES:
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         tail = self._bytes(size - TAIL_BYTES, TAIL_BYTES)
         if self._bytes(0, len(MAGIC)) != MAGIC or tail[-len(MAGIC) :] != MAGIC:
             raise ValueError("it does not begin and end as an Arrow IPC file")
@@ -146,7 +146,7 @@ class ArrowFile:
             self._source.seek(at)
             found = self._source.read(n_bytes)
         if len(found) != n_bytes:
-            raise ValueError("it is cut off")
+            raise ValueError("it is truncated")
         return found
 
     def _selected(self) -> list[int]:
@@ -219,7 +219,7 @@ class ArrowFile:
                     f'{self._path}: column "{name}" has {found.rows:,} categories, and not {n:,}'
                 )
             if len(found.nodes) != 1 or len(found.buffers) != 3:
-                raise ValueError(f'the dictionary of column "{name}" is none of text')
+                raise ValueError(f'the dictionary of column "{name}" does not hold text')
             sizes = found.buffers["bytes"].tolist()
             if found.is_compressed:
                 sizes = self._decompressed(block, found.buffers)

@@ -26,7 +26,7 @@ def unwrap(data: bytes) -> bytes:
     try:
         text = (pa.ipc.open_file(data).schema.metadata or {}).get(_KEY.encode())
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise JsonError(f"it is no whole Arrow file: {error}") from error
+        raise JsonError(f"it is not a complete Arrow file: {error}") from error
     if text is None:
         raise JsonError(f"it is an Arrow file without {_KEY} in its metadata")
     return text

@@ -110,12 +110,12 @@ def read_footer(file: ByteSource, n_bytes: int, place: str) -> Footer:
             if table.start + int(sizes[:, 0].sum()) > tail - length:
                 raise ValueError("its tables lie beyond its end")
     except (ValueError, EOFError) as error:  # msgspec's errors are such
-        raise VerificationError(f"{place} is no file of buckets: {error}") from error
+        raise VerificationError(f"{place} is not a file of buckets: {error}") from error
     return footer
 
 
 def _read(file: ByteSource, n_bytes: int) -> bytes:
     data = file.read(n_bytes)
     if len(data) != n_bytes:
-        raise EOFError("it is cut off")
+        raise EOFError("it is truncated")
     return data

@@ -119,7 +119,7 @@ class BucketFile:
         self._file.seek(table.start + int(stored[: buckets.start].sum()))
         data = memoryview(self._file.read(n_bytes))
         if len(data) != n_bytes:
-            raise self._damage("it is cut off")
+            raise self._damage("it is truncated")
         place = 0
         for bucket in buckets:
             length, plain_bytes, n_rows = sizes[bucket].tolist()

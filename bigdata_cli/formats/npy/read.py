@@ -62,7 +62,7 @@ def _parts(files: Sequence[str], required: Sequence[str], store: Files) -> Mappi
             }
             present = {part: name for part, name in optional.items() if name in known}
             return {part: StoredFile(store, name) for part, name in (names | present).items()}
-    raise VerificationError(f"a shard in {store} lacks files of {', '.join(required[:5])}")
+    raise VerificationError(f"a shard in {store} has no files of {', '.join(required[:5])}")
 
 
 def _bases(required: Sequence[str]) -> set[str]:
@@ -93,7 +93,7 @@ class ColumnFiles:
         valid = parts.get(column.name + VALIDITY_SUFFIX)
         self._valid = None if valid is None else open_npy(valid, dtype=np.dtype(bool))
         if self._valid is not None and len(self._valid) != self.rows:
-            raise VerificationError(f"{valid} has not the {self.rows:,} rows of its column")
+            raise VerificationError(f"{valid} does not have the {self.rows:,} rows of its column")
 
     def last_row(self, start: int, stop: int) -> int:
         """Where a batch from `start` to `stop` must end so that its text fits in memory."""

@@ -27,7 +27,7 @@ def unwrap(data: bytes) -> bytes:
         file = pq.ParquetFile(pa.BufferReader(data), thrift_string_size_limit=size)
         text = (file.metadata.metadata or {}).get(_KEY.encode())
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise JsonError(f"it is no whole Parquet file: {error}") from error
+        raise JsonError(f"it is not a complete Parquet file: {error}") from error
     if text is None:
         raise JsonError(f"it is a Parquet file without {_KEY} in its metadata")
     return text

@@ -63,11 +63,11 @@ class Encoded(bytes):
 
 
 def parse_struct(data: bytes | memoryview) -> Struct:
-    """The struct that `data` begins with; raises ValueError where it is cut off or not one."""
+    """The struct that `data` begins with; raises ValueError where it is truncated or not one."""
     try:
         return _Parser(bytes(data)).struct()
     except (IndexError, struct.error) as error:
-        raise ValueError("the Thrift struct is cut off") from error
+        raise ValueError("the Thrift struct is truncated") from error
 
 
 def encode_struct(value: Struct) -> bytes:

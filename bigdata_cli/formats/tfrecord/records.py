@@ -93,7 +93,7 @@ def read_records(
 
     piece_bytes: of the file that are read at a time, where no record is longer. stop: the byte
     after the last record that is read, None for all. Raises VerificationError for a wrong CRC (of
-    lengths only, where not `all_crcs`), a record that is cut off, a damaged gzip member.
+    lengths only, where not `all_crcs`), a record that is truncated, a damaged gzip member.
     """
     buffer = zeros(piece_bytes)
     most = min(max_records, piece_bytes // _FRAMING_BYTES)
@@ -134,7 +134,7 @@ def read_records(
             if not (n_read or rest):
                 return
             if not n_read or rest > _MAX_RECORD_BYTES:
-                what = f"it is cut off after {rest:,} bytes"
+                what = f"it is truncated after {rest:,} bytes"
                 if n_read:
                     what = f"it claims to be longer than {_MAX_RECORD_BYTES:,} bytes"
                 raise _damaged(path, n_records, offset + start, what)

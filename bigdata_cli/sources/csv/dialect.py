@@ -177,7 +177,7 @@ def check_delimiter(text: str) -> str:
         raise UsageError(f"--delimiter takes one or more ASCII characters, not {text!r}")
     if delimiter[0].isalnum() or delimiter[0] in "+-.":
         raise UsageError(
-            f"--delimiter cannot begin with {delimiter[0]!r}, of which numbers and words are made"
+            f"--delimiter cannot begin with {delimiter[0]!r}, with which numbers and words begin"
         )
     return delimiter
 
@@ -204,7 +204,7 @@ def check_marks(dialect: Dialect) -> None:
         if not mark:
             continue
         if option in ("--decimal", "--thousands") and (mark.isalnum() or mark in "+-"):
-            raise UsageError(f"{option} cannot be {mark!r}, of which numbers are made")
+            raise UsageError(f"{option} cannot be {mark!r}, which numbers contain")
         # Within quotes a number may have the delimiter between its groups: "1,234".
         if mark in taken and (option, taken[mark]) != ("--thousands", "--delimiter"):
             raise UsageError(

@@ -160,14 +160,8 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         )
         head = _with_lines(Head(name=name, data=data, is_whole=len(data) < _HEAD_BYTES), origin)
         if found is None:
-            found = choose_dialect(head, origin.member or name, options)
-            dialect = replace(found.dialect, encoding=origin.encoding)
-            notes += found.notes
+            found, dialect, notes = _of_first_file(head, origin, options)
             layout = found.layout
-            if options.skip_footer is None:
-                n_lines, note = find_footer(head, _tail(head, origin), found)
-                dialect = replace(dialect, skip_footer=n_lines)
-                notes += [note] if note else []
         elif not dialect.is_text:
             layout = layout_of_file(head, dialect, options)
             _check_beginning(name, layout, paths[0], dialect, options)
@@ -184,14 +178,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         if dialect.repeated_header == "drop" and not files:
             dialect = replace(dialect, header_line=read.line)
         names = names or read.names
-        fields = match_columns(read.names, names, name=name, first=paths[0], header=dialect.header)
-        if dialect.long_rows == "join" and fields != tuple(range(len(fields))):
-            raise UsageError(
-                f"--long-rows join: the columns of {name} have another order than {paths[0]}",
-                hint="convert them one by one",
-            )
-        if dialect.trailing_delimiter:
-            fields = (*fields, -1)
+        fields = _fields(name, read.names, names, first=paths[0], dialect=dialect)
         end = None
         if dialect.skip_footer and not origin.is_stream and origin.path is not None:
             end = data_end(origin.path, origin.size, dialect.skip_footer)
@@ -210,6 +197,32 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         notes=tuple(notes),
     )
     return source if not options.date_formats else with_date_formats(source, options.date_formats)
+
+
+def _of_first_file(
+    head: Head, origin: Origin, options: SourceOptions
+) -> tuple[Found, Dialect, list[str]]:
+    """What was found in the first file, the dialect of all files, and notes on them."""
+    found = choose_dialect(head, origin.member or head.name, options)
+    dialect, notes = replace(found.dialect, encoding=origin.encoding), list(found.notes)
+    if options.skip_footer is None:
+        n_lines, note = find_footer(head, _tail(head, origin), found)
+        dialect = replace(dialect, skip_footer=n_lines)
+        notes += [note] if note else []
+    return found, dialect, notes
+
+
+def _fields(
+    name: str, header: tuple[str, ...], names: tuple[str, ...], *, first: str, dialect: Dialect
+) -> tuple[int, ...]:
+    """By field of a file the number of its column; raises where its columns are others."""
+    fields = match_columns(header, names, name=name, first=first, header=dialect.header)
+    if dialect.long_rows == "join" and fields != tuple(range(len(fields))):
+        raise UsageError(
+            f"--long-rows join: the columns of {name} have another order than {first}",
+            hint="convert them one by one",
+        )
+    return (*fields, -1) if dialect.trailing_delimiter else fields
 
 
 def _check_beginning(

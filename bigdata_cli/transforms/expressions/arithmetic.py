@@ -129,7 +129,7 @@ class Arithmetic(Parts):
         type_ = TARGETS.get(asked)
         if type_ is None:
             raise self._error(
-                f'"{asked}" is no type that a value can be cast to',
+                f'"{asked}" is not a type to cast to',
                 span_of(tree, self._text),
                 hint="bigint, double, text, boolean, date, timestamp",
             )

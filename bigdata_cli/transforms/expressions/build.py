@@ -74,7 +74,7 @@ class Builder(Arithmetic, Calls):
         span = span_of(tree, self._text)
         if tree.args.get("table") is not None:
             raise self._error(
-                "a name has no point in it",
+                "a name cannot contain a dot",
                 span,
                 hint='a column\'s name may stand in quotes: "a.b"',
             )

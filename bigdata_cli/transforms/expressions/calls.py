@@ -108,7 +108,9 @@ class Calls(Comparisons):
         if len(arguments) < most - function.n_optional or (
             len(arguments) > most and not function.repeats
         ):
-            raise self._error(f"{name} takes other arguments", span, hint=f"{function.usage}")
+            raise self._error(
+                f"{name} does not take these arguments", span, hint=f"{function.usage}"
+            )
         kinds = [*function.arguments, *[function.arguments[-1]] * (len(arguments) - most)]
         fixed: dict[int, Any] = {}
         for place, (argument, allowed) in enumerate(zip(arguments, kinds, strict=False)):
@@ -160,7 +162,7 @@ class Calls(Comparisons):
         if name in ("coalesce", "ifnull") and parts:
             parts = self._of_one_type(parts)
             return self._node(tree, parts[0].type, parts, pc.coalesce)
-        raise self._error(f"{name} takes another number of arguments", span)
+        raise self._error(f"{name} does not take this number of arguments", span)
 
 
 def _of_chosen(value: Node, rows: Rows, mask: pa.Array, type_: Type) -> Datum:

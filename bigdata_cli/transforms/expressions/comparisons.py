@@ -93,7 +93,7 @@ class Comparisons(Parts):
     def _build_in(self, tree: Expression) -> Node:
         items = tree.expressions
         if tree.args.get("query") is not None or not items:
-            raise self._error("after IN stands a list of values", span_of(tree, self._text))
+            raise self._error("IN needs a list of values", span_of(tree, self._text))
         value = self.build(tree.this)
         parts = [self.build(item) for item in items]
         pairs = [self._comparable(value, part, tree) for part in parts]
@@ -124,7 +124,7 @@ class Comparisons(Parts):
                 [value],
                 lambda x: kernels.is_true(pc.equal(x, scalar_of(wanted, pa.bool_()))),
             )
-        raise self._error("IS goes with NULL, TRUE and FALSE", span_of(tree, self._text))
+        raise self._error("IS needs NULL, TRUE or FALSE", span_of(tree, self._text))
 
     def _build_nullsafeeq(self, tree: Expression) -> Node:
         return self._distinct(tree, is_equal=True)
