@@ -39,7 +39,7 @@ help:
 	@echo "make bench        speed, size and memory against others (some hours, 15 GB of disk)"
 	@echo "make bench-quick  Parquet and the parser on files of 50 MB, once (SHAPES=clicks,pixels)"
 	@echo "make bench-fraud  fraud detection in less memory, against others (15 minutes, 2 GB)"
-	@echo "make docs         write docs/cli.md, docs/python.md, the signatures of api.py and the picture"
+	@echo "make docs         write docs/cli.md, docs/python.md, docs/api.md, the signatures of api.py and the picture"
 	@echo "                  in docs/architecture.md"
 	@echo "make recording   write docs/recording.svg, the picture of a terminal in the README"
 	@echo "make clean        remove what the other targets made"
@@ -137,6 +137,7 @@ docs: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m bigdata_cli.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 	$(BIN)/python -m bigdata_cli.signatures
+	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_architecture
 
 recording: $(VENV)/.installed-dev $(NATIVE)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import click
 import pytest
 
+import bigdata_cli
 from bigdata_cli.cli.options import RequestOption
 from bigdata_cli.cli.reference import commands, reference
+from docs.make_api import PAGE, page
 from tests.docs.blocks import ROOT
 
 COMMANDS = {name: (command, context) for name, command, context in commands()}
@@ -23,6 +26,22 @@ def test_the_reference_is_up_to_date():
     )  # fmt: skip
     written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert written == done.stdout, "make docs writes it anew"
+
+
+def test_the_page_on_the_api_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == page(), "make docs writes it anew"
+
+
+def test_the_page_on_the_api_has_every_public_name_and_method():
+    text = page()
+    for name in bigdata_cli.__all__:
+        assert re.search(rf"^### `{name}[`(]", text, re.M), name
+    for name in ("batches", "to_tf", "to_torch", "to_pandas", "splits", "feature_spec"):
+        assert f"#### `Dataset.{name}" in text
+    for target in re.findall(r"python\.md#([\w-]+)", text):
+        headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "python.md").read_text(), re.M)
+        anchors = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+        assert target in anchors
 
 
 def test_the_page_on_input_names_every_option_of_a_source():

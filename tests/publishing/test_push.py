@@ -62,6 +62,6 @@ def test_what_load_dataset_does_not_read(source: Path, tmp_path: Path) -> None:
 
 def test_a_dataset_that_lacks_a_file_is_not_pushed(source: Path, tmp_path: Path) -> None:
     convert(source, to="parquet", output=tmp_path / "out")
-    next((tmp_path / "out").glob("*.parquet")).unlink()
+    next((tmp_path / "out").glob("[!_]*.parquet")).unlink()
     with pytest.raises(VerificationError, match="the file is missing"):
         push(tmp_path / "out", "hf://datasets/me/x")
