@@ -19,7 +19,7 @@ HOURS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo recording test coverage lint lint-c lint-types lint-style lint-imports lint-known audit \
-    format native wheels sanitize fuzz soak soak-random bench bench-quick bench-fraud docs clean
+    format native wheels check-wheel sanitize fuzz soak soak-random bench bench-quick bench-fraud docs clean
 
 help:
 	@echo "make demo         convert the sample data, inspect it, verify it, train on it"
@@ -30,6 +30,7 @@ help:
 	@echo "make format       put the code into the format of ruff and clang-format"
 	@echo "make native       compile the C library in place (make test does that by itself)"
 	@echo "make wheels       a wheel for each platform, and the source distribution, into dist/"
+	@echo "make check-wheel  build a wheel, install it by itself, use it (LOWEST=--lowest, PYTHON=…)"
 	@echo "make sanitize     the C library's tests under address and undefined-behaviour sanitizers"
 	@echo "make fuzz         damaged input under the sanitizers (FUZZ='--seconds 600 --seed 7')"
 	@echo "make coverage     the tests, with the share of the package's lines and branches they run"
@@ -103,8 +104,14 @@ wheels: $(VENV)/.installed-dev
 	        --outdir dist || exit 1; \
 	done
 
+check-wheel: $(VENV)/.installed-dev
+	rm -rf build/wheel
+	$(BIN)/python -m build --quiet --no-isolation --wheel --outdir build/wheel
+	$(BIN)/python .ci/check_packages.py build/wheel/*.whl --python $(PYTHON) $(LOWEST)
+
 sanitize: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden
+	$(BIN)/python -m tests.sanitized -m pytest -q tests/native tests/golden \
+	    tests/splits/test_hash_split.py tests/transforms/test_repeated.py
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.sanitized -m tests.fuzz $(FUZZ)

@@ -7,9 +7,9 @@ from benchmarks.commands import SPEED, Comparison, Group, Target, conversion, co
 SPLIT_SHAPES = ("transactions", "floats", "clicks", "reviews")
 _SPLIT = ("--split", "train=0.8,val=0.1,test=0.1")
 _PLAIN = "nothing of it"
-_CONDITION = "amount >= 0 and oldbalanceOrig >= 0"
+_CONDITION = "amount >= 0 and oldbalanceOrg >= 0"
 """Of all rows: then all commands write the same number."""
-_DERIVED = "errorBalanceOrig = newbalanceOrig + amount - oldbalanceOrig"
+_DERIVED = "errorBalanceOrig = newbalanceOrig + amount - oldbalanceOrg"
 
 
 def splits(kind: str, size: int) -> Group:

@@ -35,6 +35,8 @@ CASES = [
     ("lightgbm", 1_500_000, 8, False, 5),
 ]
 """Library, rows, features, whether some are null, classes."""
+STOPPING = ["--early-stopping", "--importance"]
+"""With which some rows are held and measured after each tree."""
 
 
 def made_rows(n_rows: int, n_features: int, *, nulls: bool, n_classes: int) -> TreeRows:
@@ -110,8 +112,9 @@ def trained() -> None:
         pq.write_table(pa.table({**columns, "label": y}), source)
         convert(source, to="parquet", shards=4, label="label", output=dataset)
         print("| model | peak, MB | predicted | of peak |\n|---|---|---|---|")
-        for model in ("xgboost", "lightgbm"):
-            options = ["--model", model, "--trees", "3", "--json", "--quiet"]
+        runs = [(model, flags) for flags in ([], STOPPING) for model in ("xgboost", "lightgbm")]
+        for model, flags in runs:
+            options = ["--model", model, "--trees", "3", "--json", "--quiet", *flags]
             done = subprocess.run(
                 [sys.executable, "-m", "bigdata_cli", "train", str(dataset), *options],
                 capture_output=True,
@@ -121,7 +124,7 @@ def trained() -> None:
             report = json.loads(done.stdout)
             peak, predicted = report["peak_memory_bytes"], report["predicted_memory_bytes"]
             print(
-                f"| {model} | {peak / 1e6:.0f} | {predicted / 1e6:.0f} "
+                f"| {' '.join([model, *flags])} | {peak / 1e6:.0f} | {predicted / 1e6:.0f} "
                 f"| {predicted / peak - 1:+.1%} |"
             )
 

@@ -19,8 +19,7 @@ DISTRIBUTION = "bigdata-shards"
 _EXPORTS = {
     "bigdata_cli.api": (
         "cat", "clean", "commit", "convert", "diff", "doctor", "head", "inspect", "open_dataset",
-        "predict",
-        "sample", "train", "verify",
+        "predict", "push", "sample", "train", "verify",
     ),
     "bigdata_cli.dataset": ("Dataset", "mix"),
     "bigdata_cli.errors": (
@@ -51,6 +50,7 @@ __all__ = [
     "mix",
     "open_dataset",
     "predict",
+    "push",
     "sample",
     "train",
     "verify",
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         inspect,
         open_dataset,
         predict,
+        push,
         sample,
         train,
         verify,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bigdata_cli.argument_names import errors_name_arguments
-from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES
+from bigdata_cli.option_kinds import FLAG, PLACE, SOURCES, TEXT
 from bigdata_cli.options import accepted, request_of
 from bigdata_cli.resources.progress import progress_listener
 from bigdata_cli.synonyms import understands_synonyms
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bigdata_cli.diagnosis.report import DoctorReport
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
+    from bigdata_cli.publishing.push import PushReport
     from bigdata_cli.training.bag import Bag
     from bigdata_cli.training.course import TrainProgress
     from bigdata_cli.training.predict import PredictProgress, PredictReport
@@ -155,7 +156,7 @@ def convert(
         float: auto: float32 where no value changes, else float64.
         type: Dtype of a column, or of those that match a pattern.
         all_text: Read all columns as text, except those of type.
-        schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
+        schema: JSON with the columns, as `bigdata convert dry_run=True --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
         split: Divide the rows into splits with these shares; equal rows are in the same split
@@ -235,8 +236,8 @@ def convert(
         max_line_size: A longer record is an error, such as a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
         jobs: Threads, or processes where engine starts them. Default: all processors.
-        engine: What makes the shards: threads of this process, processes, or the workers of a
-            cluster. The dataset is the same.
+        engine: Who does the work: threads of this process, processes, or the workers of a cluster.
+            What comes of it is the same.
         scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
             Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
             many as jobs.
@@ -878,6 +879,7 @@ def train(
     history: str | Path | None = None,
     plot: str | Path | None = None,
     tensorboard: str | Path | None = None,
+    report: str | Path | None = None,
     backend: Literal["tensorflow", "torch", "jax"] | None = None,
     strategy: Literal["auto", "none", "mirrored", "multiworker"] = "auto",
     devices: int | None = None,
@@ -938,6 +940,8 @@ def train(
             epoch.
         plot: Draw the losses into a .png, .svg or .pdf (extra: plot).
         tensorboard: Write losses, metric and learning rate for TensorBoard into this folder.
+        report: Write an HTML page: curves, ROC, confusion, calibration, importance, memory,
+            throughput.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
         devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
@@ -1098,6 +1102,8 @@ def verify(
     *,
     source: str | Path | Sequence[str | Path] | None = None,
     jobs: int | None = None,
+    engine: Literal["local", "processes", "dask", "ray"] | Executor = "local",
+    scheduler: str | None = None,
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
     progress: "bool | Callable[[VerifyProgress], None] | None" = None,
@@ -1113,6 +1119,11 @@ def verify(
         source: What the dataset was made of, as it was named to convert: it is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
+        engine: Who does the work: threads of this process, processes, or the workers of a cluster.
+            What comes of it is the same.
+        scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
+            Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
+            many as jobs.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Size of that folder at most; the files used longest ago are removed. Default:
             10GB.
@@ -1135,6 +1146,44 @@ def verify(
         options = request_of(VerifyOptions, given)
         with progress_listener(progress) as listener:
             return run(path, options, progress=listener)
+
+
+@understands_synonyms
+def push(
+    path: str | Path,
+    to: str,
+    *,
+    private: bool = False,
+    license: str | None = None,
+    dry_run: bool = False,
+) -> "PushReport":
+    """Publish a dataset, with a card that says what is in it.
+
+    Args:
+        path: The folder of the dataset, or its address.
+        to: `hf://datasets/USER/NAME`, a repository of Hugging Face, which is made where it is not
+            there; for `kaggle://USER/NAME` the file that Kaggle needs is written beside the
+            dataset.
+        private: Only you see a repository that is made for it.
+        license: Of the dataset, such as cc-by-4.0, as the place it goes to calls it. Default: that
+            of the card which is there, or none.
+        dry_run: Show what would be sent; send nothing.
+
+    Returns:
+        What was sent, and where it is to be seen; for Kaggle the command that sends it.
+
+    Raises:
+        UsageError: It cannot go there, or you may not write there.
+        SourceLostError: The server cannot be reached; the same call goes on.
+        VerificationError: A file of the dataset is missing, or has another size.
+    """
+    given = locals()
+    from bigdata_cli.publishing.options import PushOptions
+    from bigdata_cli.publishing.push import run
+
+    with errors_name_arguments("push"):
+        path = accepted("path", path, PLACE)
+        return run(path, accepted("to", to, TEXT), request_of(PushOptions, given))
 
 
 def doctor() -> "DoctorReport":

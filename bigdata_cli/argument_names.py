@@ -28,6 +28,7 @@ REQUESTS = {
     "train": "bigdata_cli.training.options:TrainOptions",
     "predict": "bigdata_cli.training.predict_options:PredictOptions",
     "verify": "bigdata_cli.verification.options:VerifyOptions",
+    "push": "bigdata_cli.publishing.options:PushOptions",
     "sample": "bigdata_cli.samples.options:SampleOptions",
 }
 """The public functions, which are commands too, and what each is asked for."""

@@ -39,7 +39,16 @@ from bigdata_cli.signatures import API, PAGE, options_of_function, python_page, 
 
 PACKAGE = Path(bigdata_cli.__file__).parent
 FLAG = re.compile(r"(?<![\w'\"-])--([a-z][a-z-]*[a-z])(?![\w-])")
-FLAGS_OF_COMMANDS_ALONE = {"dry-run", "json", "quiet", "help", "help-all", "version", "compare"}
+FLAGS_OF_COMMANDS_ALONE = {
+    "dry-run",
+    "json",
+    "quiet",
+    "verbose",
+    "help",
+    "help-all",
+    "version",
+    "compare",
+}
 FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable", "head"}
 """Of torchrun, zstd, pip and Ray."""
 
@@ -62,7 +71,7 @@ def test_a_function_has_each_option_of_its_command_once(name):
             assert parameter.default in (one.default, parameter.empty)
     command = next(command for full, command, _ in commands() if full == f"bigdata {name}")
     ours = {parameter.name for parameter in command.params if parameter.expose_value}
-    ours -= {"dry_run", "as_json", "quiet", "more_sources", "other", "compare"}
+    ours -= {"dry_run", "as_json", "quiet", "verbose", "more_sources", "other", "compare"}
     theirs = set(parameters) - {"progress"}
     assert ours == ({"dataset", *theirs} - {"path"} if name == "verify" else theirs)
 

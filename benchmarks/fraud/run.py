@@ -36,7 +36,19 @@ SMALL = ("--rows", "40000", "--fraud-share", "0.05")
 """Of the first runs: enough frauds in a sample of 5 %."""
 MAX_SAMPLES = 300
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-VERSIONS = ("pandas", "dask", "scikit-learn", "keras", "tensorflow", "numpy", "pyarrow")
+VERSIONS = (
+    *(
+        "pandas",
+        "dask",
+        "scikit-learn",
+        "keras",
+        "tensorflow",
+        "xgboost-cpu",
+        "xgboost",
+        "lightgbm",
+    ),
+    *("numpy", "pyarrow"),
+)
 _MIN_READY_BYTES, _WORKING_SHARE = 100_000_000, 6
 """Of the file to train on, from which on it matters where memory comes from, and how much."""
 

@@ -14,7 +14,8 @@ PREDICTIONS = "predictions.parquet"
 
 CONVERT = ("--to", "hdf5", "--label", LABEL, "--quiet")
 MEMORY_LIMIT = ("--memory-limit", "240MB")
-LEARN = ("--hidden", "16,16,16", "--dropout", "0.25", "--epochs", "1", "--quiet")
+NETWORK = ("--hidden", "16,16,16", "--dropout", "0.25", "--epochs", "1")
+TREES = ("--trees", "100")
 UNUSED = "nameOrig,nameDest,isFlaggedFraud"
 
 
@@ -80,18 +81,20 @@ def derivation(place: Workplace) -> tuple[Stage, ...]:
     )
 
 
-def _trained(name: str, seed: int) -> Callable[[Workplace], tuple[Stage, ...]]:
-    """Nothing but commands of `bigdata`."""
+def _trained(
+    name: str, seed: int, *learning: str, suffix: str = ".keras"
+) -> Callable[[Workplace], tuple[Stage, ...]]:
+    """Nothing but commands of `bigdata`; learning: the options of the model."""
 
     def stages(place: Workplace) -> tuple[Stage, ...]:
         train, test = f"{place.train}-features", f"{place.test}-features"
-        model = str(place.folder / f"{name}.keras")
-        learn = ("bigdata_cli", "train", train, "--eval", test, "--save", model, *LEARN)
+        model = str(place.folder / f"{name}{suffix}")
+        learn = ("bigdata_cli", "train", train, "--eval", test, "--save", model, *learning)
         scores = str(place.scores(name) / PREDICTIONS)
         ask = ("bigdata_cli", "predict", model, test, "-o", scores, "--columns", LABEL, "--quiet")
         return (
             *derivation(place),
-            Stage(name="train", commands=((*learn, "--seed", str(seed)),)),
+            Stage(name="train", commands=((*learn, "--quiet", "--seed", str(seed)),)),
             Stage(name="predict", commands=(ask,)),
         )
 
@@ -132,9 +135,19 @@ VARIANTS = (
     Variant(
         name="plain",
         label="bigdata train and predict",
-        stages=_trained("plain", 55),
+        stages=_trained("plain", 55, *NETWORK),
         is_ours=True,
         needs=("keras", "tensorflow"),
+    ),
+    *(
+        Variant(
+            name=library,
+            label=f"bigdata train --model {library}",
+            stages=_trained(library, 55, "--model", library, *TREES, suffix=".trees"),
+            is_ours=True,
+            needs=(library,),
+        )
+        for library in ("xgboost", "lightgbm")
     ),
     Variant(
         name="bagged",

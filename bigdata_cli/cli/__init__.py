@@ -65,6 +65,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bigdata_cli.cli.verify:verify_command",
         "Check every file of a dataset, and its values against its source.",
     ),
+    "push": (
+        "bigdata_cli.cli.push:push_command",
+        "Publish a dataset at Hugging Face, or make it ready for Kaggle.",
+    ),
     "clean": (
         "bigdata_cli.cli.clean:clean_command",
         "Remove what conversions that do not go on have left.",

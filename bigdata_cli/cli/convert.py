@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import shlex
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +17,7 @@ from bigdata_cli.cli.options import (
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.options import request_of
@@ -34,8 +37,15 @@ SHOWN_COLUMNS = 30
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @json_option
 @quiet_option
+@verbose_option
 def convert_command(
-    sources: tuple[str, ...], *, dry_run: bool, as_json: bool, quiet: bool, **given: Any
+    sources: tuple[str, ...],
+    *,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
 ) -> None:
     """Convert CSV, text or Parquet files, or a dataset, into a dataset.
 
@@ -50,14 +60,22 @@ def convert_command(
     """
     exclusive(shards=given["shards"], shard_size=given["shard_size"])
     exclusive(dry_run=dry_run or None, repair=given["repair"] or None)
+    exclusive(quiet=quiet or None, verbose=verbose or None)
     options = request_of(ConvertOptions, given)
     if dry_run:
-        _plan(sources, options, as_json=as_json, quiet=quiet)
+        _plan(sources, options, as_json=as_json, quiet=quiet, verbose=verbose)
     else:
-        _convert(sources, options, as_json=as_json, quiet=quiet)
+        _convert(sources, options, as_json=as_json, quiet=quiet, verbose=verbose)
 
 
-def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, quiet: bool) -> None:
+def _plan(
+    sources: tuple[str, ...],
+    options: ConvertOptions,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
     from bigdata_cli.cli.render import emit_json
     from bigdata_cli.resources.budget import check_limit
 
@@ -65,6 +83,10 @@ def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, q
     from bigdata_cli.conversion.run import dry_run
 
     plan = dry_run(sources, options)
+    if verbose:
+        from bigdata_cli.cli.verbose import VerboseLog
+
+        VerboseLog(partial(click.echo, err=True)).plan(plan)
     if as_json:
         emit_json(plan.to_json())
     elif not quiet:
@@ -72,7 +94,12 @@ def _plan(sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, q
 
 
 def _convert(
-    sources: tuple[str, ...], options: ConvertOptions, *, as_json: bool, quiet: bool
+    sources: tuple[str, ...],
+    options: ConvertOptions,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     from bigdata_cli.cli.process import fit_heap, set_up_heap
     from bigdata_cli.cli.render import emit_json
@@ -86,8 +113,17 @@ def _convert(
 
     gc.freeze()
     gc.enable()
-    with ProgressDisplay(quiet=quiet) as progress:
-        report = run(sources, options, progress=progress, on_budget=fit_heap)
+    with ProgressDisplay(quiet=quiet) as progress, ExitStack() as stack:
+        hooks: dict[str, Any] = {"progress": progress, "on_budget": fit_heap}
+        if verbose:
+            from bigdata_cli.cli.verbose import VerboseLog
+            from bigdata_cli.resources.stages import listen_to_phases
+
+            log = VerboseLog(progress.say)
+            hooks["on_plan"] = log.plan
+            stack.enter_context(listen_to_phases(log.phase))
+            stack.callback(log.end)
+        report = run(sources, options, **hooks)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:
@@ -176,6 +212,7 @@ def print_report(report: ConvertReport) -> None:
     click.echo()
     _print_columns(report)
     _print_stages(report)
+    _print_spec(report)
     for note in report.notes:
         click.echo(f"Note: {sanitize(note)}")
     click.echo("\nNext:")
@@ -184,6 +221,22 @@ def print_report(report: ConvertReport) -> None:
         commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
     for command in commands:
         click.echo(f"  {sanitize(command)}")
+
+
+def _print_spec(report: ConvertReport) -> None:
+    """The spec of `tf.train.Example` records, where they are such and have few features."""
+    from bigdata_cli.cli.render import sanitize
+    from bigdata_cli.formats.example_spec import MAX_SHOWN_FEATURES, spec_text
+    from bigdata_cli.formats.registry import get_format
+
+    form = get_format(report.format)
+    if not form.traits.holds_examples or report.task is not None:
+        return
+    spec = form.feature_spec(report.manifest.to_json())
+    if len(spec) <= MAX_SHOWN_FEATURES:
+        click.echo("\nWhat tf.io.parse_example takes:")
+        for line in spec_text(spec).splitlines():
+            click.echo(f"  {sanitize(line)}")
 
 
 def _counted(by_column: Mapping[str, int]) -> str | None:

@@ -26,6 +26,13 @@ quiet_option = click.option(
 )
 
 
+verbose_option = click.option(
+    *("-v", "--verbose"),
+    is_flag=True,
+    help="Say on stderr what is decided, why, and how long it took.",
+)
+
+
 _ALL_OPTIONS = "bigdata_cli.all_options"
 """The key in `Context.meta` for whether a help text has the rare options too."""
 

@@ -73,6 +73,12 @@ class ProgressDisplay:
                 else:
                     self._view.show(state)
 
+    def say(self, message: str) -> None:
+        """Print a line beside the progress; nothing where it is quiet."""
+        if self._view is not None:
+            with self._lock:
+                self._view.say(message)
+
     def __enter__(self) -> Self:
         return self
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bigdata_cli.conversion.reorder import Scatter
 
 BudgetListener = Callable[[MemoryBudget], None]
+PlanListener = Callable[[Plan], None]
 
 
 def dry_run(paths: Sequence[str | Path], options: ConvertOptions) -> Plan:
@@ -49,12 +50,14 @@ def run(
     *,
     progress: ProgressListener | None = None,
     on_budget: BudgetListener | None = None,
+    on_plan: PlanListener | None = None,
     unit_bytes: int | None = None,
     sample_bytes: int = SAMPLE_BYTES,
 ) -> ConvertReport:
     """Convert with options as one value.
 
-    on_budget: is called with the memory that the work is cut for, before it begins.
+    on_budget: is called with the memory that the work is cut for, before it begins. on_plan: with
+    all that was decided, before that.
     unit_bytes: of source parsed at a time; sample_bytes: looked at beforehand. Neither changes the
     dataset, but for a stream, whose shards follow from what the sample shows of it.
     """
@@ -74,6 +77,7 @@ def run(
             options=options,
             progress=progress,
             on_budget=on_budget,
+            on_plan=on_plan,
             recorder=recorder,
         )
         report = run.report(paths, sample_bytes=sample_bytes, unit_bytes=unit_bytes)
@@ -89,6 +93,7 @@ class _Run:
     options: ConvertOptions
     progress: ProgressListener | None
     on_budget: BudgetListener | None
+    on_plan: PlanListener | None
     recorder: MemoryRecorder
     started: float = field(default_factory=time.monotonic)
 
@@ -98,6 +103,8 @@ class _Run:
         options = self.options
         with stage("sample"):
             plan = make_plan(paths, options, **sizes)
+            if self.on_plan is not None:
+                self.on_plan(plan)
             watch = None if options.repair else check_disk(plan)
         if options.workers.task is not None:
             return self._task(paths, plan, watch)

@@ -22,7 +22,10 @@ from bigdata_cli.types.lattice import TypeOptions
 if TYPE_CHECKING:
     from bigdata_cli.transforms.first_pass import FirstPass
 
-_PIPE_HINT = "--split without it assigns rows by a hash, in one pass"
+_PIPE_HINT = (
+    "--split without it assigns rows by a hash, in one pass; or convert a dataset that the pipe "
+    "was converted to"
+)
 _TEMPORAL = (Kind.DATE, Kind.TIMESTAMP)
 _MAX_CLASSES = 1_000
 

@@ -25,7 +25,7 @@ from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.shape import joined_tables, only_read, shaped
-from bigdata_cli.transforms.split_values import check_split, split_before_fit
+from bigdata_cli.transforms.split_values import check_split, dropped_keys, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
 from bigdata_cli.url import Place, is_address
 
@@ -160,6 +160,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         is_kept=lambda name: _is_kept(name, options),
         disk_limit_bytes=options.disk_limit_bytes,
         joins=joins,
+        split_by=dropped_keys(options.splits, options.columns, options.drop),
     )
     keep = selected_columns(source.names, options)
     types = asked_types(source, (*keep, *only_read(source, keep)), options)
@@ -201,7 +202,10 @@ def _check(options: ConvertOptions) -> None:
                 hint="--force makes the dataset anew",
             )
         if options.workers.task is not None:
-            raise UsageError(f"--task does not go with {flag}")
+            raise UsageError(
+                f"--task does not go with {flag}: a shard has rows of all parts of the source",
+                hint=f"convert with --task, and the dataset of all tasks with {flag}",
+            )
     if options.on_bad_row not in ("error", "skip"):
         raise UsageError(
             f'"{options.on_bad_row}" is not error or skip', hint="--on-bad-row error|skip"
@@ -212,7 +216,10 @@ def _check(options: ConvertOptions) -> None:
     _check_stratify(options)
     options.workers.check()
     if options.workers.task is not None and options.repair:
-        raise UsageError("--task does not go with --repair")
+        raise UsageError(
+            "--task does not go with --repair: it reads only what is damaged",
+            hint="the same command without --task",
+        )
 
 
 def check_order(order: OrderOptions, splits: SplitOptions) -> None:

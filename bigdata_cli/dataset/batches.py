@@ -12,6 +12,7 @@ from bigdata_cli.types.dtype import Column, Kind, item_bytes, numpy_dtype
 if TYPE_CHECKING:
     import numpy as np
 
+    from bigdata_cli.loaders.sequences import Short
     from bigdata_cli.loaders.shuffle_score import ShuffleScore
     from bigdata_cli.loaders.stream import BatchStream
 
@@ -154,6 +155,9 @@ class BatchReader(ShardReader):
         normalize: bool | str = False,
         label_dtype: str | None = None,
         drop_remainder: bool = False,
+        window: int | None = None,
+        by: str | None = None,
+        short: Short = "pad",
         rank: int = 0,
         world: int = 1,
     ) -> BatchStream:
@@ -166,16 +170,20 @@ class BatchReader(ShardReader):
         of the manifest: standardised numbers, null indicators, one-hot categories; those of more
         than 32 values are codes, in ((X, codes), y). The statistics are those of the split "train"
         where there is one, or of the split that is named. label_dtype: the dtype of y, by default
-        the label's own.
+        the label's own. window, by: in place of rows, windows of so many rows of one value of a
+        column, in their order; arrays are (batch, window, …). short: rows that do not fill a window
+        are padded with 0, and (X, y, valid) tells where rows are ("pad"), or left out ("drop").
         """
         from bigdata_cli.loaders.encode import Encoding
         from bigdata_cli.loaders.epochs import StreamOptions
         from bigdata_cli.loaders.make_encoder import make_encoder
+        from bigdata_cli.loaders.sequences import sequence_options
         from bigdata_cli.loaders.stream import BatchStream
 
         options = StreamOptions(
             batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
             drop_remainder=drop_remainder, rank=rank, world=world,
+            sequences=sequence_options(window, by, short),
         )  # fmt: skip
         encoding = Encoding(
             label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
@@ -211,6 +219,9 @@ class BatchReader(ShardReader):
         normalize: bool | str = False,
         label_dtype: str | None = None,
         drop_remainder: bool = False,
+        window: int | None = None,
+        by: str | None = None,
+        short: Short = "pad",
         epochs: int | None = None,
     ) -> Iterator[Any]:
         """What `to_numpy_batches` gives, for so many epochs without a break (None: for ever).
@@ -220,7 +231,7 @@ class BatchReader(ShardReader):
         stream = self.to_numpy_batches(
             batch_size, label=label, shuffle=shuffle, seed=seed, split=split, columns=columns,
             dtype=dtype, normalize=normalize, label_dtype=label_dtype,
-            drop_remainder=drop_remainder,
+            drop_remainder=drop_remainder, window=window, by=by, short=short,
         )  # fmt: skip
         return stream.for_epochs(epochs)
 
@@ -237,30 +248,38 @@ class BatchReader(ShardReader):
         normalize: bool | str = False,
         label_dtype: str | None = None,
         drop_remainder: bool = False,
+        window: int | None = None,
+        by: str | None = None,
+        short: Short = "pad",
         rank: int = 0,
         world: int = 1,
         prefetch: int = 8,
         start: tuple[int, int] = (0, 0),
+        device: str | None = None,
     ) -> Any:
         """A `tf.data.Dataset` of the batches of `to_numpy_batches`; each iteration is an epoch.
 
         dtype=None gives dicts of tensors by column, text as tf.string. prefetch: batches ahead.
-        start: an epoch, and how many batches of it were taken before: there it goes on. Dates
-        and timestamps are int64 days and ticks. The cardinality is known, but after a `start`
-        within an epoch, and where each of several readers has whole shards.
+        start: an epoch, and how many batches of it were taken before: there it goes on. device:
+        where batches are prefetched to, as "GPU:0". Dates and timestamps are int64 days and ticks.
+        The cardinality is known, but after a `start` within an epoch, with a device, and where each
+        of several readers has whole shards.
         """
         from bigdata_cli.loaders.encode import Encoding
         from bigdata_cli.loaders.epochs import StreamOptions
-        from bigdata_cli.loaders.tensorflow import tf_dataset
+        from bigdata_cli.loaders.sequences import sequence_options
+        from bigdata_cli.loaders.tensorflow import TensorFlowOptions, tf_dataset
 
         options = StreamOptions(
             batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
             drop_remainder=drop_remainder, rank=rank, world=world,
+            sequences=sequence_options(window, by, short),
         )  # fmt: skip
         encoding = Encoding(
             label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
         )
-        return tf_dataset(self, options, encoding, prefetch=prefetch, start=start)
+        given = TensorFlowOptions(prefetch=prefetch, start=start, device=device)
+        return tf_dataset(self, options, encoding, given)
 
     def feature_spec(self) -> dict[str, Any]:
         """The features of the records of a TFRecord dataset, for `tf.io.parse_example`.
@@ -285,29 +304,37 @@ class BatchReader(ShardReader):
         normalize: bool | str = False,
         label_dtype: str | None = None,
         drop_remainder: bool = False,
+        window: int | None = None,
+        by: str | None = None,
+        short: Short = "pad",
         rank: int | None = None,
         world: int | None = None,
+        device: str | None = None,
     ) -> Any:
         """A torch `IterableDataset` of whole batches of tensors; see `loaders.torch.TorchBatches`.
 
         For `DataLoader(…, batch_size=None, num_workers=…, pin_memory=…)`, whose workers share the
         rows. rank, world: those of `torch.distributed` by default, where it is initialised.
+        device: such as "cuda": batches
+        travel as they are stored, and are cast and normalised there; without workers.
         label_dtype: by default what the losses of torch take: int64 for classes, float32 for two
         values and for numbers.
         """
         from bigdata_cli.loaders.encode import Encoding
         from bigdata_cli.loaders.epochs import StreamOptions
+        from bigdata_cli.loaders.sequences import sequence_options
         from bigdata_cli.loaders.torch import rank_and_world, torch_batches
 
         rank, world = rank_and_world(rank, world)
         options = StreamOptions(
             batch_size=batch_size, shuffle=shuffle, seed=seed, split=split,
             drop_remainder=drop_remainder, rank=rank, world=world,
+            sequences=sequence_options(window, by, short),
         )  # fmt: skip
         encoding = Encoding(
             label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
         )
-        return torch_batches(self, options, encoding)
+        return torch_batches(self, options, encoding, device)
 
     def to_torch_map(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.dataset.dataset import Dataset
@@ -51,17 +52,21 @@ class Mixture:
         seed: int = 0,
         columns: Sequence[str] | None = None,
         dtype: str | None = "float32",
+        normalize: bool | str = False,
         label_dtype: str | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> MixedStream:
         """Batches as those of `Dataset.to_numpy_batches`, with `state_dict` and `set_epoch`.
 
+        normalize: by the mean and standard deviation of the mixture, as its weights make them.
         Raises UsageError where the datasets do not have the same columns and categories.
         """
         from bigdata_cli.loaders.encode import Encoding
 
-        encoding = Encoding(label=label, columns=columns, dtype=dtype, label_dtype=label_dtype)
+        encoding = Encoding(
+            label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
+        )
         return self._stream(
             batch_size, encoding, shuffle=shuffle, seed=seed, rank=rank, world=world
         )
@@ -69,6 +74,35 @@ class Mixture:
     def generator(self, batch_size: int, *, epochs: int | None = None, **options: Any) -> Iterator:
         """What `to_numpy_batches` gives, for so many epochs without a break (None: for ever)."""
         return self.to_numpy_batches(batch_size, **options).for_epochs(epochs)
+
+    def to_tf(
+        self,
+        batch_size: int,
+        *,
+        label: str | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        columns: Sequence[str] | None = None,
+        dtype: str | None = "float32",
+        normalize: bool | str = False,
+        label_dtype: str | None = None,
+        rank: int = 0,
+        world: int = 1,
+        prefetch: int = 8,
+        start: tuple[int, int] = (0, 0),
+        device: str | None = None,
+    ) -> Any:
+        """A `tf.data.Dataset` of the batches, as `Dataset.to_tf` gives it."""
+        from bigdata_cli.loaders.encode import Encoding
+        from bigdata_cli.loaders.tensorflow import TensorFlowOptions, tf_batches
+
+        encoding = Encoding(
+            label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
+        )
+        stream = self._stream(
+            batch_size, encoding, shuffle=shuffle, seed=seed, rank=rank, world=world, plain=True
+        )
+        return tf_batches(stream, TensorFlowOptions(prefetch=prefetch, start=start, device=device))
 
     def to_torch(
         self,
@@ -79,6 +113,7 @@ class Mixture:
         seed: int = 0,
         columns: Sequence[str] | None = None,
         dtype: str | None = "float32",
+        normalize: bool | str = False,
         label_dtype: str | None = None,
         rank: int | None = None,
         world: int | None = None,
@@ -88,13 +123,15 @@ class Mixture:
         from bigdata_cli.loaders.torch import TorchBatches, rank_and_world
 
         rank, world = rank_and_world(rank, world)
-        encoding = Encoding(label=label, columns=columns, dtype=dtype, label_dtype=label_dtype)
+        encoding = Encoding(
+            label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype
+        )
         found = {learned_dtype(dataset, encoding) for dataset in self.datasets}
         wanted = found.pop() if len(found) == 1 else label_dtype
-        encoding = Encoding(label=label, columns=columns, dtype=dtype, label_dtype=wanted)
         stream = self._stream(
-            batch_size, encoding, shuffle=shuffle, seed=seed, rank=rank, world=world, plain=True
-        )
+            batch_size, replace(encoding, label_dtype=wanted), shuffle=shuffle, seed=seed,
+            rank=rank, world=world, plain=True,
+        )  # fmt: skip
         return TorchBatches(stream)
 
     def _stream(

@@ -1,4 +1,4 @@
-"""Where the shards of a conversion are made."""
+"""Where work on shards is done."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ TASK = Kind("K/N", "str", _parse_task, _accept_task)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineOptions:
-    """The workers of a conversion; threads of its process by default."""
+class WorkerOptions:
+    """Who does the work; threads of this process by default."""
 
     engine: str | Executor = option(
-        "What makes the shards: threads of this process, processes, or the workers of a cluster. "
-        "The dataset is the same.",
+        "Who does the work: threads of this process, processes, or the workers of a cluster. What "
+        "comes of it is the same.",
         ENGINE,
         no_trace=True,
         default=LOCAL,
@@ -89,23 +89,10 @@ class EngineOptions:
         default=None,
     )
 
-    task: TaskNumber | None = option(
-        "Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit` "
-        "makes the dataset of all of them.",
-        TASK,
-        no_trace=True,
-        default=None,
-    )
-
     @property
     def is_local(self) -> bool:
         """Whether the threads of this process do the work."""
         return self.engine == LOCAL
-
-    @property
-    def is_task(self) -> bool:
-        """Whether only a part of a dataset is made."""
-        return self.task is not None
 
     @property
     def address(self) -> str | None:
@@ -115,10 +102,28 @@ class EngineOptions:
 
     @property
     def starts_processes(self) -> bool:
-        """Whether the conversion starts its workers itself, and ends them."""
+        """Whether the workers are started for it, and end with it."""
         return not self.is_local and isinstance(self.engine, str) and self.address is None
 
     def check(self) -> None:
         """Raise UsageError where the options do not go together."""
         if self.scheduler is not None and self.engine not in _ADDRESSES:
             raise UsageError("--scheduler goes with --engine dask or --engine ray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions(WorkerOptions):
+    """The workers of a conversion, or the part of it that a task of a job array does."""
+
+    task: TaskNumber | None = option(
+        "Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit` "
+        "makes the dataset of all of them.",
+        TASK,
+        no_trace=True,
+        default=None,
+    )
+
+    @property
+    def is_task(self) -> bool:
+        """Whether only a part of a dataset is made."""
+        return self.task is not None

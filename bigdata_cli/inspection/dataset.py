@@ -7,6 +7,7 @@ import shlex
 from bigdata_cli.conversion.estimate.costs import Room
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import BigdataError
+from bigdata_cli.formats.example_spec import MAX_SHOWN_FEATURES, spec_text
 from bigdata_cli.inspection.balance import label_balance
 from bigdata_cli.inspection.facts import (
     ClassBalance,
@@ -141,5 +142,25 @@ def loader_lines(dataset: Dataset) -> dict[str, str]:
         f"    ...  # {shown}",
     }
     if dataset.format.traits.holds_examples:
-        lines["tf.io"] = f"{opened}spec = dataset.feature_spec()  # for tf.io.parse_example"
+        lines["tf.io"] = _parse_example(dataset)
     return lines
+
+
+def _parse_example(dataset: Dataset) -> str:
+    """Lines that read the records with TensorFlow alone; of wide datasets with the spec by name."""
+    compression = (dataset.storage.compression or "none").partition(":")[0]
+    gzip = ', compression_type="GZIP"' if compression == "gzip" else ""
+    spec = dataset.format.feature_spec(dataset.manifest.to_json())
+    made = f"open_dataset({str(dataset.path)!r}).feature_spec()"
+    first = "from bigdata_cli import open_dataset\n"
+    if len(spec) <= MAX_SHOWN_FEATURES:
+        first, made = "", spec_text(spec)
+    extension = dataset.format.traits.extensions[0]
+    pattern = str(dataset.path / f"*{extension}*")
+    n_records = 8 if dataset.storage.layout == "block" else _BATCH_ROWS
+    return (
+        f"{first}import tensorflow as tf\n\nspec = {made}\n"
+        f"files = sorted(tf.io.gfile.glob({pattern!r}))\n"
+        f"records = tf.data.TFRecordDataset(files{gzip}).batch({n_records})\n"
+        "batches = records.map(lambda batch: tf.io.parse_example(batch, spec))"
+    )

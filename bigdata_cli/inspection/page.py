@@ -5,14 +5,13 @@ Every name and value of a file goes through `markup.text`. The page forbids scri
 
 from __future__ import annotations
 
-import html
-import os
 import shlex
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from bigdata_cli.conversion.estimate.costs import Cost
+from bigdata_cli.html.frame import header, page
+from bigdata_cli.html.markup import bars, lines, named, table, text, tile
 from bigdata_cli.inspection.alerts import alerts_of
 from bigdata_cli.inspection.facts import (
     ClassBalance,
@@ -22,7 +21,7 @@ from bigdata_cli.inspection.facts import (
     Made,
     SourceFacts,
 )
-from bigdata_cli.inspection.markup import bars, histogram, lines, named, table, text, tile
+from bigdata_cli.inspection.histograms import histogram
 from bigdata_cli.inspection.summary import (
     cost_notes,
     number_text,
@@ -40,7 +39,6 @@ MAX_CLASSES = 10
 MAX_ALERTS = 100
 MAX_TIES = 20
 _MIN_INDEXED_COLUMNS = 13
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def source_page(report: SourceFacts) -> str:
@@ -71,16 +69,13 @@ def source_page(report: SourceFacts) -> str:
         _ties(report),
         _columns(report),
     ]
-    return _page(report.path, sections)
+    return page(report.path, sections, command="inspect")
 
 
 def _header(path: str, facts: list[str], made: Made) -> str:
     """What the page is about, when it was made and where."""
     machine = f"{made.processors} processors, {format_size(made.memory_bytes)} of memory"
-    shown = [*(fact for fact in facts if fact), made.at.replace("T", " ")[:16], machine]
-    name = os.path.basename(os.path.normpath(path)) or path
-    where = "" if name == path else f'<p class="note path">{named(path)}</p>'
-    return f'<h1>{named(name)}</h1>{where}<p class="soft">{text(" · ".join(shown))}</p>'
+    return header(path, [*facts, made.at.replace("T", " ")[:16], machine])
 
 
 def _rows_tile(report: SourceFacts) -> tuple[str, str]:
@@ -126,30 +121,7 @@ def dataset_page(report: DatasetFacts) -> str:
         f"<h2>Load it</h2>{loaders}",
         f"<h2>Next</h2>{lines(report.next_command)}",
     ]
-    return _page(report.path, sections)
-
-
-def embedded(page: str) -> str:
-    """A page within another, such as a notebook: neither can change the other's looks."""
-    return (
-        f'<iframe sandbox srcdoc="{html.escape(page, quote=True)}" '
-        'style="width:100%;height:640px;border:0"></iframe>'
-    )
-
-
-def _page(title: str, sections: list[str]) -> str:
-    from bigdata_cli import __version__
-
-    style = files("bigdata_cli.inspection").joinpath("page.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text(title)} · bigdata inspect</title>\n<style>\n{style}</style>\n</head>\n"
-        "<body>\n<main>\n"
-        + "\n".join(section for section in sections if section)
-        + f"\n<footer>bigdata {text(__version__)}</footer>\n</main>\n</body>\n</html>\n"
-    )
+    return page(report.path, sections, command="inspect")
 
 
 def _verdict(report: SourceFacts) -> str:

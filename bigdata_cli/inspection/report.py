@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from os import PathLike, fspath
 from typing import Any
 
+from bigdata_cli.html.frame import embedded
 from bigdata_cli.inspection.facts import DatasetFacts, SourceFacts
-from bigdata_cli.inspection.page import dataset_page, embedded, source_page
+from bigdata_cli.inspection.page import dataset_page, source_page
 from bigdata_cli.printable import ShortRepr
 
 REPORT_VERSION = 1

@@ -1,4 +1,4 @@
-"""Files that are written atomically: readers see all of a file, or none of it."""
+"""Files that a user names; written atomically, but for those that grow: all of a file, or none."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ def write_whole_file(path: Path, data: bytes | str) -> None:
     """Write a file; see `whole_file`."""
     with open_whole_file(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def new_growing_file(path: Path) -> BinaryIO:
+    """A new file, and its folder, for what comes bit by bit: readers see what is flushed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
 def sync_path(path: Path) -> None:

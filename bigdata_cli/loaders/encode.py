@@ -101,7 +101,7 @@ class XyEncoder(Encoder):
             with np.errstate(over="raise"):
                 return X.astype(self.specs[0].dtype, copy=False)
         except FloatingPointError as error:
-            raise _beyond(self.specs[0].dtype, "a feature") from error
+            raise beyond(self.specs[0].dtype, "a feature") from error
 
     def _plain(self, y: np.ndarray) -> np.ndarray:
         wanted = self.specs[1].dtype
@@ -111,7 +111,7 @@ class XyEncoder(Encoder):
         if wanted.kind == "f":
             return np.where(np.isnat(y), np.nan, ticks)
         if np.isnat(y).any():
-            raise _null_unknown(self._label)
+            raise null_unknown(self._label)
         return ticks
 
     def _as_integers(self, y: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ class XyEncoder(Encoder):
         if valid is None or values.dtype.kind in "fM":
             return self._plain(values)
         if wanted.kind != "f":
-            raise _null_unknown(self._label)
+            raise null_unknown(self._label)
         return numbers(array, str(wanted))
 
     def batch(self, arrays: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -218,7 +218,7 @@ class ColumnsEncoder(Encoder):
             if column.name in self.masked:
                 masks[column.name] = np.ones(len(array), bool) if valid is None else valid
             elif valid is not None and wanted.kind not in "fM":
-                raise _null_unknown(column)
+                raise null_unknown(column)
         arrays = [*values, *(masks[name] for name in self.masked)]
         if self._label is not None:
             arrays.append(self._label.label_values(coded.column(len(self._features))))
@@ -307,11 +307,13 @@ def _matrix_places(
     return [stored.index(name) for name in wanted] if label.name not in wanted else None
 
 
-def _beyond(dtype: np.dtype, what: str) -> DataError:
+def beyond(dtype: np.dtype, what: str) -> DataError:
+    """Return the error of a number that a dtype does not hold."""
     return DataError(f"{what} has a number beyond the range of {dtype}", hint='dtype="float64"')
 
 
-def _null_unknown(column: Column) -> VerificationError:
+def null_unknown(column: Column) -> VerificationError:
+    """Return the error of a null that the manifest does not know."""
     return VerificationError(
         f'column "{column.name}" has nulls, and the manifest says that it has none',
         hint="bigdata verify DATASET",

@@ -14,6 +14,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import Encoder
 from bigdata_cli.loaders.elastic import EpochSteps, Following, Position, Readers
 from bigdata_cli.loaders.order import check_count, check_not_negative, check_rank
+from bigdata_cli.loaders.sequences import SequenceOptions
 from bigdata_cli.loaders.states import (
     STATE_VERSION,
     SavedPosition,
@@ -25,7 +26,10 @@ from bigdata_cli.loaders.states import (
 
 @dataclass(frozen=True, kw_only=True)
 class StreamOptions:
-    """Which rows a stream gives and how; `split` as in `order.split_rows`."""
+    """Which rows a stream gives and how; `split` as in `order.split_rows`.
+
+    With `sequences` it gives windows of rows in place of rows; see `sequences.py`.
+    """
 
     batch_size: int
     shuffle: bool = False
@@ -34,6 +38,7 @@ class StreamOptions:
     drop_remainder: bool = False
     rank: int = 0
     world: int = 1
+    sequences: SequenceOptions | None = None
 
     def __post_init__(self) -> None:
         check_count("batch_size", self.batch_size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -139,6 +139,38 @@ def plan_features(
         notes=tuple(notes),
         is_normalized=is_normalized,
     )
+
+
+def mixed_features(
+    datasets: Sequence[ReadableDataset], plans: Sequence[FeaturePlan], weights: Sequence[float]
+) -> FeaturePlan:
+    """Return the plan of rows that come from several datasets, in shares of these weights.
+
+    The center of a number is the mean of all rows, and its scale their standard deviation. The
+    plans, one of each dataset, have the same features, in the order of the first.
+    """
+    shares = [weight / sum(weights) for weight in weights]
+    numbers = []
+    for feature in plans[0].numbers:
+        alike = [next(f for f in plan.numbers if f.name == feature.name) for plan in plans]
+        center, scale = feature.center, feature.scale
+        if any((one.center, one.scale) != (center, scale) for one in alike):
+            center = sum(share * one.center for share, one in zip(shares, alike, strict=True))
+            deviations = [
+                math.hypot(one.center - center, 0.0 if _is_constant(dataset, one) else one.scale)
+                for dataset, one in zip(datasets, alike, strict=True)
+            ]
+            weighted = (s * d**2 for s, d in zip(shares, deviations, strict=True))
+            scale = math.sqrt(sum(weighted)) or 1.0
+        has_nulls = any(one.has_nulls for one in alike)
+        numbers.append(replace(feature, center=center, scale=scale, has_nulls=has_nulls))
+    return replace(plans[0], numbers=tuple(numbers))
+
+
+def _is_constant(dataset: ReadableDataset, feature: NumberFeature) -> bool:
+    """Whether a column has one value, whose scale is 1 and not its deviation."""
+    known = dataset.statistics(feature.name)
+    return known.minimum is not None and known.minimum == known.maximum
 
 
 def _check_hashed(dataset: ReadableDataset, label: str, hashed: Mapping[str, int]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.loaders.base import ReadableDataset
+from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.elastic import Readers
 from bigdata_cli.loaders.encode import Encoding
 from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
+from bigdata_cli.loaders.normalized import normalized_together
 from bigdata_cli.loaders.order import MIXTURES, generator
 from bigdata_cli.loaders.stream import BatchStream
 from bigdata_cli.types.dtype import Kind
@@ -174,9 +175,13 @@ def mixed_stream(
         UsageError: The datasets have other columns, or a share is less than a row of a batch.
     """
     sizes = batch_shares(weights, len(datasets), options.batch_size)
+    encoders: Sequence[Encoder]
+    if encoding.normalize:
+        encoders = normalized_together(datasets, encoding, batch_weights(weights, len(datasets)))
+    else:
+        encoders = [make_encoder(dataset, encoding, plain=plain) for dataset in datasets]
     streams = []
-    for place, (dataset, size) in enumerate(zip(datasets, sizes, strict=True)):
-        encoder = make_encoder(dataset, encoding, plain=plain)
+    for place, (dataset, encoder, size) in enumerate(zip(datasets, encoders, sizes, strict=True)):
         own = replace(options, batch_size=size, seed=options.seed + place)
         streams.append(BatchStream(dataset, encoder, own, sharers=len(datasets)))
     first = streams[0]
@@ -194,14 +199,7 @@ def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: i
     >>> batch_shares([0.7, 0.3], 2, 512), batch_shares(None, 3, 100)
     ([358, 154], [34, 33, 33])
     """
-    if n_datasets < 1:
-        raise UsageError("a mixture has at least one dataset")
-    given = [1.0] * n_datasets if weights is None else [float(weight) for weight in weights]
-    if len(given) != n_datasets or not all(math.isfinite(w) and w > 0 for w in given):
-        raise UsageError(
-            f"weights are {given}: each of the {n_datasets} datasets has one above 0",
-            hint="weights=[0.7, 0.3]",
-        )
+    given = batch_weights(weights, n_datasets)
     exact = [batch_size * weight / sum(given) for weight in given]
     sizes = [int(size) for size in exact]
     by_rest = sorted(range(n_datasets), key=lambda place: (sizes[place] - exact[place], place))
@@ -214,6 +212,23 @@ def batch_shares(weights: Sequence[float] | None, n_datasets: int, batch_size: i
             hint=f"a batch_size of {math.ceil(sum(given) / min(given))} or more",
         )
     return sizes
+
+
+def batch_weights(weights: Sequence[float] | None, n_datasets: int) -> list[float]:
+    """Return the weight of each dataset, as given or the same for all.
+
+    Raises:
+        UsageError: They are not those of so many datasets.
+    """
+    if n_datasets < 1:
+        raise UsageError("a mixture has at least one dataset")
+    given = [1.0] * n_datasets if weights is None else [float(weight) for weight in weights]
+    if len(given) != n_datasets or not all(math.isfinite(w) and w > 0 for w in given):
+        raise UsageError(
+            f"weights are {given}: each of the {n_datasets} datasets has one above 0",
+            hint="weights=[0.7, 0.3]",
+        )
+    return given
 
 
 def _check_compatible(first: BatchStream, other: BatchStream) -> None:

@@ -13,7 +13,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.base import ArraySpec, Encoder, ReadableDataset
 from bigdata_cli.loaders.encode import Encoding, XyEncoder
 from bigdata_cli.loaders.feature_arrays import FeatureArrays
-from bigdata_cli.loaders.features import FeaturePlan, plan_features
+from bigdata_cli.loaders.features import FeaturePlan, mixed_features, plan_features
 from bigdata_cli.types.dtype import Column, Schema
 
 TRAIN_SPLIT = "train"
@@ -90,6 +90,45 @@ def normalized_encoder(dataset: ReadableDataset, encoding: Encoding) -> Normaliz
     Raises:
         UsageError: There is no such split, or the options exclude each other.
     """
+    label = dataset.label(encoding.label)
+    features = features_of(dataset, encoding)
+    return NormalizedEncoder(dataset, features, label, label_dtype=encoding.label_dtype)
+
+
+def normalized_together(
+    datasets: Sequence[ReadableDataset], encoding: Encoding, weights: Sequence[float]
+) -> list[NormalizedEncoder]:
+    """Make encoders that normalise the rows of several datasets by what all of them have.
+
+    Raises:
+        UsageError: As of one dataset, or not the same columns are features in all of them.
+    """
+    plans = [features_of(dataset, encoding) for dataset in datasets]
+    for dataset, plan in zip(datasets, plans, strict=True):
+        mine, first = plan.column_names, plans[0].column_names
+        differing = [name for name in (*first, *mine) if (name in first) != (name in mine)]
+        if differing:
+            raise UsageError(
+                f"{datasets[0].path} and {dataset.path} cannot be mixed: only one of them has a "
+                f'feature "{differing[0]}"',
+                hint="columns=[…] takes what they share",
+            )
+    fitted = [_fitted_on(dataset, encoding.normalize) for dataset in datasets]
+    plan = mixed_features(fitted, plans, weights)
+    return [
+        NormalizedEncoder(
+            dataset, plan, dataset.label(encoding.label), label_dtype=encoding.label_dtype
+        )
+        for dataset in datasets
+    ]
+
+
+def features_of(dataset: ReadableDataset, encoding: Encoding) -> FeaturePlan:
+    """Return the features of what `Encoding.normalize` asks for.
+
+    Raises:
+        UsageError: There is no such split, or the options exclude each other.
+    """
     if encoding.dtype != "float32":
         raise UsageError(
             f"normalize gives float32, and dtype is {encoding.dtype!r}", hint="without dtype"
@@ -99,8 +138,7 @@ def normalized_encoder(dataset: ReadableDataset, encoding: Encoding) -> Normaliz
     chosen = None
     if encoding.columns is not None:
         chosen = [column.name for column in dataset.features(label.name, encoding.columns)]
-    features = plan_features(fitted, label.name, columns=chosen)
-    return NormalizedEncoder(dataset, features, label, label_dtype=encoding.label_dtype)
+    return plan_features(fitted, label.name, columns=chosen)
 
 
 def _fitted_on(dataset: ReadableDataset, normalize: bool | str) -> ReadableDataset:

@@ -21,8 +21,9 @@ from bigdata_cli.loaders.cut import WHOLE_SHARD, cut_of
 from bigdata_cli.loaders.elastic import Readers
 from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
 from bigdata_cli.loaders.order import rows_by_shard, split_rows, window_order
-from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces
+from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces, Piece
 from bigdata_cli.loaders.read import PieceReader
+from bigdata_cli.loaders.sequences import SequenceWindows
 from bigdata_cli.loaders.windows import fill_windows
 from bigdata_cli.resources.memory import available_cpus
 
@@ -51,6 +52,7 @@ class BatchStream(EpochStream):
         threads: int | None = None,
         sharers: int = 1,
         reads_ahead: bool = True,
+        like: SequenceWindows | None = None,
     ) -> None:
         """Make a stream.
 
@@ -61,25 +63,37 @@ class BatchStream(EpochStream):
             threads: The number of threads that read; None for up to MAX_THREADS.
             sharers: The number of streams that read at the same time, with smaller windows.
             reads_ahead: Whether the next window is filled while one is in use.
+            like: The windows of a stream of the same rows, as the pass that finds them is done.
 
         Raises:
             UsageError: There are fewer rows than readers.
         """
         super().__init__(options)
         self.dataset = dataset
-        self.encoder = encoder
         self.reads_ahead = reads_ahead
         self.threads = min(MAX_THREADS, available_cpus()) if threads is None else threads
         split = split_rows(options.split, dataset.rows)
-        self._shards = rows_by_shard([shard.rows for shard in dataset.shards], split)
-        self._n_split = len(split)
+        row_cut = cut_of(dataset, encoder, shuffle=options.shuffle, sharers=sharers)
+        self._row_encoder = encoder
+        self._sequences = None
+        if options.sequences is None:
+            self._cut = row_cut
+            self._shards = rows_by_shard([shard.rows for shard in dataset.shards], split)
+        else:
+            self._sequences = SequenceWindows(
+                dataset, encoder, options.sequences, split, row_cut, like
+            )
+            self._cut, self._shards = self._sequences.cut, self._sequences.by_shard
+            encoder = self._sequences.encoder
+        self.encoder = encoder
+        self._n_split = sum(map(len, self._shards))
         if self._n_split < options.world and (self._n_split or options.world > 1):
+            what = "rows" if self._sequences is None else "windows"
             raise UsageError(
                 f"there is nothing to read for {options.world - self._n_split} of "
-                f"{options.world} readers: {dataset.path} has {self._n_split:,} rows here",
+                f"{options.world} readers: {dataset.path} has {self._n_split:,} {what} here",
                 hint="fewer ranks and workers, or a larger split",
             )
-        self._cut = cut_of(dataset, encoder, shuffle=options.shuffle, sharers=sharers)
         shuffled_bytes = max(ORDERED_WINDOW_BYTES, WINDOW_BYTES // sharers)
         window_bytes = shuffled_bytes if options.shuffle else ORDERED_WINDOW_BYTES
         batch_bytes = max(1.0, encoder.row_bytes) * options.batch_size
@@ -179,9 +193,8 @@ class BatchStream(EpochStream):
         options = self.options
         pieces = self.pieces(epoch)
         n_done = first * self.window_rows
-        reader = PieceReader(self.dataset, self.encoder, self._cut)
         is_one_after_the_other = self._cut.block_rows == WHOLE_SHARD and not options.shuffle
-        found = reader.read(pieces.after(n_done), 1 if is_one_after_the_other else self.threads)
+        chunks = self._chunks(pieces.after(n_done), 1 if is_one_after_the_other else self.threads)
 
         def order(n_rows: int, window: int) -> np.ndarray | None:
             if not options.shuffle:
@@ -191,12 +204,20 @@ class BatchStream(EpochStream):
             )
 
         return fill_windows(
-            (arrays for _, chunks in found for arrays in chunks),
+            chunks,
             self.encoder,
             window_rows=self.window_rows,
             order=order,
             n_rows=max(0, pieces.n_rows - n_done),
         )
+
+    def _chunks(self, pieces: Iterator[Piece], n_threads: int) -> Generator[list[np.ndarray]]:
+        """Yield the arrays of pieces, in order."""
+        if self._sequences is not None:
+            yield from self._sequences.read(pieces, n_threads)
+            return
+        for _, chunks in PieceReader(self.dataset, self.encoder, self._cut).read(pieces, n_threads):
+            yield from chunks
 
     @property
     def _source(self) -> str:
@@ -214,6 +235,7 @@ class BatchStream(EpochStream):
             "columns": [column.name for column in self.encoder.columns],
             "arrays": [(s.name, str(s.dtype), list(s.row_shape)) for s in self.encoder.specs],
             "window": [self.window_rows, vars(self._cut)],
+            "sequences": options.sequences and vars(options.sequences),
         }
 
     def with_encoder(self, encoder: Encoder) -> BatchStream:
@@ -236,9 +258,10 @@ class BatchStream(EpochStream):
         )
         return BatchStream(
             self.dataset,
-            self.encoder,
+            self._row_encoder,
             shared,
             threads=1 if readers.workers or not reads_ahead else None,
             sharers=n_workers,
             reads_ahead=reads_ahead,
+            like=self._sequences,
         )

@@ -46,6 +46,13 @@ class Target:
     scale: float
     start: tuple[float, ...]
 
+    def class_name(self, code: int) -> object:
+        """The value of the label that a class stands for."""
+        if self.column.vocabulary is not None:
+            return self.column.vocabulary[code]
+        value = int(self.center) + code
+        return bool(value) if self.column.kind is Kind.BOOL else value
+
     def encode(self, array: pa.Array, *, strict: bool = True) -> np.ndarray:
         """Return the label of a batch as it is learned: float64 (rows,), NaN where it is null.
 

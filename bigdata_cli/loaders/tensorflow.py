@@ -8,13 +8,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
-from bigdata_cli.errors import MissingDependencyError
+from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.base import ArraySpec, ReadableDataset
 from bigdata_cli.loaders.encode import Encoding
 from bigdata_cli.loaders.epochs import StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
+from bigdata_cli.loaders.mixture import MixedStream
 from bigdata_cli.loaders.order import check_count
 from bigdata_cli.loaders.stream import BatchStream
 
@@ -76,24 +78,44 @@ def _without_notices() -> Iterator[None]:
             os.write(2, b"".join(others))
 
 
+@dataclass(frozen=True, kw_only=True)
+class TensorFlowOptions:
+    """How TensorFlow gets batches.
+
+    Attributes:
+        prefetch: The batches ahead.
+        start: An epoch, and how many batches of it were taken before.
+        device: Where the tensors are, as "/GPU:0"; None for the CPU.
+    """
+
+    prefetch: int = 8
+    start: tuple[int, int] = (0, 0)
+    device: str | None = None
+
+
 def tf_dataset(
     dataset: ReadableDataset,
     options: StreamOptions,
     encoding: Encoding,
-    *,
-    prefetch: int,
-    start: tuple[int, int],
+    given: TensorFlowOptions,
 ) -> Any:
-    """Return a `tf.data.Dataset` of the batches of a stream; see `Dataset.to_tf`.
+    """Return a `tf.data.Dataset` of the batches of a dataset; see `Dataset.to_tf`."""
+    import_tensorflow(purpose="to_tf")
+    encoder = make_encoder(dataset, encoding, plain=True)
+    return tf_batches(BatchStream(dataset, encoder, options), given)
+
+
+def tf_batches(stream: BatchStream | MixedStream, given: TensorFlowOptions) -> Any:
+    """Return a `tf.data.Dataset` of the batches of a stream.
 
     The generator gives several batches at a time, which TensorFlow cuts: a Python call per batch
     costs more than reading it.
     """
     tf = import_tensorflow(purpose="to_tf")
-    check_count("prefetch", prefetch)
-    encoder = make_encoder(dataset, encoding, plain=True)
-    stream = BatchStream(dataset, encoder, options)
-    stream.load_state_dict(stream.state_at(*start))
+    check_count("prefetch", given.prefetch)
+    device = None if given.device is None else known_device(tf, given.device)
+    stream.load_state_dict(stream.state_at(*given.start))
+    options = stream.options
     rows = options.batch_size if options.drop_remainder else None
 
     def signature(array: ArraySpec) -> Any:
@@ -103,15 +125,36 @@ def tf_dataset(
         )
 
     stacked = tf.data.Dataset.from_generator(
-        lambda: stream.stacked(HANDOVER_BYTES), output_signature=encoder.structure(signature)
+        lambda: stream.stacked(HANDOVER_BYTES), output_signature=stream.encoder.structure(signature)
     )
     batches = stacked.flat_map(
         lambda *parts: tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0])
     )
     n_batches = stream.batches_of_every_epoch
-    if n_batches is not None and start[1] == 0:
+    if n_batches is not None and given.start[1] == 0:
         batches = batches.apply(tf.data.experimental.assert_cardinality(n_batches))
-    return batches.prefetch(prefetch)
+    if device is None:
+        return batches.prefetch(given.prefetch)
+    return batches.apply(tf.data.experimental.prefetch_to_device(device, given.prefetch))
+
+
+def known_device(tf: Any, name: str) -> str:
+    """Return the full name of a device.
+
+    Raises:
+        UsageError: TensorFlow has no such device.
+    """
+    known = [device.name for device in tf.config.list_logical_devices()]
+    wanted = name if name.startswith("/") else f"/{name}"
+    kind, _, number = wanted.rpartition("/")[2].removeprefix("device:").partition(":")
+    full = f"/device:{kind.upper()}:{number or 0}"
+    if full not in known:
+        shown = ", ".join(f'"{one.removeprefix("/device:")}"' for one in known)
+        raise UsageError(
+            f'device is "{name}", and TensorFlow has only {shown} here',
+            hint="without device, or install TensorFlow with its GPU libraries",
+        )
+    return full
 
 
 def tf_feature_spec(dataset: ReadableDataset) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from bigdata_cli.errors import MissingDependencyError, UsageError
 from bigdata_cli.loaders.access import RandomAccess
 from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.elastic import Position, Readers, worker_turns
-from bigdata_cli.loaders.encode import Encoding, learned_dtype
+from bigdata_cli.loaders.encode import Encoding, float_dtype, learned_dtype
 from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
 from bigdata_cli.loaders.make_encoder import make_encoder
+from bigdata_cli.loaders.narrow import NarrowEncoder
 from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
 from bigdata_cli.loaders.states import SavedPosition, check_batches
 from bigdata_cli.loaders.stream import BatchStream
@@ -27,6 +28,7 @@ try:
     from torch.utils.data import IterableDataset, get_worker_info
 
     from bigdata_cli.loaders.torch_buffers import SharedBuffers, each, forget
+    from bigdata_cli.loaders.torch_device import DeviceBatches, DeviceForm, known_device
 except ModuleNotFoundError as error:
     raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
 
@@ -66,8 +68,19 @@ def torch_batches(
     dataset: ReadableDataset,
     options: StreamOptions,
     encoding: Encoding,
-) -> TorchBatches:
+    device: str | None = None,
+) -> TorchBatches | DeviceBatches:
     """See `Dataset.to_torch`."""
+    if device is not None:
+        place = known_device(device)
+        if encoding.dtype is None:
+            batches = TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
+            return DeviceBatches(batches, place)
+        float_dtype(encoding.dtype)
+        narrow = NarrowEncoder(dataset, encoding)
+        batches = TorchBatches(BatchStream(dataset, narrow, options))
+        is_padded = options.sequences is not None and options.sequences.short == "pad"
+        return DeviceBatches(batches, place, DeviceForm(narrow.form, place, is_padded=is_padded))
     return TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
 
 

@@ -59,10 +59,11 @@ def fill_windows(
 
 
 def _put(array: np.ndarray, where: slice | np.ndarray, values: np.ndarray) -> None:
-    """Write rows to places of an array; those of a matrix as one item each, three times as fast."""
-    if isinstance(where, slice) or array.ndim == 1 or array.shape[1] == 0:
+    """Write rows to places of an array; wide ones as one item each, three times as fast."""
+    n_bytes = array[:1].nbytes
+    if isinstance(where, slice) or array.ndim == 1 or n_bytes == 0 or array.dtype.hasobject:
         array[where] = values
         return
-    item = np.dtype((np.void, array.itemsize * array.shape[1]))
-    rows = np.ascontiguousarray(values, array.dtype).view(item)[:, 0]
-    array.view(item)[:, 0][where] = rows
+    item = np.dtype((np.void, n_bytes))
+    rows = np.ascontiguousarray(values, array.dtype).reshape(len(values), -1).view(item)[:, 0]
+    array.reshape(len(array), -1).view(item)[:, 0][where] = rows

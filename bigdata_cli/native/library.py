@@ -317,7 +317,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # row_keys.c
     "bd_key_numbers": (None, [c_int64, *[c_void_p] * 4]),
     "bd_key_texts": (None, [c_int64, *[c_void_p] * 5]),
-    "bd_divide_rows": (None, [c_int64, *[c_void_p] * 3]),
+    "bd_divide_rows": (None, [c_int64, *[c_void_p] * 5]),
     "bd_find_repeated": (
         c_int64,
         [c_int64, c_void_p, c_bool, c_uint64, c_int64, c_void_p, c_int64, c_int64, c_void_p],

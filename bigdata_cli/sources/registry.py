@@ -13,6 +13,7 @@ from bigdata_cli.io.paths import (
     ENCRYPTED_PARQUET_MAGIC,
     PARQUET_MAGIC,
     expand_paths,
+    is_json_lines_name,
     is_parquet_name,
     partition_keys,
 )
@@ -20,8 +21,6 @@ from bigdata_cli.io.places import is_folder, open_file
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source, open_source
-from bigdata_cli.sources.jsonl.dialect import RECORDS, JsonDialect
-from bigdata_cli.sources.jsonl.source import is_json_lines, open_json_lines
 from bigdata_cli.sources.partitioned import with_partition_keys
 from bigdata_cli.url import Url
 
@@ -70,7 +69,11 @@ def open_rows(
 
 def dialect_kind(entry: Mapping[str, Any]) -> type[Dialect]:
     """The class of the dialect that a manifest has."""
-    return JsonDialect if entry.get("records") == RECORDS else Dialect
+    if "records" not in entry:
+        return Dialect
+    from bigdata_cli.sources.jsonl.dialect import RECORDS, JsonDialect
+
+    return JsonDialect if entry["records"] == RECORDS else Dialect
 
 
 def is_table(name: str, options: SourceOptions | None = None) -> bool:
@@ -105,6 +108,19 @@ def _is_table_at(url: Url) -> bool:
         raise UsageError(f"{url} cannot be read: {error.strerror}") from error
 
 
+def _is_json_lines(name: str, options: SourceOptions) -> bool:
+    """Whether a file is to be read as JSON lines: the user says so, or it is called like that."""
+    if options.jsonl is not None:
+        return options.jsonl
+    return is_json_lines_name(name) and not options.text and options.delimiter is None
+
+
+def _open_json_lines(names: Sequence[str], options: SourceOptions) -> Source:
+    from bigdata_cli.sources.jsonl.source import open_json_lines
+
+    return open_json_lines(names, options)
+
+
 def _open_tables(names: Sequence[str], options: SourceOptions) -> TableSource:
     from bigdata_cli.sources.tables.source import open_tables
 
@@ -113,7 +129,7 @@ def _open_tables(names: Sequence[str], options: SourceOptions) -> TableSource:
 
 KINDS = (
     SourceKind("a table", is_table, _open_tables),
-    SourceKind("JSON lines", is_json_lines, open_json_lines),
+    SourceKind("JSON lines", _is_json_lines, _open_json_lines),
     SourceKind("text", lambda name, options: True, open_source),
 )
 """The first that reads a file takes it."""

@@ -93,15 +93,22 @@ def _boost_xgboost(rows: TreeRows, target: Target, how: Boosting) -> Any:
     n_before = 0 if how.booster is None else n_trees(how.booster, "xgboost")
 
     class Listener(xgboost.callback.TrainingCallback):
+        """Holds what it needs itself: a class, and what its methods enclose, lives for longer."""
+
+        def __init__(self, task: Task, how: Boosting, held_out: Any) -> None:
+            super().__init__()
+            self._task, self._how, self._held_out = task, how, held_out
+            self._n_before = 0 if how.booster is None else n_trees(how.booster, "xgboost")
+
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            n_done = n_before + epoch + 1
-            how.after_tree(n_done, lambda: model)
+            n_done, watched = self._n_before + epoch + 1, self._how.watched
+            self._how.after_tree(n_done, lambda: model)
             if watched is None:
                 return False
             (values,) = evals_log["training"].values()
-            margins = model.predict(held_out, output_margin=True)
+            margins = model.predict(self._held_out, output_margin=True)
             scores = np.asarray(margins, np.float64).reshape(len(watched.X), -1)
-            return watched.measure(n_done, _as_loss(target.task, values[-1]), scores)
+            return watched.measure(n_done, _as_loss(self._task, values[-1]), scores)
 
     return xgboost.train(
         parameters,
@@ -110,7 +117,7 @@ def _boost_xgboost(rows: TreeRows, target: Target, how: Boosting) -> Any:
         evals=[] if watched is None else [(matrix, "training")],
         verbose_eval=False,
         xgb_model=how.booster,
-        callbacks=[Listener()],
+        callbacks=[Listener(target.task, how, held_out)],
     )
 
 

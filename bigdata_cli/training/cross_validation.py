@@ -23,13 +23,15 @@ from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.row_choice import RowChoice
 from bigdata_cli.training.sampling import HoldOut
 from bigdata_cli.training.verdict import Verdict, judge
-from bigdata_cli.types.dtype import Column, Kind
+from bigdata_cli.types.dtype import Column
 
 
 def cross_validate(
     dataset: Dataset, options: TrainOptions, progress: ProgressListener | None
-) -> tuple[HoldOutResult, TrainReport]:
+) -> tuple[HoldOutResult, Target, TrainReport]:
     """Train a model for each fold; the metric of the report is the mean of theirs.
+
+    Returns the predictions of all folds, the label, and the report.
 
     The verdict is of all predictions together, each by the model that had not seen the row.
 
@@ -59,7 +61,7 @@ def cross_validate(
         weights=np.concatenate([one.weights for one in held_out]),
         evaluation=held_out[-1].evaluation,
     )
-    return pooled, _report(reports, pooled, np.concatenate(constants), target)
+    return pooled, target, _report(reports, pooled, np.concatenate(constants), target)
 
 
 def check_folds(dataset: Dataset, target: Target, count: int, by: Column | None) -> None:
@@ -73,7 +75,7 @@ def check_folds(dataset: Dataset, target: Target, count: int, by: Column | None)
         rest = counts.sum(axis=0) - of_fold
         for where, there in ((which, of_fold), (f"{which} leaves rows that", rest)):
             if target.task is not Task.REGRESSION and np.count_nonzero(there) < 2:
-                value = _class_name(target, int(there.argmax()))
+                value = target.class_name(int(there.argmax()))
                 verb = "has rows" if where == which else "are"
                 raise UsageError(
                     f'{where} {verb} of one class only, "{value}" of the label '
@@ -105,14 +107,6 @@ def _choice(target: Target, fold: Fold, shard: int) -> RowChoice:
     if fold.by is None:
         held_out = HoldOut(fold.count, shard=shard, n_classes=target.n_classes, place=fold.index)
     return RowChoice(target, held_out=held_out, fold=fold.index)
-
-
-def _class_name(target: Target, code: int) -> object:
-    vocabulary = target.column.vocabulary
-    if vocabulary is not None:
-        return vocabulary[code]
-    value = int(target.center) + code
-    return bool(value) if target.column.kind is Kind.BOOL else value
 
 
 def _column(dataset: Dataset, name: str | None) -> Column | None:

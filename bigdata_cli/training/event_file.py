@@ -12,10 +12,10 @@ import socket
 import struct
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
+from bigdata_cli.io.whole_file import new_growing_file
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.training.course import EpochRecord
 
@@ -29,10 +29,9 @@ class EventFile:
 
     def __init__(self, folder: Path) -> None:
         """Begin a file in a folder, which is made."""
-        folder.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns() // 10**9}.{socket.gethostname()}"
         path = folder / f"{name}.{os.getpid()}.{time.time_ns() % 10**9}"
-        self._file: BinaryIO = path.open("xb")
+        self._file = new_growing_file(path)
         self._write(_bytes_field(_FILE_VERSION, _VERSION))
 
     def add(self, name: str, step: int, value: float) -> None:

@@ -27,7 +27,7 @@ _NEEDS = {
     ),
 }
 """The option that another one needs, what that one is, and the hint."""
-_OF_ONE_MODEL = ("--history", "--plot", "--tensorboard", "--importance")
+_OF_ONE_MODEL = ("--history", "--plot", "--tensorboard", "--importance", "--report")
 _EXCLUDED = {
     "--bag": ("trains several", _OF_ONE_MODEL),
     "--cv": (

@@ -28,6 +28,11 @@ class TrainFiles:
         default=None,
     )
 
+    report: Path | None = option(
+        "Write an HTML page: curves, ROC, confusion, calibration, importance, memory, throughput.",
+        default=None,
+    )
+
     @property
     def has_curves(self) -> bool:
         """Whether a file shows how the loss of rows not trained on developed."""

@@ -139,9 +139,9 @@ class Training:
             class_weights = balanced_weights(counts)
         network, start = self._network(backend)
         trainer = backend.trainer(network, target)
-        n_epochs = options.epochs or default_epochs(
-            stream.expected_batches, stops=options.stopping.early
-        )
+        # All workers take the steps of the one that has most of them.
+        n_steps = int(backend.gather(np.array([stream.expected_batches])).max())
+        n_epochs = options.epochs or default_epochs(n_steps, stops=options.stopping.early)
         if n_epochs <= start.epochs:
             if not self._is_member:
                 raise UsageError(
@@ -166,7 +166,7 @@ class Training:
                     peak=options.optimizing.learning_rate or LEARNING_RATE,
                     schedule=options.optimizing.schedule,
                     warmup_steps=options.optimizing.warmup_steps,
-                    total_steps=n_epochs * stream.expected_batches,
+                    total_steps=n_epochs * n_steps,
                 ),
                 class_weights=class_weights,
             ),

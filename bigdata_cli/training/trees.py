@@ -88,11 +88,13 @@ class TreeTraining(Training):
             class_weights = balanced_weights(stream.class_counts)
         rows = _rows(stream, class_weights)
         needed = self._memory(rows)
+        watched = self._watched_rows(stream)
         # The library reads the rows as this pass did, and has its own beside that.
         predicted_bytes = max(peak_memory_bytes(), before) + needed.memory_bytes
+        if watched is not None:
+            predicted_bytes += self._watched_bytes(watched, rows)
         begin_phase("training")
         course = TreeCourse(self._target, options, self._metric, start, self._trees, progress)
-        watched = self._watched_rows(stream)
         began = time.perf_counter()
         if rows.n_rows and start.epochs < options.trees:
             how = Boosting(
@@ -152,6 +154,12 @@ class TreeTraining(Training):
             return stream.watched()
         held_out = stream.held_out()
         return held_out if self._options.files.has_curves and len(held_out) else None
+
+    def _watched_bytes(self, watched: Examples, rows: TreeRows) -> int:
+        """Return what watched rows take beside themselves: as a matrix, its bins, their scores."""
+        n_features, n_outputs = len(rows.names), len(self._target.start)
+        matrix = 4 * n_features if watched.codes.shape[1] else 0
+        return len(watched) * (matrix + n_features + 8 * (3 * n_outputs + 2))
 
     def _memory(self, rows: TreeRows) -> TreeMemory:
         n_outputs = len(self._target.start)

@@ -296,6 +296,7 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
             parts[place] = known[own]
     texts: list[pa.Array | None] = [None] * n
     for place, values in made.items():
+        values = _truth_as_numbers(values, plan.columns[place])
         column = parse_column(values, plan.columns[place], plan.float_mode)
         states[place], arrays[place] = column.state, column.array
         results[place], texts[place] = column.result, column.distinct
@@ -310,6 +311,12 @@ def _joined(shaping: Shaping, kept: Chunk, made: Mapping[int, pa.Array], plan: P
         summary=Summary(results, modes_of([state.dtype for state in columns]), kept.rows),
         texts=DistinctTexts(parts, (kept.texts, of_made)) if parts else None,
     )
+
+
+def _truth_as_numbers(values: pa.Array, state: ColumnState) -> pa.Array:
+    """Truth that a step has made as 1 and 0, where the user asks for a number."""
+    is_number = state.fixed and kind_of(state.dtype) in (Kind.INT, Kind.FLOAT)
+    return values.cast(pa.int8()) if is_number and pa.types.is_boolean(values.type) else values
 
 
 def _cast(array: pa.Array, state: ColumnState) -> pa.Array:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from bigdata_cli.errors import BudgetError
 from bigdata_cli.io.scratch import free_bytes, scratch_folder
-from bigdata_cli.sources.base import RowSource
+from bigdata_cli.sources.base import FedRows, RowSource
+from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.repeated.places import Places, PlacesWriter
@@ -110,6 +113,15 @@ class _Taken(NamedTuple):
     has_final_kinds: bool
 
 
+class _Keyed(NamedTuple):
+    """Rows of a chunk. observed: of each column; kinds: of those that are compared."""
+
+    observed: Sequence[Observed]
+    kinds: Sequence[Kind]
+    keys: np.ndarray
+    places: np.ndarray
+
+
 def selected_again(
     source: RowSource, steps: Steps, types: TypeOptions, *, skip_bad_rows: bool
 ) -> tuple[ShapedSource, bool]:
@@ -151,12 +163,21 @@ def _take_rows(first_pass: FirstPass, columns: Sequence[str], runs: KeyRuns) -> 
     compared = [place for place, state in enumerate(states) if state.name in columns]
     observed = [Observed() for _ in states]
     kinds: list[set[Kind]] = [set() for _ in states]
-    for fed, chunk in first_pass.chunks():
-        observed = [one.join(seen) for one, seen in zip(observed, chunk.observed, strict=True)]
-        for place in compared:
-            kinds[place].add(family(chunk.columns[place].dtype))
-        keys = row_keys([chunk.batch.column(place) for place in compared], chunk.rows, secret)
-        runs.add(keys, places_of(chunk, fed.file))
+
+    def keyed(fed: FedRows, chunk: Chunk) -> _Keyed:
+        arrays = [chunk.batch.column(place) for place in compared]
+        return _Keyed(
+            chunk.observed,
+            [family(chunk.columns[place].dtype) for place in compared],
+            row_keys(arrays, chunk.rows, secret),
+            places_of(chunk, fed.file),
+        )
+
+    for rows in first_pass.each(keyed):
+        observed = [one.join(seen) for one, seen in zip(observed, rows.observed, strict=True)]
+        for place, kind in zip(compared, rows.kinds, strict=True):
+            kinds[place].add(kind)
+        runs.add(rows.keys, rows.places)
     final = tuple(
         _uncounted(state.joined(seen, None, first_pass.plan.float_mode))
         for state, seen in zip(states, observed, strict=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.errors import UsageError
@@ -16,6 +17,8 @@ from bigdata_cli.sources.csv.sample import SAMPLE_BYTES
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.lattice import TypeOptions
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,18 @@ class FirstPass:
 
         Raises DataError for a record that cannot be kept.
         """
+        return self.each(lambda fed, chunk: (fed, chunk))
+
+    def each(self, work: Callable[[FedRows, Chunk], Result]) -> Iterator[Result]:
+        """What a function makes of each chunk, in the order of the source.
+
+        work: is called by several threads. Raises what `chunks` does.
+        """
         fields = self.source.fields_of(self.columns)
 
-        def parse(fed: FedRows) -> Unit:
-            return fed.parse(fields[fed.file], self.plan)
+        def parse(fed: FedRows) -> tuple[Unit, Result | None]:
+            unit = fed.parse(fields[fed.file], self.plan)
+            return unit, None if unit.chunk is None else work(fed, unit.chunk)
 
         feed = self.source.feed(
             all_in_one,
@@ -100,11 +111,11 @@ class FirstPass:
         )
         jobs = available_cpus()
         with feed, ThreadPoolExecutor(jobs, thread_name_prefix="fit") as pool:
-            for fed, unit in ordered_map(pool, parse, feed, max_in_flight=jobs + 1):
-                if unit.chunk is None:
+            for fed, (unit, found) in ordered_map(pool, parse, feed, max_in_flight=jobs + 1):
+                if unit.error is not None or found is None:
                     assert unit.error is not None
                     raise self.source.located(fed.file, unit.error) from unit.error
-                yield fed, unit.chunk
+                yield found
 
     def sampled(self) -> Iterator[Unit]:
         """Rows from all over the source; of those that cannot be kept the conversion will tell."""

@@ -102,7 +102,8 @@ def fit(
         types,
         columns if training is None else training.columns,
         why="statistics of all rows take",
-        hint="convert a file, or give the values: --fill COL=VALUE, --bin COL=1,10,100, or "
+        hint="convert a file, or a dataset that the pipe was converted to; or give the values: "
+        "--fill COL=VALUE, --bin COL=1,10,100, "
         "--stats-from DIR",
         split=None if training is None else training.rule,
         from_sample=from_sample,

@@ -65,7 +65,7 @@ DEFINITIONS = Kind(
 NEW_NAMES = Kind(
     "COL=NAME",
     "Mapping[str, str]",
-    lambda text: parse_pair(text, "COL=NAME", "oldbalanceOrig=balance"),
+    lambda text: parse_pair(text, "COL=NAME", "oldbalanceOrg=balance"),
     accept_mapping(accept_text),
     collect=unique_pairs,
     note="; repeatable",
@@ -121,7 +121,8 @@ def _accept_fill(value: Any) -> str:
     if accept_text(value) == "ffill":
         raise UsageError(
             "--fill: a row does not know the row before it, so ffill is not possible",
-            hint="--fill takes a value, mean, median, mode and zero",
+            hint="--fill takes a value, mean, median, mode and zero; DuckDB fills forward: "
+            "last_value(COL ignore nulls) over (order by …), and its CSV goes into convert -",
         )
     return str(value)
 
@@ -339,7 +340,7 @@ def needs_statistics(options: ShapeOptions) -> bool:
     return bool(fills or bins or options.standardize or options.minmax or options.one_hot)
 
 
-def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
+def row_steps(options: ShapeOptions, joins: Steps = (), *, split_by: tuple[str, ...] = ()) -> Steps:
     """The steps on rows that follow from options alone, in order: names, new columns, filters.
 
     What a condition reads is computed of all rows, everything else of those that are kept.
@@ -347,8 +348,9 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     Args:
         options: What is asked for.
         joins: The steps of `--join`, which need the columns of the source and of the tables.
+        split_by: Columns that rows are split by, and that are not kept.
     """
-    from bigdata_cli.transforms.steps import Derive, Rename, Where
+    from bigdata_cli.transforms.steps import Derive, Rename, SplitBy, Where
 
     steps: list[Any] = []
     if options.rename:
@@ -356,6 +358,8 @@ def row_steps(options: ShapeOptions, joins: Steps = ()) -> Steps:
     steps += joins
     steps += [Derive(name=name, expression=text) for name, text in options.derive.items()]
     steps += [Where(expression=text) for text in options.where]
+    if split_by:
+        steps.append(SplitBy(columns=split_by))
     if options.keep != "first" and not options.dedup:
         raise UsageError("--keep goes with --dedup", hint=f"--dedup '*' --keep {options.keep}")
     return tuple(steps)

@@ -95,8 +95,8 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
     def recipe(self) -> Recipe:
         """The steps to repeat; raises JsonError where they are none."""
         entry = read_entry(self.transforms) if self.transforms else Entry((), ())
-        chosen = [step for step in entry.steps if step.is_of_source]
-        steps = tuple(step for step in entry.steps if step not in chosen)
+        steps = tuple(step for step in entry.steps if not step.is_of_source)
+        chosen = [step for step in entry.steps if step.is_of_source and not step.keeps_all]
         read = {state.name: state.dtype for state in entry.inputs}
         columns = tuple(dict.fromkeys([*_passed(steps, self.schema.names), *read]))
         return Recipe(applicable(steps, columns), columns, read, chosen[0] if chosen else None)

@@ -26,6 +26,11 @@ def sampler(share: float, seed: int) -> Callable[[Rows], pa.Array]:
     return compute
 
 
+def keep_all(rows: Rows) -> pa.Array:
+    """Keeps each row."""
+    return array_of(np.ones(rows.n_rows, bool))
+
+
 def mixed(values: np.ndarray, seed: int) -> np.ndarray:
     """A hash of integers, uint64 (n,): SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), twice."""
     with np.errstate(over="ignore"):

@@ -29,6 +29,7 @@ def shaped(
     joins: Steps = (),
     split: HashSplit | None = None,
     from_sample: bool = False,
+    split_by: tuple[str, ...] = (),
     is_kept: Callable[[str], bool] = lambda name: True,
     disk_limit_bytes: int | None = None,
 ) -> RowSource:
@@ -44,6 +45,7 @@ def shaped(
         skip_bad_rows: Whether those passes leave out records that cannot be kept.
         joins: Their steps of `--join`, as `joined_tables` gives them.
         split: Statistics are those of the split for training by this rule; None for all rows.
+        split_by: Columns that rows are split by, and that are not kept.
         from_sample: Statistics are those of a sample: an estimate, in place of passes.
         is_kept: Of a column, whether it is to be one of the dataset.
         disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
@@ -53,14 +55,14 @@ def shaped(
         DataError: A record cannot be kept.
         BudgetError: What the steps take of the disk does not fit.
     """
-    if not given_options(options):
+    if not given_options(options) and not split_by:
         return source
     if options.stats_from is not None and not needs_statistics(options):
         raise UsageError(
             "--stats-from: no step needs statistics of all rows",
             hint="--fill COL=mean, --standardize, --minmax, --one-hot, --bin COL=quantiles:N do",
         )
-    steps = row_steps(options, joins)
+    steps = row_steps(options, joins, split_by=split_by)
     from bigdata_cli.transforms.column_steps import ColumnSteps
     from bigdata_cli.transforms.row_selections import RowSelections
     from bigdata_cli.transforms.source import ShapedSource

@@ -186,7 +186,11 @@ class ShapedSource(WrappedSource):
 
         What these leave of a sample may be too few rows to show anything.
         """
-        steps = tuple(step for step in self.steps if not (step.filters and step.is_of_source))
+        steps = tuple(
+            step
+            for step in self.steps
+            if step.keeps_all or not (step.filters and step.is_of_source)
+        )
         return self if steps == self.steps else replace(self, steps=steps)
 
     def _selected(self, n_rows: int, *, but: type[Step] | None = None) -> int:

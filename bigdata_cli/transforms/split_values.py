@@ -1,7 +1,8 @@
-"""By which values rows are split where steps learn from the split for training.
+"""By which values rows are split where that does not follow from the columns of the dataset.
 
-What a step is fitted to follows from the split then, so the split cannot follow from what the step
-makes: rows are split by the values before all steps on columns.
+Where steps learn from the split for training, what a step is fitted to follows from the split, so
+the split cannot follow from what the step makes: rows are split by the values before all steps on
+columns. So they are where they are split by a column that is not kept.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def split_before_fit(
     columns: Collection[str] | None,
     drop: Collection[str],
 ) -> HashSplit | None:
-    """The rule by the values before steps on columns; None where no step learns from a split.
+    """The rule by the values before steps on columns; None where those after them will do.
 
     Args:
         splits: The splits.
@@ -42,21 +43,25 @@ def split_before_fit(
         UsageError: A column of `--split-by` is not there then, or the splits have to be found by
             a pass over the rows that follow from them.
     """
-    if splits.split is None or not needs_statistics(shape) or shape.stats_from is not None:
+    if splits.split is None:
+        return None
+    dropped = dropped_keys(splits, columns, drop)
+    learns = needs_statistics(shape) and shape.stats_from is None
+    if not learns and not dropped:
         return None
     for flag, is_given in (
         ("--split-order", splits.split_order),
         ("--split-time", splits.split_time is not None),
         ("--stratify", shape.stratify is not None),
     ):
-        if is_given:
+        if learns and is_given:
             raise UsageError(
                 f"{flag} does not go with steps that learn from the rows for training",
                 hint="--stats-from DIR takes what they learn from the dataset of these rows alone",
             )
     from bigdata_cli.transforms.program import outline  # which loads what a plain one does not need
 
-    steps = row_steps(shape, joins)
+    steps = row_steps(shape, joins, split_by=dropped)
     before = outline(steps, names).names if steps else names
     for name in splits.split_by:
         if name not in before:
@@ -65,6 +70,19 @@ def split_before_fit(
             )
     counting = [name for name in before if _is_kept(name, shape, columns, drop)]
     return HashSplit.of(splits, counting, seed=shape.seed, n_steps=len(steps))
+
+
+def dropped_keys(
+    splits: SplitOptions, columns: Collection[str] | None, drop: Collection[str]
+) -> tuple[str, ...]:
+    """The columns of `--split-by` that are not kept; columns, drop: see `split_before_fit`."""
+    if splits.split is None:
+        return ()
+    return tuple(
+        name
+        for name in splits.split_by
+        if name in drop or (columns is not None and name not in columns)
+    )
 
 
 def _is_kept(

@@ -20,6 +20,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.
         counts_unmatched: It says which rows it has found something for, and the others are counted.
         counts_unknown: Values that it makes null are counted, as they are not known.
         is_of_source: It says which rows of one source are kept, and nothing of those of another.
+        keeps_all: It keeps all rows, and is there for what it reads.
     """
 
     filters: ClassVar[bool] = False
@@ -27,6 +28,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag=str.
     counts_unmatched: ClassVar[bool] = False
     counts_unknown: ClassVar[bool] = False
     is_of_source: ClassVar[bool] = False
+    keeps_all: ClassVar[bool] = False
 
     def reads(self, names: Sequence[str]) -> frozenset[str]:
         """Which of the columns it reads; raises UsageError for one that is not there."""

@@ -84,6 +84,28 @@ class Rename(Step, frozen=True, kw_only=True):
         return after
 
 
+class SplitBy(Step, frozen=True, kw_only=True):
+    """Has columns read by which rows are split, and which the dataset need not have."""
+
+    filters: ClassVar[bool] = True
+    is_of_source: ClassVar[bool] = True
+    keeps_all: ClassVar[bool] = True
+    columns: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+    def reads(self, names: Sequence[str]) -> frozenset[str]:
+        for name in self.columns:
+            if name not in names:
+                raise UsageError(
+                    f'--split-by: there is no column "{name}"', hint=did_you_mean(name, names)
+                )
+        return frozenset(self.columns)
+
+    def computed(self, types: Mapping[str, str]) -> tuple[Computed, ...]:
+        from bigdata_cli.transforms.sampling import keep_all
+
+        return (Computed("--split-by", "bool", keep_all),)
+
+
 class Sample(Step, frozen=True, kw_only=True):
     """Keeps each row with a probability, by a seeded hash of its place in the source."""
 
@@ -105,5 +127,5 @@ class Sample(Step, frozen=True, kw_only=True):
         return (Computed("--sample", "bool", sampler(self.share, self.seed)),)
 
 
-AnyStep = Where | Derive | Rename | Sample | Join | AnySelection | AnyColumnStep
+AnyStep = Where | Derive | Rename | SplitBy | Sample | Join | AnySelection | AnyColumnStep
 Steps = tuple[AnyStep, ...]

@@ -1,19 +1,21 @@
-"""All checks of a dataset, one after the other; those of its shards in threads."""
+"""All checks of a dataset, one after the other; those of its shards on the workers of an engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from bigdata_cli.dataset import Dataset, dataset_folder
-from bigdata_cli.dataset.manifest import Manifest, ShardEntry
+from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import (
     Seal,
     load_manifest,
     manifest_file,
     read_manifest_bytes,
 )
+from bigdata_cli.engines.base import Task
+from bigdata_cli.engines.registry import make_engine
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
@@ -21,7 +23,7 @@ from bigdata_cli.url import Place
 from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
 from bigdata_cli.verification.options import VerifyOptions
 from bigdata_cli.verification.report import Finding, VerifyProgress, VerifyReport
-from bigdata_cli.verification.shards import ShardCheck, check_file, check_shard
+from bigdata_cli.verification.shards import ShardCheck, check_file, check_on_worker
 
 ProgressListener = Callable[[VerifyProgress], None]
 
@@ -44,16 +46,16 @@ def run(
         findings += opened.findings
     if seal is not Seal.INTACT:
         findings.append(Finding(file=dataset.manifest_name, what=f"was changed: {seal.value}"))
-    rows = n_bytes = 0
-    damaged = set()
-    for index, checked in enumerate(_checked_shards(dataset, jobs)):
-        findings += checked.findings
-        if checked.findings:
-            damaged.add(index)
+    n_bytes = rows = 0
+    found: dict[int, ShardCheck] = {}
+    for checked in _checked_shards(dataset, options, jobs):
+        found[checked.index] = checked
         rows += checked.rows
         n_bytes += checked.bytes
         if progress is not None:
             progress(VerifyProgress(bytes_done=n_bytes, bytes_total=manifest.bytes, rows=rows))
+    findings += [finding for index in sorted(found) for finding in found[index].findings]
+    damaged = {index for index, checked in found.items() if checked.findings}
     for sidecar in manifest.sidecars:
         findings += check_file(store, sidecar)
     findings += check_rejects(dataset)
@@ -94,14 +96,18 @@ def _manifest(folder: Place) -> tuple[Manifest, Seal]:
     return manifest, seal
 
 
-def _checked_shards(dataset: Dataset, jobs: int) -> Iterator[ShardCheck]:
-    """What the checks of each shard gave, in order."""
-    with ThreadPoolExecutor(jobs, thread_name_prefix="verify") as pool:
-
-        def check(shard: ShardEntry) -> ShardCheck:
-            return check_shard(dataset, shard)
-
-        try:
-            yield from pool.map(check, dataset.shards)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _checked_shards(dataset: Dataset, options: VerifyOptions, jobs: int) -> Iterator[ShardCheck]:
+    """What the checks of each shard gave, as they end."""
+    workers = options.workers
+    engine = make_engine(
+        workers.engine,
+        jobs,
+        scheduler=workers.address,
+        n_workers=options.jobs,
+        modules=(check_on_worker.__module__, type(dataset.format).__module__),
+    )
+    tasks = (Task(index, dataset) for index in range(len(dataset.shards)))
+    with engine, closing(engine.map(check_on_worker, tasks, units_per_shard=1)) as events:
+        for event in events:
+            if isinstance(event, ShardCheck):
+                yield event

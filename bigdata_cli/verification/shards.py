@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bigdata_cli.checksum import FileEntry, algorithm_name, read_checksum
 from bigdata_cli.dataset import Dataset
-from bigdata_cli.dataset.manifest import ShardEntry
+from bigdata_cli.engines.base import AllSubmitted, Worker
 from bigdata_cli.errors import BigdataError
 from bigdata_cli.io.store import Store
 from bigdata_cli.verification.report import Finding
@@ -15,19 +15,34 @@ from bigdata_cli.verification.report import Finding
 
 @dataclass(frozen=True, kw_only=True)
 class ShardCheck:
-    """What was found in a shard. rows: 0 where it cannot be read; bytes: by the manifest."""
+    """What was found in a shard.
 
+    index: of the shard. rows: 0 where it cannot be read. bytes: by the manifest.
+    """
+
+    index: int
     findings: tuple[Finding, ...]
     rows: int
     bytes: int
 
 
-def check_shard(dataset: Dataset, shard: ShardEntry) -> ShardCheck:
+def check_on_worker(
+    index: int, dataset: Dataset, worker: Worker
+) -> Iterator[AllSubmitted | ShardCheck]:
+    """The work of an engine on one shard; its only event is what was found."""
+    worker.check()
+    checking = worker.pool.submit(check_shard, dataset, index)
+    yield AllSubmitted()
+    yield checking.result()
+
+
+def check_shard(dataset: Dataset, index: int) -> ShardCheck:
     """Check the files of a shard, its rows and its columns."""
+    shard = dataset.shards[index]
     findings = [finding for file in shard.files for finding in check_file(dataset.store, file)]
     rows = 0
     if findings:  # what is not what was written is not given to the libraries of the formats
-        return ShardCheck(findings=tuple(findings), rows=0, bytes=shard.bytes)
+        return ShardCheck(index=index, findings=tuple(findings), rows=0, bytes=shard.bytes)
     try:
         names, storage = shard.file_names, dataset.storage
         promised = dataset.format.check_schema(dataset.store, names, dataset.schema, storage)
@@ -45,7 +60,7 @@ def check_shard(dataset: Dataset, shard: ShardEntry) -> ShardCheck:
     except Exception as error:  # a library may say anything of a damaged file
         what = f"cannot be read: {type(error).__name__}: {error}"
         findings.append(Finding(file=shard.file_names[0], what=what))
-    return ShardCheck(findings=tuple(findings), rows=rows, bytes=shard.bytes)
+    return ShardCheck(index=index, findings=tuple(findings), rows=rows, bytes=shard.bytes)
 
 
 def check_file(store: Store, entry: FileEntry) -> Iterator[Finding]:

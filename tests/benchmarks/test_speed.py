@@ -7,13 +7,17 @@ import math
 import re
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks import install
 from benchmarks.commands import LAYOUTS, Comparison, Group, Target, convert, peer
 from benchmarks.figures import figures, geometric_mean, parquet_means
 from benchmarks.report import summary, write_report
+from benchmarks.shapes import make_shape
 from benchmarks.speed import SpeedOptions, main, measure
 from benchmarks.suites import CSV_SHAPES, DOMAIN_SHAPES, groups
+from benchmarks.suites_shaping import shaping, splits
+from bigdata_cli.cli import main as cli
 
 TINY = 200_000
 GROUPS = list(groups(sizes=(1_000_000, 2_000_000)))
@@ -216,3 +220,14 @@ def test_an_installation_is_the_package_and_what_it_requires():
     assert "tensorflow" not in found
     assert found["pyarrow"] > 50_000_000
     assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+@pytest.mark.parametrize("group", [shaping(TINY), splits("clicks", TINY)], ids=lambda one: one.name)
+def test_commands_that_shape_rows_write_all_of_them(group, tmp_path):
+    source = make_shape(group.kind, "20000rows", tmp_path / "rows.csv")
+    for number, command in enumerate(group.commands):
+        places = {"{source}": str(source), "{output}": str(tmp_path / f"out-{number}")}
+        words = [places.get(word, word) for word in command.arguments]
+        result = CliRunner().invoke(cli, words)
+        assert result.exit_code == 0, f"{command.label}: {result.output}"
+        assert json.loads(result.stdout)["rows"] == 20_000

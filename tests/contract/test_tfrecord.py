@@ -360,13 +360,43 @@ def test_tensorflow_datasets_reads_the_folder(layout: str, tmp_path: Path) -> No
         assert [row["i"].tolist() for row in rows] == [[1, 0], [-2, 7], [3, 0]]
         assert [row["i.valid"].tolist() for row in rows] == [[1, 0], [], [1, 0]]
     assert [row["label"] for row in rows] == [1, 0, 1]
+    pairs = list(tfds.as_numpy(builder.as_dataset(split="train", as_supervised=True)))
+    assert [label for _, label in pairs] == [1, 0, 1]
+    assert all(set(features) == set(rows[0]) - {"label"} for features, _ in pairs)
+
+
+def test_names_of_any_kind_in_tensorflow_datasets(tmp_path: Path) -> None:
+    """A slash stands for nesting there."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    table, schema = table_of(
+        {
+            "fare/total": ("int8", [1, 2]),
+            "fare/tip": ("float32", [0.5, 0.25]),
+            "é %20 {x}": ("text", ["a", "b"]),
+            "is it?": ("bool", [True, False]),
+        }
+    )
+    options = StorageOptions(layout="rows", label="is it?")
+    path = write_shard(tmp_path, table, schema, options)
+    manifest = manifest_of(schema, table, options, path)
+    for name, content in TfrecordFormat().sidecars(manifest).items():
+        (tmp_path / name).write_text(content)
+    dataset = tfds.builder_from_directory(str(tmp_path)).as_dataset(
+        split="train", as_supervised=True
+    )
+    features, labels = zip(*tfds.as_numpy(dataset), strict=True)
+    assert labels == (1, 0)
+    assert [one["fare"]["total"] for one in features] == [1, 2]
+    assert [one["fare"]["tip"] for one in features] == [0.5, 0.25]
+    assert [one["é %20 {x}"] for one in features] == [b"a", b"b"]
 
 
 def test_sidecars_only_where_tensorflow_datasets_can_read(tmp_path: Path) -> None:
-    table, schema = table_of({"a/b": ("int8", [1])})
-    path = write_shard(tmp_path, table, schema, StorageOptions(layout="rows"))
     form = TfrecordFormat()
-    assert form.sidecars(manifest_of(schema, table, StorageOptions(layout="rows"), path)) == {}
+    for names in (["a//b"], ["/a"], ["a", "a/b"], ["a/b", "a"]):
+        table, schema = table_of({name: ("int8", [1]) for name in names})
+        path = write_shard(tmp_path, table, schema, StorageOptions(layout="rows"))
+        assert form.sidecars(manifest_of(schema, table, StorageOptions(layout="rows"), path)) == {}
     plain, plain_schema = table_of({"a": ("int8", [1])})
     for options in (
         StorageOptions(layout="block"),

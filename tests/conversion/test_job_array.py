@@ -313,8 +313,8 @@ def test_a_request_reads_back_as_the_options_it_was_made_of(tmp_path: Path) -> N
         ConvertOptions,
         {
             "to": "npy", "label": "a", "shard_size": "20MB", "split": {"b": 0.5, "a": 0.5},
-            "split_by": ["a"], "types": {"a": "text", "b*": "int8"}, "columns": ["b", "a"],
-            "schema": tmp_path / "schema.json", "float_mode": "32", "rename": {"x": "b"},
+            "split_by": ["a"], "type": {"a": "text", "b*": "int8"}, "columns": ["b", "a"],
+            "schema": tmp_path / "schema.json", "float": "32", "rename": {"x": "b"},
             "derive": {"c": "a + 1"}, "where": ["a > 1", "b is not null"], "sample": "100rows",
             "fill": {"a": "mean"}, "hash": {"b": 7}, "null": ["-", "?"], "header": False,
             "names": ["a", "b"], "date_format": ["d=%d %b, %Y"], "on_bad_row": "skip",

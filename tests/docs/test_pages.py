@@ -38,6 +38,11 @@ def test_every_block_of_the_page_on_training_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "training.md", tmp_path) == {"sh", "python"}
 
 
+@pytest.mark.slow
+def test_every_recipe_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "recipes.md", tmp_path) == {"sh", "python"}
+
+
 def test_every_block_of_the_page_on_predict_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "predict.md", tmp_path) == {"sh", "python"}
 
@@ -74,6 +79,10 @@ def test_every_block_of_the_page_on_rows_out_again_runs(tmp_path):
 
 def test_every_block_of_the_page_on_addresses_runs(tmp_path):
     assert run_blocks(ROOT / "docs" / "urls.md", tmp_path) == {"sh", "python"}
+
+
+def test_every_block_of_the_page_on_the_format_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "format.md", tmp_path) == {"sh", "python"}
 
 
 def test_every_block_of_the_page_on_other_tools_runs(tmp_path):

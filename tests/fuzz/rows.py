@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.repeated.row_keys import row_keys
 from bigdata_cli.transforms.repeated.runs import KeyRuns
 from bigdata_cli.types.state import ColumnState
+from bigdata_cli.types.statistics import ColumnStatistics
+from bigdata_cli.types.summary import Summary, modes_of
 from tests.fuzz import mutated, target
 from tests.fuzz.blocks import parse_by
 from tests.fuzz.tables import PIECES, generated_table
@@ -59,17 +63,42 @@ def split_rows(chance: random.Random) -> int:
 def _check_division(divided: Chunk, whole: Chunk, rule: HashSplit, data: bytes) -> None:
     """The rows of each split are those of the whole batch, and its statistics are theirs."""
     assert divided.splits.tolist() == rule.assign(whole.hashes).tolist()
+    dtypes = [state.dtype for state in divided.columns]
+    modes = modes_of(dtypes)
     for place, (batch, results) in enumerate(divided.divided):
         batch.validate(full=True)
         expected = whole.batch.filter(pa.array(divided.splits == place))
         assert batch.num_rows == expected.num_rows, data
-        for index, (found, column) in enumerate(zip(batch, expected, strict=True)):
-            assert _plain(found) == _plain(column), (data, place, index)
-            assert results["n_nulls"][index] == column.null_count, (data, place, index)
-            if pa.types.is_signed_integer(column.type) and column.null_count < len(column):
-                low, high = pc.min_max(column).as_py().values()
-                assert results["low"][index].view(np.int64) == low, (data, place, index)
-                assert results["high"][index].view(np.int64) == high, (data, place, index)
+        statistics = Summary(results, modes, batch.num_rows).statistics(dtypes)
+        for index, column in enumerate(expected):
+            assert _plain(batch.column(index)) == _plain(column), (data, place, index)
+            _check_statistics(statistics[index], column, (data, place, index))
+
+
+def _check_statistics(found: ColumnStatistics, column: pa.Array, case: object) -> None:
+    """What is known of values is what Python makes of them."""
+    values = column.drop_null().to_pylist() if not pa.types.is_temporal(column.type) else []
+    assert found.nulls == column.null_count, case
+    if pa.types.is_string(column.type) or pa.types.is_dictionary(column.type):
+        sizes = [len(value.encode()) for value in values]
+        assert (found.text_bytes, found.max_text_bytes) == (sum(sizes), max(sizes, default=0)), case
+        return
+    if pa.types.is_integer(column.type) and values:
+        assert (found.minimum, found.maximum) == (min(values), max(values)), case
+    finite = [Fraction(value) for value in values if math.isfinite(value)]
+    assert found.infinite == len(values) - len(finite), case
+    if not finite:
+        assert found.mean is None, case
+        return
+    # The statistics of a column of float32 are those of its decimals.
+    exactness = 1e-6 if pa.types.is_float32(column.type) else 1e-12
+    mean = sum(finite) / len(finite)
+    largest = float(max(map(abs, finite)))
+    assert math.isclose(found.mean, mean, rel_tol=exactness, abs_tol=exactness * largest), case
+    m2 = float(sum((value - mean) ** 2 for value in finite))
+    assert math.isclose(
+        found.m2, m2, rel_tol=1e3 * exactness, abs_tol=exactness * largest**2 * len(finite)
+    ), case
 
 
 def _plain(array: pa.Array) -> list[str]:

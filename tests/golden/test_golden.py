@@ -12,7 +12,7 @@ from bigdata_cli import open_dataset
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError
-from bigdata_cli.options import request_of
+from bigdata_cli.options import options_of, request_of
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.csv"))
@@ -33,6 +33,7 @@ def test_a_golden_file(name, tmp_path):
     expected = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     source, output = FOLDER / f"{name}.csv", tmp_path / "out"
     given = {"to": "parquet", "output": output, **expected.get("options", {})}
+    assert given.keys() <= {one.argument for one in options_of(ConvertOptions)}
     options = request_of(ConvertOptions, given)  # so that messages name flags
     if "error" in expected:
         with pytest.raises(BigdataError) as caught:

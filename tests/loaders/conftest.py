@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         few = getattr(getattr(item, "cls", None), "few_cases", False)
         case = getattr(item, "callspec", None)
-        if few and case is not None and "stored" in case.params:
-            if "-".join(case.params["stored"]) not in FEW:
-                item.add_marker(pytest.mark.slow)
+        layouts = [case.params[n] for n in ("stored", "logs") if n in case.params] if case else []
+        if few and any("-".join(layout) not in FEW for layout in layouts):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", params=CASES, ids="-".join)

@@ -119,7 +119,52 @@ def test_torch_with_workers_and_a_state(datasets: list[Dataset]) -> None:
     assert ids(DataLoader(again, batch_size=None, num_workers=2)) == rest
 
 
+def test_tensorflow(datasets: list[Dataset]) -> None:
+    def make(**options: Any) -> Any:
+        return mix(datasets, weights=[0.7, 0.3]).to_tf(50, seed=2, **options)
+
+    wanted = mix(datasets, weights=[0.7, 0.3]).to_numpy_batches(50, seed=2)
+    epochs = [ids(wanted) for _ in range(2)]
+    batches = make()
+    assert [ids(batches) for _ in range(2)] == epochs
+    assert batches.cardinality() == len(epochs[0])
+    assert ids(make(start=(1, 7))) == epochs[1][7:]
+
+
+@pytest.mark.parametrize("weights", [None, [0.7, 0.3]])
+def test_normalized_by_the_whole_mixture(tmp_path: Path, weights: list[float] | None) -> None:
+    random = np.random.default_rng(0)
+    pair = []
+    for place, (mean, std) in enumerate([(0, 1), (50, 5)]):
+        x = random.normal(mean, std, 20_000)
+        nulls = (np.arange(20_000) % 10 == 0) & (place == 0)
+        extra = {"x": pa.array(x, mask=nulls), "constant": pa.array(np.full(20_000, place / 2))}
+        pair.append(written(tmp_path / str(place), np.arange(20_000), **extra))
+    stream = mix(pair, weights=weights).to_numpy_batches(
+        1_000, normalize=True, label_dtype="float32"
+    )
+    X = np.concatenate([X for X, _ in stream])
+    assert X.shape[1] == 4  # and where x is null
+    assert not X[X[:, 3] == 1, 1].any()
+    known = X[X[:, 3] == 0]
+    # the nulls are of one dataset, whose share of the values that are there is less
+    np.testing.assert_allclose(known[:, 1].mean(), 0, atol=0.08)
+    np.testing.assert_allclose(known[:, 1].std(), 1, atol=0.08)
+    np.testing.assert_allclose(X[:, 2].mean(), 0, atol=0.05)
+    np.testing.assert_allclose(X[:, 2].std(), 1, atol=0.05)
+    (torch_X, _), *_ = mix(pair, weights=weights).to_torch(1_000, normalize=True)
+    np.testing.assert_array_equal(torch_X, X[:1_000])
+
+
 class TestRefused:
+    def test_features_that_only_one_has(self, tmp_path: Path) -> None:
+        values = pa.array([1.0] * 20), pa.array([None] * 20, pa.float64())
+        pair = [written(tmp_path / str(n), np.arange(20), z=z) for n, z in enumerate(values)]
+        with pytest.raises(UsageError, match='only one of them has a feature "z"'):
+            mix(pair).to_numpy_batches(10, normalize=True)
+        with pytest.raises(UsageError, match="normalize gives float32"):
+            mix(pair).to_tf(10, normalize=True, dtype=None)
+
     def test_other_columns(self, datasets: list[Dataset], tmp_path: Path) -> None:
         more = written(tmp_path / "d", np.arange(9), extra=pa.array(np.arange(9.0)))
         with pytest.raises(UsageError, match='only one of them has the column "extra"'):

@@ -251,7 +251,7 @@ def _draw_columns(options: dict[str, Any], numbers: random.Random, layout: str |
     }
     options |= {name: value for name, value in steps.items() if numbers.random() < 0.15}
     if numbers.random() < 0.2:
-        options["float_mode"] = numbers.choice(("32", "64"))
+        options["float"] = numbers.choice(("32", "64"))
     drop = {name for name in ("word", "flag", "day", "price") if numbers.random() < 0.1}
     if layout in _NUMBERS_ALONE:
         drop |= {"day"} | ({"word"} - options.get("hash", {}).keys())

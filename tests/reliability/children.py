@@ -148,7 +148,7 @@ def contents(folder: Path) -> dict[str, Any]:
         if path.suffix == ".h5":
             found[path.name] = _values(path)
         elif path.name in MANIFEST_NAMES:
-            found["manifest"] = _manifest(folder)
+            found["_manifest"] = _manifest(folder)
         elif path.is_dir() and "=" in path.name:
             assert any(path.iterdir())  # its files have their own names
         elif path.name != "_lock":  # of a process that died when all was done

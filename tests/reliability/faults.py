@@ -141,7 +141,7 @@ class Sweep:
         }  # fmt: skip
         if self.request.get("layout") in _NUMBERS_ALONE:
             self.request["columns"] = ["id", "price", "late"]
-            self.request["types"] = {"late": "int64"}
+            self.request["type"] = {"late": "int64"}
         plain = {**self.request, "force": False, "repair": False}
         for other in self._scenario.before:
             answer = self._children.run(self._source, self.output, **{**plain, **other})

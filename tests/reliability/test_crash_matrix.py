@@ -178,7 +178,7 @@ SORTED: dict[str, Any] = {
 def test_killed_while_rows_are_reordered(order, form, children, source, tmp_path):
     source = compressed(source) if form == "stream" else source
     expected, steps = straight_run(children, source, tmp_path / "straight", order)
-    assert expected["manifest"]["order"] == ("sorted" if order is SORTED else "shuffled")
+    assert expected["_manifest"]["order"] == ("sorted" if order is SORTED else "shuffled")
     for step in chosen_steps(steps, 2 * KILLS, form):
         output = tmp_path / "out"
         kill_and_go_on(children, source, output, order, die_at=step)
@@ -204,7 +204,7 @@ def test_a_shuffle_goes_on_within_each_of_its_steps(children, source, tmp_path):
 def test_killed_at_every_step_of_a_shuffle(form, children, source, tmp_path):
     source = compressed(source) if form == "stream" else source
     expected, steps = straight_run(children, source, tmp_path / "straight", SHUFFLED)
-    assert expected["manifest"]["order"] == "shuffled"
+    assert expected["_manifest"]["order"] == "shuffled"
     for step in range(1, len(steps) + 1):
         output = tmp_path / "out"
         kill_and_go_on(children, source, output, SHUFFLED, die_at=step)

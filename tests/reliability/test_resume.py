@@ -105,8 +105,8 @@ def test_records_that_were_set_aside_are_checked_too(children, source, output, s
     ("changed", "told"),
     [
         ({"drop": ["when"]}, "--drop is when, and was not given"),
-        ({"float_mode": "32"}, "--float is 32, and was auto"),
-        ({"types": {"id": "int64"}}, "--type is id=int64, and was not given"),
+        ({"float": "32"}, "--float is 32, and was auto"),
+        ({"type": {"id": "int64"}}, "--type is id=int64, and was not given"),
         ({"shards": 7}, "--shards is 7, and was 6"),
         ({"on_bad_row": "error"}, "--on-bad-row is error, and was skip"),
     ],
@@ -140,7 +140,7 @@ def test_tables_are_those_that_it_was_begun_with(children, source, tmp_path):
     little, much = {"memory_limit": 350_000_000}, {"memory_limit": 1_000_000_000}
     assert children.run(path, tmp_path / "straight", **options, **little)["status"] == 0
     written = contents(tmp_path / "straight")
-    made = written["manifest"]
+    made = written["_manifest"]
     assert made["options"]["table_bytes"] == (64 << 20) // 6
     for before, after in ((little, much), (much, little)):
         output = begin(children, path, tmp_path / str(before["memory_limit"]), **options, **before)
@@ -312,7 +312,7 @@ def test_repair_is_of_the_same_conversion(children, source, tmp_path):
     output = tmp_path / "out"
     assert "holds no dataset" in children.run(source, output, repair=True)["message"]
     children.run(source, output, **OPTIONS)
-    for changed in ({"drop": ["when"]}, {"shards": 5}, {"float_mode": "64"}):
+    for changed in ({"drop": ["when"]}, {"shards": 5}, {"float": "64"}):
         answer = children.run(source, output, repair=True, **{**OPTIONS, **changed})
         assert "was made otherwise" in answer["message"]
     assert children.run(source, output, repair=True, **OPTIONS)["resumed"] == 6

@@ -83,7 +83,7 @@ def test_every_dialect_and_every_type(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids="-".join)
 def test_every_layout(source: Path, tmp_path: Path, layout: tuple[str, str]) -> None:
-    for options in ({}, {"float_mode": "32", "types": {"id": "int64", "kind": "category"}}):
+    for options in ({}, {"float": "32", "type": {"id": "int64", "kind": "category"}}):
         folder = converted(source, tmp_path / "out", layout, force=True, **options)
         report = verify(folder, source=source, jobs=2)
         assert told(report) == []
@@ -235,7 +235,7 @@ def test_a_pipe_and_a_file_of_the_same(source: Path, tmp_path: Path, text: str) 
 def test_rejected_rows_are_accounted_for(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_text('a,b\n1,x\n2\n3,"y\n\n4,z\nfive,"1\n2"\n6,w"\n7,"q"r\n8,v\n9,u\n10,t\n')
-    options = {"on_bad_row": "skip", "types": {"a": "int8"}}
+    options = {"on_bad_row": "skip", "type": {"a": "int8"}}
     convert(source, to="npy", output=tmp_path / "out", **options)
     assert told(verify(tmp_path / "out", source=source)) == []
     rejects = tmp_path / "out" / "rejects.csv"
@@ -255,7 +255,7 @@ def test_a_reject_of_a_table(tmp_path: Path) -> None:
     import pyarrow as pa
 
     pq.write_table(pa.table({"a": ["1", "x", "3", "y", "5"]}), tmp_path / "a.parquet")
-    options = {"on_bad_row": "skip", "types": {"a": "int8"}, "shards": 2}
+    options = {"on_bad_row": "skip", "type": {"a": "int8"}, "shards": 2}
     convert(tmp_path / "a.parquet", to="hdf5", output=tmp_path / "out", **options)
     report = verify(tmp_path / "out", source=tmp_path / "a.parquet")
     assert (told(report), report.compared_rows) == ([], 3)

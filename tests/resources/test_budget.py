@@ -77,7 +77,7 @@ NARROW = Work(unit_bytes=4 << 20, scratch_share=2.0, chunk_share=1.5, table_byte
 
 
 def test_processes_stay_below_the_limit_together_and_are_fewer_where_it_is_low() -> None:
-    cuts = [plan_processes(limit * MB, NARROW, jobs=4) for limit in range(400, 2_000, 100)]
+    cuts = [plan_processes(limit * MB, NARROW, jobs=4) for limit in range(430, 2_000, 100)]
     n_jobs = [cut.jobs for cut in cuts]
     assert n_jobs == sorted(n_jobs)
     assert (n_jobs[0], n_jobs[-1]) == (1, 4)
@@ -85,7 +85,7 @@ def test_processes_stay_below_the_limit_together_and_are_fewer_where_it_is_low()
         assert cut.jobs * 160 * MB < cut.expected_bytes <= cut.limit_bytes
 
 
-@pytest.mark.parametrize("limit", range(400 * MB, 1_600 * MB, 200 * MB))
+@pytest.mark.parametrize("limit", range(480 * MB, 1_600 * MB, 200 * MB))
 def test_processes_write_the_tables_of_threads(limit: int) -> None:
     threads = plan_budget(limit, NARROW, jobs=4)
     processes = plan_processes(limit, NARROW, jobs=4)

@@ -33,7 +33,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_an_error_or_set_aside(source: Path, tmp_path: Path, shape: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"to": "parquet", "types": {"a": "float32"}, **shape}
+    given: dict[str, Any] = {"to": "parquet", "type": {"a": "float32"}, **shape}
     with pytest.raises(DataError, match="lies beyond float32"):
         convert(source, output=tmp_path / "o", **given)
     report = convert(source, output=tmp_path / "o", on_bad_row="skip", **given)

@@ -136,7 +136,7 @@ def ragged(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("long_rows", ["cut", "join"])
 def test_every_way_through_a_source_gives_the_same_dataset(ragged, tmp_path, long_rows):
-    given = {"to": "parquet", "short_rows": "null", "long_rows": long_rows, "types": {}}
+    given = {"to": "parquet", "short_rows": "null", "long_rows": long_rows, "type": {}}
     tables, counted = [], []
     ways = [
         {"jobs": 1},

@@ -121,6 +121,7 @@ def test_dates_that_stay_text_are_mentioned(tmp_path, monkeypatch, source, call)
         "column \"when\" has dates that stay text: --date-format 'when=%d/%m/%Y'" in notes
         or 'column "when" has dates that stay text: date_format=["when=%d/%m/%Y"]' in notes
     )
+    assert any(note.startswith('column "at" has times that stay text: ') for note in notes)
 
 
 def test_both_orders_are_mentioned(tmp_path):

@@ -142,7 +142,6 @@ def test_without_steps_that_learn_the_split_is_as_it_was(source: Path, tmp_path:
     ("given", "words"),
     [
         ({"split_by": ["towns"]}, 'there is no column "towns"'),
-        ({"split_by": ["city"], "drop": ["city"]}, "of which no column is kept"),
     ],
 )
 def test_what_rows_cannot_be_split_by_is_said(

@@ -405,3 +405,54 @@ def test_a_table_is_split_as_the_text_of_its_rows(tmp_path):
         convert(source, to="arrow", output=tmp_path / str(place), shards=1, split=SPLIT)
         found.append(column(tmp_path / str(place), "n"))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"shuffle": True},
+        {"where": "n >= 0", "standardize": ["x"], "one_hot": ["kind"]},
+        {"columns": ["n", "x"]},
+        {"rename": {"user": "who"}, "split_by": ["who"], "drop": ["who"]},
+    ],
+    ids=["drop", "shuffle", "fit", "columns", "rename"],
+)
+@pytest.mark.parametrize("kind", ["file", "pipe", "parquet"])
+def test_rows_are_split_by_a_column_that_is_not_kept(kind, how, source, expected, tmp_path):
+    if kind == "pipe" and "standardize" in how:
+        pytest.skip("a pipe is read once, and these steps learn from all rows")
+    options = {"split": SPLIT, "split_by": ["user"], "shards": 2, **how}
+    if "columns" not in options:
+        options.setdefault("drop", ["user"])
+    place = as_kind(source, kind, tmp_path)
+    if kind == "pipe":
+        with piped(tmp_path / "users.csv", source.read_bytes()) as path:
+            convert(path, to="parquet", output=tmp_path / "out", **options)
+    else:
+        convert(place, to="parquet", output=tmp_path / "out", **options)
+        assert verify(tmp_path / "out", source=place).findings == ()
+    dataset = open_dataset(tmp_path / "out")
+    assert not {"user", "who"} & set(dataset.schema.names)
+    found = {name: sorted(numbers) for name, numbers in column(tmp_path / "out", "n").items()}
+    assert found == expected
+
+
+def test_a_column_that_is_not_kept_can_be_made(source, tmp_path):
+    convert(
+        source, to="parquet", output=tmp_path / "out", split=SPLIT,
+        derive={"group": "substring(user, 1, 2)"}, split_by=["group"], drop=["group"],
+    )  # fmt: skip
+    groups = [{user[:2] for user in users} for users in column(tmp_path / "out", "user").values()]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 10
+    convert(source, like=tmp_path / "out", output=tmp_path / "again")
+    again = open_dataset(tmp_path / "again")
+    assert (again.schema, again.rows) == (open_dataset(tmp_path / "out").schema, 3_000)
+
+
+def test_a_column_that_is_nowhere_splits_nothing(source, tmp_path):
+    for kept in ({"columns": ["n"]}, {"drop": ["n"]}):
+        with pytest.raises(UsageError, match='split_by: there is no column "usr"'):
+            convert(
+                source, to="parquet", output=tmp_path / "out", split=SPLIT, split_by=["usr"], **kept
+            )

@@ -164,8 +164,8 @@ def test_another_bag_is_not_mixed_in(
     ("changes", "message"),
     [
         ({"sample": None, "stratify": False}, "a sample of its own"),
-        ({"bag": 1}, "a bag of 1"),
-        ({"bag": 101}, "a bag of 101"),
+        ({"bag": 1}, "bag=1: it is at least 2"),
+        ({"bag": 101}, "bag=101: it is at least 2, up to 100"),
         ({"save": "m.keras"}, "a bag is a folder"),
         ({"save": "missing/bag"}, "no folder missing"),
         ({"label": "x"}, "stratify=True: .* is a number"),

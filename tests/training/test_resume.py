@@ -12,11 +12,13 @@ import pytest
 from bigdata_cli import train
 from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
+from bigdata_cli.training import stream as stream_module
 from bigdata_cli.training.bag import load_bag
 from bigdata_cli.training.course import TrainProgress
 from bigdata_cli.training.evaluate import evaluate
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import load_model
+from bigdata_cli.training.tree_model import load_trees, n_trees
 from tests.datasets import edited_manifest, write_dataset
 from tests.training.models import example_table
 
@@ -83,6 +85,80 @@ def test_an_interrupted_training_goes_on_from_the_last_epoch(
     quick(folder, path, resume=True)
     for resumed, uninterrupted in zip(variables(path), variables(whole), strict=True):
         np.testing.assert_array_equal(resumed, uninterrupted)
+
+
+def test_a_training_goes_on_within_an_epoch(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "WINDOW_BATCHES", 4)  # several windows in an epoch
+    path = tmp_path / "m.keras"
+
+    def interrupt(progress: TrainProgress) -> None:
+        if progress.epoch == 3 and progress.step > 2 * progress.expected_steps // 4 + 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        quick(folder, path, progress=interrupt, save_every=0)
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"{path} has 2 epochs and a part of the next")
+    state = load_model(path).state
+    assert (state["epochs"], state["windows"]) == (2, 1)
+    seen: list[TrainProgress] = []
+    report = quick(folder, path, resume=True, progress=seen.append)
+    assert (report.epochs, report.resumed_epochs) == (4, 2)
+    assert report.rows == report.trained_rows + report.held_out_rows
+    expected = variables(whole_of(folder, tmp_path))
+    for resumed, uninterrupted in zip(variables(path), expected, strict=True):
+        np.testing.assert_array_equal(resumed, uninterrupted)
+
+
+def whole_of(folder: Path, tmp_path: Path) -> Path:
+    """A training without an end in between, with the windows that there are now."""
+    path = tmp_path / "uninterrupted.keras"
+    quick(folder, path)
+    return path
+
+
+@pytest.mark.parametrize("model", ["xgboost", "lightgbm"])
+class TestTrees:
+    def boosted(self, folder: Path, model: str, path: Path, **options: Any) -> TrainReport:
+        return train(folder, label="fraud", model=model, save=path, **options)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("label", ["fraud", "grade", "price"])
+    def test_trees_go_on_as_if_they_had_never_ended(
+        self, folder: Path, model: str, tmp_path: Path, label: str
+    ) -> None:
+        options = {"label": label, "model": model, "balanced": label == "grade"}
+        whole = train(folder, trees=9, save=tmp_path / "w.trees", **options)
+        path = tmp_path / "m.trees"
+        train(folder, trees=4, save=path, **options)
+        report = train(folder, trees=9, save=path, resume=True, **options)
+        assert (report.trees, report.resumed_trees) == (9, 4)
+        assert report.held_out_loss == pytest.approx(whole.held_out_loss, rel=1e-6)
+        assert report.metric_value == pytest.approx(whole.metric_value, rel=1e-6)
+
+    def test_trees_are_saved_in_between(self, folder: Path, model: str, tmp_path: Path) -> None:
+        path = tmp_path / "m.trees"
+
+        def interrupt(progress: TrainProgress) -> None:
+            if progress.step == 5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            self.boosted(folder, model, path, trees=9, save_every=0, progress=interrupt)
+        assert n_trees(load_trees(path).booster, model) == 5
+        assert self.boosted(folder, model, path, trees=9, resume=True).resumed_trees == 5
+
+    def test_what_does_not_go_on(self, folder: Path, model: str, tmp_path: Path) -> None:
+        path = tmp_path / "m.trees"
+        self.boosted(folder, model, path, trees=3)
+        with pytest.raises(UsageError, match="already has 3 trees, trees is 3"):
+            self.boosted(folder, model, path, trees=3, resume=True)
+        with pytest.raises(UsageError, match=r"lr off, which is 0\.5 now"):
+            self.boosted(folder, model, path, trees=4, resume=True, lr=0.5)
+        other = write_dataset(tmp_path / "d", example_table(1200, seed=1), n_shards=2)
+        with pytest.raises(UsageError, match="was trained on other rows"):
+            self.boosted(other, model, path, trees=4, resume=True)
 
 
 def test_a_file_that_is_not_there_yet_is_a_training_from_the_start(
@@ -190,7 +266,7 @@ class TestBag:
         ("options", "message"),
         [
             ({"bag": 3}, "a sample of its own"),
-            ({"bag": 1, "sample": 0.5}, "2 to 100"),
+            ({"bag": 1, "sample": 0.5}, "at least 2, up to 100"),
             (
                 {"bag": 3, "sample": 0.5, "strategy": "multiworker"},
                 "not with workers",

@@ -24,8 +24,17 @@ from bigdata_cli.training.saved import load_model
 from tests.datasets import write_dataset
 
 N_ROWS = 1501
-SMALL_BATCHES = {"epochs": 2, "batch_size": 64, "dropout": 0.0, "hashed": {"name": 100}}
-"""Batches that divide neither by the replicas nor into the rows."""
+SMALL_BATCHES = {
+    "epochs": 2,
+    "batch_size": 64,
+    "dropout": 0.0,
+    "hashed": {"name": 100},
+    "l2": 0.001,
+    "schedule": "cosine",
+    "warmup_steps": 3,
+}
+"""Batches that divide neither by the replicas nor into the rows; a penalty, which no replica may
+add once more, and learning rates, which must be the same everywhere."""
 WHOLE_BATCHES = {**SMALL_BATCHES, "epochs": 12, "batch_size": 4096}
 """Every step is of all rows, in whatever order: however they are dealt, all must learn alike."""
 SECONDS = 240
@@ -81,7 +90,7 @@ def whole(folder: Path, models: Path) -> TrainReport:
 def words(folder: Path, options: dict[str, Any], *more: object) -> list[str]:
     """The command line of a training."""
     given = ["-m", "bigdata_cli", "train", folder, "--json", "--hash", "name=100"]
-    for name in ("epochs", "batch_size", "dropout"):
+    for name in ("epochs", "batch_size", "dropout", "l2", "schedule", "warmup_steps"):
         given += [f"--{name.replace('_', '-')}", options[name]]
     return [str(word) for word in (*given, *more)]
 
@@ -214,7 +223,7 @@ def test_every_backend_resumes(folder: Path, tmp_path: Path, options: tuple[Any,
     """With dropout, and without any difference."""
     if options[0] == "--backend":
         pytest.importorskip(options[1])
-    drop = {**SMALL_BATCHES, "dropout": 0.25}
+    drop = {**SMALL_BATCHES, "dropout": 0.25, "schedule": "constant"}
     for name, *parts in (("whole", 4), ("parts", 2, 4)):
         for epochs in parts:
             chosen = ("--save", tmp_path / f"{name}.keras", "--resume", *options)

@@ -334,3 +334,24 @@ def test_shards_are_repaired_with_their_steps(folder, tmp_path) -> None:
     assert after.manifest.shards == before.manifest.shards
     assert after.filtered_rows == before.filtered_rows
     check(tmp_path / "out", folder / "rows.csv")
+
+
+def test_truth_that_steps_make_is_stored_as_the_number_that_is_asked_for(folder, tmp_path):
+    convert(
+        folder / "rows.csv", to="parquet", output=tmp_path / "o",
+        derive={"is_large": "amount > 500"}, one_hot=["type"],
+        types={"is_large": "int8", "type_*": "float32"},
+    )  # fmt: skip
+    check(tmp_path / "o", folder / "rows.csv")
+    found = pl.read_parquet(tmp_path / "o")
+    assert found.schema["is_large"] == pl.Int8
+    large = (frame()["amount"] > 500).cast(pl.Int8)
+    assert found["is_large"].to_list() == large.to_list()
+    for kind in KINDS:
+        wanted = (frame()["type"] == kind).cast(pl.Float32)
+        assert found[f"type_{kind}"].equals(wanted.alias(f"type_{kind}"))
+    with pytest.raises(DataError, match="is not int8"):
+        convert(
+            folder / "rows.csv", to="parquet", output=tmp_path / "p",
+            derive={"kind": "lower(type)"}, types={"kind": "int8"},
+        )  # fmt: skip

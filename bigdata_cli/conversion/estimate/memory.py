@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bigdata_cli.conversion.estimate.scatter import gather_bytes
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES
 from bigdata_cli.io.remote.ranges import READ_AHEAD_BYTES
 from bigdata_cli.resources.budget import BATCH_SIZES, MemoryBudget, Work, budget_within
@@ -108,7 +107,18 @@ def work_of(survey: Survey) -> Work:
         + _stream_bytes(survey)
         + _remote_bytes(survey)
         + tables_bytes(survey.source)
-        + gather_bytes(sample.schema, sample.statistics, n_rows, options.order),
+        + _order_bytes(survey, n_rows),
+    )
+
+
+def _order_bytes(survey: Survey, n_rows: int | None) -> int:
+    """Of rows on their way into another order."""
+    if not survey.options.order.changes:
+        return 0
+    from bigdata_cli.conversion.estimate.scatter import gather_bytes
+
+    return gather_bytes(
+        survey.sample.schema, survey.sample.statistics, n_rows, survey.options.order
     )
 
 

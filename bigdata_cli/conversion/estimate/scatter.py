@@ -68,8 +68,6 @@ def gather_bytes(
 
     n_rows: None where it is not known; that is taken for 10 GB in memory.
     """
-    if not order.changes:
-        return 0
     n_bytes = _SHARES * SHARE_BYTES
     options = bucket_options(schema, statistics, n_rows, order)
     if options.by:  # a bucket of each table waits, and the first keys of all buckets are known

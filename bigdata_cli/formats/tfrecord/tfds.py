@@ -10,6 +10,9 @@ A feature that may be absent (a column with nulls, `i.valid`) has the shape (Non
 it is absent, and one (or n) where it is not. The `optional` of TensorFlow Datasets would put an
 ordinary number there (the smallest float, an empty text), which a model would take for a value.
 uint64 is text, its decimal digits.
+
+A slash in a name stands for nesting there: the column `fare/total` is `example["fare"]["total"]`.
+Where there is a label, `as_supervised=True` gives pairs of the features and the label.
 """
 
 from __future__ import annotations
@@ -30,20 +33,17 @@ _DTYPES = {"int64": "int64", "float": "float32", "bytes": "string"}
 def sidecars(dataset: Mapping[str, Any]) -> dict[str, str]:
     """`features.json` and `dataset_info.json` from a manifest as JSON.
 
-    Empty where TensorFlow Datasets cannot read the dataset: the layout block, gzip, a column whose
-    name has a slash (which stands for nesting there), more than 99,999 shards.
+    Empty where TensorFlow Datasets cannot read the dataset: the layout block, gzip, names that do
+    not nest (`a` beside `a/b`, `a//b`, none at all), more than 99,999 shards.
     """
     compression = (dataset["compression"] or "none").partition(":")[0]
     if dataset["layout"] not in ("rows", "packed") or compression != "none":
         return {}
     spec = feature_spec(dataset)
     splits = _splits(dataset)
-    if not spec or not splits or any("/" in key or not key for key in spec):
+    features = _nested(spec)
+    if not spec or not splits or features is None:
         return {}
-    features = {
-        "pythonClassName": f"{_CONNECTORS}.features_dict.FeaturesDict",
-        "featuresDict": {"features": {key: _feature(entry) for key, entry in spec.items()}},
-    }
     info: dict[str, Any] = {
         "name": _identifier(dataset["name"]),
         "version": "1.0.0",
@@ -51,10 +51,47 @@ def sidecars(dataset: Mapping[str, Any]) -> dict[str, str]:
         "fileFormat": "tfrecord",
         "splits": splits,
     }
-    if set(spec) == {"x", "label"} and dataset["layout"] == "packed":
-        items = [{"featureKey": "x"}, {"featureKey": "label"}]
-        info["supervisedKeys"] = {"tuple": {"items": items}}
-    return {"features.json": _text(features), "dataset_info.json": _text(info)}
+    pair = _supervised(list(features), dataset)
+    if pair is not None:
+        info["supervisedKeys"] = {"tuple": {"items": pair}}
+    return {"features.json": _text(_features_dict(features)), "dataset_info.json": _text(info)}
+
+
+def _nested(spec: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The features as JSON by the parts of their names; None where these do not nest."""
+    nested: dict[str, Any] = {}
+    for key, entry in spec.items():
+        *outer, last = key.split("/")
+        inside = nested
+        for part in outer:
+            inside = inside.setdefault(part, {})
+            if "pythonClassName" in inside:
+                return None
+        if not all([*outer, last]) or last in inside:
+            return None
+        inside[last] = _feature(entry)
+    return nested
+
+
+def _features_dict(features: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {
+        key: value if "pythonClassName" in value else _features_dict(value)
+        for key, value in features.items()
+    }
+    name = f"{_CONNECTORS}.features_dict.FeaturesDict"
+    return {"pythonClassName": name, "featuresDict": {"features": inner}}
+
+
+def _supervised(names: list[str], dataset: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The features and the label as TensorFlow Datasets gives them as a pair; None without one."""
+    label = "label" if dataset["layout"] == "packed" else dataset["label"]
+    features = [name for name in names if name != label]
+    if dataset["label"] is None or label not in names or not features:
+        return None
+    by_name = {name: {"featureKey": name} for name in features}
+    if dataset["layout"] == "packed" and features == ["x"]:
+        return [by_name["x"], {"featureKey": label}]
+    return [{"dict": {"dict": by_name}}, {"featureKey": label}]
 
 
 def _text(value: Any) -> str:

@@ -485,16 +485,17 @@ BD_API void bd_key_numbers(int64_t n, const uint64_t *values, const uint8_t *tag
                            const uint64_t *secret, uint64_t *keys);
 BD_API void bd_key_texts(int64_t n, const int32_t *offsets, const uint8_t *texts,
                          const uint8_t *tags, const uint64_t *secret, uint64_t *keys);
-/* Rows of 3 words, a key and a place, by the parts that the first bits of their keys say, in their
- * order within each: part p lies from bounds[p] to bounds[p + 1]. */
+/* Keys of 2 words and places by the parts that the first bits of the keys say, in their order
+ * within each: part p lies from bounds[p] to bounds[p + 1]. */
 enum { BD_ROW_PARTS = 256 };
-BD_API void bd_divide_rows(int64_t n, const uint64_t *rows, int64_t *bounds, uint64_t *divided);
-/* Set repeated[i] of rows of 3 words whose key is in a table, and put in the others; from the last
- * row on where it goes backwards. Only some rows count: those of which the first part_bits, 31 at
+BD_API void bd_divide_rows(int64_t n, const uint64_t *keys, const int64_t *places, int64_t *bounds,
+                           uint64_t *divided_keys, int64_t *divided_places);
+/* Set repeated[i] of n keys of 2 words that are in a table, and put in the others; from the last
+ * one on where it goes backwards. Only some count: those of which the first part_bits, 31 at
  * the most, of the second word are `part`. The table has n_slots (a power of two) of 2 words, zeros
  * at first, of which n_used are taken. Returns how many are then, -1 where more than half would
  * be. */
-BD_API int64_t bd_find_repeated(int64_t n, const uint64_t *rows, bool backwards, uint64_t part,
+BD_API int64_t bd_find_repeated(int64_t n, const uint64_t *keys, bool backwards, uint64_t part,
                                 int64_t part_bits, uint64_t *table, int64_t n_slots, int64_t n_used,
                                 uint8_t *repeated);
 

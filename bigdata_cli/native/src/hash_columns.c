@@ -14,17 +14,16 @@ typedef struct {
 } hash_run;
 
 #if defined(__AVX2__)
-/* As many words as there are doubles in a register. Other instruction sets multiply no words. */
-typedef uint64_t words __attribute__((vector_size(sizeof(bd_doubles))));
+/* Other instruction sets multiply no words. */
 typedef int64_t signed_words __attribute__((vector_size(sizeof(bd_doubles))));
 typedef uint8_t few_bytes __attribute__((vector_size(sizeof(bd_doubles) / 8)));
 
 /* `bd_hash_number` of each number of a register. */
-static inline words hash_numbers(bd_doubles numbers, uint64_t salt)
+static inline bd_words hash_numbers(bd_doubles numbers, uint64_t salt)
 {
-    words hash;
+    bd_words hash;
     numbers += 0.0;
-    const words is_nan = (words)(signed_words)(numbers != numbers);
+    const bd_words is_nan = (bd_words)(signed_words)(numbers != numbers);
     memcpy(&hash, &numbers, sizeof hash);
     hash = (hash & ~is_nan) | (is_nan & 0x7ff8000000000000u);
     hash += salt * 0x9E3779B97F4A7C15u;
@@ -39,14 +38,14 @@ static int64_t add_registers(const hash_run *run, const double *values)
     int64_t i = 0;
     for (; i + BD_DOUBLES <= run->n; i += BD_DOUBLES) {
         bd_doubles numbers;
-        words sums, more;
+        bd_words sums, more;
         memcpy(&numbers, values + i, sizeof numbers);
         memcpy(&sums, run->hashes + i, sizeof sums);
         more = hash_numbers(numbers, run->salt);
         if (run->valid != NULL) {
             few_bytes valid;
             memcpy(&valid, run->valid + i, sizeof valid);
-            more &= (words)(__builtin_convertvector(valid, words) != 0);
+            more &= (bd_words)(__builtin_convertvector(valid, bd_words) != 0);
         }
         sums += more;
         memcpy(run->hashes + i, &sums, sizeof sums);

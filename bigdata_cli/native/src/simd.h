@@ -197,6 +197,9 @@ typedef float64x2_t bd_doubles;
 
 enum { BD_DOUBLES = sizeof(bd_doubles) / sizeof(double) };
 
+/* As many unsigned integers of 64 bits. */
+typedef uint64_t bd_words __attribute__((vector_size(sizeof(bd_doubles))));
+
 static inline bd_doubles bd_all_doubles(double value)
 {
 #if defined(__AVX512BW__)

@@ -142,7 +142,8 @@ static void note_float_range(bd_moments *moments, double low, double high)
     moments->any = true;
 }
 
-static void measure_finite(bd_moments *moments, const double *values, int64_t n)
+/* The smallest and the largest of n > 0 finite numbers. */
+static void find_finite_range(const double *values, int64_t n, double *low, double *high)
 {
     double lows[LANES], highs[LANES];
     for (int k = 0; k < LANES; k++)
@@ -161,25 +162,38 @@ static void measure_finite(bd_moments *moments, const double *values, int64_t n)
         lows[0] = lows[k] < lows[0] ? lows[k] : lows[0];
         highs[0] = highs[k] > highs[0] ? highs[k] : highs[0];
     }
-    note_float_range(moments, lows[0], highs[0]);
+    *low = lows[0];
+    *high = highs[0];
+}
+
+static void measure_finite(bd_moments *moments, const double *values, int64_t n)
+{
+    double low, high;
+    find_finite_range(values, n, &low, &high);
+    note_float_range(moments, low, high);
     moments->n_finite += n;
     if (moments->float32_error < 1.0) {
         const double error = worst_error(moments->float32_error, values, n);
         moments->float32_error = error < 1.0 ? error : 1.0;
     }
-    bd_add_numbers(&moments->sums, values, n, larger(-lows[0], highs[0]));
+    bd_add_numbers(&moments->sums, values, n, larger(-low, high));
 }
 
-void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n)
+/* x - x is 0 for finite numbers only. */
+static bool are_finite(const double *values, int64_t n)
 {
-    /* x - x is 0 for finite numbers only. */
     double differences[LANES] = {0};
     for (int64_t i = 0; i < n; i++)
         differences[i % LANES] += values[i] - values[i];
     bool finite = true;
     for (int k = 0; k < LANES; k++)
         finite &= differences[k] == 0.0;
-    if (finite && valid == NULL) {
+    return finite;
+}
+
+void bd_measure_float64(bd_moments *moments, const double *values, const uint8_t *valid, int64_t n)
+{
+    if (valid == NULL && are_finite(values, n)) {
         if (n > 0)
             measure_finite(moments, values, n);
         return;
@@ -202,7 +216,10 @@ static void find_float_range(bd_moments *moments, const double *values, const ui
                              int64_t n)
 {
     double low = INFINITY, high = -INFINITY;
-    for (int64_t i = 0; i < n; i++) {
+    const bool takes_all = n > 0 && valid == NULL && are_finite(values, n);
+    if (takes_all)
+        find_finite_range(values, n, &low, &high);
+    for (int64_t i = 0; i < n && !takes_all; i++) {
         const bool is_there = (valid == NULL || valid[i]) && isfinite(values[i]);
         const double below = is_there ? values[i] : INFINITY;
         const double above = is_there ? values[i] : -INFINITY;

@@ -124,9 +124,10 @@ def _with_header(
         reasons = (*reasons, ("header: " if header else "no header: ") + reason)
     again = n_repeated(_table_of(found, layout)) if header else 0
     if again and dialect.repeated_header == "keep":
+        verb, them = ("are", "them") if again > 1 else ("is", "it")
         notes.append(
-            f"{again:,} of the first {len(found.records):,} rows are the header again: "
-            "--repeated-header drop leaves them out"
+            f"{again:,} of the first {len(found.records):,} rows {verb} the header again: "
+            f"--repeated-header drop leaves {them} out"
         )
     trailing = options.trailing_delimiter
     if trailing is None:

@@ -102,7 +102,10 @@ def settle_dates(
 def date_hint(name: str, values: pa.Array) -> str | None:
     """What to say of a text column whose values are dates or times, None where they are not."""
     found = fitting_formats(values, COMMON_FORMATS)
-    return f'column "{name}" has dates that stay text: {_flags(name, found)}' if found else None
+    if not found:
+        return None
+    what = "dates" if any("%d" in one for one in found) else "times"
+    return f'column "{name}" has {what} that stay text: {_flags(name, found)}'
 
 
 def _flags(name: str, found: Iterable[str]) -> str:

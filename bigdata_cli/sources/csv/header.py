@@ -9,10 +9,10 @@ from typing import NamedTuple
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.encoding import encoding_hint
 from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, unique_names
+from bigdata_cli.sources.csv.header_names import OUT_OF_PLACE, mend_names, names_before_open_quote
 
 BOM = b"\xef\xbb\xbf"
 _SPACES = (b" ", b"\t")
-_OUT_OF_PLACE = "the header has a quote that is out of place: it is part of a name"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -63,7 +63,7 @@ def read_header(
     fields, end = first_record(head, start, dialect, is_whole=is_whole)
     opened = None
     if dialect.header and n_expected is not None and len(fields or ()) != n_expected:
-        opened = _line_with_open_quote(head, start, end, dialect, n_expected)
+        opened = names_before_open_quote(head, start, end, dialect, n_expected)
     if opened is not None:
         fields, end = opened
     if fields is None:
@@ -82,7 +82,7 @@ def read_header(
         names = [field.decode("utf-8").strip() for field in fields]
         line = head[start:end].rstrip(b"\r\n").decode("utf-8")
         if opened is not None:
-            return HeaderRead(unique_names(names), end, (_OUT_OF_PLACE,), line)
+            return HeaderRead(unique_names(names), end, (OUT_OF_PLACE,), line)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}: the header is not UTF-8: {error}",
@@ -91,87 +91,8 @@ def read_header(
     notes: tuple[str, ...] = ()
     if len(names) != n_columns or dialect.row_names:
         n_line = 1 + len(_LINE_END.findall(head[:start]))
-        names, notes = _mend_names(names, line, dialect, n_columns, where=f"{name} line {n_line:,}")
+        names, notes = mend_names(names, line, dialect, n_columns, where=f"{name} line {n_line:,}")
     return HeaderRead(unique_names(names), end, notes, line)
-
-
-def _mend_names(
-    names: Sequence[str], line: str, dialect: Dialect, n_columns: int, *, where: str
-) -> tuple[list[str], tuple[str, ...]]:
-    """The names of a header that has another number of them than there are columns, and notes.
-
-    Raises DataError where neither the header nor the user says which they are.
-    """
-    n_names = len(names)
-    if dialect.row_names:
-        if n_names != n_columns - 1:
-            raise DataError(
-                f"{where}: --row-names, but the header has {n_names} names and the rows below have "
-                f"{n_columns} fields, not one more"
-            )
-        return ["", *names], ("the first column has no name in the header: it names rows",)
-    loose = _loose_fields(line, dialect)
-    if len(loose) == n_columns:
-        return loose, (_OUT_OF_PLACE,)
-    filled = [name for name in names if name]
-    if len(filled) == n_columns:
-        return filled, (f"the header has {n_names} fields and {n_columns} names, as many as rows",)
-    if (n_names > n_columns and dialect.short_rows == "null") or (
-        n_names < n_columns and dialect.long_rows != "error"
-    ):
-        return list(names), ()
-    fewer = n_names < n_columns
-    if dialect.names == MADE_UP:
-        made = [f"column{i}" for i in range(n_names, n_columns)]
-        what = f"{', '.join(made)} made up" if fewer else "the others are left out"
-        note = f"the header has {n_names} names, the rows have {n_columns} fields: {what}"
-        return [*names[:n_columns], *made], (note,)
-    rows = "--long-rows cut" if fewer else "--short-rows null"
-    unnamed = "--row-names, if it is the first column that has no name; "
-    raise DataError(
-        f"{where}: the header has {n_names} name{'s'[: n_names != 1]}, the rows below have "
-        f"{n_columns} field{'s'[: n_columns != 1]}",
-        hint=(unnamed if n_names == n_columns - 1 else "")
-        + f"--names auto makes names up where the header has none; --names A,B,… gives all "
-        f"{n_columns}; --skip-rows N, if it is no header; {rows} takes it as it is; --delimiter, "
-        f"if it is not {dialect.delimiter!r}",
-    )
-
-
-def _line_with_open_quote(
-    head: bytes, start: int, stop: int, dialect: Dialect, n_columns: int
-) -> tuple[list[bytes], int] | None:
-    """The names of a first line, and its end, where a quote that is not closed leads beyond it."""
-    found = _LINE_END.search(head, start, stop)
-    if found is None or found.end() == stop:
-        return None
-    loose = _loose_fields(head[start : found.start()].decode("utf-8", "surrogateescape"), dialect)
-    if len(loose) != n_columns:
-        return None
-    return [name.encode("utf-8", "surrogateescape") for name in loose], found.end()
-
-
-def _loose_fields(line: str, dialect: Dialect) -> list[str]:
-    """The fields of a line where a quote is one only if its field ends with another."""
-    delimiter, quote = dialect.delimiter or "", dialect.quote
-    if dialect.is_spaced or quote is None or quote not in line or "\n" in line or "\r" in line:
-        return []
-    mark, edge = re.escape(quote), re.escape(delimiter)
-    quoted = rf"{mark}(?:[^{mark}]|{mark}{mark})*{mark}(?={edge}|$)"
-    pattern = re.compile(rf"({quoted}|(?:(?!{edge}).)*)(?:{edge}|$)")
-    fields, place = [], 0
-    while place <= len(line):
-        found = pattern.match(line, place)
-        if found is None:
-            return []
-        field = found[1]
-        if re.fullmatch(quoted.removesuffix(rf"(?={edge}|$)"), field):
-            field = field[1:-1].replace(quote * 2, quote)
-        fields.append(field.strip())
-        if found.end(1) == len(line):
-            break
-        place = found.end()
-    return fields
 
 
 def _check_names(name: str, dialect: Dialect, n_columns: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bigdata_cli.sources.csv.dialect import NULL_TOKENS
 from bigdata_cli.sources.csv.sample_records import first_records, is_number, is_temporal
@@ -13,6 +13,8 @@ _FEW_SENTENCES = 8
 """Of so many fields one may be a sentence, and they are names all the same."""
 _MANY_RECORDS = 8
 _MIN_NAMES = 3
+_MANY_DIGITS = 4
+_SAME_FORM = 0.9
 _PLACEHOLDERS = frozenset(("-", "--", ".", "?", "n.a.", "none", "nil", "missing", "unknown"))
 """What stands for a value that is not there, beside the tokens of nulls."""
 _YEAR = re.compile(r"(1[89]|2[01])\d\d")
@@ -85,10 +87,29 @@ def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple
         return False, 0.8, "the first record is of numbers and spaces"
     if _FEW_SENTENCES * sum(map(_is_sentence, first)) > len(first):
         return False, 0.8, "the first record is not made of names, all columns are text"
+    if any(map(_is_value_of, first, columns)):
+        return False, 0.8, "a field of the first record has the form of those below it"
     again = sum(field in column for field, column in zip(first, columns, strict=True))
     if 2 * again > len(first):
         return False, 0.8, "the fields of the first record come again, all columns are text"
     return True, 0.7, "the fields of the first record do not come again, but all columns are text"
+
+
+def _is_value_of(field: str, column: Iterable[str]) -> bool:
+    """Whether a field is written as the values of a column are: `$1,234.50` above `$7.25`.
+
+    Short names may have a digit, too: `x1` above `y2`.
+    """
+    if sum(map(str.isdigit, field)) < _MANY_DIGITS and not re.search(r"\d[^\w\s]|[^\w\s]\d", field):
+        return False
+    form = _form(field)
+    below = [_form(value) for value in column if value.strip()]
+    return form != "9" and len(below) > 1 and below.count(form) >= _SAME_FORM * len(below)
+
+
+def _form(field: str) -> str:
+    """A field with 9 for each number in it, and a for each run of letters."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d[\d.,]*", "9", field.strip()))
 
 
 def _is_sentence(field: str) -> bool:

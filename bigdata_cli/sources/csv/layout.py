@@ -107,7 +107,8 @@ def _first_of_table(records: Sequence[Record], n_fields: int) -> int:
     regular = [record for record in records if len(record.fields) == n_fields]
     if n_fields < 2 or 2 * len(regular) < len(records):
         return 0
-    typical = _median(_n_filled(record.fields) for record in regular)
+    counts = [_n_filled(record.fields) for record in regular]
+    typical = _median(filter(None, counts)) if any(counts) else 0
     apart = _after_facts(records, n_fields, typical)
     for index, record in enumerate(records[apart:], apart):
         if record.line > _MAX_LINES:
@@ -115,10 +116,24 @@ def _first_of_table(records: Sequence[Record], n_fields: int) -> int:
         filled = _n_filled(record.fields)
         if len(record.fields) == n_fields:
             if filled > 1 or typical <= 1 or (filled == 1 and n_fields == 2):
-                return index
+                return _after_sentence(records, index, n_fields)
         elif _is_other_header(records[index:], n_fields):
             return index
     return 0
+
+
+def _after_sentence(records: Sequence[Record], index: int, n_fields: int) -> int:
+    """The index of the table's first record, where one before a blank line is as wide by chance.
+
+    It is a sentence with delimiters in it; after the blank line comes a header beyond doubt.
+    """
+    fields, rest = records[index].fields, records[index + 1 :]
+    if index == 0 or not rest or not all(map(is_word, fields)):
+        return index
+    end = records[index].line + sum(field.count("\n") for field in fields)
+    is_header, confidence, _ = looks_like_header(_fields_of(rest, n_fields))
+    is_apart = rest[0].line > end + 1 and len(rest[0].fields) == n_fields
+    return index + 1 if is_apart and is_header and confidence >= _SURE else index
 
 
 def _after_facts(records: Sequence[Record], n_fields: int, typical: float) -> int:

@@ -251,7 +251,7 @@ def describe(status: int, n_seen: int, n_fields: int) -> tuple[str, str | None]:
         seen = f"{n_seen} field{'s'[: n_seen != 1]}"
         return f"the record has {seen}, {n_fields} were expected", None
     if status == native.TOO_MANY:
-        return f"the record has more than the {n_fields} fields expected", None
+        return f"the record has more than the {n_fields} field{'s'[: n_fields != 1]} expected", None
     if status == native.AFTER_QUOTE:
         return f"field {n_seen} goes on after its closing quote", unquoted
     return f"field {n_seen} has an opening quote and no closing one", unquoted

@@ -16,7 +16,10 @@ _JUDGED_CELLS, _MIN_JUDGED_RECORDS = 4096, 16
 _MAX_FIELD_CHARS = 131_072
 """The limit of Python's reader, where nobody in the process set another one."""
 _NUMBER = re.compile(r"[-+]?(\d[\d.,']*|[.,]\d+)([eE][-+]?\d+)?%?")
-_TEMPORAL = re.compile(r"\d{1,4}([-/.:]\d{1,2}){1,2}([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?")
+_TEMPORAL = re.compile(
+    r"(\d{1,4}([-/.:]\d{1,2}){1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})"
+    r"([T ]\d{1,2}(:\d{1,2}){1,2}([.,]\d+)?)?\s?Z?"
+)
 
 
 def read_records(

@@ -9,7 +9,7 @@ from pathlib import Path
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import magics
 from bigdata_cli.io.origin import find_origin
-from bigdata_cli.io.paths import expand_paths, is_json_lines_name
+from bigdata_cli.io.paths import expand_paths
 from bigdata_cli.options import given_options
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.dialect import check_character, check_skip
@@ -23,13 +23,6 @@ from bigdata_cli.types.lattice import TypeOptions
 
 _HEAD_BYTES = 1 << 18
 _OWN_OPTIONS = ("jsonl", "nested", "names", "skip_rows", "comment", "encoding")
-
-
-def is_json_lines(name: str, options: SourceOptions) -> bool:
-    """Whether a file is to be read as JSON lines: the user says so, or it is called like that."""
-    if options.jsonl is not None:
-        return options.jsonl
-    return is_json_lines_name(name) and not options.text and options.delimiter is None
 
 
 def open_json_lines(paths: Sequence[str | Path], options: SourceOptions | None = None) -> Source:

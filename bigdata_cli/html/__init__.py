@@ -1,0 +1,1 @@
+"""Pages of HTML: their frame and style, and what is on them."""

@@ -1,0 +1,1 @@
+"""Datasets for others: at Hugging Face with a card, for Kaggle with its metadata."""
