@@ -181,7 +181,7 @@ def bin_edges(text: str) -> tuple[float, ...] | int:
     if not edges or list(edges) != sorted(set(edges)):
         raise UsageError(
             f'--bin: "{text}" is neither increasing numbers nor quantiles:N with N of 2 or more',
-            hint="--bin age=18,65, or --bin age=quantiles:10",
+            hint="--bin 'age=18,65', or --bin age=quantiles:10",
         )
     return edges
 

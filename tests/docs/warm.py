@@ -63,7 +63,7 @@ def clients() -> Path:
         listening.listen(64)
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.docs.warm", str(listening.fileno()), *modules],
-            cwd=ROOT, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL,
+            cwd=ROOT, pass_fds=[listening.fileno()], stdin=subprocess.PIPE,
         )  # fmt: skip
         listening.close()
         atexit.register(server.wait)
@@ -81,12 +81,15 @@ def clients() -> Path:
 
 
 def serve(listening: socket.socket, modules: list[str]) -> NoReturn:
-    """Import the modules, then fork for each connection."""
+    """Import the modules, then fork for each connection until stdin ends, as the tests do."""
     for name in modules:
         with contextlib.suppress(ImportError):  # an extra that is not installed
             importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
+        readable, _, _ = select.select([listening.fileno(), 0], [], [])
+        if 0 in readable:
+            os._exit(0)
         connection, _ = listening.accept()
         if not os.fork():
             listening.close()

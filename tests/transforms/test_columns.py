@@ -123,7 +123,7 @@ class TestHash(ColumnStepContract):
         ({"fill": {"n": "ffill"}}, UsageError, "ffill is not possible"),
         ({"fill": {"t": "mean"}}, UsageError, "not a number"),
         ({"bin": {"n": "3,2"}}, UsageError, "increasing numbers"),
-        ({"bin": {"n": "quantiles:1"}}, UsageError, "from 2 on"),
+        ({"bin": {"n": "quantiles:1"}}, UsageError, "N of 2 or more"),
         ({"one_hot": ["n"]}, DataError, "more than 1,000 values"),
         ({"standardize": ["n"], "minmax": ["n"]}, UsageError, "both name"),
         ({"flag_null": ["t", "n"], "derive": {"n_is_null": "1"}}, UsageError, "already"),
