@@ -68,8 +68,8 @@ def paragraph(n_bytes: int, look: Measured, conversion: Measured) -> str:
     minutes = conversion.cpu_seconds / 60
     return (
         f"**{format_size(n_bytes)} of transactions** (made from one file of "
-        f"{format_size(min(n_bytes, FILE_BYTES))}, again and again) have {look.answer['rows'] / 1e6:,.0f} million "
-        f"rows, for which pandas would need {format_size(look.answer['pandas_bytes'])} of "
+        f"{format_size(min(n_bytes, FILE_BYTES))}, again and again) have "
+        f"{look.answer['rows'] / 1e6:,.0f} million rows, for which pandas would need {format_size(look.answer['pandas_bytes'])} of "
         f"memory.\n`bigdata inspect` takes {look.cpu_seconds:.0f} seconds of processor time to say "
         f"that they fit in {format_size(chosen['bytes'])} of Parquet.\n`bigdata convert` with "
         f"`--derive` and `--sample 0.1` reads all of them in {minutes:.0f} minutes of processor "
