@@ -69,8 +69,8 @@ def paragraph(n_bytes: int, look: Measured, conversion: Measured) -> str:
     return (
         f"**{format_size(n_bytes)} of transactions** (made from one file of "
         f"{format_size(min(n_bytes, FILE_BYTES))}, again and again) have "
-        f"{look.answer['rows'] / 1e6:,.0f} million rows, for which pandas would need {format_size(look.answer['pandas_bytes'])} of "
-        f"memory.\n`bigdata inspect` takes {look.cpu_seconds:.0f} seconds of processor time to say "
+        f"{look.answer['rows'] / 1e6:,.0f} million rows, for which pandas would need "
+        f"{format_size(look.answer['pandas_bytes'])} of memory.\n`bigdata inspect` takes {look.cpu_seconds:.0f} seconds of processor time to say "
         f"that they fit in {format_size(chosen['bytes'])} of Parquet.\n`bigdata convert` with "
         f"`--derive` and `--sample 0.1` reads all of them in {minutes:.0f} minutes of processor "
         f"time, and\nwrites {format_size(dataset['bytes_out'])}; its memory never exceeds "
