@@ -156,7 +156,7 @@ def convert(
         float: auto: float32 where no value changes, else float64.
         type: Dtype of a column, or of those that match a pattern.
         all_text: Read all columns as text, except those of type.
-        schema: JSON with the columns, as `bigdata convert dry_run=True --json` prints them.
+        schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
         split: Divide the rows into splits with these shares; equal rows are in the same split

@@ -196,9 +196,12 @@ def _flags(function: str) -> dict[str, Option]:
 
 @cache
 def _all() -> dict[str, Option]:
-    """The options of all functions; of a flag that several have, that of the first one."""
+    """The options of all functions; of a flag that several have, that of the first one.
+
+    Not those of `push`: in all other texts `--dry-run` is that of the command `convert`.
+    """
     found: dict[str, Option] = {}
-    for function in REQUESTS:
+    for function in [name for name in REQUESTS if name != "push"]:
         for flag, one in _flags(function).items():
             found.setdefault(flag, one)
     return found

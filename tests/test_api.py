@@ -26,6 +26,7 @@ from bigdata_cli import (
     inspect,
     open_dataset,
     predict,
+    push,
     sample,
     train,
     verify,
@@ -50,7 +51,8 @@ FLAGS_OF_COMMANDS_ALONE = {
     "compare",
 }
 FLAGS_OF_OTHERS = {"nproc-per-node", "long", "force-reinstall", "no-deps", "editable", "head"}
-"""Of torchrun, zstd, pip and Ray."""
+FLAGS_OF_OTHERS |= {"dir-mode"}
+"""Of torchrun, zstd, pip, Ray and Kaggle."""
 
 
 def test_signatures_and_tables_are_up_to_date():
@@ -72,8 +74,9 @@ def test_a_function_has_each_option_of_its_command_once(name):
     command = next(command for full, command, _ in commands() if full == f"bigdata {name}")
     ours = {parameter.name for parameter in command.params if parameter.expose_value}
     ours -= {"dry_run", "as_json", "quiet", "verbose", "more_sources", "other", "compare"}
-    theirs = set(parameters) - {"progress"}
-    assert ours == ({"dataset", *theirs} - {"path"} if name == "verify" else theirs)
+    other = {"verify": {"path": "dataset"}, "push": {"path": "dataset", "to": "target"}}
+    renamed = other.get(name, {})
+    assert ours == {renamed.get(one, one) for one in parameters} - {"progress", "dry_run"}
 
 
 def test_help_shows_the_arguments_and_what_they_do():
@@ -245,6 +248,7 @@ CALLS = {
     "predict": lambda **given: predict("m", "d", **{"output": "x.csv"} | given),
     "verify": lambda **given: verify("d", **given),
     "sample": lambda **given: sample("log", **given),
+    "push": lambda **given: push("d", "hf://datasets/me/d", **given),
 }
 
 

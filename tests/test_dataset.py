@@ -116,7 +116,7 @@ class TestRead:
         assert "flag" in str(caught.value.hint)
         with pytest.raises(UsageError, match="twice"):
             parquet.read(["id", "id"])
-        with pytest.raises(UsageError, match="no columns"):
+        with pytest.raises(UsageError, match="columns is empty"):
             parquet.read([])
         with pytest.raises(UsageError, match="list of names"):
             parquet.read("id")

@@ -67,7 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "push": (
         "bigdata_cli.cli.push:push_command",
-        "Publish a dataset at Hugging Face, or make it ready for Kaggle.",
+        "Publish a dataset, with a card that says what is in it.",
     ),
     "clean": (
         "bigdata_cli.cli.clean:clean_command",

@@ -83,12 +83,12 @@ class RocAuc:
             return math.nan, math.nan
         found, wrong = np.cumsum(positives), np.cumsum(negatives)
         gained = positives / positives.sum()
-        value = float((gained * found / (found + wrong)).sum())
+        precision = found / (found + wrong)
         several = (self._bins["low"] != self._bins["high"])[::-1]
-        best = np.where(several, found / (found + wrong - negatives), found / (found + wrong))
+        best = np.where(several, found / np.maximum(found + wrong - negatives, 1), precision)
         before = np.maximum(found - positives, 0)
-        worst = np.where(several, before / np.maximum(before + wrong, 1), found / (found + wrong))
-        highest, lowest = (float((gained * share).sum()) for share in (best, worst))
+        worst = np.where(several, before / np.maximum(before + wrong, 1), precision)
+        value, highest, lowest = (float((gained * one).sum()) for one in (precision, best, worst))
         return value, max(highest - value, value - lowest)
 
     def counts(self) -> tuple[np.ndarray, np.ndarray]:

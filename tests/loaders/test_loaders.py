@@ -154,7 +154,7 @@ class LoaderContract:
             ({"label": "lable"}, "lable"), ({"columns": ["id", "idd"]}, "idd"),
             ({"split": "train"}, "split"), ({"seed": -1}, "seed"), ({"dtype": "int8"}, "float32"),
             ({"rank": 3, "world": 3}, "rank 3"), ({"columns": ["label"]}, "besides the label"),
-            ({"columns": []}, "no columns"),
+            ({"columns": []}, "columns is empty"),
         ],
     )  # fmt: skip
     def test_what_cannot_be_is_refused_at_once(
@@ -277,7 +277,7 @@ def test_a_foreign_state_is_refused(npy: Dataset, tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(UsageError, match="not of this stream"):
             other.load_state_dict(state)
-    with pytest.raises(UsageError, match="the state is of other data"):
+    with pytest.raises(UsageError, match="the state belongs to other data"):
         make(other_dataset).load_state_dict(state)
     for broken, said in [
         ({}, "state_dict"), (None, "state_dict"), ({**state, "version": 9}, "version 9"),

@@ -197,6 +197,6 @@ class TestMap:
 
     def test_other_formats_are_refused(self, tmp_path: Path) -> None:
         parquet = dataset(tmp_path / "d", "parquet", "rows")
-        with pytest.raises(UsageError, match="one by one") as caught:
+        with pytest.raises(UsageError, match="without random access to rows") as caught:
             parquet.to_torch_map(columns=FEATURES)
         assert "npy" in str(caught.value.hint)

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bigdata_cli import convert
@@ -57,9 +58,9 @@ def wait_until_writing(process: subprocess.Popen[str], output: Path) -> list[int
 
 def workers_of(pid: int) -> list[int]:
     """The processes that run work for a process."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    found = [int(word) for task in tasks for word in (task / "children").read_text().split()]
-    return [one for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    children = psutil.Process(pid).children()
+    server = next(one for one in children if any("forkserver" in word for word in one.cmdline()))
+    return [worker.pid for worker in server.children()]
 
 
 def wait_for_end(pids: list[int]) -> None:

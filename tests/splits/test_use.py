@@ -39,8 +39,8 @@ def test_train_learns_from_train_and_measures_on_the_split_that_is_named(folder)
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"evaluate_on": "train"}, "learn from the rows that it is measured on"),
-        ({"train_on": "val", "evaluate_on": "val"}, "learn from the rows that it is measured on"),
+        ({"evaluate_on": "train"}, "learn from the rows that evaluate it"),
+        ({"train_on": "val", "evaluate_on": "val"}, "learn from the rows that evaluate it"),
         ({"train_on": "trian"}, 'has no split "trian"'),
     ],
 )

@@ -13,7 +13,7 @@ from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.examples import Examples, join
 from bigdata_cli.training.evaluate import Evaluation, blocks, evaluate
-from bigdata_cli.training.metrics import measure, row_losses
+from bigdata_cli.training.metrics import measure, metric_of, row_losses
 from bigdata_cli.training.saved import TrainedModel
 from tests.datasets import LAYOUTS, write_dataset
 from tests.training.models import LABELS, N_ROWS, example_table, network_of
@@ -45,7 +45,7 @@ def test_the_metric_is_that_of_all_rows_at_once(folder: Path, label: str) -> Non
     for block_rows in (100, 16_384):
         found = evaluated(model, folder, block_rows=block_rows)
         assert found.rows == N_ROWS
-        assert found.metric == model.target.metric
+        assert found.metric.lower() == metric_of(model.target)
         assert found.value == pytest.approx(
             measure(task, logits, examples.y, scale=scale).value, rel=1e-5
         )

@@ -140,6 +140,6 @@ def test_unknown_and_bad_values_are_counted(folder: Path, tmp_path: Path) -> Non
 
 def test_a_model_that_was_saved_before_is_told_what_to_do(folder: Path, tmp_path: Path) -> None:
     save_model(tmp_path / "old.keras", network(open_dataset(folder / "old"), "y"))
-    with pytest.raises(UsageError, match="does not say how its own was made") as raised:
+    with pytest.raises(UsageError, match="does not record how to prepare a file") as raised:
         predict(tmp_path / "old.keras", folder / "new.csv", output=tmp_path / "p.csv")
     assert "like" in str(raised.value)

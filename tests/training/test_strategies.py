@@ -280,7 +280,7 @@ def test_an_interrupt_ends_it_in_order(
     long_training.send_signal(signal.SIGINT)
     began = time.monotonic()
     done = ended(long_training)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert done.status == 130
     assert "Interrupted" in done.errors
     assert "Traceback" not in done.errors

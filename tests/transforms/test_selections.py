@@ -199,7 +199,7 @@ def test_two_draws_do_not_follow_from_each_other(folder, tmp_path) -> None:
     ("options", "error", "words"),
     [
         ({"sample": "0rows"}, UsageError, '"0rows" is not a number of rows'),
-        ({"sample": "1__0rows"}, UsageError, "is no number of rows"),
+        ({"sample": "1__0rows"}, UsageError, "is not a number of rows"),
         ({"sample": 1000}, UsageError, "is not a share of the rows"),
         ({"sample": True}, UsageError, "sample is True"),
         ({"stratify": "city"}, UsageError, "stratify goes with sample"),
