@@ -2,7 +2,7 @@
 
 What each function of the C library needs is the comment above it in `bigdata.h`; which modules call
 it is read from the package; which tests call it is noted while the tests run that `make sanitize`
-runs, and those of formats, transforms and splits (a few minutes).
+runs, and some others (a few minutes).
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "entry-points.md"
 HEADER = ROOT / "bigdata_cli/native/src/bigdata.h"
-_TESTS = ("tests/native", "tests/golden", "tests/formats", "tests/transforms", "tests/splits")
+_TESTS = (
+    "tests/native", "tests/golden", "tests/formats", "tests/transforms", "tests/splits",
+    "tests/training/test_hashing.py", "tests/training/test_features.py", "tests/test_sample.py",
+    "tests/io", "tests/conversion/test_bad_input.py", "tests/property/test_fuzz.py",
+)  # fmt: skip
 _DECLARATION = re.compile(r"^BD_API [\w *]*?\b(bd_\w+)\(", re.MULTILINE)
 _INTRODUCTION = """# Functions of the C library
 
