@@ -266,7 +266,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def long_training(folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    options = {**SMALL_BATCHES, "epochs": 1_000_000}
+    options = {**SMALL_BATCHES, "schedule": "constant", "epochs": 1_000_000}
     process = start(words(folder, options, "--save", tmp_path / "m.keras"))
     wait_for(tmp_path / "m.keras", process)
     yield process
@@ -286,6 +286,6 @@ def test_an_interrupt_ends_it_in_order(
     assert "Traceback" not in done.errors
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".keras"] == ["m.keras"]
     before = load_model(tmp_path / "m.keras").state["epochs"]
-    again = {**SMALL_BATCHES, "epochs": before + 1}
+    again = {**SMALL_BATCHES, "schedule": "constant", "epochs": before + 1}
     report = train(folder, save=tmp_path / "m.keras", resume=True, **again)
     assert (report.resumed_epochs, report.epochs) == (before, before + 1)
