@@ -36,6 +36,20 @@ class Readers:
         """The rows of a batch of every rank."""
         return self.world * self.batch_size
 
+    @property
+    def n_per_rank(self) -> int:
+        """The readers of a rank: its workers, or itself."""
+        return max(1, self.workers)
+
+    @property
+    def n_readers(self) -> int:
+        """The readers of all ranks."""
+        return self.world * self.n_per_rank
+
+    def number_of(self, rank: int, worker: int) -> int:
+        """Return the number of a worker of a rank among all readers."""
+        return rank * self.n_per_rank + worker
+
 
 @dataclass(frozen=True)
 class Position:
@@ -109,7 +123,7 @@ class EpochSteps:
         self._readers = readers
         self._epoch = epoch
         self._by_rank = [
-            [reader(rank, worker) for worker in range(max(1, readers.workers))]
+            [reader(rank, worker) for worker in range(readers.n_per_rank)]
             for rank in range(readers.world)
         ]
         self._totals = [[r.own_batches_in(epoch) for r in workers] for workers in self._by_rank]
@@ -249,7 +263,7 @@ class Following:
 
     def _spans(self, steps: EpochSteps, first: Position, n_given: int) -> Iterator[list[_Rows]]:
         """Yield what this reader takes of each step that is its own."""
-        readers = max(1, self.mine.workers)
+        readers = self.mine.n_per_rank
         n_skipped = self.worker + n_given * readers
         start = self.position(steps, first, n_skipped)
         together = steps.steps(start.step)

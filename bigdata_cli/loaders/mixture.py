@@ -121,11 +121,10 @@ class MixedStream(EpochStream):
         self, readers: Readers, rank: int, worker: int, *, reads_ahead: bool = True
     ) -> MixedStream:
         """Return the stream of one of those who share the rows of all ranks of this one."""
-        n_workers = max(1, readers.workers)
         shared = replace(
             self.options,
-            rank=rank * n_workers + worker,
-            world=readers.world * n_workers,
+            rank=readers.number_of(rank, worker),
+            world=readers.n_readers,
             batch_size=readers.batch_size,
         )
         sizes = batch_shares(self._weights, len(self.streams), readers.batch_size)

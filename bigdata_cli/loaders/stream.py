@@ -249,11 +249,10 @@ class BatchStream(EpochStream):
         self, readers: Readers, rank: int, worker: int, *, reads_ahead: bool = True
     ) -> BatchStream:
         """Return the stream of one of those who share the rows of all ranks of this one."""
-        n_workers = max(1, readers.workers)
         shared = replace(
             self.options,
-            rank=rank * n_workers + worker,
-            world=readers.world * n_workers,
+            rank=readers.number_of(rank, worker),
+            world=readers.n_readers,
             batch_size=readers.batch_size,
         )
         return BatchStream(
@@ -261,7 +260,7 @@ class BatchStream(EpochStream):
             self._row_encoder,
             shared,
             threads=1 if readers.workers or not reads_ahead else None,
-            sharers=n_workers,
+            sharers=readers.n_per_rank,
             reads_ahead=reads_ahead,
             like=self._sequences,
         )
