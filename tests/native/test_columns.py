@@ -219,3 +219,37 @@ def test_texts_of_all_lengths_are_told_apart() -> None:
     assert column(texts, "text") == texts
     quoted = [f'"{text}""q"' for text in texts]
     assert column(quoted, "category") == [f'{text}"q' for text in texts]
+
+
+PADDED = {
+    "int64": ["1", "-20", "300", "12345678901", "-9223372036854775808"],
+    "uint64": ["1", "20", "18446744073709551615"],
+    "float64": ["0.5", "-12.25", "1.397247463464736938e-01", "7"],
+    "date": ["2024-02-29", "1969-12-31"],
+    "timestamp[us]": ["2024-02-29 12:34:56", "2024-02-29T12:34:56.789"],
+    "bool": ["true", "false"],
+}
+
+
+@pytest.mark.parametrize("dtype", PADDED)
+@pytest.mark.parametrize("first_is_padded", [True, False])
+def test_spaces_around_values_change_nothing_but_the_evidence(
+    dtype: str, *, first_is_padded: bool
+) -> None:
+    plain = [text for text in PADDED[dtype] for _ in range(3)]
+    padded = [f"{' ' * (i % 4)}{text}{' ' * (i % 3)}" for i, text in enumerate(plain)]
+    plain += ["", "", ""]
+    padded += ["  ", " NA ", " "]
+    if first_is_padded:
+        plain.insert(0, plain[0])
+        padded.insert(0, f" {padded[0]}")
+    assert column(padded, dtype) == column(plain, dtype)
+    seen, expected = (parsed(texts, dtype).observed[1].forms for texts in (padded, plain))
+    assert seen == expected | Form.LOOSE
+    assert not expected & Form.LOOSE
+
+
+@pytest.mark.parametrize("text", [" 1 2", "- 1", " +1", " 01", " 1 x", "1 -"])
+def test_what_is_no_integer_within_spaces_is_text(text: str) -> None:
+    chunk = parsed([" 5", text], "int64")
+    assert chunk.batch.column(1).to_pylist()[ROWS] == text

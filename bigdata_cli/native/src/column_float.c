@@ -183,7 +183,7 @@ bool bd_parse_floats(bd_run *run)
     double *values = (double *)column->values.data + column->n_rows;
     evidence seen = {column->forms, {column->magnitudes[0], column->magnitudes[1]}};
     memset(valid, 1, (size_t)run->n);
-    bd_find_places(run);
+    bd_find_values(run);
     if (!careful)
         n_others = parse_numbers(run, &seen, values, others, &n_nulls);
     for (int64_t k = 0; k < n_others; k++) {

@@ -72,9 +72,11 @@ bool bd_append_integers(bd_column *column, const int64_t *numbers, int64_t n)
 static bool parse_other(bd_run *run, int64_t i, bool careful, bool is_signed)
 {
     int64_t *number = run->parser->numbers + i;
-    const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
-    if (!careful && scan_integer(run->fields->block, place, is_signed, number))
+    const int64_t start = run->parser->starts[i];
+    const bd_place found = {start, start + run->parser->sizes[i], false};
+    if (!careful && scan_integer(run->fields->block, found, is_signed, number))
         return true;
+    const bd_place place = bd_field_at(run->fields, run->row + i, run->field);
     *number = 0;
     return !bd_is_empty(place) && !bd_is_last_null(run, place) &&
            bd_careful_field(run, i, place, number);
@@ -108,7 +110,7 @@ bool bd_parse_integers(bd_run *run)
     bool are_long = false; /* the eight before were, and so they are taken as such first */
     int64_t n_nulls = 0;
 
-    bd_find_places(run);
+    bd_find_values(run);
     for (int64_t i = 0; i < run->n; i += 8) {
         const int n = run->n - i < 8 ? (int)(run->n - i) : 8;
         const uint32_t empty = bd_find_empty(parser, i), wanted = 0xffu >> (8 - n) & ~empty;

@@ -91,7 +91,7 @@ bool bd_parse_times(bd_run *run)
     const bool careful = run->fields->input->nulls->numeric[run->index] || column->format != NULL;
     int64_t n_nulls = 0, forms = 0;
 
-    bd_find_places(run);
+    bd_find_values(run);
     for (int64_t i = 0; i < run->n; i++) {
         const int64_t start = starts[i], stop = start + sizes[i];
         valid[i] = 1;
@@ -144,7 +144,7 @@ bool bd_parse_booleans(bd_run *run)
     uint8_t *valid = run->parser->valid;
     int64_t n_nulls = 0;
     bool loose = false;
-    bd_find_places(run);
+    bd_find_values(run);
     for (int64_t i = 0; i < run->n; i++) {
         const uint8_t *at = block + parser->starts[i];
         const bd_place place = {parser->starts[i], parser->starts[i] + parser->sizes[i],

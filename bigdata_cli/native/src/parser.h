@@ -315,6 +315,11 @@ static inline void bd_note_null(const bd_run *run, bd_place place)
  * to seven after them are filled too, with fields that can be read. */
 void bd_find_places(bd_run *run);
 
+/* places.c: the same for a column that is not of text: without the spaces around a value that is
+ * not in quotes, which the forms of the column then tell. A field of nothing but spaces keeps them.
+ */
+void bd_find_values(bd_run *run);
+
 /* hash_columns.c: the hashes of rows [row, row + n) of the block, by all columns. Returns false
  * without memory. */
 bool bd_hash_columns(struct bd_parser *parser, const bd_input *input, int64_t row, int64_t n);

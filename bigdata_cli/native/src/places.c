@@ -1,6 +1,7 @@
 /* Where the fields of a column are: from where stage 1 saw their separators to what is their
  * content. */
 
+#include "classify.h"
 #include "parser.h"
 #include "scan.h"
 
@@ -62,4 +63,36 @@ void bd_find_places(bd_run *run)
         starts[i] = starts[0];
         sizes[i] = 0;
     }
+}
+
+/* The place of row i of a run without the spaces around it; false where there are none, or nothing
+ * else. Those in quotes are left to the careful path. */
+static inline bool leave_out_spaces(const uint8_t *block, bd_parser *parser, int64_t i)
+{
+    uint32_t start = parser->starts[i], size = parser->sizes[i];
+    if (parser->quoted[i])
+        return false;
+    for (; size > 1 && block[start] == ' '; size--)
+        start++;
+    while (size > 1 && block[start + size - 1] == ' ')
+        size--;
+    if (size == parser->sizes[i] || block[start] == ' ')
+        return false;
+    parser->starts[i] = start;
+    parser->sizes[i] = size;
+    return true;
+}
+
+void bd_find_values(bd_run *run)
+{
+    bd_parser *parser = run->parser;
+    const uint8_t *block = run->fields->block;
+    bd_find_places(run);
+    /* A column with spaces has them in its first row, or in one that the careful path met. */
+    if (block[parser->starts[0]] != ' ' && !(run->column->forms & BD_FORM_LOOSE))
+        return;
+    bool has_spaces = false;
+    for (int64_t i = 0; i < run->n; i++)
+        has_spaces |= leave_out_spaces(block, parser, i);
+    run->column->forms |= has_spaces ? BD_FORM_LOOSE : 0;
 }
