@@ -231,7 +231,8 @@ def convert(
         sort_by: Sort the rows, stable, nulls last, by these columns or COL:desc.
         partition_by: Write a folder COL=VALUE for each value of these columns, as Hive does
             (Parquet only).
-        on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
+        on_bad_row: A record that cannot be kept stops the run, or is set aside: `cat(DATASET,
+            rejected=True)` shows these.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A longer record is an error, such as a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
@@ -639,6 +640,7 @@ def cat(
     where: str | Sequence[str] = (),
     split: str | None = None,
     rows: int | None = None,
+    rejected: bool = False,
     format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
     output: str | Path | None = None,
     delimiter: str | None = None,
@@ -679,6 +681,8 @@ def cat(
         where: Only the rows for which this is true, in SQL.
         split: Only the rows of this split of a dataset.
         rows: The first rows only. Default: all.
+        rejected: In place of the rows, the records that the conversion set aside, with their places
+            and reasons, as CSV.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
         delimiter: Between fields: one or more characters, such as ';', tab, space or '::';

@@ -191,7 +191,7 @@ def print_report(report: ConvertReport) -> None:
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
             "task": None if report.task is None else f"{report.task}, of a dataset that is not yet",
             "rows": f"{report.rows:,}",
-            "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "rejected rows": _rejected(report),
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "unknown values": _counted(report.manifest.unknown_values),
             "shards": f"{report.n_shards:,}"
@@ -221,6 +221,14 @@ def print_report(report: ConvertReport) -> None:
         commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
     for command in commands:
         click.echo(f"  {sanitize(command)}")
+
+
+def _rejected(report: ConvertReport) -> str | None:
+    from bigdata_cli.cli.render import rejected_text
+
+    if report.task is not None:  # there is no dataset yet
+        return f"{report.rejected_rows:,}" if report.rejected_rows else None
+    return rejected_text(report.rejected_rows, report.output)
 
 
 def _print_spec(report: ConvertReport) -> None:

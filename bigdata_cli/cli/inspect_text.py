@@ -14,6 +14,7 @@ from bigdata_cli.cli.render import (
     print_pairs,
     print_table,
     print_title,
+    rejected_text,
     sanitize,
     shorten,
 )
@@ -200,7 +201,7 @@ def print_dataset(report: DatasetReport) -> None:
             "dataset": f"{report.path} ({report.format}, layout {report.layout})",
             "label": report.label,
             "rows": f"{report.rows:,}",
-            "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "rejected rows": rejected_text(report.rejected_rows, report.path),
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "bytes": format_size(report.bytes),
             "source": f"{', '.join(report.sources)} ({format_size(report.source_bytes)}{ratio})",

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -20,6 +21,7 @@ from bigdata_cli.printable import sanitize
 
 if TYPE_CHECKING:
     from bigdata_cli.resources.recorder import MemoryRecord
+    from bigdata_cli.url import Place
 
 # The marks that reorder text, and controls: they could hide or forge what is shown.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -181,6 +183,14 @@ def print_pairs(pairs: Mapping[str, object], *, file: IO[str] | None = None) -> 
             rest = " " * (width + len(GAP))
             line = click.wrap_text(value, terminal_width(), _pad(name, width, False) + GAP, rest)
         click.echo(line, file=file)
+
+
+def rejected_text(n_records: int, dataset: Place | str) -> str | None:
+    """How many records were rejected, and the command that shows them; None where none were."""
+    if not n_records:
+        return None
+    folder = shlex.quote(str(dataset))
+    return f"{n_records:,} (bigdata cat {folder} --rejected shows them)"
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

@@ -158,7 +158,8 @@ class ConvertOptions:
     source: SourceOptions = field(default_factory=SourceOptions)
     order: OrderOptions = field(default_factory=OrderOptions)
     on_bad_row: str = option(
-        "A record that cannot be kept stops the run, or is set aside in rejects.csv.",
+        "A record that cannot be kept stops the run, or is set aside: `bigdata cat DATASET "
+        "--rejected` shows these.",
         choice(("error", "skip")),
         manifest="on_bad_row",
         group="Bad rows",

@@ -13,11 +13,11 @@ from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.describe import final_names, options_entry
 from bigdata_cli.conversion.identity import source_differences
-from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import read_manifest
+from bigdata_cli.dataset.rejects_file import rejects_entry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -65,10 +65,10 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     if damaged or repaired != manifest:
         folder.replace_manifest(repaired, damaged)
     folder.discard_partial()
-    rejects = next((file for file in manifest.sidecars if file.name == REJECTS_NAME), None)
-    if rejects is not None and not is_as_written(folder.store, REJECTS_NAME, rejects):
+    rejects = rejects_entry(manifest)
+    if rejects is not None and not is_as_written(folder.store, rejects.name, rejects):
         raise VerificationError(
-            f"{folder.store.where(REJECTS_NAME)} is missing or damaged, and is not of one shard",
+            f"{folder.store.where(rejects.name)} is missing or damaged, and is not of one shard",
             hint="--force in place of --repair makes the dataset anew",
         )
     return repaired

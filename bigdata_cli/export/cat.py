@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.export.options import CatOptions
+from bigdata_cli.export.rejected import rejected_of, write_rejected
 from bigdata_cli.export.select import columns_read, selected_rows
 from bigdata_cli.export.writers import open_writer, with_whole_dictionaries
 from bigdata_cli.io.prefetch import Prefetch
@@ -56,6 +57,12 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
                 f"--format {options.format} is binary, and standard output is a terminal",
                 hint="-o FILE, or a pipe",
             )
+    if options.rejected:
+        dataset = rejected_of(options.cached.place(path), options)
+        with _output(options.output) if sink is None else nullcontext(sink) as stream:
+            n_records = write_rejected(dataset, stream)
+            stream.flush()
+        return CatReport(rows=n_records, rejected_rows=0, lost_values=0)
     rejected: list[int] = []
     chosen = options.selection
     rows = open_typed_rows(

@@ -22,6 +22,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import DataError, UsageError
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
+from tests.manifest_files import rejected_csv
 
 UTC = datetime.UTC
 DAY = datetime.date(2024, 2, 29)
@@ -414,7 +415,7 @@ def test_values_that_contradict_their_type(folder):
     assert dtypes == {"a": "int16", "b": "int8"}
     assert rows.column("a").to_pylist() == [1, 2, 3, None, 5]
     assert rows.column("b").to_pylist() == [0, 1, 2, 3, 5]
-    assert Path("out/rejects.csv").read_text().splitlines() == [
+    assert rejected_csv(Path("out")).decode().splitlines() == [
         "source,line,byte,reason,raw",
         'data.parquet,5,,"column ""a"" is not int16","{""a"": ""x"", ""b"": 4}"',
         'data.parquet,7,,"column ""a"" is not int16","{""a"": ""y"", ""b"": 6}"',
