@@ -116,4 +116,4 @@ def test_without_rejected_records_there_is_a_header_alone(tmp_path):
     source = tmp_path / "a.csv"
     source.write_text("a,b\n1,2\n")
     run("convert", source, "--to", "npy", "-o", tmp_path / "out")
-    assert run("cat", tmp_path / "out", "--rejected").stdout == "source,line,byte,reason,raw\r\n"
+    assert run("cat", tmp_path / "out", "--rejected").stdout == "source,line,byte,reason,raw\n"
