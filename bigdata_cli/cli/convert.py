@@ -178,10 +178,10 @@ def print_report(report: ConvertReport) -> None:
     from bigdata_cli.cli.render import (
         confidence_text,
         dialect_text,
-        print_memory,
         print_pairs,
         sanitize,
     )
+    from bigdata_cli.cli.sparkline import print_memory
     from bigdata_cli.resources.sizes import format_size
 
     rate = report.bytes_in / report.seconds if report.seconds > 0 else 0.0

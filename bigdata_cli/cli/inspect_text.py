@@ -18,6 +18,7 @@ from bigdata_cli.cli.render import (
     sanitize,
     shorten,
 )
+from bigdata_cli.cli.sparkline import histogram_line, sparkline_marks
 from bigdata_cli.inspection.alerts import alerts_of
 from bigdata_cli.inspection.summary import (
     cost_notes,
@@ -79,22 +80,30 @@ def _bad_rows(report: CsvReport) -> str | None:
 
 
 def _print_columns(report: CsvReport) -> None:
+    headers = [
+        "column", "dtype", "nulls", "distinct", "min", "max",
+        "in pandas", "here", "saving", "examples",
+    ]  # fmt: skip
     rows = [_column(column) for column in report.columns[:MAX_SHOWN_COLUMNS]]
     total = [
         "total", None, None, None, None, None,
         format_size(report.pandas_bytes), format_size(report.bytes),
         _times(report.pandas_bytes, report.bytes), None,
     ]  # fmt: skip
+    marks = sparkline_marks()
+    if marks is not None:
+        place = headers.index("max") + 1
+        headers.insert(place, "histogram")
+        for column, row in zip(report.columns, rows, strict=False):
+            row.insert(place, histogram_line(column.histogram, marks))
+        total.insert(place, None)
     print_table(
         "Columns, with the memory that all rows need",
-        [
-            "column", "dtype", "nulls", "distinct", "min", "max",
-            "in pandas", "here", "saving", "examples",
-        ],
+        headers,
         [*rows, total],
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
-        hide_first=("in pandas", "here", "examples", "distinct", "saving"),
-    )  # fmt: skip
+        hide_first=("in pandas", "here", "examples", "saving", "distinct", "histogram"),
+    )
     if not report.exact:
         print_note(
             "Types, nulls, min and max are those of the sample, distinct is estimated from it; a "

@@ -68,7 +68,8 @@ def predict_command(
 def print_report(report: PredictReport, *, to_stderr: bool = False) -> None:
     """Print what was predicted; on stderr where stdout has the predictions."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_memory, print_pairs, sanitize
+    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.cli.sparkline import print_memory
     from bigdata_cli.resources.sizes import format_size
     from bigdata_cli.training.predict import metric_text
 

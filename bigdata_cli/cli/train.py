@@ -65,7 +65,8 @@ def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -
 def print_report(report: TrainReport) -> None:
     """Print what a training did."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_memory, print_pairs, sanitize
+    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.cli.sparkline import print_memory
     from bigdata_cli.resources.sizes import format_size
 
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())

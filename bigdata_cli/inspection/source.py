@@ -231,6 +231,8 @@ class _Inspection:
             distinct, _ = estimate_distinct(
                 self._pieces(name), rows=self.rows.rows, all_rows=self.rows.all_rows
             )
+        if distinct is not None and statistics.n_possible_values is not None:
+            distinct = min(distinct, statistics.n_possible_values)  # it may be an estimate
         return Seen(
             column=column,
             statistics=statistics,

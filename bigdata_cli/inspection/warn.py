@@ -135,11 +135,16 @@ def _in_float32(value: float) -> str:
 
 
 def _about(number: int) -> str:
-    """A count as it is said.
+    """A count in words.
 
-    >>> _about(23_912_345), _about(70_123)
-    ('24 million', '70,000')
+    >>> _about(23_912_345), _about(70_123), _about(18_000)
+    ('about 24 million', 'about 70,000', '18,000')
     """
-    if number >= 1_000_000:
-        return f"{number / 1e6:.2g} million" if number < 1e7 else f"{round(number / 1e6):,} million"
-    return f"{float(f'{number:.2g}'):,.0f}"
+    rounded = float(f"{number:.2g}")
+    if number >= 10_000_000:
+        shown, rounded = f"{round(number / 1e6):,} million", 1e6 * round(number / 1e6)
+    elif number >= 1_000_000:
+        shown = f"{number / 1e6:.2g} million"
+    else:
+        shown = f"{rounded:,.0f}"
+    return shown if rounded == number else f"about {shown}"
