@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import shlex
 from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -113,16 +112,15 @@ def _convert(
 
     gc.freeze()
     gc.enable()
-    with ProgressDisplay(quiet=quiet) as progress, ExitStack() as stack:
-        hooks: dict[str, Any] = {"progress": progress, "on_budget": fit_heap}
-        if verbose:
-            from bigdata_cli.cli.verbose import VerboseLog
-            from bigdata_cli.resources.stages import listen_to_phases
+    from bigdata_cli.cli.verbose import verbose_log
 
-            log = VerboseLog(progress.say)
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose) as log,
+    ):
+        hooks: dict[str, Any] = {"progress": progress, "on_budget": fit_heap}
+        if log is not None:
             hooks["on_plan"] = log.plan
-            stack.enter_context(listen_to_phases(log.phase))
-            stack.callback(log.end)
         report = run(sources, options, **hooks)
     if as_json:
         emit_json(report.to_json())
