@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from msgspec import UNSET, structs
 
+from bigdata_cli import __version__
 from bigdata_cli.checksum import FileEntry, entry_of_bytes
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
@@ -190,12 +191,19 @@ def _take(
     differs = files != before.files and conversion.plan.form.traits.same_bytes
     if result.rows != before.rows or set(names.values()) != set(before.file_names) or differs:
         raise VerificationError(
-            f"shard {result.index} came out otherwise than it was: the dataset was made by another "
-            "version of bigdata or its libraries, or its source changed unnoticed",
+            f"shard {result.index} came out otherwise than it was: {_why_other_bytes(folder)}",
             hint="--force in place of --repair makes the dataset anew",
         )
     folder.store.rename({partial_name(written): final for written, final in names.items()})
     return structs.replace(before, files=files)
+
+
+def _why_other_bytes(folder: OutputFolder) -> str:
+    """Why the same command may give other bytes than those of the dataset."""
+    version = read_manifest(folder.store).tool_version
+    if version != __version__:
+        return f"the dataset was made by bigdata {version}, and this is {__version__}"
+    return "its source changed unnoticed, or its libraries had other versions"
 
 
 def _is_same(store: Store, written: FileEntry, before: FileEntry) -> bool:
