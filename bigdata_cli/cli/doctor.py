@@ -39,6 +39,8 @@ def doctor_command(ctx: click.Context, *, as_json: bool) -> None:
                 lines[check.name] = f"{marks[check.status]}{check.found}{fix}"
             print_pairs(lines)
             click.echo()
-        click.echo("All works." if report.passed else "Something does not work: see FAILED above.")
+        click.echo(
+            "Everything works." if report.passed else "Something does not work: see FAILED above."
+        )
     if not report.passed:
         ctx.exit(1)
