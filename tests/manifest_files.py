@@ -49,7 +49,7 @@ def as_json(folder: Path) -> Path:
 
 def rejects_path(folder: Path) -> Path:
     """The one file of rejected records in a folder."""
-    [path] = [path for path in folder.glob("*rejects.*") if path.suffix != ".partial"]
+    [path] = [path for path in folder.glob("*rejects*") if path.suffix != ".partial"]
     return path
 
 

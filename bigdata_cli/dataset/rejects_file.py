@@ -18,7 +18,8 @@ from bigdata_cli.formats.registry import all_traits, get_manifest_wrapper, get_t
 from bigdata_cli.io.store import ByteSource, Store, StoredFile, partial_name
 
 HEADER = ("source", "line", "byte", "reason", "raw")
-_CSV_NAME = "_rejects.csv"
+_PLAIN_NAME = "_rejects"
+"""Without an extension: `datasets` takes `.csv` for rows."""
 _OLD_NAME = "rejects.csv"
 """Of datasets of version 0.1."""
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
@@ -29,13 +30,13 @@ def rejects_name(manifest: Manifest) -> str:
     """What the file of a dataset is called, where it is one of this version."""
     traits = get_traits(manifest.format)
     if not traits.wraps_manifest or manifest.partition_by:
-        return _CSV_NAME
+        return _PLAIN_NAME
     return f"_rejects{traits.extensions[0]}"
 
 
 def rejects_entry(manifest: Manifest) -> FileEntry | None:
     """The file with the rejected records of a dataset; None where there are none."""
-    names = (rejects_name(manifest), _CSV_NAME, _OLD_NAME)
+    names = (rejects_name(manifest), _PLAIN_NAME, _OLD_NAME)
     return next((file for file in manifest.sidecars if file.name in names), None)
 
 
@@ -45,7 +46,7 @@ def write_rejects(store: Store, manifest: Manifest, pieces: Iterable[bytes]) -> 
     pieces: of the CSV, with the header.
     """
     name = rejects_name(manifest)
-    wrapper = None if name == _CSV_NAME else get_manifest_wrapper(manifest.format)
+    wrapper = None if name == _PLAIN_NAME else get_manifest_wrapper(manifest.format)
     with closing(store.create(partial_name(name))) as file:
         head = b"" if wrapper is None else wrapper.head(manifest.schema)
         file.write(head)

@@ -546,7 +546,7 @@ def test_the_command_line(folder):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["dialect"] == {"table": "parquet"}
     assert np.load("data-npy/data.X-00000-of-00001.npy").shape == (10, 1)
-    again = runner.invoke(main, ["convert", "data-npy/_manifest.json", "--to", "hdf5"])
+    again = runner.invoke(main, ["convert", "data-npy/_manifest", "--to", "hdf5"])
     assert again.exit_code == 0, again.output
     assert "a dataset" in again.output
 

@@ -157,7 +157,7 @@ def test_splits_are_read_together_or_by_name(source: Path, tmp_path: Path) -> No
 def test_folders_of_values_keep_their_columns(source: Path, tmp_path: Path) -> None:
     """A file of the format beside the folders would be one without these columns."""
     convert(source, to="parquet", output=tmp_path / "d", partition_by="kind")
-    assert manifest_path(tmp_path / "d").name == "_manifest.json"
+    assert manifest_path(tmp_path / "d").name == "_manifest"
     check(pd.read_parquet(tmp_path / "d"))
     check(pl.read_parquet(tmp_path / "d/**/*.parquet", hive_partitioning=True).to_pandas())
     pattern = f"{tmp_path}/d/**/*.parquet"
@@ -219,16 +219,26 @@ def test_load_dataset_with_rejected_records(
     check(loaded["train"].to_pandas())
 
 
+@pytest.mark.parametrize("has_rejects", [False, True])
 @pytest.mark.parametrize("to", ["npy", "tfrecord"])
 def test_load_dataset_makes_nothing_of_other_formats(
-    to: str, folder: Callable[..., Path], tmp_path: Path
+    to: str, has_rejects: bool, tmp_path: Path
 ) -> None:
-    """The manifest is no row, and what describes TFRecord for others is none either."""
+    """Manifest and rejected records are no rows, nor is what describes TFRecord for others."""
     datasets = pytest.importorskip("datasets")
-    options = {} if to == "npy" else {"drop": ["fare/total"]}
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n" + "5\n" * has_rejects)
+    convert(tmp_path / "a.csv", to=to, output=tmp_path / "d", on_bad_row="skip")
     errors = (ValueError, FileNotFoundError, datasets.exceptions.DatasetGenerationError)
     with pytest.raises(errors):
-        datasets.load_dataset(str(folder(to, **options)), cache_dir=str(tmp_path))
+        datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
+
+
+def test_load_dataset_reads_numbers_of_hdf5(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", minversion="4.1")
+    (tmp_path / "a.csv").write_text("a,b\n1,2.5\n3,4.5\n5\n")
+    convert(tmp_path / "a.csv", to="hdf5", output=tmp_path / "d", on_bad_row="skip")
+    loaded = datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
+    assert loaded["train"].to_dict() == {"a": [1, 3], "b": [2.5, 4.5]}
 
 
 def test_spark(folder: Callable[..., Path], folder_with_rejects: Callable[[str], Path]) -> None:
