@@ -210,7 +210,7 @@ def write_report(results: Json, page: Path) -> None:
     from benchmarks.charts import write_charts
 
     found = figures(results)
-    charts = write_charts(found, page)
+    charts = write_charts(results, found, page)
     machine = results["machine"]
     names = [f"{name} {version}" for name, version in results["versions"].items()]
     parts = [

@@ -63,16 +63,16 @@ def column_warnings(seen: Seen, float_mode: str = "auto") -> tuple[str, ...]:
                 f"{format_size(seen.n_bytes)} of memory"
             )
         elif column.kind is Kind.INT:
-            found.append("nearly every row has another value: an id, which tells a model nothing")
+            found.append("nearly all values are distinct: an id, from which a model learns nothing")
     elif column.kind is Kind.TEXT and (seen.distinct or 0) > MAX_CATEGORIES:
         found.append(
             f"{_about(seen.distinct or 0)} distinct texts, too many for categories: "
             f"{format_size(seen.n_bytes)} of memory"
         )
     if column.kind in (Kind.INT, Kind.FLOAT) and not _is_id(seen) and _ID_NAME.search(column.name):
-        found.append("called as an id or a code is: --type 'COL=category' if it is no quantity")
+        found.append("named like an id or a code: --type 'COL=category' if it is no quantity")
     if column.kind in (Kind.TEXT, Kind.CATEGORY) and is_digits(seen.pieces):
-        found.append("digits that no number holds as they are written: it stays text")
+        found.append("digits whose form a number would lose: it stays text")
     if column.dtype == "float64":
         found.append(_loss(seen))
     return tuple(warning for warning in found if warning)
