@@ -285,7 +285,7 @@ def _print_stages(report: ConvertReport) -> None:
 
 
 def _print_columns(report: ConvertReport) -> None:
-    from bigdata_cli.cli.render import print_table
+    from bigdata_cli.cli.render import print_pairs, print_table
     from bigdata_cli.resources.sizes import format_size
 
     def row(name: str, dtype: str | None, nulls: int, pandas_bytes: int, n_bytes: int) -> list[Any]:
@@ -299,10 +299,8 @@ def _print_columns(report: ConvertReport) -> None:
         ]
 
     shown = report.columns[:SHOWN_COLUMNS]
-    with_notes = any(column.note for column in shown)
     rows = [
         row(column.name, column.dtype, column.nulls, column.pandas_bytes, column.bytes)
-        + ([column.note] if with_notes else [])
         for column in shown
     ]
     total = row(
@@ -312,13 +310,15 @@ def _print_columns(report: ConvertReport) -> None:
         sum(column.pandas_bytes for column in report.columns),
         sum(column.bytes for column in report.columns),
     )
-    headers = ["column", "dtype", "nulls", "in pandas", "now", "saved"]
     print_table(
         "Memory of the columns",
-        headers + (["note"] if with_notes else []),
-        [*rows, total + ([None] if with_notes else [])],
+        ["column", "dtype", "nulls", "in pandas", "now", "saved"],
+        [*rows, total],
         more=_more_columns(len(report.columns)),
     )
+    if notes := {column.name: column.note for column in shown if column.note}:
+        click.echo()
+        print_pairs(notes)
 
 
 def saved_percent(before: int, after: int) -> str | None:

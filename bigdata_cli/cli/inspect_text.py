@@ -55,6 +55,8 @@ def print_source(report: CsvReport) -> None:
             "rows": rows_text(report),
             "bad rows": _bad_rows(report),
             "sample": "the whole file" if report.exact else read,
+            "all rows": f"{format_size(report.bytes)} in memory, "
+            f"{format_size(report.pandas_bytes)} in pandas{_less(report)}",
             "may be a label": ", ".join(report.label_candidates) or None
             if report.balance is None
             else None,
@@ -71,6 +73,12 @@ def print_source(report: CsvReport) -> None:
     click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
 
 
+def _less(report: CsvReport) -> str:
+    """How much less memory all rows take than in pandas."""
+    times = _times(report.pandas_bytes, report.bytes)
+    return "" if times is None else f" ({times})"
+
+
 def _bad_rows(report: CsvReport) -> str | None:
     """How many records cannot be kept, and of which they are."""
     if not report.bad_rows:
@@ -85,22 +93,16 @@ def _print_columns(report: CsvReport) -> None:
         "in pandas", "here", "saving", "examples",
     ]  # fmt: skip
     rows = [_column(column) for column in report.columns[:MAX_SHOWN_COLUMNS]]
-    total = [
-        "total", None, None, None, None, None,
-        format_size(report.pandas_bytes), format_size(report.bytes),
-        _times(report.pandas_bytes, report.bytes), None,
-    ]  # fmt: skip
     marks = sparkline_marks()
     if marks is not None:
         place = headers.index("max") + 1
         headers.insert(place, "histogram")
         for column, row in zip(report.columns, rows, strict=False):
             row.insert(place, histogram_line(column.histogram, marks))
-        total.insert(place, None)
     print_table(
-        "Columns, with the memory that all rows need",
+        "Columns",
         headers,
-        [*rows, total],
+        rows,
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
         hide_first=("in pandas", "here", "examples", "saving", "distinct", "histogram"),
     )

@@ -320,6 +320,7 @@ def test_every_option_of_the_command_is_one_of_the_function():
     options -= {
         "help",
         "help_all",
+        "verbose",
         "other",
         "compare",
     }  # of Python that is `diff(a, b, sample=True)`
