@@ -242,8 +242,8 @@ def test_rejected_rows_are_accounted_for(tmp_path: Path) -> None:
     whole = rejects.read_text()
     rejects.write_text(whole.replace("five", "fixe"))
     found = told(verify(tmp_path / "out", source=source))
-    assert any("rejects.csv: it lacks the rejected record of" in one for one in found)
-    assert any("rejects.csv: checksum (XXH3)" in one for one in found)
+    assert any("_rejects: it lacks the rejected record of" in one for one in found)
+    assert any("_rejects: checksum (XXH3)" in one for one in found)
     rejects.write_text(whole)
     with edited_manifest(tmp_path / "out") as manifest:
         manifest["rejected_rows"] += 1
