@@ -110,24 +110,24 @@ def page(compared: Sequence[Compared], inspected: tuple[int, float], n_processor
     within = sum(error <= WANTED_PERCENT for error in off)
     ratios = [one.real_seconds / one.predicted_seconds for one in compared]
     told_bytes = (
-        f"{within} of {len(off)} predictions are within {WANTED_PERCENT:.0f} %; the median is off "
-        f"by {statistics.median(off):.2f} %, the worst by {max(off):.1f} %."
+        f"{within} of {len(off)} predictions are within {WANTED_PERCENT:.0f} %; the median error "
+        f"is {statistics.median(off):.2f} %, the largest {max(off):.1f} %."
     )
     told_time = (
-        f"real seconds are {statistics.median(ratios):.2f} times the predicted ones in the median, "
-        f"{min(ratios):.2f} to {max(ratios):.2f} times in all."
+        f"a conversion takes {min(ratios):.2f} to {max(ratios):.2f} times the predicted seconds; "
+        f"the median is {statistics.median(ratios):.2f}."
     )
     told_inspect = (
-        f"{format_size(inspected[0])} in {_INSPECT_FILES} files: {inspected[1]:.1f} s with the "
-        "start of Python."
+        f"{format_size(inspected[0])} in {_INSPECT_FILES} files: {inspected[1]:.1f} s, including "
+        "the start of Python."
     )
     lines = [
         "# Predictions",
         "",
-        "Written by `python -m benchmarks.predictions`; no figure on this page was typed. What",
-        "`bigdata inspect` predicts from 8 MiB of a file stands beside what a conversion took.",
-        f"The machine has {n_processors} processors. Seconds are those of a process from its start",
-        "to its end, once; other work on the machine is in them.",
+        "What `bigdata inspect` predicts from 8 MiB of a file, and what a conversion really took.",
+        "`python -m benchmarks.predictions` writes this page; no figure was typed.",
+        f"The machine has {n_processors} processors. Seconds are those of one process from its",
+        "start to its end, measured once, while other work ran on the machine.",
         "",
         f"- Bytes: {told_bytes}",
         f"- Time: {told_time}",

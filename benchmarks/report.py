@@ -172,36 +172,36 @@ def _range(values: Sequence[float], form: str) -> str:
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `python -m benchmarks.speed`; no figure on this page was typed. `make bench` measures
-anew.
+Speed, size and memory compared with other tools. `python -m benchmarks.speed` (`make bench`)
+measures and writes this page; no figure was typed.
 
 The machine: {cores} cores, {memory} of memory. Files of {sizes}, made from a seed by
 `benchmarks/shapes.py`. Versions: {versions}.
 
 How it is measured:
 
-- Each command is a process of its own, from its start to its exit: the start of Python, the imports
-  and, for `bigdata`, the guess at types are in it. Commands that are compared run in turn, A B C,
-  A B C, {repeats} times at most; figures are medians, with the least and the greatest of one turn
-  in parentheses.
-- "As fast, CPU" is how many times as much processor time the other takes for the same work, user
-  and system, of all its threads and processes: 2 × is half the work. "As fast, wall" is the same by
-  the clock. Of bytes and memory less than 1 × is less than the other's.
-- Inputs are in the page cache. Before each run as much memory as it may take is touched by another
-  process, since the host of a virtual machine takes free memory back and gives it again slowly.
+- Each command is a process of its own, from its start to its exit. The time includes the start of
+  Python, the imports and, for `bigdata`, the detection of types. Commands that are compared run in
+  turn, A B C, A B C, {repeats} times at most; figures are medians, with the lowest and the highest
+  of one turn in parentheses.
+- "As fast, CPU" is how many times as much processor time the other tool takes for the same work,
+  user and system, of all its threads and processes: at 2 × `bigdata` needs half of it. "As fast,
+  wall" is the same by the clock. For bytes and memory, less than 1 × is less than the other tool.
+- Inputs are in the page cache. Before each run another process touches as much memory as the run
+  may take, since the host of a virtual machine takes free memory back and returns it slowly.
   Before the measured runs each command runs once on a small input, which loads its libraries from
   the disk.
-- All of the commands that are compared have read the same number of rows; else the script stops.
-- Threads of the peers: {threads}. Ours has its defaults.
-- Memory is the resident memory of the process and its children, at its peak; code and files that
-  are mapped are in it.
+- All commands that are compared must have read the same number of rows; otherwise the script stops.
+- The other tools use {threads} threads. `bigdata` runs with its defaults.
+- Memory is the peak of the resident memory of the process and its children, including mapped code
+  and files.
 - "Reading only" is Polars' streaming engine with the minimum and the maximum of each column, so
-  that every value is parsed. Where a layout holds no text (matrix, packed) the columns of text are
+  that every value is parsed. If a layout holds no text (matrix, packed), the columns of text are
   left out for both.
-- Those who write `tf.train.Example` are too slow for all of a file: they get a part of it, and of
-  them only the work is measured, without their start and imports, in their favour.
-- Parquet by Polars and DuckDB has float64 and int64; ours the smallest types that hold all values.
-  All compress with zstd.
+- Writers of `tf.train.Example` are too slow for a whole file: they get a part of it, and only their
+  work is measured, without their start and imports, in their favour.
+- Parquet by Polars and DuckDB has float64 and int64; that of `bigdata` has the smallest types that
+  hold all values. All compress with zstd.
 """
 
 
@@ -210,7 +210,7 @@ def write_report(results: Json, page: Path) -> None:
     from benchmarks.charts import write_charts
 
     found = figures(results)
-    charts = write_charts(found, page)
+    charts = write_charts(results, found, page)
     machine = results["machine"]
     names = [f"{name} {version}" for name, version in results["versions"].items()]
     parts = [

@@ -229,7 +229,7 @@ def tables(results: Json) -> str:
         "",
         f"{megabytes:,.0f} MB of transactions to Parquet, least of {results['repeats']} runs:",
         "",
-        "| engine | workers | processor seconds | seconds | beside threads |",
+        "| engine | workers | processor seconds | seconds | compared with threads |",
         "|---|---|---|---|---|",
     ]
     threads = {one["workers"]: one for one in results["engines"] if one["engine"] == "local"}
@@ -251,8 +251,8 @@ def _petabyte(results: Json) -> list[str]:
     days, rate = core_hours / 24 / CORES, CORES / per_byte / 1e9
     return [
         f"A petabyte of such rows is {core_hours:,.0f} core hours, or {days:,.1f} days of",
-        f"{CORES:,} cores, to which it must come at {rate:,.0f} GB/s. The coordinating process is",
-        f"busy for {coordinator:,.0f} seconds of it.",
+        f"{CORES:,} cores, if storage delivers it at {rate:,.0f} GB/s. The coordinating process is",
+        f"busy for {coordinator:,.0f} seconds of that.",
     ]
 
 

@@ -139,7 +139,7 @@ def convert(
         sources: Files, patterns such as "data/*.csv", folders of files, or folders of datasets,
             whose types are kept. Several with the same columns become one dataset, in the order
             given.
-        to: Format of the dataset. Default: that of like; to be given without it.
+        to: Format of the dataset. Default: that of like; required without it.
         like: A dataset: the source becomes another one like it, with its columns, types, categories
             and steps.
         output: Folder of the dataset. Default: STEM-FORMAT.
@@ -151,7 +151,7 @@ def convert(
         compression: The format's compression, such as zstd:9, gzip or none.
         force: Replace an existing dataset.
         repair: Write only those shards of the dataset again that are damaged or missing.
-        disk_limit: Bytes on the disk at once, at most, such as 20GB. Default: what is free, less 5
+        disk_limit: Most bytes on the disk at any time, such as 20GB. Default: what is free, less 5
             %.
         float: auto: float32 where no value changes, else float64.
         type: Dtype of a column, or of those that match a pattern.
@@ -159,7 +159,7 @@ def convert(
         schema: JSON with the columns, as `bigdata convert --dry-run --json` prints them.
         drop: Columns to leave out.
         columns: The only columns to keep.
-        split: Divide the rows into splits with these shares; equal rows are in the same split
+        split: Divide the rows, equal rows together, into splits with these shares
         split_by: With split: rows with equal values in these columns are in the same split
         split_order: With split: by the order of the rows, so that the last split has the last rows
         split_time: With split: by the values of a column, such as times; equal values are in the
@@ -170,11 +170,9 @@ def convert(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: Compute a column in SQL; it may use those derived before it.
         where: Keep the rows for which this is true, in SQL.
-        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
-            all columns.
-        keep: Which of several equal rows to keep, with dedup.
-        balance: Keep the same number of rows of each class in this column, that of the smallest
-            one.
+        dedup: Keep only the first of the rows that are equal in these columns; * for all columns.
+        keep: With dedup: which of several equal rows to keep.
+        balance: Keep as many rows of each class in this column as the smallest class has.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
         stratify: With sample or split: each class in this column has its share of the rows, exact
@@ -191,12 +189,14 @@ def convert(
         one_hot: Columns that become a column of true and false for each value.
         hash: Hash the values of a column into this number of buckets.
         stats_from: Take the statistics of steps (mean, median, values …) from this dataset.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+        delimiter: What separates fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: detected.
-        quote: Around fields; none: no quoting. Default: ", or found.
-        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        quote: The character around quoted fields; none: there are no quotes. Default: ", or
+            detected.
+        escape: The character that makes the next one plain, such as '\'; none: there is none.
+            Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
-        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
         skip_footer: Lines to leave out at the end of each file. Default: detected.
@@ -207,7 +207,7 @@ def convert(
         short_rows: A row with too few fields is a bad row, or missing fields are null.
         long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
             last text column.
-        repeated_header: A row that is the header again is a row, or is left out.
+        repeated_header: A row that repeats the header is kept, or left out.
         comment: Leave out lines that begin with it, such as '#'.
         trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
@@ -220,24 +220,25 @@ def convert(
             groups of three digits. Default: none.
         date_format: How dates and times are written, in all text columns or in one, such as
             %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
-        text: Lines become rows of one column, text. Default: for .txt.
+        text: Each line is a row of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
-        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
-            .jsonl, .ndjson and .json.
+        jsonl: Each line is a JSON object; its keys are the columns. names lists all keys. Default:
+            for .jsonl, .ndjson and .json.
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
-        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
-            a byte order mark.
+        encoding: Encoding of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or
+            UTF-32 with a byte order mark.
         shuffle: Store the rows in random order, each order equally likely; seed chooses one.
-        sort_by: Sort the rows, stable, nulls last, by these columns or COL:desc.
+        sort_by: Sort the rows by these columns; COL:desc: the largest first. Stable, nulls last.
         partition_by: Write a folder COL=VALUE for each value of these columns, as Hive does
             (Parquet only).
-        on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
+        on_bad_row: A record that cannot be kept stops the run, or is set aside: `cat(DATASET,
+            rejected=True)` shows these.
         max_bad_rows: With on_bad_row="skip": stop where there are more.
         max_line_size: A longer record is an error, such as a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
         jobs: Threads, or processes where engine starts them. Default: all processors.
         engine: Who does the work: threads of this process, processes, or the workers of a cluster.
-            What comes of it is the same.
+            The dataset is the same.
         scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
             Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
             many as jobs.
@@ -245,7 +246,7 @@ def convert(
             makes the dataset of all of them.
         spool: Keep text of a pipe on the disk during the run; without it, a column whose type
             changes late may be an error.
-        memory_limit: Memory of the process and its children, at most, such as 512MB; and each
+        memory_limit: Most memory of the process and its children, such as 512MB; also of each
             worker of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
@@ -293,8 +294,8 @@ def commit(
         output: The folder that the tasks wrote into.
         here: Finish or repeat the work of tasks in this process.
         jobs: Threads. Default: all processors.
-        memory_limit: Memory of the process and its children, at most, such as 512MB. Default: a
-            quarter of what is available, at most 2GB.
+        memory_limit: Most memory of the process and its children, such as 512MB. Default: a quarter
+            of what is available, at most 2GB.
         progress: True shows a bar; a function is called with the phase, the bytes and the rows that
             are done, now and then.
 
@@ -403,7 +404,7 @@ def inspect(
         shuffle_score: Of a dataset: how well shuffled batches mix the classes of its label, or of
             label; reads the label.
         html: Write the report as one self-contained HTML page.
-        split: Divide the rows into splits with these shares; equal rows are in the same split
+        split: Divide the rows, equal rows together, into splits with these shares
         split_by: With split: rows with equal values in these columns are in the same split
         split_order: With split: by the order of the rows, so that the last split has the last rows
         split_time: With split: by the values of a column, such as times; equal values are in the
@@ -414,11 +415,9 @@ def inspect(
         how: left keeps rows whose key join does not have, with nulls; inner leaves them out.
         derive: Compute a column in SQL; it may use those derived before it.
         where: Keep the rows for which this is true, in SQL.
-        dedup: Columns in which no two rows are equal: only the first of equal rows is kept; * for
-            all columns.
-        keep: Which of several equal rows to keep, with dedup.
-        balance: Keep the same number of rows of each class in this column, that of the smallest
-            one.
+        dedup: Keep only the first of the rows that are equal in these columns; * for all columns.
+        keep: With dedup: which of several equal rows to keep.
+        balance: Keep as many rows of each class in this column as the smallest class has.
         sample: Keep each row with this probability, such as 0.05, or exactly so many rows, such as
             1000rows or 2Mrows.
         stratify: With sample or split: each class in this column has its share of the rows, exact
@@ -435,12 +434,14 @@ def inspect(
         one_hot: Columns that become a column of true and false for each value.
         hash: Hash the values of a column into this number of buckets.
         stats_from: Take the statistics of steps (mean, median, values …) from this dataset.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+        delimiter: What separates fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: detected.
-        quote: Around fields; none: no quoting. Default: ", or found.
-        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        quote: The character around quoted fields; none: there are no quotes. Default: ", or
+            detected.
+        escape: The character that makes the next one plain, such as '\'; none: there is none.
+            Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
-        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
         skip_footer: Lines to leave out at the end of each file. Default: detected.
@@ -451,7 +452,7 @@ def inspect(
         short_rows: A row with too few fields is a bad row, or missing fields are null.
         long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
             last text column.
-        repeated_header: A row that is the header again is a row, or is left out.
+        repeated_header: A row that repeats the header is kept, or left out.
         comment: Leave out lines that begin with it, such as '#'.
         trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
@@ -464,15 +465,15 @@ def inspect(
             groups of three digits. Default: none.
         date_format: How dates and times are written, in all text columns or in one, such as
             %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
-        text: Lines become rows of one column, text. Default: for .txt.
+        text: Each line is a row of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
-        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
-            .jsonl, .ndjson and .json.
+        jsonl: Each line is a JSON object; its keys are the columns. names lists all keys. Default:
+            for .jsonl, .ndjson and .json.
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
-        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
-            a byte order mark.
+        encoding: Encoding of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or
+            UTF-32 with a byte order mark.
         shuffle: Store the rows in random order, each order equally likely; seed chooses one.
-        sort_by: Sort the rows, stable, nulls last, by these columns or COL:desc.
+        sort_by: Sort the rows by these columns; COL:desc: the largest first. Stable, nulls last.
         partition_by: Write a folder COL=VALUE for each value of these columns, as Hive does
             (Parquet only).
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
@@ -575,12 +576,14 @@ def head(
         where: Only the rows for which this is true, in SQL.
         split: Only the rows of this split of a dataset.
         rows: The first rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+        delimiter: What separates fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: detected.
-        quote: Around fields; none: no quoting. Default: ", or found.
-        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        quote: The character around quoted fields; none: there are no quotes. Default: ", or
+            detected.
+        escape: The character that makes the next one plain, such as '\'; none: there is none.
+            Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
-        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
         skip_footer: Lines to leave out at the end of each file. Default: detected.
@@ -591,7 +594,7 @@ def head(
         short_rows: A row with too few fields is a bad row, or missing fields are null.
         long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
             last text column.
-        repeated_header: A row that is the header again is a row, or is left out.
+        repeated_header: A row that repeats the header is kept, or left out.
         comment: Leave out lines that begin with it, such as '#'.
         trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
@@ -604,13 +607,13 @@ def head(
             groups of three digits. Default: none.
         date_format: How dates and times are written, in all text columns or in one, such as
             %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
-        text: Lines become rows of one column, text. Default: for .txt.
+        text: Each line is a row of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
-        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
-            .jsonl, .ndjson and .json.
+        jsonl: Each line is a JSON object; its keys are the columns. names lists all keys. Default:
+            for .jsonl, .ndjson and .json.
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
-        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
-            a byte order mark.
+        encoding: Encoding of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or
+            UTF-32 with a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Size of that folder at most; the files used longest ago are removed. Default:
@@ -639,6 +642,7 @@ def cat(
     where: str | Sequence[str] = (),
     split: str | None = None,
     rows: int | None = None,
+    rejected: bool = False,
     format: Literal["csv", "jsonl", "arrow", "parquet"] = "csv",
     output: str | Path | None = None,
     delimiter: str | None = None,
@@ -679,14 +683,18 @@ def cat(
         where: Only the rows for which this is true, in SQL.
         split: Only the rows of this split of a dataset.
         rows: The first rows only. Default: all.
+        rejected: In place of the rows, the records that the conversion set aside, with their places
+            and reasons, as CSV.
         format: What to write: arrow is an Arrow IPC stream.
         output: The file to write; without it, standard output.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+        delimiter: What separates fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: detected.
-        quote: Around fields; none: no quoting. Default: ", or found.
-        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        quote: The character around quoted fields; none: there are no quotes. Default: ", or
+            detected.
+        escape: The character that makes the next one plain, such as '\'; none: there is none.
+            Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
-        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
         skip_footer: Lines to leave out at the end of each file. Default: detected.
@@ -697,7 +705,7 @@ def cat(
         short_rows: A row with too few fields is a bad row, or missing fields are null.
         long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
             last text column.
-        repeated_header: A row that is the header again is a row, or is left out.
+        repeated_header: A row that repeats the header is kept, or left out.
         comment: Leave out lines that begin with it, such as '#'.
         trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
@@ -710,13 +718,13 @@ def cat(
             groups of three digits. Default: none.
         date_format: How dates and times are written, in all text columns or in one, such as
             %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
-        text: Lines become rows of one column, text. Default: for .txt.
+        text: Each line is a row of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
-        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
-            .jsonl, .ndjson and .json.
+        jsonl: Each line is a JSON object; its keys are the columns. names lists all keys. Default:
+            for .jsonl, .ndjson and .json.
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
-        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
-            a byte order mark.
+        encoding: Encoding of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or
+            UTF-32 with a byte order mark.
         on_bad_row: A record that cannot be kept is an error, or is left out and counted.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Size of that folder at most; the files used longest ago are removed. Default:
@@ -785,12 +793,14 @@ def diff(
         columns: The only columns to compare.
         rows: Number of differing rows to show.
         sample: Compare samples only, in seconds: columns, statistics and drift, and no single rows.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+        delimiter: What separates fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: detected.
-        quote: Around fields; none: no quoting. Default: ", or found.
-        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        quote: The character around quoted fields; none: there are no quotes. Default: ", or
+            detected.
+        escape: The character that makes the next one plain, such as '\'; none: there is none.
+            Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
-        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
         skip_footer: Lines to leave out at the end of each file. Default: detected.
@@ -801,7 +811,7 @@ def diff(
         short_rows: A row with too few fields is a bad row, or missing fields are null.
         long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
             last text column.
-        repeated_header: A row that is the header again is a row, or is left out.
+        repeated_header: A row that repeats the header is kept, or left out.
         comment: Leave out lines that begin with it, such as '#'.
         trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
@@ -814,13 +824,13 @@ def diff(
             groups of three digits. Default: none.
         date_format: How dates and times are written, in all text columns or in one, such as
             %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
-        text: Lines become rows of one column, text. Default: for .txt.
+        text: Each line is a row of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
-        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
-            .jsonl, .ndjson and .json.
+        jsonl: Each line is a JSON object; its keys are the columns. names lists all keys. Default:
+            for .jsonl, .ndjson and .json.
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
-        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
-            a byte order mark.
+        encoding: Encoding of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or
+            UTF-32 with a byte order mark.
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Size of that folder at most; the files used longest ago are removed. Default:
             10GB.
@@ -909,7 +919,7 @@ def train(
         lr: The learning rate. Default: 0.002, of trees 0.1.
         schedule: How the learning rate falls: not at all, along a cosine, linearly, or in two
             steps.
-        warmup_steps: Raise the learning rate linearly from 0 for so many steps.
+        warmup_steps: Raise the learning rate linearly from 0 during this number of steps.
         l2: The weight of the sum of squares of all weights, or of the leaves of trees, in the loss.
             Default: none; XGBoost 1.
         mixed_precision: Compute in bfloat16, with weights and the loss in float32.
@@ -918,8 +928,8 @@ def train(
         seed: Of all that is random.
         early_stopping: Stop when the metric no longer gets better, and keep the best model; by rows
             that are neither trained on nor in the metric of the report.
-        patience: Stop after so many epochs, or trees, without a better metric. Default: 5, of trees
-            20.
+        patience: Stop after this number of epochs, or trees, without a better metric. Default: 5,
+            of trees 20.
         balanced: Weight the rows so that all classes count equally.
         sample: Train on a share of the rows, the same in every epoch.
         stratify: Sample each class by itself, so that shares stay the same.
@@ -931,11 +941,11 @@ def train(
             for numbers.
         cv: Cross-validate: train K models, each measured on the K-th of the rows it has not seen.
         cv_by: Keep rows with the same value of this column in the same fold.
-        importance: Tell how much worse the metric gets where a column is shuffled.
+        importance: Show how much worse the metric gets when a column is shuffled.
         save: Write the model to a .keras file after every epoch, trees to a .trees file.
         resume: Go on from the file of save, where it is there.
         force: Replace the file of save.
-        save_every: Write the model also within an epoch, after so many seconds.
+        save_every: Also write the model within an epoch, each time after this number of seconds.
         history: Write the losses of each step as a CSV, with the held-out ones at the end of each
             epoch.
         plot: Draw the losses into a .png, .svg or .pdf (extra: plot).
@@ -944,7 +954,7 @@ def train(
             throughput.
         backend: What Keras runs on. Default: what is installed, TensorFlow first.
         strategy: One device, all of this machine, or workers (TF_CONFIG, torchrun).
-        devices: Train on so many GPUs; without any, on so many logical CPUs, to rehearse.
+        devices: Number of GPUs to train on; without a GPU, of logical CPUs, to rehearse.
         require_gpu: Fail if there is no GPU.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
         memory_log: Write memory over time as a CSV: seconds, rss_bytes, phase.
@@ -1033,12 +1043,14 @@ def predict(
         batch_size: Rows that are in memory at a time.
         backend: What Keras runs on. Default: what the model was trained on.
         force: Replace the output where it exists.
-        delimiter: Between fields: one or more characters, such as ';', tab, space or '::';
+        delimiter: What separates fields: one or more characters, such as ';', tab, space or '::';
             whitespace: a run of spaces and tabs. Default: detected.
-        quote: Around fields; none: no quoting. Default: ", or found.
-        escape: Makes the next character plain, such as '\'; none. Default: none, or found.
+        quote: The character around quoted fields; none: there are no quotes. Default: ", or
+            detected.
+        escape: The character that makes the next one plain, such as '\'; none: there is none.
+            Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
-        names: In place of a header: the names of all columns; auto: of the header, or made up.
+        names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
         skip_footer: Lines to leave out at the end of each file. Default: detected.
@@ -1049,7 +1061,7 @@ def predict(
         short_rows: A row with too few fields is a bad row, or missing fields are null.
         long_rows: A row with too many fields is a bad row, or the surplus is cut, or joined to the
             last text column.
-        repeated_header: A row that is the header again is a row, or is left out.
+        repeated_header: A row that repeats the header is kept, or left out.
         comment: Leave out lines that begin with it, such as '#'.
         trim: Whether to remove spaces around fields. Default: detected.
         decimal: Decimal mark of numbers.
@@ -1062,13 +1074,13 @@ def predict(
             groups of three digits. Default: none.
         date_format: How dates and times are written, in all text columns or in one, such as
             %d/%m/%Y; auto: the only format that all sampled values have. Default: ISO 8601.
-        text: Lines become rows of one column, text. Default: for .txt.
+        text: Each line is a row of one column, text. Default: for .txt.
         keep_blank_lines: Blank lines of a text are rows too.
-        jsonl: Lines are JSON objects, their keys the columns; names gives all keys. Default: for
-            .jsonl, .ndjson and .json.
+        jsonl: Each line is a JSON object; its keys are the columns. names lists all keys. Default:
+            for .jsonl, .ndjson and .json.
         nested: An object or array within a JSON line: an error, or kept as its JSON text.
-        encoding: Of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or UTF-32 with
-            a byte order mark.
+        encoding: Encoding of the file, such as cp1252 or utf-16-le. Default: UTF-8, or UTF-16 or
+            UTF-32 with a byte order mark.
         on_bad_row: A record of a file that cannot be kept is an error, or gets no prediction and is
             counted.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
@@ -1116,11 +1128,11 @@ def verify(
 
     Args:
         path: The folder of the dataset.
-        source: What the dataset was made of, as it was named to convert: it is read again, with the
+        source: What the dataset was made from, as given to convert. It is read again, with the
             dialect of the manifest, and every value is compared.
         jobs: Threads. Default: all processors.
         engine: Who does the work: threads of this process, processes, or the workers of a cluster.
-            What comes of it is the same.
+            The dataset is the same.
         scheduler: Address of a Dask scheduler, such as tcp://host:8786, or of a Ray cluster.
             Default: DASK_SCHEDULER_ADDRESS or RAY_ADDRESS, or else processes of this machine, as
             many as jobs.
@@ -1165,8 +1177,8 @@ def push(
             there; for `kaggle://USER/NAME` the file that Kaggle needs is written beside the
             dataset.
         private: Only you see a repository that is made for it.
-        license: Of the dataset, such as cc-by-4.0, as the place it goes to calls it. Default: that
-            of the card which is there, or none.
+        license: License of the dataset, such as cc-by-4.0, by the name that the target uses.
+            Default: that of the card which is there, or none.
         dry_run: Show what would be sent; send nothing.
 
     Returns:
@@ -1187,7 +1199,7 @@ def push(
 
 
 def doctor() -> "DoctorReport":
-    """Check this installation, and look at what the machine has to work with.
+    """Check this installation, and show what this machine has.
 
     A small dataset of each format is written, verified and read in a temporary folder; the
     installed frameworks are asked for their GPUs in processes of their own.
@@ -1236,7 +1248,7 @@ def sample(
         kind: Mobile-money transactions, few of them fraud; floats of sensors and a label; messy
             text with quotes, nulls, unicode and dates; or lines of a log.
         rows: Rows, without the header.
-        size: Size of the file instead of rows, about, such as 100MB.
+        size: About the size of the file, in place of rows, such as 100MB.
         seed: The same seed makes the same bytes.
         fraud_share: Share of fraud among the transactions.
         output: The file to write; without it, standard output.

@@ -200,6 +200,10 @@ def accepted(argument: str, value: Any, kind: Kind, type_: str = "") -> Any:
     """The value of an argument in Python; raises UsageError, with the value that was meant."""
     try:
         given = kind.accept(value)
+    except UsageError as error:
+        if error.message.startswith(argument):
+            raise
+        raise UsageError(f"{argument}: {error.message}", hint=error.hint) from error
     except (TypeError, ValueError, OverflowError) as error:
         meant = None
         if isinstance(value, str) and kind is not FLAG:

@@ -1,4 +1,4 @@
-"""The manifests of datasets as plain JSON, in whatever kind of file they are."""
+"""Manifests and rejected records of datasets, in whatever kind of file they are."""
 
 from __future__ import annotations
 
@@ -45,6 +45,26 @@ def as_json(folder: Path) -> Path:
         path.unlink()
         (folder / JSON_MANIFEST).write_bytes(data)
     return folder / JSON_MANIFEST
+
+
+def rejects_path(folder: Path) -> Path:
+    """The one file of rejected records in a folder."""
+    [path] = [path for path in folder.glob("*rejects*") if path.suffix != ".partial"]
+    return path
+
+
+def rejected_csv(folder: Path) -> bytes:
+    """The CSV of the rejected records of a dataset, found with pyarrow where it is in a file."""
+    path = rejects_path(folder)
+    data = path.read_bytes()
+    if path.suffix == ".parquet":
+        place = pq.read_metadata(path).metadata[b"bigdata.rejects"]
+    elif path.suffix == ".arrow":
+        place = pa.ipc.open_file(data).schema.metadata[b"bigdata.rejects"]
+    else:
+        return data
+    first, n_bytes = map(int, place.split())
+    return data[first : first + n_bytes]
 
 
 def write_document(folder: Path, document: dict[str, Any]) -> None:

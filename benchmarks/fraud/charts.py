@@ -47,7 +47,7 @@ def write_charts(results: Json, page: Path) -> list[tuple[str, Path]]:
 
 
 def _draw_memory(variants: Sequence[Json]) -> Figure:
-    """A panel per variant, all with the same axes; memory on a logarithmic one."""
+    """A panel per variant, all with the same axes; memory as a line on a logarithmic one."""
     import matplotlib.pyplot as plt
 
     figure, grid = plt.subplots(
@@ -59,7 +59,7 @@ def _draw_memory(variants: Sequence[Json]) -> Figure:
         colour = OURS if one["is_ours"] else THEIRS
         seconds = [0.0, *(sample[0] for sample in one["samples"]), one["seconds"]]
         above = [1.0, *(max(1.0, sample[1] / 1e6) for sample in one["samples"]), 1.0]
-        axes.fill_between(seconds, above, 1.0, color=colour, linewidth=0, alpha=0.8)
+        axes.plot(seconds, above, color=colour, linewidth=1.5)
         axes.set_yscale("log")
         axes.set_ylim(10, 1.5 * max(top, 10))
         axes.yaxis.set_major_formatter("{x:g}")
@@ -77,7 +77,7 @@ def _draw_memory(variants: Sequence[Json]) -> Figure:
 
 
 def _draw_comparison(variants: Sequence[Json]) -> Figure:
-    """Three columns of bars: memory, time, and what is missing to an AUC of 1."""
+    """Three columns: bars of memory and time, and points of the AUC, whose axis ends at 1."""
     import matplotlib.pyplot as plt
 
     figure, columns = plt.subplots(
@@ -86,14 +86,25 @@ def _draw_comparison(variants: Sequence[Json]) -> Figure:
     )  # fmt: skip
     _bars(columns[0], variants, [one["peak_bytes"] / 1e6 for one in variants], "{:,.0f}")
     _bars(columns[1], variants, [one["seconds"] for one in variants], "{:.0f}")
-    _bars(columns[2], variants, [one["auc"] for one in variants], "{:.4f}")
-    least = min(one["auc"] for one in variants)
-    columns[2].set_xlim(least - 0.25 * (1 - least) - 1e-4, 1 + 0.45 * (1 - least) + 1e-4)
+    _points(columns[2], variants, [one["auc"] for one in variants], "{:.4f}")
     for axes, name in zip(columns, ("peak MB above imports", "seconds", "AUC"), strict=True):
         axes.set_title(name, loc="left", fontsize=9)
     columns[0].set_yticks(range(len(variants)), [one["label"] for one in variants])
     columns[0].invert_yaxis()
     return figure
+
+
+def _points(axes: Axes, variants: Sequence[Json], values: Sequence[float], shown: str) -> None:
+    colours = [OURS if one["is_ours"] else THEIRS for one in variants]
+    axes.scatter(values, range(len(values)), color=colours, s=28)
+    for place, value in enumerate(values):
+        axes.annotate(
+            shown.format(value), (value, place), xytext=(6, 0), textcoords="offset points",
+            va="center", fontsize=8,
+        )  # fmt: skip
+    least = min(values)
+    axes.set_xlim(least - 0.25 * (1 - least) - 1e-4, 1 + 0.55 * (1 - least) + 1e-4)
+    axes.locator_params(axis="x", nbins=4)
 
 
 def _bars(axes: Axes, variants: Sequence[Json], values: Sequence[float], shown: str) -> None:

@@ -63,7 +63,7 @@ def _failures(failed: Mapping[str, str]) -> str:
 
 
 def asked(variants: Sequence[Json]) -> str:
-    """What is asked of ours, and whether each reaches it; empty where there is nothing to compare.
+    """The targets of our variants, and whether each reaches them; empty without variants.
 
     Less memory than any other, an AUC not below the best of the others, less time than pandas.
     """
@@ -88,7 +88,7 @@ def asked(variants: Sequence[Json]) -> str:
         )
         cells = [f"{'yes' if is_met else '**no**'}, {figure}" for is_met, figure in reached]
         rows.append(f"| {one['label']} | " + " | ".join(cells) + " |")
-    return "**What is asked of ours**\n\n" + "\n".join(rows)
+    return "**Targets**\n\n" + "\n".join(rows)
 
 
 def _stages(variants: Sequence[Json]) -> str:

@@ -76,7 +76,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "doctor": (
         "bigdata_cli.cli.doctor:doctor_command",
-        "Check this installation, and show what the machine has to work with.",
+        "Check this installation, and show what this machine has.",
     ),
     "sample": (
         "bigdata_cli.cli.sample:sample_command",

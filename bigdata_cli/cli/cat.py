@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import PlaceOf, RequestCommand, request_options
+from bigdata_cli.cli.options import PlaceOf, RequestCommand, request_options, verbose_option
 from bigdata_cli.export.options import CatOptions
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
@@ -15,7 +16,8 @@ from bigdata_cli.url import Place
 @click.command("cat", cls=RequestCommand)
 @click.argument("path", type=PlaceOf(), metavar="DATASET")
 @request_options(CatOptions)
-def cat_command(path: Place, **given: Any) -> None:
+@verbose_option
+def cat_command(path: Place, *, verbose: bool, **given: Any) -> None:
     """Write the rows of a dataset to standard output, for other programs.
 
     DATASET is a dataset of any format and layout, or whatever `bigdata convert` takes. CSV is read
@@ -27,10 +29,12 @@ def cat_command(path: Place, **given: Any) -> None:
     bigdata cat trips-tfrecord --columns id,fare -n 1000 --format jsonl
     bigdata cat trips-npy --format arrow | python -c 'import polars; ...'
     """
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.export.cat import run
 
     options = request_of(CatOptions, given)
-    report = run(path, options)
+    with verbose_log(partial(click.echo, err=True), is_on=verbose):
+        report = run(path, options)
     if report.lost_values:
         what = (
             "are NaN, which readers take for null"

@@ -9,9 +9,11 @@ import click
 from bigdata_cli.cli.options import (
     PlaceOf,
     RequestCommand,
+    check_quiet,
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.conversion.commit_options import CommitOptions
 from bigdata_cli.options import request_of
@@ -23,7 +25,10 @@ from bigdata_cli.url import Place
 @request_options(CommitOptions)
 @json_option
 @quiet_option
-def commit_command(output: Place, *, as_json: bool, quiet: bool, **given: Any) -> None:
+@verbose_option
+def commit_command(
+    output: Place, *, as_json: bool, quiet: bool, verbose: bool, **given: Any
+) -> None:
     """Make one dataset of what the tasks of a job array have written.
 
     Each task is `bigdata convert … --task K/N` with the same sources and options. Exit status 7,
@@ -38,9 +43,14 @@ def commit_command(output: Place, *, as_json: bool, quiet: bool, **given: Any) -
     from bigdata_cli.cli.convert import print_report
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.conversion.job_array import commit
 
-    with ProgressDisplay(quiet=quiet) as progress:
+    check_quiet(quiet=quiet, verbose=verbose)
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
         report = commit(output, request_of(CommitOptions, given), progress=progress)
     if as_json:
         emit_json(report.to_json())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import shlex
 from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -113,16 +112,15 @@ def _convert(
 
     gc.freeze()
     gc.enable()
-    with ProgressDisplay(quiet=quiet) as progress, ExitStack() as stack:
-        hooks: dict[str, Any] = {"progress": progress, "on_budget": fit_heap}
-        if verbose:
-            from bigdata_cli.cli.verbose import VerboseLog
-            from bigdata_cli.resources.stages import listen_to_phases
+    from bigdata_cli.cli.verbose import verbose_log
 
-            log = VerboseLog(progress.say)
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose) as log,
+    ):
+        hooks: dict[str, Any] = {"progress": progress, "on_budget": fit_heap}
+        if log is not None:
             hooks["on_plan"] = log.plan
-            stack.enter_context(listen_to_phases(log.phase))
-            stack.callback(log.end)
         report = run(sources, options, **hooks)
     if as_json:
         emit_json(report.to_json())
@@ -178,10 +176,10 @@ def print_report(report: ConvertReport) -> None:
     from bigdata_cli.cli.render import (
         confidence_text,
         dialect_text,
-        print_memory,
         print_pairs,
         sanitize,
     )
+    from bigdata_cli.cli.sparkline import print_memory
     from bigdata_cli.resources.sizes import format_size
 
     rate = report.bytes_in / report.seconds if report.seconds > 0 else 0.0
@@ -191,7 +189,7 @@ def print_report(report: ConvertReport) -> None:
             "dataset": f"{report.output} ({report.format}, layout {report.layout})",
             "task": None if report.task is None else f"{report.task}, of a dataset that is not yet",
             "rows": f"{report.rows:,}",
-            "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "rejected rows": _rejected(report),
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "unknown values": _counted(report.manifest.unknown_values),
             "shards": f"{report.n_shards:,}"
@@ -221,6 +219,14 @@ def print_report(report: ConvertReport) -> None:
         commands = [f"bigdata commit {shlex.quote(str(report.output))}"]
     for command in commands:
         click.echo(f"  {sanitize(command)}")
+
+
+def _rejected(report: ConvertReport) -> str | None:
+    from bigdata_cli.cli.render import rejected_text
+
+    if report.task is not None:  # there is no dataset yet
+        return f"{report.rejected_rows:,}" if report.rejected_rows else None
+    return rejected_text(report.rejected_rows, report.output)
 
 
 def _print_spec(report: ConvertReport) -> None:
@@ -279,7 +285,7 @@ def _print_stages(report: ConvertReport) -> None:
 
 
 def _print_columns(report: ConvertReport) -> None:
-    from bigdata_cli.cli.render import print_table
+    from bigdata_cli.cli.render import print_pairs, print_table
     from bigdata_cli.resources.sizes import format_size
 
     def row(name: str, dtype: str | None, nulls: int, pandas_bytes: int, n_bytes: int) -> list[Any]:
@@ -293,10 +299,8 @@ def _print_columns(report: ConvertReport) -> None:
         ]
 
     shown = report.columns[:SHOWN_COLUMNS]
-    with_notes = any(column.note for column in shown)
     rows = [
         row(column.name, column.dtype, column.nulls, column.pandas_bytes, column.bytes)
-        + ([column.note] if with_notes else [])
         for column in shown
     ]
     total = row(
@@ -306,13 +310,15 @@ def _print_columns(report: ConvertReport) -> None:
         sum(column.pandas_bytes for column in report.columns),
         sum(column.bytes for column in report.columns),
     )
-    headers = ["column", "dtype", "nulls", "in pandas", "now", "saved"]
     print_table(
         "Memory of the columns",
-        headers + (["note"] if with_notes else []),
-        [*rows, total + ([None] if with_notes else [])],
+        ["column", "dtype", "nulls", "in pandas", "now", "saved"],
+        [*rows, total],
         more=_more_columns(len(report.columns)),
     )
+    if notes := {column.name: column.note for column in shown if column.note}:
+        click.echo()
+        print_pairs(notes)
 
 
 def saved_percent(before: int, after: int) -> str | None:

@@ -9,9 +9,11 @@ import click
 from bigdata_cli.cli.options import (
     PlaceOf,
     RequestCommand,
+    check_quiet,
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.comparison.options import DiffOptions
 from bigdata_cli.options import request_of
@@ -27,9 +29,17 @@ DIFFERENT = 1
 @request_options(DiffOptions)
 @json_option
 @quiet_option
+@verbose_option
 @click.pass_context
 def diff_command(
-    ctx: click.Context, a: Place, b: Place, *, as_json: bool, quiet: bool, **given: Any
+    ctx: click.Context,
+    a: Place,
+    b: Place,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
 ) -> None:
     """Compare two datasets or files: columns, rows, statistics, drift.
 
@@ -42,10 +52,17 @@ def diff_command(
     bigdata diff january.csv february.csv --columns fare,distance --json
     """
     from bigdata_cli.cli.diff_text import print_diff
+    from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.comparison.run import run
 
-    report = run(a, b, request_of(DiffOptions, given))
+    check_quiet(quiet=quiet, verbose=verbose)
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
+        report = run(a, b, request_of(DiffOptions, given), progress=progress)
     if as_json:
         emit_json(report.to_json())
     elif not quiet:

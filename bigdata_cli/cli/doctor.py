@@ -13,7 +13,7 @@ from bigdata_cli.cli.options import json_option
 @json_option
 @click.pass_context
 def doctor_command(ctx: click.Context, *, as_json: bool) -> None:
-    """Check this installation, and show what the machine has to work with.
+    """Check this installation, and show what this machine has.
 
     Memory, disk and processors as this process may use them; packages and extras, with the command
     that installs what is missing; the GPUs that TensorFlow, PyTorch and JAX see. A small dataset of
@@ -39,6 +39,8 @@ def doctor_command(ctx: click.Context, *, as_json: bool) -> None:
                 lines[check.name] = f"{marks[check.status]}{check.found}{fix}"
             print_pairs(lines)
             click.echo()
-        click.echo("All works." if report.passed else "Something does not work: see FAILED above.")
+        click.echo(
+            "Everything works." if report.passed else "Something does not work: see FAILED above."
+        )
     if not report.passed:
         ctx.exit(1)

@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from bigdata_cli.cli.options import PlaceOf, RequestCommand, json_option, request_options
+from bigdata_cli.cli.options import (
+    PlaceOf,
+    RequestCommand,
+    json_option,
+    request_options,
+    verbose_option,
+)
 from bigdata_cli.inspection.options import InspectOptions
 from bigdata_cli.options import given_options, request_of
 from bigdata_cli.url import Place
@@ -20,8 +26,9 @@ from bigdata_cli.url import Place
     "--compare", is_flag=True, help="Show how the columns of two files or datasets drift."
 )
 @json_option
+@verbose_option
 def inspect_command(
-    path: Place, other: Place | None, *, compare: bool, as_json: bool, **given: Any
+    path: Place, other: Place | None, *, compare: bool, as_json: bool, verbose: bool, **given: Any
 ) -> None:
     """Show what is in a file or a dataset, and what it costs.
 
@@ -41,14 +48,19 @@ def inspect_command(
     if compare or other is not None:
         if other is None or not compare:
             raise click.UsageError("--compare takes two: inspect A B --compare")
-        _compare(path, other, request_of(InspectOptions, given), as_json=as_json)
+        options = request_of(InspectOptions, given)
+        _compare(path, other, options, as_json=as_json, verbose=verbose)
         return
     from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.inspection.run import run
 
     options = request_of(InspectOptions, given)
-    with ProgressDisplay(quiet=not options.full) as progress:
+    with (
+        ProgressDisplay(quiet=not (options.full or verbose)) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
         report = run(path, options, progress=progress)
     if as_json:
         emit_json(report.to_json())
@@ -66,10 +78,12 @@ def inspect_command(
         click.echo(f"\nWritten: {sanitize(options.html)}")
 
 
-def _compare(a: Place, b: Place, options: InspectOptions, *, as_json: bool) -> None:
+def _compare(a: Place, b: Place, options: InspectOptions, *, as_json: bool, verbose: bool) -> None:
     """Show how two files or datasets differ, by samples or all of their rows."""
     from bigdata_cli.cli.diff_text import print_diff
+    from bigdata_cli.cli.progress import ProgressDisplay
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.comparison.options import DiffOptions
     from bigdata_cli.comparison.run import compare_samples, run
 
@@ -85,10 +99,14 @@ def _compare(a: Place, b: Place, options: InspectOptions, *, as_json: bool) -> N
     for flag, value in given.items():
         if value is not None:
             raise click.UsageError(f"{flag} does not go with --compare")
-    if options.full:
-        report = run(a, b, DiffOptions(source=options.source))
-    else:
-        report = compare_samples(a, b, options.source, sample_bytes=options.sample_bytes)
+    with (
+        ProgressDisplay(quiet=not (options.full or verbose)) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
+        if options.full:
+            report = run(a, b, DiffOptions(source=options.source), progress=progress)
+        else:
+            report = compare_samples(a, b, options.source, sample_bytes=options.sample_bytes)
     if as_json:
         emit_json(report.to_json())
     else:

@@ -14,9 +14,11 @@ from bigdata_cli.cli.render import (
     print_pairs,
     print_table,
     print_title,
+    rejected_text,
     sanitize,
     shorten,
 )
+from bigdata_cli.cli.sparkline import histogram_line, sparkline_marks
 from bigdata_cli.inspection.alerts import alerts_of
 from bigdata_cli.inspection.summary import (
     cost_notes,
@@ -53,6 +55,8 @@ def print_source(report: CsvReport) -> None:
             "rows": rows_text(report),
             "bad rows": _bad_rows(report),
             "sample": "the whole file" if report.exact else read,
+            "all rows": f"{format_size(report.bytes)} in memory, "
+            f"{format_size(report.pandas_bytes)} in pandas{_less(report)}",
             "may be a label": ", ".join(report.label_candidates) or None
             if report.balance is None
             else None,
@@ -69,6 +73,12 @@ def print_source(report: CsvReport) -> None:
     click.echo(f"\nNext:\n  {sanitize(report.next_command)}")
 
 
+def _less(report: CsvReport) -> str:
+    """How much less memory all rows take than in pandas."""
+    times = _times(report.pandas_bytes, report.bytes)
+    return "" if times is None else f" ({times})"
+
+
 def _bad_rows(report: CsvReport) -> str | None:
     """How many records cannot be kept, and of which they are."""
     if not report.bad_rows:
@@ -78,22 +88,24 @@ def _bad_rows(report: CsvReport) -> str | None:
 
 
 def _print_columns(report: CsvReport) -> None:
-    rows = [_column(column) for column in report.columns[:MAX_SHOWN_COLUMNS]]
-    total = [
-        "total", None, None, None, None, None,
-        format_size(report.pandas_bytes), format_size(report.bytes),
-        _times(report.pandas_bytes, report.bytes), None,
+    headers = [
+        "column", "dtype", "nulls", "distinct", "min", "max",
+        "in pandas", "here", "saving", "examples",
     ]  # fmt: skip
+    rows = [_column(column) for column in report.columns[:MAX_SHOWN_COLUMNS]]
+    marks = sparkline_marks()
+    if marks is not None:
+        place = headers.index("max") + 1
+        headers.insert(place, "histogram")
+        for column, row in zip(report.columns, rows, strict=False):
+            row.insert(place, histogram_line(column.histogram, marks))
     print_table(
-        "Columns, with the memory that all rows need",
-        [
-            "column", "dtype", "nulls", "distinct", "min", "max",
-            "in pandas", "here", "saving", "examples",
-        ],
-        [*rows, total],
+        "Columns",
+        headers,
+        rows,
         more=_more(len(report.columns), MAX_SHOWN_COLUMNS, "columns"),
-        hide_first=("in pandas", "here", "examples", "distinct", "saving"),
-    )  # fmt: skip
+        hide_first=("in pandas", "here", "examples", "saving", "distinct", "histogram"),
+    )
     if not report.exact:
         print_note(
             "Types, nulls, min and max are those of the sample, distinct is estimated from it; a "
@@ -200,7 +212,7 @@ def print_dataset(report: DatasetReport) -> None:
             "dataset": f"{report.path} ({report.format}, layout {report.layout})",
             "label": report.label,
             "rows": f"{report.rows:,}",
-            "rejected rows": f"{report.rejected_rows:,}" if report.rejected_rows else None,
+            "rejected rows": rejected_text(report.rejected_rows, report.path),
             "filtered rows": f"{report.filtered_rows:,}" if report.filtered_rows else None,
             "bytes": format_size(report.bytes),
             "source": f"{', '.join(report.sources)} ({format_size(report.source_bytes)}{ratio})",

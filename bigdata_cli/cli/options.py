@@ -202,6 +202,11 @@ def request_options(request: type) -> Callable[[Any], Any]:
     return decorate
 
 
+def check_quiet(*, quiet: bool, verbose: bool) -> None:
+    """Raise UsageError where both --quiet and --verbose are given."""
+    exclusive(quiet=quiet or None, verbose=verbose or None)
+
+
 def exclusive(**given: object) -> None:
     """Raise a usage error where more than one of the options has a value.
 

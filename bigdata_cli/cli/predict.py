@@ -11,9 +11,11 @@ import click
 from bigdata_cli.cli.options import (
     PlaceOf,
     RequestCommand,
+    check_quiet,
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 @request_options(PredictOptions)
 @json_option
 @quiet_option
+@verbose_option
 def predict_command(
-    model: Path, dataset: Place, *, as_json: bool, quiet: bool, **given: Any
+    model: Path, dataset: Place, *, as_json: bool, quiet: bool, verbose: bool, **given: Any
 ) -> None:
     """Predict every row of a dataset, or of a file, with a saved model.
 
@@ -48,8 +51,10 @@ def predict_command(
     bigdata predict model.keras july.csv -o tips.csv
     """
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.training.predict import STDOUT, run
 
+    check_quiet(quiet=quiet, verbose=verbose)
     options = request_of(PredictOptions, given)
     to_stdout = options.output == STDOUT
     if to_stdout and as_json:
@@ -57,7 +62,10 @@ def predict_command(
             "-o - and --json would both write on standard output; -o FILE writes the predictions",
             click.get_current_context(),
         )
-    with ProgressDisplay(quiet=quiet) as progress:
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
         report = run(model, dataset, options, progress=progress)
     if as_json:
         emit_json(report.to_json())
@@ -68,7 +76,8 @@ def predict_command(
 def print_report(report: PredictReport, *, to_stderr: bool = False) -> None:
     """Print what was predicted; on stderr where stdout has the predictions."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_memory, print_pairs, sanitize
+    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.cli.sparkline import print_memory
     from bigdata_cli.resources.sizes import format_size
     from bigdata_cli.training.predict import metric_text
 

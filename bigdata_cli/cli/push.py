@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -10,9 +11,11 @@ import click
 from bigdata_cli.cli.options import (
     PlaceOf,
     RequestCommand,
+    check_quiet,
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.options import request_of
 from bigdata_cli.publishing.options import PushOptions
@@ -25,7 +28,10 @@ from bigdata_cli.url import Place
 @request_options(PushOptions)
 @json_option
 @quiet_option
-def push_command(dataset: Place, target: str, *, as_json: bool, quiet: bool, **given: Any) -> None:
+@verbose_option
+def push_command(
+    dataset: Place, target: str, *, as_json: bool, quiet: bool, verbose: bool, **given: Any
+) -> None:
     """Publish a dataset, with a card that says what is in it.
 
     TARGET is hf://datasets/USER/NAME, a repository of Hugging Face, which is made where it is not
@@ -38,11 +44,14 @@ def push_command(dataset: Place, target: str, *, as_json: bool, quiet: bool, **g
     bigdata push trips-parquet kaggle://me/trips
     """
     from bigdata_cli.cli.render import emit_json, sanitize
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.publishing.push import run
     from bigdata_cli.resources.sizes import format_size
 
     has_bars = not quiet and sys.stderr.isatty()
-    report = run(dataset, target, request_of(PushOptions, given), has_bars=has_bars)
+    check_quiet(quiet=quiet, verbose=verbose)
+    with verbose_log(partial(click.echo, err=True), is_on=verbose):
+        report = run(dataset, target, request_of(PushOptions, given), has_bars=has_bars)
     if as_json:
         emit_json(report.to_json())
         return

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -19,7 +19,7 @@ from bigdata_cli.cli.table_layout import GAP, lay_out
 from bigdata_cli.printable import sanitize
 
 if TYPE_CHECKING:
-    from bigdata_cli.resources.recorder import MemoryRecord
+    from bigdata_cli.url import Place
 
 # The marks that reorder text, and controls: they could hide or forge what is shown.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -113,10 +113,11 @@ def _print_fitted(
             _pad(shorten(row[i], width=width), width, right[i])
             for i, width in zip(shown, widths, strict=True)
         ]
-        click.secho(GAP.join(padded).rstrip(), bold=True if place == 0 else None)
+        line = GAP.join(padded).rstrip()
+        click.echo(click.style(line, bold=True) if place == 0 else line)
     if hidden:
         left_out = ", ".join(names[i] for i in hidden)
-        click.echo(f"(no room for: {left_out}; a wider window or {shown_by} shows them)")
+        print_note(f"(no room for: {left_out}; a wider window or {shown_by} shows them)")
 
 
 def print_title(title: str) -> None:
@@ -183,41 +184,12 @@ def print_pairs(pairs: Mapping[str, object], *, file: IO[str] | None = None) -> 
         click.echo(line, file=file)
 
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_SPARKS = 48
-
-
-def sparkline(values: Sequence[float], *, top: float | None = None, width: int = _SPARKS) -> str:
-    """Values as a line of blocks, the largest of each part of them; top: of a full block.
-
-    >>> sparkline([0, 1, 2, 3, 4, 5, 6, 7])
-    '▁▂▃▄▅▆▇█'
-    >>> sparkline([0, 9, 1, 1], width=2)
-    '█▁'
-    """
-    parts = min(width, len(values))
-    cuts = [len(values) * i // parts for i in range(parts + 1)] if parts else [0]
-    highest = [max(values[a:b]) for a, b in itertools.pairwise(cuts)]
-    top = max([top or 0.0, *highest])
-    last = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[min(last, int(value * (last + 1) / (top or 1)))] for value in highest)
-
-
-def print_memory(record: MemoryRecord) -> None:
-    """Print memory over time as one line, on a terminal: the same time for each block."""
-    from bigdata_cli.resources.sizes import format_size
-
-    encoding = sys.stdout.encoding or "ascii"
-    if not sys.stdout.isatty() or len(record.samples) < 2 or "utf" not in encoding.lower():
-        return
-    end = record.samples[-1].seconds
-    values = [0.0] * min(_SPARKS, len(record.samples))
-    for sample in record.samples:
-        place = min(len(values) - 1, int(sample.seconds / max(end, 1e-9) * len(values)))
-        values[place] = max(values[place], sample.rss_bytes)
-    for place in range(1, len(values)):  # a pause of the sampler is no memory given back
-        values[place] = values[place] or values[place - 1]
-    click.echo(f"memory  {sparkline(values)}  up to {format_size(record.peak_bytes)}")
+def rejected_text(n_records: int, dataset: Place | str) -> str | None:
+    """How many records were rejected, and the command that shows them; None where none were."""
+    if not n_records:
+        return None
+    folder = shlex.quote(str(dataset))
+    return f"{n_records:,} (bigdata cat {folder} --rejected shows them)"
 
 
 _MARKS = (

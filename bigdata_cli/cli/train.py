@@ -11,9 +11,11 @@ import click
 from bigdata_cli.cli.options import (
     PlaceOf,
     RequestCommand,
+    check_quiet,
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.cli.progress import ProgressDisplay
 from bigdata_cli.options import request_of
@@ -32,7 +34,10 @@ MAX_COLUMNS = 20
 @request_options(TrainOptions)
 @json_option
 @quiet_option
-def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -> None:
+@verbose_option
+def train_command(
+    dataset: Place, *, as_json: bool, quiet: bool, verbose: bool, **given: Any
+) -> None:
     """Train a small model on a dataset, to prove that it works.
 
     A perceptron, streamed from the shards and normalised by the manifest's statistics, or boosted
@@ -44,11 +49,16 @@ def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -
     bigdata train trips-tfrecord --label tipped --save tips.keras
     """
     from bigdata_cli.cli.render import emit_json
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.errors import SmokeTestError
     from bigdata_cli.training.run import run
 
+    check_quiet(quiet=quiet, verbose=verbose)
     options = request_of(TrainOptions, given)
-    with ProgressDisplay(quiet=quiet) as progress:
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
         report = run(dataset, options, progress=progress)
     if report.worker == 0:
         if as_json:
@@ -65,7 +75,8 @@ def train_command(dataset: Place, *, as_json: bool, quiet: bool, **given: Any) -
 def print_report(report: TrainReport) -> None:
     """Print what a training did."""
     from bigdata_cli.cli.progress import format_duration
-    from bigdata_cli.cli.render import print_memory, print_pairs, sanitize
+    from bigdata_cli.cli.render import print_pairs, sanitize
+    from bigdata_cli.cli.sparkline import print_memory
     from bigdata_cli.resources.sizes import format_size
 
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())

@@ -1,14 +1,15 @@
-"""`--verbose`: what a conversion decided and why, and how long each phase took, on stderr."""
+"""`--verbose`: what a command decided and why, and how long each phase took, on stderr."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bigdata_cli.cli.render import dialect_text, sanitize
 from bigdata_cli.resources.sizes import format_duration, format_size
-from bigdata_cli.resources.stages import PHASES
+from bigdata_cli.resources.stages import PHASES, listen_to_decisions, listen_to_phases
 
 if TYPE_CHECKING:
     from bigdata_cli.conversion.plan import Plan
@@ -18,8 +19,25 @@ if TYPE_CHECKING:
 _SHOWN_COLUMNS = 200
 
 
+@contextmanager
+def verbose_log(say: Callable[[str], None], *, is_on: bool) -> Iterator[VerboseLog | None]:
+    """Meanwhile each decision and each phase is said; None where it is not asked for.
+
+    say: takes a line.
+    """
+    if not is_on:
+        yield None
+        return
+    log = VerboseLog(say)
+    with listen_to_phases(log.phase), listen_to_decisions(log.decision):
+        try:
+            yield log
+        finally:
+            log.end()
+
+
 class VerboseLog:
-    """Says the decisions of a plan and the phases, line by line, with the time since its start.
+    """Says decisions and phases, line by line, with the time since its start.
 
     say: takes a line. Phases are those of `listen_to_phases`.
     """
@@ -36,6 +54,10 @@ class VerboseLog:
         """Say what was decided."""
         for line in decisions(plan):
             self._line(line)
+
+    def decision(self, text: str) -> None:
+        """Say what was decided."""
+        self._line(text)
 
     def phase(self, name: str) -> None:
         """Say that a phase begins, and how long the one before took."""

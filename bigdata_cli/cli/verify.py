@@ -11,9 +11,11 @@ import click
 from bigdata_cli.cli.options import (
     PlaceOf,
     RequestCommand,
+    check_quiet,
     json_option,
     quiet_option,
     request_options,
+    verbose_option,
 )
 from bigdata_cli.options import request_of
 from bigdata_cli.url import Place
@@ -32,8 +34,15 @@ SHOWN_OTHER_FILES = 5
 @request_options(VerifyOptions)
 @json_option
 @quiet_option
+@verbose_option
 def verify_command(
-    dataset: Place, more_sources: tuple[str, ...], *, as_json: bool, quiet: bool, **given: Any
+    dataset: Place,
+    more_sources: tuple[str, ...],
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **given: Any,
 ) -> None:
     """Check every file of a dataset, and its values against its source.
 
@@ -46,13 +55,18 @@ def verify_command(
     bigdata verify trips-parquet --source trips.csv
     """
     from bigdata_cli.cli.progress import ProgressDisplay
+    from bigdata_cli.cli.verbose import verbose_log
     from bigdata_cli.verification.run import run
 
+    check_quiet(quiet=quiet, verbose=verbose)
     if more_sources and not given["source"]:
         raise click.UsageError(f"one dataset at a time, not {more_sources[0]} too")
     # `--source a.csv b.csv`, as a shell makes it of a pattern.
     given["source"] = (*(given["source"] or ()), *more_sources) or None
-    with ProgressDisplay(quiet=quiet) as progress:
+    with (
+        ProgressDisplay(quiet=quiet) as progress,
+        verbose_log(progress.say, is_on=verbose),
+    ):
         report = run(dataset, request_of(VerifyOptions, given), progress=progress)
     if as_json:
         from bigdata_cli.cli.render import emit_json
@@ -61,9 +75,11 @@ def verify_command(
     if not report.passed:
         _raise(report, listed=not as_json)
     if not as_json and not quiet:
-        click.echo(summary(report))
+        from bigdata_cli.cli.render import print_note
+
+        print_note(summary(report))
         if report.other_files:
-            click.echo(other_files_text(report.other_files))
+            print_note(other_files_text(report.other_files))
 
 
 def _raise(report: VerifyReport, *, listed: bool) -> None:

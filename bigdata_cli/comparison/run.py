@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from bigdata_cli.comparison.report import ColumnDifference, ColumnSide, DiffRepo
 from bigdata_cli.comparison.rows import RowComparison, aligned
 from bigdata_cli.comparison.sides import Side, open_side
 from bigdata_cli.io.prefetch import Prefetch
+from bigdata_cli.resources.progress import RowsProgress
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.types.dtype import Column
 
@@ -24,17 +26,29 @@ _BATCH_BYTES = 4 << 20
 _BATCHES_AHEAD = 2
 
 
-def run(a: str | Path, b: str | Path, options: DiffOptions) -> DiffReport:
+ProgressListener = Callable[[RowsProgress], None]
+
+
+def run(
+    a: str | Path,
+    b: str | Path,
+    options: DiffOptions,
+    *,
+    progress: ProgressListener | None = None,
+) -> DiffReport:
     """Compare two datasets or files: all rows, or samples."""
     a, b = options.cached.place(a), options.cached.place(b)
     if options.sample:
         return compare_samples(a, b, options.source, columns=options.columns)
+    begin_phase("sampling")
     sides = (
         open_side(a, options.source, options.columns),
         open_side(b, options.source, options.columns),
     )
     pairs = _pairs(*sides)
+    _report_decisions(sides, pairs)
     counts = _Counts(_bins(sides, pairs))
+    begin_phase("comparing")
     compared = RowComparison(columns=pairs, max_shown=options.n_rows)
     row = 1
     streams = [_ahead(side) for side in sides]
@@ -45,6 +59,9 @@ def run(a: str | Path, b: str | Path, options: DiffOptions) -> DiffReport:
             if left is not None and right is not None:
                 compared.compare(row, left, right)
                 row += left.num_rows
+                if progress is not None:
+                    all_rows = max(side.n_rows for side in sides)
+                    progress(RowsProgress("comparing", row - 1, all_rows))
     return _report(sides, counts.drifts((sides[0].n_rows, sides[1].n_rows)), compared)
 
 
@@ -57,11 +74,14 @@ def compare_samples(
     sample_bytes: int | None = None,
 ) -> DiffReport:
     """Compare samples of two datasets or files: their columns, statistics and drift."""
+    begin_phase("sampling")
     sides = (
         open_side(a, options, columns, sample_bytes=sample_bytes, is_full=False),
         open_side(b, options, columns, sample_bytes=sample_bytes, is_full=False),
     )
-    counts = _Counts(_bins(sides, _pairs(*sides)))
+    pairs = _pairs(*sides)
+    _report_decisions(sides, pairs)
+    counts = _Counts(_bins(sides, pairs))
     for place, side in enumerate(sides):
         for batch in side.sample:
             counts.add(place, batch)
@@ -87,6 +107,16 @@ class _Counts:
         """The drift of each column between so many rows."""
         a, b = self._counts
         return {name: one.drift(a[name], b[name], rows) for name, one in self._bins.items()}
+
+
+def _report_decisions(sides: Sequence[Side], pairs: Sequence[tuple[Column, Column]]) -> None:
+    """Say what is compared."""
+    for side in sides:
+        all_rows = "all rows" if side.rows is not None else "a sample"
+        report_decision(
+            f"{side.name}: {side.n_rows:,} rows, {len(side.schema):,} columns; {all_rows} compared"
+        )
+    report_decision(f"columns that both have, of kinds that can be compared: {len(pairs):,}")
 
 
 def _pairs(a: Side, b: Side) -> list[tuple[Column, Column]]:

@@ -18,7 +18,7 @@ class CommitOptions:
         "Threads.", COUNT, short="-j", default_text="all processors", default=None
     )
     memory_limit: int | None = option(
-        "Memory of the process and its children, at most, such as 512MB.",
+        "Most memory of the process and its children, such as 512MB.",
         SIZE,
         default_text="a quarter of what is available, at most 2GB",
         default=None,

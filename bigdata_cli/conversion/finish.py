@@ -36,6 +36,7 @@ def publish(conversion: Coordinator, folder: OutputFolder, scatter: Scatter | No
             merge_rejects(
                 read.plan.source,
                 folder.store,
+                manifest,
                 read.reject_pieces(),
                 interleaved=read.order != "source",
             )

@@ -42,6 +42,7 @@ from bigdata_cli.io.manifest_names import find_manifest
 from bigdata_cli.io.store import partial_name
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.options import request_of
+from bigdata_cli.resources.stages import report_decision
 from bigdata_cli.url import Place
 
 _MAX_ROUNDS = 12
@@ -133,6 +134,7 @@ class _Commit:
         """The results of all tasks in one ledger; what is wrong with them, or the commit."""
         plan = self._plan
         states = {task: read_task(plan, task) for task in all_tasks(plan.store)}
+        report_decision(f"tasks: {len(states):,}, {plan.shards.count:,} shards")
         missing = [task.number for task, state in states.items() if not _is_done(plan, task, state)]
         if missing:
             return _Left(missing, "are not done" if len(missing) > 1 else "is not done")

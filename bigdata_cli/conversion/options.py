@@ -77,7 +77,7 @@ class ConvertOptions:
         "Format of the dataset.",
         choice(FORMATS),
         group="Output",
-        default_text="that of --like; to be given without it",
+        default_text="that of --like; required without it",
         default=None,
     )
     like: Place | None = option(
@@ -118,7 +118,7 @@ class ConvertOptions:
         default=False,
     )
     disk_limit_bytes: int | None = option(
-        "Bytes on the disk at once, at most, such as 20GB.",
+        "Most bytes on the disk at any time, such as 20GB.",
         SIZE,
         argument="disk_limit",
         default_text="what is free, less 5 %",
@@ -158,7 +158,8 @@ class ConvertOptions:
     source: SourceOptions = field(default_factory=SourceOptions)
     order: OrderOptions = field(default_factory=OrderOptions)
     on_bad_row: str = option(
-        "A record that cannot be kept stops the run, or is set aside in rejects.csv.",
+        "A record that cannot be kept stops the run, or is set aside: `bigdata cat DATASET "
+        "--rejected` shows these.",
         choice(("error", "skip")),
         manifest="on_bad_row",
         group="Bad rows",
@@ -194,7 +195,7 @@ class ConvertOptions:
         is_rare=True,
     )
     memory_limit: int | None = option(
-        "Memory of the process and its children, at most, such as 512MB; and each worker of a "
+        "Most memory of the process and its children, such as 512MB; also of each worker of a "
         "cluster.",
         SIZE,
         default_text="a quarter of what is available, at most 2GB",

@@ -35,7 +35,7 @@ class OrderOptions:
         default=False,
     )
     sort_by: tuple[str, ...] = option(
-        "Sort the rows, stable, nulls last, by these columns or COL:desc.",
+        "Sort the rows by these columns; COL:desc: the largest first. Stable, nulls last.",
         SORT_COLUMNS,
         default=(),
     )

@@ -1,4 +1,4 @@
-"""Records that were set aside: collected per shard, put together in `rejects.csv` at the end."""
+"""Records that were set aside: collected per shard, put together in one file at the end."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import csv
 import heapq
 import io
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 from bigdata_cli.checksum import FileEntry, entry_of_source
+from bigdata_cli.dataset.manifest import Manifest
+from bigdata_cli.dataset.rejects_file import HEADER, read_records, write_rejects
 from bigdata_cli.formats.base import ShardName
 from bigdata_cli.io.store import Store, StoredFile, partial_name
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.lines import LineCounter
 from bigdata_cli.sources.csv.records import Reject
 
-REJECTS_NAME = "rejects.csv"
 _PIECE_CHARACTERS = 1 << 16
-HEADER = ("source", "line", "byte", "reason", "raw")
-_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _Rejected = tuple[int, int, str, str, str]
 
 
@@ -70,9 +67,16 @@ class RejectsWriter:
 
 
 def merge_rejects(
-    source: RowSource, store: Store, pieces: Iterable[StoredFile], *, interleaved: bool = False
+    source: RowSource,
+    store: Store,
+    manifest: Manifest,
+    pieces: Iterable[StoredFile],
+    *,
+    interleaved: bool = False,
 ) -> FileEntry:
-    """Write `rejects.csv` (under its partial name) from the shards' pieces; it is on the disk then.
+    """Write the file of rejected records (under its partial name) from the shards' pieces.
+
+    It is on the disk then.
 
     pieces: their files. Of tables `line` is the row, and `byte` is empty.
     interleaved: the shards' records come in turns, and not shard after shard.
@@ -81,16 +85,12 @@ def merge_rejects(
     rejects: Iterable[_Rejected] = itertools.chain.from_iterable(parts)
     if interleaved:
         rejects = heapq.merge(*parts)
-    with closing(store.create(partial_name(REJECTS_NAME))) as file:
-        for data in _csv_pieces(itertools.chain([HEADER], _located(source, rejects))):
-            file.write(data)
-        entry = file.finish(REJECTS_NAME)
-    store.sync([partial_name(REJECTS_NAME)])
-    return entry
+    rows = itertools.chain([HEADER], _located(source, rejects))
+    return write_rejects(store, manifest, _csv_pieces(rows))
 
 
 def _located(source: RowSource, rejects: Iterable[_Rejected]) -> Iterator[tuple]:
-    """The records as `rejects.csv` has them."""
+    """The records as the file has them."""
     counters: dict[int, LineCounter] = {}
     for file, offset, line, reason, raw in rejects:
         if not line:
@@ -118,37 +118,6 @@ def _csv_pieces(rows: Iterable[tuple]) -> Iterator[bytes]:
 def _read(path: StoredFile) -> Iterator[_Rejected]:
     if not path.exists():
         return
-    for file, offset, line, reason, raw in read_records(path):
-        yield int(file), int(offset), line, reason, raw
-
-
-def read_records(path: StoredFile) -> Iterator[list[str]]:
-    """The records of a file that `csv.writer` wrote; raises ValueError where it is none.
-
-    The limit of a field in csv.reader is one of the whole process.
-    """
-    with path.open_text() as stream:
-        parts: list[str] = []
-        n_quotes = 0
-        for number, line in enumerate(stream, 1):
-            parts.append(line)
-            n_quotes += line.count('"')
-            if n_quotes % 2 == 0:
-                yield _fields("".join(parts), number)
-                parts.clear()
-        if parts:
-            raise ValueError("a quote is never closed")
-
-
-def _fields(record: str, line: int) -> list[str]:
-    fields: list[str] = []
-    place, record = 0, record.rstrip("\r\n")
-    while True:
-        match = _FIELD.match(record, place)
-        if match is None:
-            raise ValueError(f"line {line:,} is no record of a CSV")
-        quoted, plain, end = match.groups()
-        fields.append(plain if quoted is None else quoted.replace('""', '"'))
-        if not end:
-            return fields
-        place = match.end()
+    with path.open_text() as lines:
+        for file, offset, line, reason, raw in read_records(lines):
+            yield int(file), int(offset), line, reason, raw

@@ -8,16 +8,17 @@ from dataclasses import replace
 
 from msgspec import UNSET, structs
 
+from bigdata_cli import __version__
 from bigdata_cli.checksum import FileEntry, entry_of_bytes
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
 from bigdata_cli.conversion.describe import final_names, options_entry
 from bigdata_cli.conversion.identity import source_differences
-from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.conversion.resume import is_as_written
 from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.dataset.manifest_file import read_manifest
+from bigdata_cli.dataset.rejects_file import rejects_entry
 from bigdata_cli.errors import UsageError, VerificationError
 from bigdata_cli.io.store import Store, partial_name
 from bigdata_cli.sources.csv.blocks import ByteRange
@@ -65,10 +66,10 @@ def repair(conversion: Coordinator, folder: OutputFolder) -> Manifest:
     if damaged or repaired != manifest:
         folder.replace_manifest(repaired, damaged)
     folder.discard_partial()
-    rejects = next((file for file in manifest.sidecars if file.name == REJECTS_NAME), None)
-    if rejects is not None and not is_as_written(folder.store, REJECTS_NAME, rejects):
+    rejects = rejects_entry(manifest)
+    if rejects is not None and not is_as_written(folder.store, rejects.name, rejects):
         raise VerificationError(
-            f"{folder.store.where(REJECTS_NAME)} is missing or damaged, and is not of one shard",
+            f"{folder.store.where(rejects.name)} is missing or damaged, and is not of one shard",
             hint="--force in place of --repair makes the dataset anew",
         )
     return repaired
@@ -190,12 +191,19 @@ def _take(
     differs = files != before.files and conversion.plan.form.traits.same_bytes
     if result.rows != before.rows or set(names.values()) != set(before.file_names) or differs:
         raise VerificationError(
-            f"shard {result.index} came out otherwise than it was: the dataset was made by another "
-            "version of bigdata or its libraries, or its source changed unnoticed",
+            f"shard {result.index} came out otherwise than it was: {_why_other_bytes(folder)}",
             hint="--force in place of --repair makes the dataset anew",
         )
     folder.store.rename({partial_name(written): final for written, final in names.items()})
     return structs.replace(before, files=files)
+
+
+def _why_other_bytes(folder: OutputFolder) -> str:
+    """Why the same command may give other bytes than those of the dataset."""
+    version = read_manifest(folder.store).tool_version
+    if version != __version__:
+        return f"the dataset was made by bigdata {version}, and this is {__version__}"
+    return "its source changed unnoticed, or its libraries had other versions"
 
 
 def _is_same(store: Store, written: FileEntry, before: FileEntry) -> bool:

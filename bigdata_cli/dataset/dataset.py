@@ -38,9 +38,11 @@ class Dataset(TreeReader):
     def __repr__(self) -> str:
         name = "" if self.split is None else f"[{self.split!r}]"
         splits = f", splits {', '.join(self.splits)}" if self.splits else ""
+        plural = "" if len(self.shards) == 1 else "s"
         return (
             f"<Dataset {str(self.path)!r}{name}: {self.manifest.format} ({self.storage.layout}), "
-            f"{self.rows:,} rows, {len(self.schema)} columns, {len(self.shards)} shards{splits}>"
+            f"{self.rows:,} rows, {len(self.schema)} columns, "
+            f"{len(self.shards)} shard{plural}{splits}>"
         )
 
     def _repr_html_(self) -> str:

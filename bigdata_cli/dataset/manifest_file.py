@@ -15,13 +15,18 @@ from bigdata_cli.checksum import entry_of_bytes, entry_of_source
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION, PLAIN_VERSION, Manifest
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import all_traits, get_manifest_wrapper, get_traits
-from bigdata_cli.io.manifest_names import JSON_MANIFEST, find_manifest, manifest_name
+from bigdata_cli.io.manifest_names import (
+    JSON_MANIFEST,
+    PLAIN_MANIFEST,
+    find_manifest,
+    manifest_name,
+)
 from bigdata_cli.io.store import Store, StoredFile
 from bigdata_cli.strict_json import Count, JsonError, convert, decode
 
 MAX_MANIFEST_BYTES = 1 << 29
 _MAX_WRAPPED_BYTES = 1 << 26
-"""Longer ones stay JSON: pyarrow reads no texts of 100 MB in the footer of a Parquet file."""
+"""Longer ones are plain JSON: pyarrow reads no texts of 100 MB in the footer of a Parquet file."""
 _NO_DIGEST = b"0" * 64
 _SEAL = re.compile(rb'"sha256": "([0-9a-f]{64})"\n\}\n\Z')
 
@@ -49,7 +54,7 @@ def manifest_file(store: Store) -> StoredFile:
         raise DataError(f"{store} cannot be read: {error.strerror}") from error
     if name is None:
         raise UsageError(
-            f"{store} is not a dataset: it has no manifest, such as {JSON_MANIFEST}",
+            f"{store} is not a dataset: it has no manifest, such as {PLAIN_MANIFEST}",
             hint="bigdata convert FILE.csv --to parquet makes one",
         )
     return StoredFile(store, name)
@@ -179,8 +184,10 @@ def _usual_name(manifest: Manifest, n_bytes: int) -> str:
     A file of the format beside folders KEY=VALUE would be one that lacks their columns.
     """
     traits = get_traits(manifest.format)
-    if not traits.wraps_manifest or manifest.partition_by or n_bytes > _MAX_WRAPPED_BYTES:
+    if traits.has_json_sidecars:
         return JSON_MANIFEST
+    if not traits.wraps_manifest or manifest.partition_by or n_bytes > _MAX_WRAPPED_BYTES:
+        return PLAIN_MANIFEST
     return manifest_name(traits.extensions[0])
 
 

@@ -11,7 +11,7 @@ from bigdata_cli.dataset.manifest import Manifest, ShardEntry
 from bigdata_cli.errors import DataError, UsageError, VerificationError
 from bigdata_cli.formats.base import Format, StorageOptions
 from bigdata_cli.formats.registry import get_format
-from bigdata_cli.io.manifest_names import JSON_MANIFEST, find_manifest
+from bigdata_cli.io.manifest_names import PLAIN_MANIFEST, find_manifest
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.statistics import ColumnStatistics
@@ -44,7 +44,7 @@ class ShardReader:
     @cached_property
     def manifest_name(self) -> str:
         """What the file of the manifest is called, in the folder of the dataset."""
-        return find_manifest(self.store) or JSON_MANIFEST
+        return find_manifest(self.store) or PLAIN_MANIFEST
 
     @property
     def manifest_path(self) -> Place:

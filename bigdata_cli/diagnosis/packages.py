@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -95,10 +95,18 @@ def _problem(one: Requirement) -> str | None:
 
 
 def _version(name: str) -> str | None:
+    """The version of a distribution, or of another one that has its module (xgboost-cpu)."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return None
+        others = _distributions().get(name.replace("-", "_"), ())
+        return metadata.version(others[0]) if others else None
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The distributions that install each module."""
+    return metadata.packages_distributions()
 
 
 def _required(one: Requirement) -> Check:

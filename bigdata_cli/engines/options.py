@@ -74,8 +74,8 @@ class WorkerOptions:
     """Who does the work; threads of this process by default."""
 
     engine: str | Executor = option(
-        "Who does the work: threads of this process, processes, or the workers of a cluster. What "
-        "comes of it is the same.",
+        "Who does the work: threads of this process, processes, or the workers of a cluster. The "
+        "dataset is the same.",
         ENGINE,
         no_trace=True,
         default=LOCAL,

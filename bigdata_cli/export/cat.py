@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.export.options import CatOptions
+from bigdata_cli.export.rejected import rejected_of, write_rejected
 from bigdata_cli.export.select import columns_read, selected_rows
 from bigdata_cli.export.writers import open_writer, with_whole_dictionaries
 from bigdata_cli.io.prefetch import Prefetch
 from bigdata_cli.io.whole_file import open_whole_file
 from bigdata_cli.printable import ShortRepr
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.sources.typed_rows import TypedRows, open_typed_rows
 
 BATCH_BYTES = 4 << 20
@@ -56,6 +58,12 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
                 f"--format {options.format} is binary, and standard output is a terminal",
                 hint="-o FILE, or a pipe",
             )
+    if options.rejected:
+        dataset = rejected_of(options.cached.place(path), options)
+        with _output(options.output) if sink is None else nullcontext(sink) as stream:
+            n_records = write_rejected(dataset, stream)
+            stream.flush()
+        return CatReport(rows=n_records, rejected_rows=0, lost_values=0)
     rejected: list[int] = []
     chosen = options.selection
     rows = open_typed_rows(
@@ -66,6 +74,7 @@ def run(path: str | Path, options: CatOptions, sink: IO[bytes] | None = None) ->
         skip_bad_rows=options.on_bad_row == "skip",
         on_chunk=lambda chunk: rejected.append(len(chunk.rejects)),
     )
+    begin_phase("writing")
     with _output(options.output) if sink is None else nullcontext(sink) as stream:
         n_rows, lost = _write(rows, options, stream)
         stream.flush()
@@ -81,6 +90,10 @@ def _write(rows: TypedRows, options: CatOptions, sink: IO[bytes]) -> tuple[int, 
         n_rows=options.n_rows,
         batch_bytes=BATCH_BYTES,
     )
+    columns = f"{len(schema):,} of {len(rows.schema):,} columns"
+    report_decision(
+        f"rows: {columns}, as {options.format}, read in pieces of {BATCH_BYTES:,} bytes"
+    )
     writer = open_writer(options.format, sink, schema.arrow())
     n_rows = 0
     for batch in _ahead(selected):
@@ -89,6 +102,7 @@ def _write(rows: TypedRows, options: CatOptions, sink: IO[bytes]) -> tuple[int, 
         writer.write(batch)
         n_rows += batch.num_rows
     writer.close()
+    report_decision(f"written: {n_rows:,} rows")
     return n_rows, writer.lost
 
 

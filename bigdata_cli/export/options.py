@@ -43,6 +43,11 @@ class CatOptions:
         default_text="all",
         default=None,
     )
+    rejected: bool = option(
+        "In place of the rows, the records that the conversion set aside, with their places and "
+        "reasons, as CSV.",
+        default=False,
+    )
     format: Literal["csv", "jsonl", "arrow", "parquet"] = option(
         "What to write: arrow is an Arrow IPC stream.",
         choice(ROW_FORMATS),

@@ -33,7 +33,8 @@ def get_manifest_wrapper(name: str) -> Any:
     """How the manifest is put into a file of a format whose traits say `wraps_manifest`.
 
     Its `wrap` makes the bytes of a file without rows, whose metadata holds the manifest; `unwrap`
-    finds it there, and raises JsonError where there is none.
+    finds it there, and raises JsonError where there is none. `head` and `tail` stand around
+    rejected records in such a file, and `place` finds these.
     """
     return _module(name, "manifest")
 

@@ -46,7 +46,8 @@ class FormatTraits:
     together where a block (`Format.block_rows`) is read on from its start; None: all of a block.
     has_partitions: whether values may be in the names of folders, in place of columns.
     wraps_manifest: whether the manifest stands in a file of the format, which has no rows, so that
-    libraries that take all files of a folder find no other kind among them.
+    libraries that take all files of a folder find no other kind among them. has_json_sidecars:
+    whether `Format.sidecars` are files of JSON.
 
     candidates: compressions to compare when costs are predicted; what is larger and slower than
     another one is left out. smaller_compressions: to suggest where a dataset does not fit the disk,
@@ -73,6 +74,7 @@ class FormatTraits:
     page_rows: int | None = None
     has_partitions: bool = False
     wraps_manifest: bool = False
+    has_json_sidecars: bool = False
     candidates: tuple[str, ...] = ("none",)
     smaller_compressions: tuple[str, ...] = ()
     smallest: tuple[str, str] | None = None

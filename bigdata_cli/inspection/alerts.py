@@ -64,6 +64,6 @@ def _of_pairs(report: SourceFacts) -> Iterator[Alert]:
     for pair in report.correlated_pairs:
         yield Alert(
             pair.first,
-            f"goes with {pair.second}: the correlation of their values is "
-            f"{pair.coefficient:.3g}, and one of them may do (--drop)",
+            f"correlates with {pair.second} ({pair.coefficient:.3g}): one of them may be enough "
+            "(--drop)",
         )

@@ -16,6 +16,7 @@ from bigdata_cli.inspection.facts import (
     DatasetSplit,
 )
 from bigdata_cli.inspection.report import DatasetReport
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.footprint import column_bytes, pandas_bytes
 from bigdata_cli.url import Place
@@ -32,11 +33,16 @@ def inspect_dataset(
     """
     dataset = open_dataset(path)
     manifest = dataset.manifest
+    report_decision(
+        f"dataset: {manifest.format}, layout {manifest.storage.layout}, {manifest.rows:,} rows; "
+        f"all but the classes of the label is in {dataset.manifest_name}"
+    )
     columns = _columns(dataset)
     shards = (
         DatasetShard(files=shard.file_names, rows=shard.rows, bytes=shard.bytes)
         for shard in dataset.shards
     )
+    begin_phase("counting")
     score = dataset.shuffle_score(label=label) if with_shuffle_score else None
     label = manifest.storage.label
     folder = shlex.quote(str(dataset.path))

@@ -167,8 +167,8 @@ def _ties(report: SourceFacts) -> str:
     more = f'<p class="note">and {hidden:,} columns that say less</p>' if hidden > 0 else ""
     return (
         f"<h2>What tells {named(report.balance.column)}</h2>"
-        '<p class="note">How much of what the label leaves open each column settles by itself, in '
-        "rows of the sample: 100 % tells it without fail, which often means that the column is "
+        '<p class="note">The share of the label\'s entropy that each column explains by itself, in '
+        "rows of the sample. 100 %: the column determines the label, which often means that it is "
         "known only afterwards.</p>"
         f'<div class="card bars">{bars(rows, whole=1.0)}{more}</div>'
     )

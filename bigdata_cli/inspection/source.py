@@ -30,6 +30,8 @@ from bigdata_cli.inspection.relations import correlated_pairs, duplicate_rows, l
 from bigdata_cli.inspection.report import CsvReport
 from bigdata_cli.inspection.values import Bins, choose_bins, value_counts
 from bigdata_cli.inspection.warn import Seen, column_warnings, label_candidates
+from bigdata_cli.resources.sizes import format_size
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.blocks import MAX_RECORD_BYTES
 from bigdata_cli.sources.csv.detect import CERTAIN
@@ -56,6 +58,7 @@ def inspect_source(
     path: str, options: InspectOptions, room: Room, progress: ProgressListener | None = None
 ) -> CsvReport:
     """The report of CSV or text files, or of tables, from a sample of them or from all rows."""
+    begin_phase("sampling")
     source = _shaped(open_rows([path], options.source), options)
     if options.label is not None and options.label not in source.names:
         raise UsageError(
@@ -79,8 +82,22 @@ def inspect_source(
             if "--header" in source.flags
             else None,
         )
+    _report_decisions(source, sample)
     rows = draw_rows(source, sample, source.names, max_bytes=max_bytes)
     return _Inspection(path, options, room, source, sample, rows, max_bytes, progress).report()
+
+
+def _report_decisions(source: RowSource, sample: Sample) -> None:
+    """Say how the source is read, and what was read of it."""
+    names = ", ".join(file.name for file in source.files[:5])
+    more = f" and {len(source.files) - 5:,} more" if len(source.files) > 5 else ""
+    size = format_size(source.bytes) if sample.size_known else "size not known"
+    report_decision(f"source: {names}{more} ({size})")
+    reasons = f": {'; '.join(source.reasons)}" if source.reasons else ""
+    flags = " ".join(source.flags) or "none"
+    report_decision(f"dialect, as flags: {flags} ({100 * source.confidence:.0f} % sure{reasons})")
+    what = "all rows" if sample.exact else "a sample"
+    report_decision(f"types: from {what}, {sample.rows:,} rows in {format_size(sample.bytes)}")
 
 
 def _shaped(rows: RowSource, options: InspectOptions) -> RowSource:
@@ -130,6 +147,7 @@ class _Inspection:
             splits=options.splits,
             order=options.order,
         )
+        begin_phase("encoding")
         costs = predict_costs(self.rows, wish, self.room)
         low, high = self._interval()
         batches, label = self.rows.batches, self.options.label
@@ -195,6 +213,7 @@ class _Inspection:
 
     def _read_all(self, bins: Mapping[str, Bins]) -> None:
         """Read everything, and draw rows again where their types turned out to be others."""
+        begin_phase("reading")
         drawn = {column.name: column.dtype for column in self.rows.schema}
         plan = replace(self.sample.plan, skip_bad_rows=True)
         self.full = full = read_all(self.source, plan, bins, self.options.label, self.progress)
@@ -231,6 +250,8 @@ class _Inspection:
             distinct, _ = estimate_distinct(
                 self._pieces(name), rows=self.rows.rows, all_rows=self.rows.all_rows
             )
+        if distinct is not None and statistics.n_possible_values is not None:
+            distinct = min(distinct, statistics.n_possible_values)  # it may be an estimate
         return Seen(
             column=column,
             statistics=statistics,

@@ -35,7 +35,7 @@ def rows_text(report: SourceFacts) -> str:
         return f"at least {report.rows:,}"
     if report.rows_low is None or report.rows_high is None:
         return f"about {report.rows:,}"
-    return f"about {report.rows:,} (19 times in 20 {report.rows_low:,} to {report.rows_high:,})"
+    return f"about {report.rows:,} (95 % confidence: {report.rows_low:,} to {report.rows_high:,})"
 
 
 def ranked(costs: Sequence[Cost]) -> list[Cost]:

@@ -63,16 +63,16 @@ def column_warnings(seen: Seen, float_mode: str = "auto") -> tuple[str, ...]:
                 f"{format_size(seen.n_bytes)} of memory"
             )
         elif column.kind is Kind.INT:
-            found.append("nearly every row has another value: an id, which tells a model nothing")
+            found.append("nearly all values are distinct: an id, from which a model learns nothing")
     elif column.kind is Kind.TEXT and (seen.distinct or 0) > MAX_CATEGORIES:
         found.append(
             f"{_about(seen.distinct or 0)} distinct texts, too many for categories: "
             f"{format_size(seen.n_bytes)} of memory"
         )
     if column.kind in (Kind.INT, Kind.FLOAT) and not _is_id(seen) and _ID_NAME.search(column.name):
-        found.append("called as an id or a code is: --type 'COL=category' if it is no quantity")
+        found.append("named like an id or a code: --type 'COL=category' if it is no quantity")
     if column.kind in (Kind.TEXT, Kind.CATEGORY) and is_digits(seen.pieces):
-        found.append("digits that no number holds as they are written: it stays text")
+        found.append("digits whose form a number would lose: it stays text")
     if column.dtype == "float64":
         found.append(_loss(seen))
     return tuple(warning for warning in found if warning)
@@ -135,11 +135,16 @@ def _in_float32(value: float) -> str:
 
 
 def _about(number: int) -> str:
-    """A count as it is said.
+    """A count in words.
 
-    >>> _about(23_912_345), _about(70_123)
-    ('24 million', '70,000')
+    >>> _about(23_912_345), _about(70_123), _about(18_000)
+    ('about 24 million', 'about 70,000', '18,000')
     """
-    if number >= 1_000_000:
-        return f"{number / 1e6:.2g} million" if number < 1e7 else f"{round(number / 1e6):,} million"
-    return f"{float(f'{number:.2g}'):,.0f}"
+    rounded = float(f"{number:.2g}")
+    if number >= 10_000_000:
+        shown, rounded = f"{round(number / 1e6):,} million", 1e6 * round(number / 1e6)
+    elif number >= 1_000_000:
+        shown = f"{number / 1e6:.2g} million"
+    else:
+        shown = f"{rounded:,.0f}"
+    return shown if rounded == number else f"about {shown}"

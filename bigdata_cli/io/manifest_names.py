@@ -1,8 +1,9 @@
 """What the manifest of a dataset is called: the file that makes a folder a dataset.
 
-Other libraries that read the folder should pass it over. How each format does that is a matter of
-its name: `Parquet` and `Arrow` keep it in a file of their own kind that has no rows, all others,
-and folders KEY=VALUE, in a file of JSON.
+Other libraries that read the folder should pass it over. Parquet and Arrow keep it in a file of
+their own kind that has no rows. Elsewhere it is JSON, in a file without an extension: `datasets`
+takes `.json` for rows. Only beside other files of JSON (TFRecord) it has that extension, so that
+`datasets` fails on all of them, in place of taking the others for rows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JSON_MANIFEST = "_manifest.json"
-MANIFEST_NAMES = ("_manifest.parquet", "_manifest.arrow", JSON_MANIFEST)
+PLAIN_MANIFEST = "_manifest"
+MANIFEST_NAMES = ("_manifest.parquet", "_manifest.arrow", PLAIN_MANIFEST, JSON_MANIFEST)
 """All names that it may have. Where a folder has several, the first one counts."""
 
 

@@ -13,7 +13,7 @@ class PushOptions:
 
     private: bool = option("Only you see a repository that is made for it.", default=False)
     license: str | None = option(
-        "Of the dataset, such as cc-by-4.0, as the place it goes to calls it.",
+        "License of the dataset, such as cc-by-4.0, by the name that the target uses.",
         default_text="that of the card which is there, or none",
         default=None,
     )

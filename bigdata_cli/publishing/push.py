@@ -15,6 +15,8 @@ from bigdata_cli.io.store import Store
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.publishing import hub, kaggle
 from bigdata_cli.publishing.options import PushOptions
+from bigdata_cli.resources.sizes import format_size
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.url import Place, Url
 
 _LOADED_FORMATS = ("parquet",)
@@ -59,11 +61,14 @@ def run(path: str | Path, to: str, options: PushOptions, *, has_bars: bool = Fal
     manifest = read_manifest(store)
     scheme = to.partition("://")[0].lower()
     names = [*file_names(manifest), manifest_file(store).name]
+    report_decision(f"dataset: {len(names):,} files, {format_size(manifest.bytes)} in shards")
     if scheme == "hf":
         url = None
         _check_for_hub(folder, manifest, Url(to))
+        begin_phase("verifying")
         _check_sizes(store, manifest)
         if not options.dry_run:
+            begin_phase("sending")
             url = hub.push(store, manifest, names, Url(to), options, has_bars=has_bars)
         return _report(folder, manifest, to, (*names, hub.CARD), options, url=url)
     if scheme == "kaggle":

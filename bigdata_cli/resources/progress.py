@@ -41,6 +41,19 @@ class HasState(Protocol):
         """How far it is."""
 
 
+class RowsProgress(NamedTuple):
+    """So many rows are done, of all of them; `total` is 0 where that is not known."""
+
+    task: str
+    rows: int
+    total: int
+
+    @property
+    def state(self) -> ProgressState:
+        """The same in the form of all progress."""
+        return ProgressState(self.task, self.rows, self.total, "rows", "")
+
+
 AnyProgress = TypeVar("AnyProgress", bound=HasState)
 
 

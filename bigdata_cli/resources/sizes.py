@@ -25,7 +25,7 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2].upper() not in _FACTORS:
-        raise UsageError(f'"{text}" is not a size', hint="such as 256MB, 1.5GiB or 500000")
+        raise UsageError(f'"{text}" is not a size, such as 256MB, 1.5GiB or 500000')
     n_bytes = int(float(match[1]) * _FACTORS[match[2].upper()])
     if n_bytes <= 0:
         raise UsageError(f'the size "{text}" is not positive')

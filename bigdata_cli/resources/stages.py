@@ -55,25 +55,46 @@ class StageTimes:
 
 
 PHASES = {
-    "sampling": "the source is looked at",
+    "sampling": "a sample of the source, its dialect and types",
     "scattering": "for another order of the rows: all of them, to buckets",
     "converting": "every shard, once",
     "reconciling": "shards again that a wrong guess touched",
     "committing": "files get their names",
+    "reading": "the whole source",
+    "encoding": "rows of the sample in every format, for their sizes",
+    "counting": "the classes of the label",
+    "verifying": "size, checksum, columns and rows of every shard",
+    "comparing": "every value",
+    "writing": "all rows",
+    "loading": "the libraries, the columns, the model",
+    "training": "epoch after epoch, or tree after tree",
+    "evaluating": "on rows that were not trained on",
+    "importance": "the metric again, with each column shuffled",
+    "predicting": "all rows, block after block",
+    "sending": "the files, then the commit",
 }
-"""The phases of a conversion, one after the other."""
+"""What a command does, one phase after the other, and what is done in each."""
 
 _Listener = Callable[[str], None]
 _listeners: ContextVar[tuple[_Listener, ...]] = ContextVar("phase_listeners", default=())
+_decision_listeners: ContextVar[tuple[_Listener, ...]] = ContextVar(
+    "decision_listeners", default=()
+)
 
 
 def begin_phase(name: str) -> None:
-    """What follows, in all threads, is this phase: one of `PHASES`, or of a training.
+    """What follows, in all threads, is this phase: one of `PHASES`.
 
     Is called in the thread of the conversion or training: others in the process do not hear of it.
     """
     for listener in _listeners.get():
         listener(name)
+
+
+def report_decision(text: str) -> None:
+    """Say what was decided, and why, to those who listen; heard as `begin_phase` is."""
+    for listener in _decision_listeners.get():
+        listener(text)
 
 
 @contextmanager
@@ -84,6 +105,16 @@ def listen_to_phases(listener: _Listener) -> Iterator[None]:
         yield
     finally:
         _listeners.reset(before)
+
+
+@contextmanager
+def listen_to_decisions(listener: _Listener) -> Iterator[None]:
+    """Call the listener with each decision, while the context lasts."""
+    before = _decision_listeners.set((*_decision_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _decision_listeners.reset(before)
 
 
 _measured: list[StageTimes] = []

@@ -28,7 +28,7 @@ class SampleOptions:
     kind: str
     n_rows: int | None = option("Rows, without the header.", NATURAL, argument="rows", default=None)
     n_bytes: int | None = option(
-        "Size of the file instead of rows, about, such as 100MB.",
+        "About the size of the file, in place of --rows, such as 100MB.",
         SIZE,
         argument="size",
         default=None,

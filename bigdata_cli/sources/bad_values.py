@@ -34,7 +34,7 @@ class InvalidValue(Exception):
     Attributes:
         rows: Of the values, in the block.
         problem: The message about the first value.
-        reason: The reason for all of them, as in `rejects.csv`.
+        reason: The reason for all of them, as rejected records have it.
         hint: What helps; a function if finding it takes time.
         is_of_column: No single value is wrong, so no record can be set aside.
     """

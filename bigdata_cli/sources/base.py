@@ -55,7 +55,7 @@ class FedRows(Protocol):
         ...
 
     def record(self, position: int, plan: ParsePlan) -> bytes:
-        """The record that starts at a position, as `rejects.csv` has it."""
+        """The record that starts at a position, as the file of rejected records has it."""
         ...
 
     def end_of(self, position: int, plan: ParsePlan) -> int:

@@ -66,7 +66,7 @@ class SplitOptions:
     """How a dataset is split."""
 
     split: Mapping[str, float] | None = option(
-        "Divide the rows into splits with these shares; equal rows are in the same split",
+        "Divide the rows, equal rows together, into splits with these shares",
         SPLITS,
         group="Splits",
         default=None,
@@ -119,7 +119,7 @@ class SplitOptions:
         if abs(total - 1) > _TOLERANCE:
             raise UsageError(
                 f"--split: the shares add up to {float(total):g}, not to 1",
-                hint="--split train=0.8,val=0.1,test=0.1",
+                hint="--split 'train=0.8,val=0.1,test=0.1'",
             )
         if len(set(self.split_by)) < len(self.split_by):
             raise UsageError("--split-by has a column twice")

@@ -23,7 +23,7 @@ class DeviceOptions:
         default="auto",
     )
     devices: int | None = option(
-        "Train on so many GPUs; without any, on so many logical CPUs, to rehearse.",
+        "Number of GPUs to train on; without a GPU, of logical CPUs, to rehearse.",
         COUNT,
         default=None,
     )

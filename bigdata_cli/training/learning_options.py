@@ -51,7 +51,7 @@ class OptimizerOptions:
         default="constant",
     )
     warmup_steps: int = option(
-        "Raise the learning rate linearly from 0 for so many steps.", NATURAL, default=0
+        "Raise the learning rate linearly from 0 during this number of steps.", NATURAL, default=0
     )
     l2: float | None = option(
         "The weight of the sum of squares of all weights, or of the leaves of trees, in the loss.",
@@ -76,7 +76,7 @@ class StoppingOptions:
         default=False,
     )
     patience: int | None = option(
-        "Stop after so many epochs, or trees, without a better metric.",
+        "Stop after this number of epochs, or trees, without a better metric.",
         COUNT,
         default_text="5, of trees 20",
         default=None,
@@ -111,5 +111,5 @@ class MeasureOptions:
         default=None,
     )
     importance: bool = option(
-        "Tell how much worse the metric gets where a column is shuffled.", default=False
+        "Show how much worse the metric gets when a column is shuffled.", default=False
     )

@@ -166,7 +166,7 @@ class TrainOptions:
     resume: bool = option("Go on from the file of --save, where it is there.", default=False)
     force: bool = option("Replace the file of --save.", default=False)
     save_every_seconds: float = option(
-        "Write the model also within an epoch, after so many seconds.",
+        "Also write the model within an epoch, each time after this number of seconds.",
         number(Bounds(0)),
         flag="--save-every",
         argument="save_every",

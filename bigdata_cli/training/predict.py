@@ -21,7 +21,7 @@ from bigdata_cli.printable import ShortRepr
 from bigdata_cli.resources.budget import memory_errors
 from bigdata_cli.resources.progress import ProgressState
 from bigdata_cli.resources.recorder import MemoryRecord, record_memory
-from bigdata_cli.resources.stages import begin_phase
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.training.bag import Bag, load_predictor
 from bigdata_cli.training.evaluate import Evaluation
 from bigdata_cli.training.metrics import METRICS, TaskMetrics
@@ -116,6 +116,7 @@ def run(
             model = load_predictor(model, backend=options.backend)
         rows = rows_to_predict(dataset, model, options)
         predictions = _Predictions(model, rows, options)
+        report_decision(f"predictions: {', '.join(predictions.names)}, of the rows of {dataset}")
         begin_phase("predicting")
         began = time.perf_counter()
         with _sink(target) as sink:
@@ -180,6 +181,11 @@ class _Predictions:
             )
         self._metrics = TaskMetrics(model.target.task, scale=model.target.scale)
         self._n_rows = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are written."""
+        return (*self._names, *self._columns.names)
 
     def write(
         self,

@@ -16,7 +16,7 @@ from bigdata_cli.loaders.examples import FeatureEncoder
 from bigdata_cli.loaders.features import plan_features
 from bigdata_cli.loaders.order import split_rows
 from bigdata_cli.loaders.target import Target, Task, plan_target
-from bigdata_cli.resources.stages import begin_phase
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.backends.registry import open_backend
 from bigdata_cli.training.checkpoint import NetworkCheckpoint
@@ -92,8 +92,27 @@ class Training:
             self._check_other(as_dataset(options.evaluate_on, options.cached))
         options.files.check()
         self._metric = metric_of(self._target, options.measuring.metric)
+        self._report_decisions()
         self._checkpoint: NetworkCheckpoint | None = None
         self._check_save()
+
+    def _report_decisions(self) -> None:
+        """Say what is learned from what."""
+        target, features = self._target, self._features
+        report_decision(
+            f"label: {target.column.name} ({target.column.dtype}), a task of {target.task.value}, "
+            f"judged by {self._metric}"
+        )
+        report_decision(
+            f"features: {len(features.numbers):,} columns of numbers, {len(features.codes):,} of "
+            "categories"
+        )
+        held_out = "a fifth of each class"
+        if self._fold is not None:
+            held_out = "one fold"
+        elif self._options.split is not None or self._options.evaluate_on is not None:
+            held_out = "those of --eval"
+        report_decision(f"rows that are not trained on: {held_out}; seed {self._options.seed}")
 
     def _check_save(self) -> None:
         """Raise UsageError where the model cannot be saved, or may not replace what is there."""
@@ -142,6 +161,10 @@ class Training:
         # All workers take the steps of the one that has most of them.
         n_steps = int(backend.gather(np.array([stream.expected_batches])).max())
         n_epochs = options.epochs or default_epochs(n_steps, stops=options.stopping.early)
+        why = "--epochs" if options.epochs else "the default for that many steps"
+        report_decision(
+            f"epochs: {n_epochs:,} ({why}) of {n_steps:,} steps of {options.batch_size:,} rows"
+        )
         if n_epochs <= start.epochs:
             if not self._is_member:
                 raise UsageError(

@@ -19,7 +19,7 @@ from bigdata_cli.loaders.target import Target
 from bigdata_cli.loaders.tree_memory import TreeMemory, lightgbm_memory, xgboost_memory
 from bigdata_cli.loaders.tree_rows import TreeBlock, TreeRows
 from bigdata_cli.resources.memory import available_cpus, peak_memory_bytes, tree_memory_bytes
-from bigdata_cli.resources.stages import begin_phase
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.training.backends.base import Backend, Trainer
 from bigdata_cli.training.boosting import LEARNING_RATE, Boosting, boost
 from bigdata_cli.training.checkpoint import TreeCheckpoint, preprocessing_of
@@ -93,6 +93,7 @@ class TreeTraining(Training):
         predicted_bytes = max(peak_memory_bytes(), before) + needed.memory_bytes
         if watched is not None:
             predicted_bytes += self._watched_bytes(watched, rows)
+        report_decision(f"trees: {options.trees:,} of {options.model}, {rows.n_rows:,} rows")
         begin_phase("training")
         course = TreeCourse(self._target, options, self._metric, start, self._trees, progress)
         began = time.perf_counter()

@@ -257,18 +257,17 @@ class ShapeOptions:
         "Keep the rows for which this is true, in SQL.", EXPRESSIONS, default=()
     )
     dedup: tuple[str, ...] = option(
-        "Columns in which no two rows are equal: only the first of equal rows is kept; * for all "
-        "columns.",
+        "Keep only the first of the rows that are equal in these columns; * for all columns.",
         ALL_NAMES,
         default=(),
     )
     keep: str = option(
-        "Which of several equal rows to keep, with --dedup.",
+        "With --dedup: which of several equal rows to keep.",
         choice(("first", "last")),
         default="first",
     )
     balance: str | None = option(
-        "Keep the same number of rows of each class in this column, that of the smallest one.",
+        "Keep as many rows of each class in this column as the smallest class has.",
         metavar="COL",
         default=None,
     )

@@ -52,6 +52,13 @@ class ColumnStatistics(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
         return math.sqrt(max(self.m2, 0.0) / self.finite)
 
     @property
+    def n_possible_values(self) -> int | None:
+        """How many integers or bools there are from the minimum to the maximum; else None."""
+        if isinstance(self.minimum, int) and isinstance(self.maximum, int):
+            return self.maximum - self.minimum + 1
+        return None
+
+    @property
     def mean_text_bytes(self) -> float:
         return self.text_bytes / self.values if self.values else 0.0
 

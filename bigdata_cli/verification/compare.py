@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from bigdata_cli.conversion.partition import Dealt
-from bigdata_cli.conversion.rejects import REJECTS_NAME
 from bigdata_cli.dataset import Dataset
+from bigdata_cli.dataset.rejects_file import read_rejects, rejects_entry
 from bigdata_cli.engines.ordered import ordered_map
 from bigdata_cli.errors import BigdataError, DataError, UsageError
+from bigdata_cli.io.store import StoredFile
 from bigdata_cli.sources.base import FedRows, RowFeed, ShardLocator, all_in_one
 from bigdata_cli.sources.csv.blocks import UNIT_BYTES
 from bigdata_cli.sources.csv.units import Unit
@@ -30,7 +31,6 @@ from bigdata_cli.verification.lanes import (
     rows_by_split,
     shards_by_source,
 )
-from bigdata_cli.verification.manifest import read_rejects
 from bigdata_cli.verification.multiset import RowSums
 from bigdata_cli.verification.places import place_of
 from bigdata_cli.verification.report import Finding, VerifyProgress
@@ -125,8 +125,8 @@ class _Comparer:
         """Read the source once; wanted: of shards that take turns, those to compare now."""
         manifest = self._dataset.manifest
         if wanted is None or len(wanted) == n_source_shards(manifest):
-            if any(file.name == REJECTS_NAME for file in manifest.sidecars):
-                self._rejects = read_rejects(self._dataset.store)
+            if (entry := rejects_entry(manifest)) is not None:
+                self._rejects = read_rejects(StoredFile(self._dataset.store, entry.name))
         feed = self._source.rows.feed(
             locate,
             keep=self._dataset.schema.names,
@@ -207,7 +207,7 @@ class _Comparer:
                 self._compare_next(split, fed, unit, rows)
 
     def _compare_rejects(self, fed: FedRows, unit: Unit) -> None:
-        """Compare the rejected records of a block with the next ones of `rejects.csv`."""
+        """Compare the rejected records of a block with the next ones of the dataset."""
         assert unit.chunk is not None
         for reject in unit.chunk.rejects:
             self._rejected += 1
@@ -223,7 +223,9 @@ class _Comparer:
                 self._rejects = None
                 name = self._source.rows.files[fed.file].name
                 what = f"it lacks the rejected record of {name} line {line}, or has another there"
-                self._findings.append(Finding(file=REJECTS_NAME, what=what))
+                file = rejects_entry(self._dataset.manifest)
+                assert file is not None
+                self._findings.append(Finding(file=file.name, what=what))
 
     def _compare(self, shard: int, fed: FedRows, unit: Unit, rows: Rows) -> None:
         """Compare rows of a block with the next ones of a shard."""

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from bigdata_cli.conversion.rejects import HEADER, REJECTS_NAME, read_records
 from bigdata_cli.dataset import Dataset
 from bigdata_cli.dataset.manifest import SHARD_FILE
+from bigdata_cli.dataset.rejects_file import read_rejects, rejects_entry
 from bigdata_cli.io.manifest_names import is_manifest_name
-from bigdata_cli.io.store import PARTIAL_SUFFIX, Store, StoredFile
+from bigdata_cli.io.store import PARTIAL_SUFFIX, StoredFile
 from bigdata_cli.verification.lanes import source_shard
 from bigdata_cli.verification.report import Finding
 
@@ -91,37 +91,29 @@ def _check_ranges(dataset: Dataset) -> Iterator[Finding]:
 
 def check_rejects(dataset: Dataset) -> Iterator[Finding]:
     """Check that there are as many rejected records as the manifest says."""
-    store, manifest = dataset.store, dataset.manifest
-    if REJECTS_NAME not in {file.name for file in manifest.sidecars}:
+    manifest = dataset.manifest
+    entry = rejects_entry(manifest)
+    if entry is None:
         if manifest.rejected_rows:
-            what = f"it has {manifest.rejected_rows:,} rejected rows, and does not list the file"
-            yield Finding(file=dataset.manifest_name, what=f"{what} {REJECTS_NAME}")
+            what = f"it has {manifest.rejected_rows:,} rejected rows, and lists no file of them"
+            yield Finding(file=dataset.manifest_name, what=what)
         return
     n_records = 0
     try:
-        for _ in read_rejects(store):
+        for _ in read_rejects(StoredFile(dataset.store, entry.name)):
             n_records += 1
+    except FileNotFoundError:
+        return  # which the check of its size and checksum has found
     except (OSError, ValueError) as error:
-        yield Finding(file=REJECTS_NAME, what=f"cannot be read: {error}")
+        yield Finding(file=entry.name, what=f"cannot be read: {error}")
         return
     if n_records != manifest.rejected_rows:
         yield Finding(
-            file=REJECTS_NAME,
+            file=entry.name,
             what="number of records",
             expected=manifest.rejected_rows,
             found=n_records,
         )
-
-
-def read_rejects(store: Store) -> Iterator[list[str]]:
-    """The records of `rejects.csv`; raises ValueError where it is not as we write it."""
-    records = read_records(StoredFile(store, REJECTS_NAME))
-    if next(records, None) != list(HEADER):
-        raise ValueError(f"its header is not {','.join(HEADER)}")
-    for number, record in enumerate(records, 1):
-        if len(record) != len(HEADER):
-            raise ValueError(f"record {number:,} has {len(record)} fields")
-        yield record
 
 
 def other_files(dataset: Dataset) -> tuple[list[Finding], tuple[str, ...]]:

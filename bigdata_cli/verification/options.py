@@ -16,8 +16,8 @@ class VerifyOptions:
     """What to verify a dataset against, and how."""
 
     source: tuple[str, ...] | None = option(
-        "What the dataset was made of, as it was named to convert: it is read again, with the "
-        "dialect of the manifest, and every value is compared.",
+        "What the dataset was made from, as given to convert. It is read again, with the dialect "
+        "of the manifest, and every value is compared.",
         SOURCES,
         default=None,
     )

@@ -19,6 +19,8 @@ from bigdata_cli.engines.registry import make_engine
 from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.stores import open_store
 from bigdata_cli.resources.memory import available_cpus
+from bigdata_cli.resources.sizes import format_size
+from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.url import Place
 from bigdata_cli.verification.manifest import check_manifest, check_rejects, other_files
 from bigdata_cli.verification.options import VerifyOptions
@@ -38,6 +40,16 @@ def run(
     manifest, seal = _manifest(folder)
     dataset = Dataset(folder, manifest)
     findings: list[Finding] = []
+    storage = f"{manifest.format}, layout {manifest.storage.layout}"
+    report_decision(
+        f"dataset: {storage}, {len(manifest.shards):,} shards, {manifest.rows:,} rows, "
+        f"{format_size(manifest.bytes)}"
+    )
+    report_decision(
+        f"manifest: {dataset.manifest_name}, version {manifest.manifest_version}, {seal.value}"
+    )
+    asked = "--jobs" if options.jobs else "the processors that are free"
+    report_decision(f"jobs: {jobs:,} ({asked}); engine: {options.workers.engine}")
     opened = None
     if options.source is not None:
         from bigdata_cli.verification.source import open_source_of
@@ -46,6 +58,7 @@ def run(
         findings += opened.findings
     if seal is not Seal.INTACT:
         findings.append(Finding(file=dataset.manifest_name, what=f"was changed: {seal.value}"))
+    begin_phase("verifying")
     n_bytes = rows = 0
     found: dict[int, ShardCheck] = {}
     for checked in _checked_shards(dataset, options, jobs):
@@ -66,6 +79,9 @@ def run(
     if opened is not None and not opened.findings:
         from bigdata_cli.verification.compare import compare_values
 
+        names = ", ".join(file.name for file in opened.rows.files[:5])
+        report_decision(f"source: {names} ({format_size(opened.rows.bytes)})")
+        begin_phase("comparing")
         comparison = compare_values(dataset, opened, damaged=damaged, jobs=jobs, progress=progress)
         findings += comparison.findings
         compared_rows = comparison.rows

@@ -89,3 +89,31 @@ def test_head_of_another_dialect(tmp_path):
     file.write_text("1;2,5\n3;4\n")
     flags = ["--no-header", "--names", "p,q", "--delimiter", ";", "--decimal", ",", "--no-text"]
     assert run("head", file, *flags).stdout.splitlines()[-1].split() == ["3", "4.0"]
+
+
+def test_rejected_records_are_shown_by_the_command_that_the_summary_names(tmp_path):
+    source = tmp_path / "a.csv"
+    source.write_text("a,b\n1,2\n3\n4,5\n")
+    out = tmp_path / "my out"
+    summary = run("convert", source, "--to", "parquet", "-o", out, "--on-bad-row", "skip").stdout
+    [line] = [line for line in summary.splitlines() if line.startswith("rejected rows")]
+    assert line.split(maxsplit=2)[2] == f"1 (bigdata cat '{out}' --rejected shows them)"
+    assert "--rejected shows them" in run("inspect", out).stdout
+    header, record = run("cat", out, "--rejected").stdout.splitlines()
+    assert header == "source,line,byte,reason,raw"
+    assert record.endswith(',3,8,"the record has 1 field, 2 were expected",3')
+    refused = run("cat", out, "--rejected", "--format", "jsonl")
+    assert refused.exit_code == 2
+    assert "without --format" in refused.stderr
+    assert "not the folder of a dataset" in run("cat", source, "--rejected").stderr
+    (out / "_rejects.parquet").write_bytes(b"PAR1")
+    damaged = run("cat", out, "--rejected")
+    assert damaged.exit_code == 3
+    assert "_rejects.parquet is damaged: it is not a complete Parquet file" in damaged.stderr
+
+
+def test_without_rejected_records_there_is_a_header_alone(tmp_path):
+    source = tmp_path / "a.csv"
+    source.write_text("a,b\n1,2\n")
+    run("convert", source, "--to", "npy", "-o", tmp_path / "out")
+    assert run("cat", tmp_path / "out", "--rejected").stdout == "source,line,byte,reason,raw\n"

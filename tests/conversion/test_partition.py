@@ -151,7 +151,7 @@ def test_a_dataset_is_replaced_with_its_folders(source, tmp_path):
     (output / "date=2023-12-30/int=0/mine.txt").write_text("kept")
     convert(source, to="parquet", output=output, partition_by="bool", force=True)
     assert sorted(p.name for p in output.iterdir()) == [
-        "_manifest.json", "bool=false", "bool=true", "date=2023-12-30",
+        "_manifest", "bool=false", "bool=true", "date=2023-12-30",
     ]  # fmt: skip
     assert (output / "date=2023-12-30/int=0/mine.txt").exists()
     report = verify(output)
@@ -179,7 +179,7 @@ def test_verify_finds_what_is_wrong_with_files_in_folders(source, tmp_path):
 def test_a_manifest_that_lies(source, tmp_path):
     output = tmp_path / "out"
     convert(source, to="parquet", output=output, partition_by="int")
-    path = output / "_manifest.json"
+    path = output / "_manifest"
     plain = json.loads(path.read_text())
     for partition_by in (["date"], ["nothing"], []):
         path.write_text(json.dumps({**plain, "partition_by": partition_by}))

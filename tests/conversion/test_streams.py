@@ -37,7 +37,7 @@ from bigdata_cli.conversion.run import dry_run, run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import FORMATS, get_traits
 from bigdata_cli.sources.csv.options import SourceOptions
-from tests.manifest_files import read_document
+from tests.manifest_files import read_document, rejected_csv
 
 try:
     from compression import zstd
@@ -449,8 +449,8 @@ def test_a_byte_that_does_not_decode_is_an_error_or_a_rejected_row(tmp_path):
         report = run([source], options, sample_bytes=sample_bytes)
         assert (report.rows, report.rejected_rows) == (5001, 1)
         assert rows_of(out)[-1] == {"id": 5001, "name": "€"}
-        with (out / "rejects.csv").open(encoding="utf-8", errors="replace", newline="") as file:
-            (reject,) = csv.DictReader(file)
+        text = rejected_csv(out).decode("utf-8", "replace")
+        (reject,) = csv.DictReader(io.StringIO(text, newline=""))
         assert reject["line"] == "5002"
         options = ConvertOptions(**{**vars(options), "force": True})
 
@@ -489,11 +489,11 @@ def test_rejects_of_a_stream_have_their_lines(tmp_path, shards):
     options = ConvertOptions(to="npy", output=tmp_path / "out", on_bad_row="skip", shards=shards)
     report = run([source], options, unit_bytes=5000, sample_bytes=2000)
     assert report.rejected_rows == len(expected)
-    with (tmp_path / "out" / "rejects.csv").open(newline="") as file:
-        found = [
-            (int(row["line"]), int(row["byte"]), row["raw"].encode())
-            for row in csv.DictReader(file)
-        ]
+    text = rejected_csv(tmp_path / "out").decode()
+    found = [
+        (int(row["line"]), int(row["byte"]), row["raw"].encode())
+        for row in csv.DictReader(io.StringIO(text, newline=""))
+    ]
     assert found == expected
 
 

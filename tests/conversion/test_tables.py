@@ -22,6 +22,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import DataError, UsageError
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
+from tests.manifest_files import rejected_csv
 
 UTC = datetime.UTC
 DAY = datetime.date(2024, 2, 29)
@@ -414,7 +415,7 @@ def test_values_that_contradict_their_type(folder):
     assert dtypes == {"a": "int16", "b": "int8"}
     assert rows.column("a").to_pylist() == [1, 2, 3, None, 5]
     assert rows.column("b").to_pylist() == [0, 1, 2, 3, 5]
-    assert Path("out/rejects.csv").read_text().splitlines() == [
+    assert rejected_csv(Path("out")).decode().splitlines() == [
         "source,line,byte,reason,raw",
         'data.parquet,5,,"column ""a"" is not int16","{""a"": ""x"", ""b"": 4}"',
         'data.parquet,7,,"column ""a"" is not int16","{""a"": ""y"", ""b"": 6}"',
@@ -545,7 +546,7 @@ def test_the_command_line(folder):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["dialect"] == {"table": "parquet"}
     assert np.load("data-npy/data.X-00000-of-00001.npy").shape == (10, 1)
-    again = runner.invoke(main, ["convert", "data-npy/_manifest.json", "--to", "hdf5"])
+    again = runner.invoke(main, ["convert", "data-npy/_manifest", "--to", "hdf5"])
     assert again.exit_code == 0, again.output
     assert "a dataset" in again.output
 

@@ -121,7 +121,7 @@ def test_alerts_of_a_file_are_on_the_page_and_in_the_terminal(tmp_path):
     n_equal = len(lines) - 1 - len(set(lines[1:]))
     assert ("", f"{n_equal:,} rows are equal to others") in texts
     assert ("outcome", "tells label all by itself") in texts
-    assert ("amount", "goes with cents") in texts
+    assert ("amount", "correlates with cents") in texts
     page = report.to_html()
     assert all(f'<a href="#c{place}">' in page for place in (0, 2, 3))
     assert "log scale from" in page

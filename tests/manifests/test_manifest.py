@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bigdata_cli import convert, open_dataset
+from bigdata_cli import cat, convert, open_dataset
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.dataset.manifest import Manifest, ShardEntry, SourceEntry, make_manifest
 from bigdata_cli.dataset.manifest_file import Seal, encode_manifest, load_manifest
@@ -26,6 +26,7 @@ from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.verification.options import VerifyOptions
 from bigdata_cli.verification.run import run as verify
 from tests.datasets import edited_manifest
+from tests.manifest_files import rejected_csv, rejects_path
 
 TEXT = (Path(__file__).parent / "version_3.json").read_text(encoding="utf-8")
 """As the reader by hand wrote it before there were typed records."""
@@ -233,15 +234,25 @@ def test_a_large_document_of_another_form_is_refused_before_it_is_in_memory(begi
 
 
 def make_old(folder: Path, version: int) -> None:
-    """Make the manifest what an older version would have written of the same files."""
+    """Make the manifest what an older version would have written, and its rejected records."""
+    records = rejected_csv(folder)
+    rejects_path(folder).unlink()
+    (folder / "rejects.csv").write_bytes(records)
     with edited_manifest(folder) as manifest:
         manifest["manifest_version"] = version
+        manifest["sidecars"][0] |= {"name": "rejects.csv", "bytes": len(records)}
         files = [file for shard in manifest["shards"] for file in shard["files"]]
         for file in [*files, *manifest["sidecars"]]:
             del file["checksum"]
             file["sha256"] = hashlib.sha256((folder / file["name"]).read_bytes()).hexdigest()
         if version == 1:
             manifest["sidecars"] = [file["name"] for file in manifest["sidecars"]]
+
+
+def cat_rejected(folder: Path) -> bytes:
+    """What `cat` writes of the rejected records."""
+    cat(folder, rejected=True, output=folder.parent / "rejected.csv")
+    return (folder.parent / "rejected.csv").read_bytes()
 
 
 def changes(folder: Path) -> list[str]:
@@ -263,6 +274,7 @@ def test_older_versions_are_read_and_replaced(version: int, converted: Path) -> 
     make_old(converted, version)
     manifest = open_dataset(converted).manifest
     assert [file.name for file in manifest.sidecars] == ["rejects.csv"]
+    assert cat_rejected(converted).count(b"\n") == 2
     checksums = [file.checksum for shard in manifest.shards for file in shard.files]
     assert all(checksum.startswith("sha256:") for checksum in checksums)
     assert changes(converted) == []

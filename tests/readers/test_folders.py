@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +18,11 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from bigdata_cli import convert, open_dataset
-from tests.manifest_files import manifest_path
+from bigdata_cli import cat, convert, open_dataset
+from tests.manifest_files import manifest_path, rejected_csv
 
 N_ROWS = 600
+N_REJECTED = 200
 START = datetime.date(2024, 1, 1)
 
 
@@ -49,6 +52,27 @@ def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         if not (place / name).exists():
             convert(source, to=to, output=place / name, shards=shards, **options)
         return place / name
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder_with_rejects(
+    source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """The dataset of a format, of a source with bad records between the rows."""
+    place = tmp_path_factory.mktemp("rejects")
+    header, *lines = source.read_text().splitlines(keepends=True)
+    for i in range(N_REJECTED):
+        lines.insert(2 * i + 1, f"too,few,of {i}\n")
+    (place / "bad.csv").write_text(header + "".join(lines))
+
+    def made(to: str) -> Path:
+        if not (place / to).exists():
+            output = place / to
+            report = convert(place / "bad.csv", to=to, output=output, shards=3, on_bad_row="skip")
+            assert report.rejected_rows == N_REJECTED
+        return place / to
 
     return made
 
@@ -91,6 +115,13 @@ def test_a_folder_of_parquet(library: str, shards: int, folder: Callable[..., Pa
     check(PARQUET[library](folder("parquet", shards)))
 
 
+@pytest.mark.parametrize("library", PARQUET)
+def test_a_folder_of_parquet_with_rejected_records(
+    library: str, folder_with_rejects: Callable[[str], Path]
+) -> None:
+    check(PARQUET[library](folder_with_rejects("parquet")))
+
+
 def test_polars_and_duckdb_see_the_types_of_the_dataset(folder: Callable[..., Path]) -> None:
     found = pl.read_parquet(folder("parquet")).schema
     assert found["day"] == pl.Date
@@ -126,7 +157,7 @@ def test_splits_are_read_together_or_by_name(source: Path, tmp_path: Path) -> No
 def test_folders_of_values_keep_their_columns(source: Path, tmp_path: Path) -> None:
     """A file of the format beside the folders would be one without these columns."""
     convert(source, to="parquet", output=tmp_path / "d", partition_by="kind")
-    assert manifest_path(tmp_path / "d").name == "_manifest.json"
+    assert manifest_path(tmp_path / "d").name == "_manifest"
     check(pd.read_parquet(tmp_path / "d"))
     check(pl.read_parquet(tmp_path / "d/**/*.parquet", hive_partitioning=True).to_pandas())
     pattern = f"{tmp_path}/d/**/*.parquet"
@@ -145,6 +176,26 @@ def test_a_folder_of_arrow(library: str, shards: int, folder: Callable[..., Path
     check(ARROW[library](folder("arrow", shards)))
 
 
+@pytest.mark.parametrize("library", ARROW)
+def test_a_folder_of_arrow_with_rejected_records(
+    library: str, folder_with_rejects: Callable[[str], Path]
+) -> None:
+    check(ARROW[library](folder_with_rejects("arrow")))
+
+
+@pytest.mark.parametrize("to", ["parquet", "arrow", "npy"])
+def test_rejected_records_are_found_without_this_library(
+    to: str, folder_with_rejects: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = folder_with_rejects(to)
+    text = rejected_csv(folder)
+    lines = [int(row["line"]) for row in csv.DictReader(io.StringIO(text.decode()))]
+    assert lines == list(range(3, 3 + 2 * N_REJECTED, 2))
+    report = cat(folder, rejected=True, output=tmp_path / "rejected.csv")
+    assert report.rows == N_REJECTED
+    assert (tmp_path / "rejected.csv").read_bytes() == text
+
+
 def test_arrow_files_have_categories_in_pandas(folder: Callable[..., Path]) -> None:
     frame = ds.dataset(folder("arrow"), format="ipc").to_table().to_pandas()
     assert set(frame["kind"].cat.categories) == {"a", "b", "c"}
@@ -159,23 +210,43 @@ def test_load_dataset(to: str, shards: int, folder: Callable[..., Path], tmp_pat
     check(loaded["train"].to_pandas())
 
 
+@pytest.mark.parametrize("to", ["parquet", "arrow"])
+def test_load_dataset_with_rejected_records(
+    to: str, folder_with_rejects: Callable[[str], Path], tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    loaded = datasets.load_dataset(str(folder_with_rejects(to)), cache_dir=str(tmp_path))
+    check(loaded["train"].to_pandas())
+
+
+@pytest.mark.parametrize("has_rejects", [False, True])
 @pytest.mark.parametrize("to", ["npy", "tfrecord"])
 def test_load_dataset_makes_nothing_of_other_formats(
-    to: str, folder: Callable[..., Path], tmp_path: Path
+    to: str, has_rejects: bool, tmp_path: Path
 ) -> None:
-    """The manifest is no row, and what describes TFRecord for others is none either."""
+    """Manifest and rejected records are no rows, nor is what describes TFRecord for others."""
     datasets = pytest.importorskip("datasets")
-    options = {} if to == "npy" else {"drop": ["fare/total"]}
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n" + "5\n" * has_rejects)
+    convert(tmp_path / "a.csv", to=to, output=tmp_path / "d", on_bad_row="skip")
     errors = (ValueError, FileNotFoundError, datasets.exceptions.DatasetGenerationError)
     with pytest.raises(errors):
-        datasets.load_dataset(str(folder(to, **options)), cache_dir=str(tmp_path))
+        datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
 
 
-def test_spark(folder: Callable[..., Path]) -> None:
+def test_load_dataset_reads_numbers_of_hdf5(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", minversion="4.1")
+    (tmp_path / "a.csv").write_text("a,b\n1,2.5\n3,4.5\n5\n")
+    convert(tmp_path / "a.csv", to="hdf5", output=tmp_path / "d", on_bad_row="skip")
+    loaded = datasets.load_dataset(str(tmp_path / "d"), cache_dir=str(tmp_path / "cache"))
+    assert loaded["train"].to_dict() == {"a": [1, 3], "b": [2.5, 4.5]}
+
+
+def test_spark(folder: Callable[..., Path], folder_with_rejects: Callable[[str], Path]) -> None:
     sql = pytest.importorskip("pyspark.sql")
     session = sql.SparkSession.builder.master("local[1]").getOrCreate()
     try:
         check(session.read.parquet(str(folder("parquet"))).toPandas())
+        check(session.read.parquet(str(folder_with_rejects("parquet"))).toPandas())
     finally:
         session.stop()
 

@@ -14,7 +14,7 @@ from bigdata_cli.errors import DataError, VerificationError
 from bigdata_cli.io.local_store import LocalStore
 from bigdata_cli.io.manifest_names import JSON_MANIFEST
 from tests.datasets import LAYOUTS
-from tests.manifest_files import as_json, manifest_path
+from tests.manifest_files import as_json, manifest_path, rejects_path
 
 ROWS = 400
 
@@ -54,7 +54,7 @@ def flip_bits(folder: Path, n_flips: int, seed: int) -> int:
     numbers = random.Random(seed)
     files = sorted(path for path in folder.iterdir() if path.stat().st_size)
     assert manifest_path(folder) in files
-    assert "rejects.csv" in {path.name for path in files}
+    assert rejects_path(folder) in files
     found = 0
     for number in range(n_flips):
         path = files[number % len(files)]

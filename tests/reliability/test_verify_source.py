@@ -23,7 +23,7 @@ from bigdata_cli.verification.report import VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest
 from tests.golden.test_golden import FOLDER as GOLDEN
 from tests.golden.test_golden import NAMES
-from tests.manifest_files import read_document
+from tests.manifest_files import read_document, rejects_path
 
 N_ROWS = 6000
 HEADER = "id,price,exact,day,at,flag,kind,word,big,label\n"
@@ -238,12 +238,12 @@ def test_rejected_rows_are_accounted_for(tmp_path: Path) -> None:
     options = {"on_bad_row": "skip", "type": {"a": "int8"}}
     convert(source, to="npy", output=tmp_path / "out", **options)
     assert told(verify(tmp_path / "out", source=source)) == []
-    rejects = tmp_path / "out" / "rejects.csv"
+    rejects = rejects_path(tmp_path / "out")
     whole = rejects.read_text()
     rejects.write_text(whole.replace("five", "fixe"))
     found = told(verify(tmp_path / "out", source=source))
-    assert any("rejects.csv: it lacks the rejected record of" in one for one in found)
-    assert any("rejects.csv: checksum (XXH3)" in one for one in found)
+    assert any("_rejects: it lacks the rejected record of" in one for one in found)
+    assert any("_rejects: checksum (XXH3)" in one for one in found)
     rejects.write_text(whole)
     with edited_manifest(tmp_path / "out") as manifest:
         manifest["rejected_rows"] += 1

@@ -21,6 +21,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_streams import piped
 from tests.datasets import LAYOUTS
+from tests.manifest_files import rejected_csv
 
 SPLIT = {"train": 0.7, "val": 0.2, "test": 0.1}
 
@@ -280,7 +281,7 @@ def test_rejected_records_are_set_aside_once(tmp_path):
     convert(path, to="parquet", output=tmp_path / "out", shards=3, split=SPLIT, on_bad_row="skip")
     dataset = open_dataset(tmp_path / "out")
     assert (dataset.rows, dataset.manifest.rejected_rows) == (980, 20)
-    assert len((tmp_path / "out" / "rejects.csv").read_text().splitlines()) == 21
+    assert len(rejected_csv(tmp_path / "out").splitlines()) == 21
     assert verify(tmp_path / "out", source=[path]).passed
 
 

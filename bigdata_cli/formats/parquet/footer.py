@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from bigdata_cli import DISTRIBUTION, __version__
+from bigdata_cli import DISTRIBUTION
 from bigdata_cli.formats.parquet.pages import physical_type
 from bigdata_cli.formats.parquet.thrift_compact import (
     BINARY,
@@ -27,6 +27,8 @@ from bigdata_cli.formats.parquet.thrift_compact import Sequence as ThriftList
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 
 _VERSION = 2
+_WRITER = f"{DISTRIBUTION} version 0.2.0"
+"""The first version that writes these bytes: a later one that mends a shard writes the same."""
 _OPTIONAL = 1
 _CONVERTED_INTEGERS = {
     "uint8": 11,
@@ -62,7 +64,7 @@ def footer(
             (3, I64, n_rows),
             (4, LIST, ThriftList(STRUCT, [Encoded(group) for group in row_groups])),
             *([(5, LIST, ThriftList(STRUCT, pairs))] if pairs else []),
-            (6, BINARY, f"{DISTRIBUTION} version {__version__}".encode()),
+            (6, BINARY, _WRITER.encode()),
             (7, LIST, ThriftList(STRUCT, [order] * len(schema))),
         )
     )

@@ -14,6 +14,7 @@ TRAITS = FormatTraits(
     ),
     compressions=("none", "gzip"),
     holds_examples=True,
+    has_json_sidecars=True,
     page_rows=16_384,
     candidates=("none", "gzip"),
     smaller_compressions=("gzip",),

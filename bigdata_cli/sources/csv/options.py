@@ -50,23 +50,23 @@ class SourceOptions:
     """
 
     delimiter: str | None = option(
-        "Between fields: one or more characters, such as ';', tab, space or '::'; whitespace: a "
-        "run of spaces and tabs.",
+        "What separates fields: one or more characters, such as ';', tab, space or '::'; "
+        "whitespace: a run of spaces and tabs.",
         DELIMITER,
         group="Text files",
         default_text="detected",
         default=None,
     )
     quote: str | None = option(
-        "Around fields; none: no quoting.",
+        "The character around quoted fields; none: there are no quotes.",
         CHARACTER_OR_NONE,
-        default_text='", or found',
+        default_text='", or detected',
         default=None,
     )
     escape: str | None = option(
-        "Makes the next character plain, such as '\\'; none.",
+        "The character that makes the next one plain, such as '\\'; none: there is none.",
         CHARACTER_OR_NONE,
-        default_text="none, or found",
+        default_text="none, or detected",
         default=None,
         is_rare=True,
     )
@@ -74,7 +74,7 @@ class SourceOptions:
         "Whether the first row names the columns.", default_text="detected", default=None
     )
     names: tuple[str, ...] | None = option(
-        "In place of a header: the names of all columns; auto: of the header, or made up.",
+        "The names of all columns, in place of a header; auto: those of the header, completed.",
         NAMES,
         default=None,
     )
@@ -117,7 +117,7 @@ class SourceOptions:
         is_rare=True,
     )
     repeated_header: Literal["keep", "drop"] = option(
-        "A row that is the header again is a row, or is left out.",
+        "A row that repeats the header is kept, or left out.",
         choice(("keep", "drop")),
         default="keep",
         is_rare=True,
@@ -182,13 +182,13 @@ class SourceOptions:
         default=None,
     )
     text: bool | None = option(
-        "Lines become rows of one column, text.", default_text="for .txt", default=None
+        "Each line is a row of one column, text.", default_text="for .txt", default=None
     )
     keep_blank_lines: bool = option(
         "Blank lines of a text are rows too.", default=False, is_rare=True
     )
     jsonl: bool | None = option(
-        "Lines are JSON objects, their keys the columns; --names gives all keys.",
+        "Each line is a JSON object; its keys are the columns. --names lists all keys.",
         default_text="for .jsonl, .ndjson and .json",
         default=None,
     )
@@ -199,7 +199,7 @@ class SourceOptions:
         is_rare=True,
     )
     encoding: str | None = option(
-        "Of the file, such as cp1252 or utf-16-le.",
+        "Encoding of the file, such as cp1252 or utf-16-le.",
         TEXT,
         metavar="NAME",
         default_text="UTF-8, or UTF-16 or UTF-32 with a byte order mark",
