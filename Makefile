@@ -54,7 +54,7 @@ demo: $(VENV)/.installed-train $(NATIVE)
 
 test: lint
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m tests.instruction_sets -q -n $(TEST_JOBS) tests/native tests/golden
+	$(BIN)/python -m tests.instruction_sets --jobs $(TEST_JOBS)
 
 coverage: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder \
@@ -120,6 +120,7 @@ soak: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
 	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
 	    tests/sources/test_csv_oracle.py
+	$(BIN)/python -m tests.instruction_sets --jobs $(TEST_JOBS) --examples 1
 
 soak-random: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m tests.random_options --hours $(HOURS)

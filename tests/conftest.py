@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import TIMES, n_examples
+
 # TensorFlow reads these when it is imported: no banner, and no GPU memory taken for tiny models.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 # Compiled kernels make the first example slow; the same examples each time make failures repeat.
 settings.register_profile(
-    "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+    "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow],
+    max_examples=n_examples(100) if TIMES < 1 else 100,
+)  # fmt: skip
 settings.load_profile("project")
 
 ROOT = Path(__file__).resolve().parent.parent
