@@ -56,7 +56,10 @@ def requests(draw: st.DrawFn) -> tuple[ConvertOptions, list[int]]:
 
 
 @settings(
-    max_examples=n_examples(15), deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=n_examples(15),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
 )
 @given(text=sources(), request=requests(), here=st.booleans())
 def test_any_source(text: str, request: tuple[ConvertOptions, list[int]], here: bool) -> None:
