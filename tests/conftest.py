@@ -14,6 +14,8 @@ from tests.examples import TIMES, n_examples
 # TensorFlow reads these when it is imported: no banner, and no GPU memory taken for tiny models.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Threads of LightGBM, XGBoost and torch that wait sleep, as several tests share the processors.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Compiled kernels make the first example slow; the same examples each time make failures repeat.
 settings.register_profile(
