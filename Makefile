@@ -52,6 +52,10 @@ demo: $(VENV)/.installed-train $(NATIVE)
 	$(BIN)/bigdata verify demo/transactions-tfrecord
 	$(BIN)/bigdata train demo/transactions-tfrecord --label isFraud
 
+# The processes that tests start find the bytecode of what was changed, where containers say not to
+# write any.
+test coverage: export PYTHONDONTWRITEBYTECODE :=
+
 test: lint
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m tests.instruction_sets --jobs $(TEST_JOBS)
