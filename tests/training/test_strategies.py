@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from bigdata_cli import train
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import load_model
 from tests.datasets import write_dataset
-from tests.training.forked import Ended, run_forked
+from tests.training.forked import Command, Ended, run_forked
 
 N_ROWS = 1501
 SMALL_BATCHES = {
@@ -115,15 +113,18 @@ def addresses() -> list[str]:
 
 @pytest.fixture(scope="module")
 def of_tensorflow(folder: Path, models: Path) -> list[Ended]:
-    """A training on three devices, and the two workers of another, at once."""
+    """A training on three devices, two workers of another, and one that is interrupted."""
     cluster = {"worker": addresses()}
-    workers = [
-        {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": one}})}
-        for one in range(2)
-    ]
     replicas = ("--strategy", "mirrored", "--devices", 3, "--save", models / "mirrored.keras")
     together = words(folder, WHOLE_BATCHES, "--save", models / "workers.keras")
-    commands = [(words(folder, SMALL_BATCHES, *replicas), {}), *((together, w) for w in workers)]
+    task = [{"cluster": cluster, "task": {"type": "worker", "index": one}} for one in range(2)]
+    endless = {**SMALL_BATCHES, "schedule": "constant", "epochs": 1_000_000}
+    cut = models / "interrupted.keras"
+    commands = [
+        Command(words(folder, endless, "--save", cut), interrupt_at=str(cut)),
+        Command(words(folder, SMALL_BATCHES, *replicas)),
+        *(Command(together, {"TF_CONFIG": json.dumps(one)}) for one in task),
+    ]
     return run_forked("tensorflow", commands, models / "tensorflow", max_seconds=SECONDS)
 
 
@@ -153,7 +154,7 @@ def assert_same_model(path: Path, other: Path) -> None:
 def test_three_replicas_learn_as_one(
     models: Path, small: TrainReport, of_tensorflow: list[Ended]
 ) -> None:
-    report = of_tensorflow[0].report
+    report = of_tensorflow[1].report
     assert (report["strategy"], report["replicas"]) == ("mirrored", 3)
     assert report["devices"] == ["CPU:0", "CPU:1", "CPU:2"]
     assert_learned_alike(report, small)
@@ -163,7 +164,7 @@ def test_three_replicas_learn_as_one(
 def test_two_workers_learn_as_one_process(
     models: Path, whole: TrainReport, of_tensorflow: list[Ended]
 ) -> None:
-    _, first, second = of_tensorflow
+    _, _, first, second = of_tensorflow
     report = first.report
     assert (report["strategy"], report["replicas"], report["workers"]) == ("multiworker", 2, 2)
     assert_learned_alike(report, whole)
@@ -180,7 +181,7 @@ def test_two_ranks_of_torch_learn_as_one_process(
     arguments = words(folder, WHOLE_BATCHES, "--backend", "torch", "--save", models / "ranks.keras")
     address, port = addresses()[0].split(":")
     rank = {"WORLD_SIZE": "2", "MASTER_ADDR": address, "MASTER_PORT": port}
-    commands = [(arguments, {**rank, "RANK": str(number)}) for number in range(2)]
+    commands = [Command(arguments, {**rank, "RANK": str(number)}) for number in range(2)]
     first, second = run_forked("torch", commands, models / "torch", max_seconds=SECONDS)
     assert_ranks_learned(first.report, models, whole)
     assert (second.status, second.out) == (0, ""), "only one rank reports"
@@ -276,28 +277,16 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture
-def long_training(folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    options = {**SMALL_BATCHES, "schedule": "constant", "epochs": 1_000_000}
-    process = start(words(folder, options, "--save", tmp_path / "m.keras"))
-    wait_for(tmp_path / "m.keras", process)
-    yield process
-    process.kill()
-    process.communicate()
-
-
 def test_an_interrupt_ends_it_in_order(
-    folder: Path, tmp_path: Path, long_training: subprocess.Popen[str]
+    folder: Path, models: Path, of_tensorflow: list[Ended]
 ) -> None:
-    long_training.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    done = ended(long_training)
-    assert time.monotonic() - began < 15
+    done, path = of_tensorflow[0], models / "interrupted.keras"
+    assert done.interrupted_seconds < 15
     assert done.status == 130
     assert "Interrupted" in done.errors
     assert "Traceback" not in done.errors
-    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".keras"] == ["m.keras"]
-    before = load_model(tmp_path / "m.keras").state["epochs"]
+    assert [one.name for one in models.iterdir() if path.stem in one.name] == [path.name]
+    before = load_model(path).state["epochs"]
     again = {**SMALL_BATCHES, "schedule": "constant", "epochs": before + 1}
-    report = train(folder, save=tmp_path / "m.keras", resume=True, **again)
+    report = train(folder, save=path, resume=True, **again)
     assert (report.resumed_epochs, report.epochs) == (before, before + 1)
