@@ -80,6 +80,16 @@ def rows_of(folder: Path) -> list[dict]:
     return [row for batch in open_dataset(folder).read() for row in batch.to_pylist()]
 
 
+def tuples_of(folder: Path) -> list[tuple]:
+    """The rows, as what is compared and sorted in a third of the time."""
+    batches = open_dataset(folder).read()
+    return [
+        row
+        for batch in batches
+        for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+    ]
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -295,10 +305,9 @@ def test_a_late_surprise_makes_shards_be_done_again(tmp_path, form, origin, shar
     assert report.redone_shards
     dataset = open_dataset(tmp_path / "out")
     assert [c.dtype for c in dataset.schema] == ["float32", "int32", "category"]
-    found, expected = rows_of(tmp_path / "out"), rows_of(tmp_path / "plain")
+    found, expected = tuples_of(tmp_path / "out"), tuples_of(tmp_path / "plain")
     if report.manifest.order != "source":
-        key = lambda row: tuple(row.values())  # noqa: E731
-        found, expected = sorted(found, key=key), sorted(expected, key=key)
+        found, expected = sorted(found), sorted(expected)
     assert found == expected
     assert verify(tmp_path / "out").passed
     assert not list((tmp_path / "out").glob("*.partial"))
