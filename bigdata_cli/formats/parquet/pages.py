@@ -285,14 +285,14 @@ def _assembled(
 
 
 class _Memory:
-    """Memory that is used again and again, as large as it was ever asked for."""
+    """Memory that is used again and again, with room for what is a little larger next time."""
 
     def __init__(self) -> None:
         self._array = np.empty(0, np.uint8)
 
     def of(self, n_bytes: int) -> np.ndarray:
         if len(self._array) < n_bytes:
-            self._array = np.empty(n_bytes, np.uint8)
+            self._array = np.empty(n_bytes + n_bytes // 8, np.uint8)
         return self._array
 
 
