@@ -31,8 +31,8 @@ LONG = (
     "tests/docs/test_pages.py", "tests/training/test_strategies.py",
     "tests/loaders/test_loaders.py", "tests/conversion/test_streams.py",
     "tests/conversion/test_memory_limit.py", "tests/reliability/test_crash_matrix.py",
-    "tests/benchmarks/test_speed.py", "tests/training/test_resume.py", "tests/loaders/test_torch.py",
-    "tests/docs/test_readme.py", "tests/docs/test_examples.py",
+    "tests/benchmarks/test_speed.py", "tests/training/test_resume.py",
+    "tests/loaders/test_torch.py", "tests/docs/test_readme.py", "tests/docs/test_examples.py",
 )  # fmt: skip
 """The files that take longest, in that order."""
 
