@@ -52,9 +52,13 @@ demo: $(VENV)/.installed-train $(NATIVE)
 	$(BIN)/bigdata verify demo/transactions-tfrecord
 	$(BIN)/bigdata train demo/transactions-tfrecord --label isFraud
 
+# The processes that tests start find the bytecode of what was changed, where containers say not to
+# write any.
+test coverage: export PYTHONDONTWRITEBYTECODE :=
+
 test: lint
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m tests.instruction_sets -q -n $(TEST_JOBS) tests/native tests/golden
+	$(BIN)/python -m tests.instruction_sets --jobs $(TEST_JOBS)
 
 coverage: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder \
@@ -120,6 +124,7 @@ soak: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
 	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
 	    tests/sources/test_csv_oracle.py
+	$(BIN)/python -m tests.instruction_sets --jobs $(TEST_JOBS) --examples 1
 
 soak-random: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m tests.random_options --hours $(HOURS)

@@ -9,24 +9,30 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import TIMES, n_examples
+
 # TensorFlow reads these when it is imported: no banner, and no GPU memory taken for tiny models.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Threads of LightGBM, XGBoost and torch that wait sleep, as several tests share the processors.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Compiled kernels make the first example slow; the same examples each time make failures repeat.
 settings.register_profile(
-    "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+    "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow],
+    max_examples=n_examples(100) if TIMES < 1 else 100,
+)  # fmt: skip
 settings.load_profile("project")
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 LONG = (
-    "tests/docs/test_pages.py", "tests/training/test_strategies.py", "tests/docs/test_readme.py",
-    "tests/loaders/test_loaders.py", "tests/conversion/test_memory_limit.py",
-    "tests/reliability/test_crash_matrix.py", "tests/benchmarks/test_speed.py",
-    "tests/loaders/test_torch.py",
+    "tests/docs/test_pages.py", "tests/training/test_strategies.py",
+    "tests/loaders/test_loaders.py", "tests/conversion/test_streams.py",
+    "tests/conversion/test_memory_limit.py", "tests/reliability/test_crash_matrix.py",
+    "tests/benchmarks/test_speed.py", "tests/training/test_resume.py",
+    "tests/loaders/test_torch.py", "tests/docs/test_readme.py", "tests/docs/test_examples.py",
 )  # fmt: skip
 """The files that take longest, in that order."""
 

@@ -20,7 +20,7 @@ from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import formats_that
 from bigdata_cli.formats.traits import FormatTraits
-from bigdata_cli.types.dtype import Column, Kind, Schema
+from bigdata_cli.types.dtype import Column, Schema
 from bigdata_cli.types.footprint import column_bytes
 
 if TYPE_CHECKING:
@@ -355,24 +355,6 @@ class Format(ABC):
         return {}
 
 
-def clipped(rows: range | None, n_rows: int) -> range:
-    """Those of the rows asked for that there are; all where `rows` is None.
-
-    >>> clipped(range(5, 20), 10), clipped(None, 3), clipped(range(5, 9), 2)
-    (range(5, 10), range(0, 3), range(2, 2))
-    """
-    if rows is None:
-        return range(n_rows)
-    return range(min(rows.start, n_rows), min(rows.stop, n_rows))
-
-
-def rows_of_file(rows: range | None, before: int) -> range | None:
-    """The rows of a shard as rows of one of its files, that has `before` rows before it."""
-    if rows is None:
-        return None
-    return range(max(0, rows.start - before), max(0, rows.stop - before))
-
-
 def check_options(form: Format, schema: Schema, options: StorageOptions) -> None:
     """Raise UsageError for a layout, compression or label that the format does not have."""
     if options.layout not in form.traits.layout_names:
@@ -398,19 +380,3 @@ def check_options(form: Format, schema: Schema, options: StorageOptions) -> None
         from bigdata_cli.formats.hive import check_partitions
 
         check_partitions(schema, options.partition_by)
-
-
-def feature_columns(schema: Schema, options: StorageOptions) -> tuple[Column, ...]:
-    """The columns of a matrix: all but the label, in order.
-
-    Raises UsageError where one of them is text, which a matrix cannot hold.
-    """
-    features = tuple(column for column in schema if column.name != options.label)
-    texts = [column.name for column in features if column.kind is Kind.TEXT]
-    if texts:
-        raise UsageError(
-            f"layout {options.layout} holds numbers only, and these columns are text: "
-            + ", ".join(texts),
-            hint=f"--drop '{','.join(texts)}', or --type COL=category, or another --layout",
-        )
-    return features

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from bigdata_cli.arrays.columns import nan_as_null, numbers
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.base import Change, StorageOptions, feature_columns
+from bigdata_cli.formats.base import Change, StorageOptions
 from bigdata_cli.types.buffers import array_of
 from bigdata_cli.types.dtype import Column, Kind, Schema, numpy_dtype
 from bigdata_cli.types.footprint import column_bytes
@@ -120,3 +120,19 @@ def check_matrix(schema: Schema, options: StorageOptions) -> None:
             f'the label "{options.label}" is text, and layout {options.layout} holds numbers only',
             hint=f"--type '{options.label}=category'",
         )
+
+
+def feature_columns(schema: Schema, options: StorageOptions) -> tuple[Column, ...]:
+    """The columns of a matrix: all but the label, in order.
+
+    Raises UsageError where one of them is text, which a matrix cannot hold.
+    """
+    features = tuple(column for column in schema if column.name != options.label)
+    texts = [column.name for column in features if column.kind is Kind.TEXT]
+    if texts:
+        raise UsageError(
+            f"layout {options.layout} holds numbers only, and these columns are text: "
+            + ", ".join(texts),
+            hint=f"--drop '{','.join(texts)}', or --type COL=category, or another --layout",
+        )
+    return features

@@ -12,7 +12,8 @@ from bigdata_cli.arrays.columns import numbers
 from bigdata_cli.errors import UsageError, VerificationError, did_you_mean
 from bigdata_cli.loaders.base import ColumnsOfRows
 from bigdata_cli.loaders.features import FeaturePlan
-from bigdata_cli.native.library import NUMBER_COLUMN, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import NUMBER_COLUMN
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
 MAX_DEVIATIONS = 10.0

@@ -121,12 +121,7 @@ def plan_features(
         elif column.kind is Kind.CATEGORY:
             code_features.append(CodeFeature(name=column.name, n_values=column.n_values))
         else:
-            center, scale = (0.0, 1.0) if column.kind is Kind.BOOL else normalisation(column, known)
-            number_features.append(
-                NumberFeature(
-                    name=column.name, center=center, scale=scale, has_nulls=known.nulls > 0
-                )
-            )
+            number_features.append(_number_feature(column, known))
     if not number_features and not code_features:
         raise UsageError(
             f"{dataset.path} has no column to learn from: "
@@ -139,6 +134,11 @@ def plan_features(
         notes=tuple(notes),
         is_normalized=is_normalized,
     )
+
+
+def _number_feature(column: Column, known: ColumnStatistics) -> NumberFeature:
+    center, scale = (0.0, 1.0) if column.kind is Kind.BOOL else normalisation(column, known)
+    return NumberFeature(name=column.name, center=center, scale=scale, has_nulls=known.nulls > 0)
 
 
 def mixed_features(

@@ -148,40 +148,55 @@ def transcribe_lines(
         has_text=address(has_text),
         pos=start,
     )
-    max_rows = int(lib.bd_count_line_ends(address(block), 0, size)) + 1
-    starts, record_starts = np.empty(max_rows, np.int64), np.empty(max_rows, np.int64)
-    lines.starts, lines.out_starts = address(starts), address(record_starts)
-    lines.max_rows = max_rows
-    bad = np.empty(_BAD_AT_FIRST, BAD)
-    # A record is shorter than its line but for a comma for each key that is missing, and for what
-    # is doubled: quotes within text.
-    room = size + (len(numbers) + 2) * max_rows + (1 << 12)
-    out = np.empty(min(room, MAX_RECORDS_BYTES), np.uint8)
-    while True:
-        lines.bad, lines.max_bad = address(bad), len(bad)
-        lines.out, lines.out_room = address(out), len(out)
-        status = lib.bd_json_transcribe(ctypes.byref(lines))
-        if status != FULL:
-            break
-        if lines.n_bad == len(bad):
-            bad = np.concatenate([bad, np.empty_like(bad)])
-        else:
-            if len(out) == MAX_RECORDS_BYTES:
+    outputs = _Outputs(lines)
+    status = outputs.fill(lines)
+    return outputs.records(lines, has_text[numbers].astype(bool), status)
+
+
+class _Outputs:
+    """The arrays that a call fills, which grow where they are too short."""
+
+    def __init__(self, lines: _Lines) -> None:
+        n_rows = int(lib.bd_count_line_ends(lines.block, 0, lines.size)) + 1
+        self.starts, self.record_starts = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
+        self.bad = np.empty(_BAD_AT_FIRST, BAD)
+        # A record is shorter than its line but for a comma for each key that is missing, and for
+        # what is doubled: quotes within text.
+        room = lines.size + (lines.n_columns + 2) * n_rows + (1 << 12)
+        self.data = np.empty(min(room, MAX_RECORDS_BYTES), np.uint8)
+        lines.starts, lines.out_starts = address(self.starts), address(self.record_starts)
+        lines.max_rows = n_rows
+
+    def fill(self, lines: _Lines) -> int:
+        """Transcribe to the end; returns the status."""
+        while True:
+            lines.bad, lines.max_bad = address(self.bad), len(self.bad)
+            lines.out, lines.out_room = address(self.data), len(self.data)
+            status = lib.bd_json_transcribe(ctypes.byref(lines))
+            if status != FULL:
+                return status
+            if lines.n_bad == len(self.bad):
+                self.bad = np.concatenate([self.bad, np.empty_like(self.bad)])
+                continue
+            if len(self.data) == MAX_RECORDS_BYTES:
                 raise MemoryError
-            grown = np.empty(min(2 * len(out), MAX_RECORDS_BYTES), np.uint8)
-            grown[: lines.out_size] = out[: lines.out_size]
-            out = grown
-    n_rows, n_bytes = int(lines.n_rows), int(lines.out_size)
-    data = out  # every record leaves as much room after it
-    data[n_bytes : n_bytes + PADDING_BYTES] = 10
-    return JsonRecords(
-        data=data[: n_bytes + PADDING_BYTES],
-        size=n_bytes,
-        starts=starts[:n_rows],
-        record_starts=record_starts[:n_rows],
-        has_text=has_text[numbers].astype(bool),
-        bad=bad[: lines.n_bad],
-        status=status,
-        position=int(lines.pos),
-        n_blank=int(lines.n_blank),
-    )
+            grown = np.empty(min(2 * len(self.data), MAX_RECORDS_BYTES), np.uint8)
+            grown[: lines.out_size] = self.data[: lines.out_size]
+            self.data = grown
+
+    def records(self, lines: _Lines, has_text: np.ndarray, status: int) -> JsonRecords:
+        """What became of the lines, once they are transcribed."""
+        n_rows, n_bytes = int(lines.n_rows), int(lines.out_size)
+        # Every record leaves as much room after it.
+        self.data[n_bytes : n_bytes + PADDING_BYTES] = 10
+        return JsonRecords(
+            data=self.data[: n_bytes + PADDING_BYTES],
+            size=n_bytes,
+            starts=self.starts[:n_rows],
+            record_starts=self.record_starts[:n_rows],
+            has_text=has_text,
+            bad=self.bad[: lines.n_bad],
+            status=status,
+            position=int(lines.pos),
+            n_blank=int(lines.n_blank),
+        )

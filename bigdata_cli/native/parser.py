@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from bigdata_cli.native.library import Division, ParseOutcome, ParserInput, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import Division, ParseOutcome, ParserInput
 
 NO_MEMORY = 100
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bigdata_cli.native.library import SampleFields, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import SampleFields
 from bigdata_cli.samples.options import BLOCK_ROWS
 
 NOTHING = np.iinfo(np.int64).min

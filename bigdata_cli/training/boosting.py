@@ -61,18 +61,9 @@ def _boost_xgboost(rows: TreeRows, target: Target, how: Boosting) -> Any:
 
     from bigdata_cli.loaders.xgboost import external_matrix
 
-    objectives: dict[Task, dict[str, Any]] = {
-        Task.BINARY: {"objective": "binary:logistic", "eval_metric": "logloss"},
-        Task.CLASSES: {
-            "objective": "multi:softprob",
-            "num_class": target.n_classes,
-            "eval_metric": "mlogloss",
-        },
-        Task.REGRESSION: {"objective": "reg:squarederror", "eval_metric": "rmse"},
-    }
     n_threads = available_cpus()
     parameters = {
-        **objectives[target.task],
+        **_xgboost_objective(target),
         **({} if how.l2 is None else {"lambda": how.l2}),
         "eta": how.learning_rate,
         "max_depth": MAX_DEPTH,
@@ -119,6 +110,19 @@ def _boost_xgboost(rows: TreeRows, target: Target, how: Boosting) -> Any:
         xgb_model=how.booster,
         callbacks=[Listener(target.task, how, held_out)],
     )
+
+
+def _xgboost_objective(target: Target) -> dict[str, Any]:
+    objectives: dict[Task, dict[str, Any]] = {
+        Task.BINARY: {"objective": "binary:logistic", "eval_metric": "logloss"},
+        Task.CLASSES: {
+            "objective": "multi:softprob",
+            "num_class": target.n_classes,
+            "eval_metric": "mlogloss",
+        },
+        Task.REGRESSION: {"objective": "reg:squarederror", "eval_metric": "rmse"},
+    }
+    return objectives[target.task]
 
 
 def _boost_lightgbm(rows: TreeRows, target: Target, how: Boosting) -> Any:

@@ -62,41 +62,21 @@ def build_network(
             _encoded(codes[:, place], place, feature, made_as)
             for place, feature in enumerate(features.codes)
         ]
-    x = (
-        parts[0]
-        if len(parts) == 1
-        else keras.layers.Concatenate(name="features", dtype=made_as.dtype)(parts)
-    )
+    x = parts[0]
+    if len(parts) > 1:
+        x = keras.layers.Concatenate(name="features", dtype=made_as.dtype)(parts)
     for depth, units in enumerate(hidden):
-        x = keras.layers.Dense(
-            units,
-            activation="relu",
-            kernel_initializer="zeros",
-            kernel_regularizer=made_as.penalty(),
-            dtype=made_as.dtype,
-            name=f"hidden_{depth}",
-        )(x)
+        x = made_as.dense(units, f"hidden_{depth}", activation="relu")(x)
         if dropout:
             layer_seed = int(random.integers(_SEEDS))
             x = keras.layers.Dropout(
                 dropout, seed=layer_seed, dtype=made_as.dtype, name=f"dropout_{depth}"
             )(x)
-    outputs = keras.layers.Dense(
-        len(target.start),
-        kernel_initializer="zeros",
-        kernel_regularizer=made_as.penalty(),
-        dtype="float32",  # the loss is computed in it
-        name="label",
-    )(x)
+    # The loss is computed in float32.
+    outputs = made_as.dense(len(target.start), "label", dtype="float32")(x)
     network = keras.Model(inputs, outputs, name="perceptron")
     network.set_weights(_initial_weights(network, target, random))
-    kinds = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "sgd": keras.optimizers.SGD,
-        "rmsprop": keras.optimizers.RMSprop,
-    }
-    network.compile(optimizer=kinds[optimizing.name](optimizing.learning_rate or LEARNING_RATE))
+    network.compile(optimizer=_optimizer(optimizing))
     network.optimizer.build(network.trainable_variables)
     return network
 
@@ -117,6 +97,33 @@ class _LayerOptions:
         import keras
 
         return keras.regularizers.L2(self.l2) if self.l2 else None
+
+    def dense(
+        self, units: int, name: str, *, activation: str | None = None, dtype: str | None = None
+    ) -> Any:
+        """A dense layer, whose kernel is set later."""
+        import keras
+
+        return keras.layers.Dense(
+            units,
+            activation=activation,
+            kernel_initializer="zeros",
+            kernel_regularizer=self.penalty(),
+            dtype=dtype or self.dtype,
+            name=name,
+        )
+
+
+def _optimizer(optimizing: OptimizerOptions) -> Any:
+    import keras
+
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "sgd": keras.optimizers.SGD,
+        "rmsprop": keras.optimizers.RMSprop,
+    }
+    return kinds[optimizing.name](optimizing.learning_rate or LEARNING_RATE)
 
 
 def _encoded(codes: Any, place: int, feature: CodeFeature, made_as: _LayerOptions) -> Any:

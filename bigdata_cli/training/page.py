@@ -107,49 +107,27 @@ def _curves(report: TrainReport, course: LoopResult | None) -> str:
         None,
     )
     mark = None if best is None else (float(best), "the best, which is kept")
+    losses = [
+        Line(name="untrained", points=_curve(course.untrained_losses), kind="faint"),
+        Line(name="in training", points=_curve(course.losses)),
+        _watched_line([(end, one.loss) for end, one in watched]),
+    ]
+    metrics = [_watched_line([(end, one.value) for end, one in watched])]
     charts = [
-        line_chart(
-            "Loss",
-            [
-                Line(name="untrained", points=_curve(course.untrained_losses), kind="faint"),
-                Line(name="in training", points=_curve(course.losses)),
-                Line(
-                    name="not trained on",
-                    points=[(end, one.loss) for end, one in watched],
-                    kind="second",
-                ),
-            ],
-            x=f"{unit}s",
-            y="loss",
-            mark=mark,
-        ),
-        line_chart(
-            report.metric,
-            [
-                Line(
-                    name="not trained on",
-                    points=[(end, one.value) for end, one in watched],
-                    kind="second",
-                )
-            ],
-            x=f"{unit}s",
-            y=report.metric,
-            mark=mark,
-        ),
+        line_chart("Loss", losses, x=f"{unit}s", y="loss", mark=mark),
+        line_chart(report.metric, metrics, x=f"{unit}s", y=report.metric, mark=mark),
     ]
     rates = course.learning_rates
     if len(np.unique(rates)) > 1:
         points = list(enumerate(rates.tolist(), start=1))
         every = max(1, len(points) // 400)
-        charts.append(
-            line_chart(
-                "Learning rate",
-                [Line(name="of each step", points=points[::every])],
-                x="steps",
-                y="learning rate",
-            )
-        )
+        line = Line(name="of each step", points=points[::every])
+        charts.append(line_chart("Learning rate", [line], x="steps", y="learning rate"))
     return _charts("Course", charts)
+
+
+def _watched_line(points: Sequence[tuple[float, float]]) -> Line:
+    return Line(name="not trained on", points=points, kind="second")
 
 
 def _curve(values: np.ndarray) -> list[tuple[float, float]]:

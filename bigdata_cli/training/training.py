@@ -152,10 +152,7 @@ class Training:
     def _run(self, backend: Backend, progress: ProgressListener | None) -> TrainingResult:
         options, target = self._options, self._target
         stream = self._stream(backend)
-        class_weights = None
-        if options.balanced:
-            counts = backend.gather(stream.count_classes()).sum(axis=0).astype(np.int64)
-            class_weights = balanced_weights(counts)
+        class_weights = _class_weights(backend, stream) if options.balanced else None
         network, start = self._network(backend)
         trainer = backend.trainer(network, target)
         # All workers take the steps of the one that has most of them.
@@ -185,12 +182,7 @@ class Training:
                 start=start,
                 epochs=n_epochs,
                 batch_size=options.batch_size,
-                learning_rate=LearningRate(
-                    peak=options.optimizing.learning_rate or LEARNING_RATE,
-                    schedule=options.optimizing.schedule,
-                    warmup_steps=options.optimizing.warmup_steps,
-                    total_steps=n_epochs * n_steps,
-                ),
+                learning_rate=self._learning_rate(n_epochs * n_steps),
                 class_weights=class_weights,
             ),
             Listeners(
@@ -218,6 +210,15 @@ class Training:
             class_weights=class_weights,
             first_epoch=start.epochs,
             importance=self._importance(trainer, backend, hold_out),
+        )
+
+    def _learning_rate(self, total_steps: int) -> LearningRate:
+        optimizing = self._options.optimizing
+        return LearningRate(
+            peak=optimizing.learning_rate or LEARNING_RATE,
+            schedule=optimizing.schedule,
+            warmup_steps=optimizing.warmup_steps,
+            total_steps=total_steps,
         )
 
     def _importance(
@@ -350,6 +351,11 @@ def _lost_workers(backend: Backend) -> Iterator[None]:
             hint="see the messages of the other workers; with --save and --resume the training "
             "continues after the last epoch",
         ) from error
+
+
+def _class_weights(backend: Backend, stream: ExampleStream) -> np.ndarray:
+    counts = backend.gather(stream.count_classes()).sum(axis=0).astype(np.int64)
+    return balanced_weights(counts)
 
 
 def _held_rows(split: str, dataset: Dataset) -> range:

@@ -21,7 +21,7 @@ from bigdata_cli.loaders.tree_rows import TreeBlock, TreeRows
 from bigdata_cli.resources.memory import available_cpus, peak_memory_bytes, tree_memory_bytes
 from bigdata_cli.resources.stages import begin_phase, report_decision
 from bigdata_cli.training.backends.base import Backend, Trainer
-from bigdata_cli.training.boosting import LEARNING_RATE, Boosting, boost
+from bigdata_cli.training.boosting import LEARNING_RATE, Boosting, WatchedRows, boost
 from bigdata_cli.training.checkpoint import TreeCheckpoint, preprocessing_of
 from bigdata_cli.training.course import LoopResult, Position, ProgressListener
 from bigdata_cli.training.evaluate import evaluate_hold_out
@@ -83,9 +83,7 @@ class TreeTraining(Training):
         stream = self._stream(backend)
         for _ in stream.epoch(0):  # counts the rows, and collects those held out
             pass
-        class_weights = None
-        if options.balanced:
-            class_weights = balanced_weights(stream.class_counts)
+        class_weights = balanced_weights(stream.class_counts) if options.balanced else None
         rows = _rows(stream, class_weights)
         needed = self._memory(rows)
         watched = self._watched_rows(stream)
@@ -98,15 +96,8 @@ class TreeTraining(Training):
         course = TreeCourse(self._target, options, self._metric, start, self._trees, progress)
         began = time.perf_counter()
         if rows.n_rows and start.epochs < options.trees:
-            how = Boosting(
-                n_rounds=options.trees,
-                learning_rate=options.optimizing.learning_rate or LEARNING_RATE,
-                l2=options.optimizing.l2,
-                seed=options.seed,
-                after_tree=course.after_tree,
-                booster=booster,
-                watched=course.watch(watched, class_weights) if watched is not None else None,
-            )
+            watch = course.watch(watched, class_weights) if watched is not None else None
+            how = self._boosting(booster, course, watch)
             booster = course.best_of(boost(options.model, rows, self._target, how))
         seconds = time.perf_counter() - began
         begin_phase("evaluating")
@@ -148,6 +139,18 @@ class TreeTraining(Training):
                 hint=f"--trees {start.epochs + 1}",
             )
         return booster, start
+
+    def _boosting(self, booster: Any, course: TreeCourse, watched: WatchedRows | None) -> Boosting:
+        options = self._options
+        return Boosting(
+            n_rounds=options.trees,
+            learning_rate=options.optimizing.learning_rate or LEARNING_RATE,
+            l2=options.optimizing.l2,
+            seed=options.seed,
+            after_tree=course.after_tree,
+            booster=booster,
+            watched=watched,
+        )
 
     def _watched_rows(self, stream: ExampleStream) -> Examples | None:
         """Return the rows that are measured after each tree; None where nobody wants to know."""

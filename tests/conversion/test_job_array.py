@@ -30,7 +30,7 @@ from bigdata_cli.options import request_of
 from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_widening import SAMPLE_BYTES, UNIT_BYTES, contents, sources, statistics
 from tests.datasets import LAYOUTS
-from tests.examples import TIMES
+from tests.examples import n_examples
 from tests.manifest_files import has_manifest, rejected_csv
 
 N_ROWS = 3_000
@@ -56,7 +56,10 @@ def requests(draw: st.DrawFn) -> tuple[ConvertOptions, list[int]]:
 
 
 @settings(
-    max_examples=15 * TIMES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=n_examples(15),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
 )
 @given(text=sources(), request=requests(), here=st.booleans())
 def test_any_source(text: str, request: tuple[ConvertOptions, list[int]], here: bool) -> None:

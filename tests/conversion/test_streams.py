@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,16 @@ def table(n_rows: int, seed: int = 1) -> bytes:
 
 def rows_of(folder: Path) -> list[dict]:
     return [row for batch in open_dataset(folder).read() for row in batch.to_pylist()]
+
+
+def tuples_of(folder: Path) -> list[tuple]:
+    """The rows, as what is compared and sorted in a third of the time."""
+    batches = open_dataset(folder).read()
+    return [
+        row
+        for batch in batches
+        for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+    ]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -199,7 +210,8 @@ def test_any_cut_gives_the_same_rows(
 @pytest.mark.parametrize("n_shards", [2, 7])
 def test_shards_of_an_unknown_length_are_dealt_in_turns(tmp_path, n_shards):
     source = tmp_path / "data.csv.gz"
-    source.write_bytes(gzip.compress(b"n\n" + b"".join(b"%d\n" % i for i in range(2_600_000))))
+    numbers = b"\n".join(b"%d" % i for i in range(2_600_000))
+    source.write_bytes(gzip.compress(b"n\n" + numbers + b"\n", 1))
     found = []
     for out, unit_bytes in (("a", 100_000), ("b", None)):
         options = ConvertOptions(to="npy", output=tmp_path / out, shards=n_shards)
@@ -210,25 +222,18 @@ def test_shards_of_an_unknown_length_are_dealt_in_turns(tmp_path, n_shards):
     assert read_document(tmp_path / "a")["order"] == "within shards"
     sizes = [shard.rows for shard in report.manifest.shards]
     assert max(sizes) < 1.6 * min(sizes)
-    values = [
-        [row["n"] for row in pq_rows]
-        for pq_rows in (rows_of_shard(tmp_path / "a", i) for i in range(n_shards))
-    ]
-    assert all(part == sorted(part) for part in values)
-    assert sorted(n for part in values for n in part) == list(range(2_600_000))
+    values = [values_of_shard(tmp_path / "a", i, "n") for i in range(n_shards)]
+    assert all((np.diff(part) > 0).all() for part in values)
+    assert np.array_equal(np.sort(np.concatenate(values)), np.arange(2_600_000))
     assert verify(tmp_path / "a").passed
 
 
-def rows_of_shard(folder: Path, index: int) -> list[dict]:
+def values_of_shard(folder: Path, index: int, name: str) -> np.ndarray:
+    """The values of a column in one shard."""
     dataset = open_dataset(folder)
-    shard = dataset.manifest.shards[index]
-    return [
-        row
-        for batch in dataset.format.read(
-            dataset.store, shard.file_names, dataset.schema, dataset.storage
-        )
-        for row in batch.to_pylist()
-    ]
+    files = dataset.manifest.shards[index].file_names
+    batches = dataset.format.read(dataset.store, files, dataset.schema, dataset.storage)
+    return np.concatenate([batch.column(name).to_numpy() for batch in batches])
 
 
 def test_too_many_shards_of_an_unknown_length_are_refused(tmp_path):
@@ -300,10 +305,9 @@ def test_a_late_surprise_makes_shards_be_done_again(tmp_path, form, origin, shar
     assert report.redone_shards
     dataset = open_dataset(tmp_path / "out")
     assert [c.dtype for c in dataset.schema] == ["float32", "int32", "category"]
-    found, expected = rows_of(tmp_path / "out"), rows_of(tmp_path / "plain")
+    found, expected = tuples_of(tmp_path / "out"), tuples_of(tmp_path / "plain")
     if report.manifest.order != "source":
-        key = lambda row: tuple(row.values())  # noqa: E731
-        found, expected = sorted(found, key=key), sorted(expected, key=key)
+        found, expected = sorted(found), sorted(expected)
     assert found == expected
     assert verify(tmp_path / "out").passed
     assert not list((tmp_path / "out").glob("*.partial"))

@@ -15,6 +15,7 @@ from tests.docs.warm import clients
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOT_RUN = "<!-- not run by the tests -->"
+SLOW = "<!-- run by the slow tests -->"
 BLOCK = re.compile(
     r"^(?:(?P<mark><!-- .* -->)\n)?```(?P<language>\w+)\n(?P<code>(?:.*\n)*?)```$", re.M
 )
@@ -30,6 +31,7 @@ class Block:
     language: str
     code: str
     is_run: bool
+    is_slow: bool
 
 
 def blocks(page: Path) -> list[Block]:
@@ -41,6 +43,7 @@ def blocks(page: Path) -> list[Block]:
             language=match["language"],
             code=match["code"],
             is_run=_is_run(match["mark"] or ""),
+            is_slow=match["mark"] == SLOW,
         )
         for match in BLOCK.finditer(text)
     ]
@@ -69,10 +72,14 @@ def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def run_blocks(page: Path, folder: Path) -> set[str]:
+def run_blocks(page: Path, folder: Path, *, with_slow: bool = False) -> set[str]:
     """Run the blocks of a page in a folder with the sample data; returns their languages."""
     shutil.copytree(ROOT / "sample_data", folder / "sample_data")
-    run = [block for block in blocks(page) if block.is_run and block.language in ("sh", "python")]
+    run = [
+        block
+        for block in blocks(page)
+        if block.is_run and block.language in ("sh", "python") and (with_slow or not block.is_slow)
+    ]
     for block in run:
         done = run_block(block, folder)
         assert done.returncode == 0, (

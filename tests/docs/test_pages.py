@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.docs.blocks import ROOT, blocks, run_blocks
+from tests.docs.blocks import ROOT, SLOW, blocks, run_blocks
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
@@ -88,6 +88,14 @@ def test_every_block_of_the_page_on_the_format_runs(tmp_path):
 def test_every_block_of_the_page_on_other_tools_runs(tmp_path):
     pytest.importorskip("torch")
     assert run_blocks(ROOT / "docs" / "coming-from.md", tmp_path) == {"sh", "python"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if SLOW in page.read_text()], ids=lambda page: page.name
+)
+def test_slow_blocks_of_a_page_run_too(page, tmp_path):
+    assert run_blocks(page, tmp_path, with_slow=True)
 
 
 def test_a_block_for_a_library_runs_where_it_is_installed(tmp_path):

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import select
 import shutil
 import signal
@@ -22,15 +23,15 @@ import tempfile
 import threading
 import traceback
 import types
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+import bigdata_cli
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIGHT = (
-    "bigdata_cli.api", "bigdata_cli.cli.convert", "bigdata_cli.cli.inspect",
-    "bigdata_cli.cli.verify", "bigdata_cli.cli.cat", "h5py", "pyarrow.parquet",
-)  # fmt: skip
+LIGHT = ("clevercsv", "h5py", "pyarrow.compute", "pyarrow.parquet", "sqlglot")
 HEAVY = (*LIGHT, "pandas", "polars", "tensorflow", "torch", "keras")
 """For what learns: too much for commands that stay below a limit of memory."""
 LEARNING = {"train", "predict", "doctor", "-c"}
@@ -80,10 +81,17 @@ def clients() -> Path:
     return client.parent
 
 
+def modules_of_package(loaded: Sequence[str]) -> list[str]:
+    """The modules of the package; those that import more than `loaded` are left to the child."""
+    found = pkgutil.walk_packages(bigdata_cli.__path__, "bigdata_cli.")
+    left = ("dask", "lightgbm", "xgboost") if "keras" in loaded else ("loaders", "training")
+    return [module.name for module in found if not {*left, "__main__"} & {*module.name.split(".")}]
+
+
 def serve(listening: socket.socket, modules: list[str]) -> NoReturn:
     """Import the modules, then fork for each connection until stdin ends, as the tests do."""
-    for name in modules:
-        with contextlib.suppress(ImportError):  # an extra that is not installed
+    for name in [*modules, *modules_of_package(modules)]:
+        with contextlib.suppress(ImportError):  # an extra, or a library of C
             importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:

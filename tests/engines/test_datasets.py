@@ -30,7 +30,7 @@ from bigdata_cli.io.store import partial_name
 from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_widening import SAMPLE_BYTES, UNIT_BYTES, contents, sources, statistics
 from tests.datasets import LAYOUTS
-from tests.examples import TIMES
+from tests.examples import n_examples
 from tests.manifest_files import has_manifest, rejected_csv
 
 N_ROWS = 4_000
@@ -76,7 +76,7 @@ class DatasetContract:
         return folder / "there", folder / "here"
 
     @settings(
-        max_examples=12 * TIMES,
+        max_examples=n_examples(12),
         deadline=None,
         suppress_health_check=list(HealthCheck),
         print_blob=True,

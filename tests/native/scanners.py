@@ -6,15 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bigdata_cli.native.library import (
-    CELL,
-    CLASSIFIED,
-    NUMBER,
-    TIMESTAMP,
-    DialectRules,
-    address,
-    lib,
-)
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import CELL, CLASSIFIED, NUMBER, TIMESTAMP, DialectRules
 from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.rules import Nulls, compile_rules
 

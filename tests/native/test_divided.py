@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.native.library import address, lib
@@ -14,6 +14,7 @@ from bigdata_cli.sources.csv.records import Chunk, ParsePlan, parse_block
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.types.state import ColumnState
+from tests.examples import examples
 
 SPLITS = {
     "most in one": {"train": 0.8, "val": 0.1, "test": 0.1},
@@ -51,7 +52,7 @@ def parsed(texts: list[str], dtype: str, split: HashSplit | None = None) -> Chun
 
 @pytest.mark.parametrize("shares", SPLITS.values(), ids=SPLITS)
 @pytest.mark.parametrize("dtype", VALUES)
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data())
 def test_each_split_has_the_statistics_of_its_rows_alone(dtype, shares, data):
     values = st.one_of(VALUES[dtype].map(str), st.just(""))

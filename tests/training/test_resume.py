@@ -10,12 +10,9 @@ import pyarrow as pa
 import pytest
 
 from bigdata_cli import train
-from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.training import stream as stream_module
-from bigdata_cli.training.bag import load_bag
 from bigdata_cli.training.course import TrainProgress
-from bigdata_cli.training.evaluate import evaluate
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import load_model
 from bigdata_cli.training.tree_model import load_trees, n_trees
@@ -234,45 +231,3 @@ def test_a_loss_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
     assert "the loss became" in report.reason
     assert report.saved is None
     assert not (tmp_path / "m.keras").exists()
-
-
-class TestBag:
-    def test_members_have_samples_of_their_own_and_are_judged_together(
-        self, folder: Path, tmp_path: Path
-    ) -> None:
-        options = {"bag": 3, "sample": 0.5}
-        report = quick(folder, tmp_path / "bag", **options)
-        assert len(report.member_metrics) == 3
-        assert len(set(report.member_metrics)) > 1
-        assert report.trained_rows == pytest.approx(0.5 * 0.8 * 1200, abs=5)
-        assert report.saved == tmp_path / "bag"
-        bag = load_bag(tmp_path / "bag")
-        dataset = open_dataset(folder)
-        of_all = evaluate(bag.predict, dataset, bag.encoder(dataset))
-        assert of_all.value == pytest.approx(report.metric_value, abs=0.06)
-        assert report.metric_value > np.mean(report.member_metrics) - 0.01  # type: ignore[operator]
-        with pytest.raises(UsageError, match="a finished bag"):
-            quick(folder, tmp_path / "bag", **options)
-        before = {path.name: path.read_bytes() for path in (tmp_path / "bag").iterdir()}
-        (tmp_path / "bag" / "bag.json").unlink()
-        (tmp_path / "bag" / "member-01.keras").unlink()
-        again = quick(folder, tmp_path / "bag", resume=True, **options)
-        assert again.metric_value == pytest.approx(report.metric_value)
-        assert {path.name for path in (tmp_path / "bag").iterdir()} == set(before)
-        for name in ("member-00.keras", "member-02.keras"):
-            assert (tmp_path / "bag" / name).read_bytes() == before[name]
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            ({"bag": 3}, "a sample of its own"),
-            ({"bag": 1, "sample": 0.5}, "at least 2, up to 100"),
-            (
-                {"bag": 3, "sample": 0.5, "strategy": "multiworker"},
-                "not with workers",
-            ),
-        ],
-    )
-    def test_what_is_no_bag(self, folder: Path, options: dict[str, Any], message: str) -> None:
-        with pytest.raises(UsageError, match=message):
-            quick(folder, None, **options)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from bigdata_cli import train
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.saved import load_model
 from tests.datasets import write_dataset
+from tests.training.forked import Command, Ended, run_forked
 
 N_ROWS = 1501
 SMALL_BATCHES = {
@@ -38,20 +36,7 @@ add once more, and learning rates, which must be the same everywhere."""
 WHOLE_BATCHES = {**SMALL_BATCHES, "epochs": 12, "batch_size": 4096}
 """Every step is of all rows, in whatever order: however they are dealt, all must learn alike."""
 SECONDS = 240
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A process of a training: its exit status, and what it printed."""
-
-    status: int
-    out: str
-    errors: str
-
-    @property
-    def report(self) -> dict[str, Any]:
-        assert self.status == 0, self.errors
-        return json.loads(self.out[self.out.index("{") :])
+BIGDATA = ("-m", "bigdata_cli")
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +74,19 @@ def whole(folder: Path, models: Path) -> TrainReport:
 
 def words(folder: Path, options: dict[str, Any], *more: object) -> list[str]:
     """The command line of a training."""
-    given = ["-m", "bigdata_cli", "train", folder, "--json", "--hash", "name=100"]
+    given = ["train", folder, "--json", "--hash", "name=100"]
     for name in ("epochs", "batch_size", "dropout", "l2", "schedule", "warmup_steps"):
         given += [f"--{name.replace('_', '-')}", options[name]]
     return [str(word) for word in (*given, *more)]
 
 
-def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:
+def start(
+    arguments: list[str], module: tuple[str, ...] = BIGDATA, **environment: str
+) -> subprocess.Popen[str]:
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, *module, *arguments],
         env={**os.environ, "PYTHONPATH": paths, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -116,21 +103,29 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(process.returncode, out, errors)
 
 
-def two_workers(arguments: list[str]) -> list[subprocess.Popen[str]]:
-    """Two processes with the TF_CONFIG of a cluster on this machine."""
+def addresses() -> list[str]:
+    """Two of this machine, which nobody listens on."""
     with socket.socket() as one, socket.socket() as other:
         for taken in (one, other):
             taken.bind(("127.0.0.1", 0))
-        addresses = [f"127.0.0.1:{taken.getsockname()[1]}" for taken in (one, other)]
-    return [
-        start(
-            arguments,
-            TF_CONFIG=json.dumps(
-                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            ),
-        )
-        for index in range(2)
+        return [f"127.0.0.1:{taken.getsockname()[1]}" for taken in (one, other)]
+
+
+@pytest.fixture(scope="module")
+def of_tensorflow(folder: Path, models: Path) -> list[Ended]:
+    """A training on three devices, two workers of another, and one that is interrupted."""
+    cluster = {"worker": addresses()}
+    replicas = ("--strategy", "mirrored", "--devices", 3, "--save", models / "mirrored.keras")
+    together = words(folder, WHOLE_BATCHES, "--save", models / "workers.keras")
+    task = [{"cluster": cluster, "task": {"type": "worker", "index": one}} for one in range(2)]
+    endless = {**SMALL_BATCHES, "schedule": "constant", "epochs": 1_000_000}
+    cut = models / "interrupted.keras"
+    commands = [
+        Command(words(folder, endless, "--save", cut), interrupt_at=str(cut)),
+        Command(words(folder, SMALL_BATCHES, *replicas)),
+        *(Command(together, {"TF_CONFIG": json.dumps(one)}) for one in task),
     ]
+    return run_forked("tensorflow", commands, models / "tensorflow", max_seconds=SECONDS)
 
 
 def variables(path: Path) -> dict[str, np.ndarray]:
@@ -156,40 +151,58 @@ def assert_same_model(path: Path, other: Path) -> None:
         np.testing.assert_allclose(value, reference, rtol=2e-3, atol=2e-5, err_msg=name)
 
 
-def test_three_replicas_learn_as_one(folder: Path, models: Path, small: TrainReport) -> None:
-    path = models / "mirrored.keras"
-    options = ("--strategy", "mirrored", "--devices", 3, "--save", path)
-    report = ended(start(words(folder, SMALL_BATCHES, *options))).report
+def test_three_replicas_learn_as_one(
+    models: Path, small: TrainReport, of_tensorflow: list[Ended]
+) -> None:
+    report = of_tensorflow[1].report
     assert (report["strategy"], report["replicas"]) == ("mirrored", 3)
     assert report["devices"] == ["CPU:0", "CPU:1", "CPU:2"]
     assert_learned_alike(report, small)
-    assert_same_model(path, models / "small.keras")
+    assert_same_model(models / "mirrored.keras", models / "small.keras")
 
 
-def test_two_workers_learn_as_one_process(folder: Path, models: Path, whole: TrainReport) -> None:
-    path = models / "workers.keras"
-    first, second = map(ended, two_workers(words(folder, WHOLE_BATCHES, "--save", path)))
+def test_two_workers_learn_as_one_process(
+    models: Path, whole: TrainReport, of_tensorflow: list[Ended]
+) -> None:
+    _, _, first, second = of_tensorflow
     report = first.report
     assert (report["strategy"], report["replicas"], report["workers"]) == ("multiworker", 2, 2)
     assert_learned_alike(report, whole)
-    assert_same_model(path, models / "whole.keras")
+    assert_same_model(models / "workers.keras", models / "whole.keras")
     assert (second.status, second.out) == (0, ""), "only one worker reports"
     assert any("a multiple of 2 shards" in note for note in report["notes"])
 
 
+def test_two_ranks_of_torch_learn_as_one_process(
+    folder: Path, models: Path, whole: TrainReport
+) -> None:
+    """As torchrun starts them: it sets these variables."""
+    pytest.importorskip("torch")
+    arguments = words(folder, WHOLE_BATCHES, "--backend", "torch", "--save", models / "ranks.keras")
+    address, port = addresses()[0].split(":")
+    rank = {"WORLD_SIZE": "2", "MASTER_ADDR": address, "MASTER_PORT": port}
+    commands = [Command(arguments, {**rank, "RANK": str(number)}) for number in range(2)]
+    first, second = run_forked("torch", commands, models / "torch", max_seconds=SECONDS)
+    assert_ranks_learned(first.report, models, whole)
+    assert (second.status, second.out) == (0, ""), "only one rank reports"
+
+
+def assert_ranks_learned(report: dict[str, Any], models: Path, whole: TrainReport) -> None:
+    assert (report["backend"], report["strategy"], report["workers"]) == ("torch", "multiworker", 2)
+    assert_learned_alike(report, whole)
+    assert_same_model(models / "ranks.keras", models / "whole.keras")
+
+
+@pytest.mark.slow
 def test_two_ranks_of_torchrun_learn_as_one_process(
     folder: Path, models: Path, whole: TrainReport
 ) -> None:
     pytest.importorskip("torch")
-    path = models / "ranks.keras"
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    options = ("--backend", "torch", "--save", path)
-    done = ended(start([*torchrun, *words(folder, WHOLE_BATCHES, *options)]))
-    report = done.report
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *BIGDATA)
+    options = ("--backend", "torch", "--save", models / "ranks.keras", "--force")
+    done = ended(start(words(folder, WHOLE_BATCHES, *options), torchrun))
     assert done.out.count('"dataset"') == 1, "only one rank reports"
-    assert (report["backend"], report["strategy"], report["workers"]) == ("torch", "multiworker", 2)
-    assert_learned_alike(report, whole)
-    assert_same_model(path, models / "whole.keras")
+    assert_ranks_learned(done.report, models, whole)
 
 
 def test_jax_learns_as_tensorflow(folder: Path, models: Path, small: TrainReport) -> None:
@@ -264,28 +277,16 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture
-def long_training(folder: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    options = {**SMALL_BATCHES, "schedule": "constant", "epochs": 1_000_000}
-    process = start(words(folder, options, "--save", tmp_path / "m.keras"))
-    wait_for(tmp_path / "m.keras", process)
-    yield process
-    process.kill()
-    process.communicate()
-
-
 def test_an_interrupt_ends_it_in_order(
-    folder: Path, tmp_path: Path, long_training: subprocess.Popen[str]
+    folder: Path, models: Path, of_tensorflow: list[Ended]
 ) -> None:
-    long_training.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    done = ended(long_training)
-    assert time.monotonic() - began < 15
+    done, path = of_tensorflow[0], models / "interrupted.keras"
+    assert done.interrupted_seconds < 15
     assert done.status == 130
     assert "Interrupted" in done.errors
     assert "Traceback" not in done.errors
-    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".keras"] == ["m.keras"]
-    before = load_model(tmp_path / "m.keras").state["epochs"]
+    assert [one.name for one in models.iterdir() if path.stem in one.name] == [path.name]
+    before = load_model(path).state["epochs"]
     again = {**SMALL_BATCHES, "schedule": "constant", "epochs": before + 1}
-    report = train(folder, save=tmp_path / "m.keras", resume=True, **again)
+    report = train(folder, save=path, resume=True, **again)
     assert (report.resumed_epochs, report.epochs) == (before, before + 1)

@@ -16,15 +16,10 @@ from bigdata_cli.formats.arrow.file import ArrowFile
 from bigdata_cli.formats.arrow.read import ArrowRows, batches_of, check_columns
 from bigdata_cli.formats.arrow.traits import TRAITS
 from bigdata_cli.formats.arrow.write import MAX_BATCH_BYTES, ArrowWriter, batch_rows
-from bigdata_cli.formats.base import (
-    Format,
-    ShardName,
-    StorageOptions,
-    check_options,
-    rows_of_file,
-)
+from bigdata_cli.formats.base import Format, ShardName, StorageOptions, check_options
 from bigdata_cli.formats.codecs import parse_codec, parse_compression
 from bigdata_cli.formats.matrix import vocabulary_digest
+from bigdata_cli.formats.row_ranges import rows_of_file
 from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.dtype import Column, Kind, Schema
 

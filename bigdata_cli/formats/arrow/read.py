@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.arrow.file import ArrowFile, check_type
-from bigdata_cli.formats.base import RowAccess, clipped
+from bigdata_cli.formats.base import RowAccess
+from bigdata_cli.formats.row_ranges import clipped
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.buffers import array_of
 from bigdata_cli.types.dtype import Column, Schema, arrow_type

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from bigdata_cli.arrays.table import ColumnsOfTable, TableArrays, label_values
 from bigdata_cli.errors import DataError
-from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.deflate import Compress
+from bigdata_cli.formats.matrix import feature_columns
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 
 VOCABULARY = "_vocabulary"

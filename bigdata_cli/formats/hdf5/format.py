@@ -32,7 +32,6 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     check_options,
-    rows_of_file,
 )
 from bigdata_cli.formats.codecs import parse_compression, parse_gzip
 from bigdata_cli.formats.hdf5.encode import MAX_FIXED_BYTES, MAX_TABLE_BYTES, Hdf5Encoder, nul_error
@@ -59,6 +58,7 @@ from bigdata_cli.formats.matrix import (
     matrix_physical,
     matrix_row_bytes,
 )
+from bigdata_cli.formats.row_ranges import rows_of_file
 from bigdata_cli.io.store import Files, Store, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 from bigdata_cli.types.statistics import ColumnStatistics

@@ -14,8 +14,10 @@ import pyarrow as pa
 from bigdata_cli.arrays.columns import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.arrays.table import texts_of_fixed
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.base import StorageOptions, clipped, feature_columns
+from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.hdf5.encode import VOCABULARY, dataset_name, stored_dtype
+from bigdata_cli.formats.matrix import feature_columns
+from bigdata_cli.formats.row_ranges import clipped
 from bigdata_cli.io.store import StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 

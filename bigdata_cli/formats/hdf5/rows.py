@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from bigdata_cli.arrays.columns import matrix_columns
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.base import RowAccess, StorageOptions, clipped
+from bigdata_cli.formats.base import RowAccess, StorageOptions
 from bigdata_cli.formats.hdf5.read import (
     DAMAGE,
     arrow_values,
@@ -30,6 +30,7 @@ from bigdata_cli.formats.hdf5.read import (
     open_file,
     open_matrix,
 )
+from bigdata_cli.formats.row_ranges import clipped
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.dtype import Schema
 

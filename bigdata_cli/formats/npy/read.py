@@ -10,14 +10,10 @@ import pyarrow as pa
 
 from bigdata_cli.arrays.columns import arrow_column, arrow_text, matrix_columns
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.base import (
-    RowAccess,
-    ShardName,
-    StorageOptions,
-    clipped,
-    feature_columns,
-)
+from bigdata_cli.formats.base import RowAccess, ShardName, StorageOptions
+from bigdata_cli.formats.matrix import feature_columns
 from bigdata_cli.formats.npy.file import copied_ranges, copied_rows, open_npy
+from bigdata_cli.formats.row_ranges import clipped
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema, numpy_dtype
 

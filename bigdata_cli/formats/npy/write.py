@@ -12,12 +12,8 @@ import pyarrow as pa
 from bigdata_cli.arrays.table import TableArrays, label_values
 from bigdata_cli.checksum import FileEntry
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.base import (
-    ShardName,
-    ShardWriter,
-    StorageOptions,
-    feature_columns,
-)
+from bigdata_cli.formats.base import ShardName, ShardWriter, StorageOptions
+from bigdata_cli.formats.matrix import feature_columns
 from bigdata_cli.formats.npy.file import NpyFile
 from bigdata_cli.formats.npy.read import (
     BYTES_SUFFIX,

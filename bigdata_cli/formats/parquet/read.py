@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from bigdata_cli.errors import VerificationError
-from bigdata_cli.formats.base import clipped, rows_of_file
 from bigdata_cli.formats.hive import constant
+from bigdata_cli.formats.row_ranges import clipped, rows_of_file
 from bigdata_cli.io.store import Files, StoredFile
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from bigdata_cli.errors import VerificationError
 from bigdata_cli.formats.tfrecord.layout import BYTES, FLOAT, VALID, FeatureList
-from bigdata_cli.native.library import TfrecordPlaces, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import TfrecordPlaces
 from bigdata_cli.types.buffers import text_array
 from bigdata_cli.types.dtype import Column, Kind, arrow_type, integer_range
 

@@ -13,7 +13,8 @@ from bigdata_cli.formats.base import StorageOptions
 from bigdata_cli.formats.tfrecord.layout import FLOAT, INT, feature_lists, stored_kind
 from bigdata_cli.formats.tfrecord.plan import RecordPlan
 from bigdata_cli.native.arrow import ArrowBatches
-from bigdata_cli.native.library import TfrecordBatches, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import TfrecordBatches
 from bigdata_cli.resources.pages import pages
 from bigdata_cli.types.buffers import numbers_of, text_array
 from bigdata_cli.types.dtype import Column, Kind, Schema

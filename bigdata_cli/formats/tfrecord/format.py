@@ -23,11 +23,11 @@ from bigdata_cli.formats.base import (
     ShardWriter,
     StorageOptions,
     check_options,
-    rows_of_file,
 )
 from bigdata_cli.formats.codecs import parse_compression, parse_gzip
 from bigdata_cli.formats.deflate import gzip_member
 from bigdata_cli.formats.matrix import vocabulary_digest
+from bigdata_cli.formats.row_ranges import rows_of_file
 from bigdata_cli.formats.tfrecord import read, records, tfds
 from bigdata_cli.formats.tfrecord.encode import RecordEncoder
 from bigdata_cli.formats.tfrecord.layout import (

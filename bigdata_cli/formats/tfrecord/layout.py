@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.formats.base import StorageOptions, feature_columns
+from bigdata_cli.formats.base import StorageOptions
+from bigdata_cli.formats.matrix import feature_columns
 from bigdata_cli.types.dtype import VALIDITY_SUFFIX, Column, Kind, Schema
 
 INT, FLOAT, BYTES, VALID = 0, 1, 2, 3

@@ -15,7 +15,8 @@ from bigdata_cli.formats.tfrecord.layout import (
     FeatureList,
     stored_kind,
 )
-from bigdata_cli.native.library import TfrecordPlan, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import TfrecordPlan
 from bigdata_cli.types.dtype import Column, Kind, Schema
 
 _LAYOUTS = ("rows", "packed", "block")

@@ -167,8 +167,8 @@ struct bd_tfrecord_places {
     int64_t *absences;
 };
 
-/* The values of a list that are read from records that are alike: where they are in a record, and
- * where they go. */
+/* The values of a list that are read by a template: where they are in a record, and where they
+ * go. */
 struct bd_tfrecord_move {
     int64_t at, size, count, first, stride, step, kind;
 };

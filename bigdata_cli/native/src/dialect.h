@@ -1,5 +1,5 @@
-/* A dialect and its null tokens, as `sources/rules.py` compiles them. `native/library.py` mirrors
- * both structs. The arrays that they point to belong to the caller. */
+/* A dialect and its null tokens, as `sources/csv/rules.py` compiles them. `native/structs.py`
+ * mirrors both structs. The arrays that they point to belong to the caller. */
 
 #ifndef BD_DIALECT_H
 #define BD_DIALECT_H

@@ -4,13 +4,13 @@
  * fields skipped, the last of two equal keys wins. Records as our writer writes them are recognised
  * by their bytes, and take less. */
 
-#include "tfrecord_alike.h"
 #include "tfrecord_parse.h"
+#include "tfrecord_template.h"
 
 typedef uint8_t bytes32 __attribute__((vector_size(32)));
 
-/* Of so many records one after the other that are not alike, the following are not tried. */
-enum { MOST_MISSES = 16 };
+/* After so many records in a row that match no template, the following are not tried. */
+enum { MAX_MISSES = 16 };
 
 /* Whether data[0:size] is `key`. */
 static inline bool is_key(const uint8_t *data, int64_t size, const struct bd_tfrecord_plan *plan,
@@ -224,25 +224,27 @@ void bd_tfrecord_decode(const struct bd_tfrecord_plan *plan, const uint8_t *data
                         bool fixed, const struct bd_tfrecord_places *places,
                         const struct bd_tfrecord_scratch *scratch, struct bd_tfrecord_wrong *wrong)
 {
-    int64_t like = -1, n_floats = 0, n_moves = 0;
+    int64_t template = -1, n_floats = 0, n_moves = 0;
     int misses = 0;
     *wrong = (struct bd_tfrecord_wrong){BD_TFRECORD_OK, 0, 0};
     for (int64_t j = 0; j < n_records; j++) {
         const int64_t size = ends[j] - starts[j];
-        if (like >= 0) {
-            if (ends[like] - starts[like] == size &&
-                bd_is_alike(data + starts[j], data + starts[like], size, scratch->mask)) {
-                bd_read_alike(data, starts[j], scratch->moves, n_floats, n_moves, places,
-                              places->offsets[j]);
+        if (template >= 0) {
+            if (ends[template] - starts[template] == size &&
+                bd_matches_template(data + starts[j], data + starts[template], size,
+                                    scratch->mask)) {
+                bd_read_by_template(data, starts[j], scratch->moves, n_floats, n_moves, places,
+                                    places->offsets[j]);
                 misses = 0;
                 continue;
             }
             misses++;
         }
-        const bool try_like =
-            fixed && misses < MOST_MISSES && size + BD_PADDING <= scratch->mask_bytes;
-        like = -1;
-        if (single && !try_like && match_record(plan, data, starts[j], ends[j], scratch->spans)) {
+        const bool try_template =
+            fixed && misses < MAX_MISSES && size + BD_PADDING <= scratch->mask_bytes;
+        template = -1;
+        if (single && !try_template &&
+            match_record(plan, data, starts[j], ends[j], scratch->spans)) {
             read_matched(plan, data, j, n_records, scratch->spans, places);
             continue;
         }
@@ -251,10 +253,10 @@ void bd_tfrecord_decode(const struct bd_tfrecord_plan *plan, const uint8_t *data
         wrong->status = find_features(plan, data, starts[j], ends[j], scratch->spans);
         if (wrong->status != BD_TFRECORD_OK)
             return;
-        if (try_like &&
+        if (try_template &&
             bd_value_places_of(plan, data, starts[j], scratch->spans, scratch->places)) {
             n_floats = bd_plan_moves(plan, places, scratch, size, &n_moves);
-            like = j;
+            template = j;
         }
         wrong->status =
             read_features(plan, data, j, n_records, scratch->spans, places, &wrong->list);

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bigdata_cli.native.library import FIELD, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import FIELD
 from bigdata_cli.sources.csv.rules import Rules
 
 

@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 
 from bigdata_cli.native import parser as native
-from bigdata_cli.native.library import ParserInput, address
+from bigdata_cli.native.library import address
 from bigdata_cli.native.parser import thread_parser
+from bigdata_cli.native.structs import ParserInput
 from bigdata_cli.sources.bad_values import NeedMore, RecordError
 from bigdata_cli.sources.csv.advice import Ragged
 from bigdata_cli.sources.csv.blocks import Block

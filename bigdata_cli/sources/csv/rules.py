@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bigdata_cli.native.library import DialectRules, NullTokens, address
+from bigdata_cli.native.library import address
+from bigdata_cli.native.structs import DialectRules, NullTokens
 from bigdata_cli.sources.csv.dialect import LONG_ROWS, Dialect
 
 

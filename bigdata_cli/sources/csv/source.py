@@ -183,9 +183,7 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
             dialect = replace(dialect, header_line=read.line)
         names = names or read.names
         fields = _fields(name, read.names, names, first=paths[0], dialect=dialect)
-        end = None
-        if dialect.skip_footer and not origin.is_stream and origin.path is not None:
-            end = data_end(origin.path, origin.size, dialect.skip_footer)
+        end = _end_of_data(origin, dialect)
         files.append(describe_file(origin, read.end, fields, data_end=end))
     assert found is not None  # expand_paths gives a name or raises
     if options.null_tokens is not None:
@@ -214,6 +212,13 @@ def _of_first_file(
         dialect = replace(dialect, skip_footer=n_lines)
         notes += [note] if note else []
     return found, dialect, notes
+
+
+def _end_of_data(origin: Origin, dialect: Dialect) -> int | None:
+    """Where the lines below the table begin; None where it ends with the file, or in a stream."""
+    if not dialect.skip_footer or origin.is_stream or origin.path is None:
+        return None
+    return data_end(origin.path, origin.size, dialect.skip_footer)
 
 
 def _fields(

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from bigdata_cli.native.library import CLASSIFIED, address, lib
+from bigdata_cli.native.library import address, lib
+from bigdata_cli.native.structs import CLASSIFIED
 from bigdata_cli.sources.bad_values import (
     InvalidValue,
     check_float32,

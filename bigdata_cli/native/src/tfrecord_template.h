@@ -1,10 +1,11 @@
-/* Records that differ from the one before in their values only: read without parsing them again.
+/* A record as a template of those after it, which differ from it in their values only: they are
+ * read without being parsed.
  *
  * Where all other bytes are equal, so is all that the parse depends on. That is what records of
  * numbers are, as our writer writes them. */
 
-#ifndef BD_TFRECORD_ALIKE_H
-#define BD_TFRECORD_ALIKE_H
+#ifndef BD_TFRECORD_TEMPLATE_H
+#define BD_TFRECORD_TEMPLATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,12 +23,13 @@ bool bd_value_places_of(const struct bd_tfrecord_plan *plan, const uint8_t *data
 int64_t bd_plan_moves(const struct bd_tfrecord_plan *plan, const struct bd_tfrecord_places *into,
                       const struct bd_tfrecord_scratch *scratch, int64_t size, int64_t *n_moves);
 
-/* Whether two records of one size are equal but for their values. */
-bool bd_is_alike(const uint8_t *record, const uint8_t *like, int64_t size, const uint8_t *mask);
+/* Whether a record of the size of the template equals it but for its values. */
+bool bd_matches_template(const uint8_t *record, const uint8_t *template, int64_t size,
+                         const uint8_t *mask);
 
-/* Read the values of a record that is alike; `offset` is that of its row. */
-void bd_read_alike(const uint8_t *data, int64_t start, const struct bd_tfrecord_move *moves,
-                   int64_t n_floats, int64_t n_moves, const struct bd_tfrecord_places *into,
-                   int64_t offset);
+/* Read the values of a record that matches the template; `offset` is that of its row. */
+void bd_read_by_template(const uint8_t *data, int64_t start, const struct bd_tfrecord_move *moves,
+                         int64_t n_floats, int64_t n_moves, const struct bd_tfrecord_places *into,
+                         int64_t offset);
 
 #endif

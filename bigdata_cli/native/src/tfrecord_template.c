@@ -1,6 +1,6 @@
-/* Records that differ from the one before in their values only; see tfrecord_alike.h. */
+/* Records that are read by a template; see tfrecord_template.h. */
 
-#include "tfrecord_alike.h"
+#include "tfrecord_template.h"
 
 #include "tfrecord_parse.h"
 
@@ -92,14 +92,15 @@ int64_t bd_plan_moves(const struct bd_tfrecord_plan *plan, const struct bd_tfrec
     return n_floats;
 }
 
-bool bd_is_alike(const uint8_t *record, const uint8_t *like, int64_t size, const uint8_t *mask)
+bool bd_matches_template(const uint8_t *record, const uint8_t *template, int64_t size,
+                         const uint8_t *mask)
 {
     /* No branch within 64 bytes, so that it becomes vector instructions; the padding after the
      * records is read, and the mask is 0 there. */
     for (int64_t k = 0; k < size; k += 64) {
         uint64_t differing = 0;
         for (int i = 0; i < 64; i += 8)
-            differing |= (bd_load_u64(record + k + i) ^ bd_load_u64(like + k + i)) &
+            differing |= (bd_load_u64(record + k + i) ^ bd_load_u64(template + k + i)) &
                          bd_load_u64(mask + k + i);
         if (differing)
             return false;
@@ -107,9 +108,9 @@ bool bd_is_alike(const uint8_t *record, const uint8_t *like, int64_t size, const
     return true;
 }
 
-void bd_read_alike(const uint8_t *data, int64_t start, const struct bd_tfrecord_move *moves,
-                   int64_t n_floats, int64_t n_moves, const struct bd_tfrecord_places *into,
-                   int64_t offset)
+void bd_read_by_template(const uint8_t *data, int64_t start, const struct bd_tfrecord_move *moves,
+                         int64_t n_floats, int64_t n_moves, const struct bd_tfrecord_places *into,
+                         int64_t offset)
 {
     const uint8_t *record = data + start;
     for (int64_t m = 0; m < n_floats; m++) {
