@@ -24,6 +24,7 @@ from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.limits import Limits
 from bigdata_cli.transforms.shape import joined_tables, only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, dropped_keys, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
@@ -141,7 +142,8 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         return _Rows(taken_over, like.source, like.keep, like.types, notes)
     get_format(options.to)  # which tells at once that there is none
     rows = _open(paths, options)
-    joins = joined_tables(options.shape, rows, options.memory_limit)
+    limits = Limits(memory_bytes=options.memory_limit, disk_bytes=options.disk_limit_bytes)
+    joins = joined_tables(options.shape, rows, limits)
     split = split_before_fit(
         options.splits,
         options.shape,
@@ -158,7 +160,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
         is_kept=lambda name: _is_kept(name, options),
-        disk_limit_bytes=options.disk_limit_bytes,
+        limits=limits,
         joins=joins,
         split_by=dropped_keys(options.splits, options.columns, options.drop),
     )

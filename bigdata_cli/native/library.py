@@ -315,8 +315,8 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # buckets.c
     "bd_hash_buckets": (None, [c_void_p, c_void_p, c_int64, c_uint64, c_void_p]),
     # row_keys.c
-    "bd_key_numbers": (None, [c_int64, *[c_void_p] * 4]),
-    "bd_key_texts": (None, [c_int64, *[c_void_p] * 5]),
+    "bd_key_rows": (None, [c_int64, c_void_p, c_int64, c_void_p, c_void_p]),
+    "bd_mark_known": (None, [c_int64, c_void_p, c_int64, c_void_p, c_void_p]),
     "bd_divide_rows": (None, [c_int64, *[c_void_p] * 5]),
     "bd_find_repeated": (
         c_int64,
@@ -404,6 +404,10 @@ TIMESTAMP = np.dtype(
 """`bd_timestamp` of temporal.h."""
 CLASSIFIED = np.dtype([("forms", "i8"), ("negative", "?"), ("magnitude", "u8")], align=True)
 """`bd_classified` of classify.h."""
+KEY_COLUMN = np.dtype(
+    [("type", "i8"), ("at", "i8"), ("validity", "u8"), ("values", "u8"), ("texts", "u8")]
+)
+"""`bd_key_column` of bigdata.h."""
 NUMBER_COLUMN = np.dtype(
     [("values", "u8"), ("stride", "i8"), ("is_float32", "i8"), ("indicator", "i8"),
      ("center", "f8"), ("scale", "f8")],
