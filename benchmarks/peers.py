@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers_shaping import Shaping, add_arguments, in_duckdb, in_polars, shaping_of
+
 CHUNK_ROWS = 131_072
 BLOCK_LINES = 1_024
 READ_BYTES = 1 << 16
@@ -28,7 +30,7 @@ HDF5_CHUNK_ROWS = 32_768
 class Task:
     """source: the file. output: an empty folder. drop: columns that are not read.
 
-    delimiter, decimal: of the file. sort: the column that rows are sorted by, "" for none.
+    delimiter, decimal: of the file. shaping: what becomes of rows on their way to Parquet.
     """
 
     source: Path
@@ -38,7 +40,7 @@ class Task:
     threads: int = 2
     delimiter: str = ","
     decimal: str = "."
-    sort: str = ""
+    shaping: Shaping = Shaping()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,7 @@ def polars_parquet(task: Task) -> Done:
     started = clocks()
     file = task.output / "data.parquet"
     read = pl.scan_csv(task.source, separator=task.delimiter, decimal_comma=task.decimal == ",")
-    if task.sort:
-        read = read.sort(task.sort, maintain_order=True, nulls_last=True)
-    read.sink_parquet(file, compression="zstd")
+    in_polars(read, task.shaping).sink_parquet(file, compression="zstd")
     written = pl.scan_parquet(file)
     rows = written.select(pl.len()).collect().item()
     return Done(rows=rows, columns=len(written.collect_schema()), started=started)
@@ -78,13 +78,15 @@ def duckdb_parquet(task: Task) -> Done:
 
     started = clocks()
     file = task.output / "data.parquet"
-    order = f'ORDER BY "{task.sort}"' if task.sort else ""
+    source = (
+        f"read_csv('{task.source}', delim = '{task.delimiter}', "
+        f"decimal_separator = '{task.decimal}')"
+    )
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {task.threads}")
         connection.execute("SET enable_progress_bar = false")
         (rows,) = connection.execute(
-            f"COPY (FROM read_csv('{task.source}', delim = '{task.delimiter}', "
-            f"decimal_separator = '{task.decimal}') {order}) "
+            f"COPY ({in_duckdb(source, task.shaping)}) "
             f"TO '{file}' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone() or (0,)
         names = connection.execute(f"DESCRIBE FROM read_parquet('{file}')").fetchall()
@@ -424,7 +426,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--delimiter", default=",")
     parser.add_argument("--decimal", default=".", help="the mark before decimals")
-    parser.add_argument("--sort", default="", help="the column that rows are sorted by")
+    add_arguments(parser)
     options = parser.parse_args(arguments)
     os.environ["POLARS_MAX_THREADS"] = str(options.threads)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -437,7 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             threads=options.threads,
             delimiter=options.delimiter,
             decimal=options.decimal,
-            sort=options.sort,
+            shaping=shaping_of(options),
         )
     )
     wall, cpu = (now - then for now, then in zip(clocks(), done.started, strict=True))

@@ -23,7 +23,7 @@ from benchmarks.commands import (
 )
 from benchmarks.shapes import SHAPES
 from benchmarks.suites_resources import memory, scaling, start
-from benchmarks.suites_shaping import SPLIT_SHAPES, shaping, splits
+from benchmarks.suites_shaping import SPLIT_SHAPES, against_others, shaping, splits
 
 CSV_SHAPES = (
     "floats", "sensors", "taxi", "transactions", "transactions_quoted", "clicks", "reviews",
@@ -392,6 +392,7 @@ def groups(*, sizes: tuple[int, ...], shapes: tuple[str, ...] = ()) -> Iterator[
     if shapes:
         return
     yield shaping(size)
+    yield from against_others(size)
     yield _text(size)
     yield _order("transactions", "nameOrig", size)
     yield _hdf5_gzip("sensors", size)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.commands import SPEED, Comparison, Group, Target, conversion, convert
+from collections.abc import Iterator
+
+from benchmarks.commands import SPEED, Comparison, Group, Target, conversion, convert, peer
 
 SPLIT_SHAPES = ("transactions", "floats", "clicks", "reviews")
 _SPLIT = ("--split", "train=0.8,val=0.1,test=0.1")
 _PLAIN = "nothing of it"
 _CONDITION = "amount >= 0 and oldbalanceOrg >= 0"
 """Of all rows: then all commands write the same number."""
+_STANDARDIZED = "amount,oldbalanceOrg,newbalanceOrig"
 _DERIVED = "errorBalanceOrig = newbalanceOrig + amount - oldbalanceOrg"
 
 
@@ -18,15 +21,53 @@ def splits(kind: str, size: int) -> Group:
 
 
 def shaping(size: int) -> Group:
-    """Filters, new columns and another order."""
+    """Filters, new columns, statistics, and another order."""
     ways = {
         "--where, two columns": (("--where", _CONDITION), 0.8),
         "--derive of three columns": (("--derive", _DERIVED), 0.8),
+        "--standardize of three columns": (("--standardize", _STANDARDIZED), 1 / 1.5),
+        "--dedup '*'": (("--dedup", "*"), None),
         "--split-time": ((*_SPLIT, "--split-time", "step"), None),
         "--shuffle": (("--shuffle",), 0.4),
         "--shuffle --split": (("--shuffle", *_SPLIT), None),
     }
     return _against_plain("shaping", "transactions", size, ways)
+
+
+def against_others(size: int) -> Iterator[Group]:
+    """The same work by others, where they do the same."""
+    work = {
+        "where": ("--where", "amount > 200000 and type in ('TRANSFER', 'CASH_OUT')"),
+        "derive": ("--derive", _DERIVED),
+        "dedup": ("--dedup", "nameDest,type"),
+        "standardize": ("--standardize", _STANDARDIZED),
+        "shuffle": ("--shuffle",),
+    }
+    for name, options in work.items():
+        label = f"--{name}"
+        peers = [
+            peer(f"{library}, {name}", f"{library.lower()}-parquet", *options)
+            for library in ("Polars", "DuckDB")
+        ]
+        yield Group(
+            section="Shaped rows, against others",
+            name=f"shaped-{name}",
+            kind="transactions",
+            size=size,
+            commands=(
+                convert(label, conversion("transactions", "parquet", "rows", *options)),
+                *peers,
+            ),
+            comparisons=tuple(
+                Comparison(
+                    work=f"CSV → Parquet with {label}",
+                    ours=label,
+                    theirs=other.label,
+                    targets=(Target("CPU", 1.0),),
+                )
+                for other in peers
+            ),
+        )
 
 
 def _against_plain(

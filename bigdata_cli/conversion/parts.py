@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from bigdata_cli.formats.hive import folder_of_split
+
 
 class Parts(msgspec.Struct, frozen=True):
     """How parts are numbered. names: of the splits; empty where a shard is one part.
@@ -59,9 +61,20 @@ class Parts(msgspec.Struct, frozen=True):
         places: dict[int, Place] = {}
         for split, name in enumerate(self.names):
             own = [part for part in sorted(rows) if self.split(part) == split]
-            kept = [part for part in own if rows[part]] or own[:1]
-            places |= {part: Place(name, index, len(kept)) for index, part in enumerate(kept)}
+            kept = [part for part in own if rows[part]] or self._empty(name, own)
+            places |= {
+                part: Place(name, index, len(kept), self._folder(part))
+                for index, part in enumerate(kept)
+            }
         return places
+
+    def _folder(self, part: int) -> str:
+        return self.folders[self.shard(part)] if self.folders else ""
+
+    def _empty(self, name: str, parts: list[int]) -> list[int]:
+        """The part that becomes the file of a split without rows."""
+        above = folder_of_split(name) if self.folders else ""
+        return [part for part in parts if self._folder(part).startswith(above)][:1]
 
 
 ONE_PART = Parts()

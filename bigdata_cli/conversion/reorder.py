@@ -27,7 +27,7 @@ from bigdata_cli.conversion.shard_spec import ShardResult
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError
 from bigdata_cli.formats.buckets.write import check_groups
-from bigdata_cli.formats.hive import folder_of
+from bigdata_cli.formats.hive import folder_of, folder_of_split
 from bigdata_cli.io.store import PartialFiles
 from bigdata_cli.sources.tables.reordered import ReorderedSource, RowsInOrder, SplitsInOrder
 from bigdata_cli.sources.tables.scattered import Scattered
@@ -114,16 +114,18 @@ class Scatter:
         names = self.asked.options.order.partition_by
         if not names:
             return structs.replace(shards, partition=Evenly(rows.rows, count), count=count)
-        assert isinstance(rows, SortedRuns)
-        groups = rows.groups(len(names)) or [Group((None,) * len(names), 0)]
-        check_groups(len(groups))
+        rule = self.asked.sample.plan.split
         sizes: list[int] = []
         folders: list[str] = []
-        for group in groups:
-            n_shards = max(1, math.ceil(group.rows * count / max(rows.rows, 1)))
-            ends = [group.rows * i // n_shards for i in range(n_shards + 1)]
-            sizes += [stop - start for start, stop in itertools.pairwise(ends)]
-            folders += [folder_of(names, group.values)] * n_shards
+        for place, one in enumerate(rows.splits if isinstance(rows, SplitsInOrder) else (rows,)):
+            above = "" if rule is None else folder_of_split(rule.names[place])
+            assert isinstance(one, SortedRuns)
+            for group in one.groups(len(names)) or [Group((None,) * len(names), 0)]:
+                n_shards = max(1, math.ceil(group.rows * count / max(rows.rows, 1)))
+                ends = [group.rows * i // n_shards for i in range(n_shards + 1)]
+                sizes += [stop - start for start, stop in itertools.pairwise(ends)]
+                folders += [above + folder_of(names, group.values)] * n_shards
+        check_groups(len(set(folders)))
         return structs.replace(
             shards, partition=ByRows(tuple(sizes)), count=len(sizes), folders=tuple(folders)
         )

@@ -14,6 +14,7 @@ from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.split_cuts import split_rule
 from bigdata_cli.errors import UsageError, did_you_mean
 from bigdata_cli.formats.base import Format, StorageOptions
+from bigdata_cli.formats.hive import SPLIT
 from bigdata_cli.formats.registry import get_format
 from bigdata_cli.io.content import EmptySourceError
 from bigdata_cli.io.store import Store
@@ -24,6 +25,7 @@ from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.limits import Limits
 from bigdata_cli.transforms.shape import joined_tables, only_read, shaped
 from bigdata_cli.transforms.split_values import check_split, dropped_keys, split_before_fit
 from bigdata_cli.types.lattice import TypeOptions
@@ -82,6 +84,7 @@ def survey(
     if options.label is not None and options.label not in keep:
         raise _no_column("--label", options.label, keep)
     options.order.check(keep)
+    _check_folders(options.order, options.splits, keep)
     sample = source.sample(
         types,
         keep=keep,
@@ -141,7 +144,8 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         return _Rows(taken_over, like.source, like.keep, like.types, notes)
     get_format(options.to)  # which tells at once that there is none
     rows = _open(paths, options)
-    joins = joined_tables(options.shape, rows, options.memory_limit)
+    limits = Limits(memory_bytes=options.memory_limit, disk_bytes=options.disk_limit_bytes)
+    joins = joined_tables(options.shape, rows, limits)
     split = split_before_fit(
         options.splits,
         options.shape,
@@ -158,7 +162,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         label=options.label,
         skip_bad_rows=options.on_bad_row == "skip",
         is_kept=lambda name: _is_kept(name, options),
-        disk_limit_bytes=options.disk_limit_bytes,
+        limits=limits,
         joins=joins,
         split_by=dropped_keys(options.splits, options.columns, options.drop),
     )
@@ -212,7 +216,7 @@ def _check(options: ConvertOptions) -> None:
         )
     if options.max_bad_rows is not None and options.on_bad_row == "error":
         raise UsageError("--max-bad-rows goes with --on-bad-row skip")
-    check_order(options.order, options.splits)
+    options.splits.check()
     _check_stratify(options)
     options.workers.check()
     if options.workers.task is not None and options.repair:
@@ -222,14 +226,13 @@ def _check(options: ConvertOptions) -> None:
         )
 
 
-def check_order(order: OrderOptions, splits: SplitOptions) -> None:
-    """Raise UsageError for splits that cannot be, or not in this order of rows."""
-    if order.partition_by and splits.split is not None:
+def _check_folders(order: OrderOptions, splits: SplitOptions, keep: Sequence[str]) -> None:
+    """Raise UsageError where a column has the name that the folders of splits have."""
+    if order.partition_by and splits.split is not None and SPLIT in keep:
         raise UsageError(
-            "--partition-by and --split exclude each other",
-            hint="convert with --split first, and then each split with --partition-by",
+            f'--partition-by: with --split folders are called {SPLIT}=…, as is a column, "{SPLIT}"',
+            hint=f"--rename {SPLIT}=part, or --drop {SPLIT}",
         )
-    splits.check()
 
 
 def _check_stratify(options: ConvertOptions) -> None:

@@ -39,6 +39,19 @@ def check_partitions(schema: Schema, names: Sequence[str]) -> None:
         raise UsageError("--partition-by: no column is left for the files")
 
 
+SPLIT = "split"
+"""In place of a column: the key of the folders of splits."""
+
+
+def folder_of_split(name: str) -> str:
+    """The folder of a split, with a slash at the end.
+
+    >>> folder_of_split("train")
+    'split=train/'
+    """
+    return f"{SPLIT}={name}/"
+
+
 def folder_of(names: Sequence[str], values: Sequence[object]) -> str:
     """The folders of rows with these values, with a slash at the end.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.conversion.estimate.costs import Room
-from bigdata_cli.conversion.survey import check_order
 from bigdata_cli.errors import UsageError
 from bigdata_cli.formats.registry import shard_extensions
 from bigdata_cli.inspection.options import InspectOptions
@@ -74,7 +73,7 @@ def _check(options: InspectOptions) -> None:
     for name, n_bytes in (("--disk", options.disk_bytes), ("--memory", options.memory_bytes)):
         if n_bytes is not None and n_bytes < 1:
             raise UsageError(f"{name} {n_bytes} is not positive", hint=f"{name} 16GB")
-    check_order(options.order, options.splits)
+    options.splits.check()
     if options.full and options.sample_bytes is not None:
         raise UsageError("--full reads everything: it takes no --sample-size")
     if options.sample_bytes is not None and options.sample_bytes < MIN_SAMPLE_BYTES:

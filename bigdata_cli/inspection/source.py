@@ -38,6 +38,7 @@ from bigdata_cli.sources.csv.detect import CERTAIN
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.sample import Sample
 from bigdata_cli.sources.registry import open_rows
+from bigdata_cli.transforms.limits import DEFAULT_LIMITS
 from bigdata_cli.transforms.shape import joined_tables, shaped
 from bigdata_cli.transforms.split_values import split_before_fit
 from bigdata_cli.types.distinct import estimate_distinct
@@ -103,7 +104,7 @@ def _report_decisions(source: RowSource, sample: Sample) -> None:
 def _shaped(rows: RowSource, options: InspectOptions) -> RowSource:
     """The rows after the steps that were asked for; statistics are those of a sample, but for
     `--full`."""
-    joins = joined_tables(options.shape, rows, None)
+    joins = joined_tables(options.shape, rows, DEFAULT_LIMITS)
     split = split_before_fit(
         options.splits, options.shape, rows.names, joins=joins, columns=None, drop=()
     )

@@ -168,8 +168,8 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # buckets.c
     "bd_hash_buckets": (None, [c_void_p, c_void_p, c_int64, c_uint64, c_void_p]),
     # row_keys.c
-    "bd_key_numbers": (None, [c_int64, *[c_void_p] * 4]),
-    "bd_key_texts": (None, [c_int64, *[c_void_p] * 5]),
+    "bd_key_rows": (None, [c_int64, c_void_p, c_int64, c_void_p, c_void_p]),
+    "bd_mark_known": (None, [c_int64, c_void_p, c_int64, c_void_p, c_void_p]),
     "bd_divide_rows": (None, [c_int64, *[c_void_p] * 5]),
     "bd_find_repeated": (
         c_int64,

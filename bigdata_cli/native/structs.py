@@ -182,6 +182,10 @@ TIMESTAMP = np.dtype(
 """`bd_timestamp` of temporal.h."""
 CLASSIFIED = np.dtype([("forms", "i8"), ("negative", "?"), ("magnitude", "u8")], align=True)
 """`bd_classified` of classify.h."""
+KEY_COLUMN = np.dtype(
+    [("type", "i8"), ("at", "i8"), ("validity", "u8"), ("values", "u8"), ("texts", "u8")]
+)
+"""`bd_key_column` of bigdata.h."""
 NUMBER_COLUMN = np.dtype(
     [("values", "u8"), ("stride", "i8"), ("is_float32", "i8"), ("indicator", "i8"),
      ("center", "f8"), ("scale", "f8")],

@@ -18,9 +18,11 @@ from bigdata_cli.sources.base import FedRows, RowSource
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.first_pass import FirstPass
+from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
 from bigdata_cli.transforms.repeated.places import Places, PlacesWriter
 from bigdata_cli.transforms.repeated.row_keys import family, new_secret, row_keys
-from bigdata_cli.transforms.repeated.runs import ROW_BYTES, RUN_ROWS, KeyRuns
+from bigdata_cli.transforms.repeated.runs import KeyRuns
+from bigdata_cli.transforms.repeated.stored_runs import ROW_BYTES
 from bigdata_cli.transforms.selections.dedup import Dedup
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.steps import Steps
@@ -28,7 +30,9 @@ from bigdata_cli.types.dtype import Kind
 from bigdata_cli.types.lattice import Observed, TypeOptions
 from bigdata_cli.types.state import ColumnState
 
-_PLACE_BYTES = 8
+_MAX_MEMORY_BYTES = 512 << 20
+_MEMORY_SHARE = 0.25
+"""Of the memory limit, for the keys of rows; what does not fit goes to the disk."""
 _FREE_SHARE = 0.95
 _HINT = "TMPDIR=FOLDER names a folder on another disk; --where leaves out rows before"
 
@@ -46,7 +50,7 @@ def find_repeated(
     columns: Sequence[str],
     *,
     keep: Literal["first", "last"],
-    disk_limit_bytes: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Repeated:
     """Find the rows that are equal to another one in some columns.
 
@@ -54,13 +58,13 @@ def find_repeated(
         first_pass: Of these columns at least, with places.
         columns: Those that are compared.
         keep: Which of equal rows is kept.
-        disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
+        limits: Of what the keys of the rows may take.
 
     Raises:
         BudgetError: The keys of the rows do not fit on the disk.
     """
     try:
-        return _found(first_pass, columns, keep, disk_limit_bytes)
+        return _found(first_pass, columns, keep, limits)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -71,17 +75,19 @@ def _found(
     first_pass: FirstPass,
     columns: Sequence[str],
     keep: Literal["first", "last"],
-    disk_limit_bytes: int | None,
+    limits: Limits,
 ) -> Repeated:
     states = tuple(map(_uncounted, first_pass.plan.columns))
     first_pass = replace(first_pass, plan=replace(first_pass.plan, columns=states))
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder())
-        room = _Room(folder, disk_limit_bytes)
-        if first_pass.estimated_rows > RUN_ROWS:
-            room.check(first_pass.estimated_rows * (ROW_BYTES + _PLACE_BYTES), is_foreseen=True)
+        room = _Room(folder, limits.disk_bytes)
+        memory_bytes = min(_MAX_MEMORY_BYTES, int(limits.memory() * _MEMORY_SHARE))
+        spilled_bytes = first_pass.estimated_rows * ROW_BYTES - memory_bytes
+        if spilled_bytes > 0:
+            room.check(spilled_bytes, is_foreseen=True)
         while True:
-            with KeyRuns(folder / "runs", on_write=room.check) as runs:
+            with KeyRuns(folder / "runs", memory_bytes=memory_bytes, on_write=room.check) as runs:
                 taken = _take_rows(first_pass, columns, runs)
                 if taken.has_final_kinds:
                     writer = PlacesWriter(folder / "places")

@@ -52,7 +52,8 @@ class Evaluation:
         self._computed = computed
         self._source = arrays
         self._n_rows = n_rows
-        self._known: dict[Ref, pa.Array] = dict(arrays.items())
+        self._is_filtered = False
+        self._known: dict[Ref, pa.Array] = {}
 
     def filter(self) -> None:
         """Apply the filters; raises StepError for rows that one has no value for."""
@@ -69,9 +70,11 @@ class Evaluation:
                 self._count(number, len(kept) - int(np.count_nonzero(kept)))
             self.mask[np.flatnonzero(self.mask)] = kept
             self._n_rows = int(np.count_nonzero(kept))
-            chosen = array_of(kept)
-            del self._known[number]
-            self._known = {ref: array.filter(chosen) for ref, array in self._known.items()}
+            self._is_filtered = True
+            # Columns of the source are filtered when they are asked for again.
+            made = {ref for ref in self._known if isinstance(ref, int) and ref != number}
+            chosen = array_of(kept) if made else None
+            self._known = {ref: self._known[ref].filter(chosen) for ref in made}
 
     def count_unmatched(self) -> None:
         """Count the rows that are left and that joins have found nothing for."""
@@ -89,9 +92,13 @@ class Evaluation:
         """A column of the rows that are left; raises StepError for rows without a value."""
         found = self._known.get(ref)
         if found is None:
-            assert isinstance(ref, int)
-            found = self._known[ref] = self._compute(ref)
+            found = self._compute(ref) if isinstance(ref, int) else self._of_source(ref)
+            self._known[ref] = found
         return found
+
+    def _of_source(self, name: str) -> pa.Array:
+        array = self._source[name]
+        return array.filter(array_of(self.mask)) if self._is_filtered else array
 
     def _compute(self, number: int) -> pa.Array:
         made = self._resolved.made[number]

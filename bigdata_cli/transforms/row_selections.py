@@ -13,6 +13,7 @@ from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.deduplicate import find_repeated
 from bigdata_cli.transforms.first_pass import FirstPass
+from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
 from bigdata_cli.transforms.options import ALL, ShapeOptions
 from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.sample_option import sample_rows
@@ -45,16 +46,16 @@ class RowSelections:
         *,
         skip_bad_rows: bool,
         is_kept: Callable[[str], bool] = lambda name: True,
-        disk_limit_bytes: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
         from_sample: bool = False,
     ) -> None:
-        """is_kept: of a column, whether `*` means it; disk_limit_bytes: for the keys of rows.
+        """is_kept: of a column, whether `*` means it; limits: of what the passes take.
 
         from_sample: Steps that leave about as many rows are enough: there is no pass.
         """
         self._from_sample = from_sample
         self._is_kept = is_kept
-        self._disk_limit_bytes = disk_limit_bytes
+        self._limits = limits
         self._source = source
         self._steps: list[Any] = list(steps)
         # Decimals are compared before they are narrowed.
@@ -148,7 +149,7 @@ class RowSelections:
             self._pass("--dedup", names, hint),
             names,
             keep="last" if options.keep == "last" else "first",
-            disk_limit_bytes=self._disk_limit_bytes,
+            limits=self._limits,
         )
         self.repeated = found.places
         self._steps.append(found.step)

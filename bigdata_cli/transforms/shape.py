@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.options import given_options
-from bigdata_cli.resources.budget import default_limit
-from bigdata_cli.resources.memory import available_memory_bytes
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.splits.rule import HashSplit
+from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
 from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
 from bigdata_cli.types.lattice import TypeOptions
 
@@ -31,7 +30,7 @@ def shaped(
     from_sample: bool = False,
     split_by: tuple[str, ...] = (),
     is_kept: Callable[[str], bool] = lambda name: True,
-    disk_limit_bytes: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> RowSource:
     """The source with the steps that the options ask for; itself where there are none.
 
@@ -48,7 +47,7 @@ def shaped(
         split_by: Columns that rows are split by, and that are not kept.
         from_sample: Statistics are those of a sample: an estimate, in place of passes.
         is_kept: Of a column, whether it is to be one of the dataset.
-        disk_limit_bytes: What may lie on the disk meanwhile; None: what is free, less 5 %.
+        limits: Of what these passes take.
 
     Raises:
         UsageError: A step does not fit the columns.
@@ -75,7 +74,7 @@ def shaped(
         types,
         skip_bad_rows=skip_bad_rows,
         is_kept=is_kept,
-        disk_limit_bytes=disk_limit_bytes,
+        limits=limits,
         from_sample=from_sample,
     )
     steps = rows.steps_of(options)
@@ -101,13 +100,13 @@ def shaped(
     return made
 
 
-def joined_tables(options: ShapeOptions, source: RowSource, memory_limit: int | None) -> Steps:
+def joined_tables(options: ShapeOptions, source: RowSource, limits: Limits) -> Steps:
     """The steps of `--join`; the tables are read.
 
     Args:
         options: What becomes of the rows.
         source: Any source.
-        memory_limit: Of the conversion; None for the default. A table may take half of it.
+        limits: Of the conversion. A table may take half of its memory.
 
     Raises:
         UsageError: A table or a column is not there, or keys are of different kinds.
@@ -122,8 +121,7 @@ def joined_tables(options: ShapeOptions, source: RowSource, memory_limit: int | 
 
     renamed = (Rename(names=dict(options.rename)),) if options.rename else ()
     names = outline(renamed, source.names).names
-    limit = default_limit(available_memory_bytes()) if memory_limit is None else memory_limit
-    return joins(options.join, options.on, options.how, names, max_bytes=limit // 2)
+    return joins(options.join, options.on, options.how, names, max_bytes=limits.memory() // 2)
 
 
 def tables_bytes(source: RowSource) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.inputs import sample_file
 from benchmarks.peers import PEERS, Task
+from benchmarks.peers_shaping import Shaping
 from benchmarks.shapes import SHAPES
 from benchmarks.suites import groups
 from bigdata_cli import convert
@@ -46,7 +47,7 @@ def test_parquet_of_a_peer_has_our_values(name, kind, folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["polars-parquet", "duckdb-parquet"])
 def test_sorted_parquet_of_a_peer_has_our_rows(name, folder, tmp_path):
-    work(name, "transactions", folder, tmp_path / "theirs", sort="nameOrig")
+    work(name, "transactions", folder, tmp_path / "theirs", shaping=Shaping(sort="nameOrig"))
     source = sample_file("transactions", SIZE, folder=folder)
     convert(source, to="parquet", output=tmp_path / "ours", sort_by="nameOrig")
     found = [
@@ -54,6 +55,39 @@ def test_sorted_parquet_of_a_peer_has_our_rows(name, folder, tmp_path):
         for folder in ("theirs", "ours")
     ]
     assert found[0] == found[1]
+
+
+SHAPED = {
+    "where": (Shaping(where="amount > 5000 and type in ('TRANSFER', 'DEBIT')"), {}),
+    "derive": (Shaping(derive="left = newbalanceOrig + amount"), {}),
+    "dedup": (Shaping(dedup=("type", "isFraud")), {"dedup": ["type", "isFraud"]}),
+    "standardize": (Shaping(standardize=("amount",)), {"standardize": ["amount"]}),
+    "shuffle": (Shaping(shuffle=True), {"shuffle": True}),
+}
+
+
+@pytest.mark.parametrize("what", SHAPED)
+@pytest.mark.parametrize("name", ["polars-parquet", "duckdb-parquet"])
+def test_shaped_rows_of_a_peer_are_ours(name, what, folder, tmp_path):
+    shaping, options = SHAPED[what]
+    work(name, "transactions", folder, tmp_path / "theirs", shaping=shaping)
+    if shaping.where:
+        options = {"where": shaping.where}
+    if shaping.derive:
+        column, expression = shaping.derive.split(" = ")
+        options = {"derive": {column: expression}}
+    source = sample_file("transactions", SIZE, folder=folder)
+    convert(source, to="parquet", output=tmp_path / "ours", **options)
+    ours, theirs = (pq.read_table(tmp_path / folder).to_pandas() for folder in ("ours", "theirs"))
+    if what == "dedup" and name == "duckdb-parquet":  # which of equal rows it keeps is not said
+        ours, theirs = (rows[list(shaping.dedup)] for rows in (ours, theirs))
+    if what in ("dedup", "shuffle"):
+        names = list(ours)
+        ours, theirs = (rows.sort_values(names, ignore_index=True) for rows in (ours, theirs))
+    assert 0 < len(ours) == len(theirs)
+    pd.testing.assert_frame_equal(
+        ours.astype(theirs.dtypes.to_dict()), theirs, check_exact=False, rtol=1e-5
+    )
 
 
 def test_reading_leaves_out_what_a_matrix_cannot_hold(folder, tmp_path):

@@ -213,7 +213,6 @@ def test_what_is_refused(source, tmp_path, monkeypatch):
         ({"partition_by": "int", "to": "npy"}, "npy has no folders for values"),
         ({"partition_by": "int", "shards": 3}, "exclude each other"),
         ({"partition_by": "int", "shuffle": True}, "exclude each other"),
-        ({"partition_by": "int", "split": {"a": 0.5, "b": 0.5}}, "exclude each other"),
         ({"partition_by": "int", "sort_by": "int:desc"}, "are sorted already"),
         ({"partition_by": "int", "columns": ["int"]}, "no column is left for the files"),
     ):

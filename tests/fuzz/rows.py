@@ -174,7 +174,9 @@ def _check_runs(chance: random.Random, keys: np.ndarray, rows: list[tuple[Any, .
     found: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         run_rows = chance.choice([1, 16, 1000])
-        with KeyRuns(Path(folder, "runs"), run_rows=run_rows, max_slots=64) as runs:
+        memory_bytes = chance.choice([0, 400, 1 << 20])
+        room: dict[str, Any] = {"run_rows": run_rows, "memory_bytes": memory_bytes}
+        with KeyRuns(Path(folder, "runs"), max_slots=64, **room) as runs:
             runs.add(keys, places)
             runs.repeated(keep_last=keep_last, take=lambda some: found.extend(some.tolist()))
     order = list(enumerate(rows))[:: -1 if keep_last else 1]

@@ -117,8 +117,6 @@ def test_what_does_not_go_together_is_refused(source: Path, tmp_path: Path) -> N
     convert(source, to="npy", output=tmp_path / "d", columns=["step"])
     with pytest.raises(UsageError, match="where is for files"):
         inspect(tmp_path / "d", where="step > 1")
-    with pytest.raises(UsageError, match="and split exclude"):
-        inspect(source, partition_by=["type"], split={"a": 0.5, "b": 0.5})
     with pytest.raises(UsageError, match='there is no column "amont"'):
         inspect(source, where="amont > 1")
     with pytest.raises(DataError, match="no row of the sample is left"):

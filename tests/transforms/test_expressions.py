@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import UsageError
+from bigdata_cli.transforms.expressions.columns import columns_of
 from bigdata_cli.transforms.expressions.expression import condition, expression
 from bigdata_cli.transforms.rows_of_columns import Rows, failing_rows
 from tests.examples import examples
@@ -370,3 +371,34 @@ def test_a_text_in_double_quotes_is_a_text_where_no_column_is_like_it() -> None:
     assert found.compute(rows).to_pylist() == [True, False]
     with pytest.raises(UsageError, match="no column"):
         condition('"amont" > 1', {"amount": "int64"})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "hint"),
+    [
+        ("log(a)", 'no function "log"', "ln(x) is the natural logarithm"),
+        ("avg(a) < a", 'no function "avg"', "an expression sees one row at a time"),
+        ("row_number() over ()", "cannot be used", "an expression sees one row at a time"),
+        ("isnull(a)", 'no function "isnull"', "x is null"),
+        ("a // b", "cannot be used", "floor(a / b)"),
+        ("a ** 2", "cannot be used", "pow(a, b)"),
+        ("p && p", "cannot be used", "a and b"),
+        ("s.isna()", "cannot be used", "x is null"),
+        ("regexp_matches(s, 'a')", 'no function "regexp_matches"', "no regular expressions"),
+        ("a = null", "true for no row", "x is null, or x is not null"),
+        ("null <> s", "true for no row", "x is null, or x is not null"),
+    ],
+)
+def test_what_others_write_is_answered_with_what_there_is(text, problem, hint) -> None:
+    types = {"a": "int64", "b": "int64", "s": "text", "p": "bool"}
+    with pytest.raises(UsageError, match=problem) as caught:
+        expression(text, types, "--derive")
+    assert caught.value.hint is not None
+    assert hint in caught.value.hint
+
+
+def test_a_name_with_spaces_that_does_not_parse_is_to_be_quoted() -> None:
+    with pytest.raises(UsageError, match="does not parse") as caught:
+        columns_of("first seen like '%June%'", ["first seen", "seen"], "--where")
+    assert caught.value.hint is not None
+    assert '"first seen"' in caught.value.hint

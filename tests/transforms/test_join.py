@@ -236,7 +236,7 @@ def test_another_dataset_like_it(folder, tmp_path):
 
 
 def test_a_table_that_is_too_large(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("bigdata_cli.transforms.shape.default_limit", lambda _: 4_000)
+    monkeypatch.setattr("bigdata_cli.transforms.limits.default_limit", lambda _: 4_000)
     words = refused(folder, tmp_path, join=folder / "zips.csv", on="zip")
     assert "takes more than 2.00 kB in memory" in words
     assert "memory_limit that is larger" in words

@@ -28,6 +28,7 @@ from bigdata_cli.transforms.options import ShapeOptions
 from bigdata_cli.transforms.repeated.places import PlacesWriter
 from bigdata_cli.transforms.repeated.row_keys import row_keys
 from bigdata_cli.transforms.repeated.runs import KeyRuns
+from bigdata_cli.transforms.repeated.stored_runs import ROW_BYTES
 from tests.examples import examples
 
 N = 5_000
@@ -226,18 +227,37 @@ def sip_hash(message: bytes, secret: tuple[int, int]) -> tuple[int, int]:
     return first, v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
+def message(columns: list[list[Any]], row: int) -> bytes:
+    """What the key of a row is the hash of, for columns of texts and of small numbers."""
+    parts, codes = b"", 0
+    for place, column in enumerate(columns):
+        value = column[row]
+        code = 0 if value is None else 1
+        if isinstance(value, str):
+            data = value.encode()
+            parts += data + bytes(-len(data) % 8)
+            code = 10 + len(data) if len(data) <= 230 else 255
+            parts += len(data).to_bytes(8, "little") if code == 255 else b""
+        else:
+            parts += (value or 0).to_bytes(8, "little", signed=True)
+        codes = codes << 8 | code
+        if place % 8 == 7 or place == len(columns) - 1:
+            parts += codes.to_bytes(8, "little")
+            codes = 0
+    return parts
+
+
 def test_keys_are_those_of_siphash() -> None:
     key = int.from_bytes(bytes(range(8)), "little"), int.from_bytes(bytes(range(8, 16)), "little")
     # The first vector of the authors.
     assert sip_hash(b"", key) == (0xE6A825BA047F81A3, 0x930255C71472F66D)
-    texts = ["", "a", "abcdefg", "abcdefgh", "abcdefghi", "ö" * 100, None]
-    keys = row_keys([pa.array(texts)], len(texts), SECRET).tolist()
-    for text, found in zip(texts, keys, strict=True):
-        tag = (1 if text is not None else 0).to_bytes(8, "little")
-        assert tuple(found) == sip_hash(bytes(16) + tag + (text or "").encode(), (7, 11))
-    ((first, second),) = row_keys([pa.array([-5])], 1, SECRET).tolist()
-    number = (3).to_bytes(8, "little") + (2**64 - 5).to_bytes(8, "little")
-    assert (first, second) == sip_hash(bytes(16) + number, (7, 11))
+    texts = ["", "a", "abcdefg", "abcdefgh", "abcdefghi", "ö" * 115, "ö" * 116, "z" * 999, None]
+    texts = texts * 60  # more rows than go through the columns together
+    numbers = [None if i % 7 == 3 else i - 9 for i in range(len(texts))]
+    for columns in ([texts], [numbers], [texts, numbers], [numbers, texts] * 4, [numbers] * 9):
+        keys = row_keys([pa.array(column) for column in columns], len(texts), SECRET).tolist()
+        for row in (*range(9), 254, 255, 256, 257, len(texts) - 1):
+            assert tuple(keys[row]) == sip_hash(message(columns, row), (7, 11))
 
 
 @examples(60)
@@ -245,18 +265,20 @@ def test_keys_are_those_of_siphash() -> None:
     values=st.lists(st.integers(0, 40), max_size=300),
     keep_last=st.booleans(),
     run_rows=st.sampled_from([1, 7, 1000]),
+    memory_bytes=st.sampled_from([0, 25, 1_000, 1 << 20]),
     max_slots=st.sampled_from([64, 1 << 10]),
     skewed=st.booleans(),
 )
 def test_repeated_rows_are_found_in_any_number_of_runs(
-    tmp_path_factory, values, keep_last, run_rows, max_slots, skewed
+    tmp_path_factory, values, keep_last, run_rows, memory_bytes, max_slots, skewed
 ) -> None:
     folder = tmp_path_factory.mktemp("runs") / "runs"
     spread = np.arange(41, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     keys = np.stack([spread * np.uint64(not skewed), spread], axis=1)[np.array(values, np.int64)]
     places = np.arange(len(values)) * 3 + 1
     found: list[int] = []
-    with KeyRuns(folder, run_rows=run_rows, max_slots=max_slots) as runs:
+    room = {"run_rows": run_rows, "memory_bytes": memory_bytes, "max_slots": max_slots}
+    with KeyRuns(folder, **room) as runs:
         for start in range(0, len(values), 5):
             runs.add(keys[start : start + 5], places[start : start + 5])
         n = runs.repeated(keep_last=keep_last, take=lambda some: found.extend(some.tolist()))
@@ -280,6 +302,24 @@ def test_more_keys_than_a_table_holds_take_more_steps(tmp_path) -> None:
     assert found == list(range(1000, 2000))
 
 
+@pytest.mark.parametrize("memory_rows", [0, 1000, 2000, 10_000])
+def test_only_what_has_no_room_in_memory_goes_to_the_disk(tmp_path, memory_rows) -> None:
+    keys = np.random.default_rng(3).integers(0, 2**64, (3_000, 2), np.uint64)
+    written: list[int] = []
+    with KeyRuns(
+        tmp_path / "runs", run_rows=1000, memory_bytes=memory_rows * ROW_BYTES,
+        on_write=written.append,
+    ) as runs:  # fmt: skip
+        runs.add(keys, np.arange(3_000))
+        runs.add(keys[::-1], np.arange(3_000, 6_000))
+        found: list[int] = []
+        runs.repeated(keep_last=False, take=lambda some: found.extend(some.tolist()))
+        assert (tmp_path / "runs").exists() == bool(written)
+    assert found == list(range(3_000, 6_000))
+    n_spilled = max(0, 6_000 - memory_rows)
+    assert written == [n * ROW_BYTES for n in range(1_000, n_spilled + 1, 1_000)]
+
+
 def test_places_are_found_among_those_of_the_file(tmp_path) -> None:
     known = np.unique(np.random.default_rng(1).integers(0, 10**6, 50_000))
     writer = PlacesWriter(tmp_path / "places")
@@ -301,7 +341,7 @@ def test_nothing_is_left_on_the_disk(folder, tmp_path, monkeypatch) -> None:
 
 
 def test_what_does_not_fit_the_disk_is_refused_before_any_work(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(deduplicate, "RUN_ROWS", 1000)
+    monkeypatch.setattr(deduplicate, "_MAX_MEMORY_BYTES", 1000)
     with pytest.raises(BudgetError, match=r"--dedup|dedup: the keys of the rows would take"):
         convert(folder / "rows.csv", to="arrow", output=tmp_path / "o", dedup=["i"],
                 disk_limit=100_000)  # fmt: skip
@@ -312,6 +352,7 @@ def test_a_disk_that_is_full_is_no_traceback(folder, tmp_path, monkeypatch) -> N
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(deduplicate, "_MAX_MEMORY_BYTES", 0)
     monkeypatch.setattr("os.pwrite", full)
     with pytest.raises(BudgetError, match="the temporary disk is full"):
         convert(folder / "rows.csv", to="arrow", output=tmp_path / "o", dedup=["i"])

@@ -479,12 +479,40 @@ BD_API bool bd_loses_float32(const double *values, const uint8_t *flags, int64_t
 BD_API void bd_hash_buckets(const uint8_t *text, const int64_t *ends, int64_t n, uint64_t n_buckets,
                             int32_t *buckets);
 
-/* row_keys.c: the keys of n rows, 2 words each, with the values of one more column. tags: what each
- * value is; 0 for none. Values that are equal have the same tag and the same bits, or text. */
-BD_API void bd_key_numbers(int64_t n, const uint64_t *values, const uint8_t *tags,
-                           const uint64_t *secret, uint64_t *keys);
-BD_API void bd_key_texts(int64_t n, const int32_t *offsets, const uint8_t *texts,
-                         const uint8_t *tags, const uint64_t *secret, uint64_t *keys);
+/* row_keys.c: what the values of an Arrow column are. */
+enum {
+    BD_KEY_NULL, /* nothing but nulls */
+    BD_KEY_BOOL, /* bits */
+    BD_KEY_INT8,
+    BD_KEY_INT16,
+    BD_KEY_INT32,
+    BD_KEY_INT64,
+    BD_KEY_UINT8,
+    BD_KEY_UINT16,
+    BD_KEY_UINT32,
+    BD_KEY_UINT64,
+    BD_KEY_FLOAT32,
+    BD_KEY_FLOAT64,
+    BD_KEY_DATE, /* days, int32 */
+    BD_KEY_MICROSECONDS,
+    BD_KEY_NANOSECONDS,
+    BD_KEY_TEXT, /* `values` are int32 offsets in `texts` */
+};
+/* The buffers of an Arrow column: the first row is element `at` of values and of the bitmap
+ * `validity`, which is null where no value is. */
+typedef struct {
+    int64_t type, at;
+    const uint8_t *validity;
+    const void *values;
+    const uint8_t *texts;
+} bd_key_column;
+/* The keys of n rows, 2 words each. Values that are equal give equal keys, whatever the types of
+ * two columns of numbers, or of times: 1 and 1.0, NaN and NaN, a date and its midnight. */
+BD_API void bd_key_rows(int64_t n, const bd_key_column *columns, int64_t n_columns,
+                        const uint64_t *secret, uint64_t *keys);
+/* Set marks[i] where places[i] is among the known ones, else to 0; both ascend. */
+BD_API void bd_mark_known(int64_t n, const int64_t *places, int64_t n_known, const int64_t *known,
+                          uint8_t *marks);
 /* Keys of 2 words and places by the parts that the first bits of the keys say, in their order
  * within each: part p lies from bounds[p] to bounds[p + 1]. */
 enum { BD_ROW_PARTS = 256 };

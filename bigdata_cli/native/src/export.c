@@ -224,6 +224,15 @@ static void put_some_texts(space *room, const void **buffers, const int32_t *off
     memset(to + total, 0, 8);
 }
 
+/* Room for the codes of most of a column's rows: these have nearly all of its values, and to look
+ * which ones would take as long as to store them. */
+static void reserve_codes(space *room, const bd_dictionary *dictionary, int64_t n)
+{
+    take(room, 4 * n);
+    take(room, 4 * ((dictionary->n_values < n ? dictionary->n_values : n) + 1));
+    take(room, dictionary->text_bytes + 16);
+}
+
 /* The codes of some rows with a dictionary of their own values alone, in the order of their first
  * rows. places: int32, for each value of the dictionary; then the values that are used. */
 static void put_some_codes(space *room, column_structs *out, const bd_column *column,
@@ -231,6 +240,10 @@ static void put_some_codes(space *room, column_structs *out, const bd_column *co
 {
     const bd_dictionary *dictionary = &column->dictionary;
     const int32_t *codes = (const int32_t *)column->codes.data;
+    if (room->memory == NULL && 2 * kept->n >= column->n_rows) {
+        reserve_codes(room, dictionary, kept->n);
+        return;
+    }
     uint32_t *used = (uint32_t *)places + dictionary->n_values;
     int32_t *to = (int32_t *)take(room, 4 * kept->n);
     bd_selection values = {used, 0};

@@ -142,7 +142,8 @@ class Parsed:
     """The records of a block in the arrays of the thread's parser, until it parses another.
 
     columns: states that hold all values. results: what they showed, native.RESULT (columns,).
-    bad: (start, stop, status, fields) of the records that are wrong, int64 (n, 4).
+    bad: (start, stop, status, fields) of the records that are wrong, int64 (n, 4). starts: of the
+    records in the block, int64 (rows,), where they were asked for.
     """
 
     parser: Parser
@@ -152,6 +153,7 @@ class Parsed:
     position: int
     tally: Tally
     bad: np.ndarray
+    starts: np.ndarray | None = None
     columns: tuple[ColumnState, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -27,6 +27,8 @@ from bigdata_cli.types.state import ColumnState
 _NO_DECISIONS = np.empty(0, native.DECISION)
 _BAD_AT_FIRST = 1024
 _MAX_BLOCK_BYTES = 2**31 - 1
+_BYTES_A_ROW = 4
+"""Where records are shorter, their starts are found by themselves."""
 
 
 class Grammar(msgspec.Struct, frozen=True):
@@ -37,6 +39,20 @@ class Grammar(msgspec.Struct, frozen=True):
     fields: np.ndarray
     is_text: bool
     formats: tuple[str | None, ...] = ()
+
+
+class OfRows(msgspec.Struct, frozen=True):
+    """What is asked of rows beside their values.
+
+    salts: the rows are hashed, uint64 (fields,); 0 leaves a field out. starts: where their records
+    start is noted.
+    """
+
+    salts: np.ndarray | None = None
+    starts: bool = False
+
+
+_NOTHING = OfRows()
 
 
 def compile_grammar(
@@ -92,6 +108,12 @@ class _Pass:
             bad=address(self.bad),
         )
 
+    def note_starts(self) -> np.ndarray:
+        """Have the starts of records noted: int64 (n,), of the first n of them."""
+        starts = np.empty((self.records.stop - self.records.begin) // _BYTES_A_ROW + 1, np.int64)
+        self.records.record_starts, self.records.max_starts = address(starts), len(starts)
+        return starts
+
     def run(self, plan: ColumnPlan, active: np.ndarray, decisions: np.ndarray, results: np.ndarray):
         """Parse the active columns; raises NeedMore, and RecordError where a record is wrong."""
         while True:
@@ -126,30 +148,60 @@ def parse_records(
     *,
     float_mode: str,
     collect_bad: bool,
-    salts: np.ndarray | None = None,
+    of_rows: OfRows = _NOTHING,
 ) -> Parsed:
     """Parse the records of a block that start in [start, limit), offsets in the file.
 
     Columns whose type does not hold their values are parsed again as what they are. With
-    `collect_bad` records that are wrong are listed; then there is nothing else. With salts, uint64
-    (fields,), the rows are hashed; 0 leaves a field out. Raises NeedMore
+    `collect_bad` records that are wrong are listed; then there is nothing else. Raises NeedMore
     where the block is too short, RecordError for a record that is wrong, and InvalidValue for
     values that their column cannot hold.
     """
-    n_columns = len(columns)
-    one_pass = _Pass(
-        block,
-        start,
-        limit,
-        grammar,
-        n_columns=n_columns,
-        max_bad=_BAD_AT_FIRST if collect_bad else 0,
-    )
-    is_hashed = False
+    max_bad = _BAD_AT_FIRST if collect_bad else 0
+    one_pass = _Pass(block, start, limit, grammar, n_columns=len(columns), max_bad=max_bad)
+    salts = of_rows.salts
     one_pass.records.salts = None if salts is None else address(salts)
+    starts = one_pass.note_starts() if of_rows.starts else None
+    results = np.zeros(len(columns), native.RESULT)
+    plan, outcome, undecided, is_hashed = _parse_columns(one_pass, columns, results, float_mode)
     parser = thread_parser()
-    results = np.zeros(n_columns, native.RESULT)
-    active = np.ones(n_columns, np.uint8)
+    parsed = Parsed(
+        parser=parser,
+        plan=plan,
+        results=results,
+        rows=outcome.n_rows,
+        position=block.offset + outcome.position,
+        tally=Tally(
+            blank_lines=outcome.n_blank,
+            short_rows=outcome.n_short,
+            long_rows=outcome.n_long,
+        ),
+        bad=one_pass.bad[: outcome.n_bad],
+    )
+    if outcome.n_bad:
+        return parsed
+    is_hashed = not _settle(parsed, one_pass, undecided) and is_hashed
+    if salts is not None and not is_hashed:  # a column became another after it was hashed
+        one_pass.records.salts = address(salts)
+        parser.hash_again(one_pass.records, outcome.n_rows)
+    if starts is not None:
+        has_all = outcome.n_rows <= len(starts)
+        parsed.starts = starts[: outcome.n_rows].copy() if has_all else None
+        if not has_all:
+            parsed.starts = record_starts(block, start, limit, grammar, outcome.n_rows)
+    return parsed
+
+
+def _parse_columns(
+    one_pass: _Pass, columns: tuple[ColumnState, ...], results: np.ndarray, float_mode: str
+) -> tuple[ColumnPlan, Any, np.ndarray, bool]:
+    """Parse columns until each is of a type that holds its values.
+
+    Returns how they were parsed at last, the outcome of that, what is undecided, and whether rows
+    were hashed by it.
+    """
+    grammar, parser = one_pass.grammar, thread_parser()
+    active = np.ones(len(columns), np.uint8)
     undecided = np.empty(0, native.UNDECIDED)
     how: dict[str, Any] = {
         "is_text": grammar.is_text,
@@ -160,7 +212,7 @@ def parse_records(
     while True:
         outcome = one_pass.run(plan, active, _NO_DECISIONS, results)
         is_hashed = one_pass.records.salts is not None
-        one_pass.records.salts = None
+        one_pass.records.salts, one_pass.records.max_starts = None, 0
         if outcome.n_bad:
             break
         kept = undecided[active[undecided["column"]] == 0]
@@ -176,25 +228,7 @@ def parse_records(
         plan = wider
         if not active.any():
             break
-    parsed = Parsed(
-        parser=parser,
-        plan=plan,
-        results=results,
-        rows=outcome.n_rows,
-        position=block.offset + outcome.position,
-        tally=Tally(
-            blank_lines=outcome.n_blank,
-            short_rows=outcome.n_short,
-            long_rows=outcome.n_long,
-        ),
-        bad=one_pass.bad[: outcome.n_bad],
-    )
-    if not outcome.n_bad:
-        is_hashed = not _settle(parsed, one_pass, undecided) and is_hashed
-        if salts is not None and not is_hashed:  # a column became another after it was hashed
-            one_pass.records.salts = address(salts)
-            parser.hash_again(one_pass.records, outcome.n_rows)
-    return parsed
+    return plan, outcome, undecided, is_hashed
 
 
 def _observe_lines(results: np.ndarray, n_rows: int) -> None:

@@ -18,6 +18,7 @@ from bigdata_cli.sources.csv.dialect import Dialect
 from bigdata_cli.sources.csv.fields import scan_field, skip_record
 from bigdata_cli.sources.csv.parse import (
     Grammar,
+    OfRows,
     compile_grammar,
     describe,
     parse_records,
@@ -177,7 +178,7 @@ def _parse_block(
                     plan.columns,
                     float_mode=plan.float_mode,
                     collect_bad=plan.skip_bad_rows,
-                    salts=salts,
+                    of_rows=OfRows(salts, plan.wants_places),
                 )
             if not len(parsed.bad):
                 break
@@ -198,9 +199,7 @@ def _parse_block(
         # What is set aside must leave no trace: the rest is parsed as if it were not there.
         rejected += found
         block = _without(block, found)
-    places = None
-    if plan.wants_places:
-        places = record_starts(block, start, limit, grammar, parsed.rows) + block.offset
+    places = None if parsed.starts is None else parsed.starts + block.offset
     # The parse may have ended among the line feeds of a record that goes on beyond `limit`.
     ended = parsed.position - block.offset
     blank = parsed.tally.blank_lines - sum(

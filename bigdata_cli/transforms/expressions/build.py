@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from bigdata_cli.transforms.expressions.advice import instead_of_operator
 from bigdata_cli.transforms.expressions.arithmetic import Arithmetic
 from bigdata_cli.transforms.expressions.calls import Calls
 from bigdata_cli.transforms.expressions.columns import is_text, known_column, no_column
@@ -61,10 +62,11 @@ class Builder(Arithmetic, Calls):
             return self._comparison(tree, _COMPARISONS[name])
         method = getattr(self, f"_build_{name.lower()}", None)
         if method is None:
+            words = _words(tree)
             raise self._error(
-                f"{_words(tree)} cannot be used in an expression",
+                f"{words} cannot be used in an expression",
                 span_of(tree, self._text),
-                hint="docs/shape.md lists the operators and functions",
+                hint=instead_of_operator(name, words),
             )
         node: Node = method(tree)
         return node

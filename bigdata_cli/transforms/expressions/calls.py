@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdata_cli.errors import did_you_mean
 from bigdata_cli.transforms.expressions import kernels
+from bigdata_cli.transforms.expressions.advice import instead_of_function
 from bigdata_cli.transforms.expressions.comparisons import Comparisons
 from bigdata_cli.transforms.expressions.functions import FUNCTIONS, SYNONYMS
 from bigdata_cli.transforms.expressions.nodes import (
@@ -101,7 +101,7 @@ class Calls(Comparisons):
         if function is None or (only_dates and function.arguments[0] != TIMES):
             called = Span(span.start, span.start + len(name))
             raise self._error(
-                f'there is no function "{name}"', called, hint=did_you_mean(name, sorted(FUNCTIONS))
+                f'there is no function "{name}"', called, hint=instead_of_function(name, FUNCTIONS)
             )
         arguments = [self.build(part) for part in given]
         most = len(function.arguments)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bigdata_cli.errors import closest, did_you_mean
+from bigdata_cli.transforms.expressions.advice import unquoted_name
 from bigdata_cli.transforms.expressions.syntax import ExpressionError, named, parse, span_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ def columns_of(text: str, names: Sequence[str], option: str) -> frozenset[str]:
     """The columns that an expression reads; raises UsageError, with its place, where it is none."""
     with named(option):
         found = set()
-        for node in parse(text).walk():
+        try:
+            tree_of_all = parse(text)
+        except ExpressionError as error:
+            error.hint = unquoted_name(text, names) or error.hint
+            raise
+        for node in tree_of_all.walk():
             if type(node).__name__ != "Column" or node.args.get("table") is not None:
                 continue
             tree: Any = node

@@ -32,6 +32,12 @@ class Comparisons(Parts):
     """Builds comparisons, and what joins them."""
 
     def _comparison(self, tree: Expression, operator: str) -> Node:
+        if "Null" in (type(tree.this).__name__, type(tree.expression).__name__):
+            raise self._error(
+                "a comparison with null is true for no row",
+                span_of(tree, self._text),
+                hint="x is null, or x is not null",
+            )
         a, b = self._comparable(self.build(tree.this), self.build(tree.expression), tree)
         return self._node(tree, BOOL, [a, b], lambda x, y: kernels.compare(operator, x, y))
 

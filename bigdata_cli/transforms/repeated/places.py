@@ -12,6 +12,7 @@ import numpy as np
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.io.scratch import read_into
+from bigdata_cli.native.library import address, lib
 from bigdata_cli.transforms.repeated.numbers_file import NumbersFile
 
 _BLOCK = 1 << 12
@@ -41,10 +42,9 @@ class Places:
             return np.zeros(len(places), bool)
         index = _opened(self)
         known = index.between(int(places[0]), int(places[-1]))
-        if not len(known):
-            return np.zeros(len(places), bool)
-        at = np.minimum(np.searchsorted(known, places), len(known) - 1)
-        return known[at] == places
+        marks = np.empty(len(places), bool)
+        lib.bd_mark_known(len(places), address(places), len(known), address(known), address(marks))
+        return marks
 
 
 class _Index:
