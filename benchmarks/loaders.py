@@ -34,7 +34,7 @@ DATASETS = (
     ("parquet", "rows"), ("npy", "matrix"), ("npy", "columns"), ("hdf5", "matrix"),
     ("hdf5", "columns"), ("tfrecord", "rows"), ("tfrecord", "packed"), ("tfrecord", "block"),
 )  # fmt: skip
-OURS = ("numpy", "tf", "torch", "torch, 2 workers")
+OURS = ("numpy", "tf", "torch", "torch, 2 workers", "torch, DataLoader of 2 workers")
 SECONDS = 6.0
 """How long a loader is read."""
 LOOK_SECONDS = 0.5
@@ -151,13 +151,20 @@ def tf_batches(folder: Path) -> Iterable[Any]:
     return open_dataset(folder).to_tf(BATCH, shuffle=True)
 
 
-def torch_batches(folder: Path, n_workers: int = 0) -> Iterable[Any]:
-    from torch.utils.data import DataLoader
-
+def torch_batches(folder: Path) -> Any:
     from bigdata_cli import open_dataset
 
-    batches = open_dataset(folder).to_torch(BATCH, shuffle=True)
-    return DataLoader(batches, batch_size=None, num_workers=n_workers)
+    return open_dataset(folder).to_torch(BATCH, shuffle=True)
+
+
+def torch_loader(folder: Path) -> Iterable[Any]:
+    return torch_batches(folder).loader(2)
+
+
+def torch_data_loader(folder: Path) -> Iterable[Any]:
+    from torch.utils.data import DataLoader
+
+    return DataLoader(torch_batches(folder), batch_size=None, num_workers=2)
 
 
 def torch_map(folder: Path) -> Iterable[Any]:
@@ -178,7 +185,8 @@ LOADERS: dict[str, tuple[str, Callable[[Path], Iterable[Any]]]] = {
     "numpy": ("numpy", numpy_batches),
     "tf": ("tensorflow", tf_batches),
     "torch": ("torch", torch_batches),
-    "torch, 2 workers": ("torch", lambda folder: torch_batches(folder, 2)),
+    "torch, 2 workers": ("torch", torch_loader),
+    "torch, DataLoader of 2 workers": ("torch", torch_data_loader),
     "torch map": ("torch", torch_map),
 }
 OTHERS = (
@@ -367,7 +375,8 @@ _TITLES = {
     "numpy": "`to_numpy_batches`",
     "tf": "`to_tf`",
     "torch": "`to_torch`",
-    "torch, 2 workers": "`to_torch`, 2 workers",
+    "torch, 2 workers": "`to_torch`, `loader(2)`",
+    "torch, DataLoader of 2 workers": "`to_torch`, `DataLoader` of 2 workers",
 }
 _OTHERS = {
     "record by record": "`TFRecordDataset(…).map(parse_single_example).shuffle(…).batch(128)`",

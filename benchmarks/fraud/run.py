@@ -238,7 +238,12 @@ def line(figures: Json) -> str:
 
 
 def updated(known: Json, results: Json) -> Json:
-    """Results with the variants of an earlier run that are not among them."""
+    """Results with the variants of an earlier run, of the same rows, that are not among them."""
+    if known["source"] != results["source"]:
+        raise UsageError(
+            f"the results are of {known['source']}, and not of {results['source']}",
+            hint="--results and --page of another name, without --update",
+        )
     variants = {variant["name"]: variant for variant in (*known["variants"], *results["variants"])}
     order = [variant.name for variant in VARIANTS if variant.name in variants]
     return {**results, "variants": [variants[name] for name in order]}
@@ -273,8 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _chosen(given.only), n_rows=given.rows, csv=given.csv, folder=given.folder
             )
             if given.update:
-                known = json.loads(given.results.read_text(encoding="utf-8"))
-                results = updated(known, results)
+                results = updated(json.loads(given.results.read_text(encoding="utf-8")), results)
             given.results.write_text(json.dumps(results, ensure_ascii=False) + "\n")
         from benchmarks.fraud.page import write_page
 

@@ -313,10 +313,10 @@ class BatchReader(ShardReader):
     ) -> Any:
         """A torch `IterableDataset` of whole batches of tensors; see `loaders.torch.TorchBatches`.
 
-        For `DataLoader(…, batch_size=None, num_workers=…, pin_memory=…)`, whose workers share the
-        rows. rank, world: those of `torch.distributed` by default, where it is initialised.
-        device: such as "cuda": batches
-        travel as they are stored, and are cast and normalised there; without workers.
+        `.loader(num_workers=…)` has workers that share the rows; so has
+        `DataLoader(…, batch_size=None, num_workers=…)`, for other work on a batch. rank, world:
+        those of `torch.distributed` by default, where it is initialised. device: such as "cuda":
+        batches travel as they are stored, and are cast and normalised there.
         label_dtype: by default what the losses of torch take: int64 for classes, float32 for two
         values and for numbers.
         """
@@ -346,12 +346,12 @@ class BatchReader(ShardReader):
         normalize: bool | str = False,
         label_dtype: str | None = None,
     ) -> Any:
-        """A map-style torch dataset of npy or HDF5 rows; see `loaders.torch.TorchRows`.
+        """A map-style torch dataset of npy or HDF5 rows; see `loaders.torch_rows.TorchRows`.
 
         Raises UsageError for the other formats, without random access to rows.
         """
         from bigdata_cli.loaders.encode import Encoding
-        from bigdata_cli.loaders.torch import torch_rows
+        from bigdata_cli.loaders.torch_rows import torch_rows
 
         encoding = Encoding(
             label=label, columns=columns, dtype=dtype, normalize=normalize, label_dtype=label_dtype

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+_NO_MORE: Any = object()
 
 
 class Prefetch(Generic[Item]):
-    """The items of a generator, which runs in a thread, at most `depth` items ahead.
+    """The items of a generator, which runs in a thread: `depth` items ahead, and one more.
 
+    The next item is made as soon as no more than `depth` wait to be taken; with 0, when the one
+    before it was taken.
     What the generator raises is raised in its place. `close` (or the end of the items) ends the
     thread: the generator is closed where it stands, once the item it is making is made.
     """
@@ -31,13 +34,14 @@ class Prefetch(Generic[Item]):
     def _run(self) -> None:
         error: BaseException | None = None
         try:
-            for item in self._items:
+            while self._has_room():
+                item = next(self._items, _NO_MORE)
+                if item is _NO_MORE:
+                    break
                 with self._changed:
-                    while len(self._ready) >= self._depth and not self._closed:
-                        self._changed.wait()
-                    if self._closed:
-                        break
-                    self._ready.append(item)
+                    if not self._closed:
+                        self._ready.append(item)
+                    del item  # it is of who takes it
                     self._changed.notify_all()
         except BaseException as raised:  # it is raised where the items are taken
             error = raised
@@ -46,6 +50,13 @@ class Prefetch(Generic[Item]):
             with self._changed:
                 self._error, self._ended = error, True
                 self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Wait until the next item is to be made; False where no more is."""
+        with self._changed:
+            while len(self._ready) > self._depth and not self._closed:
+                self._changed.wait()
+            return not self._closed
 
     def __iter__(self) -> Iterator[Item]:
         return self

@@ -17,7 +17,7 @@ MAX_BLOCK_BYTES = 1_000_000
 """A block that is larger is not read as a whole, but piece by piece from its start."""
 PIECES_TOGETHER = 4
 """Pieces of blocks that are read together, and pieces of one block that are decoded together."""
-OPEN_BYTES = 60_000_000
+OPEN_BYTES = 50_000_000
 """Of the blocks that are read at the same time: decoded, and as arrays."""
 MAX_OPEN_BLOCKS = 64
 MAX_OPEN_SHARDS, MAX_OPEN_FILES = 64, 512

@@ -34,6 +34,14 @@ def _read(task: _Task) -> list[list[np.ndarray]]:
     return task.read()
 
 
+def _blocks_read(reads: Sequence[Callable[[], list[np.ndarray]]]) -> list[list[np.ndarray]]:
+    """Return what is read of blocks."""
+    found = [read() for read in reads]
+    # Arrow would keep as much again as the open blocks take, for the second after it was freed.
+    pa.default_memory_pool().release_unused()
+    return found
+
+
 class PieceReader:
     """Reads pieces as arrays, in threads.
 
@@ -64,16 +72,19 @@ class PieceReader:
             VerificationError: A shard is not what the manifest says.
         """
         tasks = self._tasks(pieces)
-        if n_threads == 1:
-            for task in tasks:
-                yield task.pieces, task.read()
-            return
-        pool = ThreadPoolExecutor(n_threads, thread_name_prefix="bigdata decoder")
         try:
-            for task, found in ordered_map(pool, _read, tasks, max_in_flight=n_threads):
-                yield task.pieces, found
+            if n_threads == 1:
+                for task in tasks:
+                    yield task.pieces, task.read()
+                return
+            pool = ThreadPoolExecutor(n_threads, thread_name_prefix="bigdata decoder")
+            try:
+                for task, found in ordered_map(pool, _read, tasks, max_in_flight=n_threads):
+                    yield task.pieces, found
+            finally:
+                pool.shutdown(cancel_futures=True)
         finally:
-            pool.shutdown(cancel_futures=True)
+            self._blocks.clear()  # their readers refer to this one
 
     def _tasks(self, pieces: Iterable[Piece]) -> Iterator[_Task]:
         """Yield what one thread reads at a time."""
@@ -94,8 +105,7 @@ class PieceReader:
         """Return what reads pieces; called in their order."""
         if self._cut.block_rows is None:
             return _Task(pieces, partial(self._any_pieces, pieces))
-        reads = [self._of_block(piece) for piece in pieces]
-        return _Task(pieces, lambda: [read() for read in reads])
+        return _Task(pieces, partial(_blocks_read, [self._of_block(piece) for piece in pieces]))
 
     def _any_pieces(self, pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
         """Return the arrays of each piece; those of a shard are read at once."""
@@ -122,15 +132,15 @@ class PieceReader:
         block_rows = self._cut.block_rows or 1
         n_before = piece.start // block_rows * block_rows
         key = piece.shard, n_before
+        stop = min(n_before + block_rows, self._dataset.shards[piece.shard].rows)
         block = self._blocks.pop(key, None)
         if block is None or block.next_row != piece.start:
             while len(self._blocks) >= self._max_open:
                 self._blocks.popitem(last=False)
-            stop = min(n_before + block_rows, self._dataset.shards[piece.shard].rows)
             parts = self._parts(piece.shard, range(piece.start, stop))
             found = map(self._encoded, joined(parts, self._max_rows))
             block = _OpenBlock(found, self._encoder, piece.start)
-        if piece.stop < n_before + block_rows:
+        if piece.stop < stop:
             self._blocks[key] = block
         return block.next_rows(piece.stop)
 

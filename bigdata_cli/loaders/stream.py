@@ -28,7 +28,7 @@ from bigdata_cli.loaders.windows import fill_windows
 from bigdata_cli.resources.memory import available_cpus
 
 WINDOW_BYTES = 24_000_000
-"""Of a shuffled window. Three exist at a time: one being filled, one ahead, one being cut."""
+"""Of a shuffled window. Two exist at a time: one being cut, and one being filled or ahead."""
 ORDERED_WINDOW_BYTES = 8_000_000
 MAX_THREADS = 4
 _ALIGNED_BATCHES = 16
@@ -177,7 +177,7 @@ class BatchStream(EpochStream):
         size = self.options.batch_size
         first, skipped = divmod(n_given, self._window_batches)
         filled = self._filled(epoch, first)
-        ahead = Prefetch(filled, depth=1, name="bigdata loader") if self.reads_ahead else filled
+        ahead = Prefetch(filled, depth=0, name="bigdata loader") if self.reads_ahead else filled
         try:
             for arrays in ahead:
                 n_rows = len(arrays[0])

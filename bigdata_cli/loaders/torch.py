@@ -1,34 +1,31 @@
-"""Datasets for torch: whole batches of tensors, or rows by their number."""
+"""Whole batches of tensors for torch."""
 
 from __future__ import annotations
 
 import uuid
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from bigdata_cli.errors import MissingDependencyError, UsageError
-from bigdata_cli.loaders.access import RandomAccess
-from bigdata_cli.loaders.base import Encoder, ReadableDataset
+from bigdata_cli.loaders.base import ReadableDataset
 from bigdata_cli.loaders.elastic import Position, Readers, worker_turns
-from bigdata_cli.loaders.encode import Encoding, float_dtype, learned_dtype
+from bigdata_cli.loaders.encode import Encoding, float_dtype
 from bigdata_cli.loaders.epochs import EpochStream, StreamOptions
-from bigdata_cli.loaders.make_encoder import make_encoder
 from bigdata_cli.loaders.narrow import NarrowEncoder
-from bigdata_cli.loaders.order import check_count, check_not_negative, split_rows
+from bigdata_cli.loaders.order import check_count, check_not_negative
 from bigdata_cli.loaders.states import SavedPosition, check_batches
 from bigdata_cli.loaders.stream import BatchStream
 
 try:
     import torch
-    from torch.utils.data import Dataset as MapDataset
     from torch.utils.data import IterableDataset, get_worker_info
 
     from bigdata_cli.loaders.torch_buffers import SharedBuffers, each, forget
     from bigdata_cli.loaders.torch_device import DeviceBatches, DeviceForm, known_device
+    from bigdata_cli.loaders.torch_tensors import plain_array, tensors, torch_encoder
+    from bigdata_cli.loaders.torch_workers import BatchLoader, Message
 except ModuleNotFoundError as error:
     raise MissingDependencyError.for_extra("torch", "torch", purpose="to_torch") from error
 
@@ -37,31 +34,6 @@ MAX_WORKERS = 1_024
 """Places in the memory that the workers share: the epoch that started last, its number of workers;
 the epoch that a state resumes (-1: none), and the position in it; the readers in whose order the
 rows come (0: one's own); and then the next epoch of each worker."""
-_WIDER: dict[np.dtype, np.dtype] = {
-    np.dtype("uint16"): np.dtype("int32"),
-    np.dtype("uint32"): np.dtype("int64"),
-}
-"""torch has these dtypes, but hardly any operation for them."""
-
-
-def _array(values: Any) -> Any:
-    """Return an array of a dtype that torch can compute with; text is str, or a list of str."""
-    array = np.asarray(values)
-    if array.dtype.kind in "OU":
-        return array.tolist()
-    wider = _WIDER.get(array.dtype)
-    return array if wider is None else array.astype(wider)
-
-
-def _tensor(values: Any) -> Any:
-    """Return a tensor that shares the memory of an array; text stays what it is."""
-    array = _array(values)
-    return torch.from_numpy(array) if isinstance(array, np.ndarray) else array
-
-
-def _tensors(value: Any) -> Any:
-    """Return a batch with tensors in place of its arrays."""
-    return each(value, _tensor)
 
 
 def torch_batches(
@@ -74,19 +46,14 @@ def torch_batches(
     if device is not None:
         place = known_device(device)
         if encoding.dtype is None:
-            batches = TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
+            batches = TorchBatches(BatchStream(dataset, torch_encoder(dataset, encoding), options))
             return DeviceBatches(batches, place)
         float_dtype(encoding.dtype)
         narrow = NarrowEncoder(dataset, encoding)
         batches = TorchBatches(BatchStream(dataset, narrow, options))
         is_padded = options.sequences is not None and options.sequences.short == "pad"
         return DeviceBatches(batches, place, DeviceForm(narrow.form, place, is_padded=is_padded))
-    return TorchBatches(BatchStream(dataset, _torch_encoder(dataset, encoding), options))
-
-
-def _torch_encoder(dataset: ReadableDataset, encoding: Encoding) -> Encoder:
-    label_dtype = learned_dtype(dataset, encoding)
-    return make_encoder(dataset, replace(encoding, label_dtype=label_dtype), plain=True)
+    return TorchBatches(BatchStream(dataset, torch_encoder(dataset, encoding), options))
 
 
 def rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
@@ -132,23 +99,58 @@ class TorchBatches(IterableDataset):
     def __iter__(self) -> Iterator[Any]:
         worker, workers = self._place()
         epoch = int(self._shared[_NEXT + worker])
+        reader = self._reader(worker, workers, epoch)
+        if worker == 0:
+            self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
+        self._shared[_NEXT + worker] = epoch + 1
+        return map(tensors if workers == 0 else self._sent, iter(reader))
+
+    def loader(
+        self, num_workers: int, *, multiprocessing_context: str | None = None
+    ) -> BatchLoader:
+        """Return what reads these batches in some workers, and has their state.
+
+        It is for batches as they are: several of them travel in a message, so that a worker costs
+        little for each. A DataLoader is for work of one's own on a batch, in its workers.
+
+        Args:
+            num_workers: How many; 0 reads in this process.
+            multiprocessing_context: How they start: "fork", "spawn", "forkserver"; by default as
+                torch starts them.
+        """
+        return BatchLoader(self, num_workers, multiprocessing_context)
+
+    def begin(self, workers: int) -> int:
+        """Begin the next epoch for workers that read it by `messages`, and return its number."""
+        epoch = self.next_epoch()
+        self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
+        self._shared[_NEXT:] = epoch + 1
+        return epoch
+
+    def messages(self, max_bytes: int) -> Iterator[Message]:
+        """Yield the batches of this worker in the epoch that has begun, several at a time."""
+        worker, workers = self._place()
+        reader = self._reader(worker, workers, int(self._shared[_CURRENT]))
+        for several in reader.stacked(max_bytes):
+            yield worker, tensors(several) if workers == 0 else self._sent(several)
+        yield worker, None
+
+    def _reader(self, worker: int, workers: int, epoch: int) -> EpochStream:
+        """Return the stream of a worker, which begins where the epoch does."""
         readers = self._readers(workers)
         saved = SavedPosition(self._order(workers), epoch, self._first(epoch))
         reader = self._stream
         following = reader.following(saved, readers, worker)
         if following is not None:
             reader.follow(following, epoch, saved.position)
-        else:
-            shares, turn = worker_turns(self._totals(epoch, workers), saved.position.step)
-            # A DataLoader starts with its first worker, which takes the place of the next in turn.
-            part = (worker + turn) % max(1, workers)
-            if workers:
-                reader = self._part_of(part, readers)
-            reader.begin_at(epoch, shares[part])
-        if worker == 0:
-            self._shared[_CURRENT], self._shared[_WORKERS] = epoch, workers
-        self._shared[_NEXT + worker] = epoch + 1
-        return map(_tensors if workers == 0 else self._sent, iter(reader))
+            return reader
+        shares, turn = worker_turns(self._totals(epoch, workers), saved.position.step)
+        # A DataLoader starts with its first worker, which takes the place of the next in turn.
+        part = (worker + turn) % max(1, workers)
+        if workers:
+            reader = self._part_of(part, readers)
+        reader.begin_at(epoch, shares[part])
+        return reader
 
     def _readers(self, workers: int) -> Readers:
         return replace(self._stream.readers, workers=workers)
@@ -170,7 +172,7 @@ class TorchBatches(IterableDataset):
         """Return a batch of a worker as tensors that travel in shared memory."""
         if self._buffers is None or not self._buffers.is_of_this_process:
             self._buffers = SharedBuffers(self._name)
-        return self._buffers.tensors(each(batch, _array), torch.from_numpy)
+        return self._buffers.tensors(each(batch, plain_array), torch.from_numpy)
 
     def _place(self) -> tuple[int, int]:
         """Return the number of this worker, and of all workers; 0 of 0 where it is none."""
@@ -227,11 +229,21 @@ class TorchBatches(IterableDataset):
                 hint="state_dict(batches=N), with the number of batches taken in this epoch",
             )
         check_count("batches", batches)
-        epoch = int(self._shared[_CURRENT])
+        return self.state_after(batches, epoch=int(self._shared[_CURRENT]), workers=workers)
+
+    def next_epoch(self) -> int:
+        """Return the epoch that the next iteration is of."""
+        return int(self._shared[_NEXT])
+
+    def next_state(self, workers: int) -> dict[str, Any]:
+        """Return the position at which the next iteration begins."""
+        return self.state_after(0, epoch=self.next_epoch(), workers=workers)
+
+    def state_after(self, batches: int, *, epoch: int, workers: int) -> dict[str, Any]:
+        """Return the position after so many batches of the iteration that is of an epoch."""
         first, order = self._first(epoch), self._order(workers)
-        n_batches = self._batches_after(epoch, workers, first)
-        check_batches(epoch, batches, n_batches)
-        position = Position(first.step + batches)
+        check_batches(epoch, batches, self._batches_after(epoch, workers, first))
+        position = Position(first.step + batches, first.row)
         following = self._stream.following(
             SavedPosition(order, epoch, first), self._readers(workers)
         )
@@ -254,46 +266,3 @@ class TorchBatches(IterableDataset):
         self._shared[_STEP], self._shared[_ROW] = position.step, position.row
         self._shared[_WORKERS] = order.workers
         self._shared[_WORLD:_NEXT] = torch.tensor([order.world, order.workers, order.batch_size])
-
-
-def torch_rows(dataset: ReadableDataset, encoding: Encoding, *, split: str | None) -> TorchRows:
-    """See `Dataset.to_torch_map`."""
-    encoder = _torch_encoder(dataset, encoding)
-    return TorchRows(dataset, encoder, split_rows(split, dataset.rows))
-
-
-class TorchRows(MapDataset):
-    """Rows by their number, as tensors, for the samplers of torch.
-
-    `rows[7]` is one row, `rows[[3, 1, 4]]` a batch that is read at once, as a DataLoader does with
-    `sampler=BatchSampler(RandomSampler(rows), 512, drop_last=False), batch_size=None`. With its own
-    `batch_size` a DataLoader calls `__getitems__`, and collates the rows.
-    """
-
-    def __init__(self, dataset: ReadableDataset, encoder: Encoder, rows: range) -> None:
-        self._encoder = encoder
-        self._rows = rows
-        self._access = RandomAccess(dataset, encoder)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def _take(self, numbers: Sequence[int]) -> list[np.ndarray]:
-        wanted = np.asarray(numbers, np.int64).reshape(-1)
-        n_rows = len(self._rows)
-        if len(wanted) and not (-n_rows <= wanted.min() and wanted.max() < n_rows):
-            raise IndexError(f"there are {n_rows:,} rows")
-        return self._access.take(self._rows.start + wanted % max(1, n_rows))
-
-    def __getitem__(self, index: Any) -> Any:
-        if np.ndim(index) == 0:
-            return self.__getitems__([index.__index__()])[0]
-        return _tensors(self._encoder.batch(self._take(index)))
-
-    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Return rows one by one, read at once."""
-        arrays = self._take(indices)
-        return [
-            _tensors(self._encoder.batch([array[row] for array in arrays]))
-            for row in range(len(arrays[0]))
-        ]

@@ -104,17 +104,23 @@ class DeviceForm:
 
 
 class HostBatches(Protocol):
-    """Batches of this process, with the states of `TorchBatches`."""
+    """Batches in the memory of this process, with states: `TorchBatches`, or a `BatchLoader`."""
 
     def __iter__(self) -> Iterator[Any]: ...
     def set_epoch(self, epoch: int) -> None: ...
     def batches_in(self, epoch: int) -> int: ...
     def state_dict(self, *, batches: int | None = None) -> dict[str, Any]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    def loader(
+        self, num_workers: int, *, multiprocessing_context: str | None = None
+    ) -> HostBatches: ...
 
 
 class DeviceBatches(IterableDataset):
-    """Whole batches on a device; states and epochs as those of `TorchBatches`, without workers."""
+    """Whole batches on a device; states and epochs as those of `TorchBatches`.
+
+    Workers are those of `loader`: this process brings to the device what they read.
+    """
 
     def __init__(
         self, batches: HostBatches, device: torch.device, form: DeviceForm | None = None
@@ -130,12 +136,19 @@ class DeviceBatches(IterableDataset):
         if get_worker_info() is not None:
             raise UsageError(
                 f"batches on {self._device} are made in the process that takes them",
-                hint="num_workers=0; or to_torch() without device, and pin_memory=True",
+                hint="to_torch(…, device=…).loader(num_workers=2) has workers that read",
             )
         running = iter(self._batches)
         self._begun = self._batches.state_dict()
         self._n_taken = 0
         return self._moved(running)
+
+    def loader(
+        self, num_workers: int, *, multiprocessing_context: str | None = None
+    ) -> DeviceBatches:
+        """Return these batches, read by workers; see `TorchBatches.loader`."""
+        batches = self._batches.loader(num_workers, multiprocessing_context=multiprocessing_context)
+        return DeviceBatches(batches, self._device, self._form)
 
     def _moved(self, running: Iterator[Any]) -> Iterator[Any]:
         transfer = _Transfer(self._device)

@@ -1,5 +1,5 @@
-"""What every loader must do, from every format and layout: NumPy, tf.data, torch alone and with
-two workers."""
+"""What every loader must do, from every format and layout: NumPy, tf.data, torch alone, with the
+two workers of a DataLoader, and with two of its own loader."""
 
 from __future__ import annotations
 
@@ -211,6 +211,13 @@ class TestTorchWorkers(TestTorch):
     few_cases = True
     workers = 2
     readers = 2
+
+
+class TestTorchLoader(TestTorchWorkers):
+    few_cases = True
+
+    def make(self, dataset: Dataset, batch_size: int, **options: Any) -> Any:
+        return dataset.to_torch(batch_size, **options).loader(self.workers)
 
 
 def rows_left(stream: Any, state: Any) -> list[list[int]]:

@@ -93,9 +93,11 @@ def test_narrow_dtypes_travel(npy: Dataset) -> None:
     assert n_bytes < X.numel() * X.itemsize + y.numel() * y.itemsize
 
 
-def test_epochs_and_states(npy: Dataset) -> None:
+@pytest.mark.parametrize("workers", [None, 0, 2])
+def test_epochs_and_states(npy: Dataset, workers: int | None) -> None:
     def make() -> Any:
-        return npy.to_torch(40, columns=FEATURES, shuffle=True, device="cpu")
+        batches = npy.to_torch(40, columns=FEATURES, shuffle=True, device="cpu")
+        return batches if workers is None else batches.loader(workers)
 
     def ids(batches: Any) -> list[int]:
         return [int(one) for X, _ in batches for one in X[:, 0]]
@@ -116,7 +118,9 @@ def test_epochs_and_states(npy: Dataset) -> None:
     assert ids(again) == epochs[0][120:]
     assert ids(again) == epochs[1]
     assert batches.batches_in(0) == 26
-    iter(batches)  # leaves the one before where it is
+    assert ids(running) == epochs[0][120:]
+    assert batches.state_dict()["epoch"] == 1
+    iter(batches)
     assert (batches.state_dict()["epoch"], batches.state_dict()["batches"]) == (1, 0)
 
 

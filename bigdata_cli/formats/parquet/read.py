@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # it takes 40 ms to import
 
 _READ_ROWS = 65_536
 _MIN_READ_ROWS = 1_024
-_BUFFER_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 15
+"""Of each column that is open. Pages are larger, and are read beside it."""
 
 
 def read_rows(
