@@ -88,6 +88,7 @@ def convert(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -196,6 +197,8 @@ def convert(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -232,7 +235,8 @@ def convert(
         partition_by: Write a folder COL=VALUE for each value of these columns, as Hive does
             (Parquet only).
         on_bad_row: A record that cannot be kept stops the run, or is set aside in rejects.csv.
-        max_bad_rows: With on_bad_row="skip": stop where there are more.
+        max_bad_rows: With on_bad_row="skip": stop where there are more. So many may be bad at the
+            beginning.
         max_line_size: A longer record is an error, such as a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
         jobs: Threads, or processes where engine starts them. Default: all processors.
@@ -358,6 +362,7 @@ def inspect(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -440,6 +445,8 @@ def inspect(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -539,6 +546,7 @@ def head(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -580,6 +588,8 @@ def head(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -645,6 +655,7 @@ def cat(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -686,6 +697,8 @@ def cat(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -749,6 +762,7 @@ def diff(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -790,6 +804,8 @@ def diff(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -986,6 +1002,7 @@ def predict(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -1038,6 +1055,8 @@ def predict(
         quote: Around fields; none: no quoting. Default: ", or found.
         escape: Makes the next character plain, such as '\'; none. Default: none, or found.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: In place of a header: the names of all columns; auto: of the header, or made up.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.

@@ -30,6 +30,7 @@ from bigdata_cli.sources.csv.dialect import (
 )
 from bigdata_cli.sources.csv.header import skip_lines
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header, n_repeated
+from bigdata_cli.sources.csv.header_rows import choose_header_rows
 from bigdata_cli.sources.csv.layout import Layout, Record, find_layout, footer_lines
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.row_names import has_row_names
@@ -117,12 +118,18 @@ def _with_header(
     confidence, reasons = 1.0, found.reasons
     if options.delimiter is None:
         confidence = found.confidence
+    table = _table_of(found, layout)
+    rows = choose_header_rows(found.records, table, options)
+    table = [*table[:1], *table[rows.n :]]
     header = options.header
+    if header is None and options.header_rows is not None:
+        header = True
     if header is None:
-        header, header_confidence, reason = looks_like_header(_table_of(found, layout))
+        header, header_confidence, reason = looks_like_header(table)
         confidence = min(confidence, header_confidence)
         reasons = (*reasons, ("header: " if header else "no header: ") + reason)
-    again = n_repeated(_table_of(found, layout)) if header else 0
+    notes += rows.notes(options) if header else []
+    again = n_repeated(table) if header else 0
     if again and dialect.repeated_header == "keep":
         verb, them = ("are", "them") if again > 1 else ("is", "it")
         notes.append(
@@ -148,6 +155,7 @@ def _with_header(
     dialect = replace(
         dialect,
         header=header,
+        header_rows=rows.n if header and not rows.are_dropped(options) else 1,
         trailing_delimiter=trailing,
         row_names=_row_names(text, found, layout, dialect, options, header),
         join_field=_join_field(found, layout, trailing) if dialect.long_rows == "join" else -1,

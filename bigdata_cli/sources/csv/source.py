@@ -32,7 +32,7 @@ from bigdata_cli.sources.csv.feed import Feed
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles, describe_file
 from bigdata_cli.sources.csv.footer import data_end, tail_of
 from bigdata_cli.sources.csv.header import (
-    first_record,
+    header_records,
     header_start,
     match_columns,
     read_header,
@@ -280,7 +280,7 @@ def _with_first_record(head: Head, origin: Origin, dialect: Dialect) -> Head:
     """A head that holds the whole first record, as far as a record may be long."""
     while not head.is_whole and len(head.data) < MAX_RECORD_BYTES and not dialect.is_text:
         start = header_start(head.data, head.name, dialect)
-        if first_record(head.data, start, dialect, is_whole=False)[0] is not None:
+        if header_records(head.data, start, dialect, is_whole=False)[0] is not None:
             break
         head = _longer(head, origin)
     return head
