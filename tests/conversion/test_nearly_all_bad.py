@@ -148,6 +148,19 @@ def test_files_that_begin_in_other_ways_are_not_one_source(tmp_path):
         open_source([tmp_path / "1.csv", tmp_path / "2.csv"], SourceOptions())
 
 
+def test_rows_of_nothing_at_the_end_of_one_of_several_files_are_rows(tmp_path):
+    body = "id,name,n\n1,a,7\n2,b,8\n"
+    for name, after in (("1.csv", ",,\n,,\n"), ("2.csv", "")):
+        (tmp_path / name).write_text(body + after)
+    paths = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for order in (paths, paths[::-1]):
+        source = open_source(order, SourceOptions())
+        assert source.dialect.skip_footer == 0
+        report = convert(order, to="npy", output=tmp_path / "out", force=True)
+        assert report.rows == 6
+    assert open_source(paths[:1], SourceOptions()).dialect.skip_footer == 2
+
+
 def test_a_footer_of_a_stream(tmp_path):
     import gzip
 

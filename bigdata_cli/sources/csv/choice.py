@@ -30,7 +30,8 @@ from bigdata_cli.sources.csv.dialect import (
 )
 from bigdata_cli.sources.csv.header import skip_lines
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header, n_repeated
-from bigdata_cli.sources.csv.header_rows import choose_header_rows
+from bigdata_cli.sources.csv.header_names import names_beside_quote
+from bigdata_cli.sources.csv.header_rows import choose_header_rows, merge_names
 from bigdata_cli.sources.csv.layout import Layout, Record, find_layout, footer_lines
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.row_names import has_row_names
@@ -120,7 +121,7 @@ def _with_header(
         confidence = found.confidence
     table = _table_of(found, layout)
     rows = choose_header_rows(found.records, table, options)
-    table = [*table[:1], *table[rows.n :]]
+    table = [merge_names(table[: rows.n]), *table[rows.n :]] if rows.n > 1 else table
     header = options.header
     if header is None and options.header_rows is not None:
         header = True
@@ -139,9 +140,13 @@ def _with_header(
     trailing = options.trailing_delimiter
     if trailing is None:
         trailing = layout.trailing and (header or dialect.names is not None)
+        if trailing and header and dialect.names is None:
+            line = _header_line(text, found)
+            trailing = not names_beside_quote(line, dialect, layout.n_fields)
         if trailing:
             notes.append(
-                "rows end with a delimiter, after which there is no field (--trailing-delimiter)"
+                "rows end with a delimiter, after which there is no field (--trailing-delimiter; "
+                "--no-trailing-delimiter, if a name lacks)"
             )
     if layout.lines and options.skip_rows is None:
         confidence = min(confidence, 0.5)
@@ -255,10 +260,13 @@ def _join_field(found: Detection, layout: Layout, trailing: bool) -> int:
     return n_columns - 1
 
 
-def find_footer(head: Head, tail: bytes, found: Found) -> tuple[int, str | None]:
+def find_footer(
+    head: Head, tail: bytes, found: Found, *, is_alone: bool = True
+) -> tuple[int, str | None]:
     """How many lines at the end of a file are no part of its table, and what to say of them.
 
-    tail: the end of the file as UTF-8, with a line before it or all of the file.
+    tail: the end of the file as UTF-8, with a line before it or all of the file. is_alone: no
+    other file of the source would have to have as many rows of nothing at its end.
     """
     layout, dialect = found.layout, found.dialect
     if layout is None or layout.n_fields < 2:
@@ -281,7 +289,8 @@ def find_footer(head: Head, tail: bytes, found: Found) -> tuple[int, str | None]
         len(lines),
         has_header=dialect.header,
     )
-    if not n_lines:
+    is_of_nothing = not "".join(lines[-n_lines:]).strip(f"{dialect.delimiter}{dialect.quote} \r\n")
+    if not n_lines or (is_of_nothing and not is_alone):
         return 0, None
     if is_sure:
         return n_lines, (
@@ -296,6 +305,11 @@ def expected_columns(layout: Layout | None, trailing: bool) -> int | None:
     if layout is None or layout.agreeing < layout.needed:
         return None
     return layout.n_fields - trailing
+
+
+def _header_line(text: str, found: Detection) -> str:
+    """The line of the first record, without its end."""
+    return _lines_of(text)[found.lines[0] - 1].rstrip("\r\n")
 
 
 def _lines(n: int) -> str:

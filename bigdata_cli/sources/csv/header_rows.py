@@ -20,6 +20,7 @@ from bigdata_cli.sources.csv.sample_records import first_records
 _MAX_ROWS = 4
 _MIN_BELOW = 2
 _MIN_TELLING = 2
+_MIN_COMPLETED = 2
 _TYPED = frozenset(("number", "time", "bool"))
 
 
@@ -59,6 +60,11 @@ def choose_header_rows(
     records: of the sample; table: those that are as wide as the table.
     """
     if options.header_rows is not None:
+        if options.header_rows < 1:
+            raise UsageError(
+                f"--header-rows {options.header_rows} is not positive",
+                hint="--no-header, if no row names the columns",
+            )
         if options.header is False:
             raise UsageError("--header-rows and --no-header exclude each other")
         if options.row_names and options.header_rows > 1:
@@ -76,7 +82,8 @@ def find_header_rows(records: Sequence[list[str]]) -> HeaderRows:
     """How many rows of names a table begins with, if its first record names columns at all.
 
     records: all as wide as the table. A row after the first has words over columns of numbers,
-    dates or bools, of which it fills no other.
+    dates or bools, of which it fills no other; or it has the names that lack in the one above, of
+    which one cell was over several columns.
 
     >>> find_header_rows([["day", "mass"], ["UTC", "kg"], ["1", "2"], ["2", "0.5"]]).n
     2
@@ -92,14 +99,17 @@ def find_header_rows(records: Sequence[list[str]]) -> HeaderRows:
         above, below = some[1:n], some[n:]
         kinds = [kinds_of(below, index) for index in range(len(first))]
         typed = [index for index, found in enumerate(kinds) if len(found) == 1 and found <= _TYPED]
-        if not all(any(row[index].strip() for index in typed) for row in above):
+        completing = [_completes(some[index], row) for index, row in enumerate(above)]
+        naming = [any(row[index].strip() for index in typed) for row in above]
+        if not all(map(max, completing, naming)):
             continue
         if n_repeated(records) > sum(row == first for row in above):
             break  # files that were put together: the header may come anywhere
-        if not looks_like_header([first, *below])[0]:
+        if not looks_like_header([merge_names(some[:n]), *below])[0]:
             break
         is_sure = len(below) >= _MIN_BELOW and all(
-            row == first or _is_clear(row, typed, below) for row in above
+            row == first or is_rest or _is_clear(row, typed, below)
+            for row, is_rest in zip(above, completing, strict=True)
         )
         is_copied = all(row == first for row in above)
         return HeaderRows(n if is_sure else 1, n, is_copied)
@@ -110,6 +120,27 @@ def _is_of_words(row: Sequence[str]) -> bool:
     """Whether all fields of a row are words, with a letter in each, or nothing."""
     filled = [field for field in row if field.strip()]
     return bool(filled) and all(is_word(one) and any(map(str.isalpha, one)) for one in filled)
+
+
+def _completes(above: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether a row has names for all columns that have none above, after one that has.
+
+    It has none for others than these and the one before them, and not for the first.
+    """
+    blank = [not field.strip() for field in above]
+    if sum(blank) < _MIN_COMPLETED or blank[0] or row[0].strip():
+        return False
+    return all(
+        bool(row[index].strip()) == (is_blank or blank[index + 1 : index + 2] == [True])
+        for index, is_blank in enumerate(blank)
+    )
+
+
+def merge_names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """For each column the first name that one of the rows has for it."""
+    return [
+        next((field for field in fields if field.strip()), "") for fields in zip(*rows, strict=True)
+    ]
 
 
 def _is_clear(row: list[str], typed: Sequence[int], below: Sequence[list[str]]) -> bool:
