@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import random
 
 import pyarrow.parquet as pq
@@ -171,5 +172,11 @@ def test_stray_quotes_give_the_same_rows_whatever_the_blocks(tmp_path):
         assert report.rejected_rows == len(range(5, 3000, 97))
         tables = [pq.read_table(path) for path in sorted(out.glob("[!_]*.parquet"))]
         found.append(([row for t in tables for row in t["id"].to_pylist()], out / "rejects.csv"))
+    packed = tmp_path / "data.csv.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    out = tmp_path / "packed"
+    run([packed], ConvertOptions(to="parquet", output=out, on_bad_row="skip"))
+    tables = [pq.read_table(path) for path in sorted(out.glob("[!_]*.parquet"))]
+    assert [row for t in tables for row in t["id"].to_pylist()] == found[0][0]
     assert found[0][0] == found[1][0]
     assert found[0][1].read_bytes() == found[1][1].read_bytes()
