@@ -134,7 +134,7 @@ def test_what_does_not_go_together(tmp_path):
     with pytest.raises(UsageError, match="--row-names is for a header of one row"):
         open_source([source], SourceOptions(header_rows=2, row_names=True))
     with pytest.raises(UsageError, match="header_rows=0 is not positive"):
-        convert(source, to="npy", header_rows=0)
+        convert(source, to="npy", output=tmp_path / "out", header_rows=0)
 
 
 def test_a_wide_table_is_looked_at_in_no_time(tmp_path):
