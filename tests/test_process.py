@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import subprocess
 import sys
@@ -111,3 +112,21 @@ def test_the_command_line_may_open_more_files_than_the_soft_limit(files: Path) -
         [*few, sys.executable, "-c", code], cwd=files, capture_output=True, text=True, check=False
     )
     assert "more files open at a time than this system allows" in done.stderr
+
+
+ONE_HEAP = """
+import atexit, ctypes
+from bigdata_cli.cli import main
+
+atexit.register(ctypes.CDLL(None).malloc_stats)
+main(["convert", "a.csv", "--to", "parquet", "--output", "one-heap", "--quiet", "--jobs", "2"])
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
+def test_the_threads_of_a_conversion_share_one_heap(files: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", ONE_HEAP], cwd=files, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert re.findall(r"^Arena \d+", run.stderr, re.M) == ["Arena 0"]

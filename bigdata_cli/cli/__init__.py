@@ -22,6 +22,7 @@ from bigdata_cli.cli.interrupts import INTERRUPTED, Interrupts
 from bigdata_cli.cli.process import raise_file_limit
 from bigdata_cli.cli.render import sanitize
 from bigdata_cli.errors import BigdataError, did_you_mean
+from bigdata_cli.resources.heap import use_one_heap
 from bigdata_cli.url import shown
 
 BROKEN_PIPE = 141
@@ -123,6 +124,8 @@ class CommandGroup(click.Group):
             super().main(args, prog_name, complete_var, **extra)
         arguments = sys.argv[1:] if args is None else list(args)
         raise_file_limit()
+        if arguments[:1] == ["convert"]:
+            use_one_heap()
         # Imports make 100,000 objects that stay, which would be looked through a hundred times.
         gc.set_threshold(_COLLECTED_OBJECTS)
         for stream in (sys.stdout, sys.stderr):

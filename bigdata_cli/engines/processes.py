@@ -137,9 +137,9 @@ def _begin(flag: Any, set_up: Callable[[], None] | None, environment: dict[str, 
     os.environ.update(environment)
     _stop = _Flag(flag)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the one that started it
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     if set_up is not None:
-        set_up()
+        set_up()  # before a thread takes memory
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
 
 def _end_with_parent() -> None:

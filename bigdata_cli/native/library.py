@@ -350,7 +350,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         ],
     ),
     # parquet_thrift.c
-    "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, c_int64, c_int64, c_void_p]),
+    "bd_parquet_assemble": (c_int64, [c_void_p, c_void_p, *[c_int64] * 3, c_void_p]),
     "bd_parquet_row_group": (
         c_int64,
         [

@@ -19,6 +19,16 @@ _KEPT_BYTES = 1 << 30
 _SMALL_BYTES = 1 << 20
 
 
+def use_one_heap() -> None:
+    """Have all threads of this process share one heap: before the first thread takes memory.
+
+    The C library decides with the second thread that takes memory how many heaps there may be.
+    """
+    libc = _libc()
+    if libc is not None and hasattr(libc, "mallopt"):
+        libc.mallopt(_M_ARENA_MAX, 1)
+
+
 def reuse_freed_memory() -> None:
     """Let all threads share one heap that keeps what is freed; for a process of its own.
 
@@ -44,9 +54,9 @@ def _one_heap(*, mmap_thresholds: tuple[int, ...], kept_bytes: int) -> None:
         return
     # Else pyarrow's own allocator reserves a GB of address space, where there may be less.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    libc.mallopt(_M_ARENA_MAX, 1)
     import pyarrow as pa
 
-    libc.mallopt(_M_ARENA_MAX, 1)
     any(libc.mallopt(_M_MMAP_THRESHOLD, n_bytes) for n_bytes in mmap_thresholds)
     libc.mallopt(_M_TRIM_THRESHOLD, kept_bytes)
     pa.set_memory_pool(pa.system_memory_pool())

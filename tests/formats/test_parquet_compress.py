@@ -64,6 +64,24 @@ def test_texts_are_compressed_as_suits_them(
         assert pa.Codec("zstd").decompress(compressed, len(page), asbytes=True) == bytes(page)
 
 
+def test_many_pages_show_what_repeats_at_a_distance() -> None:
+    rng = np.random.default_rng(5)
+    hosts = [rng.bytes(9).hex() for _ in range(5_000)]
+    texts = [f"https://{hosts[i]}.com/{i * 7919}" for i in rng.integers(0, 5_000, 160_000)]
+    data = "".join(texts).encode()
+    pages = [memoryview(data)[at : at + 500_000] for at in range(0, len(data), 500_000)]
+    assert len(pages) >= 8
+    free, low = (
+        PageCompressor("zstd", level).chunk(
+            pages, encoding=DELTA_LENGTH_BYTE_ARRAY, n_values=len(texts)
+        )
+        for level in (None, 1)
+    )
+    assert free is not None
+    assert low is not None
+    assert sum(map(len, free)) < 0.95 * sum(map(len, low))
+
+
 def test_numbers_without_anything_to_find_stay_as_they_are() -> None:
     rng = np.random.default_rng(5)
     pages = pages_of(rng.bytes(8 * N))

@@ -30,18 +30,42 @@ _PROBE_BYTES, _PROBE_SHARE = 1 << 16, 0.99
 """Packed differences often have nothing that zstd finds: a piece of them tells. Of numbers as they
 are a page does, whose values may repeat at a distance."""
 
-_USUAL, _PROSE, _NUMBERS, _NAMES = 1, 3, "numbers", "names"
-"""Ways of zstd: two of its levels, and settings of our own. `_NUMBERS` is best for floats one after
-another: the sizes of level 3 in two thirds of its time, measured on prices and balances. `_NAMES`
-is level 3 with longer matches, whose table stays in the first cache: four fifths of its time."""
+_USUAL = 1
+"""zstd's level where no other way is better."""
+_NUMBERS, _REPEATS, _PROSE, _NAMES, _PAGE_USUAL = (
+    "numbers",
+    "repeats",
+    "prose",
+    "names",
+    "usual for a page",
+)
+"""Settings of our own, as `_SETTINGS` has them.
+
+`_NUMBERS` is best for floats one after another: the sizes of level 3 in two thirds of its time,
+measured on prices and balances. `_REPEATS` is for texts: two thirds of what level 3 gains on level
+1, for a third of the time. `_PROSE` is nearly level 3, with tables that stay in the second cache:
+nine tenths of its time. `_NAMES` is level 3 with longer matches, whose table stays in the first
+cache: four fifths of its time. `_PAGE_USUAL` is what level 1 is for a page: zstd has other settings
+for small pieces.
+"""
 _LONG_TEXT = 32
-"""Bytes of a text in the mean from which on it is `_PROSE`."""
+"""Bytes of a text in the mean from which on it may be `_PROSE`, and below it `_NAMES`."""
 _MIN_TEXT_BYTES = 1 << 16
-_TEXT_PIECE_BYTES, _MIN_TEXT_PIECE_BYTES, _TEXT_PIECES = 1 << 17, 1 << 14, 24
-_TEXT_SHARE = 0.97
-"""A piece of the texts, one of so many at the most, tells whether they gain: prose, names and
-addresses become 6 to 17 % smaller, in up to 1.5 times the time. Identifiers do not, and JSON costs
-more time than its bytes are worth."""
+_TEXT_PIECE_BYTES, _MIN_TEXT_PIECE_BYTES, _TEXT_PIECES = 1 << 17, 1 << 14, 36
+_MANY_PAGES = 8
+_REPEATS_SHARE, _DENSE_SHARE = 0.985, 0.965
+"""A piece of the texts, one of so many at the most, tells whether they gain. Prose, names and
+addresses become 6 to 17 % smaller, in up to 1.5 times the time; identifiers do not."""
+
+_SETTINGS = {
+    _PAGE_USUAL: (False, 19, 14, 13, 7),
+    _NUMBERS: (False, 20, 15, 13, 5),
+    _REPEATS: (False, 20, 16, 13, 7),
+    _PROSE: (True, 20, 16, 15, 5),
+    _NAMES: (True, 21, 17, 13, 6),
+}
+"""Of a way: whether it looks for long and short matches (dfast), or for one kind (fast); the powers
+of 2 of the window and of both tables; the bytes of a match at least."""
 
 Compress = Callable[[memoryview], bytes]
 
@@ -71,7 +95,7 @@ class PageCompressor:
                 return None
             compressed = found
         elif encoding == DELTA_LENGTH_BYTE_ARRAY and n_bytes >= _MIN_TEXT_BYTES:
-            compressed = self._at(self._text_way(pages, n_bytes, n_values), pages)
+            compressed = self._texts(pages, n_bytes, n_values)
         elif (
             encoding == DELTA_BINARY_PACKED
             and n_bytes >= _MIN_PROBED_BYTES
@@ -113,13 +137,27 @@ class PageCompressor:
             return None
         return [first if i == middle else compress(page) for i, page in enumerate(pages)]
 
-    def _text_way(self, pages: Sequence[memoryview], n_bytes: int, n_values: int) -> int | str:
-        """How texts are compressed, by a piece of them."""
+    def _texts(self, pages: Sequence[memoryview], n_bytes: int, n_values: int) -> list[bytes]:
+        """Texts compressed, in the way that a piece of them, and of many pages one, shows."""
         wanted = max(_MIN_TEXT_PIECE_BYTES, n_bytes // _TEXT_PIECES)
         piece = _piece(pages, min(_TEXT_PIECE_BYTES, wanted))
-        way = _PROSE if n_bytes >= _LONG_TEXT * n_values else _NAMES
-        usual, dense = (len(self._compress(one)(piece)) for one in (_USUAL, way))
-        return way if dense <= _TEXT_SHARE * usual else _USUAL
+        dense = _PROSE if n_bytes >= _LONG_TEXT * n_values else _NAMES
+        if self._gains(piece, _REPEATS, dense, _DENSE_SHARE):
+            return self._at(dense, pages)
+        if len(pages) < _MANY_PAGES:
+            pays = self._gains(piece, _PAGE_USUAL, _REPEATS, _REPEATS_SHARE)
+            return self._at(_REPEATS if pays else _USUAL, pages)
+        # What repeats at a distance is not seen in a piece.
+        middle = len(pages) // 2
+        usual, repeats = (self._compress(way)(pages[middle]) for way in (_USUAL, _REPEATS))
+        pays = len(repeats) <= _REPEATS_SHARE * len(usual)
+        compress = self._compress(_REPEATS if pays else _USUAL)
+        known = repeats if pays else usual
+        return [known if i == middle else compress(page) for i, page in enumerate(pages)]
+
+    def _gains(self, piece: memoryview, way: str, other: str, share: float) -> bool:
+        """Whether a piece is as small as a share of what one way makes of it, by another one."""
+        return len(self._compress(other)(piece)) <= share * len(self._compress(way)(piece))
 
     def _at(self, level: int | str | None, pages: Sequence[memoryview]) -> list[bytes]:
         compress = self._compress(level)
@@ -148,22 +186,15 @@ def _zstd(way: int | str | None) -> Compress:
         from backports import zstd
     parameter = zstd.CompressionParameter
     options = {parameter.compression_level: way}
-    if way == _NUMBERS:
+    if isinstance(way, str):
+        is_dense, window, table, short_table, match = _SETTINGS[way]
         options = {
-            parameter.compression_level: 1,
-            parameter.strategy: zstd.Strategy.fast,
-            parameter.window_log: 20,
-            parameter.hash_log: 15,
-            parameter.min_match: 5,
-        }
-    elif way == _NAMES:
-        options = {
-            parameter.compression_level: 3,
-            parameter.strategy: zstd.Strategy.dfast,
-            parameter.window_log: 21,
-            parameter.hash_log: 17,
-            parameter.chain_log: 13,
-            parameter.min_match: 6,
+            parameter.compression_level: 3 if is_dense else 1,
+            parameter.strategy: zstd.Strategy.dfast if is_dense else zstd.Strategy.fast,
+            parameter.window_log: window,
+            parameter.hash_log: table,
+            parameter.chain_log: short_table,
+            parameter.min_match: match,
         }
     compressor = zstd.ZstdCompressor(options=options)
     whole = compressor.FLUSH_FRAME

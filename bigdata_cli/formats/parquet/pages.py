@@ -22,6 +22,8 @@ from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 _RUN_BYTES = 8_000_000
 """Room for the pages of the columns that are encoded in one call, about."""
 _PAGE_HEADER_BYTES = 64
+_MIN_APART_BYTES = 1 << 17
+"""Bodies of pages of this size and more are written from where they are, and not copied."""
 _MAX_GROUP_METADATA_BYTES = 400
 
 # As parquet.thrift numbers them.
@@ -77,7 +79,7 @@ def physical_type(column: Column) -> int:
 class RowGroup(msgspec.Struct, frozen=True, kw_only=True):
     """An encoded row group: its pages in pieces, and what the metadata need."""
 
-    pieces: list[np.ndarray]
+    pieces: list[bytes | memoryview]
     rows: int
     pages: np.ndarray
     chunks: np.ndarray
@@ -161,7 +163,7 @@ class PageEncoder:
         used = np.zeros(1, np.int64)
         chunks = np.zeros(n, _CHUNK)
         pages: list[np.ndarray] = []
-        pieces: list[np.ndarray] = []
+        pieces: list[bytes | memoryview] = []
         place = n_pages = 0
         for first, last in _runs(room[:, 0]):
             raw = workspace.raw.of(int(room[first:last, 0].sum()))
@@ -188,8 +190,11 @@ class PageEncoder:
             for i in np.flatnonzero(part["can_be_split"]).tolist():
                 width = int(self.columns["width"][first + i])
                 _split_where_it_pays(raw, found, part[i : i + 1], width, workspace)
-            pieces.append(_assembled(raw, found, part, place, workspace.compressor))
-            place += len(pieces[-1])
+            assembled, keeps_raw = _assembled(raw, found, part, place, workspace.compressor)
+            if keeps_raw:
+                workspace.raw = _Memory()
+            pieces += assembled
+            place += sum(map(len, assembled))
             part["first_page"] += n_pages
             n_pages += n_found
             pages.append(found)
@@ -244,21 +249,20 @@ def _split_where_it_pays(
 
 def _assembled(
     raw: np.ndarray, pages: np.ndarray, chunks: np.ndarray, place: int, compressor: PageCompressor
-) -> np.ndarray:
-    """The pages of some column chunks, compressed, with their headers.
+) -> tuple[list[bytes | memoryview], bool]:
+    """The pages of some column chunks, compressed, with their headers, in pieces.
 
-    `place`: in the row group. The structs get what is known then.
+    `place`: in the row group. The structs get what is known then. Returns too whether a piece lies
+    in `raw`.
     """
     view = memoryview(raw)
-    bodies = [
+    bodies: list[bytes | memoryview] = [
         view[at : at + size]
         for at, size in zip(pages["at"].tolist(), pages["size"].tolist(), strict=True)
     ]
     addresses = pages["stored"].tolist()
-    sizes = pages["size"].tolist()
-    crcs: list[int] = []
-    codecs = []
     kept: list[pa.Buffer] = []
+    codecs = []
     for start, n, encoding, n_values in zip(
         chunks["first_page"].tolist(),
         chunks["n_pages"].tolist(),
@@ -266,33 +270,57 @@ def _assembled(
         (chunks["rows"] - chunks["nulls"]).tolist(),
         strict=True,
     ):
-        part = bodies[start : start + n]
-        compressed = compressor.chunk(part, encoding=encoding, n_values=n_values)
-        crcs += map(isal_zlib.crc32, part if compressed is None else compressed)
+        compressed = compressor.chunk(
+            bodies[start : start + n],  # type: ignore[arg-type]
+            encoding=encoding,
+            n_values=n_values,
+        )
         codecs.append(UNCOMPRESSED if compressed is None else compressor.number)
         if compressed is not None:
             buffers = list(map(pa.py_buffer, compressed))
             addresses[start : start + n] = [buffer.address for buffer in buffers]
-            sizes[start : start + n] = map(len, compressed)
             kept += buffers
+            bodies[start : start + n] = compressed
+    sizes = list(map(len, bodies))
     chunks["codec"] = codecs
-    pages["stored"], pages["stored_size"], pages["crc"] = addresses, sizes, crcs
-    out = np.empty(sum(sizes) + _PAGE_HEADER_BYTES * len(pages), np.uint8)
+    pages["stored"], pages["stored_size"] = addresses, sizes
+    pages["crc"] = list(map(isal_zlib.crc32, bodies))
+    apart = [i for i, size in enumerate(sizes) if size >= _MIN_APART_BYTES]
+    n_bytes = sum(sizes) - sum(sizes[i] for i in apart) + _PAGE_HEADER_BYTES * len(pages)
+    out = np.empty(n_bytes, np.uint8)
     size = lib.bd_parquet_assemble(
-        address(pages), address(chunks), len(chunks), place, address(out)
+        address(pages), address(chunks), len(chunks), place, _MIN_APART_BYTES, address(out)
     )
-    return out[:size]
+    pieces = _with_bodies_apart(memoryview(out)[:size], pages, [(i, bodies[i]) for i in apart])
+    return pieces, any(isinstance(bodies[i], memoryview) for i in apart)
+
+
+def _with_bodies_apart(
+    out: memoryview, pages: np.ndarray, apart: list[tuple[int, bytes | memoryview]]
+) -> list[bytes | memoryview]:
+    """Headers and small pages, with the bodies between them that lie elsewhere."""
+    sizes = pages["header_size"] + pages["stored_size"]
+    sizes[[i for i, _ in apart]] = pages["header_size"][[i for i, _ in apart]]
+    ends = np.cumsum(sizes).tolist()
+    pieces: list[bytes | memoryview] = []
+    start = 0
+    for i, body in apart:
+        pieces += (out[start : ends[i]], body)
+        start = ends[i]
+    if start < len(out):
+        pieces.append(out[start:])
+    return pieces
 
 
 class _Memory:
-    """Memory that is used again and again, as large as it was ever asked for."""
+    """Memory that is used again and again, with room for what is a little larger next time."""
 
     def __init__(self) -> None:
         self._array = np.empty(0, np.uint8)
 
     def of(self, n_bytes: int) -> np.ndarray:
         if len(self._array) < n_bytes:
-            self._array = np.empty(n_bytes, np.uint8)
+            self._array = np.empty(n_bytes + n_bytes // 8, np.uint8)
         return self._array
 
 

@@ -540,7 +540,7 @@ BD_API int64_t bd_parquet_encode(struct bd_arrow_array *const *batches, int64_t 
 
 /* parquet_thrift.c: headers of pages, and the metadata of row groups. */
 BD_API int64_t bd_parquet_assemble(struct bd_parquet_page *pages, struct bd_parquet_chunk *chunks,
-                                   int64_t n, int64_t place, uint8_t *out);
+                                   int64_t n, int64_t place, int64_t min_apart, uint8_t *out);
 BD_API int64_t bd_parquet_row_group(const struct bd_parquet_chunk *chunks,
                                     const struct bd_parquet_column *columns, int64_t n,
                                     const uint8_t *names, const int64_t *ends,

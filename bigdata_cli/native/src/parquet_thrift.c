@@ -59,31 +59,36 @@ static uint8_t *put_header(uint8_t *out, const struct bd_parquet_page *page)
 }
 
 /* Put the pages of `n` chunks with their headers into `out`, which has 64 bytes for each page and
- * the stored bytes. `place`: of `out` in the row group. Fills in the places of pages and chunks;
- * returns the bytes put. */
+ * the stored bytes; of bodies of `min_apart` bytes and more only the headers, as the caller writes
+ * these bodies after them. `place`: of the first page in the row group. Fills in the places of
+ * pages and chunks; returns the bytes put. */
 int64_t bd_parquet_assemble(struct bd_parquet_page *pages, struct bd_parquet_chunk *chunks,
-                            int64_t n, int64_t place, uint8_t *out)
+                            int64_t n, int64_t place, int64_t min_apart, uint8_t *out)
 {
     uint8_t *const start = out;
     for (int64_t c = 0; c < n; c++) {
         struct bd_parquet_chunk *chunk = &chunks[c];
-        chunk->place = place + (out - start);
+        chunk->place = place;
         chunk->dictionary_place = -1;
         chunk->data_place = -1;
         for (int64_t p = chunk->first_page; p < chunk->first_page + chunk->n_pages; p++) {
             struct bd_parquet_page *page = &pages[p];
-            page->place = place + (out - start);
+            page->place = place;
             if (page->type == BD_DICTIONARY_PAGE)
                 chunk->dictionary_place = page->place;
             else if (chunk->data_place < 0)
                 chunk->data_place = page->place;
             uint8_t *body = put_header(out, page);
             page->header_size = body - out;
-            memcpy(body, (const void *)(uintptr_t)page->stored, (size_t)page->stored_size);
-            out = body + page->stored_size;
+            out = body;
+            if (page->stored_size < min_apart) {
+                memcpy(body, (const void *)(uintptr_t)page->stored, (size_t)page->stored_size);
+                out += page->stored_size;
+            }
+            place += page->header_size + page->stored_size;
             chunk->raw_size += page->header_size + page->size;
         }
-        chunk->size = place + (out - start) - chunk->place;
+        chunk->size = place - chunk->place;
     }
     return out - start;
 }
