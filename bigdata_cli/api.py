@@ -88,6 +88,7 @@ def convert(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -196,6 +197,8 @@ def convert(
         escape: The character that makes the next one plain, such as '\'; none: there is none.
             Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -233,7 +236,8 @@ def convert(
             (Parquet only).
         on_bad_row: A record that cannot be kept stops the run, or is set aside: `cat(DATASET,
             rejected=True)` shows these.
-        max_bad_rows: With on_bad_row="skip": stop where there are more.
+        max_bad_rows: With on_bad_row="skip": stop where there are more. So many may be bad at the
+            beginning.
         max_line_size: A longer record is an error, such as a quote that is never closed. Default:
             16MB, less where memory_limit has no room for that.
         jobs: Threads, or processes where engine starts them. Default: all processors.
@@ -359,6 +363,7 @@ def inspect(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -441,6 +446,8 @@ def inspect(
         escape: The character that makes the next one plain, such as '\'; none: there is none.
             Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -540,6 +547,7 @@ def head(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -583,6 +591,8 @@ def head(
         escape: The character that makes the next one plain, such as '\'; none: there is none.
             Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -649,6 +659,7 @@ def cat(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -694,6 +705,8 @@ def cat(
         escape: The character that makes the next one plain, such as '\'; none: there is none.
             Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -757,6 +770,7 @@ def diff(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -800,6 +814,8 @@ def diff(
         escape: The character that makes the next one plain, such as '\'; none: there is none.
             Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.
@@ -996,6 +1012,7 @@ def predict(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    header_rows: int | None = None,
     names: Sequence[str] | None = None,
     skip_rows: int | None = None,
     skip_footer: int | None = None,
@@ -1050,6 +1067,8 @@ def predict(
         escape: The character that makes the next one plain, such as '\'; none: there is none.
             Default: none, or detected.
         header: Whether the first row names the columns. Default: detected.
+        header_rows: How many rows name the columns: their names are joined, from above, with
+            spaces. Default: detected.
         names: The names of all columns, in place of a header; auto: those of the header, completed.
         skip_rows: Lines to leave out at the beginning of each file, before the header. Default:
             detected.

@@ -199,6 +199,13 @@ _MARKS = (
 )
 
 
+def _header(dialect: Mapping[str, Any]) -> str:
+    n_rows = dialect.get("header_rows", 1)
+    if not dialect["header"]:
+        return "no header"
+    return f"header of {n_rows} rows" if n_rows > 1 else "header"
+
+
 def dialect_text(dialect: Mapping[str, Any]) -> str:
     """A dialect in a few words.
 
@@ -220,7 +227,7 @@ def dialect_text(dialect: Mapping[str, Any]) -> str:
         words += [
             f"delimiter {_mark(dialect['delimiter'])}",
             f"quote {dialect['quote']}" if dialect["quote"] else "no quotes",
-            "header" if dialect["header"] else "no header",
+            _header(dialect),
         ]
     words += [text.format(_mark(dialect[key])) for key, text in _MARKS if dialect.get(key)]
     if dialect.get("decimal", ".") != ".":

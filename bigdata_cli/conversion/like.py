@@ -41,6 +41,7 @@ def like_dataset(
             paths,
             options.source,
             Preprocessing.of(dataset.manifest),
+            accepts_bad_rows=options.max_bad_rows is not None,
             whose=str(options.like),
             types={name: parse_dtype(dtype) for name, dtype in options.types.items()},
             sample=_sample(options.shape),

@@ -166,7 +166,9 @@ class ConvertOptions:
         default="error",
     )
     max_bad_rows: int | None = option(
-        "With --on-bad-row skip: stop where there are more.", NATURAL, default=None
+        "With --on-bad-row skip: stop where there are more. So many may be bad at the beginning.",
+        NATURAL,
+        default=None,
     )
     max_line_bytes: int = option(
         "A longer record is an error, such as a quote that is never closed.",

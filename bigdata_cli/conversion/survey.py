@@ -175,13 +175,15 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
 
 def _open(paths: Sequence[str | Path], options: ConvertOptions) -> RowSource:
     """The source; one that is empty has the columns of a schema, if there is one."""
+    accepts = options.max_bad_rows is not None
     try:
-        return open_rows(paths, options.source)
+        return open_rows(paths, options.source, accepts_bad_rows=accepts)
     except EmptySourceError:
         if options.schema is None:
             raise
         names = tuple(read_schema(options.schema))
-        return open_rows(paths, replace(options.source, names=names))
+        given = replace(options.source, names=names)
+        return open_rows(paths, given, accepts_bad_rows=accepts)
 
 
 def _check(options: ConvertOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from bigdata_cli.io.paths import (
 )
 from bigdata_cli.io.places import is_folder, open_file
 from bigdata_cli.sources.csv.dialect import Dialect
+from bigdata_cli.sources.csv.files import TextFiles
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import Source, open_source
 from bigdata_cli.sources.partitioned import with_partition_keys
@@ -43,12 +45,15 @@ class SourceKind(NamedTuple):
 
 
 def open_rows(
-    paths: Sequence[str | Path], options: SourceOptions | None = None
+    paths: Sequence[str | Path],
+    options: SourceOptions | None = None,
+    *,
+    accepts_bad_rows: bool = False,
 ) -> Source | TableSource:
     """Look at the sources and open them as what they are: text files, JSON lines or tables.
 
-    Raises UsageError and DataError as what opens them does, and UsageError where they are of more
-    than one kind.
+    accepts_bad_rows: of a text, more than half of the first rows may be bad. Raises UsageError and
+    DataError as what opens them does, and UsageError where they are of more than one kind.
     """
     options = options or SourceOptions()
     names = expand_paths(paths)
@@ -63,6 +68,8 @@ def open_rows(
             hint="convert each into a dataset; several datasets are one source",
         )
     source = next(kind for kind in KINDS if kind.noun in found).open(names, options)
+    if isinstance(source, TextFiles):
+        source = replace(source, accepts_bad_rows=accepts_bad_rows)
     keys = partition_keys(paths, names)
     return with_partition_keys(source, keys) if keys[names[0]] else source
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,12 @@ class MissingColumnsError(UsageError):
 
 
 def open_like(
-    paths: Sequence[str | Path], given: SourceOptions, done: Preprocessing, **how: Any
+    paths: Sequence[str | Path],
+    given: SourceOptions,
+    done: Preprocessing,
+    *,
+    accepts_bad_rows: bool = False,
+    **how: Any,
 ) -> Prepared:
     """Open sources, and have their rows become those of a dataset.
 
@@ -64,13 +70,15 @@ def open_like(
         paths: Of the files.
         given: What the user said of them.
         done: What was done for the dataset.
+        accepts_bad_rows: More than half of the first rows may be bad.
         **how: See `prepare`.
     """
-    rows = open_rows(paths, given)
+    opened = partial(open_rows, paths, accepts_bad_rows=accepts_bad_rows)
+    rows = opened(given)
     is_text = "delimiter" in rows.dialect.to_json()
     if is_text:
         options = done.spelling.options(given, rows.names)
-        rows = rows if options == given else open_rows(paths, options)
+        rows = rows if options == given else opened(options)
     try:
         return prepare(rows, done, **how)
     except MissingColumnsError:
@@ -78,9 +86,9 @@ def open_like(
             raise
         # A header like the values below it may have been taken for one of them.
         try:
-            rows = open_rows(paths, replace(given, header=True))
+            rows = opened(replace(given, header=True))
             options = done.spelling.options(replace(given, header=True), rows.names)
-            return prepare(open_rows(paths, options), done, **how)
+            return prepare(opened(options), done, **how)
         except (UsageError, DataError):
             pass
         raise

@@ -38,6 +38,7 @@ _NO_DIALECT = Dialect(delimiter=None)
 _LATER = (
     *("skip_footer", "trailing_delimiter", "short_rows", "long_rows", "join_field"),
     *(
+        "header_rows",
         "row_names",
         "repeated_header",
         "header_line",

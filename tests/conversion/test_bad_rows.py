@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import random
 
+import pyarrow.parquet as pq
 import pytest
 
 from bigdata_cli import open_dataset, verify
@@ -114,3 +116,69 @@ def test_a_quote_that_is_never_closed_does_not_grow_without_bound(tmp_path, on_b
     ) as caught:
         run([source], options)
     assert "--quote none" in str(caught.value)
+
+
+STRAY = {
+    "closed_later": ('3,"c,6', ["4,d,8", '5,"e, f",10', "6,g,12"]),
+    "opened_last": ('3,c,"', ["4,d,8", '5,"e, f",10']),
+    "closed_at_no_place": ('3,"c,6', ["4,d,8", "5,e,10"]),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", ["ended", "open"])
+@pytest.mark.parametrize("name", STRAY)
+def test_a_stray_quote_costs_its_own_row(tmp_path, name, last, end):
+    bad, after = STRAY[name]
+    source, out = tmp_path / "data.csv", tmp_path / "out"
+    text = end.join(["id,name,n", "1,a,2", "2,b,4", bad, *after])
+    source.write_bytes((text + (end if last == "ended" else "")).encode())
+    report = run([source], ConvertOptions(to="parquet", output=out, on_bad_row="skip"))
+    assert report.rejected_rows == 1
+    with (out / "rejects.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["raw"] == bad
+    assert row["line"] == "4"
+    table = pq.read_table(sorted(out.glob("[!_]*.parquet")))
+    assert table["n"].to_pylist() == [2, 4, *(8, 10, 12)[: len(after)]]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '3,"first\nsecond, third\n"fourth" fifth",6',  # a line after it is no row
+        '3,"first\n4,d,8\n5,"e" f,10',  # the last line has a quote that is none
+        '3,"first\n\n"x',  # there are no rows in it
+    ],
+)
+def test_a_text_of_several_lines_is_one_bad_row(tmp_path, bad):
+    source, out = tmp_path / "data.csv", tmp_path / "out"
+    source.write_text(f"id,name,n\n1,a,2\n2,b,4\n{bad}\n6,f,12\n7,g,14\n")
+    report = run([source], ConvertOptions(to="parquet", output=out, on_bad_row="skip"))
+    with (out / "rejects.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["raw"] == bad
+    assert (report.rows, report.rejected_rows) == (4, 1)
+
+
+def test_stray_quotes_give_the_same_rows_whatever_the_blocks(tmp_path):
+    lines = [f'{i},"text, {i}",{2 * i}' for i in range(3000)]
+    for i in range(5, 3000, 97):
+        lines[i] = f'{i},"text {i},{2 * i}'
+    source = tmp_path / "data.csv"
+    source.write_text("id,name,n\n" + "\n".join(lines) + "\n")
+    found = []
+    for n_shards in (1, 7):
+        out = tmp_path / str(n_shards)
+        options = ConvertOptions(to="parquet", output=out, on_bad_row="skip", shards=n_shards)
+        report = run([source], options)
+        assert report.rejected_rows == len(range(5, 3000, 97))
+        tables = [pq.read_table(path) for path in sorted(out.glob("[!_]*.parquet"))]
+        found.append(([row for t in tables for row in t["id"].to_pylist()], out / "rejects.csv"))
+    packed = tmp_path / "data.csv.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    out = tmp_path / "packed"
+    run([packed], ConvertOptions(to="parquet", output=out, on_bad_row="skip"))
+    tables = [pq.read_table(path) for path in sorted(out.glob("[!_]*.parquet"))]
+    assert [row for t in tables for row in t["id"].to_pylist()] == found[0][0]
+    assert found[0][0] == found[1][0]
+    assert found[0][1].read_bytes() == found[1][1].read_bytes()

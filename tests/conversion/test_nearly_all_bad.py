@@ -48,6 +48,30 @@ def test_more_than_half_of_the_first_thousand_rows(tmp_path, n_bad):
         assert "short_rows" in caught.value.hint
 
 
+def test_a_number_of_bad_rows_that_is_accepted(tmp_path):
+    source = tmp_path / "x.csv"
+    source.write_text("a,b,c\n" + "1,2,3\n1\n1,2\n1,2,3,4\n" * 3)
+    output = tmp_path / "out"
+    options = {"to": "parquet", "on_bad_row": "skip", "output": output}
+    with pytest.raises(DataError, match="9 of the first 12 rows are bad") as caught:
+        convert(source, **options)
+    assert "max_bad_rows=" in caught.value.hint
+    report = convert(source, **options, max_bad_rows=9)
+    assert (report.rows, report.rejected_rows) == (3, 9)
+    with pytest.raises(DataError, match="9 records cannot be kept: more than max_bad_rows=8"):
+        convert(source, **options, force=True, max_bad_rows=8)
+    like = {"like": output, "on_bad_row": "skip", "output": tmp_path / "like"}
+    with pytest.raises(DataError, match="9 of the first 12 rows are bad"):
+        convert(source, **like)
+    assert convert(source, **like, max_bad_rows=9).rows == 3
+
+
+def test_no_row_is_kept_whatever_is_accepted(tmp_path):
+    options = {"names": ["a", "b"], "delimiter": ",", "on_bad_row": "skip", "max_bad_rows": 9}
+    error = attempt(tmp_path, "1\n1,2,3\n1,2,3,4\n", header=False, **options)
+    assert "all 3 rows are bad" in error.message
+
+
 def test_of_a_stream_too(tmp_path, monkeypatch):
     text = b"a,b,c\n" + b"1,2,3\n" * 250 + b"1\n" * 700 + b"1,2,3\n" * 900
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
@@ -122,6 +146,19 @@ def test_files_that_begin_in_other_ways_are_not_one_source(tmp_path):
         (tmp_path / name).write_text(f"{before}id,name\n1,a\n2,b\n")
     with pytest.raises(DataError, match="0 lines before its table"):
         open_source([tmp_path / "1.csv", tmp_path / "2.csv"], SourceOptions())
+
+
+def test_rows_of_nothing_at_the_end_of_one_of_several_files_are_rows(tmp_path):
+    body = "id,name,n\n1,a,7\n2,b,8\n"
+    for name, after in (("1.csv", ",,\n,,\n"), ("2.csv", "")):
+        (tmp_path / name).write_text(body + after)
+    paths = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for order in (paths, paths[::-1]):
+        source = open_source(order, SourceOptions())
+        assert source.dialect.skip_footer == 0
+        report = convert(order, to="npy", output=tmp_path / "out", force=True)
+        assert report.rows == 6
+    assert open_source(paths[:1], SourceOptions()).dialect.skip_footer == 2
 
 
 def test_a_footer_of_a_stream(tmp_path):

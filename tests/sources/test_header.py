@@ -17,6 +17,7 @@ from bigdata_cli.sources.csv.header import (
     read_header,
 )
 from bigdata_cli.sources.csv.header_guess import looks_like_header
+from bigdata_cli.sources.csv.header_names import names_beside_quote
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.source import open_source
 
@@ -191,3 +192,32 @@ def test_columns_are_matched():
         match_columns(("a",), ("a", "b"), header=True, **match)
     with pytest.raises(DataError, match=r"has records of 1 field, those of 1\.csv have 2"):
         match_columns(("column0",), ("column0", "column1"), header=False, **match)
+
+
+def test_a_header_above_an_empty_last_column_may_lack_a_name(tmp_path):
+    source = tmp_path / "x.csv"
+    source.write_text("id,townstreet,n\n1,Bonn,Am Hof,\n2,Ulm,Hafengasse,\n3,Kiel,Kai,\n")
+    found = open_source([source], SourceOptions())
+    assert found.names == ("id", "townstreet", "n")
+    assert any("--no-trailing-delimiter, if a name lacks" in note for note in found.notes)
+    with pytest.raises(DataError, match="the header has 3 names, the rows below have 4 fields"):
+        open_source([source], SourceOptions(trailing_delimiter=False))
+
+
+@pytest.mark.parametrize(
+    ("line", "n_columns", "names"),
+    [
+        ('id,town"street",n', 4, ["id", "town", "street", "n"]),
+        ('id,"town"street,n', 4, ["id", "town", "street", "n"]),
+        ('id,"town""street",n', 4, ["id", "town", "street", "n"]),
+        ('"a, b""c"', 2, ["a, b", "c"]),
+        ('id,town"street",n', 5, []),
+        ('id,5" disk,n', 4, []),
+        ('id,the "best" one,n', 4, []),
+        ('"id","town","n"', 4, []),
+        ('a"b"c,d', 3, []),
+        ("id,town,n", 4, []),
+    ],
+)
+def test_a_delimiter_that_lacks_beside_a_quote(line, n_columns, names):
+    assert names_beside_quote(line, Dialect(delimiter=","), n_columns) == names

@@ -111,5 +111,8 @@ def nearly_all_bad(name: str, n_bad: int, n_rows: int, reasons: Sequence[str]) -
         hint = "--type COL=text keeps what its dtype does not hold"
     else:
         hint = None
+    if n_bad < n_rows:
+        accept = "--max-bad-rows N accepts so many"
+        hint = accept if hint is None else f"{hint}; {accept}"
     shown = f": {reason}" if reason else ""
     return DataError(f"{name}: {share} rows are bad{shown}", hint=hint)

@@ -30,6 +30,8 @@ from bigdata_cli.sources.csv.dialect import (
 )
 from bigdata_cli.sources.csv.header import skip_lines
 from bigdata_cli.sources.csv.header_guess import is_word, looks_like_header, n_repeated
+from bigdata_cli.sources.csv.header_names import names_beside_quote
+from bigdata_cli.sources.csv.header_rows import choose_header_rows, merge_names
 from bigdata_cli.sources.csv.layout import Layout, Record, find_layout, footer_lines
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.csv.row_names import has_row_names
@@ -117,12 +119,18 @@ def _with_header(
     confidence, reasons = 1.0, found.reasons
     if options.delimiter is None:
         confidence = found.confidence
+    table = _table_of(found, layout)
+    rows = choose_header_rows(found.records, table, options)
+    table = [merge_names(table[: rows.n]), *table[rows.n :]] if rows.n > 1 else table
     header = options.header
+    if header is None and options.header_rows is not None:
+        header = True
     if header is None:
-        header, header_confidence, reason = looks_like_header(_table_of(found, layout))
+        header, header_confidence, reason = looks_like_header(table)
         confidence = min(confidence, header_confidence)
         reasons = (*reasons, ("header: " if header else "no header: ") + reason)
-    again = n_repeated(_table_of(found, layout)) if header else 0
+    notes += rows.notes(options) if header else []
+    again = n_repeated(table) if header else 0
     if again and dialect.repeated_header == "keep":
         verb, them = ("are", "them") if again > 1 else ("is", "it")
         notes.append(
@@ -132,9 +140,13 @@ def _with_header(
     trailing = options.trailing_delimiter
     if trailing is None:
         trailing = layout.trailing and (header or dialect.names is not None)
+        if trailing and header and dialect.names is None:
+            line = _header_line(text, found)
+            trailing = not names_beside_quote(line, dialect, layout.n_fields)
         if trailing:
             notes.append(
-                "rows end with a delimiter, after which there is no field (--trailing-delimiter)"
+                "rows end with a delimiter, after which there is no field (--trailing-delimiter; "
+                "--no-trailing-delimiter, if a name lacks)"
             )
     if layout.lines and options.skip_rows is None:
         confidence = min(confidence, 0.5)
@@ -148,6 +160,7 @@ def _with_header(
     dialect = replace(
         dialect,
         header=header,
+        header_rows=rows.n if header and not rows.are_dropped(options) else 1,
         trailing_delimiter=trailing,
         row_names=_row_names(text, found, layout, dialect, options, header),
         join_field=_join_field(found, layout, trailing) if dialect.long_rows == "join" else -1,
@@ -247,10 +260,13 @@ def _join_field(found: Detection, layout: Layout, trailing: bool) -> int:
     return n_columns - 1
 
 
-def find_footer(head: Head, tail: bytes, found: Found) -> tuple[int, str | None]:
+def find_footer(
+    head: Head, tail: bytes, found: Found, *, is_alone: bool = True
+) -> tuple[int, str | None]:
     """How many lines at the end of a file are no part of its table, and what to say of them.
 
-    tail: the end of the file as UTF-8, with a line before it or all of the file.
+    tail: the end of the file as UTF-8, with a line before it or all of the file. is_alone: no
+    other file of the source would have to have as many rows of nothing at its end.
     """
     layout, dialect = found.layout, found.dialect
     if layout is None or layout.n_fields < 2:
@@ -273,7 +289,8 @@ def find_footer(head: Head, tail: bytes, found: Found) -> tuple[int, str | None]
         len(lines),
         has_header=dialect.header,
     )
-    if not n_lines:
+    is_of_nothing = not "".join(lines[-n_lines:]).strip(f"{dialect.delimiter}{dialect.quote} \r\n")
+    if not n_lines or (is_of_nothing and not is_alone):
         return 0, None
     if is_sure:
         return n_lines, (
@@ -288,6 +305,11 @@ def expected_columns(layout: Layout | None, trailing: bool) -> int | None:
     if layout is None or layout.agreeing < layout.needed:
         return None
     return layout.n_fields - trailing
+
+
+def _header_line(text: str, found: Detection) -> str:
+    """The line of the first record, without its end."""
+    return _lines_of(text)[found.lines[0] - 1].rstrip("\r\n")
 
 
 def _lines(n: int) -> str:

@@ -27,11 +27,12 @@ class Dialect:
     quote: one ASCII character, or None for no quoting; doubled inside a quoted field it is a
     character.
     escape: a character that makes the next one plain, in quoted and unquoted fields, or None.
-    header: whether the first record (after `skip_rows` lines) names the columns; names: the columns
-    as the user names them, in place of a header. comment: lines that begin with it are not records.
-    trim: spaces before and after a field are not part of it. decimal: the decimal mark of numbers;
-    thousands: a mark between groups of three digits, or None. null_tokens: texts that are null;
-    column_null_tokens: in place of these, per column. true_tokens, false_tokens: texts that are so,
+    header: whether the first record (after `skip_rows` lines) names the columns; header_rows: how
+    many do. names: the columns as the user names them, in place of a header. comment: lines that
+    begin with it are not records. trim: spaces before and after a field are not part of it.
+    decimal: the decimal mark of numbers; thousands: a mark between groups of three digits, or None.
+    null_tokens: texts that are null; column_null_tokens: in place of these, per column.
+    true_tokens, false_tokens: texts that are so,
     besides those of every dialect. strip: characters around numbers that are no part of them.
     date_formats: of columns whose dates and times are written in another way than ISO 8601.
     keep_blank_lines: of text, as empty rows. encoding: the codec of the (first) file; records are
@@ -47,6 +48,7 @@ class Dialect:
     quote: str | None = '"'
     escape: str | None = None
     header: bool = True
+    header_rows: int = 1
     names: tuple[str, ...] | None = None
     skip_rows: int = 0
     comment: str | None = None
@@ -108,6 +110,7 @@ class Dialect:
             "quote": self.quote or "none",
             "escape": self.escape or "none",
             "header": self.header,
+            "header_rows": self.header_rows,
             "names": self.names,
             "trim": self.trim,
             "decimal": self.decimal,

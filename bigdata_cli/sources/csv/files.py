@@ -105,7 +105,7 @@ class TextFiles:
     """The text files of a source: one dialect, one list of column names.
 
     confidence: how sure what was detected of the dialect is, from 0 to 1; reasons: why. notes: what
-    of it the user has to know in any case.
+    of it the user has to know in any case. accepts_bad_rows: most of the first rows may be bad.
     """
 
     files: tuple[SourceFile, ...]
@@ -114,6 +114,7 @@ class TextFiles:
     confidence: float = 1.0
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    accepts_bad_rows: bool = False
 
     @property
     def bytes(self) -> int:

@@ -10,6 +10,7 @@ from bigdata_cli.errors import DataError
 from bigdata_cli.io.encoding import encoding_hint
 from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect, unique_names
 from bigdata_cli.sources.csv.header_names import OUT_OF_PLACE, mend_names, names_before_open_quote
+from bigdata_cli.sources.csv.header_rows import join_names
 
 BOM = b"\xef\xbb\xbf"
 _SPACES = (b" ", b"\t")
@@ -60,6 +61,8 @@ def read_header(
     start = _skip_comments(head, start, dialect)
     if start == len(head) and is_whole and dialect.names not in (None, MADE_UP):
         return HeaderRead(dialect.names or (), start)
+    if dialect.header and dialect.header_rows > 1:
+        return _read_rows(head, start, name, dialect, is_whole=is_whole, n_expected=n_expected)
     fields, end = first_record(head, start, dialect, is_whole=is_whole)
     opened = None
     if dialect.header and n_expected is not None and len(fields or ()) != n_expected:
@@ -67,10 +70,7 @@ def read_header(
     if opened is not None:
         fields, end = opened
     if fields is None:
-        raise DataError(
-            f"{name}: the first record does not end within {len(head):,} bytes",
-            hint="--text reads lines, --quote none reads quotes as characters",
-        )
+        raise _no_end(name, head)
     n_columns = len(fields) if n_expected is None else n_expected
     if dialect.names is not None and dialect.names != MADE_UP:
         if n_expected is not None:
@@ -84,15 +84,57 @@ def read_header(
         if opened is not None:
             return HeaderRead(unique_names(names), end, (OUT_OF_PLACE,), line)
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{name}: the header is not UTF-8: {error}",
-            hint=encoding_hint(head),
-        ) from error
+        raise _not_utf8(name, error, head) from error
     notes: tuple[str, ...] = ()
     if len(names) != n_columns or dialect.row_names:
         n_line = 1 + len(_LINE_END.findall(head[:start]))
         names, notes = mend_names(names, line, dialect, n_columns, where=f"{name} line {n_line:,}")
     return HeaderRead(unique_names(names), end, notes, line)
+
+
+def _read_rows(
+    head: bytes,
+    start: int,
+    name: str,
+    dialect: Dialect,
+    *,
+    is_whole: bool,
+    n_expected: int | None,
+) -> HeaderRead:
+    """`read_header` of a header of several rows, the first of them at `start`."""
+    rows, end = header_records(head, start, dialect, is_whole=is_whole)
+    if rows is None:
+        raise _no_end(name, head)
+    if len(rows) < dialect.header_rows:
+        raise DataError(
+            f"{name}: --header-rows {dialect.header_rows}, but there "
+            f"{'are' if len(rows) != 1 else 'is'} {len(rows)} row{'s'[: len(rows) != 1]}",
+            hint="--header-rows says how many rows name the columns",
+        )
+    n_columns = max(map(len, rows)) if n_expected is None else n_expected
+    if dialect.names is not None and dialect.names != MADE_UP:
+        if n_expected is not None:
+            _check_names(name, dialect, n_expected)
+        return HeaderRead(dialect.names, end)
+    try:
+        texts = [[field.decode("utf-8").strip() for field in row] for row in rows]
+        lines = head[start:end].rstrip(b"\r\n").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(name, error, head) from error
+    n_line = 1 + len(_LINE_END.findall(head[:start]))
+    names = join_names(texts, dialect, n_columns, where=f"{name} line {n_line:,}")
+    return HeaderRead(unique_names(names), end, (), lines)
+
+
+def _not_utf8(name: str, error: UnicodeDecodeError, head: bytes) -> DataError:
+    return DataError(f"{name}: the header is not UTF-8: {error}", hint=encoding_hint(head))
+
+
+def _no_end(name: str, head: bytes) -> DataError:
+    return DataError(
+        f"{name}: the first record does not end within {len(head):,} bytes",
+        hint="--text reads lines, --quote none reads quotes as characters",
+    )
 
 
 def _check_names(name: str, dialect: Dialect, n_columns: int) -> None:
@@ -124,6 +166,26 @@ def _skip_comments(head: bytes, start: int, dialect: Dialect) -> int:
         else:
             break
     return start
+
+
+def header_records(
+    head: bytes, start: int, dialect: Dialect, *, is_whole: bool
+) -> tuple[list[list[bytes]] | None, int]:
+    """The records at `start` that name the columns, fewer where there are no more; None for no end.
+
+    With them the offset after them.
+    """
+    rows: list[list[bytes]] = []
+    end = start
+    while len(rows) < (dialect.header_rows if dialect.header else 1):
+        begin = _skip_comments(head, end, dialect)
+        if begin == len(head):
+            return (rows if is_whole else None), begin
+        fields, end = first_record(head, begin, dialect, is_whole=is_whole)
+        if fields is None:
+            return None, end
+        rows.append(fields)
+    return rows, end
 
 
 def first_record(

@@ -85,7 +85,7 @@ def _names_of_text(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple
         return False, 0.8, "the first record has blank or repeated fields, all columns are text"
     if len(first) == 1 and _is_aligned(first[0]):
         return False, 0.8, "the first record is of numbers and spaces"
-    if _FEW_SENTENCES * sum(map(_is_sentence, first)) > len(first):
+    if _FEW_SENTENCES * sum(map(is_sentence, first)) > len(first):
         return False, 0.8, "the first record is not made of names, all columns are text"
     if any(map(_is_value_of, first, columns)):
         return False, 0.8, "a field of the first record has the form of those below it"
@@ -112,7 +112,7 @@ def _form(field: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d[\d.,]*", "9", field.strip()))
 
 
-def _is_sentence(field: str) -> bool:
+def is_sentence(field: str) -> bool:
     """Whether a field is too long for a name, or ends as statements do; questions are names."""
     text = field.strip()
     if text.endswith("?") and "\n" not in text:
@@ -124,6 +124,11 @@ def _is_aligned(field: str) -> bool:
     """Whether a field is numbers with spaces between them, as aligned columns are."""
     numbers = field.split()
     return len(numbers) > 1 and all(is_number(number) for number in numbers)
+
+
+def kinds_of(records: Sequence[Sequence[str]], index: int) -> set[str]:
+    """The kinds of a column's values, which are: number, time, bool, text."""
+    return {_kind(record[index]) for record in records if index < len(record)} - {"", "null"}
 
 
 def is_word(field: str) -> bool:

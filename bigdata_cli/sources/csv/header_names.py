@@ -11,6 +11,8 @@ from bigdata_cli.sources.csv.detect import DELIMITERS
 from bigdata_cli.sources.csv.dialect import MADE_UP, Dialect
 
 OUT_OF_PLACE = "the header has a quote that is out of place: it is part of a name"
+NO_DELIMITER = "a delimiter lacks beside a quote of the header: two names are taken apart there"
+_MAX_STRAY_QUOTES = 4
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -32,6 +34,9 @@ def mend_names(
     loose = _loose_fields(line, dialect) if (dialect.quote or "\0") in line else []
     if len(loose) == n_columns:
         return loose, (OUT_OF_PLACE,)
+    apart = names_beside_quote(line, dialect, n_columns) if n_names == n_columns - 1 else []
+    if apart:
+        return apart, (NO_DELIMITER,)
     other, mark = ([], "") if n_names > 1 else _fields_by_another_mark(line, dialect, n_columns)
     if other:
         return other, (f"{mark!r} separates the names, and {dialect.delimiter!r} the rows",)
@@ -71,6 +76,30 @@ def names_before_open_quote(
     if len(loose) != n_columns:
         return None
     return [name.encode("utf-8", "surrogateescape") for name in loose], found.end()
+
+
+def names_beside_quote(line: str, dialect: Dialect, n_columns: int) -> list[str]:
+    """The names of a header in which one delimiter lacks before or after a quoted name.
+
+    [] where no quote stands between two names, or one delimiter more does not make them all.
+
+    >>> names_beside_quote('id,town"street",n', Dialect(delimiter=","), 4)
+    ['id', 'town', 'street', 'n']
+    """
+    delimiter, quote = dialect.delimiter or "", dialect.quote
+    if dialect.is_spaced or quote is None or not delimiter or "\n" in line or "\r" in line:
+        return []
+    mark, edge = re.escape(quote), re.escape(delimiter)
+    inner = re.compile(rf"(?<!^)(?<!{edge}){mark}(?!{edge}|$)")
+    places = [found.start() for found in inner.finditer(line)]
+    if len(places) > _MAX_STRAY_QUOTES:
+        return []
+    ways = set()
+    for place in {*places, *(one + 1 for one in places)}:
+        names = _loose_fields(line[:place] + delimiter + line[place:], dialect)
+        if len(names) == n_columns and all(names) and not any(quote in name for name in names):
+            ways.add(tuple(names))
+    return list(ways.pop()) if len(ways) == 1 else []
 
 
 def _loose_fields(line: str, dialect: Dialect) -> list[str]:

@@ -226,12 +226,16 @@ def footer_lines(
     spreadsheet = any(len(record.fields) == n_fields for record in notes)
     if sum(len(record.fields) == n_fields for record in table) < 0.9 * len(table):
         return 0, True
+    is_sure = True
     if spreadsheet:
-        typical = _median(_n_filled(record.fields) for record in table)
-        if typical < 3 or _n_filled(notes[0].fields) or _n_filled(notes[-1].fields) == 0:
+        filled = [_n_filled(record.fields) for record in table]
+        if _median(filled) < 3 or _n_filled(notes[0].fields):
             return 0, True
+        # A row of nothing alone may be one of the table, or several where it has others.
+        says_something = any(_n_filled(record.fields) for record in notes)
+        is_sure = says_something or (len(notes) > 1 and all(filled))
     end = table[-1].line + 1 + sum(field.count("\n") for field in table[-1].fields)
-    is_sure = has_header if spreadsheet else notes[0].line > end
+    is_sure = is_sure and has_header if spreadsheet else notes[0].line > end
     return n_lines - end + 1, is_sure
 
 

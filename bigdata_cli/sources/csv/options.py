@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bigdata_cli.errors import UsageError
-from bigdata_cli.option_kinds import NAMES, NATURAL, TEXT, TEXTS, Kind, accept_text, choice
+from bigdata_cli.option_kinds import (
+    NAMES,
+    NATURAL,
+    POSITIVE,
+    TEXT,
+    TEXTS,
+    Kind,
+    accept_text,
+    choice,
+)
 from bigdata_cli.options import option, values_of
 from bigdata_cli.sources.csv.dialect import (
     Dialect,
@@ -72,6 +81,13 @@ class SourceOptions:
     )
     header: bool | None = option(
         "Whether the first row names the columns.", default_text="detected", default=None
+    )
+    header_rows: int | None = option(
+        "How many rows name the columns: their names are joined, from above, with spaces.",
+        POSITIVE,
+        default_text="detected",
+        default=None,
+        is_rare=True,
     )
     names: tuple[str, ...] | None = option(
         "The names of all columns, in place of a header; auto: those of the header, completed.",

@@ -26,6 +26,7 @@ from bigdata_cli.sources.csv.parse import (
     record_starts,
 )
 from bigdata_cli.sources.csv.repeated_header import find_repeated
+from bigdata_cli.sources.csv.stray_quotes import end_of_bad_lines
 from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.cuts import CutSplit
 from bigdata_cli.splits.rule import HashSplit
@@ -182,11 +183,16 @@ def _parse_block(
                 )
             if not len(parsed.bad):
                 break
+            bad = parsed.bad.tolist()
+            _check_lengths(bad, block.offset, plan.max_record_bytes)
             found = [
-                (begin, stop, describe(status, n_seen, n_fields)[0])
-                for begin, stop, status, n_seen in parsed.bad.tolist()
+                (
+                    begin,
+                    end_of_bad_lines(block, begin, stop, status, grammar.rules, len(fields)),
+                    describe(status, n_seen, n_fields)[0],
+                )
+                for begin, stop, status, n_seen in bad
             ]
-            _check_lengths(found, block.offset, plan.max_record_bytes)
         except InvalidValue as invalid:
             if invalid.is_of_column or not plan.skip_bad_rows:
                 begin = start - block.offset
@@ -241,9 +247,11 @@ def _records_of(
     return found
 
 
-def _check_lengths(found: list[tuple[int, int, str]], offset: int, max_record_bytes: int) -> None:
+def _check_lengths(
+    bad: list[tuple[int, int, int, int]], offset: int, max_record_bytes: int
+) -> None:
     """Raise RecordError where a quote that is never closed swallowed more than one record has."""
-    for begin, stop, _ in found:
+    for begin, stop, *_ in bad:
         if stop - begin > max_record_bytes:
             raise RecordError(
                 offset + begin,

@@ -284,6 +284,8 @@ def _check_first_rows(
     source: TextFiles, unit: Unit, block: Block, fields: Sequence[int], plan: ParsePlan
 ) -> None:
     """Raise DataError where more than half of the first rows, which the unit has, are rejected."""
+    if source.accepts_bad_rows:
+        return
     chunk = unit.chunk
     assert chunk is not None
     bad = [(reject.offset, reject.reason) for reject in chunk.rejects]

@@ -32,7 +32,7 @@ from bigdata_cli.sources.csv.feed import Feed
 from bigdata_cli.sources.csv.files import SourceFile, TextFiles, describe_file
 from bigdata_cli.sources.csv.footer import data_end, tail_of
 from bigdata_cli.sources.csv.header import (
-    first_record,
+    header_records,
     header_start,
     match_columns,
     read_header,
@@ -162,7 +162,8 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         )
         head = _with_lines(Head(name=name, data=data, is_whole=len(data) < _HEAD_BYTES), origin)
         if found is None:
-            found, dialect, notes = _of_first_file(head, origin, options)
+            is_alone = len(paths) == 1
+            found, dialect, notes = _of_first_file(head, origin, options, is_alone=is_alone)
             layout = found.layout
         elif not dialect.is_text:
             layout = layout_of_file(head, dialect, options)
@@ -202,13 +203,13 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
 
 
 def _of_first_file(
-    head: Head, origin: Origin, options: SourceOptions
+    head: Head, origin: Origin, options: SourceOptions, *, is_alone: bool
 ) -> tuple[Found, Dialect, list[str]]:
     """What was found in the first file, the dialect of all files, and notes on them."""
     found = choose_dialect(head, origin.member or head.name, options)
     dialect, notes = replace(found.dialect, encoding=origin.encoding), list(found.notes)
     if options.skip_footer is None:
-        n_lines, note = find_footer(head, _tail(head, origin), found)
+        n_lines, note = find_footer(head, _tail(head, origin), found, is_alone=is_alone)
         dialect = replace(dialect, skip_footer=n_lines)
         notes += [note] if note else []
     return found, dialect, notes
@@ -257,7 +258,7 @@ def _tail(head: Head, origin: Origin) -> bytes:
 
 def _check_end(head: Head, origin: Origin, found: Found, options: SourceOptions) -> None:
     """Raise DataError where other lines follow the table of a file than that of the first."""
-    n_lines, _ = find_footer(head, _tail(head, origin), found)
+    n_lines, _ = find_footer(head, _tail(head, origin), found, is_alone=False)
     if options.skip_footer is None and n_lines != found.dialect.skip_footer:
         raise DataError(
             f"{head.name} has {n_lines:,} lines below its table, the first file "
@@ -285,7 +286,7 @@ def _with_first_record(head: Head, origin: Origin, dialect: Dialect) -> Head:
     """A head that holds the whole first record, as far as a record may be long."""
     while not head.is_whole and len(head.data) < MAX_RECORD_BYTES and not dialect.is_text:
         start = header_start(head.data, head.name, dialect)
-        if first_record(head.data, start, dialect, is_whole=False)[0] is not None:
+        if header_records(head.data, start, dialect, is_whole=False)[0] is not None:
             break
         head = _longer(head, origin)
     return head
