@@ -157,11 +157,7 @@ class Training:
         trainer = backend.trainer(network, target)
         # All workers take the steps of the one that has most of them.
         n_steps = int(backend.gather(np.array([stream.expected_batches])).max())
-        n_epochs = options.epochs or default_epochs(n_steps, stops=options.stopping.early)
-        why = "--epochs" if options.epochs else "the default for that many steps"
-        report_decision(
-            f"epochs: {n_epochs:,} ({why}) of {n_steps:,} steps of {options.batch_size:,} rows"
-        )
+        n_epochs = _n_epochs(options, n_steps)
         if n_epochs <= start.epochs:
             if not self._is_member:
                 raise UsageError(
@@ -351,6 +347,16 @@ def _lost_workers(backend: Backend) -> Iterator[None]:
             hint="see the messages of the other workers; with --save and --resume the training "
             "continues after the last epoch",
         ) from error
+
+
+def _n_epochs(options: TrainOptions, n_steps: int) -> int:
+    """How many epochs to train, of so many steps."""
+    n_epochs = options.epochs or default_epochs(n_steps, stops=options.stopping.early)
+    why = "--epochs" if options.epochs else "the default for that many steps"
+    report_decision(
+        f"epochs: {n_epochs:,} ({why}) of {n_steps:,} steps of {options.batch_size:,} rows"
+    )
+    return n_epochs
 
 
 def _class_weights(backend: Backend, stream: ExampleStream) -> np.ndarray:

@@ -40,16 +40,7 @@ def run(
     manifest, seal = _manifest(folder)
     dataset = Dataset(folder, manifest)
     findings: list[Finding] = []
-    storage = f"{manifest.format}, layout {manifest.storage.layout}"
-    report_decision(
-        f"dataset: {storage}, {len(manifest.shards):,} shards, {manifest.rows:,} rows, "
-        f"{format_size(manifest.bytes)}"
-    )
-    report_decision(
-        f"manifest: {dataset.manifest_name}, version {manifest.manifest_version}, {seal.value}"
-    )
-    asked = "--jobs" if options.jobs else "the processors that are free"
-    report_decision(f"jobs: {jobs:,} ({asked}); engine: {options.workers.engine}")
+    _report_decisions(dataset, seal, options, jobs)
     opened = None
     if options.source is not None:
         from bigdata_cli.verification.source import open_source_of
@@ -98,6 +89,19 @@ def run(
         in_any_order=manifest.is_reordered,
         other_files=others,
     )
+
+
+def _report_decisions(dataset: Dataset, seal: Seal, options: VerifyOptions, jobs: int) -> None:
+    manifest = dataset.manifest
+    report_decision(
+        f"dataset: {manifest.format}, layout {manifest.storage.layout}, "
+        f"{len(manifest.shards):,} shards, {manifest.rows:,} rows, {format_size(manifest.bytes)}"
+    )
+    report_decision(
+        f"manifest: {dataset.manifest_name}, version {manifest.manifest_version}, {seal.value}"
+    )
+    asked = "--jobs" if options.jobs else "the processors that are free"
+    report_decision(f"jobs: {jobs:,} ({asked}); engine: {options.workers.engine}")
 
 
 def _manifest(folder: Place) -> tuple[Manifest, Seal]:

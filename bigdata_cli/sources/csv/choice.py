@@ -107,6 +107,30 @@ def choose_dialect(head: Head, name: str, options: SourceOptions) -> Found:
     return _with_header(dialect, found, layout, options, notes, sample_text(head, dialect))
 
 
+def _trailing_delimiter(
+    dialect: Dialect,
+    found: Detection,
+    layout: Layout,
+    options: SourceOptions,
+    notes: list[str],
+    text: str,
+    *,
+    header: bool,
+) -> bool:
+    """Whether rows end with a delimiter after which there is no field."""
+    if options.trailing_delimiter is not None:
+        return options.trailing_delimiter
+    is_there = layout.trailing and (header or dialect.names is not None)
+    if is_there and header and dialect.names is None:
+        is_there = not names_beside_quote(_header_line(text, found), dialect, layout.n_fields)
+    if is_there:
+        notes.append(
+            "rows end with a delimiter, after which there is no field (--trailing-delimiter; "
+            "--no-trailing-delimiter, if a name lacks)"
+        )
+    return is_there
+
+
 def _with_header(
     dialect: Dialect,
     found: Detection,
@@ -137,17 +161,7 @@ def _with_header(
             f"{again:,} of the first {len(found.records):,} rows {verb} the header again: "
             f"--repeated-header drop leaves {them} out"
         )
-    trailing = options.trailing_delimiter
-    if trailing is None:
-        trailing = layout.trailing and (header or dialect.names is not None)
-        if trailing and header and dialect.names is None:
-            line = _header_line(text, found)
-            trailing = not names_beside_quote(line, dialect, layout.n_fields)
-        if trailing:
-            notes.append(
-                "rows end with a delimiter, after which there is no field (--trailing-delimiter; "
-                "--no-trailing-delimiter, if a name lacks)"
-            )
+    trailing = _trailing_delimiter(dialect, found, layout, options, notes, text, header=header)
     if layout.lines and options.skip_rows is None:
         confidence = min(confidence, 0.5)
         reasons = (

@@ -152,8 +152,8 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
             f"--nested is for JSON lines, and {paths[0]} is not read as such", hint="--jsonl"
         )
     found: Found | None = None
-    files: list[SourceFile] = []
     names: tuple[str, ...] = ()
+    files: list[SourceFile] = []
     notes: list[str] = []
     is_named = options.names not in (None, MADE_UP)
     for name in with_ends_ahead(paths):
@@ -168,9 +168,8 @@ def open_source(paths: Sequence[str | Path], options: SourceOptions | None = Non
         elif not dialect.is_text:
             layout = layout_of_file(head, dialect, options)
             _check_beginning(name, layout, paths[0], dialect, options)
-            _check_end(
-                head, origin, structs.replace(found, dialect=dialect, layout=layout), options
-            )
+            later = structs.replace(found, dialect=dialect, layout=layout)
+            _check_end(head, origin, later, options)
         head = _with_first_record(head, origin, dialect)
         read = read_header(
             head.data,
