@@ -17,6 +17,9 @@ from bigdata_cli.training.tree_model import load_booster, n_trees
 LEARNING_RATE = 0.1
 MAX_DEPTH = 6
 N_LEAVES = 63
+MIN_HESSIAN = 1.0
+"""Of a leaf, as XGBoost has it by default. With LightGBM's 0.001 a single row of a rare class gets a
+leaf, whose value is so large that the loss grows without bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +148,7 @@ def _boost_lightgbm(rows: TreeRows, target: Target, how: Boosting) -> Any:
         **({} if how.l2 is None else {"lambda_l2": how.l2}),
         "learning_rate": how.learning_rate,
         "num_leaves": N_LEAVES,
+        "min_sum_hessian_in_leaf": MIN_HESSIAN,
         "seed": how.seed,
         "deterministic": True,
         "num_threads": available_cpus(),

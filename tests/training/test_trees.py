@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
@@ -17,7 +18,7 @@ from bigdata_cli.dataset import open_dataset
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.loaders.features import plan_features
 from bigdata_cli.loaders.target import plan_target
-from bigdata_cli.training.boosting import LEARNING_RATE, MAX_DEPTH, N_LEAVES
+from bigdata_cli.training.boosting import LEARNING_RATE, MAX_DEPTH, MIN_HESSIAN, N_LEAVES
 from bigdata_cli.training.report import TrainReport
 from bigdata_cli.training.stream import ExampleStream, Reading
 from bigdata_cli.training.tree_model import load_trees, tree_matrix
@@ -75,7 +76,12 @@ class TestTrees:
         else:
             places = list(range(n_numbers, X.shape[1]))
             whole = lightgbm.Dataset(X, y, categorical_feature=places)
-            options = {"objective": "binary", "num_leaves": N_LEAVES, "num_threads": 1}
+            options = {
+                "objective": "binary",
+                "num_leaves": N_LEAVES,
+                "min_sum_hessian_in_leaf": MIN_HESSIAN,
+                "num_threads": 1,
+            }
             options |= {"verbosity": -1, "learning_rate": LEARNING_RATE}
             found = lightgbm.train(options, whole, 20).predict(tree_matrix(held_out))
         wanted = roc_auc_score(held_out.y, found)
@@ -139,6 +145,22 @@ class TestTrees:
 
 def quick_network(folder: Path, **options: object) -> TrainReport:
     return train(folder, label="fraud", epochs=2, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", LIBRARIES)
+def test_a_rare_class_is_learned(model: str, tmp_path: Path) -> None:
+    """LightGBM's own least hessian of a leaf lets the loss grow without bound here."""
+    rng = np.random.default_rng(6)
+    n = 20_000
+    names = ("a", "b", "c", "d")
+    columns = {name: rng.lognormal(3, 2, n) for name in names}
+    risk = np.log(columns["a"]) + np.log(columns["b"]) + rng.normal(0, 0.5, n)
+    columns["rare"] = (risk > np.sort(risk)[-40]).astype(np.int64)
+    folder = write_dataset(tmp_path / "rare", pa.table(columns), n_shards=2)
+    report = train(folder, label="rare", model=model, trees=100)
+    assert report.passed, report.reason
+    assert report.held_out_loss < report.constant_loss
+    assert report.metric_value > 0.98
 
 
 def test_a_linear_model_has_no_hidden_layers(folder: Path, tmp_path: Path) -> None:
