@@ -18,8 +18,8 @@ LEARNING_RATE = 0.1
 MAX_DEPTH = 6
 N_LEAVES = 63
 MIN_HESSIAN = 1.0
-"""Of a leaf, as XGBoost has it by default. With LightGBM's 0.001 a single row of a rare class gets a
-leaf, whose value is so large that the loss grows without bound."""
+"""Of a leaf, as XGBoost has it by default. With LightGBM's 0.001 a single row of a rare class gets
+a leaf, whose value is so large that the loss grows without bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
