@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import IO
 
 from bigdata_cli.dataset import Dataset, open_dataset
@@ -13,6 +12,7 @@ from bigdata_cli.io.store import StoredFile
 from bigdata_cli.options import given_options
 from bigdata_cli.url import Place
 
+_COPIED_BYTES = 1 << 20
 _ALLOWED = ("--rejected", "--output", "--cache", "--cache-size")
 
 
@@ -42,7 +42,8 @@ def write_rejected(dataset: Dataset, sink: IO[bytes]) -> int:
     try:
         n_records = sum(1 for _ in read_rejects(file))
         with open_rejects(file) as source:
-            shutil.copyfileobj(source, sink)
+            while piece := source.read(_COPIED_BYTES):
+                sink.write(piece)
     except (FileNotFoundError, ValueError) as error:
         what = "missing" if isinstance(error, FileNotFoundError) else f"damaged: {error}"
         raise DataError(f"{file} is {what}", hint=f"bigdata verify {dataset.path}") from error
