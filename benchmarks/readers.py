@@ -41,7 +41,7 @@ class StoredColumn:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a dataset, as docs/format.md describes its file."""
-    [path] = folder.glob("_manifest.*")
+    [path] = (*folder.glob("_manifest"), *folder.glob("_manifest.*"))
     if path.suffix == ".parquet":
         return json.loads(pq.read_metadata(path).metadata[b"bigdata.manifest"])
     if path.suffix == ".arrow":

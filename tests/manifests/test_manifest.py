@@ -26,7 +26,7 @@ from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.verification.options import VerifyOptions
 from bigdata_cli.verification.run import run as verify
 from tests.datasets import edited_manifest
-from tests.manifest_files import rejected_csv, rejects_path
+from tests.manifest_files import read_document, rejected_csv, rejects_path
 
 TEXT = (Path(__file__).parent / "version_3.json").read_text(encoding="utf-8")
 """As the reader by hand wrote it before there were typed records."""
@@ -235,12 +235,16 @@ def test_a_large_document_of_another_form_is_refused_before_it_is_in_memory(begi
 
 def make_old(folder: Path, version: int) -> None:
     """Make the manifest what an older version would have written, and its rejected records."""
-    records = rejected_csv(folder)
-    rejects_path(folder).unlink()
-    (folder / "rejects.csv").write_bytes(records)
+    names = [entry["name"] for entry in read_document(folder)["sidecars"]]
+    with_records = [i for i, name in enumerate(names) if "rejects" in name]
+    if with_records:
+        records = rejected_csv(folder)
+        rejects_path(folder).unlink()
+        (folder / "rejects.csv").write_bytes(records)
     with edited_manifest(folder) as manifest:
         manifest["manifest_version"] = version
-        manifest["sidecars"][0] |= {"name": "rejects.csv", "bytes": len(records)}
+        for i in with_records:
+            manifest["sidecars"][i] |= {"name": "rejects.csv", "bytes": len(records)}
         files = [file for shard in manifest["shards"] for file in shard["files"]]
         for file in [*files, *manifest["sidecars"]]:
             del file["checksum"]

@@ -110,7 +110,7 @@ class Dialect:
             "quote": self.quote or "none",
             "escape": self.escape or "none",
             "header": self.header,
-            "header_rows": self.header_rows,
+            "header_rows": self.header_rows if self.header else None,
             "names": self.names,
             "trim": self.trim,
             "decimal": self.decimal,
