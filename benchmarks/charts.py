@@ -14,6 +14,7 @@ from bigdata_cli.resources.sizes import format_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
 
     from benchmarks.figures import Figure, Json
 
@@ -54,14 +55,20 @@ def write_charts(results: Json, found: Sequence[Figure], page: Path) -> list[tup
                 axes.set_title(title, loc="left")
                 draw(axes)
                 axes.invert_yaxis()
-                path = page.with_name(f"{page.stem}-{name}.svg")
-                figure.savefig(
-                    path, transparent=True, bbox_inches="tight",
-                    metadata={"Date": None, "Creator": None},
-                )  # fmt: skip
-                plt.close(figure)
-                written.append((title, path))
+                written.append((title, save_figure(figure, page, name)))
     return written
+
+
+def save_figure(figure: MatplotlibFigure, page: Path, name: str) -> Path:
+    """Write a figure beside a page, the same bytes each time, and close it; returns its path."""
+    import matplotlib.pyplot as plt
+
+    path = page.with_name(f"{page.stem}-{name}.svg")
+    figure.savefig(
+        path, transparent=True, bbox_inches="tight", metadata={"Date": None, "Creator": None}
+    )
+    plt.close(figure)
+    return path
 
 
 def _parquet_tasks(results: Json) -> Series:

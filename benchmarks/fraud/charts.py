@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.charts import INK, OURS, THEIRS
+from benchmarks.charts import INK, OURS, THEIRS, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +34,8 @@ def write_charts(results: Json, page: Path) -> list[tuple[str, Path]]:
         ("Memory above the imports over time", "memory", _draw_memory),
         ("Memory, time and AUC", "comparison", _draw_comparison),
     ):
-        path = page.with_name(f"{page.stem}-{name}.svg")
         with plt.rc_context(_STYLE):
-            figure = draw(results["variants"])
-            figure.savefig(
-                path, transparent=True, bbox_inches="tight",
-                metadata={"Date": None, "Creator": None},
-            )  # fmt: skip
-            plt.close(figure)
-        written.append((title, path))
+            written.append((title, save_figure(draw(results["variants"]), page, name)))
     return written
 
 
