@@ -73,6 +73,8 @@ def statistics_of(values: pa.ChunkedArray, column: Column) -> ColumnStatistics:
         finite = known.filter(pc.is_finite(known))
         infinite = len(known) - len(finite)
         known = finite
+        if len(known) == 0:
+            return ColumnStatistics(count=count, nulls=nulls, infinite=infinite)
     low, high = pc.min_max(known).values()
     if column.kind in (Kind.DATE, Kind.TIMESTAMP):
         ends = [value.cast(pa.string()).as_py() for value in (low, high)]

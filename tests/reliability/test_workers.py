@@ -99,7 +99,9 @@ def test_an_interrupt_leaves_no_process_and_the_command_goes_on(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in errors
+    # A busy machine needs longer than the command waits for its own end: then it leaves at once.
+    left_at_once = "the same command puts in order what it left" in errors
+    assert left_at_once or "the same command goes on from there" in errors
     wait_for_end(workers)
     again = start(source, tmp_path / "out")
     _, errors = again.communicate(timeout=60)
