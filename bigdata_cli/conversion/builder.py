@@ -99,8 +99,9 @@ class ShardBuilder:
             )
         if self.shared.max_vocabulary_bytes is not None:
             names = self.shared.schema.names
-            n_distinct = {names[i]: n for i, n in self.evidence.texts.n_distinct.items()}
-            check_vocabularies(n_distinct, self.shared.max_vocabulary_bytes)
+            texts = self.evidence.texts
+            n_distinct = {names[i]: n for i, n in texts.n_distinct.items()}
+            check_vocabularies(n_distinct, texts.text_bytes, self.shared.max_vocabulary_bytes)
         if fits:
             if not self._unusable:
                 self._files.push(chunk.batch)
@@ -208,7 +209,7 @@ class ShardBuilder:
             and not self._unusable
             and self._form.stores_codes(state.name, self.shared.storage)
         ):
-            joined = join_distinct(joined, self.evidence.texts.of(index))
+            joined = join_distinct(joined, self.evidence.texts.of(index), fixed=state.fixed)
         is_too_many = seen.dtype == "text" and seen.distinct is None
         if state.dtype == "category" and (is_too_many or joined is None):
             return replace(state, dtype="text", distinct=None)

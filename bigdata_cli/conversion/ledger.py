@@ -160,12 +160,14 @@ class Ledger:
             )
             self._on_result(replace(result, distinct=new))
 
+    def _join_distinct(self, result: ShardResult) -> None:
+        columns = zip(self.plan.columns, self._distinct, result.distinct, strict=True)
+        self._distinct = [join_distinct(a, b, fixed=state.fixed) for state, a, b in columns]
+
     def _accept(self, result: ShardResult) -> None:
         self._tell(result)
         self._observed = [a.join(b) for a, b in zip(self._observed, result.observed, strict=True)]
-        self._distinct = [
-            join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
-        ]
+        self._join_distinct(result)
         self.columns = join_all(
             self.columns, result.observed, result.distinct, self.plan.float_mode
         )
@@ -198,7 +200,7 @@ class Ledger:
             self.plan.columns, self._observed, self._distinct, strict=True
         ):
             if state.fixed and distinct is not None and state.distinct:
-                distinct = join_distinct(distinct, state.distinct)
+                distinct = join_distinct(distinct, state.distinct, fixed=True)
             state = replace(state, observed=observed, distinct=distinct)
             dtype = settle(state, self.plan.float_mode, self.rows)
             settled.append(replace(state, dtype=dtype))
@@ -216,9 +218,7 @@ class Ledger:
         """
         if result.distinct:
             self._tell(result)
-            self._distinct = [
-                join_distinct(a, b) for a, b in zip(self._distinct, result.distinct, strict=True)
-            ]
+            self._join_distinct(result)
         self._rejected += result.rejected - self.results[result.index].rejected
         self.results[result.index] = replace(result, distinct=())
 

@@ -129,7 +129,9 @@ def recount(
             text = Column(name=columns[i].name, dtype="text")
             texts = recast(array, one, text, form, storage)
             known[i] = known[i].merge(_statistics(texts))
-            distinct[i] = join_distinct(distinct[i], _distinct(texts, columns[i]))
+            distinct[i] = join_distinct(
+                distinct[i], _distinct(texts, columns[i]), fixed=columns[i].fixed
+            )
     result = work.result
     statistics = tuple(known.get(i, one) for i, one in enumerate(result.statistics))
     nothing: frozenset[str] = frozenset()

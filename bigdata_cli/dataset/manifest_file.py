@@ -160,7 +160,7 @@ def encode_manifest(manifest: Manifest, name: str | None = None) -> tuple[str, b
     for traits in all_traits():
         if traits.wraps_manifest and manifest_name(traits.extensions[0]) == name:
             data = get_manifest_wrapper(traits.name).wrap(text, manifest.schema)
-    return name, data.replace(_NO_DIGEST, _digest(data, _NO_DIGEST).encode())
+    return name, data.replace(_end(_NO_DIGEST), _end(_digest(data, _NO_DIGEST).encode()))
 
 
 def _text(manifest: Manifest) -> bytes:
@@ -200,5 +200,13 @@ def _unwrapped(data: bytes) -> bytes:
 
 
 def _digest(data: bytes, digits: bytes) -> str:
-    """The SHA-256 of a file, with zeros wherever it has the digits of its own checksum."""
-    return hashlib.sha256(data.replace(digits, _NO_DIGEST)).hexdigest()
+    """The SHA-256 of a file, with zeros in the place of the digits of its own checksum.
+
+    An Arrow file has its metadata, and so the manifest, twice.
+    """
+    return hashlib.sha256(data.replace(_end(digits), _end(_NO_DIGEST))).hexdigest()
+
+
+def _end(digits: bytes) -> bytes:
+    """The end of a manifest; no value in it has these quotes and line ends unescaped."""
+    return b'"sha256": "%b"\n}\n' % digits

@@ -112,7 +112,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         [c_void_p, c_void_p, c_int64, c_int64, ctypes.POINTER(Division)],
     ),
     # vocabulary.c
-    "bd_vocabulary_new": (c_void_p, [c_int64]),
+    "bd_vocabulary_new": (c_void_p, [c_int64, c_int64]),
     "bd_vocabulary_free": (None, [c_void_p]),
     "bd_vocabulary_add": (c_int64, [c_void_p, c_int64, *[c_void_p] * 3]),
     "bd_vocabulary_holds": (c_int32, [c_void_p, c_int64, *[c_void_p] * 3]),

@@ -8,12 +8,15 @@ import pyarrow as pa
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.native.parser import DistinctTexts
 
+MAX_BYTES = 2**31 - 1
+"""Their ends are 32-bit numbers."""
+
 
 class Vocabulary:
-    """Distinct texts, up to `max_values`; of more than that nothing is kept."""
+    """Distinct texts, up to `max_values` of `max_bytes`; of more than that nothing is kept."""
 
-    def __init__(self, max_values: int) -> None:
-        self._handle = lib.bd_vocabulary_new(max_values)
+    def __init__(self, max_values: int, max_bytes: int = MAX_BYTES) -> None:
+        self._handle = lib.bd_vocabulary_new(max_values, min(max_bytes, MAX_BYTES))
         if not self._handle:
             raise MemoryError
         self.n_values = 0
@@ -29,6 +32,11 @@ class Vocabulary:
         self.n_values = found
         return found >= 0
 
+    @property
+    def n_bytes(self) -> int:
+        """Of all texts."""
+        return int(lib.bd_vocabulary_bytes(self._handle))
+
     def add_array(self, texts: pa.StringArray) -> bool:
         """Add the texts of an array without nulls; False where they become too many."""
         return self.add(DistinctTexts.of([texts]), 0)
@@ -40,7 +48,7 @@ class Vocabulary:
     def values(self) -> frozenset[str]:
         """The texts as Python has them."""
         offsets = np.empty(self.n_values + 1, np.int32)
-        data = np.empty(lib.bd_vocabulary_bytes(self._handle), np.uint8)
+        data = np.empty(self.n_bytes, np.uint8)
         lib.bd_vocabulary_copy(self._handle, address(offsets), address(data))
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
         return frozenset(pa.Array.from_buffers(pa.string(), self.n_values, buffers).to_pylist())

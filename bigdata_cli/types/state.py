@@ -47,7 +47,7 @@ class ColumnState:
     ) -> ColumnState:
         """The state after rows that showed this: its dtype holds their values too."""
         widened = self.widened(observed, float_mode)
-        joined = join_distinct(widened.distinct, distinct)
+        joined = join_distinct(widened.distinct, distinct, fixed=self.fixed)
         seen = widened.observed.join(observed)
         if joined is None and widened.dtype == "category" and not widened.fixed:
             return self._with("text", widened.observed, None)

@@ -17,8 +17,12 @@ MAX_CATEGORIES = 65_536
 
 MAX_CATEGORY_BYTES = 4_096
 """Nor is one with a longer value: vocabularies are in memory, and in the manifest."""
+MAX_VOCABULARY_BYTES = 1 << 24
+"""Nor is one whose distinct values are longer together: reviews, say, are counted in vain."""
 DISTINCT_BYTES = 250
-"""Of a distinct text in memory: itself, and its places in the sets of a shard and of the whole."""
+"""Of a distinct text in memory: its places in the sets of a shard and of the whole."""
+DISTINCT_COPIES = 3
+"""Of the bytes of a distinct text: in those sets, and in the one that is being joined."""
 
 
 def dictionary_lookup(dictionary: pa.Array, vocabulary: Sequence[str]) -> np.ndarray:
@@ -51,27 +55,49 @@ def global_codes(array: pa.DictionaryArray, vocabulary: Sequence[str]) -> np.nda
     return codes
 
 
-def join_distinct(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:
-    """Distinct texts of both, None where there are more than a vocabulary holds."""
+def join_distinct(
+    a: frozenset[str] | None, b: frozenset[str] | None, *, fixed: bool = False
+) -> frozenset[str] | None:
+    """Distinct texts of both, None where there are more than a vocabulary holds.
+
+    fixed: the user wants categories, however long their texts are.
+    """
     if a is None or b is None:
         return None
-    joined = a if a is b or b <= a else a | b
-    return joined if len(joined) <= MAX_CATEGORIES else None
+    if a is b or b <= a:
+        return a
+    joined = a | b
+    if len(joined) > MAX_CATEGORIES:
+        return None
+    return joined if fixed or _is_short(joined) else None
 
 
 def may_be_categories(values: pa.StringArray) -> bool:
-    """Whether none of the distinct values of a column is too long for a category."""
+    """Whether the distinct values of a column are not too long for categories."""
+    if len(values) == 0:
+        return True
     offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, values.offset * 4)
-    return len(values) == 0 or int(np.diff(offsets).max()) <= MAX_CATEGORY_BYTES
+    n_bytes = int(offsets[-1]) - int(offsets[0])
+    return n_bytes <= MAX_VOCABULARY_BYTES and int(np.diff(offsets).max()) <= MAX_CATEGORY_BYTES
 
 
-def check_vocabularies(n_distinct: Mapping[str, int], max_bytes: int) -> None:
+def _is_short(texts: frozenset[str]) -> bool:
+    """Whether texts, none of which is too long alone, are not too long together."""
+    if len(texts) * MAX_CATEGORY_BYTES <= MAX_VOCABULARY_BYTES:
+        return True
+    n_characters = sum(map(len, texts))  # each takes one to four bytes
+    if n_characters > MAX_VOCABULARY_BYTES // 4:
+        return sum(len(text.encode()) for text in texts) <= MAX_VOCABULARY_BYTES
+    return True
+
+
+def check_vocabularies(n_distinct: Mapping[str, int], text_bytes: int, max_bytes: int) -> None:
     """Raise BudgetError where the distinct texts of all columns take more than `max_bytes`.
 
-    n_distinct: how many there are, by column.
+    n_distinct: how many there are, by column. text_bytes: of all of them.
     """
     n_texts = sum(n_distinct.values())
-    if n_texts * DISTINCT_BYTES <= max_bytes:
+    if n_texts * DISTINCT_BYTES + text_bytes * DISTINCT_COPIES <= max_bytes:
         return
     largest = sorted(((n, name) for name, n in n_distinct.items()), reverse=True)[:5]
     raise BudgetError(

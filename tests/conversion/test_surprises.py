@@ -176,6 +176,32 @@ def test_a_category_with_too_many_values_is_text(tmp_path, monkeypatch):
     assert column(dataset) == values
 
 
+@pytest.mark.parametrize("shards", [1, 7])
+@pytest.mark.parametrize("to", ["npy", "parquet"])
+@pytest.mark.parametrize(
+    ("n_bytes", "types", "dtype"),
+    [
+        (100, {}, "category"),
+        (101, {}, "text"),
+        (101, {"x": "category"}, "category"),
+    ],
+)
+def test_texts_that_are_too_long_together_are_no_categories(
+    tmp_path, monkeypatch, to, shards, n_bytes, types, dtype
+):
+    for module in ("bigdata_cli.sources.csv.evidence", "bigdata_cli.types.vocabulary"):
+        monkeypatch.setattr(f"{module}.MAX_VOCABULARY_BYTES", 5000)
+    monkeypatch.setattr("bigdata_cli.types.vocabulary.MAX_CATEGORY_BYTES", 4000)
+    n_distinct = 50
+    values = [f"{i % n_distinct:0100d}" for i in range(ROWS)]
+    values[-1] = f"{n_distinct - 1:0{n_bytes}d}"
+    if n_bytes > 100:  # it comes in the place of the one that is shorter
+        values = [v if v != f"{n_distinct - 1:0100d}" else values[0] for v in values]
+    dataset, _ = converted(tmp_path, values, to=to, shards=shards, types=types)
+    assert dataset.schema["x"].dtype == dtype
+    assert column(dataset) == values
+
+
 def test_where_texts_are_stored_a_category_that_is_none_does_no_shard_again(tmp_path, monkeypatch):
     """Row groups are cut by their bytes here: a text counts as many, whatever its column is."""
     monkeypatch.setattr("bigdata_cli.formats.parquet.write.ROW_GROUP_BYTES", 5000)

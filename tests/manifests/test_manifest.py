@@ -330,3 +330,20 @@ def test_older_versions_are_checked_as_strictly(
     with pytest.raises(DataError) as caught:
         open_dataset(converted)
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize("to", ["parquet", "arrow", "npy", "hdf5", "tfrecord"])
+def test_values_that_look_like_the_checksum_stay_as_they_are(tmp_path, to):
+    """The checksum is put into the text of the manifest where 64 zeros stand for it."""
+    zeros = "0" * 64
+    values = [f"{zeros}{i % 3}" for i in range(30)] + ['"sha256": "' + zeros + '"'] * 2
+    source = tmp_path / "rows.csv"
+    lines = [f'"{value.replace(chr(34), chr(34) * 2)}",1\n' for value in values]
+    source.write_text(f"n{zeros},y\n" + "".join(lines))
+    output = tmp_path / "out"
+    convert(source, to=to, output=output, label="y", layout="rows" if to == "tfrecord" else None)
+    dataset = open_dataset(output)
+    assert dataset.schema.names[0] == f"n{zeros}"
+    found = [v for batch in dataset.read() for v in batch.column(0).to_pylist()]
+    assert found == values
+    assert verify(output, VerifyOptions()).passed

@@ -21,7 +21,7 @@ from bigdata_cli.transforms.shape import pass_seconds
 from bigdata_cli.types.distinct import estimate_distinct
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type
 from bigdata_cli.types.statistics import ColumnStatistics
-from bigdata_cli.types.vocabulary import MAX_CATEGORIES
+from bigdata_cli.types.vocabulary import MAX_CATEGORIES, MAX_VOCABULARY_BYTES
 
 ENCODED_BYTES = 12 << 20
 """Of text that is parsed to be encoded: a row group of most tables."""
@@ -206,8 +206,11 @@ def _text_or_category(
     known = set()
     for piece in coded:
         known.update(piece.dictionary.to_pylist())
+    mean_bytes = sum(len(text.encode()) for text in known) / max(len(known), 1)
+    if number * mean_bytes > MAX_VOCABULARY_BYTES:
+        return replace(column, dtype="text", vocabulary=None), decoded
     # Values that were not seen count in the width of the codes, and in the vocabulary's bytes.
-    length = round(sum(map(len, known)) / max(len(known), 1))
+    length = round(mean_bytes)
     unseen = (f"{_MADE_UP}{i:0{max(length - 1, 1)}d}" for i in range(number - len(known)))
     vocabulary = (*sorted(known), *unseen)
     return replace(column, dtype="category", vocabulary=vocabulary), coded

@@ -391,10 +391,10 @@ typedef struct {
 BD_API int32_t bd_divide(bd_parser *parser, const int32_t *storage, int64_t n_columns,
                          int64_t n_rows, const bd_division *division);
 
-/* vocabulary.c: a set of texts that grows, up to max_values. It is freed with bd_vocabulary_free.
- */
+/* vocabulary.c: a set of texts that grows, up to max_values of max_bytes (below 2**31) together. It
+ * is freed with bd_vocabulary_free. */
 typedef struct bd_vocabulary bd_vocabulary;
-BD_API bd_vocabulary *bd_vocabulary_new(int64_t max_values);
+BD_API bd_vocabulary *bd_vocabulary_new(int64_t max_values, int64_t max_bytes);
 BD_API void bd_vocabulary_free(bd_vocabulary *vocabulary);
 
 /* Add n texts, as bd_copy_distinct gives them. Returns how many there are then; -1 where they are

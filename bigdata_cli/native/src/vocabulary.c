@@ -6,15 +6,18 @@
 
 struct bd_vocabulary {
     bd_dictionary texts;
+    int64_t max_bytes;
 };
 
-bd_vocabulary *bd_vocabulary_new(int64_t max_values)
+bd_vocabulary *bd_vocabulary_new(int64_t max_values, int64_t max_bytes)
 {
     bd_vocabulary *vocabulary = calloc(1, sizeof *vocabulary);
     if (vocabulary != NULL && !bd_dictionary_clear(&vocabulary->texts, max_values)) {
         bd_vocabulary_free(vocabulary);
         return NULL;
     }
+    if (vocabulary != NULL)
+        vocabulary->max_bytes = max_bytes;
     return vocabulary;
 }
 
@@ -35,6 +38,8 @@ int64_t bd_vocabulary_add(bd_vocabulary *vocabulary, int64_t n, const uint64_t *
             &vocabulary->texts, hashes[i], texts + offsets[i], offsets[i + 1] - offsets[i]);
         if (code < 0)
             return code;
+        if (vocabulary->texts.text_bytes > vocabulary->max_bytes)
+            return -1;
     }
     return vocabulary->texts.n_values;
 }

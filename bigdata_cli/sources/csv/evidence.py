@@ -8,13 +8,13 @@ import numpy as np
 from msgspec import structs
 
 from bigdata_cli.native.parser import TEXT
-from bigdata_cli.native.vocabulary import Vocabulary
+from bigdata_cli.native.vocabulary import MAX_BYTES, Vocabulary
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
 from bigdata_cli.types.statistics import ColumnStatistics
 from bigdata_cli.types.summary import Summary
-from bigdata_cli.types.vocabulary import MAX_CATEGORIES
+from bigdata_cli.types.vocabulary import MAX_CATEGORIES, MAX_VOCABULARY_BYTES
 
 
 class TextEvidence:
@@ -22,6 +22,7 @@ class TextEvidence:
 
     def __init__(self, columns: Sequence[ColumnState]) -> None:
         self._untracked = {i for i, state in enumerate(columns) if state.distinct is None}
+        self._fixed = {i for i, state in enumerate(columns) if state.fixed}
         self._vocabularies: dict[int, Vocabulary] = {}
         self._last: tuple[object, bool] = None, False
         self._known: dict[int, frozenset[str]] = {}
@@ -30,6 +31,11 @@ class TextEvidence:
     def n_distinct(self) -> dict[int, int]:
         """How many distinct texts were seen, by column."""
         return {index: texts.n_values for index, texts in self._vocabularies.items()}
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of the distinct texts of all columns."""
+        return sum(texts.n_bytes for texts in self._vocabularies.values())
 
     def is_tracked(self, index: int) -> bool:
         """Whether the distinct texts of a column are still collected."""
@@ -61,7 +67,8 @@ class TextEvidence:
                 continue
             texts = self._vocabularies.get(index)
             if texts is None:
-                texts = self._vocabularies[index] = Vocabulary(MAX_CATEGORIES)
+                max_bytes = MAX_BYTES if index in self._fixed else MAX_VOCABULARY_BYTES
+                texts = self._vocabularies[index] = Vocabulary(MAX_CATEGORIES, max_bytes)
             if chunk.texts is None or index not in counted or not texts.add(chunk.texts, index):
                 self._untracked.add(index)
                 del self._vocabularies[index]

@@ -191,7 +191,7 @@ class SampleTaker:
             replace(
                 state,
                 observed=state.observed.join(seen),
-                distinct=join_distinct(state.distinct, distinct),
+                distinct=join_distinct(state.distinct, distinct, fixed=state.fixed),
             )
             for state, seen, distinct in zip(
                 self.plan.columns,
