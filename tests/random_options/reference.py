@@ -54,30 +54,38 @@ class DifferenceError(Exception):
 
 
 def expected_rows(
-    rows: Sequence[Row], options: Mapping[str, Any], drawn: Collection[int]
+    rows: Sequence[Row],
+    options: Mapping[str, Any],
+    drawn: Collection[int],
+    training: Collection[int] | None = None,
 ) -> list[Row]:
     """The rows of the dataset in the order of the source, with the columns of the dataset.
 
-    drawn: the values of ID in the dataset, where `sample` or `balance` draw rows.
+    drawn: the values of ID in the dataset, where `sample` or `balance` draw rows. training: those
+    in the split that steps learn from; None for all.
     """
     kept = [_derived(row, options) for row in rows]
     kept = [row for row in kept if all(CONDITIONS[one](row) for one in options.get("where", ()))]
     kept = _without_repeated(kept, options.get("dedup", ()), options.get("keep", "first"))
-    kept = _balanced(kept, options.get("balance"), drawn)
-    kept = _sampled(kept, options.get("sample"), drawn)
-    kept = kept[: options.get("limit", len(kept))]
-    return _chosen(_with_columns(kept, options), options)
+    limit = options.get("limit", len(kept))
+    kept = _balanced(kept, options.get("balance"), drawn, limit)
+    kept = _sampled(kept, options.get("sample"), drawn, limit)
+    kept = kept[:limit]
+    return _chosen(_with_columns(kept, options, training), options)
 
 
-def in_order(rows: list[Row], options: Mapping[str, Any]) -> list[Row]:
-    """The rows as `sort_by` has them: stable, nulls last."""
+def in_order(rows: list[Row], options: Mapping[str, Any], folders: Sequence[Any]) -> list[Row]:
+    """The rows as `sort_by` has them: stable, nulls last; with `partition_by` in each folder.
+
+    folders: the values of the column of the folders, in the order of these.
+    """
     for key in reversed(options.get("sort_by", ())):
         name, _, direction = key.partition(":")
         known = [row for row in rows if row[name] is not None]
         known.sort(key=lambda row, name=name: _comparable(row[name]), reverse=direction == "desc")
-        if direction == "desc":  # reverse keeps equal rows in their order
-            pass
         rows = known + [row for row in rows if row[name] is None]
+    for name in options.get("partition_by", ()):
+        rows = sorted(rows, key=lambda row, name=name: folders.index(row[name]))
     return rows
 
 
@@ -103,36 +111,50 @@ def _without_repeated(rows: list[Row], names: Sequence[str], keep: str) -> list[
     return [rows[i] for i in sorted(seen.values())]
 
 
-def _balanced(rows: list[Row], name: str | None, drawn: Collection[int]) -> list[Row]:
+def _balanced(rows: list[Row], name: str | None, drawn: Collection[int], limit: int) -> list[Row]:
     if name is None or not rows:
         return rows
-    n = min(Counter(row[name] for row in rows).values())
+    classes = Counter(row[name] for row in rows)
+    n = min(classes.values())
     kept = [row for row in rows if row[ID] in drawn]
     counts = Counter(row[name] for row in kept)
-    if set(counts.values()) != {n} or len(counts) != len({row[name] for row in rows}):
+    is_whole = limit >= n * len(classes)
+    if max(counts.values(), default=n) > n or (is_whole and counts.total() != n * len(classes)):
         raise DifferenceError(f"balance: {counts}, of {n} each")
     return kept
 
 
-def _sampled(rows: list[Row], sample: str | float | None, drawn: Collection[int]) -> list[Row]:
+def _sampled(
+    rows: list[Row], sample: str | float | None, drawn: Collection[int], limit: int
+) -> list[Row]:
     if sample is None:
         return rows
     kept = [row for row in rows if row[ID] in drawn]
     if isinstance(sample, str):
-        n = min(int(sample.removesuffix("rows")), len(rows))
+        n = min(int(sample.removesuffix("rows")), len(rows), limit)
         if len(kept) != n:
             raise DifferenceError(f"sample: {len(kept)} rows, not {n}")
     return kept
 
 
-def _with_columns(rows: list[Row], options: Mapping[str, Any]) -> list[Row]:
+def _with_columns(
+    rows: list[Row], options: Mapping[str, Any], training: Collection[int] | None
+) -> list[Row]:
     rows = [dict(row) for row in rows]
+
+    def known(name: str) -> list[Any]:
+        """The values that steps learn from, as they are by now."""
+        return [
+            row[name]
+            for row in rows
+            if row[name] is not None and (training is None or row[ID] in training)
+        ]
+
     for name in options.get("flag_null", ()):
         for row in rows:
             row[f"{name}_is_null"] = row[name] is None
     for name, value in options.get("fill", {}).items():
-        known = [row[name] for row in rows if row[name] is not None]
-        value = _filling(value, known)
+        value = _filling(value, known(name))
         for row in rows:
             row[name] = value if row[name] is None else row[name]
     for name, bounds in options.get("clip", {}).items():
@@ -144,15 +166,15 @@ def _with_columns(rows: list[Row], options: Mapping[str, Any]) -> list[Row]:
         numbers = [float(edge) for edge in edges.split(",")]
         _map(rows, name, lambda x, numbers=numbers: bisect.bisect_right(numbers, x))
     for name in options.get("standardize", ()):
-        known = [row[name] for row in rows if row[name] is not None]
-        mean, deviation = statistics.fmean(known), statistics.pstdev(known)
+        values = known(name)
+        mean, deviation = statistics.fmean(values), statistics.pstdev(values)
         _map(rows, name, lambda x, m=mean, d=deviation: (x - m) / d if d else 0.0)
     for name in options.get("minmax", ()):
-        known = [row[name] for row in rows if row[name] is not None]
-        low, width = min(known), max(known) - min(known)
+        values = known(name)
+        low, width = min(values), max(values) - min(values)
         _map(rows, name, lambda x, low=low, width=width: (x - low) / width if width else 0.0)
     for name in options.get("one_hot", ()):
-        values = sorted({row[name] for row in rows if row[name] is not None})
+        values = sorted(set(known(name)))
         for row in rows:
             row |= {f"{name}_{value}": row[name] == value for value in values}
             del row[name]
