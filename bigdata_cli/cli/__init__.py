@@ -19,7 +19,7 @@ import click
 
 from bigdata_cli import __version__
 from bigdata_cli.cli.interrupts import INTERRUPTED, Interrupts
-from bigdata_cli.cli.process import raise_file_limit
+from bigdata_cli.cli.process import quiet_resource_tracker, raise_file_limit
 from bigdata_cli.cli.render import sanitize
 from bigdata_cli.errors import BigdataError, did_you_mean
 from bigdata_cli.resources.heap import use_one_heap
@@ -124,6 +124,7 @@ class CommandGroup(click.Group):
             super().main(args, prog_name, complete_var, **extra)
         arguments = sys.argv[1:] if args is None else list(args)
         raise_file_limit()
+        quiet_resource_tracker()
         if arguments[:1] == ["convert"]:
             use_one_heap()
         # Imports make 100,000 objects that stay, which would be looked through a hundred times.

@@ -6,6 +6,7 @@ Nothing below `cli` changes a setting of the process: it may be someone's progra
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SMALL_LIMIT_BYTES = 400_000_000
 """Below it the sample alone may take more of a heap that keeps what is freed than there is."""
 _MAX_FILES = 1 << 20
+_QUIET_TRACKER = "ignore::UserWarning:multiprocessing.resource_tracker"
 
 
 def set_up_heap(limit_bytes: int | None) -> None:
@@ -33,6 +35,16 @@ def fit_heap(budget: MemoryBudget) -> None:
     """Have the heap return what is freed where the budget of a conversion counts on that."""
     if budget.returns_memory:
         return_freed_memory()
+
+
+def quiet_resource_tracker() -> None:
+    """Have multiprocessing's resource tracker remove what is left to it without a warning.
+
+    A command that ends at once leaves the semaphores of its workers to this process, which gets the
+    options for warnings of the interpreter that starts it.
+    """
+    if _QUIET_TRACKER not in sys.warnoptions:
+        sys.warnoptions.append(_QUIET_TRACKER)
 
 
 def raise_file_limit() -> None:

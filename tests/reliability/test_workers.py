@@ -110,6 +110,19 @@ def test_an_interrupt_leaves_no_process_and_the_command_goes_on(
     assert files_of(tmp_path / "out") == expected
 
 
+def test_a_second_interrupt_ends_it_at_once_and_without_a_warning(
+    source: Path, tmp_path: Path
+) -> None:
+    process = start(source, tmp_path / "out")
+    workers = wait_until_writing(process, tmp_path / "out")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Warning" not in errors
+    wait_for_end(workers)
+
+
 def test_workers_end_with_the_process_that_started_them(source: Path, tmp_path: Path) -> None:
     process = start(source, tmp_path / "out")
     workers = wait_until_writing(process, tmp_path / "out")
