@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bigdata_cli.export.cat import CatReport
     from bigdata_cli.inspection.report import InspectReport
     from bigdata_cli.publishing.push import PushReport
+    from bigdata_cli.resources.progress import RowsProgress
     from bigdata_cli.training.bag import Bag
     from bigdata_cli.training.course import TrainProgress
     from bigdata_cli.training.predict import PredictProgress, PredictReport
@@ -795,6 +796,7 @@ def diff(
     encoding: str | None = None,
     cache: str | Path | None = None,
     cache_size: int | str = 10_000_000_000,
+    progress: "bool | Callable[[RowsProgress], None] | None" = None,
 ) -> "DiffReport":
     r"""Compare two datasets or files: columns, rows, statistics, drift.
 
@@ -850,6 +852,8 @@ def diff(
         cache: Keep the files of datasets at addresses in this folder, which processes may share.
         cache_size: Size of that folder at most; the files used longest ago are removed. Default:
             10GB.
+        progress: True shows a bar; a function is called with the rows that are compared, now and
+            then.
 
     Returns:
         What differs; `is_equal` where nothing does.
@@ -864,7 +868,9 @@ def diff(
 
     with errors_name_arguments("diff"):
         options = request_of(DiffOptions, given)
-        return run(accepted("a", a, PLACE), accepted("b", b, PLACE), options)
+        places = accepted("a", a, PLACE), accepted("b", b, PLACE)
+        with progress_listener(progress) as listener:
+            return run(*places, options, progress=listener)
 
 
 @understands_synonyms
@@ -1260,6 +1266,7 @@ def sample(
     seed: int = 0,
     fraud_share: float = 0.0013,
     output: str | Path | None = None,
+    progress: "bool | Callable[[RowsProgress], None] | None" = None,
 ) -> int:
     """Write sample data from a seed: the same bytes for the same kind, rows and seed.
 
@@ -1271,6 +1278,8 @@ def sample(
         seed: The same seed makes the same bytes.
         fraud_share: Share of fraud among the transactions.
         output: The file to write; without it, standard output.
+        progress: True shows a bar; a function is called with the rows that are written, now and
+            then.
 
     Returns:
         The bytes that were written.
@@ -1283,4 +1292,6 @@ def sample(
     from bigdata_cli.samples.write import run
 
     with errors_name_arguments("sample"):
-        return run(request_of(SampleOptions, given))
+        options = request_of(SampleOptions, given)
+        with progress_listener(progress) as listener:
+            return run(options, progress=listener)

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from bigdata_cli import convert, verify
+from bigdata_cli import convert, diff, sample, verify
 from bigdata_cli.cli.progress import ProgressDisplay, progress_line
 from bigdata_cli.conversion.progress import Progress
 from bigdata_cli.resources.progress import progress_listener
@@ -130,6 +130,18 @@ def test_python_calls_a_function_with_the_progress(sample_data, tmp_path):
     assert seen[-1].bytes_done == seen[-1].bytes_total
     assert verify(tmp_path / "out", progress=seen.append).passed
     assert seen[-1].state.unit == "B"
+
+
+def test_every_python_function_that_takes_long_says_how_far_it_is(sample_data, tmp_path):
+    seen = []
+    written = tmp_path / "rows.csv"
+    sample("sensors", rows=1_000, output=written, progress=seen.append)
+    assert (seen[-1].rows, seen[-1].total) == (1_000, 1_000)
+    for name in ("one", "other"):
+        convert(written, to="npy", output=tmp_path / name)
+    assert diff(tmp_path / "one", tmp_path / "other", progress=seen.append).is_equal
+    assert seen[-1].state.task == "comparing"
+    assert (seen[-1].rows, seen[-1].total) == (1_000, 1_000)
 
 
 def test_python_shows_a_bar(sample_data, tmp_path, capsys):
