@@ -142,9 +142,9 @@ class RowAccess(ABC):
 
     def gather(self, ranges: Sequence[range]) -> pa.RecordBatch:
         """What `read` gives of ranges of rows that there are, one after the other, as one batch."""
-        import pyarrow as pa
+        from bigdata_cli.types.buffers import concat_batches
 
-        return pa.concat_batches(
+        return concat_batches(
             [batch for rows in ranges for batch in self.read(rows, max(1, len(rows)))]
         )
 

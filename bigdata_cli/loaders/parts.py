@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from bigdata_cli.types.buffers import concat_batches
+
 Part: TypeAlias = pa.RecordBatch | tuple[np.ndarray, Any]
 
 
@@ -24,7 +26,7 @@ def concatenated(parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return parts[0]
     if not isinstance(parts[0], tuple):
-        return pa.concat_batches(parts)
+        return concat_batches(parts)
     features, labels = zip(*parts, strict=True)
     y: Any = None
     if labels[0] is not None:

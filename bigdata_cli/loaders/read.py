@@ -20,6 +20,7 @@ from bigdata_cli.loaders.base import Encoder, ReadableDataset
 from bigdata_cli.loaders.cut import PIECES_TOGETHER, Cut
 from bigdata_cli.loaders.parts import Part, joined
 from bigdata_cli.loaders.pieces import Piece
+from bigdata_cli.types.buffers import concat_batches
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class PieceReader:
             self._access(shard).gather([range(pieces[i].start, pieces[i].stop) for i in group])
             for shard, group in groupby(places, key=lambda i: pieces[i].shard)
         ]
-        arrays = self._encoder.encode(pa.concat_batches(batches))
+        arrays = self._encoder.encode(concat_batches(batches))
         # Back in their order, which is random: a window may end within them.
         stops = dict(zip(places, accumulate(len(pieces[i]) for i in places), strict=True))
         return [

@@ -43,6 +43,17 @@ def text_array(values: Sequence[str]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
+def concat_batches(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """The rows of batches of one schema, at least one, as one batch; a single one is not copied.
+
+    pyarrow has this itself from version 19 on.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    rows = pa.concat_arrays([batch.to_struct_array() for batch in batches])
+    return pa.RecordBatch.from_struct_array(rows)
+
+
 def scalar_of(value: float | str | None, kind: pa.DataType) -> pa.Scalar:
     """A value as a scalar of an Arrow type. `pyarrow.scalar` would import pandas."""
     if value is None:

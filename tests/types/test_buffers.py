@@ -8,7 +8,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from bigdata_cli.types.buffers import cast_array, validity_of
+from bigdata_cli.types.buffers import cast_array, concat_batches, validity_of
 
 NUMBERS = pa.array([1, None, 3, -4, None, 6, 7, 8, 9, 10, None] * 3, pa.int8())
 
@@ -57,3 +57,20 @@ def test_neither_needs_pyarrow_compute() -> None:
         "sys.exit('pyarrow.compute' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_batches_are_joined_with_nulls_dictionaries_slices_and_without_columns():
+    one = pa.record_batch(
+        {
+            "n": pa.array([1, None, 3], pa.int16()),
+            "c": pa.array(["x", "y", "x"]).dictionary_encode(),
+        }
+    )
+    other = pa.record_batch(
+        {"n": pa.array([4, 5], pa.int16()), "c": pa.array(["z", None]).dictionary_encode()}
+    )
+    joined = concat_batches([one.slice(1), other])
+    assert joined.schema == one.schema
+    assert joined.to_pydict() == {"n": [None, 3, 4, 5], "c": ["y", "x", "z", None]}
+    assert concat_batches([one.select([]), other.select([])]).num_rows == 5
+    assert concat_batches([one]) is one
