@@ -20,11 +20,13 @@ from tests.random_options.reference import (
     CONDITIONS,
     DERIVED,
     ID,
+    TABLE,
     DifferenceError,
     Row,
     expected_rows,
     in_order,
 )
+from tests.random_options.splits import SHARES, check_splits
 
 _RELATIVE_ERROR = 1e-6
 """Of float32, which some formats and options store."""
@@ -35,6 +37,8 @@ _FORMATS = (
 )  # fmt: skip
 _NUMBERS_ALONE = ("matrix", "packed", "block")
 _WORDS = ("plain", 'with "quotes"', "a,b;c|d", "two\nlines", "grüße", "数据", "tab\there", "x" * 40)
+_FITTED = ("standardize", "minmax", "one_hot")
+"""They go with splits by a hash only."""
 _MIN_ROWS = 8
 
 
@@ -77,14 +81,23 @@ class Case:
             return
         source, output = folder / f"source.{self.kind}", folder / "out"
         source.write_bytes(self.content)
-        report = convert(source, output=output, **self.options)
+        options = dict(self.options)
+        if "join" in options:
+            options["join"] = [table := folder / "table.csv"]
+            lines = [f"{kind},{weight}\n" for kind, weight in TABLE.items()]
+            table.write_text("kind,weight\n" + "".join(lines))
+        report = convert(source, output=output, **options)
         dataset = open_dataset(output)
         found = list(_rows_of(dataset))
         training = [row[ID] for row in _rows_of(dataset["train"])] if dataset.splits else None
         self._compare(found, training)
         if self.options.get("split"):
-            parts = [row[ID] for name in dataset.splits for row in _rows_of(dataset[name])]
-            _same([row[ID] for row in found], parts, "the rows of the splits")
+            parts = {name: [row[ID] for row in _rows_of(dataset[name])] for name in SHARES}
+            in_parts = [one for ids in parts.values() for one in ids]
+            _same([row[ID] for row in found], in_parts, "the rows of the splits")
+            known = {row[ID]: row for row in self.rows}
+            of_source = {name: [known[one] for one in ids] for name, ids in parts.items()}
+            check_splits(of_source, self.options)
         if "limit" not in self.options:
             _same(self.n_bad, report.rejected_rows, "rejected rows")
             _same(len(self.rows), report.rows + report.filtered_rows, "rows")
@@ -93,7 +106,7 @@ class Case:
 
     def _is_too_small(self) -> bool:
         """Whether steps would have too few rows, or a column no value, to be fitted with."""
-        fewer = ("where", "derive", "dedup", "keep")
+        fewer = ("join", "how", "where", "derive", "dedup", "keep")
         plain = {name: value for name, value in self.options.items() if name in fewer}
         rows = expected_rows(self.rows, plain, ())
         return len(rows) < _MIN_ROWS or any(
@@ -216,12 +229,32 @@ def _options(numbers: random.Random) -> dict[str, Any]:
         keys = numbers.sample(names, min(len(names), numbers.randint(1, 2)))
         options["sort_by"] = [key + numbers.choice(("", ":desc")) for key in keys]
     elif "partition_by" not in options and some():
-        options["split"] = {"train": 0.7, "test": 0.3}
+        options["split"] = SHARES
+        _draw_splits(options, numbers)
     return options
+
+
+def _draw_splits(options: dict[str, Any], numbers: random.Random) -> None:
+    """By what rows are assigned to splits; a hash of all values where nothing is drawn."""
+    ways: list[dict[str, Any]] = [{}, {"split_by": ["count"]}]
+    stored = _stored(options)
+    if any(name in options for name in _FITTED) or "mean" in options.get("fill", {}).values():
+        options |= numbers.choice(ways)
+        return
+    ways.append({"split_order": True})
+    has_few_rows = any(name in options for name in ("limit", "sample", "balance", "dedup"))
+    if "day" in stored and "day >= date '2024-03-01'" in options.get("where", ()):
+        ways.append({"split_time": "day"})
+    if "kind" in stored and not has_few_rows and "where" not in options:
+        ways.append({"stratify": "kind"})
+    options |= numbers.choice(ways)
 
 
 def _draw_rows(options: dict[str, Any], numbers: random.Random) -> None:
     """Options that say which rows are kept, and columns that are made of others."""
+    if numbers.random() < 0.15:
+        options["join"], options["on"] = [], [["kind"]]
+        options["how"] = [numbers.choice(("left", "inner"))]
     if numbers.random() < 0.4:
         options["where"] = numbers.sample(sorted(CONDITIONS), numbers.randint(1, 2))
     if numbers.random() < 0.4:

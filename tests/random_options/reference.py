@@ -49,6 +49,10 @@ CONDITIONS: dict[str, Callable[[Row], bool]] = {
 """Conditions, and whether they keep a row."""
 
 
+TABLE = {"a": 1.5, "b": 2.25}
+"""The column `weight` of the table that is joined, by kind."""
+
+
 class DifferenceError(Exception):
     """The dataset is not what the reference makes."""
 
@@ -64,7 +68,7 @@ def expected_rows(
     drawn: the values of ID in the dataset, where `sample` or `balance` draw rows. training: those
     in the split that steps learn from; None for all.
     """
-    kept = [_derived(row, options) for row in rows]
+    kept = [_derived(row, options) for row in _joined(rows, options)]
     kept = [row for row in kept if all(CONDITIONS[one](row) for one in options.get("where", ()))]
     kept = _without_repeated(kept, options.get("dedup", ()), options.get("keep", "first"))
     limit = options.get("limit", len(kept))
@@ -91,6 +95,15 @@ def in_order(rows: list[Row], options: Mapping[str, Any], folders: Sequence[Any]
 
 def _comparable(value: Any) -> Any:
     return value.encode() if isinstance(value, str) else value
+
+
+def _joined(rows: Sequence[Row], options: Mapping[str, Any]) -> list[Row]:
+    """The rows with the columns of TABLE, by the column kind."""
+    if "join" not in options:
+        return list(rows)
+    is_inner = options["how"] == ["inner"]
+    found = [row | {"weight": TABLE.get(row["kind"])} for row in rows]
+    return [row for row in found if row["weight"] is not None or not is_inner]
 
 
 def _derived(row: Row, options: Mapping[str, Any]) -> Row:
