@@ -243,7 +243,7 @@ def test_many_numbers_beside_a_common_one(
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_several_pages_and_row_groups(tmp_path: Path, pattern: str) -> None:
     """Each dtype with two kinds of nulls."""
-    n = 50_000
+    n = 80_000
     dtypes = [*ALL, *ALL]
     schema = schema_of(dtypes)
     turn = PATTERNS.index(pattern)
@@ -253,10 +253,10 @@ def test_several_pages_and_row_groups(tmp_path: Path, pattern: str) -> None:
         arrays.append(column(dtype, pattern, nulls, n, 7 + i))
     plain = pa.table(arrays, names=list(schema.names))
     chunks = [
-        chunked(a, c.dtype, [10_000, 10_001, 33_333]) for a, c in zip(arrays, schema, strict=True)
+        chunked(a, c.dtype, [10_000, 10_001, 66_666]) for a, c in zip(arrays, schema, strict=True)
     ]
     table = pa.table(chunks, schema=schema.arrow())
-    path = write(tmp_path, schema, [table.slice(0, 45_000), table.slice(45_000)])
+    path = write(tmp_path, schema, [table.slice(0, 70_000), table.slice(70_000)])
     check_statistics(path, plain)
     check_page_index(path, plain)
     back = pq.ParquetFile(path, page_checksum_verification=True).read()
