@@ -554,12 +554,12 @@ def test_stdin_that_is_a_file_or_nothing(tmp_path):
 
 
 def test_inspect_of_a_stream_and_a_dry_run(tmp_path):
-    text = b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(2_000_000))
+    text = b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(1_200_000))
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(text, 1))
     done = bigdata("inspect", "x.csv.gz", "--json", cwd=tmp_path)
     report = json.loads(done.stdout)
     assert report["exact"] is False
-    assert report["rows"] == pytest.approx(2_000_000, rel=0.2)
+    assert report["rows"] == pytest.approx(1_200_000, rel=0.2)
     done = bigdata("inspect", "-", cwd=tmp_path, input=text.decode())
     assert re.search(r"source +- \(size not known\)\n", done.stdout)
     assert re.search(r"rows +at least 9\d\d,", done.stdout)
