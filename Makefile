@@ -122,6 +122,8 @@ fuzz: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev $(NATIVE)
 	$(BIN)/python -m pytest -m 'slow or soak' --durations=0
+	BIGDATA_EXAMPLES=1 $(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile \
+	    --no-loadscope-reorder
 	BIGDATA_EXAMPLES=20 $(BIN)/python -m pytest -q -n $(TEST_JOBS) tests/native tests/property \
 	    tests/sources/test_csv_oracle.py
 	$(BIN)/python -m tests.instruction_sets --jobs $(TEST_JOBS) --examples 1

@@ -28,11 +28,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 LONG = (
-    "tests/docs/test_pages.py", "tests/training/test_strategies.py",
-    "tests/loaders/test_loaders.py", "tests/conversion/test_streams.py",
-    "tests/conversion/test_memory_limit.py", "tests/reliability/test_crash_matrix.py",
-    "tests/benchmarks/test_speed.py", "tests/training/test_resume.py",
-    "tests/loaders/test_torch.py", "tests/docs/test_readme.py", "tests/docs/test_examples.py",
+    "tests/docs/test_pages.py", "tests/reliability/test_crash_matrix.py",
+    "tests/training/test_strategies.py", "tests/loaders/test_loaders.py",
+    "tests/conversion/test_streams.py", "tests/remote/test_datasets.py",
+    "tests/remote/test_faults.py", "tests/formats/test_parquet_pages.py",
+    "tests/loaders/test_torch.py", "tests/conversion/test_memory_limit.py",
+    "tests/golden/test_golden.py", "tests/remote/test_object_store.py",
+    "tests/inspection/test_planner.py", "tests/loaders/test_torch_workers.py",
+    "tests/docs/test_notebook.py", "tests/benchmarks/test_speed.py",
+    "tests/benchmarks/test_fraud.py", "tests/transforms/test_selections.py",
 )  # fmt: skip
 """The files that take longest, in that order."""
 

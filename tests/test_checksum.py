@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.checksum import (
@@ -27,6 +27,7 @@ from bigdata_cli.io.written_file import WrittenFile
 from bigdata_cli.strict_json import JsonError, convert
 from tests.datasets import edited_manifest, entry_of_file
 from tests.docs.blocks import ROOT
+from tests.examples import examples
 from tests.manifest_files import read_document
 from tests.manifests.test_manifest import changes, make_old
 
@@ -43,7 +44,7 @@ SIZES = st.one_of(
 
 
 @given(st.lists(SIZES, max_size=6))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_checksum_does_not_depend_on_how_the_bytes_come(sizes: list[int]) -> None:
     data = np.random.default_rng(sum(sizes)).bytes(sum(sizes))
     checksum, at = Checksum(), 0

@@ -25,6 +25,7 @@ from benchmarks.oracle import NULL_TOKENS, Cell, cast_cells, dtype_of, read_reco
 from benchmarks.readers import StoredDataset
 from bigdata_cli import convert
 from tests.datasets import LAYOUTS as ALL_LAYOUTS
+from tests.examples import n_examples
 
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
 
@@ -127,7 +128,7 @@ def test_larger_sample_files_in_every_format_and_layout(tmp_path, name):
 
 @given(tables(), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 3))
 @settings(
-    max_examples=40,
+    max_examples=n_examples(40),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking converts for minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import DataError, UsageError, VerificationError
@@ -26,6 +26,7 @@ from bigdata_cli.types.dtype import Column, Kind, Schema
 from tests.contract.example_tables import assert_same_rows, example_schema
 from tests.contract.format_contract import FormatContract, commit
 from tests.contract.tfrecord_files import LAYOUTS, read_all, table_of, write_shard
+from tests.examples import examples
 
 
 def as_float32(array: pa.ChunkedArray | pa.Array, *, nan_is_null: bool) -> pa.Array:
@@ -208,7 +209,7 @@ def random_tables() -> st.SearchStrategy[tuple[pa.Table, Schema]]:
     return build()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(random_tables())
 def test_tensorflow_reads_any_table(tmp_path_factory: Any, drawn: tuple[pa.Table, Schema]) -> None:
     table, schema = drawn

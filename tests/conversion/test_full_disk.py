@@ -21,15 +21,12 @@ LAYOUTS = [
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A file of 8 MB; it has been converted, so that the kernels are compiled and cached."""
-    folder = tmp_path_factory.mktemp("source")
-    path = folder / "data.csv"
+    """A file of 8 MB."""
+    path = tmp_path_factory.mktemp("source") / "data.csv"
     numbers = random.Random(5)
     path.write_text(
         "i,f,t\n" + "".join(f"{i},{numbers.random()},name {i}\n" for i in range(250_000))
     )
-    for to, layout in LAYOUTS:
-        convert(path, to=to, layout=layout, output=folder / to)
     return path
 
 

@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, open_dataset, verify
 from bigdata_cli.dataset.manifest import MANIFEST_VERSION
 from bigdata_cli.errors import DataError, UsageError
+from tests.examples import examples
 from tests.manifest_files import as_json, read_document, rejected_csv
 
 STEPS: dict[str, Any] = {
@@ -389,7 +390,7 @@ def test_a_joined_table_is_joined_again(tmp_path: Path) -> None:
         max_size=10,
     ),
 )
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_any_rows_become_the_same_again_and_others_by_the_same_rule(
     old: list[Any], new: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

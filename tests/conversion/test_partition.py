@@ -33,7 +33,7 @@ def frame() -> pl.DataFrame:
             "date": [date(2023, 12, 30) + timedelta(i % 4) for i in numbers],
             "bool": [i % 3 == 0 for i in numbers],
             "value": [i * 37 % 1000 + 0.25 for i in numbers],
-            "late": [str(i) if i < 900 else f"x{i % 2}" for i in numbers],
+            "late": [str(i % 90) if i < 900 else f"x{i % 2}" for i in numbers],
         }
     )
 

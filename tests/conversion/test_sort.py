@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, open_dataset, verify
@@ -27,6 +27,7 @@ from bigdata_cli.formats.buckets.sort_keys import Keys, SortColumn
 from bigdata_cli.formats.buckets.write import BucketOptions
 from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.sources.tables import sorted_runs
+from tests.examples import examples
 from tests.manifest_files import as_json, rejected_csv
 from tests.reliability.children import write_source, write_widening_source
 
@@ -277,7 +278,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_keys_are_in_the_order_of_polars(data):
     n_rows = data.draw(st.integers(0, 12))

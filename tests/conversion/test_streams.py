@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset, verify
@@ -38,6 +38,7 @@ from bigdata_cli.conversion.run import dry_run, run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.formats.registry import FORMATS, get_traits
 from bigdata_cli.sources.csv.options import SourceOptions
+from tests.examples import examples
 from tests.manifest_files import read_document, rejected_csv
 
 try:
@@ -175,7 +176,7 @@ fields = st.text(st.sampled_from('ab,"\n\r é'), max_size=6)
     shard_bytes=st.integers(700, 3000),
     pack=st.sampled_from(sorted(PACKED)),
 )
-@settings(max_examples=50)
+@examples(50)
 def test_any_cut_gives_the_same_rows(
     tmp_path_factory, rows, newline, unit_bytes, sample_bytes, shards, shard_bytes, pack
 ):
@@ -553,12 +554,12 @@ def test_stdin_that_is_a_file_or_nothing(tmp_path):
 
 
 def test_inspect_of_a_stream_and_a_dry_run(tmp_path):
-    text = b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(2_000_000))
+    text = b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(1_200_000))
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(text, 1))
     done = bigdata("inspect", "x.csv.gz", "--json", cwd=tmp_path)
     report = json.loads(done.stdout)
     assert report["exact"] is False
-    assert report["rows"] == pytest.approx(2_000_000, rel=0.2)
+    assert report["rows"] == pytest.approx(1_200_000, rel=0.2)
     done = bigdata("inspect", "-", cwd=tmp_path, input=text.decode())
     assert re.search(r"source +- \(size not known\)\n", done.stdout)
     assert re.search(r"rows +at least 9\d\d,", done.stdout)

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, inspect, open_dataset
@@ -22,6 +22,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import DataError, UsageError
 from tests.datasets import LAYOUTS, edited_manifest, write_dataset
+from tests.examples import examples
 from tests.manifest_files import rejected_csv
 
 UTC = datetime.UTC
@@ -572,7 +573,7 @@ ARROW = {
 }  # fmt: skip
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data(), kinds=st.lists(KINDS, min_size=1, max_size=4), n_rows=st.integers(0, 40))
 def test_any_table_batches_shards_and_jobs_give_the_same_dataset(
     tmp_path_factory, data, kinds, n_rows

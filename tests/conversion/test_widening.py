@@ -27,6 +27,7 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.types.statistics import ColumnStatistics
 from tests.conversion.test_streams import piped
 from tests.datasets import LAYOUTS
+from tests.examples import n_examples
 
 SPLIT = SplitOptions(split={"train": 0.5, "val": 0.3, "test": 0.2})
 UNIT_BYTES = 700
@@ -208,7 +209,10 @@ def check(text: str, kind: str, options: ConvertOptions, folder: Path) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=n_examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 @given(sources(), requests())
 def test_as_if_the_dtypes_had_been_known(text, request):

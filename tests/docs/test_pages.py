@@ -1,14 +1,63 @@
-"""The pages of the documentation are true: their blocks run, links lead somewhere."""
+"""The README, the pages of the documentation and the examples are true: they run, links lead on.
+
+They are in one file, so that one process of the tests has the libraries in memory for them all.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from bigdata_cli.transforms.expressions.functions import GROUPS
 from tests.docs.blocks import ROOT, SLOW, blocks, run_blocks
+from tests.docs.warm import clients
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+
+
+def test_every_block_of_the_readme_runs(tmp_path):
+    assert run_blocks(ROOT / "README.md", tmp_path) == {"sh", "python"}
+
+
+def test_only_the_make_commands_are_not_run():
+    skipped = [block for block in blocks(ROOT / "README.md") if not block.is_run]
+    assert [re.findall(r"^(\w+ \w+)", block.code, re.M) for block in skipped] == [
+        ["make demo", "make test"]
+    ]
+
+
+def test_the_make_commands_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("demo", "test"):
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem
+)
+def test_an_example_runs(path: Path, tmp_path: Path) -> None:
+    script = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
+    done = subprocess.run(
+        [str(clients() / "python-block"), script],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_every_block_of_the_page_on_shaping_runs(tmp_path):
+    assert run_blocks(ROOT / "docs" / "shape.md", tmp_path) == {"sh", "python"}
+
+
+def test_the_page_on_shaping_lists_all_functions():
+    text = (ROOT / "docs" / "shape.md").read_text(encoding="utf-8")
+    for group, functions in GROUPS.items():
+        listed = re.search(rf"^- {group}: ((?:`\w+`\s*)+)", text, re.M)
+        assert listed is not None
+        assert re.findall(r"`(\w+)`", listed[1]) == list(functions)
 
 
 def test_every_block_of_the_page_on_input_runs(tmp_path):

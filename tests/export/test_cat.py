@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import DataError, UsageError, cat, convert, head, open_dataset
@@ -22,6 +22,7 @@ from bigdata_cli.export.cat import run
 from bigdata_cli.export.options import ROW_FORMATS, CatOptions
 from bigdata_cli.options import request_of
 from tests.datasets import LAYOUTS, write_dataset
+from tests.examples import examples
 
 CATEGORY = pa.dictionary(pa.int32(), pa.string())
 MOMENT = datetime.datetime(2024, 2, 29, 12, 30, 15, 500_000)
@@ -112,7 +113,7 @@ TYPES = {
 }  # fmt: skip
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(CELLS, min_size=1, max_size=20))
 def test_any_rows_come_back_from_csv(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("any")
@@ -127,7 +128,7 @@ def test_any_rows_come_back_from_csv(tmp_path_factory, rows):
     assert decoded(pa.Table.from_batches(batches)) == decoded(expected)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(CELLS, min_size=1, max_size=20))
 def test_any_rows_come_back_from_json_lines(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("any")

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.io.discardable import DiscardableFile
+from tests.examples import examples
 
 PLACES = st.integers(0, 300_000)
 STEPS = st.lists(
@@ -28,7 +29,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_whatever_is_called_it_is_as_a_plain_file(steps: list[tuple[str, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a"

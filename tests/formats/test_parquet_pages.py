@@ -29,10 +29,11 @@ from bigdata_cli.io.store import partial_name
 from bigdata_cli.native.compile import LEVELS, family
 from bigdata_cli.native.library import lib
 from bigdata_cli.types.dtype import Column, Schema, arrow_type
+from tests.examples import n_examples
 from tests.formats.parquet_tables import ALL, NULLS, NUMBERS, PATTERNS, TEXTS, chunked, column
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=n_examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

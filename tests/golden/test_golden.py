@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bigdata_cli import open_dataset
+from bigdata_cli import open_dataset, verify
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError
@@ -51,6 +51,9 @@ def test_a_golden_file(name, tmp_path):
         for row in expected["rows"]
     ]
     assert report.rows == len(expected["rows"])
+    verified = verify(output, source=source)  # every value again, and each dialect and type is here
+    assert [str(finding) for finding in verified.findings] == []
+    assert verified.compared_rows == report.rows
 
 
 def _nearest(value, dtype: str):

@@ -285,30 +285,34 @@ def test_options_of_files_are_none_of_datasets(source, tmp_path):
     assert report.ratio == pytest.approx(source.stat().st_size / report.bytes)
 
 
-@pytest.mark.parametrize(
-    ("to", "layout", "label"),
-    [("npy", "matrix", "y"), ("npy", "columns", None), ("tfrecord", "rows", "y")],
-)
-def test_loader_lines_run(tmp_path, to, layout, label):
+def test_loader_lines_run(tmp_path):
     from bigdata_cli import convert
 
     path = tmp_path / "n.csv"
     path.write_text("a,b,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(50)))
-    convert(path, to=to, layout=layout, label=label, output=tmp_path / "set")
-    report = inspect(tmp_path / "set")
-    records = {"tf.io"} if to == "tfrecord" else set()
-    assert set(report.loaders) == {"NumPy", "pandas", "tf.data", "torch"} | records
-    for library, lines in report.loaders.items():
-        is_of_ours = library != "tf.io"
-        check = "len(dataset)" if is_of_ours else "sum(len(batch['y']) for batch in batches)"
-        pasted = f"{lines}\nassert {check} == 50"
-        if library != "torch":
-            exec(pasted, {})
-            continue
-        done = subprocess.run(  # by itself, as it starts workers
-            [sys.executable, "-c", pasted], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{lines}\n{done.stderr}"
+    of_torch = []
+    for to, layout, label in (
+        ("npy", "matrix", "y"), ("npy", "columns", None), ("tfrecord", "rows", "y")
+    ):  # fmt: skip
+        output = tmp_path / f"{to}-{layout}"
+        convert(path, to=to, layout=layout, label=label, output=output)
+        report = inspect(output)
+        records = {"tf.io"} if to == "tfrecord" else set()
+        assert set(report.loaders) == {"NumPy", "pandas", "tf.data", "torch"} | records
+        for library, lines in report.loaders.items():
+            is_of_ours = library != "tf.io"
+            check = "len(dataset)" if is_of_ours else "sum(len(batch['y']) for batch in batches)"
+            pasted = f"{lines}\nassert {check} == 50"
+            if library == "torch":
+                of_torch.append(pasted)
+            else:
+                exec(pasted, {})
+    assert len(of_torch) == 3
+    for_torch = "\n".join(f"exec({pasted!r}, {{}})" for pasted in of_torch)
+    done = subprocess.run(  # by itself, as it starts workers
+        [sys.executable, "-c", for_torch], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{of_torch}\n{done.stderr}"
 
 
 def test_every_option_of_the_command_is_one_of_the_function():

@@ -17,8 +17,8 @@ from bigdata_cli.formats.registry import FORMATS
 from bigdata_cli.samples.options import SampleOptions
 from bigdata_cli.samples.write import write_sample
 
-ROWS = {"transactions": 30_000, "sensors": 10_000, "messy": 20_000, "log": 30_000}
-SAMPLE_BYTES = 1_000_000
+ROWS = {"transactions": 15_000, "sensors": 5_000, "messy": 10_000, "log": 15_000}
+SAMPLE_BYTES = 500_000
 SOME = {
     ("parquet", "rows", "zstd"),
     ("hdf5", "columns", "gzip"),

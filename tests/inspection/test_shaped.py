@@ -15,8 +15,8 @@ from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.samples.options import SampleOptions
 from bigdata_cli.samples.write import write_sample
 
-N_ROWS = 30_000
-SAMPLE_BYTES = 1_000_000
+N_ROWS = 15_000
+SAMPLE_BYTES = 500_000
 SHAPES: dict[str, dict[str, Any]] = {
     "where": {"where": "amount > 100000 and type in ('CASH_OUT', 'TRANSFER', 'CASH_IN')"},
     "derive": {
@@ -31,8 +31,8 @@ SHAPES: dict[str, dict[str, Any]] = {
         "hash": {"nameDest": 500},
     },
     "sample": {"sample": 0.3, "seed": 5},
-    "limit": {"limit": 17_000},
-    "rows": {"sample": "9000rows", "where": "amount > 1000"},
+    "limit": {"limit": 8_500},
+    "rows": {"sample": "4500rows", "where": "amount > 1000"},
     "split": {"split": {"train": 0.7, "val": 0.2, "test": 0.1}, "standardize": ["amount"]},
     "shuffle": {"shuffle": True, "where": "amount > 20000"},
 }

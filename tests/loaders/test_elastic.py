@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
@@ -16,6 +16,7 @@ import bigdata_cli.loaders.torch as torch_loader
 from bigdata_cli.dataset import Dataset, mix
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.elastic import worker_turns
+from tests.examples import examples
 from tests.loaders.tables import FEATURES, N_ROWS
 
 Steps = list[list[list[int]]]
@@ -87,7 +88,7 @@ RUNS = st.builds(
 class TestAnyReaders:
     few_cases = True
 
-    @settings(max_examples=8, deadline=None)
+    @examples(8)
     @given(before=RUNS, after=RUNS, data=st.data())
     def test_every_row_comes_once_and_in_order(
         self, stored: Dataset, before: Run, after: Run, data: st.DataObject
@@ -114,7 +115,7 @@ class TestAnyReaders:
         assert flat(after.epoch(ranks)) == flat(epochs[1])
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(runs=st.lists(RUNS, min_size=3, max_size=4), data=st.data())
 def test_it_may_change_again_and_again(npy: Dataset, runs: list[Run], data: st.DataObject) -> None:
     every = flat(runs[0].epoch(runs[0].ranks(npy, shuffle=True)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
@@ -18,6 +18,7 @@ from bigdata_cli.dataset import Dataset, mix, open_dataset
 from bigdata_cli.errors import UsageError
 from bigdata_cli.loaders.mixture import batch_shares
 from tests.datasets import write_dataset
+from tests.examples import examples
 
 SIZES = {"a": 700, "b": 200}
 
@@ -75,7 +76,7 @@ def test_epochs_differ_and_seeds_repeat(datasets: list[Dataset]) -> None:
     assert len(list(mix(datasets).generator(50, seed=3, epochs=2))) == len(first) + len(second)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(3, 300), st.floats(0.05, 0.95), st.integers(0, 2), st.data())
 def test_a_state_goes_on_with_what_remained(
     datasets: list[Dataset], batch_size: int, weight: float, epoch: int, data: st.DataObject

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.loaders.cut import WHOLE_SHARD, Cut
 from bigdata_cli.loaders.order import rows_by_shard
 from bigdata_cli.loaders.pieces import EpochOrder, EpochPieces, Piece, first_rows
+from tests.examples import examples
 
 SHARDS = st.lists(st.integers(0, 60), min_size=1, max_size=8)
 CUTS = [
@@ -33,7 +34,7 @@ def rows_of(pieces: list[Piece]) -> list[tuple[int, int]]:
     world=st.integers(1, 7),
     epoch=st.integers(0, 3),
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_all_readers_together_have_every_row_once(sizes, ends, cut, shuffle, world, epoch):
     total = sum(sizes)
     low, high = sorted(int(end * total) for end in ends)
@@ -57,7 +58,7 @@ def test_all_readers_together_have_every_row_once(sizes, ends, cut, shuffle, wor
 
 
 @given(sizes=SHARDS, cut=st.sampled_from(CUTS), epoch=st.integers(0, 3))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_pieces_begin_at_the_same_rows_in_every_epoch(sizes, cut, epoch):
     shards = [range(size // 3, size) for size in sizes]
     for piece in EpochPieces(shards, cut, EpochOrder(shuffle=True, epoch=epoch)):

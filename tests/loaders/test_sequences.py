@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.dataset import Dataset, open_dataset
 from bigdata_cli.errors import UsageError
 from tests.datasets import write_dataset
+from tests.examples import examples
 from tests.loaders.conftest import CASES
 
 WINDOW = 8
@@ -175,7 +176,7 @@ class TestFrameworks:
         assert np.isfinite(seen.history["loss"][0])
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     runs=st.lists(st.integers(1, 30), min_size=1, max_size=25),
     window=st.integers(1, 12),

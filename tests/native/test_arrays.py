@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.arrays.table import TableArrays, label_values, texts_of_fixed
 from bigdata_cli.errors import DataError
 from bigdata_cli.types.dtype import Column, Kind, Schema, arrow_type, numpy_dtype
+from tests.examples import examples
 
 VOCABULARY = ("", "a", "b" * 7, "b" * 8, "b" * 9, "é", "日本" * 12, "zz")
 NUMBERS = {
@@ -97,7 +98,7 @@ def assert_same_bits(found: np.ndarray, expected: np.ndarray, what: str) -> None
 
 
 @given(tables(NUMBERS))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_columns_are_those_of_numpy(case: tuple[pa.Table, Schema, dict]) -> None:
     table, schema, values = case
     dtypes = [numpy_dtype(column.dtype, n_values=column.n_values) for column in schema]
@@ -114,7 +115,7 @@ def test_columns_are_those_of_numpy(case: tuple[pa.Table, Schema, dict]) -> None
 
 
 @given(tables(NUMBERS), st.sampled_from(["float32", "float64"]))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_matrix_is_that_of_numpys_casts(
     case: tuple[pa.Table, Schema, dict], matrix_dtype: str
 ) -> None:
@@ -143,7 +144,7 @@ def test_a_matrix_is_that_of_numpys_casts(
 
 
 @given(tables({"text": TEXTS, "int8": NUMBERS["int8"]}), st.integers(0, 9))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_texts_in_every_form(case: tuple[pa.Table, Schema, dict], extra: int) -> None:
     table, schema, values = case
     dtypes = [None if c.kind is Kind.TEXT else np.dtype(np.int8) for c in schema]

@@ -8,11 +8,12 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.native.library import address, lib
 from bigdata_cli.types.time_format import COMMON_FORMATS
+from tests.examples import examples
 from tests.native.scanners import Block
 
 NO_MOMENT = np.iinfo(np.int64).min
@@ -51,7 +52,7 @@ moments = st.datetimes(dt.datetime(1000, 1, 2), dt.datetime(9999, 12, 30))
 recent = st.datetimes(dt.datetime(1969, 1, 1), dt.datetime(2068, 12, 31))
 
 
-@settings(max_examples=1500)
+@examples(1500)
 @given(data=st.data(), form=st.sampled_from(FORMATS), change=st.sampled_from("0123456789/-: apPM."))
 def test_moments_and_marred_ones(data, form, change):
     moment = data.draw(recent if "%y" in form else moments)

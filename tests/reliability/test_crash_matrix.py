@@ -179,7 +179,7 @@ def test_killed_while_rows_are_reordered(order, form, children, source, tmp_path
     source = compressed(source) if form == "stream" else source
     expected, steps = straight_run(children, source, tmp_path / "straight", order)
     assert expected["_manifest"]["order"] == ("sorted" if order is SORTED else "shuffled")
-    for step in chosen_steps(steps, 2 * KILLS, form):
+    for step in chosen_steps(steps, KILLS, form):
         output = tmp_path / "out"
         kill_and_go_on(children, source, output, order, die_at=step)
         assert contents(output) == expected, f"killed {steps[step - 1]}, step {step}"

@@ -16,7 +16,7 @@ from bigdata_cli.errors import BigdataError, UsageError
 from tests.reliability.schedule import Command, stepwise
 
 N_ROWS = 40
-N_SCHEDULES = 25
+N_SCHEDULES = 15
 
 
 @pytest.fixture(scope="module", autouse=True)

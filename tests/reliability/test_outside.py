@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import clean, convert, open_dataset, verify
 from bigdata_cli.errors import BigdataError
+from tests.examples import examples
 
 PATHS = st.sampled_from(
     ["..", "../x", "/etc/passwd", "a/b", "a\\b", ".", "", "~", "$HOME", "%2e%2e%2f", "con", "a\0b",
@@ -37,7 +38,7 @@ def tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     [{"to": "npy"}, {"to": "hdf5"}, {"to": "tfrecord"}, {"to": "parquet", "partition_by": 0}],
     ids=str,
 )
-@settings(max_examples=15)
+@examples(15)
 @given(names=st.lists(NAMES, min_size=2, max_size=4, unique=True), values=st.lists(NAMES))
 def test_names_and_values_stay_inside(
     options: dict[str, object], names: list[str], values: list[str]

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, verify
@@ -19,6 +19,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.io.local_store import LocalStore
+from tests.examples import examples
 from tests.manifest_files import read_document
 from tests.reliability.children import KILLED, compressed, contents, write_source
 
@@ -214,7 +215,7 @@ def test_a_source_that_vanishes_and_comes_back(tmp_path):
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(data=st.data())
 def test_a_torn_or_damaged_journal_is_never_trusted(
     data, children, source, unfinished, straight, tmp_path_factory

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import os
 import random
 import shutil
@@ -21,8 +20,6 @@ from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BigdataError, UsageError
 from bigdata_cli.verification.report import VerifyReport
 from tests.datasets import LAYOUTS, edited_manifest
-from tests.golden.test_golden import FOLDER as GOLDEN
-from tests.golden.test_golden import NAMES
 from tests.manifest_files import read_document, rejects_path
 
 N_ROWS = 6000
@@ -65,20 +62,6 @@ def converted(source: object, output: Path, layout: tuple[str, str], **options) 
 
 def told(report: VerifyReport) -> list[str]:
     return [str(finding) for finding in report.findings]
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if (GOLDEN / f"{name}.json").exists()])
-def test_every_dialect_and_every_type(name: str, tmp_path: Path) -> None:
-    options = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8")).get("options", {})
-    source, output = GOLDEN / f"{name}.csv", tmp_path / "out"
-    try:
-        report = convert(source, to="parquet", output=output, **options)
-    except BigdataError:
-        assert not output.exists()
-        return
-    verified = verify(output, source=source)
-    assert told(verified) == []
-    assert verified.compared_rows == report.rows
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids="-".join)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import UsageError
@@ -16,6 +16,7 @@ from bigdata_cli.sources.csv.dialect import check_delimiter, resolve_nulls
 from bigdata_cli.sources.csv.header_guess import looks_like_header
 from bigdata_cli.sources.csv.options import SourceOptions, dialect_flags
 from bigdata_cli.sources.csv.source import open_source
+from tests.examples import examples
 from tests.sources.dialect_cases import CASES
 
 SAMPLE_DATA = Path(__file__).resolve().parents[2] / "sample_data"
@@ -94,7 +95,7 @@ def test_detection_ends_soon(name):
     assert 0 <= found.confidence <= 1
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.text(alphabet="ab1.,;|\t \"'\\\n\r\0é", max_size=200))
 def test_anything_has_a_dialect(text):
     found = detect(text)

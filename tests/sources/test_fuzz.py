@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import open_dataset
@@ -20,6 +20,7 @@ from bigdata_cli.sources.csv.blocks import Block
 from bigdata_cli.sources.csv.dialect import WHITESPACE, Dialect
 from bigdata_cli.sources.csv.records import ParsePlan, parse_block
 from bigdata_cli.types.state import ColumnState
+from tests.examples import examples
 
 PIECES = [
     b",", b"\n", b"\r", b"\r\n", b'"', b'""', b" ", b"\t", b";", b"\\", b"#", b"::", b"\0", b"\xff",
@@ -60,7 +61,7 @@ def parse(data: bytes, dialect: Dialect, n_columns: int, *, skip: bool, dtypes: 
     return chunk.rows + len(chunk.rejects)
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(
     data=BYTES,
     dialect=st.sampled_from(DIALECTS),
@@ -86,7 +87,7 @@ def test_any_bytes_are_rows_or_a_located_record(data, dialect, n_columns, dtypes
         assert rows > 0
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=BYTES, shards=st.integers(1, 3), unit_bytes=st.integers(5, 60))
 def test_any_file_converts_or_says_why(data, shards, unit_bytes):
     with tempfile.TemporaryDirectory() as folder:

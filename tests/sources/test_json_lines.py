@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, inspect, open_dataset, verify
@@ -22,6 +22,7 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.sources.csv.options import SourceOptions
+from tests.examples import examples
 from tests.manifest_files import rejected_csv
 
 
@@ -200,7 +201,7 @@ VALUES = st.one_of(
 ROWS = st.lists(st.dictionaries(st.sampled_from(["a", "b", 'c"', "é"]), VALUES), min_size=1)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(rows=ROWS, escapes=st.booleans(), end=st.sampled_from(["\n", "\r\n"]))
 def test_each_value_can_be_told_from_what_is_stored(rows, escapes, end, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.conversion.options import ConvertOptions
@@ -22,6 +22,7 @@ from bigdata_cli.sources.csv.records import ParsePlan, parse_block
 from bigdata_cli.sources.csv.rules import compile_rules
 from bigdata_cli.sources.csv.select_fields import select_fields
 from bigdata_cli.types.state import ColumnState
+from tests.examples import examples
 
 FIELDS = st.lists(st.text(alphabet="ab1 é", max_size=70), min_size=1, max_size=6)
 ROWS = st.lists(FIELDS.filter(lambda row: row != [""]), min_size=1, max_size=40)
@@ -74,7 +75,7 @@ DIALECTS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(rows=ROWS, dialect=DIALECTS, end=st.sampled_from(["\n", "\r\n", "\r"]), last=st.booleans())
 def test_rows_are_mended_as_the_dialect_says(rows, dialect, end, last):
     text = end.join(";".join(row) for row in rows) + (end if last else "")
@@ -88,7 +89,7 @@ def test_rows_are_mended_as_the_dialect_says(rows, dialect, end, last):
     assert chunk.tally.long_rows == (dialect.long_rows != "error") * sum(n > 3 for n in n_real)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(rows=ROWS, dialect=DIALECTS)
 def test_selected_fields_are_those_of_mended_rows(rows, dialect):
     data = "\n".join(";".join(row) for row in rows).encode()

@@ -6,7 +6,7 @@ import gzip
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import DataError, UsageError, convert
@@ -17,6 +17,7 @@ from bigdata_cli.sources.csv.records import ParsePlan, parse_block
 from bigdata_cli.sources.csv.rules import compile_rules
 from bigdata_cli.sources.csv.select_fields import select_fields
 from bigdata_cli.types.state import ColumnState
+from tests.examples import examples
 from tests.sources.test_mended_rows import block_of, parsed
 
 RUN = st.text(alphabet=" \t", min_size=1, max_size=70)
@@ -46,7 +47,7 @@ def spaced_lines(draw: st.DrawFn) -> tuple[list[list[str]], str]:
     return rows, end.join(lines) + (end if draw(st.booleans()) else "")
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(table=spaced_lines(), short=st.sampled_from(["error", "null"]), data=st.data())
 def test_records_are_the_words_of_each_line(table, short, data):
     rows, text = table
@@ -75,7 +76,7 @@ def test_records_are_the_words_of_each_line(table, short, data):
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(table=spaced_lines(), share=st.floats(0, 1))
 def test_the_next_record_begins_with_a_line(table, share):
     _, text = table
@@ -93,7 +94,7 @@ def test_the_next_record_begins_with_a_line(table, share):
     assert place == min(start for start in starts if start >= limit)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(table=spaced_lines())
 def test_the_header_is_the_first_record(table):
     rows, text = table

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli import convert, open_dataset, verify
@@ -24,6 +24,7 @@ from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.order_statistics import RankedValues
 from bigdata_cli.transforms.options import ShapeOptions
 from tests.conversion.test_streams import piped
+from tests.examples import examples
 from tests.manifest_files import as_json
 
 SPLIT = {"train": 0.7, "val": 0.2, "test": 0.1}
@@ -221,7 +222,7 @@ def test_a_manifest_with_other_cuts_is_no_manifest(source, tmp_path):
         verify(tmp_path / "out", source=[source])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.lists(st.integers(-50, 50), max_size=40), max_size=8),
     st.sampled_from([np.int64, np.float64]),

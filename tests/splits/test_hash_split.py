@@ -21,6 +21,7 @@ from bigdata_cli.errors import UsageError
 from bigdata_cli.splits.options import SplitOptions
 from tests.conversion.test_streams import piped
 from tests.datasets import LAYOUTS
+from tests.examples import examples, n_examples
 from tests.manifest_files import rejected_csv
 
 SPLIT = {"train": 0.7, "val": 0.2, "test": 0.1}
@@ -192,7 +193,9 @@ def test_equal_rows_are_in_the_same_split(tmp_path):
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=n_examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     st.lists(
@@ -369,7 +372,7 @@ VALUES = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(st.tuples(st.sampled_from(VALUES), st.integers(0, 99)), min_size=1, max_size=40),
     st.integers(1, 200),

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sklearn.metrics
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
@@ -29,6 +29,7 @@ from bigdata_cli.training.metrics import (
 from bigdata_cli.training.roc import RocAuc, score_keys
 from bigdata_cli.training.verdict import ranks
 from tests.datasets import write_dataset
+from tests.examples import examples
 
 SCORES = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -1.0, 5e-324, math.inf, -math.inf]),
@@ -57,7 +58,7 @@ def streamed(scores: np.ndarray, y: np.ndarray, *, cuts: int = 1, max_bins: int 
 
 
 @given(ROWS, st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_few_scores_are_exact(rows, cuts: int) -> None:
     scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
     found = streamed(scores, y, cuts=cuts)
@@ -69,7 +70,7 @@ def test_few_scores_are_exact(rows, cuts: int) -> None:
 
 
 @given(ROWS, st.integers(1, 5), st.integers(2, 12))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_many_scores_keep_their_bound(rows, cuts: int, max_bins: int) -> None:
     scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
     found = streamed(scores, y, cuts=cuts, max_bins=max_bins)
@@ -79,7 +80,7 @@ def test_many_scores_keep_their_bound(rows, cuts: int, max_bins: int) -> None:
 
 
 @given(ROWS)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_auc_in_memory_is_exact(rows) -> None:
     scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
     expected = reference_auc(scores, y)
@@ -118,7 +119,7 @@ def test_a_score_that_is_nan_has_no_auc() -> None:
 
 
 @given(st.lists(SCORES, min_size=2, max_size=50))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_keys_are_in_the_order_of_the_scores(scores: list[float]) -> None:
     ordered = np.sort(np.array(scores))
     keys = score_keys(ordered)
@@ -187,7 +188,7 @@ class TestAllMetrics:
             assert metrics.error_bound == 0
 
     @given(ROWS, st.integers(2, 8))
-    @settings(max_examples=100, deadline=None)
+    @examples(100)
     def test_an_average_precision_that_is_not_exact_has_a_bound(self, rows, max_bins: int) -> None:
         scores, y = np.array([s for s, _ in rows]), np.array([float(y) for _, y in rows])
         assume(0 < y.sum() < len(y))

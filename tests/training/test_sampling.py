@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.errors import UsageError
 from bigdata_cli.training.sampling import RowSample
+from tests.examples import examples
 
 
 @given(st.floats(1e-4, 1.0), st.integers(0, 10), st.integers(1, 4), st.data(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_the_rows_do_not_depend_on_how_they_come(
     share: float, seed: int, n_classes: int, data, stratify: bool
 ) -> None:
@@ -27,7 +28,7 @@ def test_the_rows_do_not_depend_on_how_they_come(
 
 
 @given(st.floats(1e-4, 1.0), st.integers(0, 1000), st.integers(0, 5000))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_share_holds_in_each_class_to_within_one_row(
     share: float, seed: int, n_rows: int
 ) -> None:

@@ -6,18 +6,19 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdata_cli.loaders.target import Task
 from bigdata_cli.training.metrics import auc, measure, row_losses
 from bigdata_cli.training.verdict import deviations_beyond_chance, judge, ranks
+from tests.examples import examples
 
 FELL = (0.7, 0.5)
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_auc_counts_pairs(rows: list[tuple[int, bool]]) -> None:
     positives = [score for score, label in rows if label]
     negatives = [score for score, label in rows if not label]

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -22,6 +22,7 @@ from bigdata_cli.errors import BudgetError, DataError, UsageError
 from bigdata_cli.transforms import join_table
 from bigdata_cli.transforms.join_table import JoinTable
 from bigdata_cli.transforms.options import ShapeOptions
+from tests.examples import examples
 from tests.manifest_files import read_document
 
 N = 2_000
@@ -280,7 +281,7 @@ KEYS = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.data())
 def test_rows_are_found_by_their_keys(data):
     kind = data.draw(st.sampled_from(list(KEYS)))

@@ -171,20 +171,20 @@ def test_a_balance_is_of_the_rows_that_are_left_and_of_new_columns(folder, tmp_p
 
 @pytest.mark.parametrize("option", [{"sample": "50rows"}, {"balance": "c"}])
 def test_each_row_is_as_likely_as_any_other(tmp_path, option) -> None:
-    """Chi-square of how often each of 100 rows is drawn, with 300 seeds."""
+    """Chi-square of how often each of 100 rows is drawn, with 100 seeds."""
     source = tmp_path / "a.csv"
     source.write_text("i,c\n" + "".join(f"{i},{'ab'[i >= 25]}\n" for i in range(100)))
     rows = open_rows([source])
     drawn = np.zeros(100)
-    for seed in range(300):
+    for seed in range(100):
         selected = shaped(rows, ShapeOptions(seed=seed, **option))
         read = FirstPass.of(selected, TypeOptions(), ["i"], why="", hint="")
         for _, chunk in read.chunks():
             drawn[chunk.batch.column(0).to_pylist()] += 1
     chosen = drawn if "sample" in option else drawn[25:]
-    share = chosen.mean() / 300
+    share = chosen.mean() / 100
     # The variance of a draw without replacement; the sum of squares is about chi-square.
-    score = ((chosen - chosen.mean()) ** 2).sum() / (300 * share * (1 - share))
+    score = ((chosen - chosen.mean()) ** 2).sum() / (100 * share * (1 - share))
     assert score < 150
 
 

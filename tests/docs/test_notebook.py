@@ -1,28 +1,15 @@
-"""The examples run: each script, and the notebook in a real kernel."""
+"""The notebook runs in a real kernel (the scripts run in `test_pages.py`)."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import ROOT
-from tests.docs.warm import clients
 
 EXAMPLES = ROOT / "examples"
-
-
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_an_example_runs(path: Path, tmp_path: Path) -> None:
-    script = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
-    done = subprocess.run(
-        [str(clients() / "python-block"), script],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
