@@ -181,7 +181,7 @@ def convert(
         limit: Keep only the first rows, after all filters, and read no further.
         seed: Seed of all random choices: samples, splits and the order of rows.
         flag_null: Columns to which COL_is_null is added.
-        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        fill: What nulls of a column become: a value, mean, median, mode, zero or ffill.
         clip: Bounds of a column; either may be left out.
         log1p: Columns that become the logarithm of 1 + x.
         bin: Replace numbers by the number of their bin: edges, or quantiles:N.
@@ -430,7 +430,7 @@ def inspect(
         limit: Keep only the first rows, after all filters, and read no further.
         seed: Seed of all random choices: samples, splits and the order of rows.
         flag_null: Columns to which COL_is_null is added.
-        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        fill: What nulls of a column become: a value, mean, median, mode, zero or ffill.
         clip: Bounds of a column; either may be left out.
         log1p: Columns that become the logarithm of 1 + x.
         bin: Replace numbers by the number of their bin: edges, or quantiles:N.

@@ -118,13 +118,7 @@ def _parse_fill(text: str) -> tuple[str, str]:
 
 
 def _accept_fill(value: Any) -> str:
-    if accept_text(value) == "ffill":
-        raise UsageError(
-            "--fill: a row does not know the row before it, so ffill is not possible",
-            hint="--fill takes a value, mean, median, mode and zero; DuckDB fills forward: "
-            "last_value(COL ignore nulls) over (order by …), and its CSV goes into convert -",
-        )
-    return str(value)
+    return str(accept_text(value))
 
 
 def _parse_clip(text: str) -> tuple[str, str]:
@@ -295,7 +289,9 @@ class ShapeOptions:
         "Columns to which COL_is_null is added.", ALL_NAMES, default=()
     )
     fill: Mapping[str, str] = option(
-        "What nulls of a column become: a value, mean, median, mode or zero.", FILLS, default={}
+        "What nulls of a column become: a value, mean, median, mode, zero or ffill.",
+        FILLS,
+        default={},
     )
     clip: Mapping[str, str] = option(
         "Bounds of a column; either may be left out.", CLIPS, default={}
@@ -328,6 +324,8 @@ class ShapeOptions:
     )
 
 
+FORWARD = "ffill"
+"""The filling with the last value before."""
 FROM_ALL = ("mean", "median", "mode")
 """Fillings that follow from all rows."""
 

@@ -14,8 +14,8 @@ from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.deduplicate import find_repeated
 from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
+from bigdata_cli.transforms.noted import NOTHING, Noted
 from bigdata_cli.transforms.options import ALL, ShapeOptions
-from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.sample_option import sample_rows
 from bigdata_cli.transforms.sampling import balance_seed, class_codes, mixed
 from bigdata_cli.transforms.selections.keys import ClassKeys, Keys, apportioned
@@ -35,7 +35,7 @@ from bigdata_cli.types.lattice import TypeOptions
 class RowSelections:
     """Adds selections to the steps on rows, each over the rows that those before it leave.
 
-    repeated: the places of the rows that `--dedup` leaves out.
+    noted: the places of the rows that `--dedup` leaves out.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RowSelections:
         fixed = {n: "float64" if one == "float32" else one for n, one in types.fixed.items()}
         self._types = TypeOptions(float_mode="64", fixed=fixed)
         self._skip_bad_rows = skip_bad_rows
-        self.repeated: Places | None = None
+        self.noted = NOTHING
 
     def steps_of(self, options: ShapeOptions) -> Steps:
         """All steps; raises UsageError where one does not fit the columns."""
@@ -109,7 +109,7 @@ class RowSelections:
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps, self.repeated) if steps else self._source
+        return ShapedSource.of(self._source, steps, self.noted) if steps else self._source
 
     def _pass(
         self, option: str, columns: Sequence[str], hint: str, *, skip_bad_rows: bool = False
@@ -151,7 +151,7 @@ class RowSelections:
             keep="last" if options.keep == "last" else "first",
             limits=self._limits,
         )
-        self.repeated = found.places
+        self.noted = Noted(repeated=found.places)
         self._steps.append(found.step)
 
     def _sampled(self, n_rows: int, seed: int) -> SampleRows:

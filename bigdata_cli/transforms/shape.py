@@ -88,12 +88,13 @@ def shaped(
         known=known,
         split=split,
         from_sample=from_sample,
-        repeated=rows.repeated,
+        noted=rows.noted,
+        limits=limits,
     )
     steps = asked.steps_of(options)
     if not steps:
         return source
-    made = ShapedSource.of(source, steps, rows.repeated)
+    made = ShapedSource.of(source, steps, asked.noted)
     if from_sample:
         made = replace(made, pass_seconds=asked.pass_seconds)
     _ = made.names  # which resolves the steps
