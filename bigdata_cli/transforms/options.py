@@ -330,6 +330,19 @@ FROM_ALL = ("mean", "median", "mode")
 """Fillings that follow from all rows."""
 
 
+def selects_rows(options: ShapeOptions) -> bool:
+    """Whether rows are left out by other ways than conditions."""
+    wanted = (options.dedup, options.balance, options.sample, options.limit)
+    return any(one is not None and one != () for one in wanted)
+
+
+def changes_columns(options: ShapeOptions) -> bool:
+    """Whether there is a step on single columns."""
+    by_name = (options.fill, options.clip, options.bin, options.hash)
+    lists = (options.flag_null, options.log1p, options.standardize, options.minmax, options.one_hot)
+    return any((*by_name, *lists))
+
+
 def needs_statistics(options: ShapeOptions) -> bool:
     """Whether any step follows from all rows."""
     fills = any(value in FROM_ALL for value in options.fill.values())
