@@ -249,7 +249,7 @@ def convert(
         task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
             makes the dataset of all of them.
         spool: Keep text of a pipe on the disk during the run; without it, a column whose type
-            changes late may be an error.
+            changes late may be an error, and steps that need all rows are refused.
         memory_limit: Most memory of the process and its children, such as 512MB; also of each
             worker of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).

@@ -61,7 +61,7 @@ def find_last_values(
         # Where bad rows are set aside, each column may have some.
         tuple(dict.fromkeys([*columns, *(source.names if skip_bad_rows else ())])),
         why="--fill COL=ffill takes",
-        hint="convert a file, or a dataset that the pipe was converted to",
+        hint="convert a file",
         skip_bad_rows=skip_bad_rows,
         wants_places=True,
     )

@@ -28,7 +28,7 @@ from bigdata_cli.option_kinds import (
     write_names,
 )
 from bigdata_cli.options import option
-from bigdata_cli.transforms.sample_option import SAMPLE
+from bigdata_cli.transforms.sample_option import SAMPLE, sample_rows
 
 if TYPE_CHECKING:
     from bigdata_cli.transforms.steps import Steps
@@ -341,6 +341,24 @@ def changes_columns(options: ShapeOptions) -> bool:
     by_name = (options.fill, options.clip, options.bin, options.hash)
     lists = (options.flag_null, options.log1p, options.standardize, options.minmax, options.one_hot)
     return any((*by_name, *lists))
+
+
+def needs_all_rows(options: ShapeOptions) -> str | None:
+    """The option that is known only when all rows were read; None where there is none."""
+    if options.dedup:
+        return "--dedup"
+    if options.balance is not None:
+        return "--balance"
+    if options.sample is not None and sample_rows(options.sample) is not None:
+        return f"--sample {options.sample}"
+    if options.sample is not None and options.stratify is not None:
+        return "--stratify"
+    for name, value in options.fill.items():
+        if value == FORWARD:
+            return f"--fill {name}={FORWARD}"
+    if needs_statistics(options) and options.stats_from is None:
+        return "a step that learns from all rows"
+    return None
 
 
 def needs_statistics(options: ShapeOptions) -> bool:
