@@ -86,7 +86,7 @@ def shaped(
             limits=limits,
             from_sample=from_sample,
         )
-        steps, noted = rows.steps_of(options), rows.noted
+        steps, noted, seconds = rows.steps_of(options), rows.noted, rows.pass_seconds
     if changes_columns(options):
         from bigdata_cli.transforms.column_steps import ColumnSteps
 
@@ -102,8 +102,9 @@ def shaped(
             noted=noted,
             limits=limits,
         )
-        steps, noted, seconds = asked.steps_of(options), asked.noted, asked.pass_seconds
-    if not steps:
+        steps, noted = asked.steps_of(options), asked.noted
+        seconds += asked.pass_seconds
+    if not steps and not seconds:
         return source
     made = ShapedSource.of(source, steps, noted)
     if from_sample:
