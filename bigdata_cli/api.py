@@ -182,7 +182,7 @@ def convert(
         limit: Keep only the first rows, after all filters, and read no further.
         seed: Seed of all random choices: samples, splits and the order of rows.
         flag_null: Columns to which COL_is_null is added.
-        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        fill: What nulls of a column become: a value, mean, median, mode, zero or ffill.
         clip: Bounds of a column; either may be left out.
         log1p: Columns that become the logarithm of 1 + x.
         bin: Replace numbers by the number of their bin: edges, or quantiles:N.
@@ -250,7 +250,7 @@ def convert(
         task: Make only the shards of one of N tasks, such as 3/16 of a job array; `bigdata commit`
             makes the dataset of all of them.
         spool: Keep text of a pipe on the disk during the run; without it, a column whose type
-            changes late may be an error.
+            changes late may be an error, and steps that need all rows are refused.
         memory_limit: Most memory of the process and its children, such as 512MB; also of each
             worker of a cluster. Default: a quarter of what is available, at most 2GB.
         memory_plot: Draw memory over time into a .png, .svg or .pdf (extra: plot).
@@ -431,7 +431,7 @@ def inspect(
         limit: Keep only the first rows, after all filters, and read no further.
         seed: Seed of all random choices: samples, splits and the order of rows.
         flag_null: Columns to which COL_is_null is added.
-        fill: What nulls of a column become: a value, mean, median, mode or zero.
+        fill: What nulls of a column become: a value, mean, median, mode, zero or ffill.
         clip: Bounds of a column; either may be left out.
         log1p: Columns that become the logarithm of 1 + x.
         bin: Replace numbers by the number of their bin: edges, or quantiles:N.

@@ -12,6 +12,7 @@ from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.options import given_options, values_of
 from bigdata_cli.strict_json import JsonError
+from bigdata_cli.transforms.limits import Limits
 from bigdata_cli.transforms.options import ShapeOptions
 from bigdata_cli.transforms.prepare import Prepared, open_like
 from bigdata_cli.transforms.preprocessing import Preprocessing
@@ -45,6 +46,8 @@ def like_dataset(
             whose=str(options.like),
             types={name: parse_dtype(dtype) for name, dtype in options.types.items()},
             sample=_sample(options.shape),
+            skip_bad_rows=options.on_bad_row == "skip",
+            limits=Limits(memory_bytes=options.memory_limit, disk_bytes=options.disk_limit_bytes),
         )
     except JsonError as error:
         raise DataError(

@@ -191,7 +191,7 @@ class ConvertOptions:
     workers: EngineOptions = field(default_factory=EngineOptions)
     spool: bool = option(
         "Keep text of a pipe on the disk during the run; without it, a column whose type "
-        "changes late may be an error.",
+        "changes late may be an error, and steps that need all rows are refused.",
         no_trace=True,
         default=True,
         is_rare=True,

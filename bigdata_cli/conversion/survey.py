@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bigdata_cli.conversion.column_types import asked_types, named_types, read_schema
 from bigdata_cli.conversion.commit import check_output
+from bigdata_cli.conversion.kept_pipe import with_pipe_kept
 from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.order_options import OrderOptions
 from bigdata_cli.conversion.split_cuts import split_rule
@@ -144,6 +145,7 @@ def _rows(paths: Sequence[str | Path], options: ConvertOptions) -> _Rows:
         return _Rows(taken_over, like.source, like.keep, like.types, notes)
     get_format(options.to)  # which tells at once that there is none
     rows = _open(paths, options)
+    rows = with_pipe_kept(rows, options, _open)
     limits = Limits(memory_bytes=options.memory_limit, disk_bytes=options.disk_limit_bytes)
     joins = joined_tables(options.shape, rows, limits)
     split = split_before_fit(

@@ -50,7 +50,8 @@ class Origin:
     name: as the user gave it, without secrets. path: where the file is; None: stdin. member: of a
     zip archive. layers: compressions, the outermost first. encoding: as Python calls it. size:
     bytes to be read of the file or the member, before they are decompressed; 0: not known. held:
-    what cannot be opened again, opened.
+    what cannot be opened again, opened. is_copy: it is a copy of what cannot, which is removed in
+    the end.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Origin:
     encoding: str = UTF8
     size: int = 0
     held: Held | None = field(default=None, compare=False, repr=False)
+    is_copy: bool = False
 
     @property
     def is_stream(self) -> bool:

@@ -103,6 +103,7 @@ def rows_to_predict(
                 if kind_of(column.dtype) is Kind.INT and column.dtype != "uint64"
             },
             also=tuple(dict.fromkeys(name for name in wanted if name not in known)),
+            skip_bad_rows=options.on_bad_row == "skip",
         )
     except JsonError as error:
         raise DataError(f"the model does not say how its dataset was made: {error}") from error

@@ -19,8 +19,8 @@ from bigdata_cli.sources.tally import Tally
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.computed import PLACE, REPEATED, Computed
 from bigdata_cli.transforms.evaluate import Evaluation
+from bigdata_cli.transforms.noted import NOTHING, Noted
 from bigdata_cli.transforms.program import Outline, Ref, compiled, outline
-from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.rows import select_rows
 from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.buffers import array_of, numbers_of
@@ -166,7 +166,7 @@ def _in_float64(state: ColumnState) -> ColumnState:
 
 
 def shape_chunk(
-    shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan, repeated: Places | None = None
+    shaping: Shaping, chunk: Chunk, file: int, plan: ParsePlan, noted: Noted = NOTHING
 ) -> Chunk:
     """The rows of a chunk after all steps, as the plan of the dataset has them.
 
@@ -175,7 +175,7 @@ def shape_chunk(
         chunk: Of the source, parsed with the `source_plan` of the plan.
         file: The index of its file.
         plan: Of the dataset.
-        repeated: The places of the rows that repeat others, where a step asks for them.
+        noted: What passes over the source have noted, where steps ask for it.
 
     Raises:
         StepError: A step has no value for some rows.
@@ -187,9 +187,9 @@ def shape_chunk(
     if shaping.wants_places:
         places = places_of(chunk, file)
         arrays[PLACE] = array_of(places)
-        if repeated is not None:
-            arrays[REPEATED] = array_of(repeated.among(places))
-    evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows)
+        if noted.repeated is not None:
+            arrays[REPEATED] = array_of(noted.repeated.among(places))
+    evaluation = Evaluation(shaping.outline, shaping.computed, arrays, chunk.rows, noted)
     evaluation.filter()
     evaluation.count_unmatched()
     made = {place: evaluation.column(number) for place, number in shaping.made}

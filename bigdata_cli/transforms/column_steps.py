@@ -15,6 +15,7 @@ from bigdata_cli.transforms.columns.bin import Bin
 from bigdata_cli.transforms.columns.categories import Categories
 from bigdata_cli.transforms.columns.clip import Clip
 from bigdata_cli.transforms.columns.fill import Fill
+from bigdata_cli.transforms.columns.fill_forward import FillForward
 from bigdata_cli.transforms.columns.flag_null import FlagNull
 from bigdata_cli.transforms.columns.hash_buckets import Hash
 from bigdata_cli.transforms.columns.log1p import Log1p
@@ -22,10 +23,19 @@ from bigdata_cli.transforms.columns.numbers import is_number
 from bigdata_cli.transforms.columns.one_hot import MAX_VALUES, OneHot
 from bigdata_cli.transforms.columns.registry import AnyColumnStep
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
+from bigdata_cli.transforms.fill_forward import find_last_values
 from bigdata_cli.transforms.fit import Fitted, TrainingRows, fit, is_finite
-from bigdata_cli.transforms.options import ALL, FROM_ALL, ShapeOptions, bin_edges, clip_bounds
+from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
+from bigdata_cli.transforms.noted import NOTHING, Noted
+from bigdata_cli.transforms.options import (
+    ALL,
+    FORWARD,
+    FROM_ALL,
+    ShapeOptions,
+    bin_edges,
+    clip_bounds,
+)
 from bigdata_cli.transforms.program import outline
-from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.split_values import columns_to_read
 from bigdata_cli.transforms.stats_from import KnownStatistics, training_split
@@ -49,7 +59,8 @@ class ColumnSteps:
         known: KnownStatistics | None = None,
         split: HashSplit | None = None,
         from_sample: bool = False,
-        repeated: Places | None = None,
+        noted: Noted = NOTHING,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Begin with steps on rows.
 
@@ -62,16 +73,19 @@ class ColumnSteps:
             known: The statistics of another dataset, in place of those of the source.
             split: The rule by which rows are split: those of the split for training alone count.
             from_sample: Statistics are those of a sample.
-            repeated: The places of the rows that `--dedup` leaves out.
+            noted: What the passes for these steps have noted.
+            limits: Of what the passes for steps on columns may note.
 
         Attributes:
             pass_seconds: Processor seconds of all passes for a byte of the source, from a sample.
+            noted: What all passes so far have noted.
         """
         self.pass_seconds = 0.0
         self._from_sample = from_sample
         self._split = split
         self._known_statistics = known
-        self._repeated = repeated
+        self.noted = noted
+        self._limits = limits
         self._source = source
         self._steps: list[AnyStep] = list(steps)
         self._types = types
@@ -98,7 +112,7 @@ class ColumnSteps:
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps, self._repeated) if steps else self._source
+        return ShapedSource.of(self._source, steps, self.noted) if steps else self._source
 
     def _add(self, steps: Iterable[AnyColumnStep]) -> None:
         for step in steps:
@@ -150,6 +164,10 @@ class ColumnSteps:
             return
         for name in fills:
             self._known("--fill", name)
+        self._fill_forward([name for name, value in fills.items() if value == FORWARD])
+        fills = {name: value for name, value in fills.items() if value != FORWARD}
+        if not fills:
+            return
         sampled = self._sample(list(fills)).schema
         if self._known_statistics is not None:
             for name, value in fills.items():
@@ -165,6 +183,24 @@ class ColumnSteps:
             _filling(name, value, found.get(name), sampled[name].kind)
             for name, value in fills.items()
         )
+
+    def _fill_forward(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        if self._from_sample:
+            for name, one in self._fit(names).items():
+                step = FillForward(column=name, dtype=one.dtype, filled=0, leading=0, digest=None)
+                self._add([step])
+            return
+        found = find_last_values(
+            self._so_far,
+            self._types,
+            names,
+            skip_bad_rows=self._skip_bad_rows,
+            limits=self._limits,
+        )
+        self._add(one.step for one in found)
+        self.noted = self.noted.with_last_values(*(one.values for one in found))
 
     def _known_filling(self, name: str, value: str, kind: Kind) -> Fill:
         assert self._known_statistics is not None

@@ -7,14 +7,13 @@ import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from bigdata_cli.errors import BudgetError
-from bigdata_cli.io.scratch import free_bytes, scratch_folder
-from bigdata_cli.sources.base import FedRows, RowSource
+from bigdata_cli.io.scratch import scratch_folder
+from bigdata_cli.sources.base import FedRows
 from bigdata_cli.sources.csv.records import Chunk
 from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.first_pass import FirstPass
@@ -23,18 +22,15 @@ from bigdata_cli.transforms.repeated.places import Places, PlacesWriter
 from bigdata_cli.transforms.repeated.row_keys import family, new_secret, row_keys
 from bigdata_cli.transforms.repeated.runs import KeyRuns
 from bigdata_cli.transforms.repeated.stored_runs import ROW_BYTES
+from bigdata_cli.transforms.scratch_room import HINT, ScratchRoom
 from bigdata_cli.transforms.selections.dedup import Dedup
-from bigdata_cli.transforms.source import ShapedSource
-from bigdata_cli.transforms.steps import Steps
 from bigdata_cli.types.dtype import Kind
-from bigdata_cli.types.lattice import Observed, TypeOptions
+from bigdata_cli.types.lattice import Observed
 from bigdata_cli.types.state import ColumnState
 
 _MAX_MEMORY_BYTES = 512 << 20
 _MEMORY_SHARE = 0.25
 """Of the memory limit, for the keys of rows; what does not fit goes to the disk."""
-_FREE_SHARE = 0.95
-_HINT = "TMPDIR=FOLDER names a folder on another disk; --where leaves out rows before"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +64,7 @@ def find_repeated(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise BudgetError(f"--dedup: the temporary disk is full ({error})", hint=_HINT) from error
+        raise BudgetError(f"--dedup: the temporary disk is full ({error})", hint=HINT) from error
 
 
 def _found(
@@ -81,7 +77,7 @@ def _found(
     first_pass = replace(first_pass, plan=replace(first_pass.plan, columns=states))
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder())
-        room = _Room(folder, limits.disk_bytes)
+        room = ScratchRoom(folder, limits.disk_bytes, "--dedup: the keys of the rows")
         memory_bytes = min(_MAX_MEMORY_BYTES, int(limits.memory() * _MEMORY_SHARE))
         spilled_bytes = first_pass.estimated_rows * ROW_BYTES - memory_bytes
         if spilled_bytes > 0:
@@ -128,40 +124,6 @@ class _Keyed(NamedTuple):
     places: np.ndarray
 
 
-def selected_again(
-    source: RowSource, steps: Steps, types: TypeOptions, *, skip_bad_rows: bool
-) -> tuple[ShapedSource, bool]:
-    """The rows of a source after the steps of a dataset, with the rows found again that repeat.
-
-    Args:
-        source: What the dataset was made of.
-        steps: All that a manifest has.
-        types: The dtypes that were fixed.
-        skip_bad_rows: Whether records that cannot be kept were left out.
-
-    Returns:
-        The rows; and whether the same ones are left out as repeat others.
-    """
-    for number, step in enumerate(steps):
-        if isinstance(step, Dedup):
-            rows = ShapedSource.of(source, steps[:number]) if number else source
-            columns = tuple(step.columns)
-            fixed = {name: dtype for name, dtype in step.columns.items() if dtype != "null"}
-            first_pass = FirstPass.of(
-                rows,
-                TypeOptions(fixed={**types.fixed, **fixed}),
-                rows.names if skip_bad_rows else columns,
-                why="--dedup takes",
-                hint="give the file",
-                skip_bad_rows=skip_bad_rows,
-                wants_places=True,
-            )
-            found = find_repeated(first_pass, columns, keep=step.keep)
-            same = found.step.digest == step.digest
-            return ShapedSource.of(source, steps, found.places), same
-    return ShapedSource.of(source, steps), True
-
-
 def _take_rows(first_pass: FirstPass, columns: Sequence[str], runs: KeyRuns) -> _Taken:
     """Give the keys of all rows to runs."""
     secret = new_secret()
@@ -199,28 +161,3 @@ def _uncounted(state: ColumnState) -> ColumnState:
     if state.dtype == "category":
         return replace(state, dtype="text", distinct=None)
     return replace(state, distinct=None)
-
-
-class _Room:
-    """The disk that the keys of rows may take."""
-
-    def __init__(self, folder: Path, limit_bytes: int | None) -> None:
-        self._folder = folder
-        self._free_bytes = int(free_bytes(folder) * _FREE_SHARE)
-        self._limit_bytes = limit_bytes
-
-    def check(self, n_bytes: int, *, is_foreseen: bool = False) -> None:
-        """Raise BudgetError where there is no room for so many bytes."""
-        take = "would take about" if is_foreseen else "take"
-        what = f"--dedup: the keys of the rows {take} {n_bytes:,} bytes"
-        if self._limit_bytes is not None and n_bytes > self._limit_bytes:
-            raise BudgetError(
-                f"{what} of disk, and --disk-limit is {self._limit_bytes:,} bytes",
-                hint=f"--disk-limit {n_bytes}; --where leaves out rows before",
-            )
-        if n_bytes > self._free_bytes:
-            raise BudgetError(
-                f"{what} in {self._folder.parent}, and {self._free_bytes:,} bytes can be used on "
-                "that disk (what is free, less 5 %)",
-                hint=_HINT,
-            )

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from bigdata_cli.transforms.computed import Computed
 from bigdata_cli.transforms.join import Join
+from bigdata_cli.transforms.noted import NOTHING, Noted
 from bigdata_cli.transforms.program import Outline, Ref
 from bigdata_cli.transforms.rows_of_columns import Rows, failing_rows
 from bigdata_cli.types.buffers import array_of, booleans_of, scalar_of
@@ -44,6 +45,7 @@ class Evaluation:
         computed: Mapping[int, Computed],
         arrays: Mapping[str, pa.Array],
         n_rows: int,
+        noted: Noted = NOTHING,
     ) -> None:
         self.mask = np.ones(n_rows, bool)
         self.unmatched: Counter[str] = Counter()
@@ -51,6 +53,7 @@ class Evaluation:
         self._resolved = resolved
         self._computed = computed
         self._source = arrays
+        self._last_values = noted.last_values
         self._n_rows = n_rows
         self._is_filtered = False
         self._known: dict[Ref, pa.Array] = {}
@@ -102,7 +105,8 @@ class Evaluation:
 
     def _compute(self, number: int) -> pa.Array:
         made = self._resolved.made[number]
-        rows = Rows({name: self.column(ref) for name, ref in made.reads}, self._n_rows)
+        arrays = {name: self.column(ref) for name, ref in made.reads}
+        rows = Rows(arrays, self._n_rows, self._last_values)
         computed = self._computed[number]
         try:
             found = computed.compute(rows)

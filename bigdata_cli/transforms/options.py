@@ -28,7 +28,7 @@ from bigdata_cli.option_kinds import (
     write_names,
 )
 from bigdata_cli.options import option
-from bigdata_cli.transforms.sample_option import SAMPLE
+from bigdata_cli.transforms.sample_option import SAMPLE, sample_rows
 
 if TYPE_CHECKING:
     from bigdata_cli.transforms.steps import Steps
@@ -118,13 +118,7 @@ def _parse_fill(text: str) -> tuple[str, str]:
 
 
 def _accept_fill(value: Any) -> str:
-    if accept_text(value) == "ffill":
-        raise UsageError(
-            "--fill: a row does not know the row before it, so ffill is not possible",
-            hint="--fill takes a value, mean, median, mode and zero; DuckDB fills forward: "
-            "last_value(COL ignore nulls) over (order by …), and its CSV goes into convert -",
-        )
-    return str(value)
+    return str(accept_text(value))
 
 
 def _parse_clip(text: str) -> tuple[str, str]:
@@ -295,7 +289,9 @@ class ShapeOptions:
         "Columns to which COL_is_null is added.", ALL_NAMES, default=()
     )
     fill: Mapping[str, str] = option(
-        "What nulls of a column become: a value, mean, median, mode or zero.", FILLS, default={}
+        "What nulls of a column become: a value, mean, median, mode, zero or ffill.",
+        FILLS,
+        default={},
     )
     clip: Mapping[str, str] = option(
         "Bounds of a column; either may be left out.", CLIPS, default={}
@@ -328,8 +324,41 @@ class ShapeOptions:
     )
 
 
+FORWARD = "ffill"
+"""The filling with the last value before."""
 FROM_ALL = ("mean", "median", "mode")
 """Fillings that follow from all rows."""
+
+
+def selects_rows(options: ShapeOptions) -> bool:
+    """Whether rows are left out by other ways than conditions."""
+    wanted = (options.dedup, options.balance, options.sample, options.limit)
+    return any(one is not None and one != () for one in wanted)
+
+
+def changes_columns(options: ShapeOptions) -> bool:
+    """Whether there is a step on single columns."""
+    by_name = (options.fill, options.clip, options.bin, options.hash)
+    lists = (options.flag_null, options.log1p, options.standardize, options.minmax, options.one_hot)
+    return any((*by_name, *lists))
+
+
+def needs_all_rows(options: ShapeOptions) -> str | None:
+    """The option that is known only when all rows were read; None where there is none."""
+    if options.dedup:
+        return "--dedup"
+    if options.balance is not None:
+        return "--balance"
+    if options.sample is not None and sample_rows(options.sample) is not None:
+        return f"--sample {options.sample}"
+    if options.sample is not None and options.stratify is not None:
+        return "--stratify"
+    for name, value in options.fill.items():
+        if value == FORWARD:
+            return f"--fill {name}={FORWARD}"
+    if needs_statistics(options) and options.stats_from is None:
+        return "a step that learns from all rows"
+    return None
 
 
 def needs_statistics(options: ShapeOptions) -> bool:

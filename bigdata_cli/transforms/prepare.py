@@ -13,6 +13,8 @@ from bigdata_cli.sources.base import RowSource
 from bigdata_cli.sources.csv.options import SourceOptions
 from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.transforms.join import Join
+from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
+from bigdata_cli.transforms.noted_again import noted_anew
 from bigdata_cli.transforms.preprocessing import (
     Preprocessing,
     Recipe,
@@ -62,6 +64,8 @@ def open_like(
     done: Preprocessing,
     *,
     accepts_bad_rows: bool = False,
+    skip_bad_rows: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
     **how: Any,
 ) -> Prepared:
     """Open sources, and have their rows become those of a dataset.
@@ -71,8 +75,24 @@ def open_like(
         given: What the user said of them.
         done: What was done for the dataset.
         accepts_bad_rows: More than half of the first rows may be bad.
+        skip_bad_rows: Whether records that cannot be kept are left out.
+        limits: Of what passes over the rows note.
         **how: See `prepare`.
     """
+    found = _opened_like(paths, given, done, accepts_bad_rows=accepts_bad_rows, **how)
+    noted = noted_anew(found.source, found.types, skip_bad_rows=skip_bad_rows, limits=limits)
+    return replace(found, source=noted)
+
+
+def _opened_like(
+    paths: Sequence[str | Path],
+    given: SourceOptions,
+    done: Preprocessing,
+    *,
+    accepts_bad_rows: bool,
+    **how: Any,
+) -> Prepared:
+    """As `open_like`; nothing is noted of the rows yet."""
     opened = partial(open_rows, paths, accepts_bad_rows=accepts_bad_rows)
     rows = opened(given)
     is_text = "delimiter" in rows.dialect.to_json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,8 +15,9 @@ from bigdata_cli.transforms.chunks import places_of
 from bigdata_cli.transforms.deduplicate import find_repeated
 from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
+from bigdata_cli.transforms.noted import NOTHING, Noted
 from bigdata_cli.transforms.options import ALL, ShapeOptions
-from bigdata_cli.transforms.repeated.places import Places
+from bigdata_cli.transforms.repeated.row_keys import new_secret, row_keys
 from bigdata_cli.transforms.sample_option import sample_rows
 from bigdata_cli.transforms.sampling import balance_seed, class_codes, mixed
 from bigdata_cli.transforms.selections.keys import ClassKeys, Keys, apportioned
@@ -35,7 +37,8 @@ from bigdata_cli.types.lattice import TypeOptions
 class RowSelections:
     """Adds selections to the steps on rows, each over the rows that those before it leave.
 
-    repeated: the places of the rows that `--dedup` leaves out.
+    noted: the places of the rows that `--dedup` leaves out. pass_seconds: of a processor for a
+    byte of the source that its pass is to take, from a sample.
     """
 
     def __init__(
@@ -62,7 +65,8 @@ class RowSelections:
         fixed = {n: "float64" if one == "float32" else one for n, one in types.fixed.items()}
         self._types = TypeOptions(float_mode="64", fixed=fixed)
         self._skip_bad_rows = skip_bad_rows
-        self.repeated: Places | None = None
+        self.noted = NOTHING
+        self.pass_seconds = 0.0
 
     def steps_of(self, options: ShapeOptions) -> Steps:
         """All steps; raises UsageError where one does not fit the columns."""
@@ -89,6 +93,8 @@ class RowSelections:
         How many rows repeat others a sample does not tell: none are left out.
         """
         n_rows = sample_rows(options.sample)
+        if options.dedup:
+            self.pass_seconds += self._dedup_seconds(self._compared(options))
         if options.balance is not None:
             keys = self._by_class("--balance", options.balance).keys(options.seed)
             counts = keys.counts or [1]
@@ -106,10 +112,31 @@ class RowSelections:
             self._steps.append(Limit(rows=rows, file=None, end=None))
         return tuple(self._steps)
 
+    def _dedup_seconds(self, columns: Sequence[str]) -> float:
+        """Processor seconds for a byte of the source that the pass of `--dedup` is to take."""
+        first_pass = self._pass("--dedup", columns, "")
+        places = [first_pass.columns.index(name) for name in columns]
+        started, n_bytes = time.thread_time(), 0
+        for unit in first_pass.sampled():
+            assert unit.chunk is not None
+            arrays = [unit.chunk.batch.column(place) for place in places]
+            row_keys(arrays, unit.chunk.rows, new_secret())
+            n_bytes += unit.chunk.position - unit.start
+        return (time.thread_time() - started) / max(n_bytes, 1)
+
+    def _compared(self, options: ShapeOptions) -> tuple[str, ...]:
+        """The columns that `--dedup` compares."""
+        names = tuple(options.dedup)
+        if ALL in names:
+            names = tuple(filter(self._is_kept, self._so_far.names))
+            if not names:
+                raise UsageError("--dedup: no column is left to compare")
+        return names
+
     @property
     def _so_far(self) -> RowSource:
         steps = tuple(self._steps)
-        return ShapedSource.of(self._source, steps, self.repeated) if steps else self._source
+        return ShapedSource.of(self._source, steps, self.noted) if steps else self._source
 
     def _pass(
         self, option: str, columns: Sequence[str], hint: str, *, skip_bad_rows: bool = False
@@ -139,11 +166,7 @@ class RowSelections:
         )
 
     def _deduplicate(self, options: ShapeOptions) -> None:
-        names = tuple(options.dedup)
-        if ALL in names:
-            names = tuple(filter(self._is_kept, self._so_far.names))
-            if not names:
-                raise UsageError("--dedup: no column is left to compare")
+        names = self._compared(options)
         hint = "convert a file, or a dataset that the pipe was converted to"
         found = find_repeated(
             self._pass("--dedup", names, hint),
@@ -151,7 +174,7 @@ class RowSelections:
             keep="last" if options.keep == "last" else "first",
             limits=self._limits,
         )
-        self.repeated = found.places
+        self.noted = Noted(repeated=found.places)
         self._steps.append(found.step)
 
     def _sampled(self, n_rows: int, seed: int) -> SampleRows:

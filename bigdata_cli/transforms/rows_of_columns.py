@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from bigdata_cli.transforms.last_values import LastValues
 
 Datum = Any
 """A `pa.Array` with a value for each row, or a `pa.Scalar` that is the value of all."""
@@ -16,9 +19,16 @@ Datum = Any
 class Rows:
     """Columns of Arrow arrays, as they are stored, of the same number of rows."""
 
-    def __init__(self, arrays: Mapping[str, pa.Array], n_rows: int) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, pa.Array],
+        n_rows: int,
+        last_values: Mapping[str, LastValues] | None = None,
+    ) -> None:
+        """last_values: what steps that fill forward know by a digest."""
         self.arrays = arrays
         self.n_rows = n_rows
+        self.last_values = last_values or {}
         self._wide: dict[str, pa.Array] = {}
 
     def column(self, name: str) -> pa.Array:
@@ -39,12 +49,12 @@ class Rows:
     def where(self, mask: pa.Array) -> Rows:
         """The rows where a mask holds; not those where it is null."""
         arrays = {name: array.filter(mask) for name, array in self.arrays.items()}
-        return Rows(arrays, pc.sum(mask).as_py() or 0)
+        return Rows(arrays, pc.sum(mask).as_py() or 0, self.last_values)
 
     def slice(self, start: int, stop: int) -> Rows:
         """Some of the rows."""
         arrays = {name: array.slice(start, stop - start) for name, array in self.arrays.items()}
-        return Rows(arrays, stop - start)
+        return Rows(arrays, stop - start, self.last_values)
 
     def filled(self, datum: Datum) -> pa.Array:
         """A value for each row."""

@@ -11,10 +11,17 @@ from bigdata_cli.options import given_options
 from bigdata_cli.sources.base import RowSource
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
-from bigdata_cli.transforms.options import ShapeOptions, needs_statistics, row_steps
+from bigdata_cli.transforms.options import (
+    ShapeOptions,
+    changes_columns,
+    needs_statistics,
+    row_steps,
+    selects_rows,
+)
 from bigdata_cli.types.lattice import TypeOptions
 
 if TYPE_CHECKING:
+    from bigdata_cli.transforms.stats_from import KnownStatistics
     from bigdata_cli.transforms.steps import Steps
 
 
@@ -62,42 +69,57 @@ def shaped(
             hint="--fill COL=mean, --standardize, --minmax, --one-hot, --bin COL=quantiles:N do",
         )
     steps = row_steps(options, joins, split_by=split_by)
-    from bigdata_cli.transforms.column_steps import ColumnSteps
-    from bigdata_cli.transforms.row_selections import RowSelections
+    from bigdata_cli.transforms.noted import NOTHING
     from bigdata_cli.transforms.source import ShapedSource
-    from bigdata_cli.transforms.stats_from import KnownStatistics
 
-    types = types or TypeOptions()
-    rows = RowSelections(
-        source,
-        steps,
-        types,
-        skip_bad_rows=skip_bad_rows,
-        is_kept=is_kept,
-        limits=limits,
-        from_sample=from_sample,
-    )
-    steps = rows.steps_of(options)
-    known = None if options.stats_from is None else KnownStatistics(options.stats_from)
-    asked = ColumnSteps(
-        source,
-        steps,
-        types,
-        label=label,
-        skip_bad_rows=skip_bad_rows,
-        known=known,
-        split=split,
-        from_sample=from_sample,
-        repeated=rows.repeated,
-    )
-    steps = asked.steps_of(options)
-    if not steps:
+    types, noted, seconds = types or TypeOptions(), NOTHING, 0.0
+    # Steps that nobody asks for are not loaded, which takes time.
+    if selects_rows(options):
+        from bigdata_cli.transforms.row_selections import RowSelections
+
+        rows = RowSelections(
+            source,
+            steps,
+            types,
+            skip_bad_rows=skip_bad_rows,
+            is_kept=is_kept,
+            limits=limits,
+            from_sample=from_sample,
+        )
+        steps, noted, seconds = rows.steps_of(options), rows.noted, rows.pass_seconds
+    if changes_columns(options):
+        from bigdata_cli.transforms.column_steps import ColumnSteps
+
+        asked = ColumnSteps(
+            source,
+            steps,
+            types,
+            label=label,
+            skip_bad_rows=skip_bad_rows,
+            known=_known_statistics(options),
+            split=split,
+            from_sample=from_sample,
+            noted=noted,
+            limits=limits,
+        )
+        steps, noted = asked.steps_of(options), asked.noted
+        seconds += asked.pass_seconds
+    if not steps and not seconds:
         return source
-    made = ShapedSource.of(source, steps, rows.repeated)
+    made = ShapedSource.of(source, steps, noted)
     if from_sample:
-        made = replace(made, pass_seconds=asked.pass_seconds)
+        made = replace(made, pass_seconds=seconds)
     _ = made.names  # which resolves the steps
     return made
+
+
+def _known_statistics(options: ShapeOptions) -> KnownStatistics | None:
+    """Those of another dataset, where they are asked for."""
+    if options.stats_from is None:
+        return None
+    from bigdata_cli.transforms.stats_from import KnownStatistics
+
+    return KnownStatistics(options.stats_from)
 
 
 def joined_tables(options: ShapeOptions, source: RowSource, limits: Limits) -> Steps:

@@ -13,7 +13,7 @@ from bigdata_cli.sources.csv.records import Chunk, ParsePlan, Reject
 from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.transforms.chunks import OtherKindError, Shaping, shape_chunk, source_plan
 from bigdata_cli.transforms.evaluate import StepError
-from bigdata_cli.transforms.repeated.places import Places
+from bigdata_cli.transforms.noted import NOTHING, Noted
 from bigdata_cli.transforms.rows import select_rows
 
 _SHOWN_BYTES = 60
@@ -31,7 +31,7 @@ class Shaper:
             need no places.
         record: The bytes of the record at a position.
         line: The line of a position; None where lines are counted later.
-        repeated: The places of the rows that repeat others, where a step asks for them.
+        noted: What passes over the source have noted, where steps ask for it.
     """
 
     shaping: Shaping
@@ -39,7 +39,7 @@ class Shaper:
     again: Callable[[ParsePlan], Unit] | None = None
     record: Callable[[int], bytes] | None = None
     line: Callable[[int], int] | None = None
-    repeated: Places | None = None
+    noted: Noted = NOTHING
 
     def shaped(self, unit: Unit) -> Unit:
         """The unit after the steps."""
@@ -50,7 +50,7 @@ class Shaper:
         while True:
             try:
                 file = unit.piece.file
-                found = shape_chunk(self.shaping, chunk, file, self.plan, self.repeated)
+                found = shape_chunk(self.shaping, chunk, file, self.plan, self.noted)
                 break
             except OtherKindError as error:
                 return unit._replace(chunk=None, error=self._other_kind(error, unit, parsed))

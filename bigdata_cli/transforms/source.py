@@ -26,8 +26,8 @@ from bigdata_cli.sources.csv.units import Unit
 from bigdata_cli.sources.wrapped import WrappedSource
 from bigdata_cli.transforms.chunks import Shaping, dataset_states, shaping_of, source_plan
 from bigdata_cli.transforms.entry import transforms_entry
+from bigdata_cli.transforms.noted import NOTHING, Noted
 from bigdata_cli.transforms.program import Outline, outline
-from bigdata_cli.transforms.repeated.places import Places
 from bigdata_cli.transforms.selections.limit import Limit
 from bigdata_cli.transforms.shaper import Shaper
 from bigdata_cli.transforms.step import Step
@@ -48,20 +48,20 @@ class ShapedSource(WrappedSource):
     """
 
     steps: Steps
-    repeated: Places | None = None
-    """The places of the rows that `--dedup` leaves out."""
+    noted: Noted = NOTHING
+    """What passes over it have noted, where steps ask for it."""
     columns: tuple[str, ...] | None = None
     """The columns of the other source that there are for the steps; None for all."""
     pass_seconds: float = 0.0
     """Processor seconds for a byte of it that passes for statistics are expected to take."""
 
     @classmethod
-    def of(cls, inner: RowSource, steps: Steps, repeated: Places | None = None) -> Self:
+    def of(cls, inner: RowSource, steps: Steps, noted: Noted = NOTHING) -> Self:
         """The rows of a source after steps; read as far as these say."""
         for step in steps:
             if isinstance(step, Limit) and step.file is not None and step.end is not None:
                 inner = inner.until(step.file, step.end)
-        return cls(inner=inner, steps=steps, repeated=repeated)
+        return cls(inner=inner, steps=steps, noted=noted)
 
     @cached_property
     def outline(self) -> Outline:
@@ -212,7 +212,7 @@ class ShapedSource(WrappedSource):
         shaping = self._shaping(keep, plan.inputs)
         parsed = source_plan(shaping, plan)
         for unit in self.inner.sample_units(parsed, self._source_names(keep), max_bytes):
-            yield Shaper(shaping, plan, repeated=self.repeated).shaped(unit)
+            yield Shaper(shaping, plan, noted=self.noted).shaped(unit)
 
     def feed(
         self,
@@ -310,7 +310,7 @@ class _ShapedReader:
             plan,
             again=lambda again: self._inner.parse(piece, unit.start, fields, again),
             record=lambda position: self._inner.record(piece.file, position, plan),
-            repeated=self._source.repeated,
+            noted=self._source.noted,
         )
         return shaper.shaped(unit)
 
@@ -369,7 +369,7 @@ class ShapedRows:
             again=lambda again: self.inner.parse(fields, again),
             record=lambda position: self.inner.record(position, plan),
             line=self.inner.line,
-            repeated=self.source.repeated,
+            noted=self.source.noted,
         )
         return shaper.shaped(self.inner.parse(fields, source_plan(shaping, plan)))
 

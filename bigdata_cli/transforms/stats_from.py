@@ -15,6 +15,7 @@ from bigdata_cli.strict_json import JsonError
 from bigdata_cli.transforms.columns.bin import Bin
 from bigdata_cli.transforms.columns.categories import Categories
 from bigdata_cli.transforms.columns.fill import Fill
+from bigdata_cli.transforms.columns.fill_forward import FillForward
 from bigdata_cli.transforms.columns.flag_null import FlagNull
 from bigdata_cli.transforms.columns.one_hot import OneHot
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
@@ -191,4 +192,6 @@ def _plain(step: ColumnStep) -> ColumnStep:
     """The step without what tells where its values come from."""
     if isinstance(step, Fill):
         return Fill(column=step.column, value=step.value)
+    if isinstance(step, FillForward):
+        return FillForward(column=step.column, dtype="", filled=0, leading=0, digest=None)
     return structs.replace(step, quantiles=UNSET) if isinstance(step, Bin) else step

@@ -24,9 +24,9 @@ from bigdata_cli.splits.entry import CutsEntry, rule_of
 from bigdata_cli.splits.options import SplitOptions
 from bigdata_cli.splits.rule import HashSplit
 from bigdata_cli.strict_json import Count, JsonError, convert
-from bigdata_cli.transforms.deduplicate import selected_again
 from bigdata_cli.transforms.entry import read_entry
 from bigdata_cli.transforms.join import Join
+from bigdata_cli.transforms.noted_again import selected_again
 from bigdata_cli.transforms.preprocessing import Preprocessing
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.types.dtype import Column, Kind
@@ -72,7 +72,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
     DataError where the manifest does not say how it was read.
     """
     manifest = dataset.manifest
-    is_same = True
+    differs: tuple[str, ...] = ()
     try:
         reading = _reading(manifest)
         dialect = reading.dialect
@@ -92,7 +92,7 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
             for step in entry.steps:
                 if isinstance(step, Join):
                     step.check_table()
-            found, is_same = selected_again(
+            found, differs = selected_again(
                 rows,
                 entry.steps,
                 TypeOptions(fixed=reading.options.types),
@@ -111,9 +111,8 @@ def open_source_of(dataset: Dataset, paths: Sequence[str | Path]) -> OpenedSourc
                 f'{rows.files[0].name} has no column "{name}": {dataset.path} was not made of it'
             )
     findings = _fingerprints(dataset, rows)
-    if not is_same and not findings:
-        what = "other rows repeat one another than those that --dedup has left out"
-        findings.append(Finding(file=rows.files[0].name, what=what))
+    if not findings:
+        findings += [Finding(file=rows.files[0].name, what=what) for what in differs]
     return OpenedSource(rows=rows, plan=plan, findings=tuple(findings))
 
 

@@ -196,12 +196,12 @@ def test_what_cannot_be_is_told_before_any_work(text, options, error, told, tmp_
     assert not (tmp_path / "out").exists()
 
 
-def test_a_pipe_is_refused(source, tmp_path):
+def test_a_pipe_is_refused_where_nothing_of_it_is_kept(source, tmp_path):
     with (
         piped(tmp_path / "pipe.csv", source.read_bytes()) as path,
-        pytest.raises(UsageError, match="a pipe is read once"),
+        pytest.raises(UsageError, match="split_order=True takes a pass over all rows before"),
     ):
-        convert(path, to="npy", output=tmp_path / "out", split=SPLIT, split_order=True)
+        convert(path, to="npy", output=tmp_path / "out", split=SPLIT, split_order=True, spool=False)
 
 
 def test_without_split_nothing_is_split(source, tmp_path):

@@ -424,8 +424,6 @@ def test_a_table_is_split_as_the_text_of_its_rows(tmp_path):
 )
 @pytest.mark.parametrize("kind", ["file", "pipe", "parquet"])
 def test_rows_are_split_by_a_column_that_is_not_kept(kind, how, source, expected, tmp_path):
-    if kind == "pipe" and "standardize" in how:
-        pytest.skip("a pipe is read once, and these steps learn from all rows")
     options = {"split": SPLIT, "split_by": ["user"], "shards": 2, **how}
     if "columns" not in options:
         options.setdefault("drop", ["user"])

@@ -45,6 +45,14 @@ class TestFillMedian(ColumnStepContract):
         return rows.assign(age=rows["age"].fillna(low), amount=rows["amount"].fillna(0))
 
 
+class TestFillForward(ColumnStepContract):
+    options: dict[str, Any] = {"fill": {"age": "ffill", "amount": "ffill", "city": "ffill"}}  # noqa: RUF012
+    unknown: dict[str, Any] = {"fill": {"no": "ffill"}}  # noqa: RUF012
+
+    def expected(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.ffill()
+
+
 class TestClip(ColumnStepContract):
     options: dict[str, Any] = {"clip": {"age": "10:60", "amount": ":500.5"}}  # noqa: RUF012
     unknown: dict[str, Any] = {"clip": {"no": "0:1"}}  # noqa: RUF012
@@ -120,7 +128,6 @@ class TestHash(ColumnStepContract):
         ({"clip": {"t": "0:1"}}, UsageError, "not a number"),
         ({"clip": {"n": "5:1"}}, UsageError, "lower bound is above"),
         ({"fill": {"n": "abc"}}, UsageError, '"abc" is none'),
-        ({"fill": {"n": "ffill"}}, UsageError, "ffill is not possible"),
         ({"fill": {"t": "mean"}}, UsageError, "not a number"),
         ({"bin": {"n": "3,2"}}, UsageError, "increasing numbers"),
         ({"bin": {"n": "quantiles:1"}}, UsageError, "N of 2 or more"),

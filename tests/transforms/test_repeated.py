@@ -23,12 +23,14 @@ from bigdata_cli.conversion.options import ConvertOptions
 from bigdata_cli.conversion.run import run
 from bigdata_cli.errors import BudgetError, UsageError
 from bigdata_cli.options import request_of
+from bigdata_cli.sources.registry import open_rows
 from bigdata_cli.transforms import deduplicate
 from bigdata_cli.transforms.options import ShapeOptions
 from bigdata_cli.transforms.repeated.places import PlacesWriter
 from bigdata_cli.transforms.repeated.row_keys import row_keys
 from bigdata_cli.transforms.repeated.runs import KeyRuns
 from bigdata_cli.transforms.repeated.stored_runs import ROW_BYTES
+from bigdata_cli.transforms.shape import pass_seconds, shaped
 from tests.examples import examples
 
 N = 5_000
@@ -114,6 +116,15 @@ def test_the_same_rows_whatever_the_jobs_shards_and_units(folder, tmp_path) -> N
         found.append(kept(tmp_path / str(jobs)))
     assert found[0] == found[1]
     assert len(found[0]) == 300
+
+
+def test_its_pass_is_in_the_predicted_time(folder) -> None:
+    rows = open_rows([folder / "rows.csv"])
+    options = request_of(ShapeOptions, {"dedup": ["user"]})
+    found = shaped(rows, options, from_sample=True)
+    assert found.names == rows.names
+    assert 0 < pass_seconds(found) < 1e-3
+    assert pass_seconds(shaped(rows, request_of(ShapeOptions, {}), from_sample=True)) == 0
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class SourceFile:
         )
 
     def check_unchanged(self) -> None:
-        if self.origin.held is None:
+        if self.origin.held is None and not self.origin.is_copy:
             check_unchanged(self.name, self.path, self.file_bytes, self.mtime_ns)
 
 

@@ -6,6 +6,7 @@ from bigdata_cli.transforms.columns.bin import Bin
 from bigdata_cli.transforms.columns.categories import Categories
 from bigdata_cli.transforms.columns.clip import Clip
 from bigdata_cli.transforms.columns.fill import Fill
+from bigdata_cli.transforms.columns.fill_forward import FillForward
 from bigdata_cli.transforms.columns.flag_null import FlagNull
 from bigdata_cli.transforms.columns.hash_buckets import Hash
 from bigdata_cli.transforms.columns.log1p import Log1p
@@ -13,5 +14,15 @@ from bigdata_cli.transforms.columns.one_hot import OneHot
 from bigdata_cli.transforms.columns.scale import Minmax, Standardize
 
 AnyColumnStep = (
-    FlagNull | Fill | Clip | Log1p | Bin | Standardize | Minmax | Categories | OneHot | Hash
+    FlagNull
+    | Fill
+    | FillForward
+    | Clip
+    | Log1p
+    | Bin
+    | Standardize
+    | Minmax
+    | Categories
+    | OneHot
+    | Hash
 )

@@ -9,22 +9,28 @@ from bigdata_cli.transforms.columns.numbers import floats, is_number
 from bigdata_cli.transforms.computed import Computed
 from bigdata_cli.transforms.rows_of_columns import Rows
 from bigdata_cli.transforms.step import ColumnStep
-from bigdata_cli.types.buffers import scalar_of
+from bigdata_cli.types.buffers import array_of, numbers_of, validity_of
 
 
 class _Scale(ColumnStep, frozen=True, kw_only=True):
     """Makes each number x (x - shift) / scale."""
 
     def _of(self, types: Mapping[str, str], shift: float, scale: float) -> tuple[Computed, ...]:
+        import numpy as np
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if not is_number(types[self.column]):
             raise self.wrong_kind(types[self.column], "a number")
-        by, over = scalar_of(shift, pa.float64()), scalar_of(scale, pa.float64())
 
         def compute(rows: Rows) -> pa.Array:
-            return pc.divide(pc.subtract(floats(rows.column(self.column)), by), over)
+            array = rows.arrays[self.column]
+            # NumPy widens on its way, and Arrow would make an array for each operation.
+            if pa.types.is_uint64(array.type) or not pa.types.is_integer(array.type):
+                array = floats(rows.column(self.column))
+            with np.errstate(all="ignore"):  # what stands in the place of nulls may be anything
+                made = np.subtract(numbers_of(array), shift, dtype=np.float64)
+                np.divide(made, scale, out=made)
+            return array_of(made, validity_of(array))
 
         return (Computed(self.option, "float64", compute),)
 
