@@ -276,7 +276,9 @@ def _draw_columns(options: dict[str, Any], numbers: random.Random, layout: str |
     """Options that say what becomes of columns, and which are kept."""
     steps: dict[str, Mapping[str, Any] | list[str]] = {
         "flag_null": [numbers.choice(("count", "day"))],
-        "fill": numbers.choice(({"count": "mean"}, {"count": "7"}, {"price": "zero"})),
+        "fill": numbers.choice(
+            ({"count": "mean"}, {"count": "7"}, {"price": "zero"}, {"kind": "ffill"})
+        ),
         "clip": {"count": "10:80"},
         "log1p": ["price"],
         "bin": {"count": "18,65"},

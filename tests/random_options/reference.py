@@ -167,9 +167,11 @@ def _with_columns(
         for row in rows:
             row[f"{name}_is_null"] = row[name] is None
     for name, value in options.get("fill", {}).items():
-        value = _filling(value, known(name))
+        last = None if value == "ffill" else _filling(value, known(name))
         for row in rows:
-            row[name] = value if row[name] is None else row[name]
+            if value == "ffill" and row[name] is not None:
+                last = row[name]
+            row[name] = last if row[name] is None else row[name]
     for name, bounds in options.get("clip", {}).items():
         low, high = (float(bound) for bound in bounds.split(":"))
         _map(rows, name, lambda x, low=low, high=high: min(max(x, low), high))
