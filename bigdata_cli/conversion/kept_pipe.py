@@ -93,7 +93,7 @@ def _name(origin: Origin) -> str:
 
 def _copy(origin: Origin, path: Path, options: ConvertOptions) -> str:
     """Copy a pipe; returns the SHA-256 of all that came."""
-    room = ScratchRoom(path.parent, options.disk_limit_bytes, "the copy of the pipe")
+    room = ScratchRoom(path.parent, options.disk_limit_bytes, "copies of a pipe")
     digest, done = hashlib.sha256(), 0
     stream = origin.open(strict=options.on_bad_row != "skip")
     try:

@@ -23,12 +23,12 @@ class ScratchRoom:
 
     def check(self, n_bytes: int, *, is_foreseen: bool = False) -> None:
         """Raise BudgetError where there is no room for so many bytes."""
-        take = "would take about" if is_foreseen else "take"
-        what = f"{self._what} {take} {n_bytes:,} bytes"
+        need = "would need about" if is_foreseen else "need at least"
+        what = f"{self._what} {need} {n_bytes:,} bytes"
         if self._limit_bytes is not None and n_bytes > self._limit_bytes:
             raise BudgetError(
                 f"{what} of disk, and --disk-limit is {self._limit_bytes:,} bytes",
-                hint=f"--disk-limit {n_bytes}; --where leaves out rows before",
+                hint=f"--disk-limit {n_bytes} or more; --where leaves out rows before",
             )
         if n_bytes > self._free_bytes:
             raise BudgetError(

@@ -236,7 +236,7 @@ def test_a_value_of_another_kind_after_the_sample_is_located(tmp_path) -> None:
 def test_the_values_count_against_the_limit_of_the_disk(tmp_path) -> None:
     source = tmp_path / "a.csv"
     source.write_text("v,i\n" + "".join(f"{i if i % 2 else ''},{i}\n" for i in range(60_000)))
-    with pytest.raises(BudgetError, match="fill: the values of ffill take"):
+    with pytest.raises(BudgetError, match="fill: the values of ffill need at least"):
         convert(
             source, to="parquet", output=tmp_path / "o", fill={"v": "ffill"}, disk_limit=400_000
         )

@@ -353,7 +353,7 @@ def test_nothing_is_left_on_the_disk(folder, tmp_path, monkeypatch) -> None:
 
 def test_what_does_not_fit_the_disk_is_refused_before_any_work(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(deduplicate, "_MAX_MEMORY_BYTES", 1000)
-    with pytest.raises(BudgetError, match=r"--dedup|dedup: the keys of the rows would take"):
+    with pytest.raises(BudgetError, match="dedup: the keys of the rows would need about"):
         convert(folder / "rows.csv", to="arrow", output=tmp_path / "o", dedup=["i"],
                 disk_limit=100_000)  # fmt: skip
     assert not (tmp_path / "o").exists()
