@@ -26,6 +26,7 @@ from bigdata_cli.resources.heap import use_one_heap
 from bigdata_cli.url import shown
 
 BROKEN_PIPE = 141
+DATA = 3
 BUDGET = 4
 _COLLECTED_OBJECTS = 50_000
 
@@ -191,6 +192,8 @@ def _report_error(error: BaseException) -> int:
             return _report(f"the disk is full: {_where(error)}", hint=hint, status=BUDGET)
         case OSError(errno=errno.EACCES | errno.EPERM | errno.EROFS):
             return _report(_where(error), hint=None, status=2)
+        case OSError(errno=errno.EIO | errno.ESTALE):
+            return _report(f"the disk fails: {_where(error)}", hint=None, status=DATA)
     return _report_bug()
 
 

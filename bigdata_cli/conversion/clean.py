@@ -15,7 +15,7 @@ from bigdata_cli.conversion.task_files import (
     lock_tasks,
     task_store,
 )
-from bigdata_cli.errors import UsageError
+from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.manifest_names import MANIFEST_NAMES
 from bigdata_cli.io.store import PARTIAL_SUFFIX, Store
 from bigdata_cli.io.stores import open_store
@@ -52,7 +52,8 @@ def run(path: str | Path, *, dry_run: bool = False) -> CleanReport:
 
     dry_run: nothing is removed.
 
-    Raises UsageError where there is nothing of ours, or where a conversion is at work there.
+    Raises UsageError where there is nothing of ours, or where a conversion is at work there, and
+    DataError where the disk fails.
     """
     place = as_place(path)
     store = open_store(place)
@@ -66,6 +67,15 @@ def run(path: str | Path, *, dry_run: bool = False) -> CleanReport:
     if dry_run:
         files = _left(store)
         return _report(place, store, files, n_bytes=_bytes_of(store, files), is_dry_run=True)
+    try:
+        return _cleaned(place, store)
+    except OSError as error:
+        raise DataError(
+            f"{store}: not all could be removed: {error}", hint="the same command goes on"
+        ) from error
+
+
+def _cleaned(place: Place, store: Store) -> CleanReport:
     folder = OutputFolder(store)
     folder.open()  # which finishes a commit that was interrupted
     try:

@@ -110,6 +110,11 @@ def test_a_full_disk_is_a_budget_error(capsys):
     assert "out/x.parquet.partial" in capsys.readouterr().err
 
 
+def test_a_disk_that_fails_is_no_bug(capsys):
+    assert exit_status(raising(OSError(errno.EIO, "Input/output error", "/x"))) == 3
+    assert capsys.readouterr().err == "Error: the disk fails: /x: Input/output error\n"
+
+
 def test_a_folder_without_permission_is_a_usage_error(capsys):
     assert exit_status(raising(PermissionError(errno.EACCES, "Permission denied", "/x"))) == 2
     assert capsys.readouterr().err == "Error: /x: Permission denied\n"

@@ -3,11 +3,13 @@
 `faults.c` counts the calls and fails one of them; it is loaded into the process that forks the
 conversions. After each fault the same command runs again and must end in the same dataset.
 
-`python -m tests.reliability.faults [NAME …]` takes every call and every fault, and prints a table.
+`python -m tests.reliability.faults [NAME …]` takes every call and every fault, and prints a table,
+which stands in docs/reliability.md with `--update`.
 """
 
 from __future__ import annotations
 
+import argparse
 import errno
 import random
 import shutil
@@ -24,6 +26,7 @@ from bigdata_cli import open_dataset, verify
 from bigdata_cli.errors import BigdataError, UsageError
 from bigdata_cli.native.compile import find_compiler
 from tests.reliability.children import KILLED, Zygote, contents, write_source, zygote
+from tests.reliability.counts import write_counts
 
 FAIL, SHORT_WRITE, KILL, FAIL_FROM_HERE = range(4)
 """As `faults.c` has them."""
@@ -218,13 +221,17 @@ class Sweep:
         assert all(finding.what in _DAMAGED for finding in findings), findings
 
 
-def main(names: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Take every call and every fault; the number of those that failed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument("--update", action="store_true", help="write docs/reliability.md")
+    options = parser.parse_args(arguments)
     failed = 0
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory() as place, faulty_children() as children:
         source = write_source(Path(place, "data.csv"))
-        for name in names or SCENARIOS:
+        for name in options.names or SCENARIOS:
             folder = Path(place, name)
             folder.mkdir()
             sweep = Sweep(children, name, source, folder)
@@ -241,19 +248,22 @@ def main(names: Sequence[str]) -> int:
             print(
                 f"{name}: {len(sweep.calls)} calls, {counts.total() - n_before} faults", flush=True
             )
-    print_table(counts)
-    print(f"{failed} failed")
+    text = table_of(counts, failed)
+    print(text)
+    if options.update:
+        write_counts("tests.reliability.faults", text)
     return failed
 
 
-def print_table(counts: Counter[tuple[str, str]]) -> None:
-    """Print how many faults of each kind each call had, as Markdown."""
-    calls = sorted({call for call, _ in counts})
-    print(f"| call | {' | '.join(fault.name for fault in FAULTS)} |")
-    print("|---|" + "---:|" * len(FAULTS))
-    for call in calls:
+def table_of(counts: Counter[tuple[str, str]], failed: int) -> str:
+    """How many faults of each kind each call had, as Markdown."""
+    lines = [f"| call | {' | '.join(fault.name for fault in FAULTS)} |"]
+    lines.append("|---|" + "---:|" * len(FAULTS))
+    for call in sorted({call for call, _ in counts}):
         cells = (f"{counts[call, fault.name]:,}" for fault in FAULTS)
-        print(f"| `{call}` | {' | '.join(cells)} |")
+        lines.append(f"| `{call}` | {' | '.join(cells)} |")
+    lines += ["", f"{counts.total():,} faults, {failed} failed."]
+    return "\n".join(lines)
 
 
 def sampled(sweep: Sweep, n: int, seed: str) -> list[tuple[int, Fault]]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.children import Zygote
-from tests.reliability.faults import SCENARIOS, Sweep, faulty_children, sampled
+from tests.reliability.faults import FAULTS, SCENARIOS, Sweep, faulty_children, sampled
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD and /proc")
 N_SAMPLED = 6
+EIO = FAULTS[0]
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,14 @@ def test_faults_of_some_calls(name: str, faulty: Zygote, source: Path, tmp_path:
     assert {"write", "fsync", "rename", "unlink"} <= set(sweep.calls)
     for at, fault in sampled(sweep, N_SAMPLED, name):
         sweep.check(at, fault)
+
+
+def test_clean_goes_on_after_a_file_that_could_not_be_removed(
+    faulty: Zygote, source: Path, tmp_path: Path
+) -> None:
+    sweep = Sweep(faulty, "clean", source, tmp_path)
+    for call in ("unlink", "rmdir"):
+        sweep.check(sweep.calls.index(call) + 1, EIO)
 
 
 @pytest.mark.soak

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from bigdata_cli.errors import BigdataError
 from tests.reliability.children import Zygote, write_source
+from tests.reliability.counts import write_counts
 from tests.reliability.faults import SCENARIOS, Sweep, faulty_children
 
 _BLOCK_BYTES = 512
@@ -302,8 +303,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--states", type=int, default=1_000)
     parser.add_argument("--without", type=int, default=0, help="states for each fsync left out")
     parser.add_argument("--seed", default="0")
+    parser.add_argument("--update", action="store_true", help="write docs/reliability.md")
     options = parser.parse_args(arguments)
     n_failed = 0
+    lines = ["| conversion | states | calls | fsync | failed |", "|---|---:|---:|---:|---:|"]
     with tempfile.TemporaryDirectory() as place, faulty_children() as children:
         source = write_source(Path(place, "data.csv"))
         for name in options.names or SCENARIOS:
@@ -313,11 +316,15 @@ def main(arguments: Sequence[str]) -> int:
             cuts.check_record()
             failures = list(_failures(cuts, options.states, f"{options.seed} {name}"))
             n_failed += len(failures)
+            numbers = (options.states, len(cuts.calls), cuts.n_syncs, len(failures))
+            lines.append(f"| {name} | " + " | ".join(f"{number:,}" for number in numbers) + " |")
             print(f"{name}: {options.states:,} states of {len(cuts.calls)} calls, "
                   f"{cuts.n_syncs} fsync: {len(failures)} failed", *failures[:5], sep="\n  ",
                   flush=True)  # fmt: skip
             if options.without:
                 _report_needed(cuts, name, options.without)
+    if options.update:
+        write_counts("tests.reliability.unsynced", "\n".join(lines))
     return n_failed
 
 

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from bigdata_cli.errors import BigdataError
 from tests.reliability.children import KILLED, Zygote, write_source, zygote
+from tests.reliability.counts import write_counts
 from tests.remote.servers import FAULTS, FaultProxy, Faults
 
 GONE, KILLED_BEFORE, KILLED_AFTER = "gone from here on", "killed before", "killed after"
@@ -144,6 +145,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sample", type=int, metavar="N")
     parser.add_argument("--seed", default="0")
+    parser.add_argument("--update", action="store_true", help="write docs/reliability.md")
     options = parser.parse_args(arguments)
     counts: Counter[tuple[str, str]] = Counter()
     n_failed = 0
@@ -160,11 +162,14 @@ def main(arguments: Sequence[str]) -> int:
                 n_failed += 1
                 reason = str(error).partition("\n")[0][:200]
                 print(f"request {at}, {requests[at - 1]}, {kind}: {reason}", flush=True)
-    print(f"| request | {' | '.join(KINDS)} |")
-    print("|---|" + "---:|" * len(KINDS))
+    lines = [f"| request | {' | '.join(KINDS)} |", "|---|" + "---:|" * len(KINDS)]
     for method in sorted({method for method, _ in counts}):
-        print(f"| `{method}` | {' | '.join(str(counts[method, kind]) for kind in KINDS)} |")
-    print(f"{counts.total():,} faults of {len(requests)} requests: {n_failed} failed")
+        cells = (str(counts[method, kind]) for kind in KINDS)
+        lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    lines += ["", f"{counts.total():,} faults of {len(requests)} requests, {n_failed} failed."]
+    print("\n".join(lines))
+    if options.update:
+        write_counts("tests.remote.request_faults", "\n".join(lines))
     return n_failed
 
 
