@@ -18,6 +18,8 @@ _ALL_BYTES = 64 << 20
 _PENDING = 2
 """So many times what is kept is collected before it is sorted."""
 _EXACT_IN_FLOAT64 = 2.0**53
+_OF_LARGE = np.uint64(0x9E3779B97F4A7C15)
+"""Tells the hashes of integers that float64 may not hold from those of other numbers."""
 
 
 def hashes_per_column(n_columns: int) -> int:
@@ -91,6 +93,9 @@ def hash_values(piece: pa.Array) -> np.ndarray:
     # A number has the same hash in every dtype that holds it exactly.
     floats = numbers.astype(np.float64) + 0.0
     bits = floats.view(np.uint64)
-    if numbers.dtype.kind in "iu" and numbers.dtype.itemsize == 8:
-        bits = np.where(np.abs(floats) < _EXACT_IN_FLOAT64, bits, numbers.astype(np.uint64))
-    return hash_array(bits)
+    if numbers.dtype.kind not in "iu" or numbers.dtype.itemsize < 8:
+        return hash_array(bits)
+    is_large = np.abs(floats) >= _EXACT_IN_FLOAT64
+    hashes = hash_array(np.where(is_large, numbers.astype(np.uint64), bits))
+    # 2**62 has the bits of the float 2.0.
+    return np.where(is_large, hashes ^ _OF_LARGE, hashes)

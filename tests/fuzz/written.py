@@ -203,7 +203,8 @@ def formatted_moments(chance: random.Random) -> int:
         marred = mutated(text.encode(), chance, pieces).decode("utf-8", "replace")
         for one in (text, marred):
             if re.search(
-                r"\s\s|^\s|\s$|[\t\n\v\f\r]|:\d\d:\d\d:\d\d|[+-]\d{4}\d|\.\d{7}|[/.:-] \d|[^ -~]",
+                r"\s\s|^\s|\s$|[\t\n\v\f\r]|:\d\d:\d\d:\d\d|[+-]\d{4}\d|\.\d{7}|[/.:-] \d|[^ -~]"
+                r"|[+-]\d\d$",
                 one,
             ):
                 continue  # what strptime takes in other ways

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bigdata_cli import inspect
@@ -207,6 +207,7 @@ def test_commands_can_be_pasted(full, tmp_path, monkeypatch, cost):
     assert stopped.value.code == 0
 
 
+@example([2, 2**62, -2, -(2**62)], 1)
 @given(st.lists(st.integers(-(2**62), 2**62) | st.integers(-9, 9), max_size=300), st.integers(1, 5))
 def test_a_sketch_counts_what_it_can_hold_exactly(values, n_pieces):
     sketch = DistinctSketch(1024)
