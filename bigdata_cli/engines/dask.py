@@ -92,6 +92,10 @@ class DaskEngine(ExecutorEngine):
             return self.killed(MAX_ATTEMPTS)
         return super().refused(error)
 
+    def cancel(self, future: Future[Outcome]) -> None:
+        """A task that runs learns of it, and is waited for."""
+        future.cancel()
+
     def wait(self) -> None:
         end = time.monotonic() + _SECONDS_TO_END
         while self._client.status == "running" and time.monotonic() < end:

@@ -73,6 +73,14 @@ class ExecutorEngine:
     def stop(self) -> None:
         """Have what is running end soon, where that can be said to it."""
 
+    def cancel(self, future: Future[Outcome]) -> None:
+        """Have a task not begin, where it has not.
+
+        Dask's executor calls a task cancelled that runs on, and may write files: it is waited for.
+        """
+        if not type(self._executor).__module__.startswith("distributed."):
+            future.cancel()
+
     def wait(self) -> None:
         """Return when what was cancelled has ended, so that it writes nothing any more."""
 
@@ -178,7 +186,7 @@ class _Run:
             return
         self._engine.stop()
         for future in list(self._running):
-            future.cancel()
+            self._engine.cancel(future)
         while self._running:
             self._running.pop(self._ended.get(), None)
         self._engine.wait()
@@ -189,7 +197,7 @@ class _Run:
         self._again.clear()
         self._engine.stop()
         for future in list(self._running):
-            future.cancel()
+            self._engine.cancel(future)
 
     def _fill(self) -> None:
         """Send tasks until enough are under way."""
