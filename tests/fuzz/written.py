@@ -203,11 +203,12 @@ def formatted_moments(chance: random.Random) -> int:
         marred = mutated(text.encode(), chance, pieces).decode("utf-8", "replace")
         for one in (text, marred):
             if re.search(
-                r"\s\s|^\s|\s$|[\t\n\v\f\r]|:\d\d:\d\d:\d\d|[+-]\d{4}\d|\.\d{7}|[/.:-] \d|[^ -~]"
-                r"|[+-]\d\d$",
+                r"\s\s|^\s|\s$|[\t\n\v\f\r]|:\d\d:\d\d:\d\d|[+-]\d{4}\d|\.\d{7}|[/.:-] \d|[^ -~]",
                 one,
             ):
                 continue  # what strptime takes in other ways
+            if "%z" in form and re.search(r"[+-]\d\d$", one):
+                continue  # an offset of hours alone, which strptime does not know
             assert micros_of(one, form) == expected(one, form), (one, form)
             cases += 1
     return cases
