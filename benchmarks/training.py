@@ -168,12 +168,15 @@ def _reading_seconds(stream: ExampleStream, number: int) -> float:
     return time.perf_counter() - began
 
 
-def _of_other_backends(results: Path, backend: str) -> list[Compared]:
-    """What a run with another backend has left: Keras has one in a process."""
+def _of_other_runs(results: Path, now: Sequence[Compared]) -> list[Compared]:
+    """What other runs have left: of other formats, or with another backend."""
     if not results.exists():
         return []
     known = json.loads(results.read_text(encoding="utf-8"))["epochs"]
-    return [Compared(**one) for one in known if one.get("backend", backend) != backend]
+    measured = {(one.format, one.backend) for one in now}
+    # The first results did not say their backend, which was TensorFlow.
+    before = [Compared(**{"backend": BACKENDS[0], **one}) for one in known]
+    return [one for one in before if (one.format, one.backend) not in measured]
 
 
 BEGIN = "<!-- written by python -m benchmarks.training -->"
@@ -183,7 +186,7 @@ END = "<!-- until here -->"
 def table(compared: Sequence[Compared], *, n_processors: int, turns: int) -> str:
     """What the page has between BEGIN and END."""
     within = sum(one.ratio <= ASKED_RATIO for one in compared)
-    told = (
+    summary = (
         f"{within} of {len(compared)} take at most {ASKED_RATIO:g} times as long from the shards,\n"
         f"on {n_processors} processors, medians of {turns} turns. Other work on the machine is in\n"
         "the seconds, of both; least of all in the ratio of processor time, which is the cost of\n"
@@ -193,7 +196,7 @@ def table(compared: Sequence[Compared], *, n_processors: int, turns: int) -> str
         *("dataset", "backend", "batch", "rows", "from shards, s", "in memory, s", "ratio"),
         *("of processor time", "reading alone, s"),
     )
-    lines = [told, "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    lines = [summary, "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     lines += [
         f"| {one.format} {one.layout} {one.compression} | {one.backend} "
         f"| {one.batch_size:,} | {one.rows:,} | {one.shards_seconds:.2f} "
@@ -251,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     flush=True,
                 )
                 compared.append(one)
-    compared = _of_other_backends(options.results, options.backend) + compared
+    compared = _of_other_runs(options.results, compared) + compared
     n_processors = available_cpus()
     results = {"processors": n_processors, "epochs": [asdict(one) for one in compared]}
     options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
