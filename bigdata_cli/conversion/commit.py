@@ -6,10 +6,8 @@ what it needs is on the disk by then, and every step of it may be done twice.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -25,7 +23,7 @@ from bigdata_cli.conversion.task_files import (
 )
 from bigdata_cli.dataset.manifest import Manifest
 from bigdata_cli.dataset.manifest_file import encode_manifest, read_manifest
-from bigdata_cli.errors import BudgetError, DataError, UsageError
+from bigdata_cli.errors import DataError, UsageError
 from bigdata_cli.io.lock import LOCK_NAME
 from bigdata_cli.io.manifest_names import (
     JSON_MANIFEST,
@@ -373,18 +371,3 @@ def file_names(manifest: Manifest) -> list[str]:
     """All files of a dataset but its manifest."""
     names = [name for shard in manifest.shards for name in shard.file_names]
     return [*names, *(file.name for file in manifest.sidecars)]
-
-
-def disk_error(error: OSError, folder: Path | Store) -> BudgetError | DataError:
-    """What to say of an error of the file system while writing."""
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return BudgetError(
-            f"{folder}: too many files are open at once",
-            hint="--shard-size in place of --shards writes one shard after the other; ulimit -n",
-        )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return BudgetError(
-            f"{folder}: the disk is full ({error.strerror})",
-            hint="--float 32, --compression or --drop make the dataset smaller; -o on another disk",
-        )
-    return DataError(f"{folder}: writing failed: {error}")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from bigdata_cli.checksum import entry_of_bytes
-from bigdata_cli.conversion.commit import OutputFolder, disk_error
+from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
+from bigdata_cli.conversion.disk_errors import disk_error
 from bigdata_cli.conversion.pipe import SurpriseError
 from bigdata_cli.conversion.rejects import merge_rejects
 from bigdata_cli.dataset.manifest import Manifest

@@ -15,6 +15,7 @@ from typing import Any
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.commit_options import CommitOptions
 from bigdata_cli.conversion.coordinator import Coordinator
+from bigdata_cli.conversion.disk_errors import disk_errors
 from bigdata_cli.conversion.finish import publish
 from bigdata_cli.conversion.identity import identity
 from bigdata_cli.conversion.options import ConvertOptions
@@ -178,7 +179,8 @@ class _Commit:
         if not changes:
             plan.form.check(schema, plan.storage)
             return None
-        settle(plan.store, columns)
+        with disk_errors(plan.store):
+            settle(plan.store, columns)
         why = "lost files" if gone else "made shards with other types than all rows ask for"
         return self._again(map(plan.parts.shard, changes), why)
 

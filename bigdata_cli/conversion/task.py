@@ -9,6 +9,7 @@ from typing import Any
 
 from bigdata_cli.conversion.commit import OutputFolder
 from bigdata_cli.conversion.coordinator import Coordinator
+from bigdata_cli.conversion.disk_errors import disk_errors
 from bigdata_cli.conversion.estimate.disk import DiskWatch
 from bigdata_cli.conversion.estimate.memory import budget_of
 from bigdata_cli.conversion.finish import clean_up
@@ -59,7 +60,8 @@ def run_task(
     folder = task_folder(plan, task)
     folder.open()
     try:
-        declare(plan.store, request)
+        with disk_errors(plan.store):
+            declare(plan.store, request)
         current = identity(plan)
         start = start_after(plan, task)
         state = find_resume_state(folder.place, current, plan.keep, force=False)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -188,9 +189,16 @@ def _shown(value: Any) -> str:
 
 
 def _put(store: Store, name: str, record: msgspec.Struct) -> None:
-    store.put(partial_name(name), msgspec.json.encode(record))
-    store.sync([partial_name(name)])
-    store.sync()
+    """Write a record under a name of its own first: no one reads half of it."""
+    own = partial_name(f"{name}.{uuid4().hex}")
+    try:
+        store.put(own, msgspec.json.encode(record))
+        store.sync([own])
+        store.rename({own: partial_name(name)})
+    except OSError:
+        with suppress(OSError):
+            store.remove([own])
+        raise
 
 
 def _read(store: Store, name: str, record: type[Any]) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bigdata_cli.conversion.commit import disk_error
+from bigdata_cli.conversion.disk_errors import disk_error
 from bigdata_cli.conversion.options import DEFAULT_SHARD_BYTES, ConvertOptions
 from bigdata_cli.conversion.partition import MAX_SHARDS
 from bigdata_cli.conversion.rebatch import Rebatcher
