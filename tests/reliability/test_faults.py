@@ -39,6 +39,15 @@ def test_clean_goes_on_after_a_file_that_could_not_be_removed(
         sweep.check(sweep.calls.index(call) + 1, EIO)
 
 
+def test_the_request_of_tasks_is_written_whole_or_not_at_all(
+    faulty: Zygote, source: Path, tmp_path: Path
+) -> None:
+    sweep = Sweep(faulty, "tasks", source, tmp_path)
+    at = sweep.calls.index("write") + 1
+    for fault in sweep.faults_of(at):
+        sweep.check(at, fault)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_fault_of_every_call(name: str, faulty: Zygote, source: Path, tmp_path: Path) -> None:
