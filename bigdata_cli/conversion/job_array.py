@@ -72,7 +72,8 @@ def commit(
         )
     asked = _asked(request, output, options)
     for _ in range(_MAX_ROUNDS):
-        left = _Commit(request, asked, started, sizes).attempt()
+        with disk_errors(store):
+            left = _Commit(request, asked, started, sizes).attempt()
         if isinstance(left, ConvertReport):
             return left
         if not options.here:
@@ -179,8 +180,7 @@ class _Commit:
         if not changes:
             plan.form.check(schema, plan.storage)
             return None
-        with disk_errors(plan.store):
-            settle(plan.store, columns)
+        settle(plan.store, columns)
         why = "lost files" if gone else "made shards with other types than all rows ask for"
         return self._again(map(plan.parts.shard, changes), why)
 

@@ -58,7 +58,8 @@ def run_task(
     request = request_for(paths, plan.options, task.n_tasks)
     check_same(plan.store, request)
     folder = task_folder(plan, task)
-    folder.open()
+    with disk_errors(plan.store):
+        folder.open()
     try:
         with disk_errors(plan.store):
             declare(plan.store, request)

@@ -48,6 +48,15 @@ def test_the_request_of_tasks_is_written_whole_or_not_at_all(
         sweep.check(at, fault)
 
 
+def test_a_lock_of_tasks_that_cannot_be_written(
+    faulty: Zygote, source: Path, tmp_path: Path
+) -> None:
+    sweep = Sweep(faulty, "tasks", source, tmp_path)
+    for at, call in enumerate(sweep.calls, 1):
+        if call == "flock":
+            sweep.check(at, EIO)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_fault_of_every_call(name: str, faulty: Zygote, source: Path, tmp_path: Path) -> None:
