@@ -18,10 +18,8 @@ from bigdata_cli.transforms.first_pass import FirstPass
 from bigdata_cli.transforms.last_values import LastValues, LastValuesWriter, OtherTypeError
 from bigdata_cli.transforms.limits import DEFAULT_LIMITS, Limits
 from bigdata_cli.transforms.scratch_room import HINT, ScratchRoom
-from bigdata_cli.types.dtype import Kind, kind_of
+from bigdata_cli.types.dtype import widest_dtype
 from bigdata_cli.types.lattice import TypeOptions
-
-_WIDEST = {Kind.INT: "int64", Kind.FLOAT: "float64", Kind.CATEGORY: "text"}
 
 
 class FoundForward(NamedTuple):
@@ -119,7 +117,7 @@ def _found(
 def _forward(name: str, dtype: str, values: LastValues) -> FoundForward:
     step = FillForward(
         column=name,
-        dtype=dtype if dtype == "uint64" else _WIDEST.get(kind_of(dtype), dtype),
+        dtype=widest_dtype(dtype),
         filled=values.filled,
         leading=values.leading,
         digest=values.digest,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from bigdata_cli.errors import DataError
 from bigdata_cli.transforms.rows_of_columns import widened
-from bigdata_cli.types.buffers import array_of, booleans_of, numbers_of, validity_of
+from bigdata_cli.types.buffers import array_of, booleans_of, concat_batches, numbers_of, validity_of
 
 _BLOCK_ROWS = 1 << 14
 _PLACE, _VALUE = "place", "value"
@@ -76,11 +76,7 @@ class _Index:
         """The last values that count from one place to another, with some around them."""
         low = max(0, int(np.searchsorted(self._first, first, side="right")) - 1)
         high = max(low + 1, int(np.searchsorted(self._first, last, side="right")))
-        blocks = [self._block(number) for number in range(low, high)]
-        if len(blocks) == 1:
-            return blocks[0]
-        columns = [pa.concat_arrays([block.column(i) for block in blocks]) for i in (0, 1)]
-        return pa.RecordBatch.from_arrays(columns, schema=blocks[0].schema)
+        return concat_batches([self._block(number) for number in range(low, high)])
 
     def _block(self, number: int) -> pa.RecordBatch:
         with self._lock:

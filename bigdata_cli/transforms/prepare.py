@@ -26,11 +26,10 @@ from bigdata_cli.transforms.preprocessing import (
 from bigdata_cli.transforms.program import outline
 from bigdata_cli.transforms.source import ShapedSource
 from bigdata_cli.transforms.steps import AnyStep, Sample
-from bigdata_cli.types.dtype import Kind, Schema, kind_of
+from bigdata_cli.types.dtype import Schema, widest_dtype
 from bigdata_cli.types.lattice import TypeOptions
 
 _SHOWN_COLUMNS = 8
-_WIDEST = {Kind.INT: "int64", Kind.FLOAT: "float64", Kind.CATEGORY: "text"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +164,7 @@ def prepare(
         types=TypeOptions(
             float_mode=done.float_mode,
             fixed=fixed | dict.fromkeys(also, "text"),
-            inputs={name: _widest(recipe.read.get(name, "text")) for name in read_now},
+            inputs={name: widest_dtype(recipe.read.get(name, "text")) for name in read_now},
             vocabularies=known,
         ),
         missing=wanted.left_out,
@@ -210,11 +209,6 @@ def _wanted(rows: RowSource, recipe: Recipe, keep: tuple[str, ...], label: str |
         if any(name not in rows.names for name in needed if name not in fewer):
             return _Wanted(without, fewer, (label,))
     return _Wanted(keep, needed)
-
-
-def _widest(dtype: str) -> str:
-    """The widest dtype of a kind, in which steps read a column whatever values come."""
-    return dtype if dtype == "uint64" else _WIDEST.get(kind_of(dtype), dtype)
 
 
 def _listed(names: Sequence[str]) -> str:

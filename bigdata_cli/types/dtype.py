@@ -64,6 +64,18 @@ def kind_of(dtype: str) -> Kind:
     return Kind(dtype)
 
 
+_WIDEST = {Kind.INT: "int64", Kind.FLOAT: "float64", Kind.CATEGORY: "text"}
+
+
+def widest_dtype(dtype: str) -> str:
+    """The widest dtype of a kind, in which steps read a column whatever values come.
+
+    >>> widest_dtype("int8"), widest_dtype("uint64"), widest_dtype("category")
+    ('int64', 'uint64', 'text')
+    """
+    return dtype if dtype == "uint64" else _WIDEST.get(kind_of(dtype), dtype)
+
+
 def parse_dtype(text: str) -> str:
     """A dtype as a user may write it; raises UsageError for one that is not known.
 
